@@ -1,0 +1,60 @@
+//! What the engine asks of a message: what a server must offer to take it, how large it will be,
+//! and, once the server has said 354, its bytes.
+
+use std::io::BufRead;
+
+use crate::error::Error;
+
+/// What a server takes, as far as the form of a message depends on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transfer {
+    /// 8BITMIME (RFC 6152) is offered.
+    pub eight_bit: bool,
+    /// BINARYMIME with CHUNKING (RFC 3030) is offered.
+    pub binary: bool,
+    /// SMTPUTF8 (RFC 6531) is offered, and the transaction uses it.
+    pub utf8: bool,
+}
+
+/// The `BODY=` value of MAIL (RFC 6152, RFC 3030).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BodyKind {
+    /// Octets below 128 in lines: nothing to declare.
+    #[default]
+    SevenBit,
+    /// `BODY=8BITMIME`.
+    EightBitMime,
+    /// `BODY=BINARYMIME`: sent with BDAT only.
+    BinaryMime,
+}
+
+/// How a message will look for one server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Form {
+    /// What MAIL declares.
+    pub body: BodyKind,
+    /// The octets of the message as RFC 1870 counts them: CRLF line ends, without stuffed dots and
+    /// the final dot. `None` where a source does not know its length.
+    pub size: Option<u64>,
+}
+
+/// A message that is ready to be sent to any server, any number of times.
+pub trait Content: Send {
+    /// Whether the header section has octets above 127, which needs SMTPUTF8 (RFC 6532).
+    fn needs_utf8(&self) -> bool;
+
+    /// The form that the message takes for a server that offers `transfer`.
+    ///
+    /// # Errors
+    /// [`Kind::Unsupported`](crate::error::Kind::Unsupported) where the message cannot be sent there.
+    fn form(&self, transfer: Transfer) -> Result<Form, Error>;
+
+    /// Opens the message from its first byte, in the form that `transfer` gives. Line ends need not be
+    /// CRLF and dots are not stuffed: that is the wire's business. A reader that answers
+    /// [`WouldBlock`](std::io::ErrorKind::WouldBlock) is asked again later; any other error abandons the
+    /// message, and it is never completed.
+    ///
+    /// # Errors
+    /// [`Kind::Source`](crate::error::Kind::Source) where a file or reader cannot be opened (again).
+    fn open(&mut self, transfer: Transfer) -> Result<Box<dyn BufRead + Send>, Error>;
+}

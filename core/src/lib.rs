@@ -1,0 +1,23 @@
+//! An SMTP client that knows what became of every message.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)
+)]
+
+pub mod address;
+pub mod command;
+pub mod content;
+pub mod error;
+pub mod extensions;
+pub mod message;
+pub mod reply;
+pub mod report;
+pub mod sasl;
+pub mod secret;
+pub mod wire;
+
+#[cfg(feature = "net")]
+pub mod net;
+#[cfg(feature = "net")]
+pub mod tls;

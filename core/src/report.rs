@@ -1,0 +1,100 @@
+//! What became of a message: for each recipient, and at each server that was tried.
+
+use std::net::SocketAddr;
+
+use crate::error::{Error, Step};
+use crate::reply::Reply;
+
+/// What became of a message for one recipient. Exactly one of these holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The server took responsibility: 2yz to the final dot (or last BDAT).
+    Accepted,
+    /// The server refused: the recipient, the sender or the message. The reply says which, and whether
+    /// for good (5yz) or for now (4yz).
+    Rejected,
+    /// The server does not have the message, and did not refuse this recipient. Sending again is safe.
+    NotSent,
+    /// The end of the message may have reached the server, and no final reply was read.
+    Unknown,
+}
+
+impl Outcome {
+    /// The contract's words: `accepted`, `rejected`, `not sent`, `unknown`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::NotSent => "not sent",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One recipient and what became of the message for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// The addr-spec that stood in RCPT TO.
+    pub address: String,
+    /// What became of the message.
+    pub outcome: Outcome,
+    /// The step that decided: `Rcpt`, `Final`, or the step that failed.
+    pub step: Step,
+    /// The reply that decided, where there was one.
+    pub reply: Option<Reply>,
+}
+
+/// One server that was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The server as the caller named it, with its port: `mail.example.org:25`.
+    pub server: String,
+    /// The address that was connected to, where one was.
+    pub peer: Option<SocketAddr>,
+    /// Why it was left for the next one; `None` for the server that the report is about.
+    pub error: Option<Error>,
+}
+
+/// The result of sending one message.
+///
+/// As a list it is the list of the refused recipients ([`refused`](Self::refused)); the rest is what is
+/// known beside it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Every recipient once, in the order of the envelope.
+    pub recipients: Vec<Recipient>,
+    /// The servers tried, in order; the last one is the one that the outcome comes from.
+    pub attempts: Vec<Attempt>,
+    /// The server's reply to the end of the message; for LMTP the last of them.
+    pub reply: Option<Reply>,
+    /// The server's own name for the message, taken out of `reply` where its form is known.
+    pub queue_id: Option<String>,
+    /// Extensions that were used, by keyword: `PIPELINING`, `SIZE`, `8BITMIME`, ...
+    pub used: Vec<&'static str>,
+    /// Octets of the message that were given to the connection, as on the wire.
+    pub octets: u64,
+    /// Why the message was not sent, or is not known to be; `None` where only recipients were refused.
+    pub error: Option<Error>,
+}
+
+impl Report {
+    /// Whether the server took the message for at least one recipient.
+    pub fn sent(&self) -> bool {
+        self.recipients.iter().any(|r| r.outcome == Outcome::Accepted)
+    }
+
+    /// Whether the server took the message for every recipient.
+    pub fn complete(&self) -> bool {
+        !self.recipients.is_empty() && self.recipients.iter().all(|r| r.outcome == Outcome::Accepted)
+    }
+
+    /// Whether it is unknown for at least one recipient what became of the message.
+    pub fn unknown(&self) -> bool {
+        self.recipients.iter().any(|r| r.outcome == Outcome::Unknown)
+    }
+
+    /// The recipients that the server refused: the result list of the seeds.
+    pub fn refused(&self) -> impl Iterator<Item = &Recipient> {
+        self.recipients.iter().filter(|r| r.outcome == Outcome::Rejected)
+    }
+}
