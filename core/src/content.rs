@@ -3,7 +3,7 @@
 
 use std::io::BufRead;
 
-use crate::error::Error;
+use crate::error::{Error, Kind, Step};
 
 /// What a server takes, as far as the form of a message depends on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,4 +57,28 @@ pub trait Content: Send {
     /// # Errors
     /// [`Kind::Source`](crate::error::Kind::Source) where a file or reader cannot be opened (again).
     fn open(&mut self, transfer: Transfer) -> Result<Box<dyn BufRead + Send>, Error>;
+}
+
+/// Content that can be opened once: what a caller hands over for one DATA.
+pub struct Once(Option<Box<dyn BufRead + Send>>);
+
+impl Once {
+    /// Wraps a reader.
+    pub fn new(reader: Box<dyn BufRead + Send>) -> Self {
+        Self(Some(reader))
+    }
+}
+
+impl Content for Once {
+    fn needs_utf8(&self) -> bool {
+        false
+    }
+
+    fn form(&self, _: Transfer) -> Result<Form, Error> {
+        Ok(Form::default())
+    }
+
+    fn open(&mut self, _: Transfer) -> Result<Box<dyn BufRead + Send>, Error> {
+        self.0.take().ok_or_else(|| Error::new(Kind::Source, Step::Body, "the content was read already"))
+    }
 }

@@ -6,15 +6,19 @@
 )]
 
 pub mod address;
+pub mod cancel;
 pub mod command;
 pub mod content;
+pub mod engine;
 pub mod error;
 pub mod extensions;
 pub mod message;
+pub mod options;
 pub mod reply;
 pub mod report;
 pub mod sasl;
 pub mod secret;
+pub mod server;
 pub mod wire;
 
 #[cfg(feature = "net")]

@@ -1,0 +1,85 @@
+//! The replies that are due, in the order of the commands that ask for them.
+//!
+//! Replies are counted, never matched by their code or text (RFC 2920 section 3.1).
+
+use super::request::Id;
+use crate::command::Rcpt;
+use crate::error::Step;
+
+/// One reply that is due, and to what.
+#[derive(Debug)]
+pub(super) enum Expect {
+    Greeting,
+    /// EHLO or LHLO.
+    Hello(Id),
+    /// HELO, because EHLO was refused.
+    Helo(Id),
+    /// A verb of the caller's.
+    Command {
+        id: Id,
+        step: Step,
+        ends_group: bool,
+        effect: Effect,
+    },
+    /// QUED: the server may refuse it.
+    Queued,
+    /// RSET of our own, to leave a transaction.
+    Rset,
+    Mail(Id),
+    Rcpt(Id),
+    Data(Id),
+    Final(Id),
+    /// The lone dot behind a 354 that no recipient stands behind.
+    LoneDot,
+    /// QUIT of our own.
+    Quit,
+}
+
+/// What a verb changes when the server takes it.
+#[derive(Debug)]
+pub(super) enum Effect {
+    None,
+    StartTls,
+    Hello,
+    Mail,
+    Rcpt(Box<Rcpt>),
+    Rset,
+    Quit,
+}
+
+impl Expect {
+    /// Whether nothing may be written before this reply is in (RFC 2920 section 3.1).
+    pub(super) fn ends_group(&self) -> bool {
+        match self {
+            Self::Rset | Self::Mail(_) | Self::Rcpt(_) | Self::Final(_) | Self::LoneDot => false,
+            Self::Command { ends_group, .. } => *ends_group,
+            Self::Greeting | Self::Hello(_) | Self::Helo(_) | Self::Queued | Self::Data(_) | Self::Quit => {
+                true
+            }
+        }
+    }
+
+    pub(super) fn step(&self) -> Step {
+        match self {
+            Self::Greeting => Step::Greeting,
+            Self::Hello(_) | Self::Helo(_) => Step::Hello,
+            Self::Command { step, .. } => *step,
+            Self::Queued => Step::Command,
+            Self::Rset => Step::Rset,
+            Self::Mail(_) => Step::Mail,
+            Self::Rcpt(_) => Step::Rcpt,
+            Self::Data(_) => Step::Data,
+            Self::Final(_) | Self::LoneDot => Step::Final,
+            Self::Quit => Step::Quit,
+        }
+    }
+
+    /// The request that fails with the connection, where it is no transaction.
+    pub(super) fn request(&self) -> Option<Id> {
+        match self {
+            Self::Greeting => Some(Id::GREETING),
+            Self::Hello(id) | Self::Helo(id) | Self::Command { id, .. } => Some(*id),
+            _ => None,
+        }
+    }
+}

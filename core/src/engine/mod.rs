@@ -1,0 +1,419 @@
+//! The SMTP engine: bytes in, bytes out, no socket, no clock, no thread.
+//!
+//! A driver moves bytes between an engine and a server and nothing else:
+//!
+//! ```text
+//!   bytes from the server ──> handle_input        poll_output ──> bytes to the server
+//!   the server hung up    ──> handle_eof          output_done <── how many were handed over
+//!   the server was silent ──> handle_timeout      timeout     ──> how long it may be
+//!                             poll_event          ──> what became of what was asked
+//! ```
+//!
+//! Whatever is asked ([`hello`](Engine::hello), [`command`](Engine::command), [`send`](Engine::send), ...)
+//! is queued, written in its order, and answered by exactly one [`Event`] that bears its [`Id`].
+//! With PIPELINING several commands are written before the first reply is read, also across messages.
+//!
+//! A whole dialogue:
+//!
+//! ```
+//! use smtpclient::command::ClientName;
+//! use smtpclient::engine::{Config, Engine, Event, Id};
+//!
+//! let mut engine = Engine::new(Config::new(ClientName::parse("client.example")?));
+//! engine.handle_input(b"220 mail.example ESMTP\r\n");
+//! assert!(matches!(engine.poll_event(), Some(Event::Reply(Id::GREETING, _))));
+//!
+//! let hello = engine.hello();
+//! assert_eq!(engine.poll_output(), b"EHLO client.example\r\n");
+//! engine.output_done(21);
+//! engine.handle_input(b"250-mail.example\r\n250 PIPELINING\r\n");
+//! assert!(matches!(engine.poll_event(), Some(Event::Reply(id, _)) if id == hello));
+//! assert!(engine.extensions().pipelining());
+//! # Ok::<(), smtpclient::error::Error>(())
+//! ```
+//!
+//! # Certainty
+//! The engine counts the octets that the driver handed over. When a connection ends, a message whose
+//! end mark was handed over whole and that got no final reply is
+//! [`Unknown`](crate::report::Outcome::Unknown); what was not handed over is dropped, so every other
+//! message is certainly not sent.
+
+mod expect;
+mod plan;
+mod reader;
+mod request;
+mod state;
+mod transaction;
+mod transcript;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use self::expect::Expect;
+use self::request::Request;
+use self::state::{Phase, Turn};
+use self::transaction::{Active, Verbs, report_unbegun};
+use self::transcript::Transcript;
+use crate::command::Command;
+use crate::content::Content;
+use crate::error::{Error, Kind, Step};
+use crate::extensions::Extensions;
+use crate::reply::{Reply, ReplyParser};
+
+pub use self::request::{Config, Event, Id, Protocol, Timeouts, Transaction};
+pub use self::transcript::{Direction, Listener};
+
+/// One connection's SMTP. See the [module](self).
+pub struct Engine {
+    config: Config,
+    phase: Phase,
+    greeting: Option<Reply>,
+    extensions: Extensions,
+    encrypted: bool,
+
+    parser: ReplyParser,
+    expected: VecDeque<Expect>,
+    requests: VecDeque<(Id, Request)>,
+    /// In the order in which they are written. Only the last can have anything left to write.
+    actives: VecDeque<Active>,
+    /// The envelope that verbs have built so far.
+    verbs: Option<Verbs>,
+    events: VecDeque<Event>,
+
+    out: Vec<u8>,
+    /// How much of `out` was handed over.
+    sent: usize,
+    /// How many octets were handed over before `out`.
+    flushed: u64,
+
+    next_id: u64,
+    mails: u64,
+    progress: u64,
+    rset_due: bool,
+    queue_asked: bool,
+    source_waits: bool,
+    parting: bool,
+    quit_written: bool,
+    fault: Option<Error>,
+    transcript: Transcript,
+}
+
+impl Engine {
+    /// An engine for a connection on which nothing was said yet.
+    pub fn new(config: Config) -> Self {
+        Self {
+            phase: Phase::Greeting,
+            greeting: None,
+            extensions: Extensions::default(),
+            encrypted: config.encrypted,
+            parser: ReplyParser::new(),
+            expected: VecDeque::from([Expect::Greeting]),
+            requests: VecDeque::new(),
+            actives: VecDeque::new(),
+            verbs: None,
+            events: VecDeque::new(),
+            out: Vec::new(),
+            sent: 0,
+            flushed: 0,
+            next_id: 1,
+            mails: 0,
+            progress: 0,
+            rset_due: false,
+            queue_asked: false,
+            source_waits: false,
+            parting: false,
+            quit_written: false,
+            fault: None,
+            transcript: Transcript::default(),
+            config,
+        }
+    }
+
+    /// Gives every line of the dialogue to `listener`, secrets masked.
+    pub fn listen(&mut self, listener: Listener) {
+        self.transcript.listen(listener);
+    }
+
+    /// Takes the listener back, to hand it to the engine of the next connection.
+    pub fn take_listener(&mut self) -> Option<Listener> {
+        self.transcript.take()
+    }
+
+    // What may be asked.
+
+    /// Says EHLO, or HELO where EHLO is refused for good; LHLO for LMTP. Answered by
+    /// [`Event::Reply`] when the server took it, by [`Event::Failed`] when not.
+    pub fn hello(&mut self) -> Id {
+        self.ask(Request::Hello)
+    }
+
+    /// Says one command. Answered by [`Event::Reply`] whatever the reply says.
+    ///
+    /// [`Command::Data`] and [`Command::Bdat`] are refused here: use [`data`](Self::data).
+    pub fn command(&mut self, command: Command) -> Id {
+        if matches!(command, Command::Data | Command::Bdat { .. }) {
+            let id = self.new_id();
+            let error = Error::usage("DATA and BDAT need content: use the verb `data`");
+            self.events.push_back(Event::Failed(id, error));
+            return id;
+        }
+        self.ask(Request::Command(command))
+    }
+
+    /// Sends one message. Answered by [`Event::Sent`]. Several may be asked for at once.
+    pub fn send(&mut self, transaction: Transaction) -> Id {
+        self.ask(Request::Transaction(Box::new(transaction)))
+    }
+
+    /// Says DATA and sends content to the recipients that were accepted by the verbs MAIL and RCPT.
+    /// Answered by [`Event::Sent`], whose `reply` is the final reply, or that to DATA where it was refused.
+    pub fn data(&mut self, content: Box<dyn Content>) -> Id {
+        self.ask(Request::Data(content))
+    }
+
+    /// Takes leave: QUIT behind everything asked so far, whose reply is not waited for. Ends by itself.
+    pub fn part(&mut self) {
+        self.parting = true;
+        if matches!(self.phase, Phase::Greeting | Phase::Handshake) && self.actives.is_empty() {
+            self.finish();
+        }
+    }
+
+    /// Tells that the TLS handshake behind [`Event::StartTls`] is done. All that was known of the server is
+    /// forgotten; say [`hello`](Self::hello) again.
+    pub fn tls_established(&mut self) {
+        if let Some(phase) = self.phase.after(Turn::TlsUp) {
+            self.phase = phase;
+            self.encrypted = true;
+            self.queue_asked = false;
+        }
+    }
+
+    // Bytes.
+
+    /// Takes bytes that the server sent, in pieces of any size.
+    pub fn handle_input(&mut self, mut input: &[u8]) {
+        while !input.is_empty() && self.phase != Phase::Closed {
+            if self.phase == Phase::Handshake {
+                let text =
+                    "the server sent plain text behind its reply to STARTTLS: somebody may be in between";
+                return self.end(Error::new(Kind::Tls, Step::StartTls, text));
+            }
+            let (taken, found) = self.parser.parse(input);
+            input = input.get(taken..).unwrap_or_default();
+            match found {
+                Some(Ok(reply)) => self.on_reply(reply),
+                Some(Err(fault)) => {
+                    let step = self.waiting_for();
+                    return self.end(Error::new(Kind::Protocol, step, fault.to_string()));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Takes note that the server sends no more.
+    pub fn handle_eof(&mut self) {
+        let text = if self.parser.is_idle() {
+            "the server closed the connection"
+        } else {
+            "the server closed the connection in the middle of a reply"
+        };
+        self.handle_error(Error::new(Kind::Closed, self.waiting_for(), text));
+    }
+
+    /// Takes note that the time of [`timeout`](Self::timeout) has passed without
+    /// [`progress`](Self::progress).
+    pub fn handle_timeout(&mut self) {
+        let limit = self.timeout().unwrap_or_default().as_secs_f64();
+        let text = format!("the server was silent for {limit} s");
+        self.handle_error(Error::new(Kind::Timeout, self.waiting_for(), text));
+    }
+
+    /// Takes note that the connection is of no more use: a fault of the network, a cancelled call.
+    /// Everything under way gets its outcome.
+    pub fn handle_error(&mut self, cause: Error) {
+        if self.parting && self.actives.is_empty() {
+            self.finish();
+        } else {
+            self.end(cause);
+        }
+    }
+
+    /// Bytes for the server; empty when there is nothing to write now.
+    pub fn poll_output(&mut self) -> &[u8] {
+        if self.sent == self.out.len() {
+            self.out.clear();
+            self.sent = 0;
+            self.fill();
+        }
+        self.out.get(self.sent..).unwrap_or_default()
+    }
+
+    /// Takes note that the first `n` bytes of [`poll_output`](Self::poll_output) were handed to the kernel.
+    /// Must be called before anything else is: outcomes depend on it.
+    pub fn output_done(&mut self, n: usize) {
+        let n = n.min(self.out.len() - self.sent);
+        self.sent += n;
+        self.flushed += n as u64;
+        self.progress += u64::from(n > 0);
+        if self.quit_written && self.sent == self.out.len() && self.parting && self.actives.is_empty() {
+            self.finish();
+        }
+    }
+
+    /// The next answer, in the order in which they were decided.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Whether an answer is there.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// How long the server may now take until there is progress; `None` when nothing is due from it.
+    pub fn timeout(&self) -> Option<Duration> {
+        if self.phase == Phase::Closed || self.source_waits {
+            return None;
+        }
+        let timeouts = &self.config.timeouts;
+        let limit = match self.expected.front() {
+            Some(Expect::Greeting) => timeouts.greeting,
+            Some(Expect::Data(_)) => timeouts.data,
+            Some(Expect::Final(id)) => match self.actives.iter().find(|active| active.id == *id) {
+                Some(active) if !active.end_left(self.flushed) => timeouts.block,
+                _ => timeouts.end,
+            },
+            Some(_) => timeouts.command,
+            None if self.sent < self.out.len() => timeouts.block,
+            None => return None,
+        };
+        let decided = self.parting && self.actives.is_empty();
+        Some(if decided { limit.min(timeouts.parting) } else { limit })
+    }
+
+    /// Grows with every whole reply read and every byte handed over. The clock of
+    /// [`timeout`](Self::timeout) starts anew when it changes.
+    pub fn progress(&self) -> u64 {
+        self.progress
+    }
+
+    // What is known.
+
+    /// Whether nothing more will be written or read: close the connection.
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    /// Whether everything asked was answered.
+    pub fn is_idle(&self) -> bool {
+        self.requests.is_empty() && self.actives.is_empty() && self.expected.is_empty() && !self.rset_due
+    }
+
+    /// Whether a caller's reader had no bytes when it was last asked: call
+    /// [`poll_output`](Self::poll_output) again when it has some.
+    pub fn waits_for_source(&self) -> bool {
+        self.source_waits
+    }
+
+    /// Why the connection ended, once it did.
+    pub fn fault(&self) -> Option<&Error> {
+        self.fault.as_ref()
+    }
+
+    /// The server's greeting, once it was read.
+    pub fn greeting(&self) -> Option<&Reply> {
+        self.greeting.as_ref()
+    }
+
+    /// Whether EHLO, HELO or LHLO was taken.
+    pub fn is_introduced(&self) -> bool {
+        self.phase == Phase::Ready
+    }
+
+    /// The extensions that the server offered last; none before EHLO.
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// Whether the connection is under TLS.
+    pub fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
+    /// What the engine was made with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Changes what the engine knows of the connection, for what is written from now on.
+    pub fn config_mut(&mut self) -> &mut Config {
+        &mut self.config
+    }
+
+    fn ask(&mut self, request: Request) -> Id {
+        let id = self.new_id();
+        if self.phase == Phase::Closed {
+            let fault = self.fault.clone();
+            let fault =
+                fault.unwrap_or_else(|| Error::new(Kind::Closed, Step::Command, "the session is closed"));
+            self.refuse(id, request, fault);
+        } else if self.parting {
+            self.refuse(id, request, Error::usage("the session is being closed"));
+        } else {
+            self.requests.push_back((id, request));
+        }
+        id
+    }
+
+    /// Answers a request of which nothing was written.
+    fn refuse(&mut self, id: Id, request: Request, error: Error) {
+        self.events.push_back(match request {
+            Request::Transaction(t) => Event::Sent(id, Box::new(report_unbegun(&t.recipients, error))),
+            Request::Data(_) => Event::Sent(id, Box::new(report_unbegun(&[], error))),
+            Request::Hello | Request::Helo | Request::Command(_) => Event::Failed(id, error),
+        });
+    }
+
+    fn new_id(&mut self) -> Id {
+        let id = Id(self.next_id);
+        self.next_id += 1;
+        id
+    }
+
+    fn active(&mut self, id: Id) -> Option<&mut Active> {
+        self.actives.iter_mut().find(|active| active.id == id)
+    }
+
+    fn remove_active(&mut self, id: Id) -> Option<Active> {
+        let index = self.actives.iter().position(|active| active.id == id)?;
+        self.actives.remove(index)
+    }
+
+    /// The step that the next reply belongs to.
+    fn waiting_for(&self) -> Step {
+        match self.expected.front() {
+            Some(Expect::Final(id)) => match self.actives.iter().find(|active| active.id == *id) {
+                Some(active) if !active.end_left(self.flushed) => Step::Body,
+                _ => Step::Final,
+            },
+            Some(expect) => expect.step(),
+            None => Step::Command,
+        }
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("phase", &self.phase)
+            .field("expected", &self.expected)
+            .field("fault", &self.fault)
+            .finish_non_exhaustive()
+    }
+}

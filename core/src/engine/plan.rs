@@ -1,0 +1,138 @@
+//! What a transaction needs of a server, held against what the server offers. Decided before MAIL.
+
+use super::transaction::Active;
+use crate::command::ByMode;
+use crate::content::{BodyKind, Transfer};
+use crate::error::{Error, Kind, Step};
+use crate::extensions::Extensions;
+
+/// Fills in SIZE, BODY and SMTPUTF8 and notes the extensions that are used.
+///
+/// # Errors
+/// [`Kind::Unsupported`] and [`Kind::TooLarge`], which name what the server lacks.
+pub(super) fn plan(active: &mut Active, offered: &Extensions) -> Result<(), Error> {
+    require_parameters(active, offered)?;
+    require_limits(active, offered)?;
+    let non_ascii =
+        !active.mail.path.is_ascii() || active.recipients.iter().any(|recipient| !recipient.path.is_ascii());
+    let parameters = &mut active.mail.parameters;
+    if non_ascii || parameters.smtputf8 {
+        require(offered.smtputf8(), "SMTPUTF8", "an address that is not ASCII, or option `smtputf8`")?;
+        parameters.smtputf8 = true;
+        active.used.push("SMTPUTF8");
+    }
+    active.transfer =
+        Transfer { eight_bit: offered.eight_bit_mime(), binary: false, utf8: parameters.smtputf8 };
+    let form = active.content.form(active.transfer)?;
+    if let (Some(size), Some(limit)) = (form.size, offered.size_limit())
+        && size > limit
+    {
+        let text = format!("the message has {size} octets and the server takes at most {limit} (SIZE)");
+        return Err(Error::new(Kind::TooLarge, Step::Mail, text));
+    }
+    let parameters = &mut active.mail.parameters;
+    parameters.size = form.size.filter(|_| offered.size());
+    if parameters.size.is_some() {
+        active.used.push("SIZE");
+    }
+    parameters.body = form.body;
+    if form.body == BodyKind::EightBitMime {
+        active.used.push("8BITMIME");
+    }
+    Ok(())
+}
+
+fn require(offered: bool, keyword: &str, wanted_by: &str) -> Result<(), Error> {
+    if offered {
+        return Ok(());
+    }
+    let text = format!("the server does not offer {keyword}, which is needed for {wanted_by}");
+    Err(Error::new(Kind::Unsupported, Step::Mail, text))
+}
+
+fn require_parameters(active: &mut Active, offered: &Extensions) -> Result<(), Error> {
+    let parameters = &active.mail.parameters;
+    let used = &mut active.used;
+    let dsn = parameters.ret.is_some()
+        || parameters.envid.is_some()
+        || active.recipients.iter().any(|r| r.parameters.notify.is_some() || r.parameters.orcpt.is_some());
+    if dsn {
+        let option = match (&parameters.ret, &parameters.envid) {
+            (Some(_), _) => "option `dsnret`",
+            (None, Some(_)) => "option `dsnenvid`",
+            (None, None) => "option `dsnnotify`",
+        };
+        require(offered.dsn(), "DSN", option)?;
+        used.push("DSN");
+    }
+    if let Some(by) = &parameters.by {
+        require(offered.deliver_by().is_some(), "DELIVERBY", "option `deliverby`")?;
+        if let Some(Some(least)) = offered.deliver_by()
+            && by.mode() == ByMode::Return
+            && by.seconds().unsigned_abs() < least
+        {
+            let text = format!(
+                "option `deliverby`: {} seconds, and the server takes no less than {least}",
+                by.seconds()
+            );
+            return Err(Error::new(Kind::Unsupported, Step::Mail, text));
+        }
+        used.push("DELIVERBY");
+    }
+    if parameters.mt_priority.is_some() {
+        require(offered.mt_priority(), "MT-PRIORITY", "option `priority`")?;
+        used.push("MT-PRIORITY");
+    }
+    if parameters.requiretls {
+        require(offered.requiretls(), "REQUIRETLS", "option `requiretls`")?;
+        used.push("REQUIRETLS");
+    }
+    if parameters.auth.is_some() {
+        require(!offered.auth().is_empty(), "AUTH", "the AUTH= parameter of MAIL")?;
+    }
+    if let Some(hold) = &parameters.hold {
+        let limit = offered.future_release();
+        require(limit.is_some(), "FUTURERELEASE", "option `hold`")?;
+        if let (Some(seconds), Some(most)) = (hold.seconds(), limit.map(|limit| limit.max_interval))
+            && seconds > most
+        {
+            let text =
+                format!("option `hold`: {seconds} seconds, and the server holds a message at most {most}");
+            return Err(Error::new(Kind::Unsupported, Step::Mail, text));
+        }
+        used.push("FUTURERELEASE");
+    }
+    Ok(())
+}
+
+/// LIMITS (RFC 9422): what would be refused in the middle is refused before MAIL.
+fn require_limits(active: &Active, offered: &Extensions) -> Result<(), Error> {
+    let limits = offered.limits();
+    let too_many = |what: &str, count: usize, most: u64| {
+        let text = format!(
+            "{count} {what}, and the server takes at most {most} in one transaction (LIMITS): send the message in parts"
+        );
+        Err(Error::new(Kind::Unsupported, Step::Mail, text))
+    };
+    let count = active.recipients.len();
+    if let Some(most) = limits.rcpt_max
+        && exceeds(count, most)
+    {
+        return too_many("recipients", count, most);
+    }
+    if let Some(most) = limits.rcpt_domain_max {
+        let domains: std::collections::BTreeSet<String> = active
+            .recipients
+            .iter()
+            .map(|r| r.path.as_str().rsplit_once('@').map_or("", |(_, domain)| domain).to_ascii_lowercase())
+            .collect();
+        if exceeds(domains.len(), most) {
+            return too_many("recipient domains", domains.len(), most);
+        }
+    }
+    Ok(())
+}
+
+fn exceeds(count: usize, most: u64) -> bool {
+    u64::try_from(count).is_ok_and(|count| count > most)
+}

@@ -1,0 +1,297 @@
+//! What a reply means for what is under way.
+
+use super::expect::{Effect, Expect};
+use super::request::{Id, Protocol, Request};
+use super::state::{Phase, Stage, Turn};
+use super::transaction::Verbs;
+use super::{Engine, Event};
+use crate::error::{Error, Kind, Step};
+use crate::extensions::Extensions;
+use crate::reply::Reply;
+
+impl Engine {
+    pub(super) fn on_reply(&mut self, reply: Reply) {
+        self.progress += 1;
+        self.transcript.server(&reply);
+        let Some(expect) = self.expected.pop_front() else {
+            return self.on_unasked(reply);
+        };
+        let step = expect.step();
+        let goodbye = (reply.code() == 421).then(|| reply.clone());
+        match expect {
+            Expect::Greeting => self.on_greeting(reply),
+            Expect::Hello(id) => self.on_hello(id, reply),
+            Expect::Helo(id) => self.on_helo(id, reply),
+            Expect::Command { id, effect, .. } => self.on_command(id, effect, reply),
+            Expect::Queued | Expect::LoneDot => {}
+            Expect::Rset => self.on_rset(reply),
+            Expect::Mail(id) => self.on_envelope(id, Step::Mail, reply),
+            Expect::Rcpt(id) => self.on_envelope(id, Step::Rcpt, reply),
+            Expect::Data(id) => self.on_data(id, reply),
+            Expect::Final(id) => self.on_final(id, reply),
+            Expect::Quit => self.finish(),
+        }
+        if let Some(reply) = goodbye {
+            self.end(Error::refused(step, "the server closes the connection", reply));
+        }
+    }
+
+    /// A reply that nobody asked for: the server's goodbye, or nonsense behind which no reply can be told
+    /// from another.
+    fn on_unasked(&mut self, reply: Reply) {
+        let error = if reply.code() == 421 {
+            Error::new(Kind::Closed, Step::Command, "the server closed the idle connection").with_reply(reply)
+        } else {
+            self.nonsense(Step::Command, "the server sent a reply to nothing", &reply)
+        };
+        self.end(error);
+    }
+
+    fn nonsense(&self, step: Step, what: &str, reply: &Reply) -> Error {
+        Error::new(Kind::Protocol, step, format!("{what} ({reply})"))
+    }
+
+    fn on_greeting(&mut self, reply: Reply) {
+        if reply.code() == 220 {
+            self.turn(Turn::Greeted);
+            self.greeting = Some(reply.clone());
+            self.events.push_back(Event::Reply(Id::GREETING, reply));
+            return;
+        }
+        let error = if reply.is_failure() {
+            Error::refused(Step::Greeting, "the server does not want to talk", reply)
+        } else {
+            self.nonsense(Step::Greeting, "the greeting is not 220", &reply)
+        };
+        self.events.push_back(Event::Failed(Id::GREETING, error.clone()));
+        self.end(error);
+    }
+
+    fn on_hello(&mut self, id: Id, reply: Reply) {
+        if reply.is_success() {
+            self.extensions = Extensions::parse(&reply);
+            self.introduced(id, reply);
+        } else if reply.code() / 100 == 5 && self.config.protocol == Protocol::Smtp {
+            self.requests.push_front((id, Request::Helo));
+        } else {
+            let error = Error::refused(Step::Hello, "the server refused EHLO", reply);
+            self.events.push_back(Event::Failed(id, error));
+        }
+    }
+
+    fn on_helo(&mut self, id: Id, reply: Reply) {
+        if reply.is_success() {
+            self.extensions = Extensions::default();
+            self.introduced(id, reply);
+        } else {
+            let error = Error::refused(Step::Hello, "the server refused EHLO and HELO", reply);
+            self.events.push_back(Event::Failed(id, error));
+        }
+    }
+
+    fn introduced(&mut self, id: Id, reply: Reply) {
+        self.turn(Turn::Introduced);
+        self.verbs = None;
+        self.events.push_back(Event::Reply(id, reply));
+    }
+
+    fn on_command(&mut self, id: Id, effect: Effect, reply: Reply) {
+        if reply.is_success() {
+            match effect {
+                Effect::StartTls if reply.code() == 220 => {
+                    self.turn(Turn::TlsAgreed);
+                    self.extensions = Extensions::default();
+                    self.verbs = None;
+                    self.events.push_back(Event::StartTls(id, reply));
+                    return;
+                }
+                Effect::Hello => {
+                    self.extensions = Extensions::parse(&reply);
+                    return self.introduced(id, reply);
+                }
+                Effect::Mail => self.verbs = Some(Verbs::new(reply.clone())),
+                Effect::Rcpt(rcpt) => {
+                    if let Some(verbs) = &mut self.verbs {
+                        verbs.accepted(*rcpt, reply.clone());
+                    }
+                }
+                Effect::Rset => self.verbs = None,
+                Effect::Quit => {
+                    self.events.push_back(Event::Reply(id, reply));
+                    return self.finish();
+                }
+                Effect::StartTls | Effect::None => {}
+            }
+        }
+        self.events.push_back(Event::Reply(id, reply));
+    }
+
+    fn on_rset(&mut self, reply: Reply) {
+        if !reply.is_success() && !self.parting {
+            let error =
+                self.nonsense(Step::Rset, "the server refused RSET, so nothing more can be sent", &reply);
+            self.end(error);
+        }
+    }
+
+    fn on_envelope(&mut self, id: Id, step: Step, reply: Reply) {
+        if !reply.is_success() && !reply.is_failure() {
+            let error = self.nonsense(step, "neither taken nor refused", &reply);
+            return self.end(error);
+        }
+        let Some(active) = self.active(id) else { return };
+        active.outstanding -= 1;
+        if step == Step::Mail {
+            active.mail_reply = Some(reply);
+        } else {
+            active.rcpt_replies.push(reply);
+        }
+        self.settle(id);
+    }
+
+    /// Gives up a transaction that can come to nothing, once every reply to it is in.
+    pub(super) fn settle(&mut self, id: Id) {
+        let Some(active) = self.active(id) else { return };
+        if active.outstanding > 0 {
+            return;
+        }
+        let hopeless = match active.stage {
+            Stage::Over => true,
+            Stage::Mail | Stage::Rcpt(_) => active.mail_refused(),
+            Stage::Data => active.mail_refused() || (!active.by_verbs && !active.may_send()),
+            Stage::Answer | Stage::Body => false,
+        };
+        if hopeless {
+            active.stage = Stage::Over;
+            self.rset_due |= !active.mail_refused();
+            self.conclude(id);
+        }
+    }
+
+    fn on_data(&mut self, id: Id, reply: Reply) {
+        let Some(active) = self.active(id) else { return };
+        active.outstanding -= 1;
+        let (code, refused) = (reply.code(), reply.is_failure());
+        active.data_reply = Some(reply.clone());
+        if refused {
+            active.stage = Stage::Over;
+            self.rset_due |= !active.mail_refused();
+            self.conclude(id);
+        } else if code != 354 {
+            let error = self.nonsense(Step::Data, "DATA was answered with neither 354 nor a refusal", &reply);
+            self.end(error);
+        } else if active.may_send() {
+            self.open_body(id);
+        } else if active.accepted() == 0 {
+            active.stage = Stage::Over;
+            // RFC 2920 section 3.1: a lone dot, since there is no other way back; nobody receives it.
+            self.out.extend_from_slice(b".\r\n");
+            self.transcript.client(b".\r\n");
+            if self.config.protocol == Protocol::Smtp {
+                self.expected.push_back(Expect::LoneDot);
+            }
+            self.conclude(id);
+        } else {
+            // A dot would deliver an empty message to those who were accepted.
+            let text = "the server wants the message although the sender was refused";
+            self.end(Error::new(Kind::Protocol, Step::Data, text));
+        }
+    }
+
+    fn open_body(&mut self, id: Id) {
+        let Some(active) = self.active(id) else { return };
+        match active.content.open(active.transfer) {
+            Ok(body) => {
+                let due = active.finals_due();
+                active.body = Some(body);
+                active.stage = Stage::Body;
+                active.outstanding = due;
+                self.expected.extend((0..due).map(|_| Expect::Final(id)));
+            }
+            Err(error) => self.end(error.with_step(Step::Body)),
+        }
+    }
+
+    fn on_final(&mut self, id: Id, reply: Reply) {
+        let flushed = self.flushed;
+        let Some(active) = self.active(id) else { return };
+        if !active.end_left(flushed) {
+            return self.on_early(id, reply);
+        }
+        if !reply.is_success() && !reply.is_failure() {
+            let error =
+                self.nonsense(Step::Final, "the final reply neither takes nor refuses the message", &reply);
+            return self.end(error);
+        }
+        active.finals.push(reply);
+        active.outstanding -= 1;
+        if active.outstanding == 0 {
+            self.conclude(id);
+        }
+    }
+
+    /// A reply while the message is still being written. What is left is never written, so the server
+    /// cannot have the whole of it.
+    fn on_early(&mut self, id: Id, reply: Reply) {
+        if !reply.is_failure() {
+            let error = self.nonsense(Step::Body, "a reply in the middle of the message", &reply);
+            return self.end(error);
+        }
+        if let Some(active) = self.remove_active(id) {
+            let report = active.report_stopped(reply.clone());
+            self.events.push_back(Event::Sent(id, Box::new(report)));
+        }
+        self.end(Error::refused(Step::Body, "the server refused the message before its end", reply));
+    }
+
+    fn conclude(&mut self, id: Id) {
+        if let Some(active) = self.remove_active(id) {
+            self.events.push_back(Event::Sent(id, Box::new(active.report())));
+        }
+    }
+
+    fn turn(&mut self, turn: Turn) {
+        if let Some(phase) = self.phase.after(turn) {
+            self.phase = phase;
+        }
+    }
+
+    /// Ends well: nothing was lost.
+    pub(super) fn finish(&mut self) {
+        self.phase = Phase::Closed;
+        let cause = Error::new(Kind::Closed, Step::Quit, "the session was closed with QUIT");
+        self.fail_everything(&cause);
+        self.fault.get_or_insert(cause);
+    }
+
+    /// Ends with a fault: whatever is under way gets its definite outcome.
+    pub(super) fn end(&mut self, cause: Error) {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        self.turn(Turn::Ended);
+        self.fail_everything(&cause);
+        self.transcript.note(format_args!("{cause}"));
+        self.fault = Some(cause);
+    }
+
+    fn fail_everything(&mut self, cause: &Error) {
+        let flushed = self.flushed;
+        for expect in std::mem::take(&mut self.expected) {
+            if let Some(id) = expect.request() {
+                self.events.push_back(Event::Failed(id, cause.clone().with_step(expect.step())));
+            }
+        }
+        for active in std::mem::take(&mut self.actives) {
+            let id = active.id;
+            let report = active.report_ended(cause.clone(), flushed);
+            self.events.push_back(Event::Sent(id, Box::new(report)));
+        }
+        for (id, request) in std::mem::take(&mut self.requests) {
+            self.refuse(id, request, cause.clone());
+        }
+        // What was not handed over must not leave any more: outcomes were judged without it.
+        self.out.clear();
+        self.sent = 0;
+    }
+}

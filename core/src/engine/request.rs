@@ -1,0 +1,138 @@
+//! What may be asked of an engine, and what it answers.
+
+use std::time::Duration;
+
+use crate::command::{ClientName, Command, Mail, Rcpt};
+use crate::content::Content;
+use crate::error::Error;
+use crate::reply::Reply;
+use crate::report::Report;
+
+/// SMTP (RFC 5321), or LMTP (RFC 2033): LHLO, and a final reply for each accepted recipient.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// RFC 5321.
+    #[default]
+    Smtp,
+    /// RFC 2033.
+    Lmtp,
+}
+
+/// How long the server may take for each step (RFC 5321 section 4.5.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// The 220: 5 minutes.
+    pub greeting: Duration,
+    /// The reply to MAIL, RCPT and every command not named here: 5 minutes.
+    pub command: Duration,
+    /// The reply to DATA: 2 minutes.
+    pub data: Duration,
+    /// Taking a piece of the content: 3 minutes.
+    pub block: Duration,
+    /// The reply to the final dot: 10 minutes. A shorter one makes `unknown` out of slow servers.
+    pub end: Duration,
+    /// Everything that still happens once the outcome is known (RSET, QUIT): 5 seconds.
+    pub parting: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            greeting: Duration::from_secs(300),
+            command: Duration::from_secs(300),
+            data: Duration::from_secs(120),
+            block: Duration::from_secs(180),
+            end: Duration::from_secs(600),
+            parting: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What an engine must know of the connection that it speaks over.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// SMTP or LMTP.
+    pub protocol: Protocol,
+    /// The name in EHLO, HELO and LHLO.
+    pub client: ClientName,
+    /// How long the server may take.
+    pub timeouts: Timeouts,
+    /// Use PIPELINING (RFC 2920) where it is offered.
+    pub pipelining: bool,
+    /// TLS runs already, from the first byte.
+    pub encrypted: bool,
+}
+
+impl Config {
+    /// SMTP in plain text with the time-outs of RFC 5321.
+    pub fn new(client: ClientName) -> Self {
+        Self {
+            protocol: Protocol::Smtp,
+            client,
+            timeouts: Timeouts::default(),
+            pipelining: true,
+            encrypted: false,
+        }
+    }
+}
+
+/// Names a request; each is answered by exactly one [`Event`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Id(pub(super) u64);
+
+impl Id {
+    /// The request that every engine begins with: the server's greeting.
+    pub const GREETING: Self = Self(0);
+}
+
+/// One message for one envelope.
+pub struct Transaction {
+    /// MAIL and what the caller wants of it. SIZE, BODY and SMTPUTF8 are filled in for the server.
+    pub mail: Mail,
+    /// RCPT for every recipient, each once.
+    pub recipients: Vec<Rcpt>,
+    /// The message.
+    pub content: Box<dyn Content>,
+    /// Send when at least one recipient was accepted; otherwise every one must be.
+    pub at_least_one: bool,
+    /// Ask a server that offers XQUE to queue the message (`QUED`).
+    pub queue: bool,
+}
+
+impl std::fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transaction")
+            .field("mail", &self.mail)
+            .field("recipients", &self.recipients)
+            .field("at_least_one", &self.at_least_one)
+            .field("queue", &self.queue)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is asked of an engine. Requests are written in their order.
+pub(super) enum Request {
+    /// EHLO with HELO behind it, or LHLO.
+    Hello,
+    /// HELO alone, behind a refused EHLO.
+    Helo,
+    Command(Command),
+    Transaction(Box<Transaction>),
+    /// DATA and content for recipients that were named by verbs.
+    Data(Box<dyn Content>),
+}
+
+/// The answer to a request.
+#[derive(Debug)]
+pub enum Event {
+    /// The server's reply, whatever it says, to the greeting, a hello or a command. A greeting or a hello
+    /// that the server refused is [`Failed`](Self::Failed).
+    Reply(Id, Reply),
+    /// 220 to STARTTLS: wrap the connection in TLS now, then call
+    /// [`tls_established`](super::Engine::tls_established).
+    StartTls(Id, Reply),
+    /// What became of a message. `attempts` is empty: that is the delivery's business.
+    Sent(Id, Box<Report>),
+    /// The request was not answered, or the server refused what everything else needs.
+    Failed(Id, Error),
+}

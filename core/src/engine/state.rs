@@ -1,0 +1,97 @@
+//! The phases of a connection and the only table that changes them.
+//!
+//! | in          | turn                | becomes     |
+//! |-------------|---------------------|-------------|
+//! | `Greeting`  | 220 was read        | `Fresh`     |
+//! | `Fresh`     | EHLO or HELO taken  | `Ready`     |
+//! | `Ready`     | EHLO or HELO taken  | `Ready`     |
+//! | `Fresh`     | 220 to STARTTLS     | `Handshake` |
+//! | `Ready`     | 220 to STARTTLS     | `Handshake` |
+//! | `Handshake` | TLS is up           | `Fresh`     |
+//! | any         | ended               | `Closed`    |
+//!
+//! What a transaction may do next is a table of its own, in [`Stage`].
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Nothing may be said before the server's 220.
+    Greeting,
+    /// Greeted, or under TLS anew: nothing is known of the server.
+    Fresh,
+    /// The server's extensions are known.
+    Ready,
+    /// 220 to STARTTLS was read: no byte of SMTP either way until TLS is up.
+    Handshake,
+    /// Nothing more is written, and what is read is ignored.
+    Closed,
+}
+
+/// What happened to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    Greeted,
+    Introduced,
+    TlsAgreed,
+    TlsUp,
+    Ended,
+}
+
+impl Phase {
+    /// The next phase; `None` where the turn cannot happen.
+    pub(super) fn after(self, turn: Turn) -> Option<Self> {
+        match (self, turn) {
+            (_, Turn::Ended) => Some(Self::Closed),
+            (Self::Greeting, Turn::Greeted) => Some(Self::Fresh),
+            (Self::Fresh | Self::Ready, Turn::Introduced) => Some(Self::Ready),
+            (Self::Fresh | Self::Ready, Turn::TlsAgreed) => Some(Self::Handshake),
+            (Self::Handshake, Turn::TlsUp) => Some(Self::Fresh),
+            _ => None,
+        }
+    }
+}
+
+/// What the writer does next for one transaction.
+///
+/// `Mail -> Rcpt(0) .. Rcpt(n) -> Data -> Answer -> Body -> Over`; every stage may go to `Over`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Write MAIL.
+    Mail,
+    /// Write RCPT for the recipient of that index.
+    Rcpt(usize),
+    /// Write DATA, as soon as the recipients' replies allow it.
+    Data,
+    /// Wait for the reply to DATA.
+    Answer,
+    /// Write the content and the end mark.
+    Body,
+    /// Nothing is left to write.
+    Over,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_turns_of_the_table_exist() {
+        use Phase::{Closed, Fresh, Greeting, Handshake, Ready};
+        use Turn::{Ended, Greeted, Introduced, TlsAgreed, TlsUp};
+        let allowed = [
+            (Greeting, Greeted, Fresh),
+            (Fresh, Introduced, Ready),
+            (Ready, Introduced, Ready),
+            (Fresh, TlsAgreed, Handshake),
+            (Ready, TlsAgreed, Handshake),
+            (Handshake, TlsUp, Fresh),
+        ];
+        for phase in [Greeting, Fresh, Ready, Handshake, Closed] {
+            for turn in [Greeted, Introduced, TlsAgreed, TlsUp] {
+                let expected = allowed.iter().find(|a| a.0 == phase && a.1 == turn).map(|a| a.2);
+                assert_eq!(phase.after(turn), expected, "{phase:?} {turn:?}");
+            }
+            assert_eq!(phase.after(Ended), Some(Closed));
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! One message on its way: what was written, what was answered, and what follows from both.
+
+use std::io::BufRead;
+
+use super::request::{Id, Transaction};
+use super::state::Stage;
+use crate::command::{Mail, Rcpt};
+use crate::content::{Content, Transfer};
+use crate::error::{Error, Kind, Step};
+use crate::reply::{Reply, queue_id};
+use crate::report::{Outcome, Recipient, Report};
+use crate::wire::DotEncoder;
+
+/// The envelope that a caller builds by verbs: what the server took of it.
+#[derive(Default)]
+pub(super) struct Verbs {
+    mail_reply: Option<Reply>,
+    recipients: Vec<Rcpt>,
+    rcpt_replies: Vec<Reply>,
+}
+
+impl Verbs {
+    pub(super) fn new(mail_reply: Reply) -> Self {
+        Self { mail_reply: Some(mail_reply), ..Self::default() }
+    }
+
+    pub(super) fn accepted(&mut self, rcpt: Rcpt, reply: Reply) {
+        self.recipients.push(rcpt);
+        self.rcpt_replies.push(reply);
+    }
+}
+
+/// A transaction of which at least the first command is due.
+pub(super) struct Active {
+    pub(super) id: Id,
+    pub(super) stage: Stage,
+    pub(super) mail: Mail,
+    pub(super) recipients: Vec<Rcpt>,
+    pub(super) content: Box<dyn Content>,
+    pub(super) at_least_one: bool,
+    pub(super) queue: bool,
+    /// One final reply for each accepted recipient.
+    pub(super) lmtp: bool,
+    /// The envelope was said by verbs; only DATA and the content are left.
+    pub(super) by_verbs: bool,
+
+    pub(super) transfer: Transfer,
+    pub(super) used: Vec<&'static str>,
+    pub(super) body: Option<Box<dyn BufRead + Send>>,
+    pub(super) encoder: DotEncoder,
+    /// The offset in the connection's output behind the last octet of the end mark, once it is written.
+    pub(super) end: Option<u64>,
+
+    /// Replies still to come for this transaction.
+    pub(super) outstanding: usize,
+    pub(super) mail_reply: Option<Reply>,
+    pub(super) rcpt_replies: Vec<Reply>,
+    pub(super) data_reply: Option<Reply>,
+    pub(super) finals: Vec<Reply>,
+}
+
+impl Active {
+    pub(super) fn new(id: Id, transaction: Transaction, lmtp: bool) -> Self {
+        Self {
+            id,
+            stage: Stage::Mail,
+            rcpt_replies: Vec::with_capacity(transaction.recipients.len()),
+            mail: transaction.mail,
+            recipients: transaction.recipients,
+            content: transaction.content,
+            at_least_one: transaction.at_least_one,
+            queue: transaction.queue,
+            lmtp,
+            by_verbs: false,
+            transfer: Transfer::default(),
+            used: Vec::new(),
+            body: None,
+            encoder: DotEncoder::default(),
+            end: None,
+            outstanding: 0,
+            mail_reply: None,
+            data_reply: None,
+            finals: Vec::new(),
+        }
+    }
+
+    /// DATA and content behind MAIL and RCPT that were said by verbs.
+    pub(super) fn for_verbs(id: Id, verbs: Verbs, content: Box<dyn Content>, lmtp: bool) -> Self {
+        let transaction = Transaction {
+            mail: Mail::default(),
+            recipients: verbs.recipients,
+            content,
+            at_least_one: true,
+            queue: false,
+        };
+        Self {
+            stage: Stage::Data,
+            by_verbs: true,
+            mail_reply: verbs.mail_reply,
+            rcpt_replies: verbs.rcpt_replies,
+            ..Self::new(id, transaction, lmtp)
+        }
+    }
+
+    pub(super) fn mail_refused(&self) -> bool {
+        self.mail_reply.as_ref().is_some_and(|reply| !reply.is_success())
+    }
+
+    pub(super) fn accepted(&self) -> usize {
+        self.rcpt_replies.iter().filter(|reply| reply.is_success()).count()
+    }
+
+    /// Whether the content may be sent, now that every reply before it was read.
+    pub(super) fn may_send(&self) -> bool {
+        let accepted = self.accepted();
+        !self.mail_refused() && accepted > 0 && (self.at_least_one || accepted == self.recipients.len())
+    }
+
+    /// Whether DATA may be written before the recipients' replies are in. Not where a refused recipient
+    /// forbids the message while another was accepted: behind a 354 there is no way to send nothing.
+    pub(super) fn may_pipeline_data(&self) -> bool {
+        self.at_least_one || self.recipients.len() == 1
+    }
+
+    /// How many replies follow the end mark.
+    pub(super) fn finals_due(&self) -> usize {
+        if self.lmtp { self.accepted() } else { 1 }
+    }
+
+    /// Whether the whole end mark may have left, when `flushed` octets of the output have.
+    pub(super) fn end_left(&self, flushed: u64) -> bool {
+        self.end.is_some_and(|end| flushed >= end)
+    }
+
+    /// What became of the message when it came to its decision: every reply due was read.
+    pub(super) fn report(self) -> Report {
+        let error = self.refusal();
+        self.into_report((Outcome::NotSent, Step::Rcpt, None), error)
+    }
+
+    /// What became of the message when the connection ended because of `cause`, with `flushed` octets
+    /// of the output handed over.
+    pub(super) fn report_ended(self, cause: Error, flushed: u64) -> Report {
+        if !self.end_left(flushed) {
+            return self.into_report((Outcome::NotSent, cause.step(), None), Some(cause));
+        }
+        let text = format!(
+            "the whole message was sent and no final reply came ({}): it may have been delivered, and sending \
+             it again may deliver it twice",
+            cause.text()
+        );
+        let error = Error::new(Kind::Unknown, Step::Final, text);
+        self.into_report((Outcome::Unknown, Step::Final, None), Some(error))
+    }
+
+    /// The server refused the message before it had all of it: `reply` came while it was being written.
+    pub(super) fn report_stopped(self, reply: Reply) -> Report {
+        let error =
+            Error::refused(Step::Body, "the server refused the message before its end", reply.clone());
+        self.into_report((Outcome::Rejected, Step::Body, Some(reply)), Some(error))
+    }
+
+    /// The step that failed for all recipients alike, if one did.
+    fn refusal(&self) -> Option<Error> {
+        let refused =
+            |reply: &Option<Reply>| reply.clone().filter(|reply| !reply.is_success() && reply.code() != 354);
+        if let Some(reply) = refused(&self.mail_reply) {
+            return Some(Error::refused(Step::Mail, "the server refused the sender", reply));
+        }
+        if self.accepted() == 0 {
+            return None;
+        }
+        if let Some(reply) = refused(&self.data_reply) {
+            return Some(Error::refused(Step::Data, "the server refused DATA", reply));
+        }
+        let reply = self.finals.first().filter(|reply| !self.lmtp && !reply.is_success())?;
+        Some(Error::refused(Step::Final, "the server refused the message", reply.clone()))
+    }
+
+    /// Each recipient by the first reply that decided over it, or `undecided`.
+    fn into_report(mut self, undecided: (Outcome, Step, Option<Reply>), error: Option<Error>) -> Report {
+        let mail_refused = self.mail_reply.take().filter(|reply| !reply.is_success());
+        let data_refused = self.data_reply.take().filter(|reply| reply.code() != 354);
+        let last = self.finals.last().cloned();
+        let mut finals = self.finals.into_iter();
+        let shared = if self.lmtp { None } else { finals.next() };
+        let mut replies = self.rcpt_replies.into_iter();
+        let recipients = self.recipients.iter().map(|rcpt| {
+            let own = replies.next();
+            let was_accepted = own.as_ref().is_some_and(Reply::is_success);
+            let decided = if let Some(reply) = &mail_refused {
+                Some((Step::Mail, reply.clone()))
+            } else if !was_accepted {
+                own.map(|reply| (Step::Rcpt, reply))
+            } else if let Some(reply) = &data_refused {
+                Some((Step::Data, reply.clone()))
+            } else {
+                shared.clone().or_else(|| finals.next()).map(|reply| (Step::Final, reply))
+            };
+            let (outcome, step, reply) = match decided {
+                None => undecided.clone(),
+                Some((Step::Final, reply)) if reply.is_success() => {
+                    (Outcome::Accepted, Step::Final, Some(reply))
+                }
+                Some((step, reply)) => (Outcome::Rejected, step, Some(reply)),
+            };
+            Recipient { address: rcpt.path.as_str().to_owned(), outcome, step, reply }
+        });
+        Report {
+            recipients: recipients.collect(),
+            attempts: Vec::new(),
+            queue_id: last.as_ref().filter(|reply| reply.is_success()).and_then(queue_id).map(str::to_owned),
+            reply: last.or(undecided.2).or(data_refused),
+            used: self.used,
+            octets: self.encoder.octets(),
+            error,
+        }
+    }
+}
+
+/// The report of a transaction of which nothing was written: `error` says why.
+pub(super) fn report_unbegun(recipients: &[Rcpt], error: Error) -> Report {
+    let recipients = recipients.iter().map(|rcpt| Recipient {
+        address: rcpt.path.as_str().to_owned(),
+        outcome: Outcome::NotSent,
+        step: error.step(),
+        reply: None,
+    });
+    Report { recipients: recipients.collect(), error: Some(error), ..Report::default() }
+}

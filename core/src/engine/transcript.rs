@@ -1,0 +1,69 @@
+//! The dialogue for a reader: what was said, secrets masked.
+
+use std::fmt;
+
+/// Who said a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The client, to the server.
+    Client,
+    /// The server, to the client.
+    Server,
+    /// Nobody: a remark, such as the number of octets of a message.
+    Note,
+}
+
+/// Is given every line of the dialogue without its CRLF, as it is written or was read.
+///
+/// Secrets are masked as `***` before they get here.
+pub type Listener = Box<dyn FnMut(Direction, &str) + Send>;
+
+/// The listener of an engine, if it has one.
+#[derive(Default)]
+pub(super) struct Transcript(Option<Listener>);
+
+impl Transcript {
+    pub(super) fn listen(&mut self, listener: Listener) {
+        self.0 = Some(listener);
+    }
+
+    pub(super) fn take(&mut self) -> Option<Listener> {
+        self.0.take()
+    }
+
+    /// A command line as it went into the output, CRLF included.
+    pub(super) fn client(&mut self, line: &[u8]) {
+        if let Some(listener) = &mut self.0 {
+            listener(Direction::Client, String::from_utf8_lossy(line).trim_end_matches(['\r', '\n']));
+        }
+    }
+
+    /// A command whose arguments are nobody's business.
+    pub(super) fn masked(&mut self, verb: &str) {
+        if let Some(listener) = &mut self.0 {
+            listener(Direction::Client, &format!("{verb} ***"));
+        }
+    }
+
+    pub(super) fn server(&mut self, reply: &crate::reply::Reply) {
+        if let Some(listener) = &mut self.0 {
+            let last = reply.lines().count().saturating_sub(1);
+            for (n, line) in reply.lines().enumerate() {
+                let separator = if n == last { ' ' } else { '-' };
+                listener(Direction::Server, format!("{}{separator}{line}", reply.code()).trim_end());
+            }
+        }
+    }
+
+    pub(super) fn note(&mut self, text: fmt::Arguments<'_>) {
+        if let Some(listener) = &mut self.0 {
+            listener(Direction::Note, &text.to_string());
+        }
+    }
+}
+
+impl fmt::Debug for Transcript {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Transcript(on)" } else { "Transcript(off)" })
+    }
+}

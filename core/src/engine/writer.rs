@@ -1,0 +1,266 @@
+//! What is written next. Pipelining is nothing but writing on while replies are due.
+
+use std::io::{BufRead, ErrorKind};
+
+use super::expect::{Effect, Expect};
+use super::request::{Id, Protocol, Request, Transaction};
+use super::state::{Phase, Stage};
+use super::transaction::{Active, report_unbegun};
+use super::{Engine, Event};
+use crate::command::Command;
+use crate::content::{Content, Transfer};
+use crate::error::{Error, Kind, Step};
+
+/// Output is gathered up to this many octets, then handed over: a few TLS records, and more than a
+/// socket usually takes at once.
+const WATER: usize = 64 * 1024;
+
+impl Engine {
+    /// Gathers output while something may be written. Called when all output was handed over.
+    pub(super) fn fill(&mut self) {
+        self.source_waits = false;
+        while self.out.len() < WATER && self.write_next() {}
+    }
+
+    fn pipelining(&self) -> bool {
+        self.config.pipelining && self.extensions.pipelining()
+    }
+
+    /// Whether the next command may be written now.
+    fn may_write(&self) -> bool {
+        match self.expected.back() {
+            None => true,
+            Some(last) => self.pipelining() && !last.ends_group(),
+        }
+    }
+
+    /// Writes one thing; false when nothing may be written now.
+    fn write_next(&mut self) -> bool {
+        if !matches!(self.phase, Phase::Fresh | Phase::Ready) {
+            return false;
+        }
+        if self.actives.back().is_some_and(|active| active.stage != Stage::Over) {
+            return self.write_transaction();
+        }
+        if !self.may_write() {
+            return false;
+        }
+        if self.rset_due {
+            self.rset_due = false;
+            self.write_command(&Command::Rset, Expect::Rset);
+            return true;
+        }
+        match self.requests.pop_front() {
+            Some((id, request)) => self.begin(id, request),
+            None if self.parting && !self.quit_written => {
+                self.quit_written = true;
+                self.write_command(&Command::Quit, Expect::Quit);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn begin(&mut self, id: Id, request: Request) -> bool {
+        match request {
+            Request::Hello => {
+                let name = self.config.client.clone();
+                let command = match self.config.protocol {
+                    Protocol::Smtp => Command::Ehlo(name),
+                    Protocol::Lmtp => Command::Lhlo(name),
+                };
+                self.write_command(&command, Expect::Hello(id));
+            }
+            Request::Helo => self.write_command(&Command::Helo(self.config.client.clone()), Expect::Helo(id)),
+            Request::Command(command) => self.begin_command(id, command),
+            Request::Transaction(transaction) => self.begin_transaction(id, *transaction),
+            Request::Data(content) => self.begin_data(id, content),
+        }
+        true
+    }
+
+    fn begin_command(&mut self, id: Id, command: Command) {
+        let (step, ends_group) = (command.step(), command.ends_group());
+        let effect = match &command {
+            Command::StartTls => Effect::StartTls,
+            Command::Ehlo(_) | Command::Helo(_) | Command::Lhlo(_) => Effect::Hello,
+            Command::Mail(_) => Effect::Mail,
+            Command::Rcpt(rcpt) => Effect::Rcpt(Box::new(rcpt.clone())),
+            Command::Rset => Effect::Rset,
+            Command::Quit => Effect::Quit,
+            _ => Effect::None,
+        };
+        self.write_command(&command, Expect::Command { id, step, ends_group, effect });
+    }
+
+    fn begin_transaction(&mut self, id: Id, transaction: Transaction) {
+        let refusal = if self.phase != Phase::Ready {
+            Some(Error::usage("a message needs EHLO, HELO or LHLO first"))
+        } else if self.extensions.limits().mail_max.is_some_and(|most| self.mails >= most) {
+            let text = "the server takes no more messages on this connection (LIMITS MAILMAX): open another";
+            Some(Error::new(Kind::Unsupported, Step::Mail, text).with_transient(true))
+        } else {
+            None
+        };
+        if let Some(error) = refusal {
+            let report = report_unbegun(&transaction.recipients, error);
+            self.events.push_back(Event::Sent(id, Box::new(report)));
+            return;
+        }
+        if self.verbs.take().is_some() {
+            self.rset_due = true;
+        }
+        let lmtp = self.config.protocol == Protocol::Lmtp;
+        self.actives.push_back(Active::new(id, transaction, lmtp));
+    }
+
+    /// DATA for the recipients that were accepted by verbs.
+    fn begin_data(&mut self, id: Id, content: Box<dyn Content>) {
+        let verbs = self.verbs.take().unwrap_or_default();
+        let lmtp = self.config.protocol == Protocol::Lmtp;
+        let mut active = Active::for_verbs(id, verbs, content, lmtp);
+        // What was declared in MAIL was the caller's to say.
+        active.transfer = Transfer { eight_bit: true, binary: false, utf8: true };
+        self.actives.push_back(active);
+    }
+
+    fn write_transaction(&mut self) -> bool {
+        match self.actives.back().map(|active| active.stage) {
+            Some(Stage::Mail) => self.write_mail(),
+            Some(Stage::Rcpt(n)) => self.write_rcpt(n),
+            Some(Stage::Data) => self.write_data(),
+            Some(Stage::Body) => self.write_body(),
+            Some(Stage::Answer | Stage::Over) | None => false,
+        }
+    }
+
+    fn write_mail(&mut self) -> bool {
+        if !self.may_write() {
+            return false;
+        }
+        if self.rset_due {
+            self.rset_due = false;
+            self.write_command(&Command::Rset, Expect::Rset);
+            return true;
+        }
+        let Some(active) = self.actives.back_mut() else { return false };
+        if active.queue && !self.queue_asked && self.extensions.xque() {
+            self.queue_asked = true;
+            self.write_line(b"QUED\r\n", Expect::Queued);
+            return true;
+        }
+        if let Err(error) = super::plan::plan(active, &self.extensions) {
+            if let Some(active) = self.actives.pop_back() {
+                let report = report_unbegun(&active.recipients, error);
+                self.events.push_back(Event::Sent(active.id, Box::new(report)));
+            }
+            return true;
+        }
+        let start = self.out.len();
+        active.mail.write(&mut self.out);
+        active.stage = Stage::Rcpt(0);
+        active.outstanding = 1;
+        self.mails += 1;
+        self.expected.push_back(Expect::Mail(active.id));
+        self.transcript.client(&self.out[start..]);
+        true
+    }
+
+    fn write_rcpt(&mut self, n: usize) -> bool {
+        let may_write = self.may_write();
+        let pipelined = !self.expected.is_empty();
+        let Some(active) = self.actives.back_mut() else { return false };
+        if active.mail_refused() {
+            active.stage = Stage::Over;
+            let id = active.id;
+            self.settle(id);
+            return true;
+        }
+        if !may_write {
+            return false;
+        }
+        let Some(rcpt) = active.recipients.get(n) else {
+            active.stage = Stage::Data;
+            return true;
+        };
+        let start = self.out.len();
+        rcpt.write(&mut self.out);
+        active.outstanding += 1;
+        active.stage = Stage::Rcpt(n + 1);
+        if pipelined && n == 0 {
+            active.used.push("PIPELINING");
+        }
+        self.expected.push_back(Expect::Rcpt(active.id));
+        self.transcript.client(&self.out[start..]);
+        true
+    }
+
+    fn write_data(&mut self) -> bool {
+        let may_write = self.may_write();
+        let Some(active) = self.actives.back_mut() else { return false };
+        let id = active.id;
+        if active.mail_refused() || (active.outstanding == 0 && !active.by_verbs && !active.may_send()) {
+            active.stage = Stage::Over;
+            self.settle(id);
+            return true;
+        }
+        if !may_write || (active.outstanding > 0 && !active.may_pipeline_data()) {
+            return false;
+        }
+        active.stage = Stage::Answer;
+        active.outstanding += 1;
+        self.write_command(&Command::Data, Expect::Data(id));
+        true
+    }
+
+    /// Encodes the next piece of the content, or the end mark behind the last one.
+    fn write_body(&mut self) -> bool {
+        let Some(active) = self.actives.back_mut() else { return false };
+        let Some(body) = &mut active.body else { return false };
+        match body.fill_buf() {
+            Ok([]) => {
+                active.encoder.finish(&mut self.out);
+                active.end = Some(self.flushed + self.out.len() as u64);
+                active.stage = Stage::Over;
+                active.body = None;
+                let octets = active.encoder.octets();
+                self.transcript.note(format_args!("message of {octets} octets"));
+                self.transcript.client(b".\r\n");
+                true
+            }
+            Ok(piece) => {
+                let piece = &piece[..piece.len().min(WATER)];
+                let taken = piece.len();
+                active.encoder.encode(piece, &mut self.out);
+                body.consume(taken);
+                true
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => true,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.source_waits = true;
+                false
+            }
+            Err(error) => {
+                let text = format!("the message could not be read to its end: {error}");
+                self.end(Error::new(Kind::Source, Step::Body, text));
+                false
+            }
+        }
+    }
+
+    fn write_command(&mut self, command: &Command, expect: Expect) {
+        let start = self.out.len();
+        command.write(&mut self.out);
+        self.expected.push_back(expect);
+        match command {
+            Command::Raw(raw) if raw.is_secret() => self.transcript.masked(raw.verb()),
+            _ => self.transcript.client(&self.out[start..]),
+        }
+    }
+
+    fn write_line(&mut self, line: &[u8], expect: Expect) {
+        self.out.extend_from_slice(line);
+        self.expected.push_back(expect);
+        self.transcript.client(line);
+    }
+}

@@ -1,0 +1,225 @@
+//! How to send: servers, envelope, security, credentials, limits.
+//!
+//! Every option has one name in every language. [`Options::set`] takes that name and a text;
+//! [`names`] lists them all.
+
+mod names;
+mod values;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cancel::Cancel;
+use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
+use crate::engine::Direction;
+use crate::secret::Secret;
+
+pub use self::names::names;
+
+/// Is given every line of the dialogue, secrets masked. May be called from the thread that sends.
+pub type TranscriptFn = Arc<dyn Fn(Direction, &str) + Send + Sync>;
+
+/// Is asked with a code and a diagnostic when TLS cannot be set up.
+pub type TlsPolicyFn = Arc<dyn Fn(u16, &str) -> TlsAnswer + Send + Sync>;
+
+/// What to do when TLS cannot be set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsAnswer {
+    /// Close the connection; the next server is tried.
+    Secure,
+    /// Go on in plain text.
+    Insecure,
+}
+
+/// Who decides when TLS cannot be set up.
+#[derive(Clone, Default)]
+pub enum TlsPolicy {
+    /// `insecure` while no secret is to be sent and TLS is not required, else `secure`.
+    #[default]
+    Default,
+    /// Always this answer.
+    Fixed(TlsAnswer),
+    /// The caller's own function.
+    Ask(TlsPolicyFn),
+}
+
+/// The oldest version of TLS to speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// RFC 2246; most systems refuse it.
+    Tls10,
+    /// RFC 4346; most systems refuse it.
+    Tls11,
+    /// RFC 5246.
+    #[default]
+    Tls12,
+    /// RFC 8446.
+    Tls13,
+}
+
+/// How commands are grouped (RFC 2920).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pipelining {
+    /// One command at a time, also where PIPELINING is offered.
+    Off,
+    /// As RFC 2920 allows where PIPELINING is offered.
+    #[default]
+    Rfc,
+}
+
+/// How to send a message. `Options::default()` sends through `localhost`, port 25.
+///
+/// Fields may be set directly, or by the option's name with [`set`](Self::set). Values are checked when a
+/// message is sent, before a connection is opened.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// Servers, tried in order: a host, `host:port`, or a URL `smtp://`, `smtps://`, `submission://`,
+    /// `lmtp://`, `unix:/path`. Empty entries are skipped; none at all means `localhost`.
+    pub servers: Vec<String>,
+    /// Ports, walked in tandem with `servers`; missing ones are the default, which is 25 (465 for
+    /// `smtps://`, 587 for `submission://`, 24 for `lmtp://`).
+    pub ports: Vec<u16>,
+    /// The name in EHLO. Default: `localhost` where one of the servers is, else the host's own name.
+    pub client: Option<String>,
+    /// Ask a server that offers XQUE to queue the message.
+    pub queue: bool,
+    /// Send when at least one recipient was accepted; otherwise every one must be.
+    pub atleastone: bool,
+    /// One RFC 5322 mailbox; the empty string is the null reverse-path. Default: `From`.
+    pub originator: Option<String>,
+    /// An RFC 5322 address list. When given, no header field is examined for recipients.
+    pub recipients: Option<String>,
+    /// Header fields to add, in order; the same name may occur again.
+    pub header: Vec<(String, String)>,
+    /// Use STARTTLS where it is offered. Default: true.
+    pub usetls: bool,
+    /// TLS from the first byte.
+    pub tlsimport: bool,
+    /// What to do when TLS cannot be set up.
+    pub tlspolicy: TlsPolicy,
+    /// Send nothing without TLS.
+    pub tlsrequired: bool,
+    /// Verify certificate and host name where TLS is required or a secret is sent. Default: true.
+    pub tlsverify: bool,
+    /// PEM file with authorities to trust beside the system's.
+    pub tlscafile: Option<String>,
+    /// The client's certificate: PEM, or PKCS#12 with its key.
+    pub tlscertfile: Option<String>,
+    /// The key to `tlscertfile`, PEM.
+    pub tlskeyfile: Option<String>,
+    /// SHA-256 fingerprints, in hex, of certificates or public keys to accept.
+    pub tlsfingerprint: Vec<String>,
+    /// The oldest version of TLS to speak. Default: 1.2.
+    pub tlsminversion: TlsVersion,
+    /// SASL user name.
+    pub username: Option<String>,
+    /// SASL password.
+    pub password: Option<Secret>,
+    /// The SASL mechanisms allowed, in the order to try.
+    pub auth: Vec<String>,
+    /// OAuth 2.0 access token.
+    pub oauthtoken: Option<Secret>,
+    /// Send passwords and tokens also over an unencrypted connection.
+    pub authinsecure: bool,
+    /// Print the dialogue on standard error, secrets masked.
+    pub debug: bool,
+    /// How long the server may take to accept the message after the final dot. Default: 600 s.
+    pub maxsecs: Duration,
+    /// How long a connection may take to come about, all addresses of a name together. Default: 30 s.
+    pub connecttimeout: Duration,
+    /// How long each reply but the last may take. Default: as RFC 5321 section 4.5.3.2 has it.
+    pub timeout: Option<Duration>,
+    /// How long the whole call may take.
+    pub deadline: Option<Duration>,
+    /// The local address to connect from.
+    pub localaddress: Option<IpAddr>,
+    /// `socks5://host:port` or `http://host:port`, with `user:password@` where needed.
+    pub proxy: Option<Secret>,
+    /// Use PIPELINING where it is offered.
+    pub pipelining: Pipelining,
+    /// When to send delivery status notifications (RFC 3461).
+    pub dsnnotify: Option<Notify>,
+    /// What a notification of failure returns (RFC 3461).
+    pub dsnret: Option<Ret>,
+    /// The envelope id that notifications bear (RFC 3461).
+    pub dsnenvid: Option<Envid>,
+    /// Ask for SMTPUTF8 (RFC 6531) also where no address needs it.
+    pub smtputf8: bool,
+    /// Every further hop must use TLS (RFC 8689).
+    pub requiretls: bool,
+    /// Deliver in time or return or notify (RFC 2852).
+    pub deliverby: Option<DeliverBy>,
+    /// Priority of the message, -9 to 9 (RFC 6710).
+    pub priority: Option<MtPriority>,
+    /// Hold the message before delivery (RFC 4865).
+    pub hold: Option<Hold>,
+    /// Speak LMTP (RFC 2033).
+    pub lmtp: bool,
+    /// Is given every line of the dialogue, secrets masked.
+    pub transcript: Option<TranscriptFn>,
+    /// Cancels the call from another thread.
+    pub cancel: Option<Cancel>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            ports: Vec::new(),
+            client: None,
+            queue: false,
+            atleastone: false,
+            originator: None,
+            recipients: None,
+            header: Vec::new(),
+            usetls: true,
+            tlsimport: false,
+            tlspolicy: TlsPolicy::Default,
+            tlsrequired: false,
+            tlsverify: true,
+            tlscafile: None,
+            tlscertfile: None,
+            tlskeyfile: None,
+            tlsfingerprint: Vec::new(),
+            tlsminversion: TlsVersion::Tls12,
+            username: None,
+            password: None,
+            auth: Vec::new(),
+            oauthtoken: None,
+            authinsecure: false,
+            debug: false,
+            maxsecs: Duration::from_secs(600),
+            connecttimeout: Duration::from_secs(30),
+            timeout: None,
+            deadline: None,
+            localaddress: None,
+            proxy: None,
+            pipelining: Pipelining::Rfc,
+            dsnnotify: None,
+            dsnret: None,
+            dsnenvid: None,
+            smtputf8: false,
+            requiretls: false,
+            deliverby: None,
+            priority: None,
+            hold: None,
+            lmtp: false,
+            transcript: None,
+            cancel: None,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("servers", &self.servers)
+            .field("ports", &self.ports)
+            .field("originator", &self.originator)
+            .field("recipients", &self.recipients)
+            .finish_non_exhaustive()
+    }
+}

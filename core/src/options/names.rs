@@ -1,0 +1,187 @@
+//! Options by name: the one table that every language's face reads.
+
+use super::values::{
+    boolean, header_field, integers, list, mechanisms, seconds, text, tls_answer, tls_version,
+};
+use super::{Options, Pipelining, TlsPolicy};
+use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
+use crate::error::Error;
+use crate::secret::Secret;
+
+type Setter = fn(&mut Options, &str) -> Result<(), Error>;
+
+/// Every option by name, in the order of the documentation. Append only.
+const TABLE: &[(&str, Setter)] = &[
+    ("servers", |o, v| Ok(o.servers = list(v))),
+    ("ports", |o, v| Ok(o.ports = integers(v)?)),
+    ("client", |o, v| Ok(o.client = text(v))),
+    ("queue", |o, v| Ok(o.queue = boolean(v)?)),
+    ("atleastone", |o, v| Ok(o.atleastone = boolean(v)?)),
+    ("originator", |o, v| Ok(o.originator = Some(v.to_owned()))),
+    ("recipients", |o, v| Ok(o.recipients = Some(v.to_owned()))),
+    ("header", |o, v| Ok(o.header.push(header_field(v)?))),
+    ("usetls", |o, v| Ok(o.usetls = boolean(v)?)),
+    ("tlsimport", |o, v| Ok(o.tlsimport = boolean(v)?)),
+    ("tlspolicy", |o, v| Ok(o.tlspolicy = TlsPolicy::Fixed(tls_answer(v)?))),
+    ("username", |o, v| Ok(o.username = text(v))),
+    ("password", |o, v| Ok(o.password = text(v).map(Secret::from))),
+    ("debug", |o, v| Ok(o.debug = boolean(v)?)),
+    ("maxsecs", |o, v| Ok(o.maxsecs = seconds(v)?)),
+    ("tlsrequired", |o, v| Ok(o.tlsrequired = boolean(v)?)),
+    ("tlsverify", |o, v| Ok(o.tlsverify = boolean(v)?)),
+    ("tlscafile", |o, v| Ok(o.tlscafile = text(v))),
+    ("tlscertfile", |o, v| Ok(o.tlscertfile = text(v))),
+    ("tlskeyfile", |o, v| Ok(o.tlskeyfile = text(v))),
+    ("tlsfingerprint", |o, v| Ok(o.tlsfingerprint = list(v))),
+    ("tlsminversion", |o, v| Ok(o.tlsminversion = tls_version(v)?)),
+    ("auth", |o, v| Ok(o.auth = mechanisms(v))),
+    ("oauthtoken", |o, v| Ok(o.oauthtoken = text(v).map(Secret::from))),
+    ("authinsecure", |o, v| Ok(o.authinsecure = boolean(v)?)),
+    ("connecttimeout", |o, v| Ok(o.connecttimeout = seconds(v)?)),
+    ("timeout", |o, v| Ok(o.timeout = optional(v, seconds)?)),
+    ("deadline", |o, v| Ok(o.deadline = optional(v, seconds)?)),
+    ("localaddress", |o, v| Ok(o.localaddress = optional(v, super::values::ip_address)?)),
+    ("proxy", |o, v| Ok(o.proxy = text(v).map(Secret::from))),
+    ("dsnnotify", |o, v| Ok(o.dsnnotify = optional(v, Notify::parse)?)),
+    ("dsnret", |o, v| Ok(o.dsnret = optional(v, Ret::parse)?)),
+    ("dsnenvid", |o, v| Ok(o.dsnenvid = optional(v, Envid::new)?)),
+    ("smtputf8", |o, v| Ok(o.smtputf8 = boolean(v)?)),
+    ("requiretls", |o, v| Ok(o.requiretls = boolean(v)?)),
+    ("deliverby", |o, v| Ok(o.deliverby = optional(v, DeliverBy::parse)?)),
+    ("priority", |o, v| Ok(o.priority = optional(v, MtPriority::parse)?)),
+    ("lmtp", |o, v| Ok(o.lmtp = boolean(v)?)),
+    ("pipelining", |o, v| Ok(o.pipelining = pipelining(v)?)),
+    ("hold", |o, v| Ok(o.hold = optional(v, Hold::parse)?)),
+];
+
+/// The names of all options.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|(name, _)| *name)
+}
+
+impl Options {
+    /// Sets an option by its name. Lists are separated by white space or commas, truth values are
+    /// `1 true yes on` or `0 false no off`, times are seconds (`30`, `0.5`), `header` takes
+    /// `Name: value` and adds to those before. An empty value takes an option back to its default;
+    /// the empty `originator` is the null reverse-path.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for a name that is no option, with the nearest that is
+    /// one, and for a value that does not fit.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), Error> {
+        let Some((known, setter)) = TABLE.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) else {
+            return Err(unknown(name));
+        };
+        if matches!(*known, "password" | "oauthtoken" | "proxy") {
+            // The value must not show in an error.
+            return setter(self, value)
+                .map_err(|_| Error::usage(format!("option `{known}`: the value does not fit")));
+        }
+        if value.contains(['\r', '\n', '\0']) {
+            let text = format!("option `{known}`: {value:?} has a line end or NUL in it: remove it");
+            return Err(Error::usage(text));
+        }
+        setter(self, value).map_err(|error| Error::usage(format!("option `{known}`: {}", error.text())))
+    }
+}
+
+fn unknown(name: &str) -> Error {
+    let nearest = names().max_by(|a, b| {
+        let (a, b) = (strsim::jaro_winkler(a, name), strsim::jaro_winkler(b, name));
+        a.total_cmp(&b)
+    });
+    Error::usage(format!(
+        "there is no option `{}`: did you mean `{}`?",
+        name.escape_debug(),
+        nearest.unwrap_or_default()
+    ))
+}
+
+/// An empty value takes the option back to its default.
+fn optional<T>(value: &str, parse: impl Fn(&str) -> Result<T, Error>) -> Result<Option<T>, Error> {
+    if value.is_empty() { Ok(None) } else { parse(value).map(Some) }
+}
+
+fn pipelining(value: &str) -> Result<Pipelining, Error> {
+    match value {
+        "off" => Ok(Pipelining::Off),
+        "rfc" | "" => Ok(Pipelining::Rfc),
+        _ => Err(Error::usage(format!("{value:?} is neither `rfc` nor `off`"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn an_unknown_name_is_an_error_that_names_the_nearest() {
+        let error = Options::default().set("recipient", "a@b").unwrap_err();
+        assert_eq!(error.kind(), Kind::Usage);
+        assert!(error.text().contains("`recipients`"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_never_shows_in_an_error_nor_in_debug() {
+        let mut options = Options::default();
+        options.set("password", "hunter2").unwrap();
+        assert!(!format!("{options:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn every_name_takes_back_its_default() {
+        for name in names().filter(|name| !matches!(*name, "header" | "maxsecs" | "connecttimeout")) {
+            let result = Options::default().set(name, "");
+            let needs_value = result.is_err();
+            let boolean = matches!(
+                name,
+                "queue"
+                    | "atleastone"
+                    | "usetls"
+                    | "tlsimport"
+                    | "debug"
+                    | "tlsrequired"
+                    | "tlsverify"
+                    | "authinsecure"
+                    | "smtputf8"
+                    | "requiretls"
+                    | "lmtp"
+                    | "tlspolicy"
+                    | "tlsminversion"
+            );
+            assert_eq!(needs_value, boolean, "{name}: {result:?}");
+        }
+    }
+
+    #[test]
+    fn values_that_do_not_fit_are_named() {
+        for (name, value) in [
+            ("ports", "25 99999"),
+            ("maxsecs", "-1"),
+            ("maxsecs", "soon"),
+            ("queue", "perhaps"),
+            ("localaddress", "localhost"),
+            ("header", "no colon"),
+            ("client", "a\r\nb"),
+            ("tlsminversion", "0.9"),
+            ("tlspolicy", "maybe"),
+            ("pipelining", "full"),
+        ] {
+            let error = Options::default().set(name, value).unwrap_err();
+            assert!(error.text().starts_with(&format!("option `{name}`")), "{error}");
+        }
+    }
+
+    #[test]
+    fn lists_are_separated_by_white_space_or_commas() {
+        let mut options = Options::default();
+        options.set("servers", "a, b  c").unwrap();
+        options.set("ports", "25,587 2525").unwrap();
+        options.set("header", "X-A: 1").unwrap();
+        options.set("header", "X-A:2").unwrap();
+        assert_eq!(options.servers, ["a", "b", "c"]);
+        assert_eq!(options.ports, [25, 587, 2525]);
+        assert_eq!(options.header, [("X-A".into(), "1".into()), ("X-A".into(), "2".into())]);
+    }
+}

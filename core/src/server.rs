@@ -1,0 +1,199 @@
+//! The servers to try, as options `servers` and `ports` name them.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use url::Url;
+
+use crate::engine::Protocol;
+use crate::error::Error;
+use crate::options::Options;
+
+/// Where to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A host's name or address, without brackets.
+    Tcp {
+        /// Name, IPv4 or IPv6 address.
+        host: String,
+        /// Port, 1 to 65535.
+        port: u16,
+    },
+    /// A Unix domain socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// One server: where it is and what it speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Where to connect to.
+    pub target: Target,
+    /// SMTP, or LMTP by `lmtp://` or option `lmtp`.
+    pub protocol: Protocol,
+    /// TLS from the first byte, by `smtps://` or option `tlsimport`.
+    pub tls: bool,
+}
+
+impl Server {
+    /// Whether the entry names this machine, so that the client is `localhost` too.
+    pub fn is_localhost(&self) -> bool {
+        match &self.target {
+            Target::Tcp { host, .. } => host.eq_ignore_ascii_case("localhost"),
+            Target::Unix(_) => true,
+        }
+    }
+
+    /// The name that a certificate must bear; none for a Unix socket.
+    pub fn host(&self) -> &str {
+        match &self.target {
+            Target::Tcp { host, .. } => host,
+            Target::Unix(_) => "localhost",
+        }
+    }
+}
+
+/// The servers of `options` in order, ports in tandem.
+///
+/// # Errors
+/// [`Kind::Usage`](crate::error::Kind::Usage) for an entry that names no server.
+pub fn servers(options: &Options) -> Result<Vec<Server>, Error> {
+    let mut servers = Vec::with_capacity(options.servers.len());
+    for (n, entry) in options.servers.iter().enumerate() {
+        // An empty entry is skipped together with its port.
+        if !entry.trim().is_empty() {
+            servers.push(parse(entry.trim(), options.ports.get(n).copied(), options)?);
+        }
+    }
+    if servers.is_empty() {
+        servers.push(parse("localhost", options.ports.first().copied(), options)?);
+    }
+    Ok(servers)
+}
+
+fn parse(entry: &str, port: Option<u16>, options: &Options) -> Result<Server, Error> {
+    let protocol = if options.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
+    if let Some(path) = entry.strip_prefix("unix:") {
+        if !path.starts_with('/') {
+            return Err(bad(entry, "give the socket's absolute path, as in unix:/run/lmtp"));
+        }
+        return Ok(Server { target: Target::Unix(path.into()), protocol, tls: options.tlsimport });
+    }
+    if entry.contains("://") {
+        return parse_url(entry, port, options.tlsimport, protocol);
+    }
+    let (host, own_port) = split_port(entry)?;
+    let port = own_port.or(port).unwrap_or(25);
+    Ok(Server { target: tcp(entry, host, port)?, protocol, tls: options.tlsimport })
+}
+
+fn parse_url(entry: &str, port: Option<u16>, tlsimport: bool, protocol: Protocol) -> Result<Server, Error> {
+    let url = Url::parse(entry).map_err(|error| bad(entry, &error.to_string()))?;
+    let (protocol, tls, default_port) = match url.scheme() {
+        "smtp" => (protocol, tlsimport, 25),
+        "smtps" => (protocol, true, 465),
+        "submission" => (protocol, tlsimport, 587),
+        "lmtp" => (Protocol::Lmtp, tlsimport, 24), // RFC 2033 section 5: never 25
+        _ => return Err(bad(entry, "give smtp://, smtps://, submission://, lmtp:// or unix:/path")),
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        let text = "a server entry takes no credentials: use the options `username` and `password`";
+        return Err(Error::usage(format!("option `servers`: {text}")));
+    }
+    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+        return Err(bad(entry, "nothing may follow host and port"));
+    }
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().or(port).unwrap_or(default_port);
+    Ok(Server { target: tcp(entry, host, port)?, protocol, tls })
+}
+
+/// `host`, `host:port`, `[v6]`, `[v6]:port`, or a bare IPv6 address.
+fn split_port(entry: &str) -> Result<(&str, Option<u16>), Error> {
+    let port = |text: &str| match text.parse() {
+        Ok(port) if port > 0 => Ok(Some(port)),
+        _ => Err(bad(entry, "the port is no number from 1 to 65535")),
+    };
+    if let Some(rest) = entry.strip_prefix('[') {
+        return match rest.split_once(']') {
+            Some((host, "")) => Ok((host, None)),
+            Some((host, tail)) if tail.starts_with(':') => Ok((host, port(tail.trim_start_matches(':'))?)),
+            _ => Err(bad(entry, "an IPv6 address stands in brackets, as in [::1]:25")),
+        };
+    }
+    match entry.split_once(':') {
+        Some((host, tail)) if !tail.contains(':') => Ok((host, port(tail)?)),
+        _ => Ok((entry, None)),
+    }
+}
+
+fn tcp(entry: &str, host: &str, port: u16) -> Result<Target, Error> {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    if host.is_empty()
+        || host.contains(|c: char| c.is_control() || c.is_whitespace() || "/@<>\"\\".contains(c))
+    {
+        return Err(bad(entry, "that is no host name"));
+    }
+    Ok(Target::Tcp { host: host.to_owned(), port })
+}
+
+fn bad(entry: &str, why: &str) -> Error {
+    // A password may stand where it must not: show nothing in front of an @.
+    let shown = entry.rsplit_once('@').map_or(entry.to_owned(), |(_, rest)| format!("***@{rest}"));
+    Error::usage(format!("option `servers`: {shown:?}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(servers: &[&str], ports: &[u16]) -> Vec<String> {
+        let options = Options {
+            servers: servers.iter().map(|s| (*s).to_owned()).collect(),
+            ports: ports.to_vec(),
+            ..Options::default()
+        };
+        super::servers(&options).unwrap().iter().map(|s| s.target.to_string()).collect()
+    }
+
+    #[test]
+    fn ports_walk_in_tandem_and_empty_entries_are_skipped_with_theirs() {
+        assert_eq!(parsed(&["a", "b", "c"], &[2525, 2526]), ["a:2525", "b:2526", "c:25"]);
+        assert_eq!(parsed(&["a", "", "c"], &[1, 2, 3, 4]), ["a:1", "c:3"]);
+        assert_eq!(parsed(&[], &[]), ["localhost:25"]);
+        assert_eq!(parsed(&[""], &[2525]), ["localhost:2525"]);
+    }
+
+    #[test]
+    fn urls_and_ports_of_their_own() {
+        assert_eq!(
+            parsed(&["smtps://m.example", "submission://m", "lmtp://m", "smtp://m:26", "unix:/run/x"], &[]),
+            ["m.example:465", "m:587", "m:24", "m:26", "unix:/run/x"]
+        );
+        assert_eq!(
+            parsed(&["[::1]:26", "::1", "h:27", "smtp://[::1]"], &[]),
+            ["[::1]:26", "[::1]:25", "h:27", "[::1]:25"]
+        );
+    }
+
+    #[test]
+    fn what_names_no_server_is_an_error_that_shows_no_password() {
+        for entry in
+            ["http://m", "unix:relative", "a b", "h:0", "h:99999", "[::1", "smtp://m/path", "smtp://", "a\nb"]
+        {
+            let options = Options { servers: vec![entry.to_owned()], ..Options::default() };
+            assert!(super::servers(&options).unwrap_err().text().starts_with("option `servers`"), "{entry}");
+        }
+        let options = Options { servers: vec!["smtp://u:hunter2@m".to_owned()], ..Options::default() };
+        assert!(!super::servers(&options).unwrap_err().text().contains("hunter2"));
+    }
+}
