@@ -1,1 +1,179 @@
-//! x
+//! SASL (RFC 4422) in SMTP (RFC 4954): the mechanisms, which of them to try, and the exchange.
+//!
+
+mod cram_md5;
+mod digest_md5;
+mod external;
+mod login;
+mod name;
+mod oauthbearer;
+mod plain;
+mod prep;
+mod scram;
+mod start;
+mod text;
+mod xoauth2;
+
+use std::fmt;
+
+use crate::secret::Secret;
+
+pub use name::MechanismName;
+pub use start::start;
+
+/// What a login may use.
+#[derive(Clone, Debug, Default)]
+pub struct Credentials {
+    /// The authentication identity: option `username`.
+    pub username: String,
+    /// Option `password`, in UTF-8.
+    pub password: Option<Secret>,
+    /// Option `oauthtoken`: the access token alone, without `Bearer`.
+    pub oauth_token: Option<Secret>,
+    /// Whether the TLS layer shows a client certificate.
+    pub external: bool,
+    /// The identity to act as (RFC 4422 section 2); `None`: the one that the server derives.
+    pub authorization_id: Option<String>,
+}
+
+impl Credentials {
+    /// A user name and a password.
+    pub fn with_password(username: impl Into<String>, password: impl Into<Secret>) -> Self {
+        Self {
+            username: username.into(),
+            password: Some(password.into()),
+            ..Self::default()
+        }
+    }
+}
+
+/// What is known of the connection that the login happens on.
+#[derive(Clone, Debug, Default)]
+pub struct Channel {
+    /// Whether TLS is up.
+    pub encrypted: bool,
+    /// Whether the peer is this machine.
+    pub loopback: bool,
+    /// The server's name as the caller gave it.
+    pub host: String,
+    /// The server's port.
+    pub port: u16,
+    /// What the TLS layer can bind a login to, preferred first; empty: nothing.
+    pub bindings: Vec<ChannelBinding>,
+}
+
+impl Channel {
+    /// An unencrypted connection to another machine.
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self {
+            host: host.into(),
+            port,
+            ..Self::default()
+        }
+    }
+}
+
+/// Bytes that only the two ends of one TLS connection share (RFC 5056).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelBinding {
+    /// How they were made.
+    pub kind: BindingKind,
+    /// The bytes, without the prefix of RFC 5056.
+    pub data: Vec<u8>,
+}
+
+/// The channel binding types that SCRAM may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BindingKind {
+    /// RFC 9266.
+    TlsExporter,
+    /// RFC 5929 section 3; TLS 1.2 and older only.
+    TlsUnique,
+    /// RFC 5929 section 4.
+    TlsServerEndPoint,
+}
+
+impl BindingKind {
+    /// The registered unique prefix: `tls-exporter`, `tls-unique`, `tls-server-end-point`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TlsExporter => "tls-exporter",
+            Self::TlsUnique => "tls-unique",
+            Self::TlsServerEndPoint => "tls-server-end-point",
+        }
+    }
+}
+
+/// The client's side of one mechanism, in bytes before base64. Used once.
+pub trait Mechanism: Send {
+    /// The registered name, as it stands in the AUTH command.
+    fn name(&self) -> &'static str;
+
+    /// The initial response (RFC 4954 section 4) where the mechanism begins; `None`: the server begins.
+    fn initial(&mut self) -> Option<Secret> {
+        None
+    }
+
+    /// Answers a challenge. A [`Fault`] cancels the exchange.
+    fn respond(&mut self, challenge: &[u8]) -> Result<Secret, Fault>;
+
+    /// Called on 235: checks that the server's own proof was seen, where the mechanism has one.
+    /// A [`Fault`] means that the server is not to be trusted.
+    fn finish(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Whether a challenge is a prompt that says nothing: then it need not even be base64.
+    fn ignores_challenges(&self) -> bool {
+        false
+    }
+
+    /// What the server said of a failure inside the exchange, without secrets.
+    fn said(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl fmt::Debug for dyn Mechanism + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mechanism({})", self.name())
+    }
+}
+
+/// Why the client cancels an exchange, or does not believe its success.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// One line without secrets.
+    pub text: String,
+    /// The server lied about itself: the connection is to be given up, and no weaker mechanism tried.
+    pub security: bool,
+}
+
+impl Fault {
+    /// The server's challenge cannot be answered; another mechanism may be.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            security: false,
+        }
+    }
+
+    /// The server's proof is wrong or missing.
+    pub fn security(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            security: true,
+        }
+    }
+
+    /// The server goes on where the mechanism has ended.
+    fn one_too_many() -> Self {
+        Self::new("the server sent one challenge more than the mechanism has")
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}

@@ -1,0 +1,113 @@
+use std::fmt;
+
+/// A mechanism that this library speaks. The order of the variants is the order of strength.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum MechanismName {
+    /// RFC 4422 appendix A, with a TLS client certificate: no secret is sent at all.
+    External,
+    /// RFC 7677, bound to the TLS channel.
+    ScramSha256Plus,
+    /// RFC 5802, bound to the TLS channel.
+    ScramSha1Plus,
+    /// RFC 7677.
+    ScramSha256,
+    /// RFC 5802.
+    ScramSha1,
+    /// RFC 2831.
+    DigestMd5,
+    /// RFC 2195.
+    CramMd5,
+    /// RFC 7628.
+    OauthBearer,
+    /// Google's and Microsoft's forerunner of OAUTHBEARER.
+    Xoauth2,
+    /// RFC 4616.
+    Plain,
+    /// Unpublished, but everywhere: draft-murchison-sasl-login.
+    Login,
+}
+
+/// What a mechanism needs of the credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    Password,
+    Token,
+    Certificate,
+}
+
+impl MechanismName {
+    /// Every mechanism, strongest first.
+    pub const ALL: [Self; 11] = [
+        Self::External,
+        Self::ScramSha256Plus,
+        Self::ScramSha1Plus,
+        Self::ScramSha256,
+        Self::ScramSha1,
+        Self::DigestMd5,
+        Self::CramMd5,
+        Self::OauthBearer,
+        Self::Xoauth2,
+        Self::Plain,
+        Self::Login,
+    ];
+
+    /// The registered name: `SCRAM-SHA-256-PLUS`, `PLAIN`, ...
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::External => "EXTERNAL",
+            Self::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
+            Self::ScramSha1Plus => "SCRAM-SHA-1-PLUS",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha1 => "SCRAM-SHA-1",
+            Self::DigestMd5 => "DIGEST-MD5",
+            Self::CramMd5 => "CRAM-MD5",
+            Self::OauthBearer => "OAUTHBEARER",
+            Self::Xoauth2 => "XOAUTH2",
+            Self::Plain => "PLAIN",
+            Self::Login => "LOGIN",
+        }
+    }
+
+    /// The mechanism of that name, in any case; `None` for one that this library does not speak.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|m| m.as_str().eq_ignore_ascii_case(name))
+    }
+
+    /// Whether the mechanism shows the server, and whoever listens, the password or token itself.
+    pub fn reveals_secret(self) -> bool {
+        matches!(
+            self,
+            Self::OauthBearer | Self::Xoauth2 | Self::Plain | Self::Login
+        )
+    }
+
+    /// Whether the mechanism binds the login to the TLS channel.
+    pub fn is_plus(self) -> bool {
+        matches!(self, Self::ScramSha256Plus | Self::ScramSha1Plus)
+    }
+
+    /// The variant of the same mechanism that binds.
+    pub(super) fn plus(self) -> Option<Self> {
+        match self {
+            Self::ScramSha256 => Some(Self::ScramSha256Plus),
+            Self::ScramSha1 => Some(Self::ScramSha1Plus),
+            _ => None,
+        }
+    }
+
+    pub(super) fn needs(self) -> Needs {
+        match self {
+            Self::External => Needs::Certificate,
+            Self::OauthBearer | Self::Xoauth2 => Needs::Token,
+            _ => Needs::Password,
+        }
+    }
+}
+
+impl fmt::Display for MechanismName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
