@@ -1,6 +1,7 @@
 //! SASL (RFC 4422) in SMTP (RFC 4954): the mechanisms, which of them to try, and the exchange.
 //!
 
+mod choose;
 mod cram_md5;
 mod digest_md5;
 mod external;
@@ -18,6 +19,7 @@ use std::fmt;
 
 use crate::secret::Secret;
 
+pub use choose::{Choice, choose};
 pub use name::MechanismName;
 pub use start::start;
 

@@ -1,0 +1,292 @@
+use super::name::Needs;
+use super::{Channel, Credentials, MechanismName};
+
+/// Which mechanisms to try, and why not the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// To be tried in this order until one succeeds. Empty: no login is possible.
+    pub try_order: Vec<MechanismName>,
+    /// Mechanisms that the server or the option `auth` names, each with the reason why it is not tried.
+    pub left_out: Vec<(String, String)>,
+}
+
+/// The mechanisms to try.
+///
+/// `offered` is what the server's EHLO reply names. `allowed` (option `auth`) restricts and orders; without
+/// it the strongest goes first. `auth_insecure` permits mechanisms that show the password or token on a
+/// connection that is neither encrypted nor loopback.
+pub fn choose(
+    offered: &[String],
+    allowed: Option<&[String]>,
+    credentials: &Credentials,
+    channel: &Channel,
+    auth_insecure: bool,
+) -> Choice {
+    let mut choice = Choice::default();
+    let order = order(allowed, &mut choice);
+    for &name in &order {
+        if !offers(offered, name) {
+            if allowed.is_some() {
+                choice.leave_out(name.as_str(), "the server does not offer it");
+            }
+        } else if let Some(why) = obstacle(name, credentials, channel, auth_insecure) {
+            choice.leave_out(name.as_str(), why);
+        } else if let Some(plus) = name.plus().filter(|&plus| {
+            order.contains(&plus)
+                && offers(offered, plus)
+                && obstacle(plus, credentials, channel, auth_insecure).is_none()
+        }) {
+            // RFC 5802 section 6: must bind where the server offers it. Else whoever makes the bound
+            // login fail gets an unbound one.
+            choice.leave_out(name.as_str(), format!("{plus} is used in its place"));
+        } else {
+            choice.try_order.push(name);
+        }
+    }
+    for name in offered {
+        match MechanismName::parse(name) {
+            Some(known) if order.contains(&known) => {}
+            Some(_) => choice.leave_out(name, "the option auth does not name it"),
+            None => choice.leave_out(name, "this library does not speak it"),
+        }
+    }
+    choice
+}
+
+impl Choice {
+    fn leave_out(&mut self, name: &str, why: impl Into<String>) {
+        if !self
+            .left_out
+            .iter()
+            .any(|(known, _)| known.eq_ignore_ascii_case(name))
+        {
+            self.left_out.push((name.to_owned(), why.into()));
+        }
+    }
+}
+
+fn order(allowed: Option<&[String]>, choice: &mut Choice) -> Vec<MechanismName> {
+    let Some(allowed) = allowed else {
+        return MechanismName::ALL.to_vec();
+    };
+    let mut order = Vec::with_capacity(allowed.len());
+    for name in allowed {
+        match MechanismName::parse(name) {
+            Some(known) if order.contains(&known) => {}
+            Some(known) => order.push(known),
+            None => choice.leave_out(name, "this library does not speak it"),
+        }
+    }
+    order
+}
+
+fn offers(offered: &[String], name: MechanismName) -> bool {
+    offered
+        .iter()
+        .any(|o| o.eq_ignore_ascii_case(name.as_str()))
+}
+
+/// Why `name` cannot be used, whatever the server offers.
+fn obstacle(
+    name: MechanismName,
+    credentials: &Credentials,
+    channel: &Channel,
+    auth_insecure: bool,
+) -> Option<&'static str> {
+    let why = match name.needs() {
+        Needs::Password if credentials.password.is_none() => "it needs a password, and none is set",
+        Needs::Token if credentials.oauth_token.is_none() => {
+            "it needs the option oauthtoken, which is not set"
+        }
+        Needs::Certificate if !credentials.external || !channel.encrypted => {
+            "it needs TLS with a client certificate, and none is in use"
+        }
+        Needs::Certificate if credentials.password.is_some() => {
+            "a password is set, and logs in instead of the client certificate"
+        }
+        // OAUTHBEARER's token names the user; EXTERNAL's certificate does.
+        Needs::Password if credentials.username.is_empty() => {
+            "it needs a user name, and none is set"
+        }
+        Needs::Token if name == MechanismName::Xoauth2 && credentials.username.is_empty() => {
+            "it needs a user name, and none is set"
+        }
+        _ if name.is_plus() && channel.bindings.is_empty() => {
+            "this connection has nothing that a login can be bound to"
+        }
+        _ if name.reveals_secret() && !(channel.encrypted || channel.loopback || auth_insecure) => {
+            "it would show the secret on an unencrypted connection (the option authinsecure allows that)"
+        }
+        _ => return None,
+    };
+    Some(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sasl::{BindingKind, ChannelBinding};
+    use MechanismName as M;
+
+    fn names(list: &str) -> Vec<String> {
+        list.split_whitespace().map(str::to_owned).collect()
+    }
+
+    fn user() -> Credentials {
+        Credentials::with_password("tim", "tanstaaf")
+    }
+
+    fn clear() -> Channel {
+        Channel::new("mail.example.org", 587)
+    }
+
+    fn tls() -> Channel {
+        Channel {
+            encrypted: true,
+            ..clear()
+        }
+    }
+
+    fn bound() -> Channel {
+        let binding = ChannelBinding {
+            kind: BindingKind::TlsExporter,
+            data: vec![7; 32],
+        };
+        Channel {
+            bindings: vec![binding],
+            ..tls()
+        }
+    }
+
+    fn why<'a>(choice: &'a Choice, name: &str) -> &'a str {
+        &choice.left_out.iter().find(|(n, _)| n == name).unwrap().1
+    }
+
+    const EVERYTHING: &str = "LOGIN PLAIN cram-md5 DIGEST-MD5 SCRAM-SHA-1 SCRAM-SHA-256 \
+        SCRAM-SHA-1-PLUS SCRAM-SHA-256-PLUS XOAUTH2 OAUTHBEARER EXTERNAL GSSAPI";
+
+    #[test]
+    fn the_strongest_goes_first() {
+        let choice = choose(&names(EVERYTHING), None, &user(), &bound(), false);
+        assert_eq!(
+            choice.try_order,
+            [
+                M::ScramSha256Plus,
+                M::ScramSha1Plus,
+                M::DigestMd5,
+                M::CramMd5,
+                M::Plain,
+                M::Login
+            ]
+        );
+        assert_eq!(
+            why(&choice, "SCRAM-SHA-256"),
+            "SCRAM-SHA-256-PLUS is used in its place"
+        );
+        assert!(why(&choice, "XOAUTH2").contains("oauthtoken"));
+        assert!(why(&choice, "EXTERNAL").contains("client certificate"));
+        assert!(why(&choice, "GSSAPI").contains("does not speak"));
+        assert_eq!(choice.try_order.len() + choice.left_out.len(), 12);
+    }
+
+    #[test]
+    fn a_channel_that_cannot_bind_leaves_plus_out() {
+        let choice = choose(&names(EVERYTHING), None, &user(), &tls(), false);
+        assert_eq!(choice.try_order[..2], [M::ScramSha256, M::ScramSha1]);
+        assert!(why(&choice, "SCRAM-SHA-256-PLUS").contains("bound"));
+    }
+
+    #[test]
+    fn only_an_offered_plus_replaces_the_plain_variant() {
+        let offered = names("SCRAM-SHA-1 SCRAM-SHA-1-PLUS SCRAM-SHA-256");
+        let choice = choose(&offered, None, &user(), &bound(), false);
+        assert_eq!(choice.try_order, [M::ScramSha1Plus, M::ScramSha256]);
+    }
+
+    #[test]
+    fn secrets_are_not_shown_in_the_clear() {
+        let offered = names("PLAIN LOGIN XOAUTH2 OAUTHBEARER CRAM-MD5");
+        let credentials = Credentials {
+            oauth_token: Some("t0ken".into()),
+            ..user()
+        };
+        let choice = choose(&offered, None, &credentials, &clear(), false);
+        assert_eq!(choice.try_order, [M::CramMd5]);
+        assert!(why(&choice, "PLAIN").contains("authinsecure"));
+        let loopback = Channel {
+            loopback: true,
+            ..clear()
+        };
+        for (channel, insecure) in [(tls(), false), (loopback, false), (clear(), true)] {
+            let choice = choose(&offered, None, &credentials, &channel, insecure);
+            assert_eq!(
+                choice.try_order,
+                [M::CramMd5, M::OauthBearer, M::Xoauth2, M::Plain, M::Login]
+            );
+        }
+    }
+
+    #[test]
+    fn auth_restricts_and_orders() {
+        let allowed = names("login PLAIN login SCRAM-SHA-256 NTLM");
+        let choice = choose(
+            &names("PLAIN LOGIN CRAM-MD5"),
+            Some(&allowed),
+            &user(),
+            &tls(),
+            false,
+        );
+        assert_eq!(choice.try_order, [M::Login, M::Plain]);
+        assert!(why(&choice, "SCRAM-SHA-256").contains("does not offer"));
+        assert!(why(&choice, "CRAM-MD5").contains("option auth"));
+        assert!(why(&choice, "NTLM").contains("does not speak"));
+        // Who allows the plain variant only, wants no binding.
+        let choice = choose(
+            &names(EVERYTHING),
+            Some(&names("SCRAM-SHA-1")),
+            &user(),
+            &bound(),
+            false,
+        );
+        assert_eq!(choice.try_order, [M::ScramSha1]);
+    }
+
+    #[test]
+    fn a_certificate_logs_in_where_there_is_no_password() {
+        let certificate = Credentials {
+            external: true,
+            ..Credentials::default()
+        };
+        let offered = names("PLAIN EXTERNAL");
+        assert_eq!(
+            choose(&offered, None, &certificate, &tls(), false).try_order,
+            [M::External]
+        );
+        assert_eq!(
+            choose(&offered, None, &certificate, &clear(), true).try_order,
+            []
+        );
+        let both = Credentials {
+            external: true,
+            ..user()
+        };
+        assert_eq!(
+            choose(&offered, None, &both, &tls(), false).try_order,
+            [M::Plain]
+        );
+    }
+
+    #[test]
+    fn no_user_name_no_password_login() {
+        let nobody = Credentials::with_password("", "tanstaaf");
+        let choice = choose(&names("PLAIN"), None, &nobody, &tls(), false);
+        assert_eq!(choice.try_order, []);
+        assert!(why(&choice, "PLAIN").contains("user name"));
+        let token = Credentials {
+            oauth_token: Some("t0ken".into()),
+            ..Credentials::default()
+        };
+        let choice = choose(&names("XOAUTH2 OAUTHBEARER"), None, &token, &tls(), false);
+        assert_eq!(choice.try_order, [M::OauthBearer]);
+    }
+}
