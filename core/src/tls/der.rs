@@ -1,0 +1,97 @@
+//! Just enough DER to find the public key in a certificate, as the bytes that stand there: a re-encoding
+//! could differ, and then its digest would.
+
+const SEQUENCE: u8 = 0x30;
+const EXPLICIT_0: u8 = 0xa0;
+
+/// The SubjectPublicKeyInfo of a certificate (RFC 5280 section 4.1), tag and length included.
+pub(super) fn public_key(certificate: &[u8]) -> Option<&[u8]> {
+    let (certificate, _) = sequence(certificate)?;
+    let (mut rest, _) = sequence(certificate)?;
+    if rest.first() == Some(&EXPLICIT_0) {
+        rest = element(rest)?.rest; // version
+    }
+    // serialNumber, signature, issuer, validity, subject
+    for _ in 0..5 {
+        rest = element(rest)?.rest;
+    }
+    let key = element(rest)?;
+    (key.tag == SEQUENCE).then_some(key.whole)
+}
+
+struct Element<'a> {
+    tag: u8,
+    whole: &'a [u8],
+    content: &'a [u8],
+    rest: &'a [u8],
+}
+
+fn sequence(input: &[u8]) -> Option<(&[u8], &[u8])> {
+    let element = element(input)?;
+    (element.tag == SEQUENCE).then_some((element.content, element.rest))
+}
+
+fn element(input: &[u8]) -> Option<Element<'_>> {
+    let (&tag, after_tag) = input.split_first()?;
+    let (&first, mut body) = after_tag.split_first()?;
+    let mut length = usize::from(first);
+    if first >= 0x80 {
+        let (octets, after) = body.split_at_checked(usize::from(first & 0x7f))?;
+        if octets.is_empty() || octets.len() > 4 {
+            return None;
+        }
+        length = octets.iter().try_fold(0usize, |n, &o| {
+            n.checked_mul(256)?.checked_add(usize::from(o))
+        })?;
+        body = after;
+    }
+    let (content, rest) = body.split_at_checked(length)?;
+    let whole = input.get(..input.len().checked_sub(rest.len())?)?;
+    Some(Element {
+        tag,
+        whole,
+        content,
+        rest,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_key_is_found_with_and_without_a_version() {
+        let key = [0x30, 0x01, 0x05];
+        let fields = [
+            [0x02, 0x01, 0x07],
+            [0x30, 0x01, 0],
+            [0x30, 0x01, 1],
+            [0x30, 0x01, 2],
+            [0x30, 0x01, 3],
+            key,
+        ]
+        .concat();
+        for version in [&[][..], &[0xa0, 0x03, 0x02, 0x01, 0x02]] {
+            let body = [version, &fields, &[0xa3, 0x00]].concat();
+            let inner = [&[0x30, 0x81, u8::try_from(body.len()).unwrap()], &body[..]].concat();
+            let outer = [
+                &[0x30, 0x82, 0x00, u8::try_from(inner.len()).unwrap()],
+                &inner[..],
+                b"trailing",
+            ]
+            .concat();
+            assert_eq!(public_key(&outer), Some(&key[..]));
+            for cut in 0..outer.len() - b"trailing".len() {
+                assert_eq!(public_key(&outer[..cut]), None);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(input in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = public_key(&input);
+        }
+    }
+}

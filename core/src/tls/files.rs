@@ -1,0 +1,112 @@
+//! The files that the settings name, read and told apart; the libraries parse them.
+
+use std::fs;
+use std::path::Path;
+
+use memchr::memmem;
+use zeroize::Zeroizing;
+
+use super::TlsSettings;
+use crate::error::Error;
+
+/// The certificate and key of the client, as the files hold them.
+pub(super) enum Identity {
+    Pem {
+        chain: Vec<u8>,
+        key: Zeroizing<Vec<u8>>,
+    },
+    Pkcs12(Zeroizing<Vec<u8>>),
+}
+
+impl Identity {
+    pub(super) fn load(settings: &TlsSettings) -> Result<Option<Self>, Error> {
+        let Some(cert_file) = &settings.cert_file else {
+            return match &settings.key_file {
+                Some(key_file) => Err(fault(
+                    "tlskeyfile",
+                    key_file,
+                    "has no certificate: tlscertfile is missing",
+                )),
+                None => Ok(None),
+            };
+        };
+        let chain = read("tlscertfile", cert_file)?;
+        if !is_pem(&chain) {
+            return match &settings.key_file {
+                Some(_) => Err(fault(
+                    "tlscertfile",
+                    cert_file,
+                    "holds no PEM certificate to go with tlskeyfile",
+                )),
+                None => Ok(Some(Self::Pkcs12(Zeroizing::new(chain)))),
+            };
+        }
+        let (option, file) = key_origin(settings, cert_file);
+        let key = Zeroizing::new(read(option, file)?);
+        if key_label(&key).is_none() {
+            let way_out = if option == "tlskeyfile" {
+                ""
+            } else {
+                ": name it with tlskeyfile"
+            };
+            return Err(fault(
+                option,
+                file,
+                &format!("holds no private key in PEM{way_out}"),
+            ));
+        }
+        Ok(Some(Self::Pem { chain, key }))
+    }
+}
+
+/// The option and the file that a PEM key comes from.
+pub(super) fn key_origin<'a>(
+    settings: &'a TlsSettings,
+    cert_file: &'a Path,
+) -> (&'static str, &'a Path) {
+    match &settings.key_file {
+        Some(key_file) => ("tlskeyfile", key_file),
+        None => ("tlscertfile", cert_file),
+    }
+}
+
+/// The label of the first private key in PEM and the text from there on: `RSA PRIVATE KEY`.
+pub(super) fn key_label(pem: &[u8]) -> Option<(&str, &[u8])> {
+    const BEGIN: &[u8] = b"-----BEGIN ";
+    for at in memmem::find_iter(pem, BEGIN) {
+        let block = pem.get(at..)?;
+        let label = block.get(BEGIN.len()..)?;
+        let label = label.get(..memmem::find(label, b"-----")?)?;
+        if label.ends_with(b"PRIVATE KEY") {
+            return Some((std::str::from_utf8(label).ok()?, block));
+        }
+    }
+    None
+}
+
+/// The password of a PKCS#12 archive, empty where there is none. On a NUL the openssl crate would panic.
+pub(super) fn password(settings: &TlsSettings) -> Result<&str, Error> {
+    let bytes = settings
+        .key_password
+        .as_ref()
+        .map_or(&[][..], |p| p.expose());
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.contains('\0') => Ok(text),
+        _ => Err(Error::usage(
+            "the password of a PKCS#12 archive must be UTF-8 without a NUL",
+        )),
+    }
+}
+
+pub(super) fn is_pem(text: &[u8]) -> bool {
+    memmem::find(text, b"-----BEGIN ").is_some()
+}
+
+pub(super) fn read(option: &str, file: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(file).map_err(|error| fault(option, file, &format!("cannot be read: {error}")))
+}
+
+/// The caller's mistake in a file.
+pub(super) fn fault(option: &str, file: &Path, what: &str) -> Error {
+    Error::usage(format!("{option} {}: {what}", file.display()))
+}
