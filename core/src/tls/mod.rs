@@ -17,7 +17,10 @@ mod fault;
 mod files;
 mod fingerprint;
 mod host;
+#[cfg(any(test, not(feature = "tls-openssl")))]
 mod native;
+#[cfg(feature = "tls-openssl")]
+mod openssl;
 mod pipe;
 mod stream;
 
@@ -113,6 +116,9 @@ impl TlsConfig {
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage), naming the option, the file and the fault.
     pub fn new(settings: TlsSettings) -> Result<Self, Error> {
+        #[cfg(feature = "tls-openssl")]
+        let backend = openssl::backend(&settings)?;
+        #[cfg(not(feature = "tls-openssl"))]
         let backend = native::backend(&settings)?;
         Ok(Self::with(settings, backend))
     }
