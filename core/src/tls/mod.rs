@@ -23,6 +23,8 @@ mod native;
 mod openssl;
 mod pipe;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,0 +1,87 @@
+//! Protocol versions and channel bindings.
+
+use super::*;
+
+#[test]
+fn the_lowest_version_is_kept() {
+    let mut client = Client::new();
+    for (min, server, fits) in [
+        (TlsVersion::Tls12, SslVersion::TLS1_2, true),
+        (TlsVersion::Tls12, SslVersion::TLS1_3, true),
+        (TlsVersion::Tls13, SslVersion::TLS1_3, true),
+        (TlsVersion::Tls13, SslVersion::TLS1_2, false),
+        (TlsVersion::Tls12, SslVersion::TLS1_1, false),
+        (TlsVersion::Tls12, SslVersion::TLS1, false),
+    ] {
+        client.settings.min_version = min;
+        client.each(|name, config| {
+            let mut server = Server::new(acceptor_of(&GOOD, server).build());
+            let (client, result) = connect(&config, "mx.example.org", Verify::Report, &mut server);
+            assert_eq!(client.handshake_done(), fits, "{name} {min:?}");
+            if let Err(error) = result {
+                let text = error.text();
+                assert!(
+                    text.contains("tlsminversion") || text.contains("TLS handshake failed"),
+                    "{text}"
+                );
+            }
+        });
+    }
+}
+
+#[test]
+fn old_versions_are_spoken_by_name_or_refused_in_words() {
+    let mut client = Client::new();
+    for (min, version, word) in [
+        (TlsVersion::Tls10, SslVersion::TLS1, "TLSv1"),
+        (TlsVersion::Tls11, SslVersion::TLS1_1, "TLSv1.1"),
+    ] {
+        client.settings.min_version = min;
+        client.each(|name, config| {
+            let mut server = Server::new(acceptor_of(&GOOD, version).build());
+            let (client, result) = connect(&config, "mx.example.org", Verify::Require, &mut server);
+            match result {
+                Ok(()) if name == "openssl" => {
+                    assert_eq!(client.facts().version.as_deref(), Some(word))
+                }
+                Ok(()) => assert!(client.facts().verified),
+                Err(error) => assert!(
+                    name == "native" && error.text().contains("tls-openssl"),
+                    "{error}"
+                ),
+            }
+        });
+    }
+}
+
+#[test]
+fn bindings_are_those_of_the_server() {
+    Client::new().each(|name, config| {
+        for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
+            let mut server = Server::new(acceptor_of(&GOOD, version).build());
+            let client = open(&config, &mut server);
+            let ssl = server.stream.ssl();
+            let mut exporter = vec![0; 32];
+            ssl.export_keying_material(&mut exporter, "EXPORTER-Channel-Binding", Some(b""))
+                .unwrap();
+            let mut unique = vec![0; 12];
+            ssl.peer_finished(&mut unique);
+            let end_point = GOOD
+                .cert
+                .digest(::openssl::hash::MessageDigest::sha256())
+                .unwrap()
+                .to_vec();
+            let mut wanted = vec![
+                (ChannelBinding::Exporter, exporter),
+                (ChannelBinding::Unique, unique),
+                (ChannelBinding::ServerEndPoint, end_point),
+            ];
+            wanted.retain(|(binding, _)| match binding {
+                ChannelBinding::Exporter => name == "openssl",
+                ChannelBinding::Unique => name == "openssl" && version == SslVersion::TLS1_2,
+                ChannelBinding::ServerEndPoint => true,
+            });
+            assert_eq!(client.bindings(), wanted, "{name} {version:?}");
+        }
+    });
+}
