@@ -1,9 +1,34 @@
 //! SASL (RFC 4422) in SMTP (RFC 4954): the mechanisms, which of them to try, and the exchange.
 //!
+//! ```text
+//! choose()  -> the mechanisms to try, strongest first, and why the others are left out
+//! start()   -> one mechanism with its credentials
+//! Exchange  -> AUTH command, then a line for each 334, until any other reply ends it
+//! ```
+//!
+//! ```
+//! use smtpclient::reply::Reply;
+//! use smtpclient::sasl::{choose, start, Channel, Credentials, Exchange, Progress};
+//!
+//! let credentials = Credentials::with_password("tim", "tanstaaf");
+//! let channel = Channel { encrypted: true, ..Channel::new("mail.example.org", 587) };
+//! let offered = ["PLAIN".to_string(), "NTLM".to_string()];
+//!
+//! let choice = choose(&offered, None, &credentials, &channel, false);
+//! let mechanism = start(choice.try_order[0], &credentials, &channel, &offered)?;
+//! let mut exchange = Exchange::new(mechanism);
+//! let mut out = Vec::new();
+//! exchange.command(&mut out);
+//! assert_eq!(out, b"AUTH PLAIN AHRpbQB0YW5zdGFhZg==\r\n");
+//! let progress = exchange.reply(&Reply::new(235, "2.7.0 ok"), &mut out);
+//! assert!(matches!(progress, Progress::Done(Ok(()))));
+//! # Ok::<(), smtpclient::error::Error>(())
+//! ```
 
 mod choose;
 mod cram_md5;
 mod digest_md5;
+mod exchange;
 mod external;
 mod login;
 mod name;
@@ -15,11 +40,15 @@ mod start;
 mod text;
 mod xoauth2;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use crate::secret::Secret;
 
 pub use choose::{Choice, choose};
+pub use exchange::{Exchange, LoginFault, Progress};
 pub use name::MechanismName;
 pub use start::start;
 

@@ -1,0 +1,160 @@
+use std::fmt;
+
+use super::{Fault, Mechanism, text};
+use crate::reply::Reply;
+use crate::secret::Secret;
+
+/// A command line with its CRLF (RFC 5321 section 4.5.3.1.4). RFC 4954 section 4 keeps it for AUTH; only
+/// the lines behind a 334 may be longer.
+const MAX_COMMAND: usize = 512;
+
+/// The AUTH command and the lines behind it (RFC 4954 section 4), without I/O.
+///
+/// What `out` gets is secret: it is to be wiped once it is sent, and not to be logged.
+pub struct Exchange {
+    mechanism: Box<dyn Mechanism>,
+    /// The initial response that did not fit the command.
+    held: Option<Secret>,
+    /// Why `*` was sent.
+    cancelled: Option<Fault>,
+}
+
+/// What a reply leads to.
+#[derive(Debug)]
+pub enum Progress {
+    /// A line was written to `out`; the next reply is awaited.
+    Continue,
+    /// `*` was written to `out`: the next reply, 501 by the RFC, ends the exchange.
+    Cancelled,
+    /// The exchange is over.
+    Done(Result<(), LoginFault>),
+}
+
+/// A mechanism that did not log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginFault {
+    /// The reply that ended the exchange; after a cancel the one to `*`.
+    pub reply: Reply,
+    /// One line without secrets; it begins with the mechanism's name.
+    pub text: String,
+    /// The connection is to be given up, and no other mechanism tried: the server lied about itself, or
+    /// the two ends no longer agree on where they are.
+    pub security: bool,
+}
+
+impl Exchange {
+    /// An exchange that has not begun.
+    pub fn new(mechanism: Box<dyn Mechanism>) -> Self {
+        Self {
+            mechanism,
+            held: None,
+            cancelled: None,
+        }
+    }
+
+    /// The mechanism's registered name.
+    pub fn mechanism(&self) -> &'static str {
+        self.mechanism.name()
+    }
+
+    /// Appends the AUTH command, with the initial response if the line has room for it. Called once.
+    pub fn command(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"AUTH ");
+        out.extend_from_slice(self.mechanism.name().as_bytes());
+        match self.mechanism.initial() {
+            // An empty one is not the same as none.
+            Some(initial) if initial.is_empty() => out.extend_from_slice(b" ="),
+            Some(initial) if self.fits(&initial) => {
+                out.push(b' ');
+                text::append_base64(initial.expose(), out);
+            }
+            initial => self.held = initial,
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Takes the reply to the last line, and appends the next line, if there is one.
+    pub fn reply(&mut self, reply: &Reply, out: &mut Vec<u8>) -> Progress {
+        if let Some(Fault { text, security }) = self.cancelled.take() {
+            // A server that does not refuse `*` is at a place of its own.
+            return self.failed(reply, text, security || !reply.is_failure());
+        }
+        match reply.code() {
+            235 => match self.mechanism.finish() {
+                Ok(()) => Progress::Done(Ok(())),
+                Err(fault) => self.failed(reply, fault.text, fault.security),
+            },
+            334 => match self.answer(reply.text()) {
+                Ok(response) => {
+                    text::append_base64(response.expose(), out);
+                    out.extend_from_slice(b"\r\n");
+                    Progress::Continue
+                }
+                Err(fault) => self.cancel(fault, out),
+            },
+            300..=399 => self.cancel(
+                Fault::new("the server asks for more, but with another code than 334"),
+                out,
+            ),
+            _ if reply.is_failure() => {
+                let said = self
+                    .mechanism
+                    .said()
+                    .map_or_else(String::new, |said| format!(" ({said})"));
+                self.failed(reply, format!("the server refuses the login{said}"), false)
+            }
+            _ => self.failed(
+                reply,
+                "235 alone is success, and the server sends another code".to_owned(),
+                true,
+            ),
+        }
+    }
+
+    fn answer(&mut self, challenge: &str) -> Result<Secret, Fault> {
+        if let Some(held) = self.held.take() {
+            return Ok(held); // this 334 only asks for it
+        }
+        let octets = match text::decode(challenge) {
+            Some(octets) => octets,
+            None if self.mechanism.ignores_challenges() => Vec::new(),
+            None => return Err(Fault::new("the server's challenge is not base64")),
+        };
+        self.mechanism.respond(&octets)
+    }
+
+    fn cancel(&mut self, fault: Fault, out: &mut Vec<u8>) -> Progress {
+        self.cancelled = Some(fault);
+        out.extend_from_slice(b"*\r\n");
+        Progress::Cancelled
+    }
+
+    fn failed(&self, reply: &Reply, text: String, security: bool) -> Progress {
+        let text = format!("{}: {text}", self.mechanism.name());
+        Progress::Done(Err(LoginFault {
+            reply: reply.clone(),
+            text,
+            security,
+        }))
+    }
+
+    fn fits(&self, initial: &Secret) -> bool {
+        let around = "AUTH  \r\n".len() + self.mechanism.name().len();
+        text::encoded_len(initial.expose().len()).saturating_add(around) <= MAX_COMMAND
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("mechanism", &self.mechanism.name())
+            .field("cancelled", &self.cancelled)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for LoginFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.text, self.reply)
+    }
+}
