@@ -71,9 +71,7 @@ impl Extensions {
             }
             let parameters = rest.get(1..).unwrap_or_default().trim_start();
             found.read(keyword, parameters);
-            found
-                .keywords
-                .push((keyword.to_owned(), parameters.to_owned()));
+            found.keywords.push((keyword.to_owned(), parameters.to_owned()));
         }
         found
     }
@@ -104,10 +102,7 @@ impl Extensions {
 
     fn read_mechanisms(&mut self, parameters: &str) {
         // "AUTH =LOGIN" has been seen too.
-        for mechanism in parameters
-            .split([' ', '=', ','])
-            .filter(|word| is_mechanism(word))
-        {
+        for mechanism in parameters.split([' ', '=', ',']).filter(|word| is_mechanism(word)) {
             let mechanism = mechanism.to_ascii_uppercase();
             if self.mechanisms.len() < MAX_MECHANISMS && !self.mechanisms.contains(&mechanism) {
                 self.mechanisms.push(mechanism);
@@ -117,9 +112,7 @@ impl Extensions {
 
     /// Every keyword and its parameters, both as sent, in the server's order; parameters may be empty.
     pub fn keywords(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.keywords
-            .iter()
-            .map(|(keyword, parameters)| (keyword.as_str(), parameters.as_str()))
+        self.keywords.iter().map(|(keyword, parameters)| (keyword.as_str(), parameters.as_str()))
     }
 
     /// Whether `keyword` is offered, in any case.
@@ -129,9 +122,7 @@ impl Extensions {
 
     /// The parameters of `keyword`, in any case, as sent; empty where there are none. Of several lines, the first.
     pub fn parameters(&self, keyword: &str) -> Option<&str> {
-        self.keywords()
-            .find(|(name, _)| name.eq_ignore_ascii_case(keyword))
-            .map(|(_, parameters)| parameters)
+        self.keywords().find(|(name, _)| name.eq_ignore_ascii_case(keyword)).map(|(_, parameters)| parameters)
     }
 
     /// PIPELINING (RFC 2920).
@@ -221,10 +212,7 @@ impl Extensions {
 
 impl Limits {
     fn read(&mut self, parameters: &str) {
-        for (name, value) in parameters
-            .split(' ')
-            .filter_map(|limit| limit.split_once('='))
-        {
+        for (name, value) in parameters.split(' ').filter_map(|limit| limit.split_once('=')) {
             let limit = match name.to_ascii_uppercase().as_str() {
                 "MAILMAX" => &mut self.mail_max,
                 "RCPTMAX" => &mut self.rcpt_max,
@@ -247,9 +235,7 @@ fn number(text: &str) -> Option<u64> {
 /// RFC 4422 section 3.1: 1 to 20 letters, digits, hyphens and underscores.
 fn is_mechanism(word: &str) -> bool {
     (1..=20).contains(&word.len())
-        && word
-            .bytes()
-            .all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
+        && word.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
 }
 
 #[cfg(test)]
@@ -276,9 +262,7 @@ mod tests {
                 && found.smtputf8()
         );
         assert!(found.chunking() && found.size());
-        assert!(
-            !found.binary_mime() && !found.requiretls() && !found.xque() && !found.mt_priority()
-        );
+        assert!(!found.binary_mime() && !found.requiretls() && !found.xque() && !found.mt_priority());
         assert_eq!(found.size_limit(), Some(10_240_000));
         assert_eq!(found.auth(), ["PLAIN", "LOGIN", "CRAM-MD5"]);
         assert_eq!(found.deliver_by(), None);
@@ -295,27 +279,15 @@ mod tests {
     #[test]
     fn the_greeting_is_no_keyword() {
         assert!(!offered("SIZE").pipelining());
-        assert_eq!(
-            Extensions::parse(&Reply::new(250, "PIPELINING")),
-            Extensions::default()
-        );
-        assert_eq!(
-            Extensions::parse(&Reply::new(250, "")),
-            Extensions::default()
-        );
+        assert_eq!(Extensions::parse(&Reply::new(250, "PIPELINING")), Extensions::default());
+        assert_eq!(Extensions::parse(&Reply::new(250, "")), Extensions::default());
     }
 
     #[test]
     fn case_and_blanks_do_not_matter() {
-        let found = offered(
-            "pipelining \nSize  12\n  8BitMime\nbinarymime\nRequireTLS\nxque\nmt-priority MIXER",
-        );
-        assert!(
-            found.pipelining()
-                && found.eight_bit_mime()
-                && found.binary_mime()
-                && found.requiretls()
-        );
+        let found =
+            offered("pipelining \nSize  12\n  8BitMime\nbinarymime\nRequireTLS\nxque\nmt-priority MIXER");
+        assert!(found.pipelining() && found.eight_bit_mime() && found.binary_mime() && found.requiretls());
         assert!(found.xque() && found.mt_priority());
         assert_eq!(found.size_limit(), Some(12));
         assert_eq!(found.parameters("MT-PRIORITY"), Some("MIXER"));
@@ -342,10 +314,7 @@ mod tests {
     #[test]
     fn mechanisms_are_merged() {
         assert_eq!(offered("AUTH").auth(), [""; 0]);
-        assert_eq!(
-            offered("AUTH login plain\nAUTH PLAIN  XOAUTH2").auth(),
-            ["LOGIN", "PLAIN", "XOAUTH2"]
-        );
+        assert_eq!(offered("AUTH login plain\nAUTH PLAIN  XOAUTH2").auth(), ["LOGIN", "PLAIN", "XOAUTH2"]);
         assert_eq!(offered("AUTH=LOGIN PLAIN").auth(), ["LOGIN", "PLAIN"]);
         assert_eq!(offered("AUTH =LOGIN").auth(), ["LOGIN"]);
         assert_eq!(
@@ -353,44 +322,25 @@ mod tests {
             ["SCRAM-SHA-256-PLUS", "NTLM"]
         );
         assert!(offered("AUTH=LOGIN").has("AUTH"));
-        assert_eq!(
-            offered("AUTH=LOGIN PLAIN").parameters("auth"),
-            Some("LOGIN PLAIN")
-        );
+        assert_eq!(offered("AUTH=LOGIN PLAIN").parameters("auth"), Some("LOGIN PLAIN"));
     }
 
     #[test]
     fn parameters_of_the_rarer_ones() {
         assert_eq!(offered("DELIVERBY").deliver_by(), Some(None));
         assert_eq!(offered("DELIVERBY 240").deliver_by(), Some(Some(240)));
-        assert_eq!(
-            offered("DELIVERBY 240,future").deliver_by(),
-            Some(Some(240))
-        );
+        assert_eq!(offered("DELIVERBY 240,future").deliver_by(), Some(Some(240)));
         assert_eq!(
             offered("FUTURERELEASE 604800 2026-12-01T00:00:00Z").future_release(),
-            Some(FutureRelease {
-                max_interval: 604_800,
-                max_date_time: "2026-12-01T00:00:00Z".into()
-            })
+            Some(FutureRelease { max_interval: 604_800, max_date_time: "2026-12-01T00:00:00Z".into() })
         );
         assert_eq!(offered("FUTURERELEASE").future_release(), None);
-        assert_eq!(
-            offered("FUTURERELEASE x 2026-12-01T00:00:00Z").future_release(),
-            None
-        );
+        assert_eq!(offered("FUTURERELEASE x 2026-12-01T00:00:00Z").future_release(), None);
         assert_eq!(
             offered("LIMITS MAILMAX=1000 rcptmax=50000 RCPTDOMAINMAX=1 NEW=7 RUBBISH").limits(),
-            Limits {
-                mail_max: Some(1000),
-                rcpt_max: Some(50_000),
-                rcpt_domain_max: Some(1)
-            }
+            Limits { mail_max: Some(1000), rcpt_max: Some(50_000), rcpt_domain_max: Some(1) }
         );
-        assert_eq!(
-            offered("LIMITS RCPTMAX=0 MAILMAX=x").limits(),
-            Limits::default()
-        );
+        assert_eq!(offered("LIMITS RCPTMAX=0 MAILMAX=x").limits(), Limits::default());
     }
 
     #[test]
@@ -399,21 +349,13 @@ mod tests {
         assert!(found.dsn());
         assert_eq!(
             found.keywords().collect::<Vec<_>>(),
-            [
-                ("READY", "for mail."),
-                ("???", ""),
-                ("\u{fffd}", "\u{20ac}"),
-                ("DSN", "")
-            ]
+            [("READY", "for mail."), ("???", ""), ("\u{fffd}", "\u{20ac}"), ("DSN", "")]
         );
     }
 
     #[test]
     fn what_is_kept_is_bounded() {
-        assert_eq!(
-            offered(&"X\n".repeat(1000)).keywords().count(),
-            MAX_KEYWORDS
-        );
+        assert_eq!(offered(&"X\n".repeat(1000)).keywords().count(), MAX_KEYWORDS);
         let many: String = (0..500).map(|n| format!(" M{n}")).collect();
         assert_eq!(offered(&format!("AUTH{many}")).auth().len(), MAX_MECHANISMS);
     }

@@ -37,10 +37,7 @@ impl DotEncoder {
 
     /// An encoder for a message in lines that follows BDAT (RFC 3030): it repairs line ends, and knows no dots.
     pub fn without_dots() -> Self {
-        Self {
-            no_dots: true,
-            ..Self::default()
-        }
+        Self { no_dots: true, ..Self::default() }
     }
 
     /// Appends the next octets of the message, as they go out. It does not matter how a message is cut.
@@ -54,9 +51,7 @@ impl DotEncoder {
             self.double_dot(rest, out);
         }
         while !rest.is_empty() {
-            let (clean, dirty) = rest
-                .split_at_checked(clean_octets(rest))
-                .unwrap_or_default();
+            let (clean, dirty) = rest.split_at_checked(clean_octets(rest)).unwrap_or_default();
             self.copy(clean, out);
             rest = self.repair_block(dirty, out);
         }
@@ -99,9 +94,7 @@ impl DotEncoder {
     fn repair_block<'a>(&mut self, input: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
         let mut from = 0; // what is before is written
         let mut at = 0; // what is before is looked at
-        while let Some(found) = input
-            .get(at..BLOCK.min(input.len()))
-            .and_then(|block| memchr2(CR, LF, block))
+        while let Some(found) = input.get(at..BLOCK.min(input.len())).and_then(|block| memchr2(CR, LF, block))
         {
             let end = at + found;
             if input.get(end..end + 2) == Some(b"\r\n") {
@@ -139,11 +132,7 @@ fn clean_octets(text: &[u8]) -> usize {
         clean += here.len();
     }
     // A CR goes with its LF.
-    if clean > 0 && text.get(clean - 1) == Some(&CR) {
-        clean - 1
-    } else {
-        clean
-    }
+    if clean > 0 && text.get(clean - 1) == Some(&CR) { clean - 1 } else { clean }
 }
 
 /// Whether an octet of `here` and the one at its place in `next`, which follows it, are half a CRLF or LF and a dot.
@@ -186,9 +175,8 @@ impl Census {
         if input.is_empty() {
             return;
         }
-        let (high, nul) = input.iter().fold((0, 0), |(high, nul), &octet| {
-            (high | octet, nul | u8::from(octet == 0))
-        });
+        let (high, nul) =
+            input.iter().fold((0, 0), |(high, nul), &octet| (high | octet, nul | u8::from(octet == 0)));
         self.counted.eight_bit |= high > 127;
         self.counted.nul |= nul != 0;
 
@@ -196,15 +184,10 @@ impl Census {
         if self.after_cr {
             rest = rest.strip_prefix(&[LF]).unwrap_or(rest);
         }
-        while let Some((line, end)) =
-            memchr2(CR, LF, rest).and_then(|end| rest.split_at_checked(end))
-        {
+        while let Some((line, end)) = memchr2(CR, LF, rest).and_then(|end| rest.split_at_checked(end)) {
             self.line = self.line.saturating_add(line.len() as u64);
             self.end_line();
-            rest = end
-                .strip_prefix(b"\r\n")
-                .or(end.get(1..))
-                .unwrap_or_default();
+            rest = end.strip_prefix(b"\r\n").or(end.get(1..)).unwrap_or_default();
         }
         self.line = self.line.saturating_add(rest.len() as u64);
         self.after_cr = input.ends_with(&[CR]);
@@ -220,11 +203,7 @@ impl Census {
 
     fn end_line(&mut self) {
         self.counted.longest_line = self.counted.longest_line.max(self.line);
-        self.counted.size = self
-            .counted
-            .size
-            .saturating_add(self.line)
-            .saturating_add(2);
+        self.counted.size = self.counted.size.saturating_add(self.line).saturating_add(2);
         self.line = 0;
     }
 }
@@ -352,17 +331,7 @@ mod tests {
 
     #[test]
     fn around_the_edges_of_blocks() {
-        for odd in [
-            "\r\n",
-            "\r",
-            "\n",
-            ".",
-            "\r\n.",
-            "\n.",
-            "\r.",
-            "\r\n..\r\n.",
-            "\r\r\n\n.",
-        ] {
+        for odd in ["\r\n", "\r", "\n", ".", "\r\n.", "\n.", "\r.", "\r\n..\r\n.", "\r\r\n\n."] {
             for before in (BLOCK - 4..BLOCK + 4).chain(2 * BLOCK - 4..2 * BLOCK + 4) {
                 for after in [0, 1, BLOCK] {
                     let text = format!("{}{odd}{}", "x".repeat(before), "y".repeat(after));
@@ -378,10 +347,7 @@ mod tests {
 
     #[test]
     fn chunks_have_no_dots() {
-        let (out, octets) = encode_with(
-            DotEncoder::without_dots(),
-            &[b".a\n.b\r", b"\n.\r\n..", b""],
-        );
+        let (out, octets) = encode_with(DotEncoder::without_dots(), &[b".a\n.b\r", b"\n.\r\n..", b""]);
         assert_eq!(out, b".a\r\n.b\r\n.\r\n..\r\n");
         assert_eq!(octets, out.len() as u64);
         assert_eq!(encode_with(DotEncoder::without_dots(), &[]), (vec![], 0));
@@ -392,37 +358,16 @@ mod tests {
         assert_eq!(census(&[]), Counted::default());
         assert_eq!(
             census(&[b"", b"ab\r", b"\nabc\n", b"\r", b"abcd"]),
-            Counted {
-                size: 17,
-                longest_line: 4,
-                ..Counted::default()
-            }
+            Counted { size: 17, longest_line: 4, ..Counted::default() }
         );
-        assert_eq!(
-            census(&[b".\r\n"]),
-            Counted {
-                size: 3,
-                longest_line: 1,
-                ..Counted::default()
-            }
-        );
+        assert_eq!(census(&[b".\r\n"]), Counted { size: 3, longest_line: 1, ..Counted::default() });
         assert_eq!(
             census(&["caf\u{e9}".as_bytes()]),
-            Counted {
-                size: 7,
-                longest_line: 5,
-                eight_bit: true,
-                nul: false
-            }
+            Counted { size: 7, longest_line: 5, eight_bit: true, nul: false }
         );
         assert_eq!(
             census(&[b"a", b"\0\x7f"]),
-            Counted {
-                size: 5,
-                longest_line: 3,
-                eight_bit: false,
-                nul: true
-            }
+            Counted { size: 5, longest_line: 3, eight_bit: false, nul: true }
         );
         let long = vec![b'x'; 5000];
         assert_eq!(census(&[&long, &long]).longest_line, 10_000);
@@ -442,10 +387,7 @@ mod tests {
         let mut places: Vec<_> = cuts.iter().map(|cut| cut.index(input.len() + 1)).collect();
         places.extend([0, input.len()]);
         places.sort_unstable();
-        places
-            .windows(2)
-            .map(|pair| &input[pair[0]..pair[1]])
-            .collect()
+        places.windows(2).map(|pair| &input[pair[0]..pair[1]]).collect()
     }
 
     proptest! {

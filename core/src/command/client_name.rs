@@ -68,9 +68,7 @@ fn is_label(label: &str) -> bool {
     (1..=63).contains(&label.len())
         && !label.starts_with('-')
         && !label.ends_with('-')
-        && label
-            .bytes()
-            .all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
+        && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
 }
 
 #[cfg(test)]
@@ -89,10 +87,7 @@ mod tests {
         ] {
             assert_eq!(ClientName::parse(name).unwrap().as_str(), name);
         }
-        assert_eq!(
-            ClientName::parse("[ipv6:2001:DB8::1]").unwrap().as_str(),
-            "[IPv6:2001:db8::1]"
-        );
+        assert_eq!(ClientName::parse("[ipv6:2001:DB8::1]").unwrap().as_str(), "[IPv6:2001:db8::1]");
     }
 
     #[test]

@@ -123,10 +123,7 @@ impl Ret {
         match text.to_ascii_lowercase().as_str() {
             "full" => Ok(Self::Full),
             "hdrs" | "headers" => Ok(Self::Headers),
-            _ => Err(Error::usage(format!(
-                "what to return {}: write full or hdrs",
-                quoted(text)
-            ))),
+            _ => Err(Error::usage(format!("what to return {}: write full or hdrs", quoted(text)))),
         }
     }
 }
@@ -161,11 +158,7 @@ impl AuthIdentity {
     /// Usage, where it is no mailbox.
     pub fn new(mailbox: &str) -> Result<Self, Error> {
         let path = ReversePath::new(mailbox)?;
-        Ok(Self(if path.is_null() {
-            "<>".to_owned()
-        } else {
-            xtext::encode(path.as_str())
-        }))
+        Ok(Self(if path.is_null() { "<>".to_owned() } else { xtext::encode(path.as_str()) }))
     }
 
     /// The identity as it is sent: xtext, or `<>`.
@@ -181,20 +174,13 @@ mod tests {
 
     fn sent(path: &str, parameters: MailParameters) -> String {
         let mut out = Vec::new();
-        Mail {
-            path: ReversePath::new(path).unwrap(),
-            parameters,
-        }
-        .write(&mut out);
+        Mail { path: ReversePath::new(path).unwrap(), parameters }.write(&mut out);
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn the_path_alone() {
-        assert_eq!(
-            sent("a@example.org", MailParameters::default()),
-            "MAIL FROM:<a@example.org>\r\n"
-        );
+        assert_eq!(sent("a@example.org", MailParameters::default()), "MAIL FROM:<a@example.org>\r\n");
         assert_eq!(sent("", MailParameters::default()), "MAIL FROM:<>\r\n");
         assert_eq!(
             sent("\"a>b\"@example.org", MailParameters::default()),
@@ -206,117 +192,33 @@ mod tests {
     fn each_parameter_alone() {
         let none = MailParameters::default;
         for (parameters, wanted) in [
+            (MailParameters { size: Some(0), ..none() }, "SIZE=0"),
+            (MailParameters { size: Some(u64::MAX), ..none() }, "SIZE=18446744073709551615"),
+            (MailParameters { body: BodyKind::EightBitMime, ..none() }, "BODY=8BITMIME"),
+            (MailParameters { body: BodyKind::BinaryMime, ..none() }, "BODY=BINARYMIME"),
+            (MailParameters { smtputf8: true, ..none() }, "SMTPUTF8"),
+            (MailParameters { ret: Some(Ret::Full), ..none() }, "RET=FULL"),
+            (MailParameters { ret: Some(Ret::Headers), ..none() }, "RET=HDRS"),
+            (MailParameters { envid: Some(Envid::new("a b+c=d").unwrap()), ..none() }, "ENVID=a+20b+2Bc+3Dd"),
             (
-                MailParameters {
-                    size: Some(0),
-                    ..none()
-                },
-                "SIZE=0",
-            ),
-            (
-                MailParameters {
-                    size: Some(u64::MAX),
-                    ..none()
-                },
-                "SIZE=18446744073709551615",
-            ),
-            (
-                MailParameters {
-                    body: BodyKind::EightBitMime,
-                    ..none()
-                },
-                "BODY=8BITMIME",
-            ),
-            (
-                MailParameters {
-                    body: BodyKind::BinaryMime,
-                    ..none()
-                },
-                "BODY=BINARYMIME",
-            ),
-            (
-                MailParameters {
-                    smtputf8: true,
-                    ..none()
-                },
-                "SMTPUTF8",
-            ),
-            (
-                MailParameters {
-                    ret: Some(Ret::Full),
-                    ..none()
-                },
-                "RET=FULL",
-            ),
-            (
-                MailParameters {
-                    ret: Some(Ret::Headers),
-                    ..none()
-                },
-                "RET=HDRS",
-            ),
-            (
-                MailParameters {
-                    envid: Some(Envid::new("a b+c=d").unwrap()),
-                    ..none()
-                },
-                "ENVID=a+20b+2Bc+3Dd",
-            ),
-            (
-                MailParameters {
-                    by: Some(DeliverBy::new(120, ByMode::Return, true).unwrap()),
-                    ..none()
-                },
+                MailParameters { by: Some(DeliverBy::new(120, ByMode::Return, true).unwrap()), ..none() },
                 "BY=120;RT",
             ),
+            (MailParameters { mt_priority: Some(MtPriority::new(-3).unwrap()), ..none() }, "MT-PRIORITY=-3"),
+            (MailParameters { requiretls: true, ..none() }, "REQUIRETLS"),
             (
-                MailParameters {
-                    mt_priority: Some(MtPriority::new(-3).unwrap()),
-                    ..none()
-                },
-                "MT-PRIORITY=-3",
-            ),
-            (
-                MailParameters {
-                    requiretls: true,
-                    ..none()
-                },
-                "REQUIRETLS",
-            ),
-            (
-                MailParameters {
-                    auth: Some(AuthIdentity::new("e+mc2@example.com").unwrap()),
-                    ..none()
-                },
+                MailParameters { auth: Some(AuthIdentity::new("e+mc2@example.com").unwrap()), ..none() },
                 "AUTH=e+2Bmc2@example.com",
             ),
+            (MailParameters { auth: Some(AuthIdentity::new("").unwrap()), ..none() }, "AUTH=<>"),
+            (MailParameters { hold: Some(Hold::for_seconds(60).unwrap()), ..none() }, "HOLDFOR=60"),
             (
-                MailParameters {
-                    auth: Some(AuthIdentity::new("").unwrap()),
-                    ..none()
-                },
-                "AUTH=<>",
-            ),
-            (
-                MailParameters {
-                    hold: Some(Hold::for_seconds(60).unwrap()),
-                    ..none()
-                },
-                "HOLDFOR=60",
-            ),
-            (
-                MailParameters {
-                    hold: Some(Hold::until("2026-12-01T08:00:00Z").unwrap()),
-                    ..none()
-                },
+                MailParameters { hold: Some(Hold::until("2026-12-01T08:00:00Z").unwrap()), ..none() },
                 "HOLDUNTIL=2026-12-01T08:00:00Z",
             ),
             (
                 MailParameters {
-                    other: vec![
-                        Parameter::parse("XVERP").unwrap(),
-                        Parameter::parse("A=b").unwrap(),
-                    ],
+                    other: vec![Parameter::parse("XVERP").unwrap(), Parameter::parse("A=b").unwrap()],
                     ..none()
                 },
                 "XVERP A=b",
@@ -354,21 +256,10 @@ mod tests {
         assert_eq!(Ret::parse("HDRS").unwrap(), Ret::Headers);
         assert!(Ret::parse("").is_err() && Ret::parse("body").is_err());
         assert_eq!(Envid::new(&"x".repeat(100)).unwrap().encoded().len(), 100);
-        for bad in [
-            "",
-            "a\r\nb",
-            "\u{e9}",
-            "a\tb",
-            "\x7f",
-            &"x".repeat(101),
-            &" ".repeat(34),
-        ] {
+        for bad in ["", "a\r\nb", "\u{e9}", "a\tb", "\x7f", &"x".repeat(101), &" ".repeat(34)] {
             assert!(Envid::new(bad).is_err(), "{bad:?}");
         }
-        assert_eq!(
-            AuthIdentity::new("\"a b\"@c").unwrap().encoded(),
-            "\"a+20b\"@c"
-        );
+        assert_eq!(AuthIdentity::new("\"a b\"@c").unwrap().encoded(), "\"a+20b\"@c");
         assert!(AuthIdentity::new("a b@c").is_err() && AuthIdentity::new("a").is_err());
     }
 }

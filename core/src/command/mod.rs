@@ -82,16 +82,10 @@ impl Command {
             Self::StartTls => (b"STARTTLS", b""),
             Self::Data => (b"DATA", b""),
             Self::Rset => (b"RSET", b""),
-            Self::Noop(text) => (
-                b"NOOP",
-                text.as_ref().map_or(b"", |text| text.as_str().as_bytes()),
-            ),
+            Self::Noop(text) => (b"NOOP", text.as_ref().map_or(b"", |text| text.as_str().as_bytes())),
             Self::Vrfy(text) => (b"VRFY", text.as_str().as_bytes()),
             Self::Expn(text) => (b"EXPN", text.as_str().as_bytes()),
-            Self::Help(text) => (
-                b"HELP",
-                text.as_ref().map_or(b"", |text| text.as_str().as_bytes()),
-            ),
+            Self::Help(text) => (b"HELP", text.as_ref().map_or(b"", |text| text.as_str().as_bytes())),
             Self::Quit => (b"QUIT", b""),
             Self::Raw(raw) => (raw.expose(), b""),
         };
@@ -114,9 +108,7 @@ impl Command {
             Self::Bdat { last: true, .. } => Step::Final,
             Self::Rset => Step::Rset,
             Self::Quit => Step::Quit,
-            Self::Noop(_) | Self::Vrfy(_) | Self::Expn(_) | Self::Help(_) | Self::Raw(_) => {
-                Step::Command
-            }
+            Self::Noop(_) | Self::Vrfy(_) | Self::Expn(_) | Self::Help(_) | Self::Raw(_) => Step::Command,
         }
     }
 
@@ -150,31 +142,11 @@ mod tests {
         let name = || ClientName::parse("client.example.org").unwrap();
         let text = || Text::new("some text").unwrap();
         for (command, line, step, ends) in [
-            (
-                Command::Ehlo(name()),
-                "EHLO client.example.org",
-                Step::Hello,
-                true,
-            ),
-            (
-                Command::Helo(name()),
-                "HELO client.example.org",
-                Step::Hello,
-                true,
-            ),
-            (
-                Command::Lhlo(name()),
-                "LHLO client.example.org",
-                Step::Hello,
-                true,
-            ),
+            (Command::Ehlo(name()), "EHLO client.example.org", Step::Hello, true),
+            (Command::Helo(name()), "HELO client.example.org", Step::Hello, true),
+            (Command::Lhlo(name()), "LHLO client.example.org", Step::Hello, true),
             (Command::StartTls, "STARTTLS", Step::StartTls, true),
-            (
-                Command::Mail(Mail::default()),
-                "MAIL FROM:<>",
-                Step::Mail,
-                false,
-            ),
+            (Command::Mail(Mail::default()), "MAIL FROM:<>", Step::Mail, false),
             (
                 Command::Rcpt(Rcpt {
                     path: ForwardPath::new("a@b").unwrap(),
@@ -185,66 +157,28 @@ mod tests {
                 false,
             ),
             (Command::Data, "DATA", Step::Data, true),
-            (
-                Command::Bdat {
-                    size: 65536,
-                    last: false,
-                },
-                "BDAT 65536",
-                Step::Data,
-                true,
-            ),
-            (
-                Command::Bdat {
-                    size: 0,
-                    last: true,
-                },
-                "BDAT 0 LAST",
-                Step::Final,
-                true,
-            ),
+            (Command::Bdat { size: 65536, last: false }, "BDAT 65536", Step::Data, true),
+            (Command::Bdat { size: 0, last: true }, "BDAT 0 LAST", Step::Final, true),
             (Command::Rset, "RSET", Step::Rset, false),
             (Command::Noop(None), "NOOP", Step::Command, true),
-            (
-                Command::Noop(Some(text())),
-                "NOOP some text",
-                Step::Command,
-                true,
-            ),
+            (Command::Noop(Some(text())), "NOOP some text", Step::Command, true),
             (Command::Vrfy(text()), "VRFY some text", Step::Command, true),
             (Command::Expn(text()), "EXPN some text", Step::Command, true),
             (Command::Help(None), "HELP", Step::Command, true),
-            (
-                Command::Help(Some(text())),
-                "HELP some text",
-                Step::Command,
-                true,
-            ),
+            (Command::Help(Some(text())), "HELP some text", Step::Command, true),
             (Command::Quit, "QUIT", Step::Quit, true),
-            (
-                Command::Raw(RawCommand::new("XCLIENT A=b").unwrap()),
-                "XCLIENT A=b",
-                Step::Command,
-                true,
-            ),
+            (Command::Raw(RawCommand::new("XCLIENT A=b").unwrap()), "XCLIENT A=b", Step::Command, true),
         ] {
             let mut out = b"before".to_vec();
             command.write(&mut out);
             assert_eq!(String::from_utf8(out).unwrap(), format!("before{line}\r\n"));
-            assert_eq!(
-                (command.step(), command.ends_group()),
-                (step, ends),
-                "{line}"
-            );
+            assert_eq!((command.step(), command.ends_group()), (step, ends), "{line}");
         }
     }
 
     #[test]
     fn a_value_in_an_error_is_short_and_printable() {
         assert_eq!(quoted("a\r\n\"\u{e9}"), "\"a\\r\\n\\\"\u{e9}\"");
-        assert_eq!(
-            quoted(&"\u{e9}".repeat(1000)),
-            format!("\"{}\"...", "\u{e9}".repeat(100))
-        );
+        assert_eq!(quoted(&"\u{e9}".repeat(1000)), format!("\"{}\"...", "\u{e9}".repeat(100)));
     }
 }

@@ -27,9 +27,9 @@ impl Parameter {
         if keyword.is_empty() || keyword.starts_with('-') || !keyword.chars().all(in_keyword) {
             return bad("a keyword has letters, digits and hyphens only");
         }
-        if value.is_some_and(|value| {
-            value.is_empty() || !value.chars().all(|c| c.is_ascii_graphic() && c != '=')
-        }) {
+        if value
+            .is_some_and(|value| value.is_empty() || !value.chars().all(|c| c.is_ascii_graphic() && c != '='))
+        {
             return bad("a value is printable ASCII without blanks and '=', and not empty");
         }
         if text.len() > MAX_PARAMETER {
@@ -68,16 +68,9 @@ mod tests {
     #[test]
     fn parameters() {
         assert_eq!(Parameter::new("XVERP", None).unwrap().as_str(), "XVERP");
+        assert_eq!(Parameter::new("CONPERM", Some("a+20b;<c>")).unwrap().as_str(), "CONPERM=a+20b;<c>");
         assert_eq!(
-            Parameter::new("CONPERM", Some("a+20b;<c>"))
-                .unwrap()
-                .as_str(),
-            "CONPERM=a+20b;<c>"
-        );
-        assert_eq!(
-            Parameter::parse("SOLICIT=org.example:ADV")
-                .unwrap()
-                .to_string(),
+            Parameter::parse("SOLICIT=org.example:ADV").unwrap().to_string(),
             "SOLICIT=org.example:ADV"
         );
         assert_eq!(Parameter::parse("X").unwrap().as_str(), "X");
@@ -97,13 +90,7 @@ mod tests {
             "X_Y",
             &long,
         ] {
-            assert!(
-                Parameter::parse(bad)
-                    .unwrap_err()
-                    .text()
-                    .starts_with("parameter \""),
-                "{bad:?}"
-            );
+            assert!(Parameter::parse(bad).unwrap_err().text().starts_with("parameter \""), "{bad:?}");
         }
         assert!(Parameter::new("X=Y", None).is_err());
     }

@@ -58,12 +58,7 @@ impl ForwardPath {
     /// # Errors
     /// Usage, as for [`ReversePath::new`], and where `addr_spec` is empty.
     pub fn new(addr_spec: &str) -> Result<Self, Error> {
-        Mailbox::new(
-            "recipient",
-            addr_spec,
-            addr_spec.eq_ignore_ascii_case("postmaster"),
-        )
-        .map(Self)
+        Mailbox::new("recipient", addr_spec, addr_spec.eq_ignore_ascii_case("postmaster")).map(Self)
     }
 
     /// The addr-spec without angle brackets.
@@ -92,10 +87,7 @@ impl fmt::Display for ForwardPath {
 impl Mailbox {
     fn new(what: &str, text: &str, local_only: bool) -> Result<Self, Error> {
         match fault(text, local_only) {
-            None => Ok(Self {
-                text: text.to_owned(),
-                beyond_ascii: !text.is_ascii(),
-            }),
+            None => Ok(Self { text: text.to_owned(), beyond_ascii: !text.is_ascii() }),
             Some(why) => Err(Error::usage(format!("{what} {}: {why}", quoted(text)))),
         }
     }
@@ -162,9 +154,9 @@ fn domain_fault(domain: &str) -> Option<&'static str> {
     if let Some(literal) = domain.strip_prefix('[') {
         let good = literal.strip_suffix(']').is_some_and(|inner| {
             !inner.is_empty()
-                && inner.bytes().all(|c| {
-                    c.is_ascii_graphic() && !matches!(c, b'[' | b']' | b'\\' | b'<' | b'>')
-                })
+                && inner
+                    .bytes()
+                    .all(|c| c.is_ascii_graphic() && !matches!(c, b'[' | b']' | b'\\' | b'<' | b'>'))
         });
         return (!good).then_some("no address literal; write [192.0.2.1] or [IPv6:2001:db8::1]");
     }
@@ -182,11 +174,7 @@ fn domain_fault(domain: &str) -> Option<&'static str> {
 
 /// What an unquoted part cannot hold (RFC 5322 section 3.2.3, but the dot); a blank of any script.
 fn is_special(c: char) -> bool {
-    c.is_whitespace()
-        || matches!(
-            c,
-            '(' | ')' | '<' | '>' | '[' | ']' | ':' | ';' | ',' | '\\' | '"'
-        )
+    c.is_whitespace() || matches!(c, '(' | ')' | '<' | '>' | '[' | ']' | ':' | ';' | ',' | '\\' | '"')
 }
 
 #[cfg(test)]
@@ -217,11 +205,7 @@ mod tests {
     #[test]
     fn ascii_is_remembered() {
         assert!(ForwardPath::new("a@example.org").unwrap().is_ascii());
-        assert!(
-            !ForwardPath::new("a@b\u{fc}cher.example")
-                .unwrap()
-                .is_ascii()
-        );
+        assert!(!ForwardPath::new("a@b\u{fc}cher.example").unwrap().is_ascii());
         assert!(!ReversePath::new("\u{e9}@example.org").unwrap().is_ascii());
         assert!(ReversePath::default().is_ascii());
     }
@@ -231,10 +215,7 @@ mod tests {
         assert!(ReversePath::new("").unwrap().is_null());
         assert!(!ReversePath::new("a@b").unwrap().is_null());
         assert!(ForwardPath::new("").is_err());
-        assert_eq!(
-            ForwardPath::new("PostMaster").unwrap().as_str(),
-            "PostMaster"
-        );
+        assert_eq!(ForwardPath::new("PostMaster").unwrap().as_str(), "PostMaster");
         assert!(ReversePath::new("postmaster").is_err());
         assert!(ForwardPath::new("root").is_err());
     }
@@ -280,18 +261,12 @@ mod tests {
             "name (x)@b",
             "<>",
         ] {
-            for error in [
-                ReversePath::new(text).unwrap_err(),
-                ForwardPath::new(text).unwrap_err(),
-            ] {
+            for error in [ReversePath::new(text).unwrap_err(), ForwardPath::new(text).unwrap_err()] {
                 assert!(!error.text().contains(char::is_control), "{error:?}");
             }
         }
         let error = ForwardPath::new("a b@c").unwrap_err();
-        assert!(
-            error.text().starts_with("recipient \"a b@c\": a blank"),
-            "{error}"
-        );
+        assert!(error.text().starts_with("recipient \"a b@c\": a blank"), "{error}");
     }
 
     #[test]

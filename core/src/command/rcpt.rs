@@ -59,19 +59,11 @@ impl Rcpt {
 
 impl Notify {
     /// `NEVER`: no notification at all.
-    pub const NEVER: Self = Self {
-        success: false,
-        failure: false,
-        delay: false,
-    };
+    pub const NEVER: Self = Self { success: false, failure: false, delay: false };
 
     /// On these occasions; on none is [`NEVER`](Self::NEVER).
     pub fn new(success: bool, failure: bool, delay: bool) -> Self {
-        Self {
-            success,
-            failure,
-            delay,
-        }
+        Self { success, failure, delay }
     }
 
     /// `never`, or any of `success`, `failure` and `delay` between commas, in any case.
@@ -132,9 +124,7 @@ impl Orcpt {
             )))
         };
         if addr_type.is_empty()
-            || !addr_type
-                .bytes()
-                .all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
+            || !addr_type.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
         {
             return bad("the type before the ';' has letters, digits and hyphens, as in rfc822");
         }
@@ -160,14 +150,7 @@ impl Orcpt {
     /// # Errors
     /// As for [`new`](Self::new).
     pub fn address(address: &str) -> Result<Self, Error> {
-        Self::new(
-            if address.is_ascii() {
-                "rfc822"
-            } else {
-                "utf-8"
-            },
-            address,
-        )
+        Self::new(if address.is_ascii() { "rfc822" } else { "utf-8" }, address)
     }
 
     /// `type;address`, not encoded.
@@ -196,20 +179,13 @@ mod tests {
 
     fn sent(parameters: RcptParameters) -> String {
         let mut out = Vec::new();
-        Rcpt {
-            path: ForwardPath::new("a@example.org").unwrap(),
-            parameters,
-        }
-        .write(&mut out);
+        Rcpt { path: ForwardPath::new("a@example.org").unwrap(), parameters }.write(&mut out);
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn the_exact_bytes() {
-        assert_eq!(
-            sent(RcptParameters::default()),
-            "RCPT TO:<a@example.org>\r\n"
-        );
+        assert_eq!(sent(RcptParameters::default()), "RCPT TO:<a@example.org>\r\n");
         for (notify, wanted) in [
             ("never", "NEVER"),
             ("NEVER ", "NEVER"),
@@ -220,20 +196,14 @@ mod tests {
         ] {
             let notify = Some(Notify::parse(notify).unwrap());
             assert_eq!(
-                sent(RcptParameters {
-                    notify,
-                    ..Default::default()
-                }),
+                sent(RcptParameters { notify, ..Default::default() }),
                 format!("RCPT TO:<a@example.org> NOTIFY={wanted}\r\n")
             );
         }
         let all = RcptParameters {
             notify: Some(Notify::new(false, true, false)),
             orcpt: Some(Orcpt::address("b+c@example.org").unwrap()),
-            other: vec![
-                Parameter::parse("X").unwrap(),
-                Parameter::parse("Y=z").unwrap(),
-            ],
+            other: vec![Parameter::parse("X").unwrap(), Parameter::parse("Y=z").unwrap()],
         };
         assert_eq!(
             sent(all),
@@ -244,23 +214,11 @@ mod tests {
     #[test]
     fn original_recipients() {
         let encoded = |text: &str| Orcpt::parse(text).map(|orcpt| orcpt.encoded().to_owned());
-        assert_eq!(
-            encoded("rfc822;\"a b\"@example.org").unwrap(),
-            "rfc822;\"a+20b\"@example.org"
-        );
-        assert_eq!(
-            encoded("x400;/G=Jo/S=Doe/").unwrap(),
-            "x400;/G+3DJo/S+3DDoe/"
-        );
-        assert_eq!(
-            encoded("utf-8;zo\u{eb}+x@example.org").unwrap(),
-            "utf-8;zo\\x{EB}\\x{2B}x@example.org"
-        );
+        assert_eq!(encoded("rfc822;\"a b\"@example.org").unwrap(), "rfc822;\"a+20b\"@example.org");
+        assert_eq!(encoded("x400;/G=Jo/S=Doe/").unwrap(), "x400;/G+3DJo/S+3DDoe/");
+        assert_eq!(encoded("utf-8;zo\u{eb}+x@example.org").unwrap(), "utf-8;zo\\x{EB}\\x{2B}x@example.org");
         assert_eq!(encoded("UTF-8;a@b").unwrap(), "UTF-8;a@b");
-        assert_eq!(
-            Orcpt::address("zo\u{eb}@example.org").unwrap().encoded(),
-            "utf-8;zo\\x{EB}@example.org"
-        );
+        assert_eq!(Orcpt::address("zo\u{eb}@example.org").unwrap().encoded(), "utf-8;zo\\x{EB}@example.org");
         assert!(encoded(&format!("rfc822;{}", "x".repeat(493))).is_ok());
         let long = format!("rfc822;{}", "x".repeat(494));
         for bad in [
@@ -281,15 +239,7 @@ mod tests {
 
     #[test]
     fn occasions_are_checked() {
-        for bad in [
-            "",
-            ",",
-            "never,success",
-            "success,never",
-            "success,,delay",
-            "always",
-            "success\r\n.x",
-        ] {
+        for bad in ["", ",", "never,success", "success,never", "success,,delay", "always", "success\r\n.x"] {
             assert!(Notify::parse(bad).is_err(), "{bad:?}");
         }
     }

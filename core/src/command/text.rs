@@ -48,10 +48,7 @@ impl RawCommand {
     pub fn new(line: &str) -> Result<Self, Error> {
         let why = match fault(line, MAX_LINE) {
             None if line.starts_with(|c: char| c.is_ascii_alphabetic()) => {
-                return Ok(Self {
-                    line: line.into(),
-                    secret: false,
-                });
+                return Ok(Self { line: line.into(), secret: false });
             }
             None => "a command begins with a letter",
             Some(why) => why,
@@ -65,10 +62,7 @@ impl RawCommand {
     /// Usage, where it is empty, has a control character or more octets.
     pub fn secret(line: &str) -> Result<Self, Error> {
         match fault(line, MAX_SECRET) {
-            None => Ok(Self {
-                line: line.into(),
-                secret: true,
-            }),
+            None => Ok(Self { line: line.into(), secret: true }),
             Some(why) => Err(Error::usage(format!("secret command: {why}"))),
         }
     }
@@ -124,22 +118,14 @@ mod tests {
         assert_eq!(Text::new("user \u{e9}").unwrap().as_str(), "user \u{e9}");
         assert!(Text::new(&"x".repeat(505)).is_ok());
         for bad in ["", " ", "a\r\nQUIT", "a\0", "a\tb", &"x".repeat(506)] {
-            assert!(
-                Text::new(bad)
-                    .unwrap_err()
-                    .text()
-                    .starts_with("argument \"")
-            );
+            assert!(Text::new(bad).unwrap_err().text().starts_with("argument \""));
         }
     }
 
     #[test]
     fn raw_commands() {
         let raw = RawCommand::new("xclient NAME=a").unwrap();
-        assert_eq!(
-            (raw.verb(), raw.is_secret(), raw.expose()),
-            ("xclient", false, &b"xclient NAME=a"[..])
-        );
+        assert_eq!((raw.verb(), raw.is_secret(), raw.expose()), ("xclient", false, &b"xclient NAME=a"[..]));
         assert_eq!(RawCommand::new("TURN").unwrap().verb(), "TURN");
         assert!(RawCommand::new(&"x".repeat(510)).is_ok());
         for bad in ["", " NOOP", ".", "a\nb", "a\rb", "a\0b", &"x".repeat(511)] {
@@ -155,12 +141,7 @@ mod tests {
         assert_eq!(RawCommand::secret("aHVudGVyMg==").unwrap().verb(), "");
         assert!(RawCommand::secret(&"x".repeat(12_286)).is_ok());
         for bad in ["", "hunter2\r\n", &"hunter2".repeat(2000)] {
-            assert!(
-                !RawCommand::secret(bad)
-                    .unwrap_err()
-                    .to_string()
-                    .contains("hunter2")
-            );
+            assert!(!RawCommand::secret(bad).unwrap_err().to_string().contains("hunter2"));
         }
     }
 }

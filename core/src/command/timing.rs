@@ -49,20 +49,14 @@ impl DeliverBy {
     /// Usage, where `seconds` has more digits, or is not above zero with [`ByMode::Return`].
     pub fn new(seconds: i64, mode: ByMode, trace: bool) -> Result<Self, Error> {
         if seconds.unsigned_abs() > MAX_SECONDS {
-            return Err(Error::usage(format!(
-                "deliver-by time {seconds}: at most 999999999 seconds"
-            )));
+            return Err(Error::usage(format!("deliver-by time {seconds}: at most 999999999 seconds")));
         }
         if mode == ByMode::Return && seconds <= 0 {
             return Err(Error::usage(format!(
                 "deliver-by time {seconds}: must be above zero with mode R; or use mode N"
             )));
         }
-        Ok(Self {
-            seconds,
-            mode,
-            trace,
-        })
+        Ok(Self { seconds, mode, trace })
     }
 
     /// RFC 2852's own form: `120;R`, `-60;N`, `120;RT`.
@@ -109,12 +103,7 @@ impl DeliverBy {
             ByMode::Notify => 'N',
             ByMode::Return => 'R',
         };
-        let _ = write!(
-            out,
-            " BY={};{mode}{}",
-            self.seconds,
-            if self.trace { "T" } else { "" }
-        );
+        let _ = write!(out, " BY={};{mode}{}", self.seconds, if self.trace { "T" } else { "" });
     }
 }
 
@@ -126,9 +115,7 @@ impl MtPriority {
     pub fn new(priority: i64) -> Result<Self, Error> {
         match i8::try_from(priority) {
             Ok(priority @ -9..=9) => Ok(Self(priority)),
-            _ => Err(Error::usage(format!(
-                "priority {priority}: must be from -9 to 9"
-            ))),
+            _ => Err(Error::usage(format!("priority {priority}: must be from -9 to 9"))),
         }
     }
 
@@ -139,10 +126,7 @@ impl MtPriority {
     pub fn parse(text: &str) -> Result<Self, Error> {
         match text.parse() {
             Ok(priority) => Self::new(priority),
-            Err(_) => Err(Error::usage(format!(
-                "priority {}: must be a number from -9 to 9",
-                quoted(text)
-            ))),
+            Err(_) => Err(Error::usage(format!("priority {}: must be a number from -9 to 9", quoted(text)))),
         }
     }
 
@@ -163,9 +147,7 @@ impl Hold {
     /// Usage, where `seconds` is 0 or has more digits.
     pub fn for_seconds(seconds: u64) -> Result<Self, Error> {
         if !(1..=MAX_SECONDS).contains(&seconds) {
-            return Err(Error::usage(format!(
-                "hold for {seconds}: must be 1 to 999999999 seconds"
-            )));
+            return Err(Error::usage(format!("hold for {seconds}: must be 1 to 999999999 seconds")));
         }
         Ok(Self(Until::Seconds(seconds)))
     }
@@ -253,10 +235,7 @@ mod tests {
             ("0;n", " BY=0;N"),
             ("999999999;R", " BY=999999999;R"),
         ] {
-            assert_eq!(
-                sent(|out| DeliverBy::parse(text).unwrap().write(out)),
-                wanted
-            );
+            assert_eq!(sent(|out| DeliverBy::parse(text).unwrap().write(out)), wanted);
         }
         for bad in [
             "",
@@ -280,14 +259,8 @@ mod tests {
 
     #[test]
     fn priorities() {
-        assert_eq!(
-            sent(|out| MtPriority::parse("-9").unwrap().write(out)),
-            " MT-PRIORITY=-9"
-        );
-        assert_eq!(
-            sent(|out| MtPriority::parse("+4").unwrap().write(out)),
-            " MT-PRIORITY=4"
-        );
+        assert_eq!(sent(|out| MtPriority::parse("-9").unwrap().write(out)), " MT-PRIORITY=-9");
+        assert_eq!(sent(|out| MtPriority::parse("+4").unwrap().write(out)), " MT-PRIORITY=4");
         assert_eq!(MtPriority::new(0).unwrap().value(), 0);
         for bad in ["", "10", "-10", "high", "1.0", " 1", "256", "-247"] {
             assert!(MtPriority::parse(bad).is_err(), "{bad:?}");
@@ -299,14 +272,8 @@ mod tests {
         for (text, wanted) in [
             ("for:3600", " HOLDFOR=3600"),
             ("for:999999999", " HOLDFOR=999999999"),
-            (
-                "until:2026-12-01T08:00:00Z",
-                " HOLDUNTIL=2026-12-01T08:00:00Z",
-            ),
-            (
-                "until:2026-12-01T08:00:00.75+02:00",
-                " HOLDUNTIL=2026-12-01T06:00:00Z",
-            ),
+            ("until:2026-12-01T08:00:00Z", " HOLDUNTIL=2026-12-01T08:00:00Z"),
+            ("until:2026-12-01T08:00:00.75+02:00", " HOLDUNTIL=2026-12-01T06:00:00Z"),
         ] {
             assert_eq!(sent(|out| Hold::parse(text).unwrap().write(out)), wanted);
         }
@@ -330,9 +297,6 @@ mod tests {
             assert!(Hold::parse(bad).is_err(), "{bad:?}");
         }
         assert_eq!(Hold::for_seconds(5).unwrap().seconds(), Some(5));
-        assert_eq!(
-            Hold::until("2026-12-01T08:00:00Z").unwrap().date_time(),
-            Some("2026-12-01T08:00:00Z")
-        );
+        assert_eq!(Hold::until("2026-12-01T08:00:00Z").unwrap().date_time(), Some("2026-12-01T08:00:00Z"));
     }
 }

@@ -45,13 +45,7 @@ mod tests {
 
     #[test]
     fn utf8_address() {
-        assert_eq!(
-            encode_utf8_address("zo\u{eb}@\u{4f8b}.test"),
-            "zo\\x{EB}@\\x{4F8B}.test"
-        );
-        assert_eq!(
-            encode_utf8_address("a+b=c d\\\u{1f600}"),
-            "a\\x{2B}b\\x{3D}c\\x{20}d\\x{5C}\\x{1F600}"
-        );
+        assert_eq!(encode_utf8_address("zo\u{eb}@\u{4f8b}.test"), "zo\\x{EB}@\\x{4F8B}.test");
+        assert_eq!(encode_utf8_address("a+b=c d\\\u{1f600}"), "a\\x{2B}b\\x{3D}c\\x{20}d\\x{5C}\\x{1F600}");
     }
 }

@@ -70,13 +70,8 @@ impl Reply {
     /// A reply with `code` (200 to 599) and the lines of `text`, split at `\n`.
     pub fn new(code: u16, text: impl Into<String>) -> Self {
         let text = text.into();
-        let enhanced =
-            EnhancedCode::leading(&text).filter(|found| u16::from(found.class) == code / 100);
-        Self {
-            code,
-            enhanced,
-            text,
-        }
+        let enhanced = EnhancedCode::leading(&text).filter(|found| u16::from(found.class) == code / 100);
+        Self { code, enhanced, text }
     }
 
     /// The three-digit code.
@@ -135,10 +130,7 @@ mod tests {
     fn the_enhanced_code_is_found_where_its_class_is_the_replys() {
         let found = |code, text: &str| Reply::new(code, text).enhanced().map(|e| e.to_string());
         assert_eq!(found(250, "2.1.5 Ok").as_deref(), Some("2.1.5"));
-        assert_eq!(
-            found(550, "5.7.509 Access denied\nmore").as_deref(),
-            Some("5.7.509")
-        );
+        assert_eq!(found(550, "5.7.509 Access denied\nmore").as_deref(), Some("5.7.509"));
         assert_eq!(found(451, "4.3.0").as_deref(), Some("4.3.0"));
         assert_eq!(found(451, "4.3.0\nmore").as_deref(), Some("4.3.0"));
         for (code, text) in [
@@ -164,10 +156,7 @@ mod tests {
     fn the_text_is_kept_whole() {
         let reply = Reply::new(550, "5.1.1 No such user\n5.1.1 Really");
         assert_eq!(reply.text(), "5.1.1 No such user\n5.1.1 Really");
-        assert_eq!(
-            reply.lines().collect::<Vec<_>>(),
-            ["5.1.1 No such user", "5.1.1 Really"]
-        );
+        assert_eq!(reply.lines().collect::<Vec<_>>(), ["5.1.1 No such user", "5.1.1 Really"]);
         assert_eq!(reply.to_string(), "550 5.1.1 No such user / 5.1.1 Really");
     }
 }

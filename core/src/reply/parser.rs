@@ -37,7 +37,10 @@ impl fmt::Display for ReplyFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LineTooLong => {
-                write!(f, "the server sent a line of more than {MAX_LINE} octets: is this an SMTP server? Check host and port")
+                write!(
+                    f,
+                    "the server sent a line of more than {MAX_LINE} octets: is this an SMTP server? Check host and port"
+                )
             }
             Self::TooLong => write!(
                 f,
@@ -45,10 +48,16 @@ impl fmt::Display for ReplyFault {
                  Check host and port"
             ),
             Self::Malformed(line) => {
-                write!(f, "the server sent \"{line}\", which is no SMTP reply: is this an SMTP server? Check host and port")
+                write!(
+                    f,
+                    "the server sent \"{line}\", which is no SMTP reply: is this an SMTP server? Check host and port"
+                )
             }
             Self::CodesDiffer(first, other) => {
-                write!(f, "the server sent codes {first} and {other} in one reply: what it means cannot be known")
+                write!(
+                    f,
+                    "the server sent codes {first} and {other} in one reply: what it means cannot be known"
+                )
             }
             Self::Tls => f.write_str(
                 "the server speaks TLS from the first byte: connect with TLS (smtps://, usually port 465), \
@@ -87,9 +96,7 @@ impl ReplyParser {
             return (input.len(), Some(Err(fault.clone())));
         }
         let mut rest = input;
-        while let Some((line, behind)) =
-            memchr(b'\n', rest).and_then(|end| rest.split_at_checked(end))
-        {
+        while let Some((line, behind)) = memchr(b'\n', rest).and_then(|end| rest.split_at_checked(end)) {
             rest = behind.get(1..).unwrap_or_default();
             let ended = if self.line.is_empty() {
                 self.end_line(line)
@@ -147,10 +154,7 @@ impl ReplyParser {
     }
 
     fn fail(&mut self, fault: ReplyFault) -> ReplyFault {
-        *self = Self {
-            fault: Some(fault.clone()),
-            ..Self::default()
-        };
+        *self = Self { fault: Some(fault.clone()), ..Self::default() };
         fault
     }
 }
@@ -176,14 +180,8 @@ fn split(mut line: &[u8]) -> Option<(u16, bool, &[u8])> {
     while let Some(shorter) = line.strip_suffix(b"\r") {
         line = shorter;
     }
-    let (
-        &[
-            hundreds @ b'2'..=b'5',
-            tens @ b'0'..=b'9',
-            ones @ b'0'..=b'9',
-        ],
-        rest,
-    ) = line.split_first_chunk::<3>()?
+    let (&[hundreds @ b'2'..=b'5', tens @ b'0'..=b'9', ones @ b'0'..=b'9'], rest) =
+        line.split_first_chunk::<3>()?
     else {
         return None;
     };
@@ -200,9 +198,7 @@ fn split(mut line: &[u8]) -> Option<(u16, bool, &[u8])> {
 /// Appends `bytes` with a space for a TAB, `?` for other control characters, U+FFFD for what is no UTF-8.
 fn push_printable(out: &mut String, bytes: &[u8]) {
     // No short cut out of the loop: so it is compiled to vector instructions.
-    let odd = bytes
-        .iter()
-        .fold(false, |odd, octet| odd | !(0x20..0x7f).contains(octet));
+    let odd = bytes.iter().fold(false, |odd, octet| odd | !(0x20..0x7f).contains(octet));
     match std::str::from_utf8(bytes) {
         Ok(text) if !odd => out.push_str(text),
         _ => out.extend(String::from_utf8_lossy(bytes).chars().map(|c| match c {
@@ -216,15 +212,9 @@ fn push_printable(out: &mut String, bytes: &[u8]) {
 fn excerpt(line: &[u8]) -> String {
     // Four octets a character at most: enough, and a character is not cut where it shows.
     let mut text = String::new();
-    push_printable(
-        &mut text,
-        line.get(..4 * MAX_EXCERPT).unwrap_or(line).trim_ascii(),
-    );
+    push_printable(&mut text, line.get(..4 * MAX_EXCERPT).unwrap_or(line).trim_ascii());
     if let Some((end, _)) = text.char_indices().nth(MAX_EXCERPT) {
-        let cut = text
-            .char_indices()
-            .nth(MAX_EXCERPT - 3)
-            .map_or(end, |(cut, _)| cut);
+        let cut = text.char_indices().nth(MAX_EXCERPT - 3).map_or(end, |(cut, _)| cut);
         text.truncate(cut);
         text.push_str("...");
     }
@@ -253,11 +243,7 @@ mod tests {
                         found.push(Err(fault));
                         return (found, parser.is_idle());
                     }
-                    None => assert!(
-                        piece.is_empty(),
-                        "no answer, and {} octets left",
-                        piece.len()
-                    ),
+                    None => assert!(piece.is_empty(), "no answer, and {} octets left", piece.len()),
                 }
             }
         }
@@ -295,10 +281,7 @@ mod tests {
         assert_eq!(one("250 OK\r\r\n"), good(250, "OK"));
         assert_eq!(one("250\r\n"), good(250, ""));
         assert_eq!(one("250 \r\n"), good(250, ""));
-        assert_eq!(
-            one("250-a\r\n250-\r\n250-c d\r\n250\r\n"),
-            good(250, "a\n\nc d\n")
-        );
+        assert_eq!(one("250-a\r\n250-\r\n250-c d\r\n250\r\n"), good(250, "a\n\nc d\n"));
         assert_eq!(one("599-  x\n599  y \n"), good(599, "  x\n y "));
         assert_eq!(one("334 dGVzdA==\r\n"), good(334, "dGVzdA=="));
         let reply = one("550-5.7.1 No\r\n550 5.7.1 Never\r\n").unwrap();
@@ -315,10 +298,7 @@ mod tests {
         assert_eq!(parser.parse(&input[21..]), (8, Some(good(354, "go"))));
         assert_eq!(parser.parse(&input[29..]), (2, None));
         assert!(!parser.is_idle());
-        assert_eq!(
-            parser.parse(b"0 d\r\n221 bye\r\n"),
-            (5, Some(good(250, "d")))
-        );
+        assert_eq!(parser.parse(b"0 d\r\n221 bye\r\n"), (5, Some(good(250, "d"))));
         assert!(parser.is_idle());
         assert_eq!(parse(input).0.len(), 3);
     }
@@ -333,10 +313,7 @@ mod tests {
 
     #[test]
     fn what_is_no_reply() {
-        assert_eq!(
-            one("SSH-2.0-OpenSSH_9.2\r\n"),
-            malformed("SSH-2.0-OpenSSH_9.2")
-        );
+        assert_eq!(one("SSH-2.0-OpenSSH_9.2\r\n"), malformed("SSH-2.0-OpenSSH_9.2"));
         assert_eq!(one("+OK POP3 ready\r\n"), malformed("+OK POP3 ready"));
         for bad in [
             "\r\n",
@@ -350,43 +327,25 @@ mod tests {
             "250\ta\n",
             " 250 a\n",
         ] {
-            assert_eq!(
-                one(bad),
-                malformed(bad.trim().replace('\t', " ").as_str()),
-                "{bad:?}"
-            );
+            assert_eq!(one(bad), malformed(bad.trim().replace('\t', " ").as_str()), "{bad:?}");
         }
         assert_eq!(one("250-a\r\nb\r\n250 c\r\n"), malformed("b"));
         assert_eq!(one("\x1b[2J\0\u{85}\u{e9}\n"), malformed("?[2J??\u{e9}"));
         let long = "\u{20ac}".repeat(200);
-        assert_eq!(
-            one(format!("{long}\n")),
-            malformed(&format!("{}...", "\u{20ac}".repeat(77)))
-        );
+        assert_eq!(one(format!("{long}\n")), malformed(&format!("{}...", "\u{20ac}".repeat(77))));
         let just = "x".repeat(80);
         assert_eq!(one(format!("{just}\n")), malformed(&just));
     }
 
     #[test]
     fn codes_must_agree() {
-        assert_eq!(
-            one("250-a\r\n251 b\r\n"),
-            Err(ReplyFault::CodesDiffer(250, 251))
-        );
-        assert_eq!(
-            one("250-a\r\n250-b\r\n550 c\r\n"),
-            Err(ReplyFault::CodesDiffer(250, 550))
-        );
+        assert_eq!(one("250-a\r\n251 b\r\n"), Err(ReplyFault::CodesDiffer(250, 251)));
+        assert_eq!(one("250-a\r\n250-b\r\n550 c\r\n"), Err(ReplyFault::CodesDiffer(250, 550)));
     }
 
     #[test]
     fn other_protocols_are_known_before_their_line_ends() {
-        for tls in [
-            &b"\x15\x03\x03\x00\x02\x02\x28"[..],
-            b"\x16\x03\x01",
-            b"\x16\x03\n",
-            b"\x15\x03",
-        ] {
+        for tls in [&b"\x15\x03\x03\x00\x02\x02\x28"[..], b"\x16\x03\x01", b"\x16\x03\n", b"\x15\x03"] {
             assert_eq!(one(tls), Err(ReplyFault::Tls));
         }
         assert_eq!(one("HTTP/1.1 400 Bad Request\r\n"), Err(ReplyFault::Http));
@@ -400,10 +359,7 @@ mod tests {
     #[test]
     fn the_text_is_printable() {
         assert_eq!(one(b"250 a\0b\x07c\td\x7fe\r\n"), good(250, "a?b?c d?e"));
-        assert_eq!(
-            one(b"250 \xff\xe2\x82\xacx\r\n"),
-            good(250, "\u{fffd}\u{20ac}x")
-        );
+        assert_eq!(one(b"250 \xff\xe2\x82\xacx\r\n"), good(250, "\u{fffd}\u{20ac}x"));
         assert_eq!(one("250 \u{9b}31m\r\n"), good(250, "?31m"));
         assert_eq!(one("250 a\rb\r\n"), good(250, "a?b"));
     }
@@ -421,10 +377,7 @@ mod tests {
         assert_eq!(one(lines(MAX_LINES + 1)), Err(ReplyFault::TooLong));
 
         let wide = format!("250-{}\n", "x".repeat(1019)); // 1 KiB with its LF
-        assert_eq!(
-            one(wide.repeat(63) + &line(1023)).unwrap().lines().count(),
-            64
-        );
+        assert_eq!(one(wide.repeat(63) + &line(1023)).unwrap().lines().count(), 64);
         assert_eq!(one(wide.repeat(64) + "250\n"), Err(ReplyFault::TooLong));
     }
 
@@ -437,16 +390,8 @@ mod tests {
     #[test]
     fn faults_name_the_way_out() {
         assert!(ReplyFault::Tls.to_string().contains("smtps://"));
-        assert!(
-            ReplyFault::Malformed("+OK".into())
-                .to_string()
-                .contains("\"+OK\"")
-        );
-        assert!(
-            ReplyFault::CodesDiffer(250, 550)
-                .to_string()
-                .contains("250 and 550")
-        );
+        assert!(ReplyFault::Malformed("+OK".into()).to_string().contains("\"+OK\""));
+        assert!(ReplyFault::CodesDiffer(250, 550).to_string().contains("250 and 550"));
     }
 
     proptest! {

@@ -13,23 +13,23 @@ const FORMS: &[&str] = &[
     "ok ? * - gsmtp",                              // Gmail
     "<*> [internalid=",                            // Exchange, Microsoft 365
     "<*> queued mail for delivery",                // Exchange 2003, IIS
-    "* message accepted for delivery", // sendmail, OpenSMTPD, Proofpoint, Kerio, CommuniGate
-    "* mail accepted for delivery",    // Comcast
-    "message queued with id *",        // Stalwart
-    "message queued (*)",              // Haraka
-    "<?> * saved",                     // Dovecot, LMTP
-    "ok sessionid=<*>",                // Cyrus, LMTP
-    "ok ? qp *",                       // qmail
-    "ok *-000000$",                    // Amazon SES
-    "ok: message * accepted",          // Cisco ESA
-    "ok, envelope id *",               // Oracle Messaging Server
-    "ok, message saved <message-id: *>", // MDaemon
+    "* message accepted for delivery",             // sendmail, OpenSMTPD, Proofpoint, Kerio, CommuniGate
+    "* mail accepted for delivery",                // Comcast
+    "message queued with id *",                    // Stalwart
+    "message queued (*)",                          // Haraka
+    "<?> * saved",                                 // Dovecot, LMTP
+    "ok sessionid=<*>",                            // Cyrus, LMTP
+    "ok ? qp *",                                   // qmail
+    "ok *-000000$",                                // Amazon SES
+    "ok: message * accepted",                      // Cisco ESA
+    "ok, envelope id *",                           // Oracle Messaging Server
+    "ok, message saved <message-id: *>",           // MDaemon
     "requested mail action okay, completed: id=*", // IONOS, GMX
-    "received ok [*]",                 // Robin
-    "? received ok [*]",               // Mimecast
-    "~ok: queued on ? as *",           // Yandex
-    "~queued as *",                    // Mailjet, ZoneMTA, NetEase, and Postfix behind a filter
-    "~queued as <*>",                  // Brevo
+    "received ok [*]",                             // Robin
+    "? received ok [*]",                           // Mimecast
+    "~ok: queued on ? as *",                       // Yandex
+    "~queued as *",                                // Mailjet, ZoneMTA, NetEase, and Postfix behind a filter
+    "~queued as <*>",                              // Brevo
 ];
 
 /// The queue id in a reply to the end of a message, where the server's way to say it is known.
@@ -50,9 +50,7 @@ pub fn queue_id(reply: &Reply) -> Option<&str> {
 fn without_enhanced(line: &str) -> &str {
     let line = line.trim();
     match line.split_once(' ') {
-        Some((first, rest))
-            if EnhancedCode::leading(first.strip_suffix(':').unwrap_or(first)).is_some() =>
-        {
+        Some((first, rest)) if EnhancedCode::leading(first.strip_suffix(':').unwrap_or(first)).is_some() => {
             rest.trim_start()
         }
         _ => line,
@@ -62,9 +60,7 @@ fn without_enhanced(line: &str) -> &str {
 fn find<'a>(form: &str, line: &'a str) -> Option<&'a str> {
     match form.strip_prefix('~') {
         None => matches(form, line),
-        Some(form) => line
-            .char_indices()
-            .find_map(|(at, _)| matches(form, line.get(at..)?)),
+        Some(form) => line.char_indices().find_map(|(at, _)| matches(form, line.get(at..)?)),
     }
 }
 
@@ -78,13 +74,11 @@ fn matches<'a>(form: &str, line: &'a str) -> Option<&'a str> {
             '$' if rest.is_empty() => rest,
             '?' => word(rest, |c| c != '<' && c != '>')?.1,
             '*' => {
-                let (mut found, mut behind) = word(rest, |c| {
-                    !matches!(c, '<' | '>' | '(' | ')' | '[' | ']' | '"' | ';')
-                })?;
+                let (mut found, mut behind) =
+                    word(rest, |c| !matches!(c, '<' | '>' | '(' | ')' | '[' | ']' | '"' | ';'))?;
                 // A sentence's end is not the id's; a form may name how an id ends.
                 let ending: String =
-                    std::iter::from_fn(|| symbols.next_if(|c| *c == '-' || c.is_ascii_digit()))
-                        .collect();
+                    std::iter::from_fn(|| symbols.next_if(|c| *c == '-' || c.is_ascii_digit())).collect();
                 if ending.is_empty() {
                     let bare = found.trim_end_matches(['.', ',', ':']);
                     behind = rest.get(bare.len()..)?;
@@ -107,11 +101,8 @@ fn matches<'a>(form: &str, line: &'a str) -> Option<&'a str> {
 
 /// The longest run of printable ASCII that `wanted` allows, at least one, and what is behind it.
 fn word(text: &str, wanted: impl Fn(char) -> bool) -> Option<(&str, &str)> {
-    let end = text
-        .find(|c: char| !c.is_ascii_graphic() || !wanted(c))
-        .unwrap_or(text.len());
-    text.split_at_checked(end)
-        .filter(|(word, _)| !word.is_empty())
+    let end = text.find(|c: char| !c.is_ascii_graphic() || !wanted(c)).unwrap_or(text.len());
+    text.split_at_checked(end).filter(|(word, _)| !word.is_empty())
 }
 
 #[cfg(test)]
@@ -125,11 +116,7 @@ mod tests {
     #[test]
     fn one_real_line_a_server() {
         for (server, line, wanted) in [
-            (
-                "Postfix",
-                "2.0.0 Ok: queued as 4Sv8Hr0LpKz9rxP",
-                "4Sv8Hr0LpKz9rxP",
-            ),
+            ("Postfix", "2.0.0 Ok: queued as 4Sv8Hr0LpKz9rxP", "4Sv8Hr0LpKz9rxP"),
             (
                 "amavis",
                 "2.0.0 from MTA(smtp:[127.0.0.1]:10025): 250 2.0.0 Ok: queued as 9F04854013C",
@@ -141,31 +128,11 @@ mod tests {
                 " 206 byte chunk, total 1406\nOK id=1rT7Xk-00000000AbC-2JkL",
                 "1rT7Xk-00000000AbC-2JkL",
             ),
-            (
-                "sendmail",
-                "2.0.0 3ALM8e1q004242 Message accepted for delivery",
-                "3ALM8e1q004242",
-            ),
-            (
-                "OpenSMTPD",
-                "2.0.0 8f3e2a1b Message accepted for delivery",
-                "8f3e2a1b",
-            ),
-            (
-                "OpenSMTPD 5",
-                "2.0.0: 8f3e2a1b Message accepted for delivery",
-                "8f3e2a1b",
-            ),
-            (
-                "Proofpoint",
-                "2.0.0 3uf2k3xyab-1 Message accepted for delivery",
-                "3uf2k3xyab-1",
-            ),
-            (
-                "Dovecot",
-                "2.0.0 <user@example.test> 6N1OLvYTX2VpAQAAWB0pRg Saved",
-                "6N1OLvYTX2VpAQAAWB0pRg",
-            ),
+            ("sendmail", "2.0.0 3ALM8e1q004242 Message accepted for delivery", "3ALM8e1q004242"),
+            ("OpenSMTPD", "2.0.0 8f3e2a1b Message accepted for delivery", "8f3e2a1b"),
+            ("OpenSMTPD 5", "2.0.0: 8f3e2a1b Message accepted for delivery", "8f3e2a1b"),
+            ("Proofpoint", "2.0.0 3uf2k3xyab-1 Message accepted for delivery", "3uf2k3xyab-1"),
+            ("Dovecot", "2.0.0 <user@example.test> 6N1OLvYTX2VpAQAAWB0pRg Saved", "6N1OLvYTX2VpAQAAWB0pRg"),
             (
                 "Cyrus",
                 "2.1.5 Ok SESSIONID=<cyrus-12823-1488397532-1> [example.test!user.user () 2294]",
@@ -182,16 +149,8 @@ mod tests {
                 "2.6.0  <WEB01Jsw5b000015ac@relay.example.test> Queued mail for delivery",
                 "WEB01Jsw5b000015ac@relay.example.test",
             ),
-            (
-                "Gmail",
-                "2.0.0 OK  1700000000 d9443c01a7336-1cc5a2b.12 - gsmtp",
-                "d9443c01a7336-1cc5a2b.12",
-            ),
-            (
-                "Gmail",
-                "2.0.0 OK 1376056636 i3si9508927obz.16 - gsmtp",
-                "i3si9508927obz.16",
-            ),
+            ("Gmail", "2.0.0 OK  1700000000 d9443c01a7336-1cc5a2b.12 - gsmtp", "d9443c01a7336-1cc5a2b.12"),
+            ("Gmail", "2.0.0 OK 1376056636 i3si9508927obz.16 - gsmtp", "i3si9508927obz.16"),
             ("qmail", "ok 1171908231 qp 17622", "17622"),
             (
                 "Amazon SES",
@@ -203,37 +162,21 @@ mod tests {
                 "Message Queued (0C2FC4A2-5E2B-4E5C-9D52-0D4B5A1C2F11.1)",
                 "0C2FC4A2-5E2B-4E5C-9D52-0D4B5A1C2F11.1",
             ),
-            (
-                "SendGrid",
-                "Ok: queued as 7Yq0JtJVQ0qD3n4w0a0W9A",
-                "7Yq0JtJVQ0qD3n4w0a0W9A",
-            ),
+            ("SendGrid", "Ok: queued as 7Yq0JtJVQ0qD3n4w0a0W9A", "7Yq0JtJVQ0qD3n4w0a0W9A"),
             (
                 "Mailjet",
                 "OK queued as 2b7b9869-0e44-42d4-9246-1039ef6b95ee",
                 "2b7b9869-0e44-42d4-9246-1039ef6b95ee",
             ),
-            (
-                "ZoneMTA",
-                "Message queued as 18c1a2b3c4d000a1b2",
-                "18c1a2b3c4d000a1b2",
-            ),
+            ("ZoneMTA", "Message queued as 18c1a2b3c4d000a1b2", "18c1a2b3c4d000a1b2"),
             (
                 "Brevo",
                 "2.0.0 OK: queued as <202411220801.12345678901@relay.example.test>",
                 "202411220801.12345678901@relay.example.test",
             ),
-            (
-                "NetEase",
-                "Mail OK queued as smtp2,DdGowADX3zK9,0101 1700000000",
-                "smtp2,DdGowADX3zK9,0101",
-            ),
+            ("NetEase", "Mail OK queued as smtp2,DdGowADX3zK9,0101 1700000000", "smtp2,DdGowADX3zK9,0101"),
             ("Zimbra", "2.0.0 Ok: queued as 2F1D34C0B5A", "2F1D34C0B5A"),
-            (
-                "Stalwart",
-                "2.0.0 Message queued with id 217700302698266624.",
-                "217700302698266624",
-            ),
+            ("Stalwart", "2.0.0 Message queued with id 217700302698266624.", "217700302698266624"),
             (
                 "KumoMTA",
                 "super fantastic!\nOK ids=edd8d788b4a111f098b2cc28aa0a5c5a",
@@ -265,16 +208,8 @@ mod tests {
                 "SmtpThread-14-1700000000@example.test Received OK [b3jGk2ZgP0aQ.uk1]",
                 "b3jGk2ZgP0aQ.uk1",
             ),
-            (
-                "Robin",
-                "2.0.0 Received OK [0f8fad5b-d9cb-469f]",
-                "0f8fad5b-d9cb-469f",
-            ),
-            (
-                "Comcast",
-                "2.0.0 abc1k00A2B3c4d mail accepted for delivery",
-                "abc1k00A2B3c4d",
-            ),
+            ("Robin", "2.0.0 Received OK [0f8fad5b-d9cb-469f]", "0f8fad5b-d9cb-469f"),
+            ("Comcast", "2.0.0 abc1k00A2B3c4d mail accepted for delivery", "abc1k00A2B3c4d"),
         ] {
             assert_eq!(id(line).as_deref(), Some(wanted), "{server}");
         }

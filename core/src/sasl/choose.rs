@@ -55,11 +55,7 @@ pub fn choose(
 
 impl Choice {
     fn leave_out(&mut self, name: &str, why: impl Into<String>) {
-        if !self
-            .left_out
-            .iter()
-            .any(|(known, _)| known.eq_ignore_ascii_case(name))
-        {
+        if !self.left_out.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
             self.left_out.push((name.to_owned(), why.into()));
         }
     }
@@ -81,9 +77,7 @@ fn order(allowed: Option<&[String]>, choice: &mut Choice) -> Vec<MechanismName> 
 }
 
 fn offers(offered: &[String], name: MechanismName) -> bool {
-    offered
-        .iter()
-        .any(|o| o.eq_ignore_ascii_case(name.as_str()))
+    offered.iter().any(|o| o.eq_ignore_ascii_case(name.as_str()))
 }
 
 /// Why `name` cannot be used, whatever the server offers.
@@ -105,9 +99,7 @@ fn obstacle(
             "a password is set, and logs in instead of the client certificate"
         }
         // OAUTHBEARER's token names the user; EXTERNAL's certificate does.
-        Needs::Password if credentials.username.is_empty() => {
-            "it needs a user name, and none is set"
-        }
+        Needs::Password if credentials.username.is_empty() => "it needs a user name, and none is set",
         Needs::Token if name == MechanismName::Xoauth2 && credentials.username.is_empty() => {
             "it needs a user name, and none is set"
         }
@@ -141,21 +133,12 @@ mod tests {
     }
 
     fn tls() -> Channel {
-        Channel {
-            encrypted: true,
-            ..clear()
-        }
+        Channel { encrypted: true, ..clear() }
     }
 
     fn bound() -> Channel {
-        let binding = ChannelBinding {
-            kind: BindingKind::TlsExporter,
-            data: vec![7; 32],
-        };
-        Channel {
-            bindings: vec![binding],
-            ..tls()
-        }
+        let binding = ChannelBinding { kind: BindingKind::TlsExporter, data: vec![7; 32] };
+        Channel { bindings: vec![binding], ..tls() }
     }
 
     fn why<'a>(choice: &'a Choice, name: &str) -> &'a str {
@@ -170,19 +153,9 @@ mod tests {
         let choice = choose(&names(EVERYTHING), None, &user(), &bound(), false);
         assert_eq!(
             choice.try_order,
-            [
-                M::ScramSha256Plus,
-                M::ScramSha1Plus,
-                M::DigestMd5,
-                M::CramMd5,
-                M::Plain,
-                M::Login
-            ]
+            [M::ScramSha256Plus, M::ScramSha1Plus, M::DigestMd5, M::CramMd5, M::Plain, M::Login]
         );
-        assert_eq!(
-            why(&choice, "SCRAM-SHA-256"),
-            "SCRAM-SHA-256-PLUS is used in its place"
-        );
+        assert_eq!(why(&choice, "SCRAM-SHA-256"), "SCRAM-SHA-256-PLUS is used in its place");
         assert!(why(&choice, "XOAUTH2").contains("oauthtoken"));
         assert!(why(&choice, "EXTERNAL").contains("client certificate"));
         assert!(why(&choice, "GSSAPI").contains("does not speak"));
@@ -206,74 +179,38 @@ mod tests {
     #[test]
     fn secrets_are_not_shown_in_the_clear() {
         let offered = names("PLAIN LOGIN XOAUTH2 OAUTHBEARER CRAM-MD5");
-        let credentials = Credentials {
-            oauth_token: Some("t0ken".into()),
-            ..user()
-        };
+        let credentials = Credentials { oauth_token: Some("t0ken".into()), ..user() };
         let choice = choose(&offered, None, &credentials, &clear(), false);
         assert_eq!(choice.try_order, [M::CramMd5]);
         assert!(why(&choice, "PLAIN").contains("authinsecure"));
-        let loopback = Channel {
-            loopback: true,
-            ..clear()
-        };
+        let loopback = Channel { loopback: true, ..clear() };
         for (channel, insecure) in [(tls(), false), (loopback, false), (clear(), true)] {
             let choice = choose(&offered, None, &credentials, &channel, insecure);
-            assert_eq!(
-                choice.try_order,
-                [M::CramMd5, M::OauthBearer, M::Xoauth2, M::Plain, M::Login]
-            );
+            assert_eq!(choice.try_order, [M::CramMd5, M::OauthBearer, M::Xoauth2, M::Plain, M::Login]);
         }
     }
 
     #[test]
     fn auth_restricts_and_orders() {
         let allowed = names("login PLAIN login SCRAM-SHA-256 NTLM");
-        let choice = choose(
-            &names("PLAIN LOGIN CRAM-MD5"),
-            Some(&allowed),
-            &user(),
-            &tls(),
-            false,
-        );
+        let choice = choose(&names("PLAIN LOGIN CRAM-MD5"), Some(&allowed), &user(), &tls(), false);
         assert_eq!(choice.try_order, [M::Login, M::Plain]);
         assert!(why(&choice, "SCRAM-SHA-256").contains("does not offer"));
         assert!(why(&choice, "CRAM-MD5").contains("option auth"));
         assert!(why(&choice, "NTLM").contains("does not speak"));
         // Who allows the plain variant only, wants no binding.
-        let choice = choose(
-            &names(EVERYTHING),
-            Some(&names("SCRAM-SHA-1")),
-            &user(),
-            &bound(),
-            false,
-        );
+        let choice = choose(&names(EVERYTHING), Some(&names("SCRAM-SHA-1")), &user(), &bound(), false);
         assert_eq!(choice.try_order, [M::ScramSha1]);
     }
 
     #[test]
     fn a_certificate_logs_in_where_there_is_no_password() {
-        let certificate = Credentials {
-            external: true,
-            ..Credentials::default()
-        };
+        let certificate = Credentials { external: true, ..Credentials::default() };
         let offered = names("PLAIN EXTERNAL");
-        assert_eq!(
-            choose(&offered, None, &certificate, &tls(), false).try_order,
-            [M::External]
-        );
-        assert_eq!(
-            choose(&offered, None, &certificate, &clear(), true).try_order,
-            []
-        );
-        let both = Credentials {
-            external: true,
-            ..user()
-        };
-        assert_eq!(
-            choose(&offered, None, &both, &tls(), false).try_order,
-            [M::Plain]
-        );
+        assert_eq!(choose(&offered, None, &certificate, &tls(), false).try_order, [M::External]);
+        assert_eq!(choose(&offered, None, &certificate, &clear(), true).try_order, []);
+        let both = Credentials { external: true, ..user() };
+        assert_eq!(choose(&offered, None, &both, &tls(), false).try_order, [M::Plain]);
     }
 
     #[test]
@@ -282,10 +219,7 @@ mod tests {
         let choice = choose(&names("PLAIN"), None, &nobody, &tls(), false);
         assert_eq!(choice.try_order, []);
         assert!(why(&choice, "PLAIN").contains("user name"));
-        let token = Credentials {
-            oauth_token: Some("t0ken".into()),
-            ..Credentials::default()
-        };
+        let token = Credentials { oauth_token: Some("t0ken".into()), ..Credentials::default() };
         let choice = choose(&names("XOAUTH2 OAUTHBEARER"), None, &token, &tls(), false);
         assert_eq!(choice.try_order, [M::OauthBearer]);
     }

@@ -13,10 +13,7 @@ pub(super) struct CramMd5 {
 
 impl CramMd5 {
     pub(super) fn new(username: String, password: Secret) -> Self {
-        Self {
-            username,
-            password: Some(password),
-        }
+        Self { username, password: Some(password) }
     }
 }
 
@@ -42,9 +39,7 @@ mod tests {
     fn rfc_2195_section_2() {
         let mut cram = CramMd5::new("tim".into(), "tanstaaftanstaaf".into());
         assert!(cram.initial().is_none());
-        let answer = cram
-            .respond(b"<1896.697170952@postoffice.reston.mci.net>")
-            .unwrap();
+        let answer = cram.respond(b"<1896.697170952@postoffice.reston.mci.net>").unwrap();
         assert_eq!(answer.expose(), b"tim b913a602c7eda7a495b4e6e7334d3890");
         assert!(!cram.respond(b"again").unwrap_err().security);
     }

@@ -39,15 +39,7 @@ impl DigestMd5 {
         cnonce: String,
     ) -> Self {
         let host = host.to_owned();
-        Self {
-            username,
-            password,
-            authorization_id,
-            host,
-            uri,
-            cnonce,
-            state: State::Challenge,
-        }
+        Self { username, password, authorization_id, host, uri, cnonce, state: State::Challenge }
     }
 
     /// The digest-response of section 2.1.2, and the rspauth to expect.
@@ -56,9 +48,7 @@ impl DigestMd5 {
         let username = if challenge.utf8 {
             self.username.clone().into_bytes()
         } else {
-            latin1(self.username.as_bytes())
-                .ok_or_else(only_latin1)?
-                .to_vec()
+            latin1(self.username.as_bytes()).ok_or_else(only_latin1)?.to_vec()
         };
 
         // A1 and A2 are hashed piece by piece: no buffer ever holds the password among them.
@@ -66,11 +56,7 @@ impl DigestMd5 {
         secret.update(hashed(self.username.as_bytes(), challenge.utf8)?);
         secret.update(b":");
         let realm_hashed = realm.filter(|_| challenge.utf8).and_then(latin1);
-        secret.update(
-            realm_hashed
-                .as_ref()
-                .map_or(realm.unwrap_or_default(), |r| r.as_slice()),
-        );
+        secret.update(realm_hashed.as_ref().map_or(realm.unwrap_or_default(), |r| r.as_slice()));
         secret.update(b":");
         secret.update(hashed(self.password.expose(), challenge.utf8)?);
         let mut a1 = Md5::new();
@@ -117,17 +103,10 @@ impl DigestMd5 {
 
     /// Of several realms the one that the user name or the host names, else the first.
     fn realm<'a>(&self, realms: &'a [Vec<u8>]) -> Option<&'a [u8]> {
-        let domain = self
-            .username
-            .rsplit_once('@')
-            .map_or("", |(_, domain)| domain);
+        let domain = self.username.rsplit_once('@').map_or("", |(_, domain)| domain);
         [domain, &self.host]
             .into_iter()
-            .find_map(|wanted| {
-                realms
-                    .iter()
-                    .find(|r| r.eq_ignore_ascii_case(wanted.as_bytes()))
-            })
+            .find_map(|wanted| realms.iter().find(|r| r.eq_ignore_ascii_case(wanted.as_bytes())))
             .or_else(|| realms.first())
             .map(Vec::as_slice)
     }
@@ -185,26 +164,17 @@ struct Challenge {
 
 impl Challenge {
     fn read(challenge: &[u8]) -> Result<Self, Fault> {
-        let list =
-            directives(challenge).ok_or_else(|| Fault::new("the digest-challenge is malformed"))?;
-        let all = |wanted: &'static str| {
-            list.iter()
-                .filter(move |(name, _)| name == wanted)
-                .map(|(_, v)| v)
-        };
+        let list = directives(challenge).ok_or_else(|| Fault::new("the digest-challenge is malformed"))?;
+        let all = |wanted: &'static str| list.iter().filter(move |(name, _)| name == wanted).map(|(_, v)| v);
         let once = |wanted: &'static str| {
             let mut values = all(wanted);
             match (values.next(), values.next()) {
                 (Some(value), None) => Ok(value),
-                _ => Err(Fault::new(format!(
-                    "the digest-challenge does not have exactly one {wanted}"
-                ))),
+                _ => Err(Fault::new(format!("the digest-challenge does not have exactly one {wanted}"))),
             }
         };
         if !once("algorithm")?.eq_ignore_ascii_case(b"md5-sess") {
-            return Err(Fault::new(
-                "the digest-challenge asks for another algorithm than md5-sess",
-            ));
+            return Err(Fault::new("the digest-challenge asks for another algorithm than md5-sess"));
         }
         let is_auth = |qop: &[u8]| qop.trim_ascii().eq_ignore_ascii_case(b"auth");
         let mut qops = all("qop").peekable();
@@ -232,10 +202,7 @@ fn directives(challenge: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
         }
         let equals = rest.iter().position(|&b| b == b'=')?;
         let (name, behind) = rest.split_at_checked(equals)?;
-        let name = std::str::from_utf8(name)
-            .ok()?
-            .trim_ascii()
-            .to_ascii_lowercase();
+        let name = std::str::from_utf8(name).ok()?.trim_ascii().to_ascii_lowercase();
         let (value, behind) = value(behind.get(1..)?.trim_ascii_start())?;
         list.push((name, value));
         rest = behind.trim_ascii_start();
@@ -249,10 +216,7 @@ fn directives(challenge: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
 /// One token or quoted-string, and what is behind it.
 fn value(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let Some(mut rest) = text.strip_prefix(b"\"") else {
-        let end = text
-            .iter()
-            .position(|&b| b == b',' || b.is_ascii_whitespace())
-            .unwrap_or(text.len());
+        let end = text.iter().position(|&b| b == b',' || b.is_ascii_whitespace()).unwrap_or(text.len());
         let (token, behind) = text.split_at_checked(end)?;
         return Some((token.to_vec(), behind));
     };
@@ -294,9 +258,7 @@ fn hashed(octets: &[u8], utf8: bool) -> Result<Zeroizing<Vec<u8>>, Fault> {
 }
 
 fn only_latin1() -> Fault {
-    Fault::new(
-        "the server takes ISO 8859-1 only, which lacks characters of the user name or password",
-    )
+    Fault::new("the server takes ISO 8859-1 only, which lacks characters of the user name or password")
 }
 
 /// UTF-8 in ISO 8859-1, where that has all its characters.

@@ -45,11 +45,7 @@ pub struct LoginFault {
 impl Exchange {
     /// An exchange that has not begun.
     pub fn new(mechanism: Box<dyn Mechanism>) -> Self {
-        Self {
-            mechanism,
-            held: None,
-            cancelled: None,
-        }
+        Self { mechanism, held: None, cancelled: None }
     }
 
     /// The mechanism's registered name.
@@ -92,22 +88,16 @@ impl Exchange {
                 }
                 Err(fault) => self.cancel(fault, out),
             },
-            300..=399 => self.cancel(
-                Fault::new("the server asks for more, but with another code than 334"),
-                out,
-            ),
+            300..=399 => {
+                self.cancel(Fault::new("the server asks for more, but with another code than 334"), out)
+            }
             _ if reply.is_failure() => {
-                let said = self
-                    .mechanism
-                    .said()
-                    .map_or_else(String::new, |said| format!(" ({said})"));
+                let said = self.mechanism.said().map_or_else(String::new, |said| format!(" ({said})"));
                 self.failed(reply, format!("the server refuses the login{said}"), false)
             }
-            _ => self.failed(
-                reply,
-                "235 alone is success, and the server sends another code".to_owned(),
-                true,
-            ),
+            _ => {
+                self.failed(reply, "235 alone is success, and the server sends another code".to_owned(), true)
+            }
         }
     }
 
@@ -131,11 +121,7 @@ impl Exchange {
 
     fn failed(&self, reply: &Reply, text: String, security: bool) -> Progress {
         let text = format!("{}: {text}", self.mechanism.name());
-        Progress::Done(Err(LoginFault {
-            reply: reply.clone(),
-            text,
-            security,
-        }))
+        Progress::Done(Err(LoginFault { reply: reply.clone(), text, security }))
     }
 
     fn fits(&self, initial: &Secret) -> bool {

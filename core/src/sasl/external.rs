@@ -10,9 +10,7 @@ pub(super) struct External {
 impl External {
     /// An empty `authorization_id` leaves the choice to the server.
     pub(super) fn new(authorization_id: String) -> Self {
-        Self {
-            authorization_id: Some(authorization_id.into()),
-        }
+        Self { authorization_id: Some(authorization_id.into()) }
     }
 }
 

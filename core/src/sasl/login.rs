@@ -10,10 +10,7 @@ pub(super) struct Login {
 
 impl Login {
     pub(super) fn new(username: String, password: Secret) -> Self {
-        Self {
-            username: Some(username.into()),
-            password: Some(password),
-        }
+        Self { username: Some(username.into()), password: Some(password) }
     }
 }
 
@@ -25,10 +22,7 @@ impl Mechanism for Login {
     // Without initial response: some servers ask for the user name all the same.
 
     fn respond(&mut self, _: &[u8]) -> Result<Secret, Fault> {
-        self.username
-            .take()
-            .or_else(|| self.password.take())
-            .ok_or_else(Fault::one_too_many)
+        self.username.take().or_else(|| self.password.take()).ok_or_else(Fault::one_too_many)
     }
 
     fn ignores_challenges(&self) -> bool {

@@ -70,11 +70,7 @@ pub struct Credentials {
 impl Credentials {
     /// A user name and a password.
     pub fn with_password(username: impl Into<String>, password: impl Into<Secret>) -> Self {
-        Self {
-            username: username.into(),
-            password: Some(password.into()),
-            ..Self::default()
-        }
+        Self { username: username.into(), password: Some(password.into()), ..Self::default() }
     }
 }
 
@@ -96,11 +92,7 @@ pub struct Channel {
 impl Channel {
     /// An unencrypted connection to another machine.
     pub fn new(host: impl Into<String>, port: u16) -> Self {
-        Self {
-            host: host.into(),
-            port,
-            ..Self::default()
-        }
+        Self { host: host.into(), port, ..Self::default() }
     }
 }
 
@@ -183,18 +175,12 @@ pub struct Fault {
 impl Fault {
     /// The server's challenge cannot be answered; another mechanism may be.
     pub fn new(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            security: false,
-        }
+        Self { text: text.into(), security: false }
     }
 
     /// The server's proof is wrong or missing.
     pub fn security(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            security: true,
-        }
+        Self { text: text.into(), security: true }
     }
 
     /// The server goes on where the mechanism has ended.

@@ -70,17 +70,12 @@ impl MechanismName {
 
     /// The mechanism of that name, in any case; `None` for one that this library does not speak.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|m| m.as_str().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|m| m.as_str().eq_ignore_ascii_case(name))
     }
 
     /// Whether the mechanism shows the server, and whoever listens, the password or token itself.
     pub fn reveals_secret(self) -> bool {
-        matches!(
-            self,
-            Self::OauthBearer | Self::Xoauth2 | Self::Plain | Self::Login
-        )
+        matches!(self, Self::OauthBearer | Self::Xoauth2 | Self::Plain | Self::Login)
     }
 
     /// Whether the mechanism binds the login to the TLS channel.

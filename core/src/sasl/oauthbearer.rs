@@ -18,11 +18,7 @@ impl OauthBearer {
             id => format!("a={}", saslname(id)),
         };
         let header = format!("n,{identity},\x01host={host}\x01port={port}\x01auth=Bearer ");
-        Self {
-            header,
-            token,
-            said: None,
-        }
+        Self { header, token, said: None }
     }
 }
 
@@ -32,11 +28,7 @@ impl Mechanism for OauthBearer {
     }
 
     fn initial(&mut self) -> Option<Secret> {
-        Some(text::concat(&[
-            self.header.as_bytes(),
-            self.token.expose(),
-            b"\x01\x01",
-        ]))
+        Some(text::concat(&[self.header.as_bytes(), self.token.expose(), b"\x01\x01"]))
     }
 
     /// The server explains a failure and wants one %x01 before it refuses (RFC 7628 section 3.2.3).
@@ -72,12 +64,7 @@ mod tests {
     #[test]
     fn rfc_7628_section_4() {
         let token = "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==";
-        let mut bearer = OauthBearer::new(
-            "user@example.com".into(),
-            token.into(),
-            "server.example.com",
-            143,
-        );
+        let mut bearer = OauthBearer::new("user@example.com".into(), token.into(), "server.example.com", 143);
         assert_eq!(
             text::encode(bearer.initial().unwrap().expose()),
             "bixhPXVzZXJAZXhhbXBsZS5jb20sAWhvc3Q9c2VydmVyLmV4YW1wbGUuY29tAXBvcnQ9MTQzAWF1dGg9QmVhcmVyIHZGOWRmdDRx\
@@ -106,22 +93,10 @@ mod tests {
     #[test]
     fn names_are_escaped_and_the_token_is_not_repeated() {
         let mut bearer = OauthBearer::new("a,b=c".into(), "t0ken".into(), "h", 25);
-        assert!(
-            bearer
-                .initial()
-                .unwrap()
-                .expose()
-                .starts_with(b"n,a=a=2Cb=3Dc,\x01host=h\x01port=25\x01")
-        );
+        assert!(bearer.initial().unwrap().expose().starts_with(b"n,a=a=2Cb=3Dc,\x01host=h\x01port=25\x01"));
         bearer.respond(b"{\n\"t\": \"t0ken\"}").unwrap();
         assert_eq!(bearer.said(), Some("{ \"t\": \"***\"}"));
         let mut nobody = OauthBearer::new(String::new(), "t0ken".into(), "h", 25);
-        assert!(
-            nobody
-                .initial()
-                .unwrap()
-                .expose()
-                .starts_with(b"n,,\x01host=")
-        );
+        assert!(nobody.initial().unwrap().expose().starts_with(b"n,,\x01host="));
     }
 }

@@ -9,16 +9,9 @@ pub(super) struct Plain {
 
 impl Plain {
     pub(super) fn new(authorization_id: &str, username: &str, password: &Secret) -> Self {
-        let parts: [&[u8]; 5] = [
-            authorization_id.as_bytes(),
-            b"\0",
-            username.as_bytes(),
-            b"\0",
-            password.expose(),
-        ];
-        Self {
-            message: Some(text::concat(&parts)),
-        }
+        let parts: [&[u8]; 5] =
+            [authorization_id.as_bytes(), b"\0", username.as_bytes(), b"\0", password.expose()];
+        Self { message: Some(text::concat(&parts)) }
     }
 }
 
@@ -43,15 +36,9 @@ mod tests {
     #[test]
     fn rfc_4616_section_4() {
         let mut plain = Plain::new("", "tim", &"tanstaaftanstaaf".into());
-        assert_eq!(
-            plain.initial().unwrap().expose(),
-            b"\0tim\0tanstaaftanstaaf"
-        );
+        assert_eq!(plain.initial().unwrap().expose(), b"\0tim\0tanstaaftanstaaf");
         assert!(plain.respond(b"").is_err());
         let mut plain = Plain::new("Ursel", "Kurt", &"xipj3plmq".into());
-        assert_eq!(
-            plain.respond(b"").unwrap().expose(),
-            b"Ursel\0Kurt\0xipj3plmq"
-        );
+        assert_eq!(plain.respond(b"").unwrap().expose(), b"Ursel\0Kurt\0xipj3plmq");
     }
 }

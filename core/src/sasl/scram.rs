@@ -76,9 +76,7 @@ impl<H: ScramHash> Scram<H> {
             Gs2::NotOffered => ("y".to_owned(), Vec::new()),
             Gs2::Unbound => ("n".to_owned(), Vec::new()),
         };
-        let identity = authorization_id
-            .map(|id| format!("a={}", saslname(&id)))
-            .unwrap_or_default();
+        let identity = authorization_id.map(|id| format!("a={}", saslname(&id))).unwrap_or_default();
         Self {
             name: name.as_str(),
             gs2_header: format!("{flag},{identity},"),
@@ -112,8 +110,7 @@ impl<H: ScramHash> Scram<H> {
         let server_key = hmac::<H>(&salted, b"Server Key")?;
         let server_signature = hmac::<H>(&server_key, auth_message.as_bytes())?;
 
-        let mut response =
-            Vec::with_capacity(without_proof.len() + 3 + text::encoded_len(proof.len()));
+        let mut response = Vec::with_capacity(without_proof.len() + 3 + text::encoded_len(proof.len()));
         response.extend_from_slice(without_proof.as_bytes());
         response.extend_from_slice(b",p=");
         text::append_base64(&proof, &mut response);
@@ -127,29 +124,19 @@ impl<H: ScramHash> Scram<H> {
             Some(Some(("r=", nonce))) => nonce,
             Some(Some(("e=", error))) => return Err(refused(error)),
             Some(Some(("m=", _))) => {
-                return Err(Fault::new(
-                    "the server demands a SCRAM extension, and none is known",
-                ));
+                return Err(Fault::new("the server demands a SCRAM extension, and none is known"));
             }
             _ => return Err(malformed()),
         };
         if nonce.len() <= self.nonce.len() || !nonce.starts_with(&self.nonce) {
-            return Err(Fault::security(
-                "the server's SCRAM nonce does not continue the client's",
-            ));
+            return Err(Fault::security("the server's SCRAM nonce does not continue the client's"));
         }
         if !nonce.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(malformed());
         }
-        let salt = attributes
-            .next()
-            .and_then(|a| a.strip_prefix("s="))
-            .and_then(text::decode_value);
+        let salt = attributes.next().and_then(|a| a.strip_prefix("s=")).and_then(text::decode_value);
         let salt = salt.filter(|s| !s.is_empty()).ok_or_else(malformed)?;
-        let count = attributes
-            .next()
-            .and_then(|a| a.strip_prefix("i="))
-            .ok_or_else(malformed)?;
+        let count = attributes.next().and_then(|a| a.strip_prefix("i=")).ok_or_else(malformed)?;
         if count.is_empty() || !count.bytes().all(|b| b.is_ascii_digit()) {
             return Err(malformed());
         }
@@ -161,11 +148,7 @@ impl<H: ScramHash> Scram<H> {
                 text::quote(count.as_bytes())
             )));
         }
-        Ok(ServerFirst {
-            nonce,
-            salt,
-            iterations,
-        })
+        Ok(ServerFirst { nonce, salt, iterations })
     }
 
     fn server_final(challenge: &[u8], expected: &[u8]) -> Result<(), Fault> {
@@ -192,10 +175,7 @@ impl<H: ScramHash> Mechanism for Scram<H> {
     }
 
     fn initial(&mut self) -> Option<Secret> {
-        Some(Secret::from(format!(
-            "{}{}",
-            self.gs2_header, self.first_bare
-        )))
+        Some(Secret::from(format!("{}{}", self.gs2_header, self.first_bare)))
     }
 
     fn respond(&mut self, challenge: &[u8]) -> Result<Secret, Fault> {
@@ -246,12 +226,7 @@ fn salted_password<H: ScramHash>(
     iterations: u32,
 ) -> Result<Zeroizing<Vec<u8>>, Fault> {
     let keyed = H::Hmac::new_from_slice(password.expose()).map_err(text::no_key)?;
-    let mut u = keyed
-        .clone()
-        .chain_update(salt)
-        .chain_update([0, 0, 0, 1])
-        .finalize()
-        .into_bytes();
+    let mut u = keyed.clone().chain_update(salt).chain_update([0, 0, 0, 1]).finalize().into_bytes();
     let mut sum = Zeroizing::new(u.to_vec());
     for _ in 1..iterations {
         u = keyed.clone().chain_update(&u).finalize().into_bytes();
@@ -263,9 +238,7 @@ fn salted_password<H: ScramHash>(
 
 fn hmac<H: ScramHash>(key: &[u8], octets: &[u8]) -> Result<Zeroizing<Vec<u8>>, Fault> {
     let mac = H::Hmac::new_from_slice(key).map_err(text::no_key)?;
-    Ok(Zeroizing::new(
-        mac.chain_update(octets).finalize().into_bytes().to_vec(),
-    ))
+    Ok(Zeroizing::new(mac.chain_update(octets).finalize().into_bytes().to_vec()))
 }
 
 fn xor(to: &mut [u8], with: &[u8]) {

@@ -6,12 +6,7 @@ fn scram<H: ScramHash>(name: MechanismName, user: &str, gs2: Gs2, nonce: &str) -
 }
 
 fn sha1() -> Scram<Sha1> {
-    scram(
-        MechanismName::ScramSha1,
-        "user",
-        Gs2::Unbound,
-        "fyko+d2lbbFgONRv9qkxdawL",
-    )
+    scram(MechanismName::ScramSha1, "user", Gs2::Unbound, "fyko+d2lbbFgONRv9qkxdawL")
 }
 
 fn text(secret: &Secret) -> &str {
@@ -46,12 +41,7 @@ fn rfc_5802_section_5() {
 #[test]
 fn rfc_7677_section_3() {
     dialogue(
-        scram::<Sha256>(
-            MechanismName::ScramSha256,
-            "user",
-            Gs2::Unbound,
-            "rOprNGfwEbeRWgbNEkqO",
-        ),
+        scram::<Sha256>(MechanismName::ScramSha256, "user", Gs2::Unbound, "rOprNGfwEbeRWgbNEkqO"),
         [
             "n,,n=user,r=rOprNGfwEbeRWgbNEkqO",
             "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
@@ -66,10 +56,7 @@ fn rfc_7677_section_3() {
 
 #[test]
 fn bound_with_escapes_and_an_authorization_identity() {
-    let binding = ChannelBinding {
-        kind: BindingKind::TlsExporter,
-        data: vec![7; 32],
-    };
+    let binding = ChannelBinding { kind: BindingKind::TlsExporter, data: vec![7; 32] };
     let scram = Scram::<Sha256>::new(
         MechanismName::ScramSha256Plus,
         "us=er,".into(),
@@ -107,28 +94,18 @@ fn a_server_without_plus_is_told_that_the_client_could_bind() {
 
 #[test]
 fn a_wrong_signature_is_a_lie() {
-    for wrong in [
-        "v=rmF9pqV8S7suAoZWja4dJRkFsKA=",
-        "v=",
-        "v=!",
-        "",
-        "w=rmF9pqV8S7suAoZWja4dJRkFsKQ=",
-        "\u{FFFD}",
-    ] {
+    for wrong in
+        ["v=rmF9pqV8S7suAoZWja4dJRkFsKA=", "v=", "v=!", "", "w=rmF9pqV8S7suAoZWja4dJRkFsKQ=", "\u{FFFD}"]
+    {
         let mut scram = sha1();
         scram.initial();
         scram.respond(FIRST.as_bytes()).unwrap();
-        assert!(
-            scram.respond(wrong.as_bytes()).unwrap_err().security,
-            "{wrong}"
-        );
+        assert!(scram.respond(wrong.as_bytes()).unwrap_err().security, "{wrong}");
         assert!(scram.finish().unwrap_err().security);
     }
     let mut scram = sha1();
     scram.respond(FIRST.as_bytes()).unwrap();
-    scram
-        .respond(format!("{FINAL},x=extension").as_bytes())
-        .unwrap();
+    scram.respond(format!("{FINAL},x=extension").as_bytes()).unwrap();
     scram.finish().unwrap();
 }
 
@@ -142,46 +119,20 @@ fn success_without_a_signature_is_a_lie() {
 
 #[test]
 fn a_nonce_that_is_not_ours_is_a_lie() {
-    for nonce in [
-        "fyko+d2lbbFgONRv9qkxdawL",
-        "",
-        "another",
-        "Fyko+d2lbbFgONRv9qkxdawL3rfc",
-    ] {
+    for nonce in ["fyko+d2lbbFgONRv9qkxdawL", "", "another", "Fyko+d2lbbFgONRv9qkxdawL3rfc"] {
         let first = format!("r={nonce},s=QSXCR+Q6sek8bf92,i=4096");
-        assert!(
-            sha1().respond(first.as_bytes()).unwrap_err().security,
-            "{nonce}"
-        );
+        assert!(sha1().respond(first.as_bytes()).unwrap_err().security, "{nonce}");
     }
 }
 
 #[test]
 fn iterations_have_a_limit() {
-    for count in [
-        "0",
-        "2000001",
-        "4294967297",
-        "99999999999999999999999",
-        "-1",
-        "+5",
-        "",
-        "4096x",
-    ] {
+    for count in ["0", "2000001", "4294967297", "99999999999999999999999", "-1", "+5", "", "4096x"] {
         let first = format!("r=fyko+d2lbbFgONRv9qkxdawL3,s=QSXCR+Q6sek8bf92,i={count}");
-        assert!(
-            !sha1().respond(first.as_bytes()).unwrap_err().security,
-            "{count}"
-        );
+        assert!(!sha1().respond(first.as_bytes()).unwrap_err().security, "{count}");
     }
     let first = "r=fyko+d2lbbFgONRv9qkxdawL3,s=QSXCR+Q6sek8bf92,i=2000001";
-    assert!(
-        sha1()
-            .respond(first.as_bytes())
-            .unwrap_err()
-            .text
-            .contains("2000001")
-    );
+    assert!(sha1().respond(first.as_bytes()).unwrap_err().text.contains("2000001"));
 }
 
 #[test]
@@ -197,10 +148,7 @@ fn malformed_messages_are_faults() {
         "r=fyko+d2lbbFgONRv9qkxdawL3,s=*,i=1",
         "r=fyko+d2lbbFgONRv9qkxdawL3,i=1,s=QSXCR+Q6sek8bf92",
     ] {
-        assert!(
-            !sha1().respond(first.as_bytes()).unwrap_err().security,
-            "{first}"
-        );
+        assert!(!sha1().respond(first.as_bytes()).unwrap_err().security, "{first}");
     }
     assert!(sha1().respond(&[0xff]).is_err());
 }
@@ -210,10 +158,7 @@ fn the_servers_error_is_quoted() {
     let mut scram = sha1();
     scram.respond(FIRST.as_bytes()).unwrap();
     let fault = scram.respond(b"e=invalid-proof").unwrap_err();
-    assert_eq!(
-        (fault.text.as_str(), fault.security),
-        ("the server says invalid-proof", false)
-    );
+    assert_eq!((fault.text.as_str(), fault.security), ("the server says invalid-proof", false));
     // Nothing is proved by that.
     assert!(scram.finish().unwrap_err().security);
 }

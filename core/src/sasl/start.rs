@@ -26,36 +26,29 @@ pub fn start(
 ) -> Result<Box<dyn Mechanism>, Error> {
     check(name, credentials)?;
     let username = prep::name(&credentials.username).into_owned();
-    let authorization_id = credentials
-        .authorization_id
-        .as_deref()
-        .map(|id| prep::name(id).into_owned());
+    let authorization_id = credentials.authorization_id.as_deref().map(|id| prep::name(id).into_owned());
     let password = || needed(name, credentials.password.as_ref(), "password");
     let prepared = || password().map(|p| prep::password(&p));
     let token = || needed(name, credentials.oauth_token.as_ref(), "oauthtoken");
     let gs2 = || gs2(name, channel, offered);
     Ok(match name {
         MechanismName::External => Box::new(External::new(authorization_id.unwrap_or(username))),
-        MechanismName::ScramSha256Plus | MechanismName::ScramSha256 => {
-            Box::new(Scram::<sha2::Sha256>::new(
-                name,
-                username,
-                prepared()?,
-                authorization_id,
-                gs2()?,
-                text::nonce()?,
-            ))
-        }
-        MechanismName::ScramSha1Plus | MechanismName::ScramSha1 => {
-            Box::new(Scram::<sha1::Sha1>::new(
-                name,
-                username,
-                prepared()?,
-                authorization_id,
-                gs2()?,
-                text::nonce()?,
-            ))
-        }
+        MechanismName::ScramSha256Plus | MechanismName::ScramSha256 => Box::new(Scram::<sha2::Sha256>::new(
+            name,
+            username,
+            prepared()?,
+            authorization_id,
+            gs2()?,
+            text::nonce()?,
+        )),
+        MechanismName::ScramSha1Plus | MechanismName::ScramSha1 => Box::new(Scram::<sha1::Sha1>::new(
+            name,
+            username,
+            prepared()?,
+            authorization_id,
+            gs2()?,
+            text::nonce()?,
+        )),
         MechanismName::DigestMd5 => Box::new(DigestMd5::new(
             username,
             prepared()?,
@@ -72,31 +65,22 @@ pub fn start(
             channel.port,
         )),
         MechanismName::Xoauth2 => Box::new(Xoauth2::new(username, token()?)),
-        MechanismName::Plain => Box::new(Plain::new(
-            &authorization_id.unwrap_or_default(),
-            &username,
-            &password()?,
-        )),
+        MechanismName::Plain => {
+            Box::new(Plain::new(&authorization_id.unwrap_or_default(), &username, &password()?))
+        }
         MechanismName::Login => Box::new(Login::new(username, password()?)),
     })
 }
 
 fn needed(name: MechanismName, secret: Option<&Secret>, option: &str) -> Result<Secret, Error> {
     secret.cloned().ok_or_else(|| {
-        Error::new(
-            Kind::Login,
-            Step::Auth,
-            format!("{name} needs the option {option}, which is not set"),
-        )
+        Error::new(Kind::Login, Step::Auth, format!("{name} needs the option {option}, which is not set"))
     })
 }
 
 /// The gs2-cbind-flag of RFC 5802 section 6.
 fn gs2(name: MechanismName, channel: &Channel, offered: &[String]) -> Result<Gs2, Error> {
-    let server_binds = offered
-        .iter()
-        .filter_map(|o| MechanismName::parse(o))
-        .any(MechanismName::is_plus);
+    let server_binds = offered.iter().filter_map(|o| MechanismName::parse(o)).any(MechanismName::is_plus);
     match channel.bindings.first() {
         Some(binding) if name.is_plus() => Ok(Gs2::Bound(binding.clone())),
         None if name.is_plus() => Err(Error::new(
@@ -117,10 +101,7 @@ fn check(name: MechanismName, credentials: &Credentials) -> Result<(), Error> {
     };
     let identities = [
         ("username", Some(&credentials.username)),
-        (
-            "authorization identity",
-            credentials.authorization_id.as_ref(),
-        ),
+        ("authorization identity", credentials.authorization_id.as_ref()),
     ];
     for (what, identity) in identities {
         if identity.is_some_and(|i| i.bytes().any(ends_a_field)) {
@@ -131,11 +112,7 @@ fn check(name: MechanismName, credentials: &Credentials) -> Result<(), Error> {
     }
     match name.needs() {
         Needs::Password => {
-            if credentials
-                .password
-                .as_ref()
-                .is_some_and(|p| p.expose().contains(&0))
-            {
+            if credentials.password.as_ref().is_some_and(|p| p.expose().contains(&0)) {
                 return Err(Error::usage(format!(
                     "the password contains a NUL character, which {name} cannot carry; use another password"
                 )));

@@ -19,15 +19,8 @@ fn credentials() -> Credentials {
 }
 
 fn channel() -> Channel {
-    let binding = ChannelBinding {
-        kind: BindingKind::TlsUnique,
-        data: vec![1; 12],
-    };
-    Channel {
-        encrypted: true,
-        bindings: vec![binding],
-        ..Channel::new("mail.example.org", 587)
-    }
+    let binding = ChannelBinding { kind: BindingKind::TlsUnique, data: vec![1; 12] };
+    Channel { encrypted: true, bindings: vec![binding], ..Channel::new("mail.example.org", 587) }
 }
 
 fn exchange_of(name: M, credentials: &Credentials) -> Exchange {
@@ -75,10 +68,7 @@ fn failed(exchange: &mut Exchange, code: u16, text: &str) -> LoginFault {
 #[test]
 fn plain_with_initial_response() {
     let mut plain = exchange(M::Plain);
-    assert_eq!(
-        command(&mut plain),
-        "AUTH PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm\r\n"
-    );
+    assert_eq!(command(&mut plain), "AUTH PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm\r\n");
     end(&mut plain, 235, "2.7.0 ok").unwrap();
 }
 
@@ -87,10 +77,7 @@ fn a_refusal_keeps_the_servers_words() {
     let mut plain = exchange(M::Plain);
     command(&mut plain);
     let fault = failed(&mut plain, 535, "5.7.8 bad credentials");
-    assert_eq!(
-        fault.to_string(),
-        "PLAIN: the server refuses the login: 535 5.7.8 bad credentials"
-    );
+    assert_eq!(fault.to_string(), "PLAIN: the server refuses the login: 535 5.7.8 bad credentials");
     assert!(!fault.security);
 }
 
@@ -114,25 +101,15 @@ fn a_command_has_512_octets_at_most() {
 fn a_command_of_exactly_512_octets_is_sent() {
     // "AUTH EXTERNAL " + 496 + CRLF.
     for (length, expected) in [(372, 512), (373, "AUTH EXTERNAL\r\n".len())] {
-        let long = Credentials {
-            username: "u".repeat(length),
-            external: true,
-            ..Credentials::default()
-        };
-        assert_eq!(
-            command(&mut exchange_of(M::External, &long)).len(),
-            expected
-        );
+        let long = Credentials { username: "u".repeat(length), external: true, ..Credentials::default() };
+        assert_eq!(command(&mut exchange_of(M::External, &long)).len(), expected);
     }
 }
 
 #[test]
 fn a_held_initial_response_waits_for_any_334() {
     for challenge in ["", "=", "go ahead"] {
-        let long = Credentials {
-            oauth_token: Some("t".repeat(4000).into()),
-            ..credentials()
-        };
+        let long = Credentials { oauth_token: Some("t".repeat(4000).into()), ..credentials() };
         let mut bearer = exchange_of(M::OauthBearer, &long);
         assert_eq!(command(&mut bearer), "AUTH OAUTHBEARER\r\n");
         assert!(line(&mut bearer, 334, challenge).starts_with("bixhPXRpbSwB"));
@@ -142,18 +119,11 @@ fn a_held_initial_response_waits_for_any_334() {
 
 #[test]
 fn login_ignores_the_prompts() {
-    for (first, second) in [
-        ("VXNlcm5hbWU6", "UGFzc3dvcmQ6"),
-        ("", ""),
-        ("Username:", "Password:"),
-    ] {
+    for (first, second) in [("VXNlcm5hbWU6", "UGFzc3dvcmQ6"), ("", ""), ("Username:", "Password:")] {
         let mut login = exchange(M::Login);
         assert_eq!(command(&mut login), "AUTH LOGIN\r\n");
         assert_eq!(line(&mut login, 334, first), "dGlt\r\n");
-        assert_eq!(
-            line(&mut login, 334, second),
-            "dGFuc3RhYWZ0YW5zdGFhZg==\r\n"
-        );
+        assert_eq!(line(&mut login, 334, second), "dGFuc3RhYWZ0YW5zdGFhZg==\r\n");
         end(&mut login, 235, "ok").unwrap();
     }
     let mut login = exchange(M::Login);
@@ -161,39 +131,17 @@ fn login_ignores_the_prompts() {
     line(&mut login, 334, "");
     line(&mut login, 334, "");
     assert_eq!(line(&mut login, 334, ""), "*\r\n");
-    assert!(
-        failed(&mut login, 501, "cancelled")
-            .text
-            .contains("one challenge more")
-    );
+    assert!(failed(&mut login, 501, "cancelled").text.contains("one challenge more"));
 }
 
 #[test]
 fn external_says_who_or_nothing() {
-    let nobody = Credentials {
-        external: true,
-        ..Credentials::default()
-    };
-    assert_eq!(
-        command(&mut exchange_of(M::External, &nobody)),
-        "AUTH EXTERNAL =\r\n"
-    );
-    let tim = Credentials {
-        username: "tim".into(),
-        ..nobody.clone()
-    };
-    assert_eq!(
-        command(&mut exchange_of(M::External, &tim)),
-        "AUTH EXTERNAL dGlt\r\n"
-    );
-    let ursel = Credentials {
-        authorization_id: Some("ursel".into()),
-        ..tim
-    };
-    assert_eq!(
-        command(&mut exchange_of(M::External, &ursel)),
-        "AUTH EXTERNAL dXJzZWw=\r\n"
-    );
+    let nobody = Credentials { external: true, ..Credentials::default() };
+    assert_eq!(command(&mut exchange_of(M::External, &nobody)), "AUTH EXTERNAL =\r\n");
+    let tim = Credentials { username: "tim".into(), ..nobody.clone() };
+    assert_eq!(command(&mut exchange_of(M::External, &tim)), "AUTH EXTERNAL dGlt\r\n");
+    let ursel = Credentials { authorization_id: Some("ursel".into()), ..tim };
+    assert_eq!(command(&mut exchange_of(M::External, &ursel)), "AUTH EXTERNAL dXJzZWw=\r\n");
 }
 
 #[test]
@@ -206,10 +154,7 @@ fn the_oauth_error_is_kept() {
         command(&mut oauth);
         assert_eq!(line(&mut oauth, 334, json), answer);
         let fault = failed(&mut oauth, 535, "5.7.1 Username and Password not accepted");
-        assert!(
-            fault.text.contains(r#""status":"invalid_token""#),
-            "{fault}"
-        );
+        assert!(fault.text.contains(r#""status":"invalid_token""#), "{fault}");
         assert_eq!(fault.reply.code(), 535);
     }
 }
@@ -219,10 +164,7 @@ fn rfc_2195_on_the_wire() {
     let mut cram = exchange(M::CramMd5);
     assert_eq!(command(&mut cram), "AUTH CRAM-MD5\r\n");
     let challenge = "PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+";
-    assert_eq!(
-        line(&mut cram, 334, challenge),
-        "dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw\r\n"
-    );
+    assert_eq!(line(&mut cram, 334, challenge), "dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw\r\n");
     end(&mut cram, 235, "ok").unwrap();
 }
 
@@ -234,10 +176,7 @@ fn garbage_in_a_challenge_cancels() {
             command(&mut exchange);
             assert_eq!(line(&mut exchange, 334, garbage), "*\r\n");
             let fault = failed(&mut exchange, 501, "5.0.0 cancelled");
-            assert_eq!(
-                fault.text,
-                format!("{name}: the server's challenge is not base64")
-            );
+            assert_eq!(fault.text, format!("{name}: the server's challenge is not base64"));
             assert!(!fault.security);
         }
     }
@@ -274,13 +213,7 @@ fn a_server_that_does_not_take_the_cancel_is_left() {
 
 #[test]
 fn success_without_the_servers_proof_is_a_lie() {
-    for name in [
-        M::ScramSha256Plus,
-        M::ScramSha1Plus,
-        M::ScramSha256,
-        M::ScramSha1,
-        M::DigestMd5,
-    ] {
+    for name in [M::ScramSha256Plus, M::ScramSha1Plus, M::ScramSha256, M::ScramSha1, M::DigestMd5] {
         let mut exchange = exchange(name);
         command(&mut exchange);
         let fault = failed(&mut exchange, 235, "2.7.0 ok");
@@ -305,14 +238,8 @@ fn the_binding_flag_says_what_was_offered() {
         let mut mechanism = start(name, &credentials(), channel, &offered).unwrap();
         String::from_utf8(mechanism.initial().unwrap().expose().to_vec()).unwrap()
     };
-    let unbound = Channel {
-        bindings: Vec::new(),
-        ..channel()
-    };
-    assert!(
-        first(M::ScramSha1Plus, "SCRAM-SHA-1-PLUS", &channel())
-            .starts_with("p=tls-unique,,n=tim,r=")
-    );
+    let unbound = Channel { bindings: Vec::new(), ..channel() };
+    assert!(first(M::ScramSha1Plus, "SCRAM-SHA-1-PLUS", &channel()).starts_with("p=tls-unique,,n=tim,r="));
     assert!(first(M::ScramSha1, "SCRAM-SHA-1 PLAIN", &channel()).starts_with("y,,"));
     assert!(first(M::ScramSha1, "SCRAM-SHA-1 scram-sha-256-plus", &channel()).starts_with("n,,"));
     assert!(first(M::ScramSha1, "SCRAM-SHA-1", &unbound).starts_with("n,,"));
@@ -322,22 +249,10 @@ fn the_binding_flag_says_what_was_offered() {
 
 #[test]
 fn what_a_mechanism_cannot_carry_is_a_usage_error() {
-    let user = |name: &str| Credentials {
-        username: name.into(),
-        ..credentials()
-    };
-    let token = |token: &str| Credentials {
-        oauth_token: Some(token.into()),
-        ..credentials()
-    };
-    let nul = Credentials {
-        password: Some("a\0b".into()),
-        ..credentials()
-    };
-    let identity = Credentials {
-        authorization_id: Some("a\0b".into()),
-        ..credentials()
-    };
+    let user = |name: &str| Credentials { username: name.into(), ..credentials() };
+    let token = |token: &str| Credentials { oauth_token: Some(token.into()), ..credentials() };
+    let nul = Credentials { password: Some("a\0b".into()), ..credentials() };
+    let identity = Credentials { authorization_id: Some("a\0b".into()), ..credentials() };
     for (name, wrong) in [
         (M::Plain, nul.clone()),
         (M::Login, nul.clone()),
@@ -361,10 +276,7 @@ fn what_a_mechanism_cannot_carry_is_a_usage_error() {
 #[test]
 fn names_are_prepared() {
     let tim = Credentials::with_password("t\u{AD}im", PASSWORD);
-    assert_eq!(
-        command(&mut exchange_of(M::Plain, &tim)),
-        "AUTH PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm\r\n"
-    );
+    assert_eq!(command(&mut exchange_of(M::Plain, &tim)), "AUTH PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm\r\n");
 }
 
 #[test]
@@ -384,8 +296,7 @@ fn a_challenge_of_20_kilobytes() {
     assert!(failed(&mut bearer, 535, "no").text.len() < 1000);
     // One that can be answered is.
     let nonce = "x".repeat(20_000);
-    let challenge =
-        text::encode(format!("nonce=\"{nonce}\",algorithm=md5-sess,charset=utf-8").as_bytes());
+    let challenge = text::encode(format!("nonce=\"{nonce}\",algorithm=md5-sess,charset=utf-8").as_bytes());
     let mut digest = exchange(M::DigestMd5);
     command(&mut digest);
     assert!(line(&mut digest, 334, &challenge).len() > 20_000);
@@ -402,11 +313,8 @@ fn words(exchange: &Exchange, progress: &Progress) -> String {
 
 #[test]
 fn nothing_secret_can_be_printed() {
-    let credentials = Credentials {
-        password: Some(PASSWORD.into()),
-        oauth_token: Some(TOKEN.into()),
-        ..credentials()
-    };
+    let credentials =
+        Credentials { password: Some(PASSWORD.into()), oauth_token: Some(TOKEN.into()), ..credentials() };
     let mut printed = format!("{credentials:?}");
     let echo = text::encode(format!("{{\"token\":\"{TOKEN}\"}}").as_bytes());
     for name in M::ALL {
@@ -430,12 +338,8 @@ fn nothing_secret_can_be_printed() {
         }
         let mechanism = start(name, &credentials, &channel(), &[]).unwrap();
         printed += &format!("{mechanism:?}");
-        let nul = Credentials {
-            password: Some(format!("{PASSWORD}\0").into()),
-            ..credentials.clone()
-        };
-        printed +=
-            &start(name, &nul, &channel(), &[]).map_or_else(|e| e.to_string(), |_| String::new());
+        let nul = Credentials { password: Some(format!("{PASSWORD}\0").into()), ..credentials.clone() };
+        printed += &start(name, &nul, &channel(), &[]).map_or_else(|e| e.to_string(), |_| String::new());
     }
     for secret in [PASSWORD, TOKEN] {
         assert!(!printed.contains(secret));

@@ -44,9 +44,7 @@ pub(super) fn append_base64(secret: &[u8], out: &mut Vec<u8>) {
     out.resize(start.saturating_add(encoded_len(secret.len())), 0);
     let written = match out.get_mut(start..) {
         // The slice has the very length that is needed, so this does not fail.
-        Some(space) => general_purpose::STANDARD
-            .encode_slice(secret, space)
-            .unwrap_or(0),
+        Some(space) => general_purpose::STANDARD.encode_slice(secret, space).unwrap_or(0),
         None => 0,
     };
     out.truncate(start.saturating_add(written));
@@ -55,20 +53,14 @@ pub(super) fn append_base64(secret: &[u8], out: &mut Vec<u8>) {
 /// Lower-case hexadecimal digits.
 pub(super) fn hex(octets: &[u8]) -> String {
     let digit = |n: u8| char::from(if n < 10 { b'0' + n } else { b'a' + n - 10 });
-    octets
-        .iter()
-        .flat_map(|&o| [digit(o >> 4), digit(o & 15)])
-        .collect()
+    octets.iter().flat_map(|&o| [digit(o >> 4), digit(o & 15)]).collect()
 }
 
 /// The server's words for a fault: printable, in one line, of bounded length.
 pub(super) fn quote(octets: &[u8]) -> String {
     let text = String::from_utf8_lossy(octets);
-    let mut quoted: String = text
-        .chars()
-        .take(QUOTED)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let mut quoted: String =
+        text.chars().take(QUOTED).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().nth(QUOTED).is_some() {
         quoted.push_str("...");
     }
@@ -79,11 +71,7 @@ pub(super) fn quote(octets: &[u8]) -> String {
 pub(super) fn nonce() -> Result<String, Error> {
     let mut bits = [0; 18];
     getrandom::fill(&mut bits).map_err(|error| {
-        Error::new(
-            Kind::Login,
-            Step::Auth,
-            format!("the system gives no random numbers: {error}"),
-        )
+        Error::new(Kind::Login, Step::Auth, format!("the system gives no random numbers: {error}"))
     })?;
     Ok(encode(&bits))
 }
@@ -121,15 +109,7 @@ mod tests {
         assert_eq!(decode("Zg==").unwrap(), b"f");
         assert_eq!(decode(" Zg ").unwrap(), b"f");
         assert_eq!(decode("=").unwrap(), b"");
-        for garbage in [
-            "Zg==x",
-            "Username:",
-            "Z",
-            "Zm9v\nZm9v",
-            "Zm 9v",
-            "\u{FFFD}",
-            "====",
-        ] {
+        for garbage in ["Zg==x", "Username:", "Z", "Zm9v\nZm9v", "Zm 9v", "\u{FFFD}", "===="] {
             assert_eq!(decode(garbage), None, "{garbage:?}");
         }
     }

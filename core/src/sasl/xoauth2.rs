@@ -12,11 +12,7 @@ pub(super) struct Xoauth2 {
 
 impl Xoauth2 {
     pub(super) fn new(username: String, token: Secret) -> Self {
-        Self {
-            username,
-            token,
-            said: None,
-        }
+        Self { username, token, said: None }
     }
 }
 
@@ -26,13 +22,8 @@ impl Mechanism for Xoauth2 {
     }
 
     fn initial(&mut self) -> Option<Secret> {
-        let parts: [&[u8]; 5] = [
-            b"user=",
-            self.username.as_bytes(),
-            b"\x01auth=Bearer ",
-            self.token.expose(),
-            b"\x01\x01",
-        ];
+        let parts: [&[u8]; 5] =
+            [b"user=", self.username.as_bytes(), b"\x01auth=Bearer ", self.token.expose(), b"\x01\x01"];
         Some(text::concat(&parts))
     }
 

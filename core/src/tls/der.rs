@@ -40,19 +40,12 @@ fn element(input: &[u8]) -> Option<Element<'_>> {
         if octets.is_empty() || octets.len() > 4 {
             return None;
         }
-        length = octets.iter().try_fold(0usize, |n, &o| {
-            n.checked_mul(256)?.checked_add(usize::from(o))
-        })?;
+        length = octets.iter().try_fold(0usize, |n, &o| n.checked_mul(256)?.checked_add(usize::from(o)))?;
         body = after;
     }
     let (content, rest) = body.split_at_checked(length)?;
     let whole = input.get(..input.len().checked_sub(rest.len())?)?;
-    Some(Element {
-        tag,
-        whole,
-        content,
-        rest,
-    })
+    Some(Element { tag, whole, content, rest })
 }
 
 #[cfg(test)]
@@ -63,24 +56,14 @@ mod tests {
     #[test]
     fn the_key_is_found_with_and_without_a_version() {
         let key = [0x30, 0x01, 0x05];
-        let fields = [
-            [0x02, 0x01, 0x07],
-            [0x30, 0x01, 0],
-            [0x30, 0x01, 1],
-            [0x30, 0x01, 2],
-            [0x30, 0x01, 3],
-            key,
-        ]
-        .concat();
+        let fields =
+            [[0x02, 0x01, 0x07], [0x30, 0x01, 0], [0x30, 0x01, 1], [0x30, 0x01, 2], [0x30, 0x01, 3], key]
+                .concat();
         for version in [&[][..], &[0xa0, 0x03, 0x02, 0x01, 0x02]] {
             let body = [version, &fields, &[0xa3, 0x00]].concat();
             let inner = [&[0x30, 0x81, u8::try_from(body.len()).unwrap()], &body[..]].concat();
-            let outer = [
-                &[0x30, 0x82, 0x00, u8::try_from(inner.len()).unwrap()],
-                &inner[..],
-                b"trailing",
-            ]
-            .concat();
+            let outer =
+                [&[0x30, 0x82, 0x00, u8::try_from(inner.len()).unwrap()], &inner[..], b"trailing"].concat();
             assert_eq!(public_key(&outer), Some(&key[..]));
             for cut in 0..outer.len() - b"trailing".len() {
                 assert_eq!(public_key(&outer[..cut]), None);

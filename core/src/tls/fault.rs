@@ -41,10 +41,7 @@ pub(super) fn tls(text: impl Into<String>) -> Error {
 
 /// The server speaks plain text where TLS was to begin; `said` is the beginning of that.
 pub(super) fn plain_text(said: &[u8]) -> Error {
-    let line = said
-        .split(|&o| o == b'\r' || o == b'\n')
-        .next()
-        .unwrap_or_default();
+    let line = said.split(|&o| o == b'\r' || o == b'\n').next().unwrap_or_default();
     let line = line.get(..80).unwrap_or(line).escape_ascii();
     tls(format!(
         "the server answered in plain text ({line}): this port does not speak TLS from the first byte; use STARTTLS \
@@ -82,10 +79,7 @@ fn unverified(fault: &VerifyFault, scene: &Scene<'_>) -> String {
         }
         digests.push(')');
     }
-    format!(
-        "the certificate of {} {fault}{digests}; {way_out}",
-        scene.host
-    )
+    format!("the certificate of {} {fault}{digests}; {way_out}", scene.host)
 }
 
 fn alert(number: u8, scene: &Scene<'_>) -> String {
@@ -109,14 +103,9 @@ fn alert(number: u8, scene: &Scene<'_>) -> String {
             } else {
                 ", or it wants a client certificate: set tlscertfile and tlskeyfile"
             };
-            format!(
-                "the server refused the handshake (TLS alert {name}): no version or cipher in common{or}"
-            )
+            format!("the server refused the handshake (TLS alert {name}): no version or cipher in common{or}")
         }
-        112 => format!(
-            "the server does not know the name {} (TLS alert {name})",
-            scene.host
-        ),
+        112 => format!("the server does not know the name {} (TLS alert {name})", scene.host),
         _ if scene.open => format!("the server broke the TLS connection off (TLS alert {name})"),
         _ => format!("the server broke the TLS handshake off (TLS alert {name})"),
     }

@@ -11,10 +11,7 @@ use crate::error::Error;
 
 /// The certificate and key of the client, as the files hold them.
 pub(super) enum Identity {
-    Pem {
-        chain: Vec<u8>,
-        key: Zeroizing<Vec<u8>>,
-    },
+    Pem { chain: Vec<u8>, key: Zeroizing<Vec<u8>> },
     Pkcs12(Zeroizing<Vec<u8>>),
 }
 
@@ -22,48 +19,33 @@ impl Identity {
     pub(super) fn load(settings: &TlsSettings) -> Result<Option<Self>, Error> {
         let Some(cert_file) = &settings.cert_file else {
             return match &settings.key_file {
-                Some(key_file) => Err(fault(
-                    "tlskeyfile",
-                    key_file,
-                    "has no certificate: tlscertfile is missing",
-                )),
+                Some(key_file) => {
+                    Err(fault("tlskeyfile", key_file, "has no certificate: tlscertfile is missing"))
+                }
                 None => Ok(None),
             };
         };
         let chain = read("tlscertfile", cert_file)?;
         if !is_pem(&chain) {
             return match &settings.key_file {
-                Some(_) => Err(fault(
-                    "tlscertfile",
-                    cert_file,
-                    "holds no PEM certificate to go with tlskeyfile",
-                )),
+                Some(_) => {
+                    Err(fault("tlscertfile", cert_file, "holds no PEM certificate to go with tlskeyfile"))
+                }
                 None => Ok(Some(Self::Pkcs12(Zeroizing::new(chain)))),
             };
         }
         let (option, file) = key_origin(settings, cert_file);
         let key = Zeroizing::new(read(option, file)?);
         if key_label(&key).is_none() {
-            let way_out = if option == "tlskeyfile" {
-                ""
-            } else {
-                ": name it with tlskeyfile"
-            };
-            return Err(fault(
-                option,
-                file,
-                &format!("holds no private key in PEM{way_out}"),
-            ));
+            let way_out = if option == "tlskeyfile" { "" } else { ": name it with tlskeyfile" };
+            return Err(fault(option, file, &format!("holds no private key in PEM{way_out}")));
         }
         Ok(Some(Self::Pem { chain, key }))
     }
 }
 
 /// The option and the file that a PEM key comes from.
-pub(super) fn key_origin<'a>(
-    settings: &'a TlsSettings,
-    cert_file: &'a Path,
-) -> (&'static str, &'a Path) {
+pub(super) fn key_origin<'a>(settings: &'a TlsSettings, cert_file: &'a Path) -> (&'static str, &'a Path) {
     match &settings.key_file {
         Some(key_file) => ("tlskeyfile", key_file),
         None => ("tlscertfile", cert_file),
@@ -86,15 +68,10 @@ pub(super) fn key_label(pem: &[u8]) -> Option<(&str, &[u8])> {
 
 /// The password of a PKCS#12 archive, empty where there is none. On a NUL the openssl crate would panic.
 pub(super) fn password(settings: &TlsSettings) -> Result<&str, Error> {
-    let bytes = settings
-        .key_password
-        .as_ref()
-        .map_or(&[][..], |p| p.expose());
+    let bytes = settings.key_password.as_ref().map_or(&[][..], |p| p.expose());
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.contains('\0') => Ok(text),
-        _ => Err(Error::usage(
-            "the password of a PKCS#12 archive must be UTF-8 without a NUL",
-        )),
+        _ => Err(Error::usage("the password of a PKCS#12 archive must be UTF-8 without a NUL")),
     }
 }
 

@@ -70,22 +70,13 @@ mod tests {
     const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     fn colons(text: &str) -> String {
-        text.as_bytes()
-            .chunks(2)
-            .map(|c| std::str::from_utf8(c).unwrap())
-            .collect::<Vec<_>>()
-            .join(":")
+        text.as_bytes().chunks(2).map(|c| std::str::from_utf8(c).unwrap()).collect::<Vec<_>>().join(":")
     }
 
     #[test]
     fn both_forms_and_cases_are_read() {
         let wanted = Fingerprint::of(b"");
-        for text in [
-            EMPTY.to_owned(),
-            EMPTY.to_uppercase(),
-            colons(EMPTY),
-            format!(" {}\n", colons(EMPTY)),
-        ] {
+        for text in [EMPTY.to_owned(), EMPTY.to_uppercase(), colons(EMPTY), format!(" {}\n", colons(EMPTY))] {
             assert_eq!(Fingerprint::parse(&text).unwrap(), wanted);
         }
         assert_eq!(wanted.to_string(), EMPTY);

@@ -26,16 +26,9 @@ impl Host {
 }
 
 fn parse(text: &str) -> Option<String> {
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|t| t.strip_suffix(']'))
-        .unwrap_or(text);
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
     // No certificate knows of a zone (RFC 4007).
-    if let Some(address) = bare
-        .split('%')
-        .next()
-        .and_then(|t| t.parse::<Ipv6Addr>().ok())
-    {
+    if let Some(address) = bare.split('%').next().and_then(|t| t.parse::<Ipv6Addr>().ok()) {
         return Some(address.to_string());
     }
     if let Ok(address) = bare.parse::<IpAddr>() {
@@ -67,11 +60,7 @@ mod tests {
             ("[0:0:0:0:0:0:0:1]", "::1"),
             ("fe80::1%eth0", "fe80::1"),
         ] {
-            assert_eq!(
-                Host::parse(given).map(|h| h.0).ok().as_deref(),
-                Some(wanted),
-                "{given}"
-            );
+            assert_eq!(Host::parse(given).map(|h| h.0).ok().as_deref(), Some(wanted), "{given}");
         }
     }
 

@@ -137,10 +137,7 @@ impl TlsConfig {
         let settings = &self.0.settings;
         let required = verify == Verify::Require;
         let pinned = !settings.fingerprints.is_empty();
-        let check = Check {
-            chain: required && settings.verify && !pinned,
-            pin: required && pinned,
-        };
+        let check = Check { chain: required && settings.verify && !pinned, pin: required && pinned };
         let pipe = Pipe::default();
         let connection = self.0.backend.connect(&host, check.chain, pipe.clone())?;
         Ok(TlsStream::new(self.clone(), connection, pipe, host, check))

@@ -16,12 +16,7 @@ use crate::error::Error;
 
 pub(super) fn backend(settings: &TlsSettings) -> Result<Box<dyn Backend>, Error> {
     let native = Native {
-        authorities: settings
-            .ca_file
-            .as_deref()
-            .map(authorities)
-            .transpose()?
-            .unwrap_or_default(),
+        authorities: settings.ca_file.as_deref().map(authorities).transpose()?.unwrap_or_default(),
         identity: identity(settings)?,
         protocol: match settings.min_version {
             TlsVersion::Tls10 => Protocol::Tlsv10,
@@ -35,11 +30,7 @@ pub(super) fn backend(settings: &TlsSettings) -> Result<Box<dyn Backend>, Error>
     if let Some(cert_file) = settings.cert_file.as_deref() {
         // Only the connector compares the certificate with its key.
         native.connector(true).map_err(|words| {
-            files::fault(
-                "tlscertfile",
-                cert_file,
-                &format!("does not go with its key: {words}"),
-            )
+            files::fault("tlscertfile", cert_file, &format!("does not go with its key: {words}"))
         })?;
     }
     Ok(Box::new(native))
@@ -55,11 +46,7 @@ struct Native {
 
 impl Native {
     fn connector(&self, verify: bool) -> Result<TlsConnector, String> {
-        let slot = if verify {
-            &self.verifying
-        } else {
-            &self.accepting
-        };
+        let slot = if verify { &self.verifying } else { &self.accepting };
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(connector) = &*slot {
             return Ok(connector.clone());
@@ -74,9 +61,7 @@ impl Native {
         if let Some(identity) = &self.identity {
             builder.identity(identity.clone());
         }
-        let connector = builder
-            .build()
-            .map_err(|error| reasons(&error.to_string()))?;
+        let connector = builder.build().map_err(|error| reasons(&error.to_string()))?;
         Ok(slot.insert(connector).clone())
     }
 }
@@ -87,16 +72,8 @@ impl Backend for Native {
             .connector(verify)
             .map_err(|words| tls(format!("the TLS library cannot be set up: {words}")))?;
         let old = matches!(self.protocol, Protocol::Tlsv10 | Protocol::Tlsv11);
-        let start = Box::new(Start {
-            connector,
-            host: host.as_str().to_owned(),
-            pipe,
-        });
-        Ok(Box::new(Link {
-            state: State::Start(start),
-            verify,
-            old,
-        }))
+        let start = Box::new(Start { connector, host: host.as_str().to_owned(), pipe });
+        Ok(Box::new(Link { state: State::Start(start), verify, old }))
     }
 }
 
@@ -185,10 +162,7 @@ impl Connection for Link {
             return Vec::new();
         };
         let end_point = stream.tls_server_end_point().ok().flatten();
-        end_point
-            .map(|b| (ChannelBinding::ServerEndPoint, b))
-            .into_iter()
-            .collect()
+        end_point.map(|b| (ChannelBinding::ServerEndPoint, b)).into_iter().collect()
     }
 }
 
@@ -218,10 +192,7 @@ fn verify_fault(text: &str) -> VerifyFault {
         ("ostname mismatch", VerifyFault::WrongName),
         ("address mismatch", VerifyFault::WrongName),
         // The root that the server sent along, and nobody here knows it.
-        (
-            "certificate in certificate chain",
-            VerifyFault::UnknownIssuer,
-        ),
+        ("certificate in certificate chain", VerifyFault::UnknownIssuer),
         ("self-signed certificate", VerifyFault::SelfSigned),
         ("self signed certificate", VerifyFault::SelfSigned),
         ("issuer certificate", VerifyFault::UnknownIssuer),
@@ -232,20 +203,14 @@ fn verify_fault(text: &str) -> VerifyFault {
         Some((_, fault)) => fault,
         // OpenSSL's reason stands last, in parentheses.
         None => VerifyFault::Other(
-            text.rsplit_once('(')
-                .map_or(text, |(_, t)| t.trim_end_matches(')'))
-                .to_owned(),
+            text.rsplit_once('(').map_or(text, |(_, t)| t.trim_end_matches(')')).to_owned(),
         ),
     }
 }
 
 fn classify(text: &str) -> Fault {
     let number = text.split_once("SSL alert number ").map(|(_, rest)| rest);
-    let digits = number.map(|n| {
-        n.split(|c: char| !c.is_ascii_digit())
-            .next()
-            .unwrap_or_default()
-    });
+    let digits = number.map(|n| n.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default());
     match digits.and_then(|d| d.parse().ok()) {
         Some(alert) => Fault::Alert(alert),
         None => Fault::Other(reasons(text)),
@@ -255,15 +220,8 @@ fn classify(text: &str) -> Fault {
 /// The readable part of OpenSSL's `error:0A000086:SSL routines:function:reason:file:line:`, several of which
 /// are separated by commas. Words of another library are left alone.
 fn reasons(text: &str) -> String {
-    let reasons: Vec<_> = text
-        .split("error:")
-        .filter_map(|e| e.split(':').nth(3))
-        .collect();
-    if text.starts_with("error:") && !reasons.is_empty() {
-        reasons.join(", ")
-    } else {
-        text.to_owned()
-    }
+    let reasons: Vec<_> = text.split("error:").filter_map(|e| e.split(':').nth(3)).collect();
+    if text.starts_with("error:") && !reasons.is_empty() { reasons.join(", ") } else { text.to_owned() }
 }
 
 fn authorities(file: &Path) -> Result<Vec<Certificate>, Error> {
@@ -285,37 +243,33 @@ fn authorities(file: &Path) -> Result<Vec<Certificate>, Error> {
 }
 
 fn identity(settings: &TlsSettings) -> Result<Option<native_tls::Identity>, Error> {
-    let (Some(identity), Some(cert_file)) =
-        (Identity::load(settings)?, settings.cert_file.as_deref())
-    else {
+    let (Some(identity), Some(cert_file)) = (Identity::load(settings)?, settings.cert_file.as_deref()) else {
         return Ok(None);
     };
     let parsed = match identity {
-        Identity::Pkcs12(archive) => {
-            native_tls::Identity::from_pkcs12(&archive, files::password(settings)?).map_err(
-                |error| {
-                    (
-                        "tlscertfile",
-                        cert_file,
-                        format!(
-                            "is neither PEM nor a PKCS#12 archive that its password opens: {}",
-                            reasons(&error.to_string())
-                        ),
-                    )
-                },
-            )
-        }
+        Identity::Pkcs12(archive) => native_tls::Identity::from_pkcs12(&archive, files::password(settings)?)
+            .map_err(|error| {
+                (
+                    "tlscertfile",
+                    cert_file,
+                    format!(
+                        "is neither PEM nor a PKCS#12 archive that its password opens: {}",
+                        reasons(&error.to_string())
+                    ),
+                )
+            }),
         Identity::Pem { chain, key } => {
             let (option, file) = files::key_origin(settings, cert_file);
             match files::key_label(&key) {
-                Some(("PRIVATE KEY", key)) => native_tls::Identity::from_pkcs8(&chain, key)
-                    .map_err(|error| {
+                Some(("PRIVATE KEY", key)) => {
+                    native_tls::Identity::from_pkcs8(&chain, key).map_err(|error| {
                         (
                             "tlscertfile",
                             cert_file,
                             format!("or its key does not parse: {}", reasons(&error.to_string())),
                         )
-                    }),
+                    })
+                }
                 label => {
                     let label = label.map_or("key of another form", |(label, _)| label);
                     Err((
@@ -330,7 +284,5 @@ fn identity(settings: &TlsSettings) -> Result<Option<native_tls::Identity>, Erro
             }
         }
     };
-    parsed
-        .map(Some)
-        .map_err(|(option, file, what)| files::fault(option, file, &what))
+    parsed.map(Some).map_err(|(option, file, what)| files::fault(option, file, &what))
 }

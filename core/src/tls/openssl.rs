@@ -9,8 +9,7 @@ use ::openssl::nid::Nid;
 use ::openssl::pkcs12::Pkcs12;
 use ::openssl::pkey::{PKey, Private};
 use ::openssl::ssl::{
-    self, ErrorCode, SslConnector, SslMethod, SslOptions, SslRef, SslStream, SslVerifyMode,
-    SslVersion,
+    self, ErrorCode, SslConnector, SslMethod, SslOptions, SslRef, SslStream, SslVerifyMode, SslVersion,
 };
 use ::openssl::x509::{X509, X509NameEntryRef, X509NameRef, X509Ref, X509StoreContextRef};
 
@@ -24,12 +23,7 @@ use crate::error::Error;
 
 pub(super) fn backend(settings: &TlsSettings) -> Result<Box<dyn Backend>, Error> {
     Ok(Box::new(OpenSsl {
-        authorities: settings
-            .ca_file
-            .as_deref()
-            .map(authorities)
-            .transpose()?
-            .unwrap_or_default(),
+        authorities: settings.ca_file.as_deref().map(authorities).transpose()?.unwrap_or_default(),
         identity: ClientIdentity::load(settings)?,
         min_version: settings.min_version,
         connector: Mutex::default(),
@@ -45,10 +39,7 @@ struct OpenSsl {
 
 impl OpenSsl {
     fn connector(&self) -> Result<SslConnector, ErrorStack> {
-        let mut slot = self
-            .connector
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.connector.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(connector) = &*slot {
             return Ok(connector.clone());
         }
@@ -92,18 +83,11 @@ impl OpenSsl {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let noted = Arc::clone(&seen);
         configuration.set_verify_callback(SslVerifyMode::PEER, move |ok, context| {
-            noted
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .note(ok, context);
+            noted.lock().unwrap_or_else(PoisonError::into_inner).note(ok, context);
             ok || !verify
         });
         let stream = SslStream::new(configuration.into_ssl(host.as_str())?, pipe)?;
-        Ok(Link {
-            stream,
-            seen,
-            verify,
-        })
+        Ok(Link { stream, seen, verify })
     }
 }
 
@@ -111,10 +95,7 @@ impl Backend for OpenSsl {
     fn connect(&self, host: &Host, verify: bool, pipe: Pipe) -> Result<Box<dyn Connection>, Error> {
         match self.begin(host, verify, pipe) {
             Ok(link) => Ok(Box::new(link)),
-            Err(stack) => Err(tls(format!(
-                "the TLS library cannot be set up: {}",
-                reasons(&stack)
-            ))),
+            Err(stack) => Err(tls(format!("the TLS library cannot be set up: {}", reasons(&stack)))),
         }
     }
 }
@@ -129,10 +110,7 @@ struct Seen {
 impl Seen {
     fn note(&mut self, ok: bool, context: &X509StoreContextRef) {
         if self.certificate.is_none() {
-            self.certificate = context
-                .chain()
-                .and_then(|chain| chain.get(0))
-                .map(ToOwned::to_owned);
+            self.certificate = context.chain().and_then(|chain| chain.get(0)).map(ToOwned::to_owned);
         }
         if !ok && self.fault.is_none() {
             self.fault = Some(verify_fault(context));
@@ -154,10 +132,7 @@ impl Connection for Link {
             Err(error) if error.code() == ErrorCode::WANT_READ => Ok(false),
             Err(error) => {
                 let refused = error.ssl_error().is_some_and(|stack| {
-                    stack
-                        .errors()
-                        .iter()
-                        .any(|e| e.reason_code() == CERTIFICATE_VERIFY_FAILED)
+                    stack.errors().iter().any(|e| e.reason_code() == CERTIFICATE_VERIFY_FAILED)
                 });
                 let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
                 match &seen.fault {
@@ -214,10 +189,7 @@ impl Connection for Link {
         [
             (ChannelBinding::Exporter, exporter(ssl)),
             (ChannelBinding::Unique, unique(ssl)),
-            (
-                ChannelBinding::ServerEndPoint,
-                ssl.peer_certificate().and_then(|c| end_point(&c)),
-            ),
+            (ChannelBinding::ServerEndPoint, ssl.peer_certificate().and_then(|c| end_point(&c))),
         ]
         .into_iter()
         .filter_map(|(binding, value)| Some((binding, value?)))
@@ -237,8 +209,7 @@ fn exporter(ssl: &SslRef) -> Option<Vec<u8>> {
         return None;
     }
     let mut value = vec![0; 32];
-    ssl.export_keying_material(&mut value, "EXPORTER-Channel-Binding", Some(&[]))
-        .ok()?;
+    ssl.export_keying_material(&mut value, "EXPORTER-Channel-Binding", Some(&[])).ok()?;
     Some(value)
 }
 
@@ -255,12 +226,7 @@ fn unique(ssl: &SslRef) -> Option<Vec<u8>> {
 
 /// RFC 5929 section 4.1: by the digest of the signature, but SHA-256 for what is weaker.
 fn end_point(certificate: &X509Ref) -> Option<Vec<u8>> {
-    let digest = certificate
-        .signature_algorithm()
-        .object()
-        .nid()
-        .signature_algorithms()?
-        .digest;
+    let digest = certificate.signature_algorithm().object().nid().signature_algorithms()?.digest;
     let digest = match digest {
         Nid::MD5 | Nid::SHA1 => MessageDigest::sha256(),
         other => MessageDigest::from_nid(other)?,
@@ -272,10 +238,7 @@ fn end_point(certificate: &X509Ref) -> Option<Vec<u8>> {
 fn name(name: &X509NameRef) -> String {
     let part = |entry: &X509NameEntryRef| {
         let key = entry.object().nid().short_name().unwrap_or("?");
-        format!(
-            "{key}={}",
-            entry.data().to_string().unwrap_or_default().escape_debug()
-        )
+        format!("{key}={}", entry.data().to_string().unwrap_or_default().escape_debug())
     };
     name.entries().map(part).collect::<Vec<_>>().join(", ")
 }
@@ -315,11 +278,7 @@ fn verify_fault(context: &X509StoreContextRef) -> VerifyFault {
 
 fn reasons(stack: &ErrorStack) -> String {
     let reasons: Vec<_> = stack.errors().iter().filter_map(|e| e.reason()).collect();
-    if reasons.is_empty() {
-        "no reason given".to_owned()
-    } else {
-        reasons.join(", ")
-    }
+    if reasons.is_empty() { "no reason given".to_owned() } else { reasons.join(", ") }
 }
 
 fn authorities(file: &Path) -> Result<Vec<X509>, Error> {
@@ -332,11 +291,9 @@ fn authorities(file: &Path) -> Result<Vec<X509>, Error> {
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
         Ok(_) => Err(files::fault("tlscafile", file, "holds no certificate")),
-        Err(stack) => Err(files::fault(
-            "tlscafile",
-            file,
-            &format!("holds no certificate: {}", reasons(&stack)),
-        )),
+        Err(stack) => {
+            Err(files::fault("tlscafile", file, &format!("holds no certificate: {}", reasons(&stack))))
+        }
     }
 }
 
@@ -349,46 +306,33 @@ struct ClientIdentity {
 
 impl ClientIdentity {
     fn load(settings: &TlsSettings) -> Result<Option<Self>, Error> {
-        let (Some(identity), Some(cert_file)) =
-            (Identity::load(settings)?, settings.cert_file.as_deref())
+        let (Some(identity), Some(cert_file)) = (Identity::load(settings)?, settings.cert_file.as_deref())
         else {
             return Ok(None);
         };
         let wrong = |what: String| files::fault("tlscertfile", cert_file, &what);
         let identity = match identity {
-            Identity::Pkcs12(archive) => Self::from_pkcs12(&archive, files::password(settings)?)
-                .map_err(|stack| {
+            Identity::Pkcs12(archive) => {
+                Self::from_pkcs12(&archive, files::password(settings)?).map_err(|stack| {
                     wrong(format!(
                         "is neither PEM nor a PKCS#12 archive that its password opens: {}",
                         reasons(&stack)
                     ))
-                })?,
+                })?
+            }
             Identity::Pem { chain, key } => {
                 let mut chain = X509::stack_from_pem(&chain)
                     .map_err(|stack| wrong(format!("does not parse: {}", reasons(&stack))))?
                     .into_iter();
                 let certificate = chain.next();
                 let (option, file) = files::key_origin(settings, cert_file);
-                let key = private_key(&key, settings)
-                    .map_err(|what| files::fault(option, file, &what))?;
-                certificate.map(|certificate| Self {
-                    certificate,
-                    key,
-                    chain: chain.collect(),
-                })
+                let key = private_key(&key, settings).map_err(|what| files::fault(option, file, &what))?;
+                certificate.map(|certificate| Self { certificate, key, chain: chain.collect() })
             }
         };
-        let identity =
-            identity.ok_or_else(|| wrong("holds no certificate with its key".to_owned()))?;
-        let same = identity
-            .certificate
-            .public_key()
-            .is_ok_and(|public| identity.key.public_eq(&public));
-        if same {
-            Ok(Some(identity))
-        } else {
-            Err(wrong("does not go with its key".to_owned()))
-        }
+        let identity = identity.ok_or_else(|| wrong("holds no certificate with its key".to_owned()))?;
+        let same = identity.certificate.public_key().is_ok_and(|public| identity.key.public_eq(&public));
+        if same { Ok(Some(identity)) } else { Err(wrong("does not go with its key".to_owned())) }
     }
 
     fn from_pkcs12(archive: &[u8], password: &str) -> Result<Option<Self>, ErrorStack> {
@@ -398,31 +342,21 @@ impl ClientIdentity {
         if ::openssl::version::number() < 0x3000_0000 {
             chain.reverse();
         }
-        Ok(parsed.cert.zip(parsed.pkey).map(|(certificate, key)| Self {
-            certificate,
-            key,
-            chain,
-        }))
+        Ok(parsed.cert.zip(parsed.pkey).map(|(certificate, key)| Self { certificate, key, chain }))
     }
 }
 
 fn private_key(pem: &[u8], settings: &TlsSettings) -> Result<PKey<Private>, String> {
-    let password = settings
-        .key_password
-        .as_ref()
-        .map_or(&[][..], |p| p.expose());
+    let password = settings.key_password.as_ref().map_or(&[][..], |p| p.expose());
     // Without a callback OpenSSL would ask at the terminal.
     let key = PKey::private_key_from_pem_callback(pem, |buffer| {
-        let room = buffer
-            .get_mut(..password.len())
-            .ok_or_else(ErrorStack::get)?;
+        let room = buffer.get_mut(..password.len()).ok_or_else(ErrorStack::get)?;
         room.copy_from_slice(password);
         Ok(password.len())
     });
     key.map_err(|stack| {
         let encrypted = files::key_label(pem).is_some_and(|(label, block)| {
-            label.starts_with("ENCRYPTED")
-                || memchr::memmem::find(block, b"Proc-Type: 4,ENCRYPTED").is_some()
+            label.starts_with("ENCRYPTED") || memchr::memmem::find(block, b"Proc-Type: 4,ENCRYPTED").is_some()
         });
         match (encrypted, password.is_empty()) {
             (true, true) => "is encrypted, and no password is given for it".to_owned(),

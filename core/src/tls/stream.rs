@@ -232,11 +232,7 @@ impl TlsStream {
     /// The channel bindings that the library gives for this connection, strongest first; none before the
     /// handshake is over.
     pub fn bindings(&self) -> Vec<(ChannelBinding, Vec<u8>)> {
-        if self.handshake_done() {
-            self.connection.bindings()
-        } else {
-            Vec::new()
-        }
+        if self.handshake_done() { self.connection.bindings() } else { Vec::new() }
     }
 
     fn handshake(&mut self) -> Result<(), Error> {
@@ -266,11 +262,7 @@ impl TlsStream {
     fn learn(&mut self) {
         let peer = self.connection.peer();
         let certificate = peer.certificate.as_deref().map(Fingerprint::of);
-        let key = peer
-            .certificate
-            .as_deref()
-            .and_then(der::public_key)
-            .map(Fingerprint::of);
+        let key = peer.certificate.as_deref().and_then(der::public_key).map(Fingerprint::of);
         let pins = &self.config.settings().fingerprints;
         let why_not = match peer.verified {
             Some(Ok(())) => None,
@@ -282,10 +274,7 @@ impl TlsStream {
             public_key_sha256: key.map(|f| f.to_string()),
             verified: why_not.is_none(),
             why_not,
-            pinned: [certificate, key]
-                .iter()
-                .flatten()
-                .any(|f| pins.contains(f)),
+            pinned: [certificate, key].iter().flatten().any(|f| pins.contains(f)),
             version: peer.version,
             cipher: peer.cipher,
             subject: peer.subject,
@@ -344,8 +333,7 @@ impl Out {
             self.bytes.drain(..self.gone);
             self.gone = 0;
         }
-        while let Some(&(_, plaintext)) = self.records.front().filter(|(end, _)| *end <= self.sent)
-        {
+        while let Some(&(_, plaintext)) = self.records.front().filter(|(end, _)| *end <= self.sent) {
             self.complete = plaintext;
             self.records.pop_front();
         }
@@ -354,9 +342,6 @@ impl Out {
     /// The ciphertext now ends with a record that carries the next `n` octets of plaintext.
     fn carries(&mut self, n: usize) {
         self.taken = self.taken.saturating_add(n as u64);
-        self.records.push_back((
-            self.sent.saturating_add(self.unsent().len() as u64),
-            self.taken,
-        ));
+        self.records.push_back((self.sent.saturating_add(self.unsent().len() as u64), self.taken));
     }
 }

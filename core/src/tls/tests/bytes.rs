@@ -69,10 +69,7 @@ fn cut_handshake(config: &TlsConfig, acceptor: &SslAcceptor, limit: usize) -> bo
     match client.read(&mut vec![]) {
         Ok(state) => assert!(whole && state == ReadState::Truncated, "{limit} {state:?}"),
         Err(error) => {
-            assert!(
-                !whole && error.kind() == Kind::Tls && error.is_transient(),
-                "{limit} {error}"
-            );
+            assert!(!whole && error.kind() == Kind::Tls && error.is_transient(), "{limit} {error}");
             assert!(error.text().contains("closed the connection"), "{error}");
         }
     }
@@ -85,10 +82,7 @@ fn a_handshake_cut_anywhere_fails_for_good() {
         for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
             let acceptor = acceptor_of(&GOOD, version).build();
             let enough = (0..5000).find(|&limit| cut_handshake(&config, &acceptor, limit));
-            assert!(
-                enough.is_some_and(|n| n > 500),
-                "{name} {version:?} {enough:?}"
-            );
+            assert!(enough.is_some_and(|n| n > 500), "{name} {version:?} {enough:?}");
         }
     });
 }
@@ -117,10 +111,7 @@ fn a_changed_byte_never_ends_in_a_connection_or_a_panic() {
 fn a_plain_text_peer_is_told_apart() {
     Client::new().each(|_, config| {
         for (said, words) in [
-            (
-                &b"220 mx.example.org ESMTP\r\n"[..],
-                "220 mx.example.org ESMTP)",
-            ),
+            (&b"220 mx.example.org ESMTP\r\n"[..], "220 mx.example.org ESMTP)"),
             (b"2", "plain text (2)"),
             (b"\x1b[2J", "plain text (\\x1b[2J)"),
             (&[b'5'; 4000], "STARTTLS"),
@@ -128,10 +119,7 @@ fn a_plain_text_peer_is_told_apart() {
             let mut client = config.start("mx.example.org", Verify::Report).unwrap();
             let error = client.handle_input(said).unwrap_err();
             assert_eq!(error.kind(), Kind::Tls);
-            assert!(
-                error.text().contains(words) && error.text().len() < 300,
-                "{error}"
-            );
+            assert!(error.text().contains(words) && error.text().len() < 300, "{error}");
             client.handle_eof();
             assert_eq!(client.read(&mut vec![]).unwrap_err(), error);
         }
@@ -171,16 +159,8 @@ fn the_end_is_told_from_truncation() {
                 client.handle_eof();
                 let mut read = vec![];
                 for _ in 0..2 {
-                    let wanted = if announced {
-                        ReadState::CloseNotify
-                    } else {
-                        ReadState::Truncated
-                    };
-                    assert_eq!(
-                        client.read(&mut read).unwrap(),
-                        wanted,
-                        "{name} {version:?}"
-                    );
+                    let wanted = if announced { ReadState::CloseNotify } else { ReadState::Truncated };
+                    assert_eq!(client.read(&mut read).unwrap(), wanted, "{name} {version:?}");
                 }
                 assert_eq!(read, b"221 bye\r\n");
             }
@@ -240,9 +220,7 @@ fn close_is_announced_behind_what_was_written() {
 
 #[test]
 fn a_mebibyte_each_way_in_pieces() {
-    let much: Vec<u8> = (0u32..1 << 20)
-        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
-        .collect();
+    let much: Vec<u8> = (0u32..1 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     Client::new().each(|_, config| {
         let mut server = Server::good();
         let mut client = open(&config, &mut server);

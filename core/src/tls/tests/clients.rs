@@ -39,12 +39,9 @@ fn refused(client: &Client, words: &str) {
     client.each(|name, config| {
         for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
             let mut server = asking(version);
-            let (mut client, result) =
-                connect(&config, "mx.example.org", Verify::Require, &mut server);
+            let (mut client, result) = connect(&config, "mx.example.org", Verify::Require, &mut server);
             // TLS 1.3: the server judges after the client is done.
-            let error = result
-                .and_then(|()| client.read(&mut vec![]).map(drop))
-                .unwrap_err();
+            let error = result.and_then(|()| client.read(&mut vec![]).map(drop)).unwrap_err();
             assert!(error.text().contains(words), "{name} {version:?} {error}");
             assert_eq!(error.kind(), Kind::Tls);
         }
@@ -74,16 +71,11 @@ fn a_refused_certificate_is_named() {
 fn pem_in_two_files_or_one_with_text_before() {
     let (mut client, own) = (Client::new(), own());
     client.settings.cert_file = Some(client.folder.file("cert.pem", own.cert_pem()));
-    client.settings.key_file = Some(client.folder.file(
-        "key.pem",
-        [b"Bag Attributes\n", &own.key_pem()[..]].concat(),
-    ));
+    client.settings.key_file =
+        Some(client.folder.file("key.pem", [b"Bag Attributes\n", &own.key_pem()[..]].concat()));
     accepted(&client);
-    client.settings.cert_file = Some(
-        client
-            .folder
-            .file("both.pem", [own.cert_pem(), own.key_pem()].concat()),
-    );
+    client.settings.cert_file =
+        Some(client.folder.file("both.pem", [own.cert_pem(), own.key_pem()].concat()));
     client.settings.key_file = None;
     accepted(&client);
 }
@@ -97,20 +89,11 @@ fn pkcs12_with_its_chain() {
     let mut chain = Stack::new().unwrap();
     chain.push(lower.cert).unwrap();
     chain.push(middle.cert).unwrap();
-    let archive = Pkcs12::builder()
-        .pkey(&own.key)
-        .cert(&own.cert)
-        .ca(chain)
-        .build2("hunter2")
-        .unwrap();
+    let archive = Pkcs12::builder().pkey(&own.key).cert(&own.cert).ca(chain).build2("hunter2").unwrap();
     client.settings.cert_file = Some(client.folder.file("own.p12", archive.to_der().unwrap()));
     client.settings.key_password = Some("hunter2".into());
     accepted(&client);
-    for (password, words) in [
-        ("hunter3", "PKCS#12"),
-        ("", "PKCS#12"),
-        ("hunter2\0", "NUL"),
-    ] {
+    for (password, words) in [("hunter3", "PKCS#12"), ("", "PKCS#12"), ("hunter2\0", "NUL")] {
         client.settings.key_password = Some(password.into());
         wrong(&client, &[words]);
     }
@@ -119,39 +102,17 @@ fn pkcs12_with_its_chain() {
 #[test]
 fn keys_of_every_form() {
     let rsa = Rsa::generate(2048).unwrap();
-    let of_rsa = Spec {
-        key: PKey::from_rsa(rsa.clone()).unwrap(),
-        ..Spec::server()
-    }
-    .issue(Some(&TRUSTED));
+    let of_rsa = Spec { key: PKey::from_rsa(rsa.clone()).unwrap(), ..Spec::server() }.issue(Some(&TRUSTED));
     let of_ec = own();
     let aes = Cipher::aes_256_cbc();
     let sec1 = of_ec.key.ec_key().unwrap();
     let forms = [
-        (
-            &of_rsa,
-            rsa.private_key_to_pem().unwrap(),
-            "RSA PRIVATE KEY",
-            false,
-        ),
+        (&of_rsa, rsa.private_key_to_pem().unwrap(), "RSA PRIVATE KEY", false),
+        (&of_ec, sec1.private_key_to_pem().unwrap(), "EC PRIVATE KEY", false),
+        (&of_rsa, rsa.private_key_to_pem_passphrase(aes, b"hunter2").unwrap(), "RSA PRIVATE KEY", true),
         (
             &of_ec,
-            sec1.private_key_to_pem().unwrap(),
-            "EC PRIVATE KEY",
-            false,
-        ),
-        (
-            &of_rsa,
-            rsa.private_key_to_pem_passphrase(aes, b"hunter2").unwrap(),
-            "RSA PRIVATE KEY",
-            true,
-        ),
-        (
-            &of_ec,
-            of_ec
-                .key
-                .private_key_to_pem_pkcs8_passphrase(aes, b"hunter2")
-                .unwrap(),
+            of_ec.key.private_key_to_pem_pkcs8_passphrase(aes, b"hunter2").unwrap(),
             "ENCRYPTED PRIVATE KEY",
             true,
         ),
@@ -166,22 +127,13 @@ fn keys_of_every_form() {
                 ("native", config) => {
                     let error = config.unwrap_err();
                     assert_eq!(error.kind(), Kind::Usage);
-                    assert!(
-                        error.text().contains(label) && error.text().contains("key.pem"),
-                        "{error}"
-                    );
+                    assert!(error.text().contains(label) && error.text().contains("key.pem"), "{error}");
                 }
                 (_, config) => drop(open(&config.unwrap(), &mut asking(SslVersion::TLS1_3))),
             }
         }
         if encrypted {
-            for password in [
-                None,
-                Some(""),
-                Some("hunter3"),
-                Some("\0"),
-                Some(&*"x".repeat(5000)),
-            ] {
+            for password in [None, Some(""), Some("hunter3"), Some("\0"), Some(&*"x".repeat(5000))] {
                 client.settings.key_password = password.map(Secret::from);
                 wrong(&client, &["tlskeyfile", "key.pem"]);
             }
@@ -212,36 +164,17 @@ fn files_that_do_not_serve_are_named() {
     };
     let (cert, key) = (own.cert_pem(), own.key_pem());
     let broken = b"-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n";
-    wrong(
-        &set(None, Some(&key)),
-        &["tlskeyfile", "key.pem", "tlscertfile is missing"],
-    );
-    wrong(
-        &set(Some(&cert), None),
-        &["tlscertfile", "cert.pem", "tlskeyfile"],
-    );
-    wrong(
-        &set(Some(&cert), Some(&cert)),
-        &["tlskeyfile", "key.pem", "no private key"],
-    );
+    wrong(&set(None, Some(&key)), &["tlskeyfile", "key.pem", "tlscertfile is missing"]);
+    wrong(&set(Some(&cert), None), &["tlscertfile", "cert.pem", "tlskeyfile"]);
+    wrong(&set(Some(&cert), Some(&cert)), &["tlskeyfile", "key.pem", "no private key"]);
     wrong(&set(Some(&cert), Some(broken)), &["file"]);
-    wrong(
-        &set(Some(&cert), Some(&GOOD.key_pem())),
-        &["tlscertfile", "cert.pem", "does not go with its key"],
-    );
+    wrong(&set(Some(&cert), Some(&GOOD.key_pem())), &["tlscertfile", "cert.pem", "does not go with its key"]);
     wrong(&set(Some(&key), Some(&key)), &["tlscertfile", "cert.pem"]);
     wrong(&set(Some(b""), None), &["tlscertfile", "cert.pem"]);
-    wrong(
-        &set(Some(b"junk"), Some(&key)),
-        &["tlscertfile", "cert.pem"],
-    );
+    wrong(&set(Some(b"junk"), Some(&key)), &["tlscertfile", "cert.pem"]);
 
-    for junk in [
-        &b""[..],
-        b"junk",
-        b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
-        broken,
-    ] {
+    for junk in [&b""[..], b"junk", b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", broken]
+    {
         let mut client = Client::new();
         client.settings.ca_file = Some(client.folder.file("ca.pem", junk));
         wrong(&client, &["tlscafile", "ca.pem"]);

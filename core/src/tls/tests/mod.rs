@@ -24,28 +24,16 @@ impl Client {
     fn new() -> Self {
         let folder = Folder::new();
         let ca_file = Some(folder.file("ca.pem", TRUSTED.cert_pem()));
-        Self {
-            settings: TlsSettings {
-                ca_file,
-                ..TlsSettings::default()
-            },
-            folder,
-        }
+        Self { settings: TlsSettings { ca_file, ..TlsSettings::default() }, folder }
     }
 
     /// With each library: its name and the result.
     fn configs(&self) -> Vec<(&'static str, Result<TlsConfig, Error>)> {
         let settings = &self.settings;
         vec![
-            (
-                "native",
-                native::backend(settings).map(|b| TlsConfig::with(settings.clone(), b)),
-            ),
+            ("native", native::backend(settings).map(|b| TlsConfig::with(settings.clone(), b))),
             #[cfg(feature = "tls-openssl")]
-            (
-                "openssl",
-                openssl::backend(settings).map(|b| TlsConfig::with(settings.clone(), b)),
-            ),
+            ("openssl", openssl::backend(settings).map(|b| TlsConfig::with(settings.clone(), b))),
         ]
     }
 
@@ -88,14 +76,7 @@ impl Server {
     fn new(acceptor: SslAcceptor) -> Self {
         let pipe = Pipe::default();
         let stream = SslStream::new(Ssl::new(acceptor.context()).unwrap(), pipe.clone()).unwrap();
-        Self {
-            stream,
-            pipe,
-            up: false,
-            got: vec![],
-            failed: None,
-            closed: false,
-        }
+        Self { stream, pipe, up: false, got: vec![], failed: None, closed: false }
     }
 
     fn good() -> Self {
@@ -109,9 +90,7 @@ impl Server {
             let result = self.go();
             match result {
                 Err(error) if error.code() == ErrorCode::ZERO_RETURN => self.closed = true,
-                Err(error) if error.code() != ErrorCode::WANT_READ => {
-                    self.failed = Some(error.to_string())
-                }
+                Err(error) if error.code() != ErrorCode::WANT_READ => self.failed = Some(error.to_string()),
                 _ => {}
             }
         }
@@ -192,9 +171,6 @@ fn the_better_library_is_used() {
     let client = Client::new();
     let config = TlsConfig::new(client.settings.clone()).unwrap();
     let stream = open(&config, &mut Server::good());
-    assert_eq!(
-        stream.facts().version.is_some(),
-        cfg!(feature = "tls-openssl")
-    );
+    assert_eq!(stream.facts().version.is_some(), cfg!(feature = "tls-openssl"));
     assert!(format!("{config:?} {stream:?}").contains("ca.pem"));
 }

@@ -14,11 +14,9 @@ use ::openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use ::openssl::x509::{X509, X509NameBuilder};
 
 /// The authority that the clients of these tests trust.
-pub(super) static TRUSTED: LazyLock<Issued> =
-    LazyLock::new(|| Spec::authority("Test Root").issue(None));
+pub(super) static TRUSTED: LazyLock<Issued> = LazyLock::new(|| Spec::authority("Test Root").issue(None));
 /// One that nobody trusts.
-pub(super) static UNKNOWN: LazyLock<Issued> =
-    LazyLock::new(|| Spec::authority("Unknown Root").issue(None));
+pub(super) static UNKNOWN: LazyLock<Issued> = LazyLock::new(|| Spec::authority("Unknown Root").issue(None));
 /// What a good server shows.
 pub(super) static GOOD: LazyLock<Issued> = LazyLock::new(|| Spec::server().issue(Some(&TRUSTED)));
 
@@ -84,17 +82,14 @@ impl Spec {
         let mut cert = X509::builder().unwrap();
         cert.set_version(2).unwrap();
         let serial = BigNum::from_u32(SERIAL.fetch_add(1, Ordering::Relaxed)).unwrap();
-        cert.set_serial_number(&serial.to_asn1_integer().unwrap())
-            .unwrap();
+        cert.set_serial_number(&serial.to_asn1_integer().unwrap()).unwrap();
         cert.set_subject_name(&name).unwrap();
-        cert.set_issuer_name(by.map_or(&*name, |i| i.cert.subject_name()))
-            .unwrap();
+        cert.set_issuer_name(by.map_or(&*name, |i| i.cert.subject_name())).unwrap();
         cert.set_not_before(&day(self.from)).unwrap();
         cert.set_not_after(&day(self.to)).unwrap();
         cert.set_pubkey(&self.key).unwrap();
         if self.ca {
-            cert.append_extension(BasicConstraints::new().critical().ca().build().unwrap())
-                .unwrap();
+            cert.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
         }
         if !self.dns.is_empty() || !self.ip.is_empty() {
             let mut names = SubjectAlternativeName::new();
@@ -107,12 +102,8 @@ impl Spec {
             let names = names.build(&cert.x509v3_context(None, None)).unwrap();
             cert.append_extension(names).unwrap();
         }
-        cert.sign(by.map_or(&self.key, |i| &i.key), MessageDigest::sha256())
-            .unwrap();
-        Issued {
-            cert: cert.build(),
-            key: self.key,
-        }
+        cert.sign(by.map_or(&self.key, |i| &i.key), MessageDigest::sha256()).unwrap();
+        Issued { cert: cert.build(), key: self.key }
     }
 }
 
@@ -122,10 +113,7 @@ pub(super) fn key() -> PKey<Private> {
 }
 
 fn day(days: i64) -> Asn1Time {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     Asn1Time::from_unix(i64::try_from(now).unwrap() + days * 86_400).unwrap()
 }
 
@@ -136,8 +124,7 @@ impl Folder {
     pub(super) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path =
-            std::env::temp_dir().join(format!("smtpclient-tls-{}-{count}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("smtpclient-tls-{}-{count}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }

@@ -20,10 +20,7 @@ fn the_lowest_version_is_kept() {
             assert_eq!(client.handshake_done(), fits, "{name} {min:?}");
             if let Err(error) = result {
                 let text = error.text();
-                assert!(
-                    text.contains("tlsminversion") || text.contains("TLS handshake failed"),
-                    "{text}"
-                );
+                assert!(text.contains("tlsminversion") || text.contains("TLS handshake failed"), "{text}");
             }
         });
     }
@@ -32,10 +29,9 @@ fn the_lowest_version_is_kept() {
 #[test]
 fn old_versions_are_spoken_by_name_or_refused_in_words() {
     let mut client = Client::new();
-    for (min, version, word) in [
-        (TlsVersion::Tls10, SslVersion::TLS1, "TLSv1"),
-        (TlsVersion::Tls11, SslVersion::TLS1_1, "TLSv1.1"),
-    ] {
+    for (min, version, word) in
+        [(TlsVersion::Tls10, SslVersion::TLS1, "TLSv1"), (TlsVersion::Tls11, SslVersion::TLS1_1, "TLSv1.1")]
+    {
         client.settings.min_version = min;
         client.each(|name, config| {
             let mut server = Server::new(acceptor_of(&GOOD, version).build());
@@ -45,10 +41,7 @@ fn old_versions_are_spoken_by_name_or_refused_in_words() {
                     assert_eq!(client.facts().version.as_deref(), Some(word))
                 }
                 Ok(()) => assert!(client.facts().verified),
-                Err(error) => assert!(
-                    name == "native" && error.text().contains("tls-openssl"),
-                    "{error}"
-                ),
+                Err(error) => assert!(name == "native" && error.text().contains("tls-openssl"), "{error}"),
             }
         });
     }
@@ -62,15 +55,10 @@ fn bindings_are_those_of_the_server() {
             let client = open(&config, &mut server);
             let ssl = server.stream.ssl();
             let mut exporter = vec![0; 32];
-            ssl.export_keying_material(&mut exporter, "EXPORTER-Channel-Binding", Some(b""))
-                .unwrap();
+            ssl.export_keying_material(&mut exporter, "EXPORTER-Channel-Binding", Some(b"")).unwrap();
             let mut unique = vec![0; 12];
             ssl.peer_finished(&mut unique);
-            let end_point = GOOD
-                .cert
-                .digest(::openssl::hash::MessageDigest::sha256())
-                .unwrap()
-                .to_vec();
+            let end_point = GOOD.cert.digest(::openssl::hash::MessageDigest::sha256()).unwrap().to_vec();
             let mut wanted = vec![
                 (ChannelBinding::Exporter, exporter),
                 (ChannelBinding::Unique, unique),
