@@ -18,16 +18,17 @@ pub mod content;
 pub mod engine;
 pub mod error;
 pub mod extensions;
+pub mod link;
 pub mod message;
+pub mod opening;
 pub mod options;
 pub mod reply;
 pub mod report;
 pub mod sasl;
 pub mod secret;
 pub mod server;
+pub mod tls;
 pub mod wire;
 
 #[cfg(feature = "net")]
 pub mod net;
-#[cfg(feature = "net")]
-pub mod tls;

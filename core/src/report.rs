@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use crate::error::{Error, Step};
+use crate::options::TlsAnswer;
 use crate::reply::Reply;
+use crate::tls::TlsFacts;
 
 /// What became of a message for one recipient. Exactly one of these holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +46,15 @@ pub struct Recipient {
     pub reply: Option<Reply>,
 }
 
+/// One SASL mechanism that was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The mechanism's registered name.
+    pub mechanism: &'static str,
+    /// Why it did not log in; `None` where it did.
+    pub error: Option<Error>,
+}
+
 /// One server that was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
@@ -51,7 +62,13 @@ pub struct Attempt {
     pub server: String,
     /// The address that was connected to, where one was.
     pub peer: Option<SocketAddr>,
-    /// Why it was left for the next one; `None` for the server that the report is about.
+    /// What is known of TLS, where it was begun.
+    pub tls: Option<TlsFacts>,
+    /// What the policy answered, where it was asked.
+    pub policy: Option<TlsAnswer>,
+    /// The mechanisms that were tried, in order.
+    pub logins: Vec<Login>,
+    /// Why it was left for the next one; `None` where it took the message.
     pub error: Option<Error>,
 }
 

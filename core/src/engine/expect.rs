@@ -21,6 +21,8 @@ pub(super) enum Expect {
         ends_group: bool,
         effect: Effect,
     },
+    /// A line of the AUTH exchange.
+    Auth(Id),
     /// QUED: the server may refuse it.
     Queued,
     /// RSET of our own, to leave a transaction.
@@ -53,9 +55,13 @@ impl Expect {
         match self {
             Self::Rset | Self::Mail(_) | Self::Rcpt(_) | Self::Final(_) | Self::LoneDot => false,
             Self::Command { ends_group, .. } => *ends_group,
-            Self::Greeting | Self::Hello(_) | Self::Helo(_) | Self::Queued | Self::Data(_) | Self::Quit => {
-                true
-            }
+            Self::Greeting
+            | Self::Hello(_)
+            | Self::Helo(_)
+            | Self::Auth(_)
+            | Self::Queued
+            | Self::Data(_)
+            | Self::Quit => true,
         }
     }
 
@@ -64,6 +70,7 @@ impl Expect {
             Self::Greeting => Step::Greeting,
             Self::Hello(_) | Self::Helo(_) => Step::Hello,
             Self::Command { step, .. } => *step,
+            Self::Auth(_) => Step::Auth,
             Self::Queued => Step::Command,
             Self::Rset => Step::Rset,
             Self::Mail(_) => Step::Mail,
@@ -78,7 +85,7 @@ impl Expect {
     pub(super) fn request(&self) -> Option<Id> {
         match self {
             Self::Greeting => Some(Id::GREETING),
-            Self::Hello(id) | Self::Helo(id) | Self::Command { id, .. } => Some(*id),
+            Self::Hello(id) | Self::Helo(id) | Self::Auth(id) | Self::Command { id, .. } => Some(*id),
             _ => None,
         }
     }

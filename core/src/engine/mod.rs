@@ -53,6 +53,8 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use zeroize::Zeroize;
+
 use self::expect::Expect;
 use self::request::Request;
 use self::state::{Phase, Turn};
@@ -80,15 +82,21 @@ pub struct Engine {
     requests: VecDeque<(Id, Request)>,
     /// In the order in which they are written. Only the last can have anything left to write.
     actives: VecDeque<Active>,
+    /// The AUTH exchange that is under way.
+    login: Option<crate::sasl::Exchange>,
     /// The envelope that verbs have built so far.
     verbs: Option<Verbs>,
     events: VecDeque<Event>,
 
     out: Vec<u8>,
-    /// How much of `out` was handed over.
+    /// How much of `out` was taken.
     sent: usize,
-    /// How many octets were handed over before `out`.
+    /// How many octets were taken in all.
+    taken: u64,
+    /// How many of them were handed to the kernel.
     flushed: u64,
+    /// `out` holds a secret, to be wiped once it is taken.
+    wipe: bool,
 
     next_id: u64,
     mails: u64,
@@ -109,7 +117,7 @@ impl Engine {
             phase: Phase::Greeting,
             greeting: None,
             extensions: Extensions::default(),
-            encrypted: config.encrypted,
+            encrypted: false,
             parser: ReplyParser::new(),
             expected: VecDeque::from([Expect::Greeting]),
             requests: VecDeque::new(),
@@ -118,7 +126,10 @@ impl Engine {
             events: VecDeque::new(),
             out: Vec::new(),
             sent: 0,
+            taken: 0,
             flushed: 0,
+            wipe: false,
+            login: None,
             next_id: 1,
             mails: 0,
             progress: 0,
@@ -175,6 +186,12 @@ impl Engine {
         self.ask(Request::Data(content))
     }
 
+    /// Logs in by one mechanism (RFC 4954). Answered by [`Event::Reply`] with the 235, or by
+    /// [`Event::Failed`]; the connection is closed where the server cannot be trusted any more.
+    pub fn login(&mut self, exchange: crate::sasl::Exchange) -> Id {
+        self.ask(Request::Login(Box::new(exchange)))
+    }
+
     /// Takes leave: QUIT behind everything asked so far, whose reply is not waited for. Ends by itself.
     pub fn part(&mut self) {
         self.parting = true;
@@ -183,13 +200,13 @@ impl Engine {
         }
     }
 
-    /// Tells that the TLS handshake behind [`Event::StartTls`] is done. All that was known of the server is
+    /// Tells that a TLS handshake is done, at the start or behind [`Event::StartTls`]. All that was known of the server is
     /// forgotten; say [`hello`](Self::hello) again.
     pub fn tls_established(&mut self) {
+        self.encrypted = true;
+        self.queue_asked = false;
         if let Some(phase) = self.phase.after(Turn::TlsUp) {
             self.phase = phase;
-            self.encrypted = true;
-            self.queue_asked = false;
         }
     }
 
@@ -247,8 +264,7 @@ impl Engine {
     /// Bytes for the server; empty when there is nothing to write now.
     pub fn poll_output(&mut self) -> &[u8] {
         if self.sent == self.out.len() {
-            self.out.clear();
-            self.sent = 0;
+            self.clear_output();
             self.fill();
         }
         self.out.get(self.sent..).unwrap_or_default()
@@ -257,13 +273,33 @@ impl Engine {
     /// Takes note that the first `n` bytes of [`poll_output`](Self::poll_output) were handed to the kernel.
     /// Must be called before anything else is: outcomes depend on it.
     pub fn output_done(&mut self, n: usize) {
+        self.output_taken(n);
+        self.output_flushed(n as u64);
+    }
+
+    /// Takes note that a layer below took the first `n` bytes of [`poll_output`](Self::poll_output), and will
+    /// say by [`output_flushed`](Self::output_flushed) when they are on their way.
+    pub fn output_taken(&mut self, n: usize) {
         let n = n.min(self.out.len() - self.sent);
         self.sent += n;
-        self.flushed += n as u64;
+        self.taken += n as u64;
+        if self.wipe && self.sent == self.out.len() {
+            self.clear_output();
+        }
+    }
+
+    /// Takes note that `n` more of the bytes taken were handed to the kernel.
+    pub fn output_flushed(&mut self, n: u64) {
+        self.flushed = (self.flushed + n).min(self.taken);
         self.progress += u64::from(n > 0);
-        if self.quit_written && self.sent == self.out.len() && self.parting && self.actives.is_empty() {
+        if self.quit_is_taken() && self.flushed == self.taken {
             self.finish();
         }
+    }
+
+    /// Whether QUIT was taken and nothing will follow it.
+    pub fn quit_is_taken(&self) -> bool {
+        self.parting && self.quit_written && self.sent == self.out.len() && self.actives.is_empty()
     }
 
     /// The next answer, in the order in which they were decided.
@@ -290,6 +326,7 @@ impl Engine {
                 _ => timeouts.end,
             },
             Some(_) => timeouts.command,
+            None if self.phase == Phase::Handshake => timeouts.command,
             None if self.sent < self.out.len() => timeouts.block,
             None => return None,
         };
@@ -356,6 +393,14 @@ impl Engine {
         &mut self.config
     }
 
+    fn clear_output(&mut self) {
+        if std::mem::take(&mut self.wipe) {
+            self.out.zeroize();
+        }
+        self.out.clear();
+        self.sent = 0;
+    }
+
     fn ask(&mut self, request: Request) -> Id {
         let id = self.new_id();
         if self.phase == Phase::Closed {
@@ -376,7 +421,9 @@ impl Engine {
         self.events.push_back(match request {
             Request::Transaction(t) => Event::Sent(id, Box::new(report_unbegun(&t.recipients, error))),
             Request::Data(_) => Event::Sent(id, Box::new(report_unbegun(&[], error))),
-            Request::Hello | Request::Helo | Request::Command(_) => Event::Failed(id, error),
+            Request::Hello | Request::Helo | Request::Command(_) | Request::Login(_) => {
+                Event::Failed(id, error)
+            }
         });
     }
 
@@ -396,15 +443,22 @@ impl Engine {
     }
 
     /// The step that the next reply belongs to.
-    fn waiting_for(&self) -> Step {
+    pub(crate) fn waiting_for(&self) -> Step {
         match self.expected.front() {
             Some(Expect::Final(id)) => match self.actives.iter().find(|active| active.id == *id) {
                 Some(active) if !active.end_left(self.flushed) => Step::Body,
                 _ => Step::Final,
             },
             Some(expect) => expect.step(),
+            None if self.phase == Phase::Handshake => Step::Tls,
             None => Step::Command,
         }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.clear_output();
     }
 }
 

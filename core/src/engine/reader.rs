@@ -1,13 +1,17 @@
 //! What a reply means for what is under way.
 
+use zeroize::Zeroizing;
+
 use super::expect::{Effect, Expect};
 use super::request::{Id, Protocol, Request};
 use super::state::{Phase, Stage, Turn};
 use super::transaction::Verbs;
+use super::writer::SECRET;
 use super::{Engine, Event};
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
 use crate::reply::Reply;
+use crate::sasl::Progress;
 
 impl Engine {
     pub(super) fn on_reply(&mut self, reply: Reply) {
@@ -23,6 +27,7 @@ impl Engine {
             Expect::Hello(id) => self.on_hello(id, reply),
             Expect::Helo(id) => self.on_helo(id, reply),
             Expect::Command { id, effect, .. } => self.on_command(id, effect, reply),
+            Expect::Auth(id) => self.on_auth(id, reply),
             Expect::Queued | Expect::LoneDot => {}
             Expect::Rset => self.on_rset(reply),
             Expect::Mail(id) => self.on_envelope(id, Step::Mail, reply),
@@ -124,6 +129,34 @@ impl Engine {
             }
         }
         self.events.push_back(Event::Reply(id, reply));
+    }
+
+    fn on_auth(&mut self, id: Id, reply: Reply) {
+        let Some(mut exchange) = self.login.take() else { return };
+        let mut line = Zeroizing::new(Vec::with_capacity(SECRET));
+        match exchange.reply(&reply, &mut line) {
+            Progress::Continue => {
+                self.transcript.note(format_args!("a line of the login"));
+                self.login = Some(exchange);
+                self.write_secret(&line, Expect::Auth(id));
+            }
+            Progress::Cancelled => {
+                self.transcript.client(b"*");
+                self.login = Some(exchange);
+                self.write_secret(&line, Expect::Auth(id));
+            }
+            Progress::Done(Ok(())) => self.events.push_back(Event::Reply(id, reply)),
+            Progress::Done(Err(fault)) => {
+                let mut error = Error::new(Kind::Login, Step::Auth, fault.text);
+                if fault.reply.is_failure() {
+                    error = error.with_reply(fault.reply);
+                }
+                self.events.push_back(Event::Failed(id, error.clone()));
+                if fault.security {
+                    self.end(error);
+                }
+            }
+        }
     }
 
     fn on_rset(&mut self, reply: Reply) {
@@ -291,7 +324,7 @@ impl Engine {
             self.refuse(id, request, cause.clone());
         }
         // What was not handed over must not leave any more: outcomes were judged without it.
-        self.out.clear();
-        self.sent = 0;
+        self.wipe |= self.login.take().is_some();
+        self.clear_output();
     }
 }

@@ -59,20 +59,12 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Use PIPELINING (RFC 2920) where it is offered.
     pub pipelining: bool,
-    /// TLS runs already, from the first byte.
-    pub encrypted: bool,
 }
 
 impl Config {
     /// SMTP in plain text with the time-outs of RFC 5321.
     pub fn new(client: ClientName) -> Self {
-        Self {
-            protocol: Protocol::Smtp,
-            client,
-            timeouts: Timeouts::default(),
-            pipelining: true,
-            encrypted: false,
-        }
+        Self { protocol: Protocol::Smtp, client, timeouts: Timeouts::default(), pipelining: true }
     }
 }
 
@@ -117,6 +109,7 @@ pub(super) enum Request {
     /// HELO alone, behind a refused EHLO.
     Helo,
     Command(Command),
+    Login(Box<crate::sasl::Exchange>),
     Transaction(Box<Transaction>),
     /// DATA and content for recipients that were named by verbs.
     Data(Box<dyn Content>),

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, ErrorKind};
 
+use zeroize::Zeroizing;
+
 use super::expect::{Effect, Expect};
 use super::request::{Id, Protocol, Request, Transaction};
 use super::state::{Phase, Stage};
@@ -14,6 +16,9 @@ use crate::error::{Error, Kind, Step};
 /// Output is gathered up to this many octets, then handed over: a few TLS records, and more than a
 /// socket usually takes at once.
 const WATER: usize = 64 * 1024;
+
+/// Room for a line of AUTH, so that it need not grow: an OAuth token has a few thousand octets.
+pub(super) const SECRET: usize = 16 * 1024;
 
 impl Engine {
     /// Gathers output while something may be written. Called when all output was handed over.
@@ -73,6 +78,7 @@ impl Engine {
             }
             Request::Helo => self.write_command(&Command::Helo(self.config.client.clone()), Expect::Helo(id)),
             Request::Command(command) => self.begin_command(id, command),
+            Request::Login(exchange) => self.begin_login(id, *exchange),
             Request::Transaction(transaction) => self.begin_transaction(id, *transaction),
             Request::Data(content) => self.begin_data(id, content),
         }
@@ -91,6 +97,14 @@ impl Engine {
             _ => Effect::None,
         };
         self.write_command(&command, Expect::Command { id, step, ends_group, effect });
+    }
+
+    fn begin_login(&mut self, id: Id, mut exchange: crate::sasl::Exchange) {
+        self.transcript.masked(&format!("AUTH {}", exchange.mechanism()));
+        let mut line = Zeroizing::new(Vec::with_capacity(SECRET));
+        exchange.command(&mut line);
+        self.login = Some(exchange);
+        self.write_secret(&line, Expect::Auth(id));
     }
 
     fn begin_transaction(&mut self, id: Id, transaction: Transaction) {
@@ -220,7 +234,7 @@ impl Engine {
         match body.fill_buf() {
             Ok([]) => {
                 active.encoder.finish(&mut self.out);
-                active.end = Some(self.flushed + self.out.len() as u64);
+                active.end = Some(self.taken + (self.out.len() - self.sent) as u64);
                 active.stage = Stage::Over;
                 active.body = None;
                 let octets = active.encoder.octets();
@@ -256,6 +270,14 @@ impl Engine {
             Command::Raw(raw) if raw.is_secret() => self.transcript.masked(raw.verb()),
             _ => self.transcript.client(&self.out[start..]),
         }
+    }
+
+    /// Writes what must be wiped. The room is made first, so that growing leaves no copy behind.
+    pub(super) fn write_secret(&mut self, line: &[u8], expect: Expect) {
+        self.out.reserve(line.len());
+        self.out.extend_from_slice(line);
+        self.wipe = true;
+        self.expected.push_back(expect);
     }
 
     fn write_line(&mut self, line: &[u8], expect: Expect) {

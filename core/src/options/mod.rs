@@ -15,6 +15,7 @@ use crate::cancel::Cancel;
 use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
 use crate::engine::Direction;
 use crate::secret::Secret;
+use crate::tls::TlsVersion;
 
 pub use self::names::names;
 
@@ -43,20 +44,6 @@ pub enum TlsPolicy {
     Fixed(TlsAnswer),
     /// The caller's own function.
     Ask(TlsPolicyFn),
-}
-
-/// The oldest version of TLS to speak.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TlsVersion {
-    /// RFC 2246; most systems refuse it.
-    Tls10,
-    /// RFC 4346; most systems refuse it.
-    Tls11,
-    /// RFC 5246.
-    #[default]
-    Tls12,
-    /// RFC 8446.
-    Tls13,
 }
 
 /// How commands are grouped (RFC 2920).

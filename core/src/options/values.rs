@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{TlsAnswer, TlsVersion};
+use super::TlsAnswer;
 use crate::error::Error;
+use crate::tls::TlsVersion;
 
 /// More than this is a mistake in the unit: a year.
 const MOST_SECONDS: f64 = 366.0 * 24.0 * 3600.0;

@@ -60,28 +60,6 @@ impl fmt::Display for VerifyFault {
     }
 }
 
-/// What ties a login to its TLS connection (RFC 5056).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ChannelBinding {
-    /// tls-exporter (RFC 9266). Feature `tls-openssl`.
-    Exporter,
-    /// tls-unique (RFC 5929 section 3), up to TLS 1.2. Feature `tls-openssl`.
-    Unique,
-    /// tls-server-end-point (RFC 5929 section 4).
-    ServerEndPoint,
-}
-
-impl ChannelBinding {
-    /// The registered name: `tls-exporter`, `tls-unique`, `tls-server-end-point`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Exporter => "tls-exporter",
-            Self::Unique => "tls-unique",
-            Self::ServerEndPoint => "tls-server-end-point",
-        }
-    }
-}
-
 /// What is known of a TLS connection. Digests are 64 lower-case hex digits. Nothing is known before the
 /// handshake is over; after one that failed because of the certificate, what was seen of that.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

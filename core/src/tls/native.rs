@@ -6,13 +6,14 @@ use std::sync::{Mutex, PoisonError};
 
 use native_tls::{Certificate, HandshakeError, MidHandshakeTlsStream, Protocol, TlsConnector};
 
-use super::facts::{ChannelBinding, VerifyFault};
+use super::facts::VerifyFault;
 use super::fault::{Fault, tls};
 use super::files::{self, Identity};
 use super::host::Host;
 use super::pipe::Pipe;
 use super::{Backend, Connection, Got, Peer, TlsSettings, TlsVersion};
 use crate::error::Error;
+use crate::sasl::{BindingKind, ChannelBinding};
 
 pub(super) fn backend(settings: &TlsSettings) -> Result<Box<dyn Backend>, Error> {
     let native = Native {
@@ -157,12 +158,15 @@ impl Connection for Link {
         }
     }
 
-    fn bindings(&self) -> Vec<(ChannelBinding, Vec<u8>)> {
+    fn bindings(&self) -> Vec<ChannelBinding> {
         let State::Open(stream) = &self.state else {
             return Vec::new();
         };
         let end_point = stream.tls_server_end_point().ok().flatten();
-        end_point.map(|b| (ChannelBinding::ServerEndPoint, b)).into_iter().collect()
+        end_point
+            .map(|data| ChannelBinding { kind: BindingKind::TlsServerEndPoint, data })
+            .into_iter()
+            .collect()
     }
 }
 

@@ -13,13 +13,14 @@ use ::openssl::ssl::{
 };
 use ::openssl::x509::{X509, X509NameEntryRef, X509NameRef, X509Ref, X509StoreContextRef};
 
-use super::facts::{ChannelBinding, VerifyFault};
+use super::facts::VerifyFault;
 use super::fault::{Fault, tls};
 use super::files::{self, Identity};
 use super::host::Host;
 use super::pipe::Pipe;
 use super::{Backend, Connection, Got, Peer, TlsSettings, TlsVersion};
 use crate::error::Error;
+use crate::sasl::{BindingKind, ChannelBinding};
 
 pub(super) fn backend(settings: &TlsSettings) -> Result<Box<dyn Backend>, Error> {
     Ok(Box::new(OpenSsl {
@@ -184,15 +185,15 @@ impl Connection for Link {
         }
     }
 
-    fn bindings(&self) -> Vec<(ChannelBinding, Vec<u8>)> {
+    fn bindings(&self) -> Vec<ChannelBinding> {
         let ssl = self.stream.ssl();
         [
-            (ChannelBinding::Exporter, exporter(ssl)),
-            (ChannelBinding::Unique, unique(ssl)),
-            (ChannelBinding::ServerEndPoint, ssl.peer_certificate().and_then(|c| end_point(&c))),
+            (BindingKind::TlsExporter, exporter(ssl)),
+            (BindingKind::TlsUnique, unique(ssl)),
+            (BindingKind::TlsServerEndPoint, ssl.peer_certificate().and_then(|c| end_point(&c))),
         ]
         .into_iter()
-        .filter_map(|(binding, value)| Some((binding, value?)))
+        .filter_map(|(kind, data)| Some(ChannelBinding { kind, data: data? }))
         .collect()
     }
 }

@@ -2,29 +2,20 @@
 
 use std::collections::VecDeque;
 
-use super::facts::{ChannelBinding, TlsFacts, VerifyFault};
+use super::facts::{TlsFacts, VerifyFault};
 use super::fault::{self, Fault, Scene};
 use super::fingerprint::Fingerprint;
 use super::host::Host;
+use super::layer::{Layer, ReadState};
 use super::pipe::Pipe;
 use super::{Check, Connection, Got, TlsConfig, der};
 use crate::error::Error;
+use crate::sasl::ChannelBinding;
 
 /// No more plaintext is taken while more ciphertext than this is unsent: memory stays flat.
 const MAX_UNSENT: usize = 64 * 1024;
 /// The plaintext of one record (RFC 8446 section 5.1).
 const RECORD: usize = 16 * 1024;
-
-/// What is to be expected after a read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ReadState {
-    /// More plaintext comes only from more input.
-    WantInput,
-    /// The server said that this is the end (close_notify).
-    CloseNotify,
-    /// The wire was closed without close_notify: what is missing at the end, nobody knows.
-    Truncated,
-}
 
 /// One TLS connection over memory. It never blocks and holds no socket.
 ///
@@ -54,6 +45,42 @@ enum Phase {
     Open,
     /// close_notify is written.
     Closed,
+}
+
+impl Layer for TlsStream {
+    fn handle_input(&mut self, ciphertext: &[u8]) -> Result<(), Error> {
+        self.handle_input(ciphertext)
+    }
+    fn handle_eof(&mut self) {
+        self.handle_eof();
+    }
+    fn poll_output(&mut self) -> &[u8] {
+        self.poll_output()
+    }
+    fn output_done(&mut self, n: usize) {
+        self.output_done(n);
+    }
+    fn handshake_done(&self) -> bool {
+        self.handshake_done()
+    }
+    fn read(&mut self, out: &mut Vec<u8>) -> Result<ReadState, Error> {
+        self.read(out)
+    }
+    fn write(&mut self, plaintext: &[u8]) -> Result<usize, Error> {
+        self.write(plaintext)
+    }
+    fn plaintext_sent(&self) -> u64 {
+        self.plaintext_sent()
+    }
+    fn close(&mut self) {
+        self.close();
+    }
+    fn facts(&self) -> &TlsFacts {
+        self.facts()
+    }
+    fn bindings(&self) -> Vec<ChannelBinding> {
+        self.bindings()
+    }
 }
 
 /// Ciphertext for the wire, and which plaintext it carries.
@@ -231,7 +258,7 @@ impl TlsStream {
 
     /// The channel bindings that the library gives for this connection, strongest first; none before the
     /// handshake is over.
-    pub fn bindings(&self) -> Vec<(ChannelBinding, Vec<u8>)> {
+    pub fn bindings(&self) -> Vec<ChannelBinding> {
         if self.handshake_done() { self.connection.bindings() } else { Vec::new() }
     }
 

@@ -11,6 +11,7 @@ use ::openssl::x509::store::X509StoreBuilder;
 use super::pki::{Spec, UNKNOWN};
 use super::*;
 use crate::error::Kind;
+use crate::secret::Secret;
 
 /// A server that wants a certificate of the test authority.
 fn asking(version: SslVersion) -> Server {

@@ -11,7 +11,9 @@ use ::openssl::ssl::{
 };
 
 use self::pki::{Folder, GOOD, Issued, TRUSTED};
+use super::pipe::Pipe;
 use super::*;
+use crate::error::Error;
 
 /// The settings of a client, with the files that they name.
 struct Client {

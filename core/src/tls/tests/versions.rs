@@ -1,6 +1,7 @@
 //! Protocol versions and channel bindings.
 
 use super::*;
+use crate::sasl::{BindingKind, ChannelBinding};
 
 #[test]
 fn the_lowest_version_is_kept() {
@@ -60,15 +61,17 @@ fn bindings_are_those_of_the_server() {
             ssl.peer_finished(&mut unique);
             let end_point = GOOD.cert.digest(::openssl::hash::MessageDigest::sha256()).unwrap().to_vec();
             let mut wanted = vec![
-                (ChannelBinding::Exporter, exporter),
-                (ChannelBinding::Unique, unique),
-                (ChannelBinding::ServerEndPoint, end_point),
+                (BindingKind::TlsExporter, exporter),
+                (BindingKind::TlsUnique, unique),
+                (BindingKind::TlsServerEndPoint, end_point),
             ];
             wanted.retain(|(binding, _)| match binding {
-                ChannelBinding::Exporter => name == "openssl",
-                ChannelBinding::Unique => name == "openssl" && version == SslVersion::TLS1_2,
-                ChannelBinding::ServerEndPoint => true,
+                BindingKind::TlsExporter => name == "openssl",
+                BindingKind::TlsUnique => name == "openssl" && version == SslVersion::TLS1_2,
+                BindingKind::TlsServerEndPoint => true,
             });
+            let wanted: Vec<_> =
+                wanted.into_iter().map(|(kind, data)| ChannelBinding { kind, data }).collect();
             assert_eq!(client.bindings(), wanted, "{name} {version:?}");
         }
     });

@@ -1,0 +1,181 @@
+//! An engine on its connection: plain, or with a TLS layer in between.
+
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::error::{Error, Kind, Step};
+use crate::tls::{Layer, ReadState};
+
+/// An [`Engine`] and the TLS layer below it, if there is one. Bytes in, bytes out, as the wire has them.
+///
+/// Outcomes stay exact under TLS: the engine learns of an octet as handed over only when the whole record
+/// that carries it was, because a server cannot decrypt less.
+pub struct Link {
+    engine: Engine,
+    layer: Option<Box<dyn Layer>>,
+    /// The layer's handshake is not over.
+    shaking: bool,
+    /// How much of the layer's plaintext the engine knows to be handed over.
+    flushed: u64,
+    plain: Vec<u8>,
+    /// Nothing more is written, whatever the layer still holds.
+    silent: bool,
+}
+
+impl Link {
+    /// A plain connection.
+    pub fn new(engine: Engine) -> Self {
+        Self { engine, layer: None, shaking: false, flushed: 0, plain: Vec::new(), silent: false }
+    }
+
+    /// Puts a TLS layer below the engine: at once, or behind [`Event::StartTls`](crate::engine::Event::StartTls).
+    pub fn secure(&mut self, layer: Box<dyn Layer>) {
+        self.layer = Some(layer);
+        self.shaking = true;
+        self.flushed = 0;
+    }
+
+    /// The engine. Its bytes are this link's business.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The engine, to ask it for something.
+    pub fn engine_mut(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// The TLS layer, where there is one.
+    pub fn layer(&self) -> Option<&dyn Layer> {
+        self.layer.as_deref()
+    }
+
+    /// Whether a handshake is under way.
+    pub fn is_shaking(&self) -> bool {
+        self.shaking
+    }
+
+    /// Takes bytes from the wire.
+    pub fn handle_input(&mut self, input: &[u8]) {
+        match &mut self.layer {
+            None => self.engine.handle_input(input),
+            Some(layer) => match layer.handle_input(input) {
+                Ok(()) => self.take_plaintext(),
+                Err(error) => self.engine.handle_error(error),
+            },
+        }
+    }
+
+    /// Takes note that the server sends no more.
+    pub fn handle_eof(&mut self) {
+        match &mut self.layer {
+            None => self.engine.handle_eof(),
+            Some(layer) => {
+                layer.handle_eof();
+                self.take_plaintext();
+            }
+        }
+    }
+
+    /// Takes note that the time of [`timeout`](Self::timeout) has passed without progress.
+    pub fn handle_timeout(&mut self) {
+        self.engine.handle_timeout();
+        self.silent |= self.engine.is_closed();
+    }
+
+    /// Takes note that the connection is of no more use.
+    pub fn handle_error(&mut self, cause: Error) {
+        self.engine.handle_error(cause);
+        self.silent |= self.engine.is_closed();
+    }
+
+    /// Bytes for the wire; empty when there is nothing to write now.
+    pub fn poll_output(&mut self) -> &[u8] {
+        if self.layer.is_some() {
+            self.give_plaintext();
+        }
+        // What the layer holds may be the end of a message that was judged as not sent.
+        if self.silent || (self.engine.is_closed() && !self.shaking && !self.engine.quit_is_taken()) {
+            return &[];
+        }
+        match &mut self.layer {
+            None => self.engine.poll_output(),
+            Some(layer) => layer.poll_output(),
+        }
+    }
+
+    /// Takes note that the first `n` bytes of [`poll_output`](Self::poll_output) were handed to the kernel.
+    pub fn output_done(&mut self, n: usize) {
+        let Some(layer) = &mut self.layer else {
+            return self.engine.output_done(n);
+        };
+        layer.output_done(n);
+        let sent = layer.plaintext_sent();
+        self.engine.output_flushed(sent - self.flushed);
+        self.flushed = sent;
+    }
+
+    /// How long the server may now take until there is progress.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.engine.timeout()
+    }
+
+    /// Changes whenever the clock of [`timeout`](Self::timeout) starts anew.
+    pub fn progress(&self) -> u64 {
+        self.engine.progress()
+    }
+
+    /// Whether the connection is to be closed: the engine is done, and what is left for the wire is gone.
+    pub fn is_closed(&mut self) -> bool {
+        self.engine.is_closed() && self.poll_output().is_empty()
+    }
+
+    fn take_plaintext(&mut self) {
+        let Some(layer) = &mut self.layer else { return };
+        if self.shaking && layer.handshake_done() {
+            self.shaking = false;
+            self.engine.tls_established();
+        }
+        let state = layer.read(&mut self.plain);
+        if !self.plain.is_empty() {
+            self.engine.handle_input(&self.plain);
+            self.plain.clear();
+        }
+        match state {
+            Ok(ReadState::WantInput) => {}
+            Ok(ReadState::CloseNotify) => self.engine.handle_eof(),
+            Ok(ReadState::Truncated) => {
+                let text = "the server closed the connection without ending TLS (no close_notify)";
+                self.engine.handle_error(Error::new(Kind::Closed, self.engine.waiting_for(), text));
+            }
+            Err(error) => {
+                let step = if self.shaking { Step::Tls } else { self.engine.waiting_for() };
+                self.engine.handle_error(error.with_step(step));
+            }
+        }
+    }
+
+    fn give_plaintext(&mut self) {
+        let Some(layer) = &mut self.layer else { return };
+        if self.shaking {
+            return;
+        }
+        loop {
+            let output = self.engine.poll_output();
+            if output.is_empty() {
+                break;
+            }
+            match layer.write(output) {
+                Ok(0) => break,
+                Ok(n) => self.engine.output_taken(n),
+                Err(error) => {
+                    self.engine.handle_error(error);
+                    return;
+                }
+            }
+        }
+        if self.engine.quit_is_taken() {
+            layer.close();
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! From the connection to the first MAIL: greeting, EHLO, STARTTLS, EHLO, login. One procedure for a
+//! delivery and for a session.
+
+use std::sync::Arc;
+
+use crate::command::Command;
+use crate::engine::{Event, Id};
+use crate::error::{Error, Kind, Step};
+use crate::link::Link;
+use crate::options::{Options, TlsAnswer, TlsPolicy};
+use crate::report::Login;
+use crate::sasl::{self, Channel, Credentials, MechanismName};
+use crate::server::Server;
+use crate::tls::{Secure, TlsFacts, Verify};
+
+/// How far the opening is.
+#[derive(Debug)]
+pub enum Progress {
+    /// Move bytes.
+    Going,
+    /// MAIL may be said.
+    Ready,
+    /// This server is of no use.
+    Failed(Error),
+    /// TLS could not be set up and the policy says `insecure`: connect again, and go on in plain text.
+    Redial,
+}
+
+/// The opening of one connection.
+pub struct Opening {
+    security: Security,
+    credentials: Option<Credentials>,
+    allowed: Vec<String>,
+    auth_insecure: bool,
+    channel: Channel,
+    stage: Stage,
+    asked: Id,
+    mechanisms: Vec<MechanismName>,
+    /// The first refused login: the reason to name where none succeeds.
+    refused: Option<Error>,
+    logins: Vec<Login>,
+    facts: Option<TlsFacts>,
+    answer: Option<TlsAnswer>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Wait for 220 (and before it for TLS, where TLS comes first).
+    Greeting,
+    Hello,
+    StartTls,
+    Handshake,
+    Login,
+    Ready,
+}
+
+/// What the options say of TLS.
+struct Security {
+    library: Option<Arc<dyn Secure>>,
+    wanted: bool,
+    required: bool,
+    /// TLS from the first byte.
+    first: bool,
+    verify: Verify,
+    policy: TlsPolicy,
+}
+
+impl Opening {
+    /// The opening of a connection to `server`. `loopback` tells that the peer is this machine; `plain`
+    /// that the policy has answered `insecure` for this server before.
+    pub fn new(
+        server: &Server,
+        options: &Options,
+        library: Option<Arc<dyn Secure>>,
+        loopback: bool,
+        plain: bool,
+    ) -> Self {
+        let credentials = credentials(options);
+        let secret = credentials.is_some();
+        let required = (options.tlsrequired || server.tls || options.requiretls) && !plain;
+        let pinned = !options.tlsfingerprint.is_empty();
+        let verify = if required || secret || pinned { Verify::Require } else { Verify::Report };
+        let policy = match &options.tlspolicy {
+            TlsPolicy::Default if secret => TlsPolicy::Fixed(TlsAnswer::Secure),
+            TlsPolicy::Default => TlsPolicy::Fixed(TlsAnswer::Insecure),
+            own => own.clone(),
+        };
+        let (host, port) = match &server.target {
+            crate::server::Target::Tcp { host, port } => (host.clone(), *port),
+            crate::server::Target::Unix(_) => ("localhost".to_owned(), 0),
+        };
+        Self {
+            security: Security {
+                library,
+                wanted: (options.usetls || required) && !plain,
+                required,
+                first: server.tls,
+                verify,
+                policy,
+            },
+            credentials,
+            allowed: options.auth.clone(),
+            auth_insecure: options.authinsecure,
+            channel: Channel { loopback, ..Channel { host, port, ..Channel::default() } },
+            stage: Stage::Greeting,
+            asked: Id::GREETING,
+            mechanisms: Vec::new(),
+            refused: None,
+            logins: Vec::new(),
+            facts: None,
+            answer: plain.then_some(TlsAnswer::Insecure),
+        }
+    }
+
+    /// Begins TLS where it comes first. Called once, before any byte is moved.
+    ///
+    /// # Errors
+    /// TLS cannot be begun.
+    pub fn begin(&mut self, link: &mut Link) -> Result<(), Error> {
+        if self.security.first { self.secure(link) } else { Ok(()) }
+    }
+
+    /// Says EHLO again, on a session that was greeted before.
+    pub fn resume(&mut self, link: &mut Link) {
+        self.hello(link);
+    }
+
+    /// Takes an answer of the engine and asks for what follows. Answers to other requests are ignored.
+    pub fn step(&mut self, link: &mut Link, event: Event) -> Progress {
+        match event {
+            Event::Reply(id, reply) if id == self.asked => match self.stage {
+                Stage::Greeting => {
+                    self.hello(link);
+                    Progress::Going
+                }
+                Stage::Hello => self.introduced(link),
+                Stage::StartTls => {
+                    let text = "the server offers STARTTLS and refuses it";
+                    self.tls_failed(
+                        link,
+                        reply.code(),
+                        Error::new(Kind::Tls, Step::StartTls, text).with_reply(reply),
+                    )
+                }
+                Stage::Login => {
+                    self.logged_in(None);
+                    self.stage = Stage::Ready;
+                    Progress::Ready
+                }
+                Stage::Handshake | Stage::Ready => Progress::Going,
+            },
+            Event::StartTls(id, _) if id == self.asked => {
+                self.stage = Stage::Handshake;
+                match self.secure(link) {
+                    Ok(()) => Progress::Going,
+                    Err(error) => Progress::Failed(error),
+                }
+            }
+            Event::Failed(id, error) if id == self.asked => match self.stage {
+                Stage::Login => self.login_refused(link, error),
+                _ => self.ended(error),
+            },
+            _ => Progress::Going,
+        }
+    }
+
+    /// Looks at what happened below the engine: a handshake that is done, or a connection that ended in one.
+    pub fn look(&mut self, link: &mut Link) -> Progress {
+        let shaking = link.is_shaking();
+        if !shaking && self.facts.is_none() && link.layer().is_some() {
+            self.facts = link.layer().map(|layer| layer.facts().clone());
+        }
+        match link.engine().fault() {
+            None if self.stage == Stage::Handshake && !shaking => {
+                self.hello(link);
+                Progress::Going
+            }
+            Some(fault) if matches!(self.stage, Stage::Handshake) || shaking => {
+                self.facts = link.layer().map(|layer| layer.facts().clone());
+                let fault = fault.clone();
+                self.ended(fault)
+            }
+            _ => Progress::Going,
+        }
+    }
+
+    /// What is known of TLS, where it was begun.
+    pub fn facts(&self) -> Option<&TlsFacts> {
+        self.facts.as_ref()
+    }
+
+    /// What the policy answered, where it was asked.
+    pub fn answer(&self) -> Option<TlsAnswer> {
+        self.answer
+    }
+
+    /// The mechanisms that were tried, in order.
+    pub fn logins(&self) -> &[Login] {
+        &self.logins
+    }
+
+    fn hello(&mut self, link: &mut Link) {
+        self.stage = Stage::Hello;
+        self.asked = link.engine_mut().hello();
+    }
+
+    fn secure(&mut self, link: &mut Link) -> Result<(), Error> {
+        let Some(library) = &self.security.library else {
+            return Err(Error::new(Kind::Unsupported, Step::Tls, "this build of the library has no TLS"));
+        };
+        link.secure(library.start(&self.channel.host, self.security.verify)?);
+        Ok(())
+    }
+
+    fn introduced(&mut self, link: &mut Link) -> Progress {
+        if link.engine().is_encrypted() || !self.security.wanted {
+            return self.begin_login(link);
+        }
+        if link.engine().extensions().starttls()
+            && (self.security.library.is_some() || self.security.required)
+        {
+            self.stage = Stage::StartTls;
+            self.asked = link.engine_mut().command(Command::StartTls);
+            return Progress::Going;
+        }
+        if self.security.required {
+            let text = "the server does not offer STARTTLS, and TLS is required";
+            return Progress::Failed(Error::new(Kind::Tls, Step::StartTls, text));
+        }
+        self.begin_login(link)
+    }
+
+    /// Asks the policy, where there is a question: never where TLS is required.
+    fn tls_failed(&mut self, link: &mut Link, code: u16, error: Error) -> Progress {
+        match self.ask(code, &error) {
+            TlsAnswer::Secure => Progress::Failed(error),
+            TlsAnswer::Insecure => self.begin_login(link),
+        }
+    }
+
+    fn ended(&mut self, error: Error) -> Progress {
+        // An attack is no question of policy.
+        let negotiable = error.kind() == Kind::Tls && error.step() != Step::StartTls;
+        let cut = matches!(error.kind(), Kind::Closed | Kind::Timeout) && self.stage == Stage::Handshake;
+        if (negotiable || cut) && self.ask(0, &error) == TlsAnswer::Insecure {
+            return Progress::Redial;
+        }
+        Progress::Failed(error)
+    }
+
+    fn ask(&mut self, code: u16, error: &Error) -> TlsAnswer {
+        if self.security.required {
+            return TlsAnswer::Secure;
+        }
+        let answer = match &self.security.policy {
+            TlsPolicy::Fixed(answer) => *answer,
+            TlsPolicy::Default => TlsAnswer::Secure,
+            TlsPolicy::Ask(ask) => match error.reply() {
+                Some(reply) => ask(code, reply.text()),
+                None => ask(code, error.text()),
+            },
+        };
+        self.answer = Some(answer);
+        answer
+    }
+
+    fn begin_login(&mut self, link: &mut Link) -> Progress {
+        let Some(credentials) = &self.credentials else {
+            self.stage = Stage::Ready;
+            return Progress::Ready;
+        };
+        self.channel.encrypted = link.engine().is_encrypted();
+        self.channel.bindings = link.layer().map_or_else(Vec::new, |layer| layer.bindings());
+        let offered = link.engine().extensions().auth();
+        let allowed = (!self.allowed.is_empty()).then_some(self.allowed.as_slice());
+        let choice = sasl::choose(offered, allowed, credentials, &self.channel, self.auth_insecure);
+        if choice.try_order.is_empty() {
+            let reasons: Vec<String> =
+                choice.left_out.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+            let text = if offered.is_empty() {
+                "credentials were given and the server offers no login on this connection".to_owned()
+            } else {
+                format!("credentials were given and no login is possible ({})", reasons.join("; "))
+            };
+            return Progress::Failed(Error::new(Kind::Login, Step::Auth, text));
+        }
+        self.mechanisms = choice.try_order;
+        self.mechanisms.reverse(); // the next one is the last
+        self.stage = Stage::Login;
+        self.next_login(link)
+    }
+
+    fn next_login(&mut self, link: &mut Link) -> Progress {
+        let (Some(mechanism), Some(credentials)) = (self.mechanisms.pop(), &self.credentials) else {
+            let error = self.refused.take();
+            let error = error.unwrap_or_else(|| Error::new(Kind::Login, Step::Auth, "no login succeeded"));
+            return Progress::Failed(error);
+        };
+        let offered = link.engine().extensions().auth();
+        match sasl::start(mechanism, credentials, &self.channel, offered) {
+            Ok(mechanism) => {
+                let exchange = sasl::Exchange::new(mechanism);
+                self.logins.push(Login { mechanism: exchange.mechanism(), error: None });
+                self.asked = link.engine_mut().login(exchange);
+                Progress::Going
+            }
+            Err(error) => Progress::Failed(error),
+        }
+    }
+
+    fn login_refused(&mut self, link: &mut Link, error: Error) -> Progress {
+        self.logged_in(Some(error.clone()));
+        if link.engine().is_closed() {
+            return Progress::Failed(error);
+        }
+        self.refused.get_or_insert(error);
+        self.next_login(link)
+    }
+
+    fn logged_in(&mut self, error: Option<Error>) {
+        if let Some(login) = self.logins.last_mut() {
+            login.error = error;
+        }
+    }
+}
+
+/// What the options give to log in with; `None` where no login is wanted.
+fn credentials(options: &Options) -> Option<Credentials> {
+    let external = options.tlscertfile.is_some() && options.password.is_none();
+    let named = options.auth.iter().any(|name| name.eq_ignore_ascii_case("EXTERNAL"));
+    let wanted = options.username.is_some()
+        || options.password.is_some()
+        || options.oauthtoken.is_some()
+        || (external && named);
+    wanted.then(|| Credentials {
+        username: options.username.clone().unwrap_or_default(),
+        password: options.password.clone(),
+        oauth_token: options.oauthtoken.clone(),
+        external,
+        authorization_id: None,
+    })
+}
