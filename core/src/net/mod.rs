@@ -1,1 +1,8 @@
-//! x
+//! The socket side of the blocking driver: dialling, and a stream that knows time limits and can be
+//! cancelled. No SMTP in here.
+
+mod cancel;
+mod limits;
+
+pub use cancel::Cancel;
+pub use limits::Limits;

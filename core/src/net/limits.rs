@@ -1,0 +1,159 @@
+//! When a call must be over, and how long one system call may block because of that.
+
+use std::time::{Duration, Instant};
+
+use super::Cancel;
+use crate::error::{Error, Kind, Step};
+
+/// How long a cancel may go unseen: a person takes less than this for "at once".
+const CANCEL_SLICE: Duration = Duration::from_millis(200);
+
+/// When a whole call must be over, and how it can be ended early. The default has no limit.
+#[derive(Clone, Debug, Default)]
+pub struct Limits {
+    /// The moment at which the call gives up.
+    pub deadline: Option<Instant>,
+    /// Ends the call early.
+    pub cancel: Option<Cancel>,
+}
+
+impl Limits {
+    /// An error where the call must end now.
+    ///
+    /// # Errors
+    /// [`Kind::Cancelled`], or [`Kind::Timeout`] with a text that names the deadline; both at `step`.
+    pub fn check(&self, step: Step) -> Result<(), Error> {
+        if self.cancel.as_ref().is_some_and(Cancel::is_triggered) {
+            return Err(Error::new(
+                Kind::Cancelled,
+                step,
+                "the caller cancelled the call",
+            ));
+        }
+        if self
+            .deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+        {
+            return Err(Error::new(
+                Kind::Timeout,
+                step,
+                "the deadline of the whole call has passed",
+            ));
+        }
+        Ok(())
+    }
+
+    /// How long one system call may block: `wait`, but no longer than the time left, and at most 200 ms
+    /// where a cancel is attached. Zero once the deadline has passed.
+    pub fn slice(&self, wait: Duration) -> Duration {
+        let mut slice = wait;
+        if let Some(deadline) = self.deadline {
+            slice = slice.min(deadline.saturating_duration_since(Instant::now()));
+        }
+        if self.cancel.is_some() {
+            slice = slice.min(CANCEL_SLICE);
+        }
+        slice
+    }
+
+    /// Whether there is anything that could end a call early.
+    pub(super) fn is_empty(&self) -> bool {
+        self.deadline.is_none() && self.cancel.is_none()
+    }
+}
+
+/// The limits of a call, narrowed to a part of it with a time-out of its own.
+pub(super) struct Phase<'a> {
+    limits: &'a Limits,
+    length: Duration,
+    /// `None` where the time-out is beyond what the clock can say.
+    end: Option<Instant>,
+}
+
+impl<'a> Phase<'a> {
+    pub(super) fn begin(limits: &'a Limits, length: Duration) -> Self {
+        Self {
+            limits,
+            length,
+            end: Instant::now().checked_add(length),
+        }
+    }
+
+    pub(super) fn length(&self) -> Duration {
+        self.length
+    }
+
+    /// Whether the phase's own time-out has passed; an error where the whole call must end.
+    pub(super) fn is_over(&self) -> Result<bool, Error> {
+        self.limits.check(Step::Connect)?;
+        Ok(self.end.is_some_and(|end| Instant::now() >= end))
+    }
+
+    /// As [`Limits::slice`], within the phase.
+    pub(super) fn slice(&self, wait: Duration) -> Duration {
+        let left = self
+            .end
+            .map_or(wait, |end| end.saturating_duration_since(Instant::now()));
+        self.limits.slice(wait.min(left))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn no_limit_means_the_whole_wait() {
+        let limits = Limits::default();
+        assert!(limits.check(Step::Mail).is_ok());
+        assert_eq!(limits.slice(HOUR), HOUR);
+        assert_eq!(limits.slice(Duration::MAX), Duration::MAX);
+    }
+
+    #[test]
+    fn a_deadline_shortens_and_then_ends() {
+        let limits = Limits {
+            deadline: Some(Instant::now() + Duration::from_secs(60)),
+            cancel: None,
+        };
+        assert!(limits.check(Step::Mail).is_ok());
+        let slice = limits.slice(HOUR);
+        assert!(slice <= Duration::from_secs(60) && slice > Duration::from_secs(50));
+
+        let limits = Limits {
+            deadline: Some(Instant::now()),
+            cancel: None,
+        };
+        let error = limits.check(Step::Mail).unwrap_err();
+        assert_eq!((error.kind(), error.step()), (Kind::Timeout, Step::Mail));
+        assert!(error.text().contains("deadline"));
+        assert_eq!(limits.slice(HOUR), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_cancel_is_shared_and_can_be_reset() {
+        let cancel = Cancel::new();
+        let limits = Limits {
+            deadline: None,
+            cancel: Some(cancel.clone()),
+        };
+        assert_eq!(limits.slice(HOUR), CANCEL_SLICE);
+        cancel.trigger();
+        let error = limits.check(Step::Data).unwrap_err();
+        assert_eq!((error.kind(), error.step()), (Kind::Cancelled, Step::Data));
+        cancel.reset();
+        assert!(limits.check(Step::Data).is_ok());
+    }
+
+    #[test]
+    fn a_phase_ends_before_its_call() {
+        let limits = Limits::default();
+        assert!(Phase::begin(&limits, Duration::ZERO).is_over().unwrap());
+        assert!(!Phase::begin(&limits, Duration::MAX).is_over().unwrap());
+        assert!(
+            Phase::begin(&limits, Duration::from_secs(5)).slice(HOUR) <= Duration::from_secs(5)
+        );
+    }
+}
