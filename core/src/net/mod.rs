@@ -3,6 +3,9 @@
 
 mod cancel;
 mod limits;
+mod poll;
+mod stream;
 
 pub use cancel::Cancel;
 pub use limits::Limits;
+pub use stream::{Ready, Stream};

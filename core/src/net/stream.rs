@@ -1,0 +1,248 @@
+//! A connected socket, as the blocking driver needs it.
+
+use std::io;
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::{Errno, ioctl_fionbio, retry_on_intr};
+use rustix::net::{RecvFlags, SendFlags};
+use socket2::{Domain, Socket, Type};
+
+use super::poll::poll;
+use crate::error::Error;
+
+/// The longest that one recv(2) blocks; [`Stream::recv`] goes on where the caller wants to wait longer.
+const LONGEST_BLOCK: Duration = Duration::from_secs(32);
+
+/// A connected TCP or Unix stream socket. Dropping it closes the connection.
+///
+/// It never raises SIGPIPE, is not inherited by child processes, and has TCP_NODELAY set.
+#[derive(Debug)]
+pub struct Stream {
+    socket: Socket,
+    /// `None` for a Unix socket.
+    peer: Option<SocketAddr>,
+    proxied: bool,
+    /// The SO_RCVTIMEO that the kernel has; zero where that is not known.
+    block: Duration,
+}
+
+/// What a socket can do without blocking. Neither: the time is over, or a signal came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// Reading gives bytes, the end or an error.
+    pub read: bool,
+    /// Writing takes bytes or gives an error.
+    pub write: bool,
+}
+
+impl Stream {
+    /// Takes over a connected TCP or Unix stream socket of the caller: `OwnedFd`, `TcpStream`, `UnixStream`.
+    ///
+    /// It is made blocking (also for copies of the descriptor, since they share that), close-on-exec, and
+    /// TCP_NODELAY is set. On error it is closed.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for anything else than a connected stream socket.
+    pub fn adopt(socket: impl Into<Socket>) -> Result<Self, Error> {
+        let socket = socket.into();
+        let unusable = |what: &str| {
+            Error::usage(format!(
+                "the socket {what}: hand over a connected TCP or Unix stream socket"
+            ))
+        };
+        let failed = |error: io::Error| unusable(&format!("cannot be used ({error})"));
+        if socket.r#type().map_err(failed)? != Type::STREAM {
+            return Err(unusable("is not a stream socket"));
+        }
+        if socket.is_listener().map_err(failed)? {
+            return Err(unusable("is a listening one"));
+        }
+        let peer = match socket.peer_addr() {
+            Ok(address) => address,
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                return Err(unusable("is not connected"));
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        if peer.as_socket().is_none() && socket.domain().map_err(failed)? != Domain::UNIX {
+            return Err(unusable("is of another family"));
+        }
+        socket.set_cloexec(true).map_err(failed)?;
+        Self::connected(socket, peer.as_socket()).map_err(failed)
+    }
+
+    /// A socket that is known to be connected, to `peer` where it is TCP.
+    pub(super) fn connected(socket: Socket, peer: Option<SocketAddr>) -> io::Result<Self> {
+        if peer.is_some() {
+            socket.set_tcp_nodelay(true)?;
+        }
+        ioctl_fionbio(&socket, false)?;
+        Ok(Self {
+            socket,
+            peer,
+            proxied: false,
+            block: Duration::ZERO,
+        })
+    }
+
+    /// Notes that the peer is a proxy and the server is somewhere behind it.
+    pub(super) fn set_proxied(&mut self) {
+        self.proxied = true;
+    }
+
+    /// The address at the other end, which is the proxy's where there is one; `None` for a Unix socket.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    /// The address at this end; `None` for a Unix socket.
+    pub fn local(&self) -> Option<SocketAddr> {
+        self.socket.local_addr().ok()?.as_socket()
+    }
+
+    /// Whether what is sent stays on this machine: a Unix socket or a loopback address, and no proxy.
+    pub fn is_loopback(&self) -> bool {
+        !self.proxied
+            && self
+                .peer
+                .is_none_or(|peer| IpAddr::to_canonical(&peer.ip()).is_loopback())
+    }
+
+    /// Writes what the kernel takes now, without blocking: `Ok(0)` means that it is full.
+    ///
+    /// # Errors
+    /// What send(2) says: `BrokenPipe` or `ConnectionReset` where the peer is gone, and no signal.
+    pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        match retry_on_intr(|| rustix::net::send(&self.socket, bytes, flags)) {
+            Ok(count) => Ok(count),
+            Err(Errno::AGAIN) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads what is there, without blocking: `Ok(None)` means nothing now, `Ok(Some(0))` the end.
+    ///
+    /// # Errors
+    /// What recv(2) says, and `InvalidInput` for an empty `buf`, whose answer would look like the end.
+    pub fn try_recv(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+        not_empty(buf)?;
+        match retry_on_intr(|| rustix::net::recv(&self.socket, &mut *buf, RecvFlags::DONTWAIT)) {
+            Ok((count, _)) => Ok(Some(count)),
+            Err(Errno::AGAIN) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Blocks until bytes are there, at most `wait`: `Ok(None)` means that the time is over or a signal
+    /// came, `Ok(Some(0))` the end. One system call in the usual case.
+    ///
+    /// # Errors
+    /// As [`try_recv`](Self::try_recv).
+    pub fn recv(&mut self, buf: &mut [u8], wait: Duration) -> io::Result<Option<usize>> {
+        if wait.is_zero() {
+            return self.try_recv(buf);
+        }
+        self.block(buf, wait, RecvFlags::empty())
+    }
+
+    /// As [`recv`](Self::recv), but the bytes are still there for the next read.
+    pub(super) fn peek(&mut self, buf: &mut [u8], wait: Duration) -> io::Result<Option<usize>> {
+        self.block(buf, wait, RecvFlags::PEEK)
+    }
+
+    /// Blocks until bytes can be read or written, whichever is asked for, at most `timeout`.
+    ///
+    /// # Errors
+    /// What poll(2) says. An error of the connection is no error here: it makes the socket ready.
+    pub fn wait(&self, read: bool, write: bool, timeout: Duration) -> io::Result<Ready> {
+        let mut events = PollFlags::empty();
+        events.set(PollFlags::IN, read);
+        events.set(PollFlags::OUT, write);
+        let mut fds = [PollFd::new(&self.socket, events)];
+        poll(&mut fds, timeout)?;
+        let [fd] = fds;
+        let (seen, ended) = (
+            fd.revents(),
+            PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL,
+        );
+        Ok(Ready {
+            read: read && seen.intersects(PollFlags::IN | ended),
+            write: write && seen.intersects(PollFlags::OUT | ended),
+        })
+    }
+
+    /// Ends one or both directions; what was written before still arrives.
+    ///
+    /// # Errors
+    /// What shutdown(2) says: `NotConnected` where the peer has reset the connection.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.socket.shutdown(how)
+    }
+
+    fn block(
+        &mut self,
+        buf: &mut [u8],
+        wait: Duration,
+        flags: RecvFlags,
+    ) -> io::Result<Option<usize>> {
+        not_empty(buf)?;
+        let begin = Instant::now();
+        let mut left = wait;
+        while !left.is_zero() {
+            self.limit_block(left)?;
+            match rustix::net::recv(&self.socket, &mut *buf, flags) {
+                Ok((count, _)) => return Ok(Some(count)),
+                Err(Errno::AGAIN) => left = wait.saturating_sub(begin.elapsed()),
+                Err(Errno::INTR) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sees to it that recv(2) blocks for a good part of `left` and no longer.
+    ///
+    /// A time-out that shrinks with every call must not cost a system call each time, so that from a second
+    /// on only powers of two are set, and what the kernel has is left alone while it fits.
+    fn limit_block(&mut self, left: Duration) -> io::Result<()> {
+        let block = block_for(left);
+        if block == self.block {
+            return Ok(());
+        }
+        self.socket.set_read_timeout(Some(block))?;
+        self.block = block;
+        Ok(())
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// The SO_RCVTIMEO for a wait of `left`: whole milliseconds and never zero, which would mean for ever.
+fn block_for(left: Duration) -> Duration {
+    let seconds = left.min(LONGEST_BLOCK).as_secs();
+    match seconds.checked_ilog2() {
+        Some(power) => Duration::from_secs(1 << power),
+        None => Duration::from_millis(u64::from(left.subsec_nanos().div_ceil(1_000_000)).max(1)),
+    }
+}
+
+fn not_empty(buf: &[u8]) -> io::Result<()> {
+    if buf.is_empty() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a read needs a buffer that is not empty",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
