@@ -2,10 +2,14 @@
 //! cancelled. No SMTP in here.
 
 mod cancel;
+mod dial;
 mod limits;
 mod poll;
+mod race;
+mod resolve;
 mod stream;
 
 pub use cancel::Cancel;
+pub use dial::{DialOptions, Target, dial};
 pub use limits::Limits;
 pub use stream::{Ready, Stream};

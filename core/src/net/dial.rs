@@ -1,0 +1,209 @@
+//! From the name of a server to a connected [`Stream`].
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use super::limits::{Limits, Phase};
+use super::race::{interleave, race};
+use super::resolve::{Host, resolve};
+use super::stream::Stream;
+use crate::error::{Error, Kind, Step};
+
+/// How long to sleep while the backlog of a Unix socket is full: nothing tells when it no longer is.
+const BACKLOG_PAUSE: Duration = Duration::from_millis(20);
+
+/// How to connect.
+#[derive(Clone, Debug)]
+pub struct DialOptions {
+    /// How long connecting may take: all addresses of the name together. It starts
+    /// when the name is resolved; [`Limits::deadline`] covers that too.
+    ///
+    /// Default 30 s: RFC 5321 names no value (its 5 minutes of 4.5.3.2.1 are for the greeting), 30 s are
+    /// five SYNs of TCP's back-off, and MTAs commonly have the same.
+    pub connect_timeout: Duration,
+    /// The address to connect from; default: the system's choice. Addresses of the other family are
+    /// skipped. Not for Unix sockets.
+    pub local_address: Option<IpAddr>,
+    /// When the call must be over, and how it can be ended early; default: no limit.
+    ///
+    /// Where there is one, a host name is resolved in a thread of its own, because getaddrinfo cannot be
+    /// interrupted. The thread is left behind when a limit strikes, and ends when the resolver gives up.
+    pub limits: Limits,
+}
+
+impl Default for DialOptions {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(30),
+            local_address: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What to connect to. `Display` gives `host:port` or `unix:/path`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// A TCP port of a host.
+    Tcp {
+        /// An IP literal with or without brackets, or a domain name, also with U-labels or a final dot.
+        host: String,
+        /// The port, not zero.
+        port: u16,
+    },
+    /// A Unix socket at this path.
+    Unix(PathBuf),
+}
+
+impl Target {
+    /// Finds what can be found without a connection: [`dial`] does the same before anything else.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for a host that is none, port 0, or a path that no socket can have.
+    pub fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Tcp { host, port } => endpoint(host, *port).map(drop),
+            Self::Unix(path) => unix_address(path).map(drop),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') && !host.starts_with('[') => {
+                write!(f, "[{host}]:{port}")
+            }
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Connects to `target`: to the first of its addresses that answers, IPv6 and IPv4 in turn, 250 ms apart
+/// (RFC 8305).
+///
+/// # Errors
+/// [`Kind::Usage`] before anything is sent; [`Kind::Resolve`], [`Kind::Connect`] with what each address
+/// said, [`Kind::Timeout`] and [`Kind::Cancelled`] at [`Step::Connect`], with the target as the server.
+pub fn dial(target: &Target, options: &DialOptions) -> Result<Stream, Error> {
+    let connected = match target {
+        Target::Unix(path) => connect_unix(&unix_address(path)?, options),
+        Target::Tcp { host, port } => {
+            let host = endpoint(host, *port)?;
+            reach(&host, *port, options).map(|(stream, _)| stream)
+        }
+    };
+    connected.map_err(|error| error.with_server(target.to_string()))
+}
+
+/// Connects to a host without a proxy, and says what is left of the time-out.
+pub(super) fn reach<'a>(
+    host: &Host,
+    port: u16,
+    options: &'a DialOptions,
+) -> Result<(Stream, Phase<'a>), Error> {
+    let mut addresses = interleave(resolve(host, port, &options.limits)?);
+    if let Some(local) = options.local_address {
+        addresses.retain(|address| address.is_ipv6() == local.is_ipv6());
+        if addresses.is_empty() {
+            let text = format!("{host} has no address of the family of the local address {local}");
+            return Err(Error::new(Kind::Connect, Step::Connect, text).with_transient(false));
+        }
+    }
+    let phase = Phase::begin(&options.limits, options.connect_timeout);
+    let (address, socket) = race(&addresses, &phase, |address| {
+        start(address, options.local_address)
+    })?;
+    let stream = Stream::connected(socket, Some(address))
+        .map_err(|error| failed(&format!("{address}: {error}")))?;
+    Ok((stream, phase))
+}
+
+/// A non-blocking socket whose connection is under way.
+fn start(address: SocketAddr, local: Option<IpAddr>) -> io::Result<Socket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM.nonblocking(),
+        Some(Protocol::TCP),
+    )?;
+    if let Some(local) = local {
+        let from = match (local, address) {
+            // A link-local address means nothing without its zone, and that is the destination's.
+            (IpAddr::V6(ip), SocketAddr::V6(to)) => {
+                SocketAddrV6::new(ip, 0, 0, to.scope_id()).into()
+            }
+            _ => SocketAddr::new(local, 0),
+        };
+        socket.bind(&from.into()).map_err(|error| {
+            io::Error::new(
+                error.kind(),
+                format!("cannot connect from {local}: {error}"),
+            )
+        })?;
+    }
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
+        _ => Ok(socket),
+    }
+}
+
+fn connect_unix(address: &SockAddr, options: &DialOptions) -> Result<Stream, Error> {
+    let phase = Phase::begin(&options.limits, options.connect_timeout);
+    loop {
+        if phase.is_over()? {
+            let text = format!(
+                "no connection within {:?}: the server's backlog is full",
+                phase.length()
+            );
+            return Err(Error::new(Kind::Timeout, Step::Connect, text));
+        }
+        let attempt = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)
+            .and_then(|socket| socket.connect(address).map(|()| socket));
+        match attempt {
+            Ok(socket) => return Stream::connected(socket, None).map_err(|error| failed(&error)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                thread::sleep(phase.slice(BACKLOG_PAUSE))
+            }
+            Err(error) => return Err(failed(&format!("no connection: {error}"))),
+        }
+    }
+}
+
+fn failed(text: &dyn fmt::Display) -> Error {
+    Error::new(Kind::Connect, Step::Connect, text.to_string())
+}
+
+/// The host of a target, where it and the port are possible.
+pub(super) fn endpoint(host: &str, port: u16) -> Result<Host, Error> {
+    if port == 0 {
+        return Err(Error::usage(format!(
+            "port 0 of host {host:?} cannot be connected to: give 1 to 65535"
+        )));
+    }
+    Host::parse(host)
+}
+
+fn unix_address(path: &Path) -> Result<SockAddr, Error> {
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.is_empty() || bytes.contains(&0) {
+        return Err(Error::usage(format!(
+            "socket path {path:?} is empty or contains NUL: give the path of a Unix socket"
+        )));
+    }
+    SockAddr::unix(path).map_err(|error| {
+        Error::usage(format!(
+            "socket path {path:?} cannot be used: {error}; give a shorter one"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests;

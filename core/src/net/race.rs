@@ -1,0 +1,157 @@
+//! Connecting to the first of several addresses that answers (RFC 8305 sections 4 and 5).
+
+use std::fmt::Write;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+use socket2::Socket;
+
+use super::limits::Phase;
+use super::poll::poll;
+use crate::error::{Error, Kind, Step};
+
+/// RFC 8305 section 5: the recommended Connection Attempt Delay.
+const STAGGER: Duration = Duration::from_millis(250);
+
+/// Orders addresses so that the families take turns; the resolver's order (RFC 6724) is kept within each
+/// family, and its first address stays the first. Doubles are dropped.
+pub(super) fn interleave(addresses: impl IntoIterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let mut unique: Vec<SocketAddr> = Vec::new();
+    for address in addresses {
+        if !unique.contains(&address) {
+            unique.push(address);
+        }
+    }
+    let first_is_v6 = unique.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) =
+        unique.into_iter().partition(|a| a.is_ipv6() == first_is_v6);
+    let mut ordered = Vec::with_capacity(first.len().saturating_add(second.len()));
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    loop {
+        let pair = (first.next(), second.next());
+        if pair == (None, None) {
+            return ordered;
+        }
+        ordered.extend(pair.0);
+        ordered.extend(pair.1);
+    }
+}
+
+/// Starts a connection to each address in turn, 250 ms apart or as soon as one has failed, and returns the
+/// first that is connected; the others are closed. `start` gives a non-blocking socket under way.
+pub(super) fn race(
+    addresses: &[SocketAddr],
+    phase: &Phase<'_>,
+    mut start: impl FnMut(SocketAddr) -> io::Result<Socket>,
+) -> Result<(SocketAddr, Socket), Error> {
+    let mut waiting = addresses.iter().copied();
+    let mut flying: Vec<(SocketAddr, Socket)> = Vec::new();
+    let mut failed: Vec<(SocketAddr, io::Error)> = Vec::new();
+    let mut next_start = Instant::now();
+    loop {
+        if phase.is_over()? {
+            return Err(timed_out(phase, &failed, &flying, waiting));
+        }
+        let now = Instant::now();
+        if flying.is_empty() || now >= next_start {
+            if let Some(address) = waiting.next() {
+                match start(address) {
+                    Ok(socket) => {
+                        flying.push((address, socket));
+                        next_start = now.checked_add(STAGGER).unwrap_or(now);
+                    }
+                    Err(error) => failed.push((address, error)),
+                }
+                continue;
+            }
+            if flying.is_empty() {
+                return Err(Error::new(
+                    Kind::Connect,
+                    Step::Connect,
+                    format!("no connection: {}", list(&failed)),
+                ));
+            }
+        }
+        let wait = if waiting.len() == 0 {
+            Duration::MAX
+        } else {
+            next_start.saturating_duration_since(now)
+        };
+        let ready = ready(&flying, phase.slice(wait)).map_err(|e| {
+            Error::new(
+                Kind::Connect,
+                Step::Connect,
+                format!("cannot wait for a connection: {e}"),
+            )
+        })?;
+        let mut still_flying = Vec::with_capacity(flying.len());
+        for ((address, socket), ready) in flying.into_iter().zip(ready) {
+            if !ready {
+                still_flying.push((address, socket));
+                continue;
+            }
+            match settle(address, &socket) {
+                Ok(()) => return Ok((address, socket)),
+                Err(error) => {
+                    failed.push((address, error));
+                    next_start = now;
+                }
+            }
+        }
+        flying = still_flying;
+    }
+}
+
+/// Which of the connections under way have come to an end, good or bad.
+fn ready(flying: &[(SocketAddr, Socket)], wait: Duration) -> io::Result<Vec<bool>> {
+    let mut fds: Vec<_> = flying
+        .iter()
+        .map(|(_, socket)| PollFd::new(socket, PollFlags::OUT))
+        .collect();
+    poll(&mut fds, wait)?;
+    Ok(fds.iter().map(|fd| !fd.revents().is_empty()).collect())
+}
+
+/// Whether a connection that has come to an end is one.
+fn settle(address: SocketAddr, socket: &Socket) -> io::Result<()> {
+    if let Some(error) = socket.take_error()? {
+        return Err(error);
+    }
+    // A local port that nobody listens on can be given to this very socket, which then meets itself.
+    if address.ip().is_loopback() && socket.local_addr()?.as_socket() == Some(address) {
+        return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
+    }
+    Ok(())
+}
+
+fn timed_out(
+    phase: &Phase<'_>,
+    failed: &[(SocketAddr, io::Error)],
+    flying: &[(SocketAddr, Socket)],
+    waiting: impl Iterator<Item = SocketAddr>,
+) -> Error {
+    let mut text = format!(
+        "no connection within {:?}: {}",
+        phase.length(),
+        list(failed)
+    );
+    let rest = flying.iter().map(|(address, _)| (*address, "no answer"));
+    for (address, what) in rest.chain(waiting.map(|address| (address, "not tried"))) {
+        let separator = if text.ends_with(": ") { "" } else { "; " };
+        let _ = write!(text, "{separator}{address}: {what}");
+    }
+    Error::new(Kind::Timeout, Step::Connect, text)
+}
+
+fn list(failed: &[(SocketAddr, io::Error)]) -> String {
+    let each: Vec<_> = failed
+        .iter()
+        .map(|(address, error)| format!("{address}: {error}"))
+        .collect();
+    each.join("; ")
+}
+
+#[cfg(test)]
+mod tests;
