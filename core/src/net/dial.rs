@@ -11,6 +11,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::limits::{Limits, Phase};
+use super::proxy::Proxy;
 use super::race::{interleave, race};
 use super::resolve::{Host, resolve};
 use super::stream::Stream;
@@ -22,7 +23,7 @@ const BACKLOG_PAUSE: Duration = Duration::from_millis(20);
 /// How to connect.
 #[derive(Clone, Debug)]
 pub struct DialOptions {
-    /// How long connecting may take: all addresses of the name together. It starts
+    /// How long connecting may take: all addresses of the name together, and a proxy's handshake. It starts
     /// when the name is resolved; [`Limits::deadline`] covers that too.
     ///
     /// Default 30 s: RFC 5321 names no value (its 5 minutes of 4.5.3.2.1 are for the greeting), 30 s are
@@ -36,6 +37,8 @@ pub struct DialOptions {
     /// Where there is one, a host name is resolved in a thread of its own, because getaddrinfo cannot be
     /// interrupted. The thread is left behind when a limit strikes, and ends when the resolver gives up.
     pub limits: Limits,
+    /// The proxy to go through; default: none. Not for Unix sockets.
+    pub proxy: Option<Proxy>,
 }
 
 impl Default for DialOptions {
@@ -44,6 +47,7 @@ impl Default for DialOptions {
             connect_timeout: Duration::from_secs(30),
             local_address: None,
             limits: Limits::default(),
+            proxy: None,
         }
     }
 }
@@ -88,7 +92,7 @@ impl fmt::Display for Target {
 }
 
 /// Connects to `target`: to the first of its addresses that answers, IPv6 and IPv4 in turn, 250 ms apart
-/// (RFC 8305).
+/// (RFC 8305), or through the proxy, which then resolves the name.
 ///
 /// # Errors
 /// [`Kind::Usage`] before anything is sent; [`Kind::Resolve`], [`Kind::Connect`] with what each address
@@ -98,7 +102,10 @@ pub fn dial(target: &Target, options: &DialOptions) -> Result<Stream, Error> {
         Target::Unix(path) => connect_unix(&unix_address(path)?, options),
         Target::Tcp { host, port } => {
             let host = endpoint(host, *port)?;
-            reach(&host, *port, options).map(|(stream, _)| stream)
+            match &options.proxy {
+                Some(proxy) => proxy.connect(&host, *port, options),
+                None => reach(&host, *port, options).map(|(stream, _)| stream),
+            }
         }
     };
     connected.map_err(|error| error.with_server(target.to_string()))
