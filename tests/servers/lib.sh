@@ -44,7 +44,7 @@ wait_ready() {
     case " $greets " in *" $offset "*) set -- greeting ;; *) set -- ;; esac
     until answers $((P + offset)) "$@"; do
       [ $SECONDS -lt $end ] || fail "port $((P + offset)) does not answer; logs are in $B/log"
-      kill -0 "${pids[@]}" 2>/dev/null || fail "it ended at its start: $(tail -n 1 "$B/log/stdout")"
+      alive || fail "it ended at its start: $(tail -n 1 "$B/log/stdout")"
       sleep 0.02
     done
   done
@@ -57,6 +57,12 @@ pids=()
 run() {
   "$@" >>"$B/log/stdout" 2>&1 </dev/null &
   pids+=($!)
+}
+
+# alive: whether every one of them still runs.
+alive() {
+  local pid
+  for pid in "${pids[@]}"; do kill -0 "$pid" 2>/dev/null || return; done
 }
 
 stop() {
