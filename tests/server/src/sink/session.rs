@@ -1,0 +1,396 @@
+//! One connection of a sink.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use socket2::Socket;
+
+use super::{Shared, Stored};
+
+/// A client that says nothing for so long is gone (RFC 5321 section 4.5.3.2.7).
+const SILENCE: Duration = Duration::from_secs(300);
+
+/// A command line; RFC 5321 section 4.5.3.1.4 says 512, and extensions add to it.
+const MAX_COMMAND: u64 = 8192;
+
+pub(super) fn serve(socket: &Socket, shared: &Shared) {
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_read_timeout(Some(SILENCE));
+    let session = Session {
+        input: BufReader::with_capacity(65536, socket),
+        output: BufWriter::with_capacity(8192, socket),
+        shared,
+        greeted: false,
+        envelope: Vec::new(),
+        mail: false,
+        incoming: None,
+    };
+    let _ = session.run();
+}
+
+struct Session<'a> {
+    input: BufReader<&'a Socket>,
+    output: BufWriter<&'a Socket>,
+    shared: &'a Shared,
+    greeted: bool,
+    mail: bool,
+    /// The MAIL line and the accepted RCPT lines.
+    envelope: Vec<String>,
+    /// The message that BDAT chunks are building.
+    incoming: Option<Incoming>,
+}
+
+enum After {
+    GoOn,
+    Quit,
+}
+
+impl Session<'_> {
+    fn run(mut self) -> io::Result<()> {
+        let protocol = if self.shared.options.lmtp {
+            "LMTP"
+        } else {
+            "ESMTP"
+        };
+        self.reply(&format!("220 sink.example {protocol} ready"))?;
+        loop {
+            // Replies of a whole group go in one piece (RFC 2920 section 3.2).
+            if self.input.buffer().is_empty() {
+                self.output.flush()?;
+            }
+            let mut line = Vec::new();
+            (&mut self.input)
+                .take(MAX_COMMAND)
+                .read_until(b'\n', &mut line)?;
+            if line.is_empty() {
+                return Ok(());
+            }
+            let Some(line) = line.strip_suffix(b"\r\n") else {
+                self.reply("500 5.5.2 A command ends in CRLF")?;
+                return self.output.flush();
+            };
+            let line = String::from_utf8_lossy(line).into_owned();
+            self.shared.print("C", &line);
+            if matches!(self.command(&line)?, After::Quit) {
+                return self.output.flush();
+            }
+        }
+    }
+
+    fn command(&mut self, line: &str) -> io::Result<After> {
+        let (verb, argument) = line.split_once(' ').unwrap_or((line, ""));
+        match verb.to_ascii_uppercase().as_str() {
+            "EHLO" | "HELO" | "LHLO" => self.hello(&verb.to_ascii_uppercase(), argument)?,
+            "MAIL" => self.mail(line, argument)?,
+            "RCPT" => self.rcpt(line, argument)?,
+            "DATA" => self.data()?,
+            "BDAT" => return self.bdat(argument),
+            "RSET" => {
+                self.forget();
+                self.reply("250 2.0.0 Ok")?;
+            }
+            "NOOP" => self.reply("250 2.0.0 Ok")?,
+            "VRFY" => self.reply("252 2.5.2 Send, and see")?,
+            "EXPN" => self.reply("502 5.5.1 No lists here")?,
+            "HELP" => self.reply("214 2.0.0 See RFC 5321")?,
+            "QUIT" => {
+                self.reply("221 2.0.0 Bye")?;
+                return Ok(After::Quit);
+            }
+            _ => self.reply("500 5.5.2 What is that?")?,
+        }
+        Ok(After::GoOn)
+    }
+
+    fn hello(&mut self, verb: &str, argument: &str) -> io::Result<()> {
+        let options = &self.shared.options;
+        if options.lmtp != (verb == "LHLO") {
+            return self.reply(if options.lmtp {
+                "500 5.5.1 This is LMTP"
+            } else {
+                "500 5.5.1 This is SMTP"
+            });
+        }
+        if argument.is_empty() {
+            return self.reply("501 5.5.4 A name is missing");
+        }
+        self.forget();
+        self.greeted = true;
+        if verb == "HELO" {
+            return self.reply("250 sink.example");
+        }
+        let size = options
+            .size
+            .map_or("SIZE".into(), |size| format!("SIZE {size}"));
+        let mut lines = vec!["sink.example"];
+        lines.extend(options.pipelining.then_some("PIPELINING"));
+        lines.extend(["8BITMIME", &size, "ENHANCEDSTATUSCODES", "SMTPUTF8", "DSN"]);
+        lines.extend(
+            options
+                .chunking
+                .then_some(["CHUNKING", "BINARYMIME"])
+                .into_iter()
+                .flatten(),
+        );
+        for (index, line) in lines.iter().enumerate() {
+            let dash = if index + 1 < lines.len() { '-' } else { ' ' };
+            self.reply(&format!("250{dash}{line}"))?;
+        }
+        Ok(())
+    }
+
+    fn mail(&mut self, line: &str, argument: &str) -> io::Result<()> {
+        let Some((_, parameters)) = path(argument, "FROM:") else {
+            return self.reply("501 5.5.4 MAIL FROM:<address>");
+        };
+        let declared = parameters.split(' ').find_map(|p| {
+            let (name, value) = p.split_once('=')?;
+            name.eq_ignore_ascii_case("SIZE")
+                .then(|| value.parse::<u64>().ok())?
+        });
+        if !self.greeted || self.mail {
+            return self.reply("503 5.5.1 Not now");
+        }
+        if self.too_large(declared.unwrap_or(0)) {
+            return self.reply("552 5.3.4 Too large");
+        }
+        self.mail = true;
+        self.envelope = vec![line.into()];
+        self.reply("250 2.1.0 Ok")
+    }
+
+    fn rcpt(&mut self, line: &str, argument: &str) -> io::Result<()> {
+        let Some((address, _)) = path(argument, "TO:").filter(|(address, _)| !address.is_empty())
+        else {
+            return self.reply("501 5.5.4 RCPT TO:<address>");
+        };
+        if !self.mail || self.incoming.is_some() {
+            return self.reply("503 5.5.1 Not now");
+        }
+        match self.shared.options.refusal(address) {
+            Some(refusal) => self.reply(refusal),
+            None => {
+                self.envelope.push(line.into());
+                self.reply("250 2.1.5 Ok")
+            }
+        }
+    }
+
+    fn data(&mut self) -> io::Result<()> {
+        if !self.mail || self.incoming.is_some() {
+            return self.reply("503 5.5.1 Not now");
+        }
+        if self.envelope.len() < 2 {
+            return self.reply("554 5.5.1 No valid recipients");
+        }
+        let mut incoming = Incoming::new(self.shared)?;
+        self.reply("354 End data with <CR><LF>.<CR><LF>")?;
+        self.output.flush()?;
+        let mut line = Vec::new();
+        let mut fresh = true; // the line before ended in CRLF: only then does a dot mean anything
+        loop {
+            line.clear();
+            (&mut self.input)
+                .take(1 << 20)
+                .read_until(b'\n', &mut line)?;
+            if line.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if fresh && line == b".\r\n" {
+                break;
+            }
+            incoming.write(
+                if fresh && line[0] == b'.' {
+                    &line[1..]
+                } else {
+                    &line
+                },
+                self.shared,
+            )?;
+            fresh = line.ends_with(b"\r\n");
+        }
+        self.end(incoming)
+    }
+
+    /// RFC 3030: the octets follow the command whatever its reply will be.
+    fn bdat(&mut self, argument: &str) -> io::Result<After> {
+        let mut words = argument.split_whitespace();
+        let size = words.next().and_then(|word| word.parse::<u64>().ok());
+        let last = words.next().map(|word| word.eq_ignore_ascii_case("LAST"));
+        let (Some(size), true) = (size, last != Some(false) && words.next().is_none()) else {
+            self.reply("501 5.5.4 BDAT SIZE [LAST]")?;
+            return Ok(After::Quit); // where the chunk ends is not known
+        };
+        let refusal = if !self.shared.options.chunking {
+            Some("502 5.5.1 Not offered")
+        } else if !self.mail {
+            Some("503 5.5.1 Not now")
+        } else if self.envelope.len() < 2 {
+            Some("554 5.5.1 No valid recipients")
+        } else {
+            None
+        };
+        let mut incoming = match (refusal, self.incoming.take()) {
+            (None, None) => Some(Incoming::new(self.shared)?),
+            (_, incoming) => incoming,
+        };
+        let mut left = size;
+        while left > 0 {
+            let chunk = self.input.fill_buf()?;
+            let count = chunk.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            if count == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if let Some(incoming) = &mut incoming {
+                incoming.write(&chunk[..count], self.shared)?;
+            }
+            self.input.consume(count);
+            left -= count as u64;
+        }
+        match (refusal, incoming) {
+            (Some(refusal), _) => self.reply(refusal)?,
+            (None, Some(incoming)) if last == Some(true) => self.end(incoming)?,
+            (None, incoming) => {
+                self.incoming = incoming;
+                self.reply(&format!("250 2.0.0 {size} octets"))?;
+            }
+        }
+        Ok(After::GoOn)
+    }
+
+    /// The end of a message: one reply, or in LMTP one for each accepted recipient.
+    fn end(&mut self, incoming: Incoming) -> io::Result<()> {
+        let replies = if self.shared.options.lmtp {
+            self.envelope.len().saturating_sub(1)
+        } else {
+            1
+        };
+        self.shared
+            .print("C", &format!("({} octets)", incoming.size));
+        let reply = if self.too_large(incoming.size) {
+            drop(incoming.discard(self.shared));
+            "552 5.3.4 Too large".to_string()
+        } else {
+            let number = incoming.number;
+            incoming.store(std::mem::take(&mut self.envelope), self.shared)?;
+            format!("250 2.0.0 Ok: queued as {number:08X}")
+        };
+        self.forget();
+        for _ in 0..replies {
+            self.reply(&reply)?;
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self) {
+        self.mail = false;
+        self.envelope.clear();
+        if let Some(incoming) = self.incoming.take() {
+            drop(incoming.discard(self.shared));
+        }
+    }
+
+    fn too_large(&self, size: u64) -> bool {
+        self.shared.options.size.is_some_and(|most| size > most)
+    }
+
+    fn reply(&mut self, line: &str) -> io::Result<()> {
+        self.shared.print("S", line);
+        self.output.write_all(line.as_bytes())?;
+        self.output.write_all(b"\r\n")
+    }
+}
+
+/// The address and what follows it, of `FROM:<address> parameters`.
+fn path<'a>(argument: &'a str, word: &str) -> Option<(&'a str, &'a str)> {
+    let (head, rest) = (argument.get(..word.len())?, argument.get(word.len()..)?);
+    if !head.eq_ignore_ascii_case(word) {
+        return None;
+    }
+    // A quoted local part may have a `>` of its own.
+    let rest = rest.strip_prefix('<')?;
+    let (mut quoted, mut escaped) = (false, false);
+    let end = rest.find(|c| {
+        let ends = c == '>' && !quoted;
+        quoted ^= c == '"' && !escaped;
+        escaped = c == '\\' && quoted && !escaped;
+        ends
+    })?;
+    Some((&rest[..end], rest[end + 1..].trim_start()))
+}
+
+/// A message on its way to the dump folder, to memory, or nowhere.
+struct Incoming {
+    number: u64,
+    size: u64,
+    file: Option<BufWriter<File>>,
+    content: Vec<u8>,
+}
+
+impl Incoming {
+    fn new(shared: &Shared) -> io::Result<Self> {
+        let number = shared.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let file = match &shared.options.dump {
+            Some(dump) => Some(BufWriter::new(File::create(
+                dump.join(format!("{number}.part")),
+            )?)),
+            None => None,
+        };
+        Ok(Self {
+            number,
+            size: 0,
+            file,
+            content: Vec::new(),
+        })
+    }
+
+    fn write(&mut self, octets: &[u8], shared: &Shared) -> io::Result<()> {
+        self.size += octets.len() as u64;
+        if shared.options.keep {
+            self.content.extend_from_slice(octets);
+        }
+        self.file
+            .as_mut()
+            .map_or(Ok(()), |file| file.write_all(octets))
+    }
+
+    /// Only a whole message gets its name.
+    fn store(self, envelope: Vec<String>, shared: &Shared) -> io::Result<()> {
+        if let (Some(mut file), Some(dump)) = (self.file, &shared.options.dump) {
+            file.flush()?;
+            let lines: String = envelope.iter().map(|line| format!("{line}\n")).collect();
+            std::fs::write(dump.join(format!("{}.envelope", self.number)), lines)?;
+            let part = dump.join(format!("{}.part", self.number));
+            std::fs::rename(part, dump.join(format!("{}.eml", self.number)))?;
+        }
+        if shared.options.keep
+            && let Ok(mut kept) = shared.kept.lock()
+        {
+            kept.push(Stored {
+                number: self.number,
+                envelope,
+                content: self.content,
+                size: self.size,
+            });
+        }
+        shared.taken.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn discard(self, shared: &Shared) -> io::Result<()> {
+        match &shared.options.dump {
+            Some(dump) => std::fs::remove_file(dump.join(format!("{}.part", self.number))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Shared {
+    fn print(&self, who: &str, line: &str) {
+        if self.options.verbose {
+            let _ = writeln!(io::stdout().lock(), "{who}: {line}");
+        }
+    }
+}

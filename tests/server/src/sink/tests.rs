@@ -1,0 +1,136 @@
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use super::*;
+
+fn sink(change: impl FnOnce(&mut SinkOptions)) -> Sink {
+    let mut options = SinkOptions {
+        keep: true,
+        ..SinkOptions::default()
+    };
+    change(&mut options);
+    Sink::start(options).unwrap()
+}
+
+/// Says everything at once, and gives the codes of the replies, without the greeting.
+fn codes(sink: &Sink, said: &[u8]) -> String {
+    let mut socket = TcpStream::connect(("127.0.0.1", sink.port())).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
+    socket.write_all(said).unwrap();
+    socket.shutdown(Shutdown::Write).unwrap();
+    let mut heard = String::new();
+    socket.read_to_string(&mut heard).unwrap();
+    heard
+        .lines()
+        .skip(1)
+        .filter(|l| l.as_bytes()[3] == b' ')
+        .map(|l| &l[..3])
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[test]
+fn a_message_is_kept_byte_for_byte() {
+    let sink = sink(|_| {});
+    let said = b"EHLO me\r\nMAIL FROM:<a@b> SIZE=9\r\nRCPT TO:<c@d> NOTIFY=NEVER\r\nDATA\r\n\
+        ..\r\n.x\r\nlone\n.\r\n\ncr\r.\r\n.\r\nQUIT\r\n";
+    assert_eq!(codes(&sink, said), "250 250 250 354 250 221");
+    let stored = sink.messages();
+    // A dot behind a bare LF or CR neither ends the message nor was doubled.
+    assert_eq!(stored[0].content, b".\r\nx\r\nlone\n.\r\n\ncr\r.\r\n");
+    assert_eq!(
+        stored[0].envelope,
+        ["MAIL FROM:<a@b> SIZE=9", "RCPT TO:<c@d> NOTIFY=NEVER"]
+    );
+    assert_eq!(sink.count(), 1);
+}
+
+#[test]
+fn several_messages_on_one_connection() {
+    let sink = sink(|_| {});
+    let one = b"MAIL FROM:<>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\r\n.\r\n";
+    assert_eq!(
+        codes(&sink, &[b"HELO me\r\n", &one[..], one].concat()),
+        "250 250 250 354 250 250 250 354 250"
+    );
+    assert_eq!(sink.messages().len(), 2);
+}
+
+#[test]
+fn commands_out_of_order_are_refused() {
+    let sink = sink(|_| {});
+    let said = b"MAIL FROM:<a@b>\r\nEHLO me\r\nRCPT TO:<c@d>\r\nDATA\r\nMAIL FROM:<a@b>\r\nMAIL FROM:<a@b>\r\n\
+        DATA\r\nRCPT TO:<>\r\nRCPT TO:c@d\r\nRSET\r\nDATA\r\nLHLO me\r\nWHAT\r\nEHLO\r\nBDAT 2\r\nxx";
+    assert_eq!(
+        codes(&sink, said),
+        "503 250 503 503 250 503 554 501 501 250 503 500 500 501 502"
+    );
+    assert_eq!(sink.count(), 0);
+}
+
+#[test]
+fn chunks_are_taken_as_they_are() {
+    let sink = sink(|o| o.chunking = true);
+    let said = b"EHLO me\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 5\r\n.\r\n.\0BDAT 0\r\nBDAT 3 last\r\n\r\n\xffQUIT\r\n";
+    assert_eq!(codes(&sink, said), "250 250 250 250 250 250 221");
+    assert_eq!(sink.messages()[0].content, b".\r\n.\0\r\n\xff");
+    // A chunk is read even where it is refused, and RSET forgets what was there.
+    let said = b"EHLO me\r\nBDAT 6\r\nRSET\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 1\r\nxRSET\r\nBDAT 1 LAST\r\nxBDAT x\r\n";
+    assert_eq!(codes(&sink, said), "250 503 250 250 250 250 503 501");
+    assert_eq!(sink.count(), 1);
+}
+
+#[test]
+fn recipients_and_sizes_are_refused() {
+    let sink = sink(|o| {
+        o.size = Some(3);
+        o.reject("no*@x.*=550 5.1.1 No").unwrap();
+    });
+    let said = b"EHLO me\r\nMAIL FROM:<a@b> SIZE=4\r\nMAIL FROM:<a@b>\r\nRCPT TO:<Nobody@x.org>\r\nRCPT TO:<c@d>\r\nDATA\r\n12\r\n.\r\n";
+    assert_eq!(codes(&sink, said), "250 552 250 550 250 354 552");
+    assert_eq!(sink.count(), 0);
+    for bad in ["a", "a=250 ok", "a=5500", "a=x"] {
+        SinkOptions::default().reject(bad).unwrap_err();
+    }
+}
+
+#[test]
+fn lmtp_answers_for_each_recipient() {
+    let sink = sink(|o| o.lmtp = true);
+    let said = b"EHLO me\r\nLHLO me\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@f>\r\nDATA\r\n.\r\nQUIT\r\n";
+    assert_eq!(codes(&sink, said), "500 250 250 250 250 354 250 250 221");
+    assert_eq!(sink.messages()[0].content, b"");
+}
+
+#[test]
+fn only_whole_messages_are_written() {
+    let folder = std::env::temp_dir().join(format!("sink-test-{}", std::process::id()));
+    let sink = sink(|o| o.dump = Some(folder.clone()));
+    let head = b"EHLO me\r\nMAIL FROM:<\"a>b\"@c>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\r\n";
+    codes(&sink, head);
+    codes(&sink, &[&head[..], b".\r\n"].concat());
+    assert!(!folder.join("1.eml").exists());
+    assert_eq!(std::fs::read(folder.join("2.eml")).unwrap(), b"x\r\n");
+    let envelope = std::fs::read_to_string(folder.join("2.envelope")).unwrap();
+    assert_eq!(envelope, "MAIL FROM:<\"a>b\"@c>\nRCPT TO:<c@d>\n");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn globs() {
+    for (pattern, text, holds) in [
+        ("a@b", "A@B", true),
+        ("a@b", "a@bc", false),
+        ("*", "", true),
+        ("*@b", "a@b", true),
+        ("*@b", "a@bc", false),
+        ("a*c*", "abcd", true),
+        ("a*a", "a", false),
+        ("a*b*a", "aba", true),
+    ] {
+        assert_eq!(glob(pattern, text), holds, "{pattern} {text}");
+    }
+}
