@@ -176,19 +176,11 @@ impl Parser {
             let message = self.message.get_or_insert_default();
             let (count, end, text) =
                 content_line(line)?.ok_or("a message has lines that begin with `|` or `+` only")?;
-            let mut octets = unescape(text)?;
-            octets.extend_from_slice(end);
-            if octets
-                .len()
-                .saturating_mul(count)
-                .saturating_add(message.len())
-                > MAX_CONTENT
-            {
+            let octets = repeat([&unescape(text)?, end].concat(), count)?;
+            if octets.len() + message.len() > MAX_CONTENT {
                 return Err(format!("more than {MAX_CONTENT} octets"));
             }
-            for _ in 0..count {
-                message.extend_from_slice(&octets);
-            }
+            message.extend_from_slice(&octets);
         }
         Ok(())
     }
@@ -296,13 +288,19 @@ impl Parser {
         if matches!(steps.last(), Some((_, Step::Close | Step::Reset))) {
             return Err("a step behind CLOSE or RESET".into());
         }
-        let (word, argument) = match line.split_once(' ') {
-            Some((word, argument)) => (word, argument),
-            None => (line, ""),
-        };
+        let (count, line) = counted(line)?;
+        let (word, argument) = line.split_once(' ').unwrap_or((line, ""));
+        if count != 1 && !matches!(word, "S:" | "S-RAW:") {
+            return Err(format!(
+                "only content and what the server says can be repeated: {line}"
+            ));
+        }
         let step = match word {
-            "S:" => Step::Send([unescape(argument)?, b"\r\n".to_vec()].concat()),
-            "S-RAW:" => Step::Send(unescape(argument)?),
+            "S:" => Step::Send(repeat(
+                [unescape(argument)?, b"\r\n".to_vec()].concat(),
+                count,
+            )?),
+            "S-RAW:" => Step::Send(repeat(unescape(argument)?, count)?),
             "C:" => Step::Command(Pattern::parse(argument, size)?),
             "READ" => Step::Read(number_of(argument)?),
             "DELAY" => Step::Delay(Duration::from_millis(number_of(argument)? as u64)),
@@ -371,6 +369,16 @@ type ContentLine<'a> = (usize, &'static [u8], &'a str);
 
 /// Reads a line of content; `None` for any other line.
 fn content_line(line: &str) -> Result<Option<ContentLine<'_>>, String> {
+    let (count, rest) = counted(line)?;
+    Ok(match (rest.strip_prefix('|'), rest.strip_prefix('+')) {
+        (Some(text), _) => Some((count, b"\r\n", text)),
+        (_, Some(text)) => Some((count, b"", text)),
+        _ => None,
+    })
+}
+
+/// `20000*rest`, or just the rest.
+fn counted(line: &str) -> Result<(usize, &str), String> {
     let (count, rest) = match line.split_once('*') {
         Some((digits, rest))
             if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) =>
@@ -380,13 +388,17 @@ fn content_line(line: &str) -> Result<Option<ContentLine<'_>>, String> {
         _ => (1, line),
     };
     if count > MAX_CONTENT {
-        return Err(format!("more than {MAX_CONTENT} lines"));
+        Err(format!("more than {MAX_CONTENT} times"))
+    } else {
+        Ok((count, rest))
     }
-    Ok(match (rest.strip_prefix('|'), rest.strip_prefix('+')) {
-        (Some(text), _) => Some((count, b"\r\n", text)),
-        (_, Some(text)) => Some((count, b"", text)),
-        _ => None,
-    })
+}
+
+fn repeat(octets: Vec<u8>, count: usize) -> Result<Vec<u8>, String> {
+    if octets.len().saturating_mul(count) > MAX_CONTENT {
+        return Err(format!("more than {MAX_CONTENT} octets"));
+    }
+    Ok(octets.repeat(count))
 }
 
 fn assignment(line: &str) -> Result<(&str, &str), String> {
@@ -413,7 +425,7 @@ mod tests {
     #[test]
     fn reads_every_kind_of_line() {
         let text = "option servers = {host} {host}\noption header = X: a\\nb\noption header = Y: =\n\nmessage\n|a\\x80\n2*+b\n|\n\
-            server\nS: 220 hi\nS-RAW: 250-\\0\nC: EHLO {*}\n# between\nC-DATA\n|{size}\n3*+x\nTRICKLE 1\nDELAY 2\nREAD 3\nHALF-CLOSE\nEXPECT-EOF\n\
+            server\nS: 220 hi\n2*S-RAW: 250-\\0\nC: EHLO {*}\n# between\nC-DATA\n|{size}\n3*+x\nTRICKLE 1\nDELAY 2\nREAD 3\nHALF-CLOSE\nEXPECT-EOF\n\
             connection\nCLOSE\nserver unix\nRESET\nserver closed\nserver idle\nreport\nstatus = sent\nqueue_id = -\n";
         let dialogue = parse(&format!("{HEAD}{text}")).unwrap();
         assert_eq!(dialogue.about, "Shows something.");
@@ -427,7 +439,7 @@ mod tests {
             .iter()
             .map(|(_, s)| s)
             .collect();
-        assert_eq!(*steps[1], Step::Send(b"250-\0".to_vec()));
+        assert_eq!(*steps[1], Step::Send(b"250-\x00250-\0".to_vec()));
         let Step::Content(content) = steps[3] else {
             panic!("{:?}", steps[3])
         };
@@ -473,6 +485,8 @@ mod tests {
         assert!(wrong("message\n+a\nserver\nC-MESSAGE\n").contains("C-DATA"));
         assert!(wrong("message\n|a\\rb\nserver\nC-MESSAGE\n").contains("C-DATA"));
         assert!(wrong("report\ncolour = red\n").contains("colour"));
+        assert!(wrong("server\n2*C: QUIT\n").contains("repeated"));
+        assert!(wrong("server\n99999999*S: aaaa\n").contains("more than"));
         assert!(wrong("server\nC: \\q\n").contains("backslash"));
     }
 }
