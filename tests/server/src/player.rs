@@ -321,6 +321,8 @@ fn serve(
                     failures.extend(result.err());
                     if scripts.len() == 0 || !failures.is_empty() {
                         played.store(true, Ordering::SeqCst);
+                        // From here on the end is waited for, and that is to be noticed at once.
+                        let _ = listener.set_nonblocking(true);
                     }
                 }
                 None if script.listen == Listen::Idle => {
@@ -329,6 +331,9 @@ fn serve(
                 None => failures.push("one connection more than expected".into()),
             },
             Err(_) if stopping || Instant::now() > deadline => break,
+            Err(_) if played.load(Ordering::SeqCst) => {
+                std::thread::sleep(Duration::from_micros(500))
+            }
             Err(_) => {}
         }
     }

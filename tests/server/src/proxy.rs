@@ -48,6 +48,12 @@ pub struct Fault {
     pub at: u64,
 }
 
+impl Fault {
+    fn ends_both(self) -> bool {
+        matches!(self.kind, FaultKind::Cut | FaultKind::Reset)
+    }
+}
+
 /// Where a proxy stands and what it does.
 #[derive(Clone, Debug)]
 pub struct ProxyOptions {
@@ -189,6 +195,8 @@ impl Drop for Proxy {
 const OPEN: u8 = 0;
 const CUT: u8 = 1;
 const RESET: u8 = 2;
+/// The last octet before a cut or reset is on its way: the answer to it must not be faster than the fault.
+const HOLD: u8 = 3;
 
 /// What the two threads of a connection share.
 struct Link<'a> {
@@ -221,6 +229,12 @@ fn relay(client: Socket, options: &ProxyOptions, stop: &AtomicBool) -> Relayed {
         options,
         stop,
     };
+    if let Some(fault) = options
+        .fault
+        .filter(|fault| fault.at == 0 && fault.ends_both())
+    {
+        link.strike(fault, 0, &link.client);
+    }
     std::thread::scope(|scope| {
         let up = scope.spawn(|| link.pump(Direction::ToServer));
         let to_client = link.pump(Direction::ToClient);
@@ -268,7 +282,11 @@ impl Link<'_> {
                 }
             };
             let mut rest = &buffer[..count];
-            while !rest.is_empty() && !struck && self.state.load(Ordering::SeqCst) == OPEN {
+            let mut holding = false;
+            while !rest.is_empty()
+                && !struck
+                && (holding || self.state.load(Ordering::SeqCst) == OPEN)
+            {
                 let left = fault.map_or(u64::MAX, |fault| {
                     fault.at.saturating_sub(delivered.len() as u64)
                 });
@@ -276,6 +294,12 @@ impl Link<'_> {
                 let left = if left == 0 { u64::MAX } else { left };
                 let most = if self.options.trickle { 1 } else { rest.len() };
                 let piece = &rest[..most.min(usize::try_from(left).unwrap_or(usize::MAX))];
+                if fault.is_some_and(|fault| fault.ends_both() && piece.len() as u64 == left)
+                    && !holding
+                {
+                    self.state.store(HOLD, Ordering::SeqCst);
+                    holding = true;
+                }
                 match (&mut &*to).write(piece) {
                     Ok(sent) => {
                         delivered.extend_from_slice(&piece[..sent]);
@@ -292,7 +316,7 @@ impl Link<'_> {
                 }
             }
         }
-        if self.state.load(Ordering::SeqCst) != RESET {
+        if matches!(self.state.load(Ordering::SeqCst), OPEN | CUT) {
             let _ = to.shutdown(Shutdown::Write);
         }
         delivered

@@ -72,16 +72,17 @@ fn without_a_fault_nothing_is_lost() {
 fn exactly_so_many_octets_are_delivered() {
     for kind in [FaultKind::Cut, FaultKind::Reset] {
         for at in 0..=QUESTION.len() {
-            let (asked, _, end, relayed) = through(fault(kind, Direction::ToServer, at));
+            let (asked, heard, end, relayed) = through(fault(kind, Direction::ToServer, at));
+            assert!(heard.is_empty(), "{kind:?} at {at}: the answer was faster");
             assert_eq!(asked, &QUESTION[..at], "{kind:?} at {at} to the server");
             assert_eq!(relayed.to_server, asked);
-            assert_eq!(end.is_ok(), kind == FaultKind::Cut);
+            assert_eq!(end.is_ok(), kind == FaultKind::Cut, "{kind:?} at {at}");
         }
         for at in 0..=ANSWER.len() {
             let (_, heard, end, relayed) = through(fault(kind, Direction::ToClient, at));
             assert_eq!(heard, &ANSWER[..at], "{kind:?} at {at} to the client");
             assert_eq!(relayed.to_client, heard);
-            assert_eq!(end.is_ok(), kind == FaultKind::Cut);
+            assert_eq!(end.is_ok(), kind == FaultKind::Cut, "{kind:?} at {at}");
         }
     }
 }
