@@ -1,0 +1,205 @@
+//! The tokens of RFC 5322 section 3.2: atoms, quoted strings, comments and white space.
+
+use super::AddressError;
+
+/// How deep comments may nest. Nobody nests more than two or three; the header goes on to
+/// readers that recurse, and this keeps a hostile list from reaching their limits.
+pub const MAX_COMMENT_DEPTH: usize = 32;
+
+/// A position in a text that has passed [`Scanner::new`]; always on a character boundary.
+#[derive(Clone, Debug)]
+pub(super) struct Scanner<'a> {
+    text: &'a str,
+    pos: usize,
+}
+
+impl<'a> Scanner<'a> {
+    /// Refuses control characters, and line ends that fold nothing, before anything else looks at
+    /// the text: behind this, CR and LF are white space and cannot end a header or a command.
+    pub(super) fn new(text: &'a str) -> Result<Self, AddressError> {
+        let mut rest = text.char_indices();
+        while let Some((at, c)) = rest.next() {
+            let reason = match c {
+                '\t' => continue,
+                '\n' if rest.as_str().starts_with([' ', '\t']) => continue,
+                '\r' if rest.as_str().starts_with("\n ") || rest.as_str().starts_with("\n\t") => {
+                    continue;
+                }
+                '\n' | '\r' => {
+                    "a line end is allowed only as CRLF or LF before a space or tab (a folded line)"
+                }
+                c if c.is_control() => "a control character cannot stand in an address",
+                _ => continue,
+            };
+            return Err(AddressError::new(text, at, reason));
+        }
+        Ok(Self { text, pos: 0 })
+    }
+
+    pub(super) fn pos(&self) -> usize {
+        self.pos
+    }
+
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.pos).copied()
+    }
+
+    /// Steps over `byte`, which is ASCII, if it comes next.
+    pub(super) fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        if found {
+            self.pos = self.pos.saturating_add(1);
+        }
+        found
+    }
+
+    /// The text from `start` to here.
+    pub(super) fn since(&self, start: usize) -> &'a str {
+        self.text.get(start..self.pos).unwrap_or_default()
+    }
+
+    pub(super) fn fail<T>(&self, at: usize, reason: &'static str) -> Result<T, AddressError> {
+        Err(AddressError::new(self.text, at, reason))
+    }
+
+    /// Steps over white space and comments; says whether there were any.
+    pub(super) fn skip_cfws(&mut self) -> Result<bool, AddressError> {
+        let start = self.pos;
+        loop {
+            self.skip_while(is_white);
+            if self.peek() != Some(b'(') {
+                return Ok(self.pos > start);
+            }
+            self.skip_comment()?;
+        }
+    }
+
+    /// Steps over folding white space alone.
+    pub(super) fn skip_fws(&mut self) {
+        self.skip_while(is_white);
+    }
+
+    /// The atom that begins here; empty where none does.
+    pub(super) fn atom(&mut self) -> &'a str {
+        let start = self.pos;
+        self.skip_while(is_atext);
+        self.since(start)
+    }
+
+    /// The run of `dcontent` (RFC 5321 section 4.1.3) that begins here.
+    pub(super) fn dcontent(&mut self) -> &'a str {
+        let start = self.pos;
+        self.skip_while(|byte| byte.is_ascii_graphic() && !matches!(byte, b'[' | b'\\' | b']'));
+        self.since(start)
+    }
+
+    /// The content of the quoted string that begins here: unfolded, quoted pairs undone.
+    pub(super) fn quoted_string(&mut self) -> Result<String, AddressError> {
+        let open = self.pos;
+        self.eat(b'"');
+        let mut content = String::new();
+        loop {
+            let start = self.pos;
+            self.skip_while(|byte| !matches!(byte, b'"' | b'\\' | b'\r' | b'\n'));
+            content.push_str(self.since(start));
+            match self.peek() {
+                None => {
+                    return self.fail(
+                        open,
+                        "the quoted string that begins here has no closing quote",
+                    );
+                }
+                Some(b'\\') => content.push_str(self.quoted_pair()?),
+                Some(byte) => {
+                    self.eat(byte);
+                    if byte == b'"' {
+                        return Ok(content);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The character behind the backslash here.
+    fn quoted_pair(&mut self) -> Result<&'a str, AddressError> {
+        let backslash = self.pos;
+        self.eat(b'\\');
+        let start = self.pos;
+        match self.text.get(start..).and_then(|rest| rest.chars().next()) {
+            None => self.fail(backslash, "nothing follows the backslash"),
+            Some('\r' | '\n') => self.fail(backslash, "a backslash cannot quote a line end"),
+            Some(c) => {
+                self.pos = start.saturating_add(c.len_utf8());
+                Ok(self.since(start))
+            }
+        }
+    }
+
+    /// A counter instead of recursion: no depth can exhaust the stack.
+    fn skip_comment(&mut self) -> Result<(), AddressError> {
+        let open = self.pos;
+        let mut depth = 0_usize;
+        loop {
+            self.skip_while(|byte| !matches!(byte, b'(' | b')' | b'\\'));
+            match self.peek() {
+                None => {
+                    return self.fail(
+                        open,
+                        "the comment that begins here has no closing parenthesis",
+                    );
+                }
+                Some(b'\\') => {
+                    self.quoted_pair()?;
+                    continue;
+                }
+                Some(b'(') if depth == MAX_COMMENT_DEPTH => {
+                    return self.fail(self.pos, "comments are nested too deeply: 32 is the limit");
+                }
+                Some(b'(') => depth = depth.saturating_add(1),
+                Some(_) => depth = depth.saturating_sub(1),
+            }
+            self.pos = self.pos.saturating_add(1);
+            if depth == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn skip_while(&mut self, wanted: impl Fn(u8) -> bool) {
+        let rest = self.text.as_bytes().get(self.pos..).unwrap_or_default();
+        let run = rest
+            .iter()
+            .position(|&byte| !wanted(byte))
+            .unwrap_or(rest.len());
+        self.pos = self.pos.saturating_add(run);
+    }
+}
+
+/// Whether the text is one atom.
+pub(super) fn is_atom(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_atext)
+}
+
+/// The text as a quoted string (RFC 5322 section 3.2.4).
+pub(super) fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len().saturating_add(2));
+    quoted.push('"');
+    for c in text.chars() {
+        if matches!(c, '"' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(c);
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// Line ends have been found harmless by [`Scanner::new`].
+fn is_white(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// RFC 5322 section 3.2.3, and the octets of UTF-8 (RFC 6532 section 3.2).
+pub(super) fn is_atext(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte >= 0x80 || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
+}

@@ -1,0 +1,149 @@
+//! What holds for every input.
+
+use proptest::prelude::*;
+
+use crate::address::{Address, MAX_ADDR_SPEC, MAX_DOMAIN, MAX_LOCAL, parse_list, parse_mailbox};
+
+/// Pieces that make most texts nearly a list.
+fn pieces() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "a",
+        "B9",
+        "x.y",
+        "\"",
+        "\\",
+        "\"q r\"",
+        "\"\\\"\"",
+        "(",
+        ")",
+        "(c)",
+        "<",
+        ">",
+        "@",
+        "@",
+        "@x",
+        "a@x",
+        "<a@x>",
+        "[",
+        "]",
+        "[192.0.2.1]",
+        "[IPv6:::1]",
+        ":",
+        ";",
+        "G:",
+        ",",
+        ",",
+        ".",
+        "..",
+        " ",
+        "\t",
+        "\r\n ",
+        "\n\t",
+        "\r",
+        "\n",
+        "\0",
+        "ü",
+        "例え.jp",
+        "\u{a0}",
+        "\u{200b}",
+        "。",
+        "＠",
+        "ß",
+        "xn--",
+        "=?utf-8?q?x?=",
+        "postmaster",
+        "-",
+        "_",
+    ]);
+    prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
+}
+
+fn holds(text: &str) -> Result<(), TestCaseError> {
+    let _ = parse_mailbox(text);
+    let list = match parse_list(text) {
+        Ok(list) => list,
+        Err(error) => {
+            prop_assert!(text.is_char_boundary(error.position()));
+            prop_assert!(!error.to_string().chars().any(char::is_control));
+            return Ok(());
+        }
+    };
+    for address in &list {
+        address_holds(address, text)?;
+    }
+    let again: Vec<String> = list.iter().map(ToString::to_string).collect();
+    let again =
+        parse_list(&again.join(", ")).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    let parts = |a: &Address| {
+        (
+            a.addr_spec().to_owned(),
+            a.display_name().map(str::to_owned),
+        )
+    };
+    prop_assert_eq!(
+        list.iter().map(parts).collect::<Vec<_>>(),
+        again.iter().map(parts).collect::<Vec<_>>()
+    );
+    Ok(())
+}
+
+fn address_holds(address: &Address, text: &str) -> Result<(), TestCaseError> {
+    let spec = address.addr_spec();
+    prop_assert!(!spec.chars().any(char::is_control));
+    prop_assert!(!spec.is_empty() && spec.len() <= MAX_ADDR_SPEC);
+    prop_assert!(address.local().len() <= MAX_LOCAL && address.domain().len() <= MAX_DOMAIN);
+    prop_assert!(
+        !address
+            .domain()
+            .contains([' ', '<', '>', '@', ',', '"', '(', ')', '\\'])
+    );
+    if !address.local().starts_with('"') {
+        prop_assert!(
+            !address
+                .local()
+                .contains([' ', '<', '>', '@', ',', '"', '(', ')', '\\'])
+        );
+    }
+    match address.domain() {
+        "" => prop_assert!(spec.eq_ignore_ascii_case("postmaster")),
+        domain => prop_assert_eq!(spec, format!("{}@{domain}", address.local())),
+    }
+    prop_assert!(text.contains(address.source()));
+    if let Ok(ascii) = address.to_ascii() {
+        prop_assert!(ascii.is_ascii());
+        prop_assert!(parse_mailbox(&ascii).is_ok_and(|again| again.addr_spec() == ascii));
+    } else {
+        prop_assert!(!address.is_ascii());
+    }
+    // Its own source says the same.
+    let again =
+        parse_mailbox(address.source()).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    prop_assert_eq!(
+        (spec, address.display_name()),
+        (again.addr_spec(), again.display_name())
+    );
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn near_lists(text in pieces()) {
+        holds(&text)?;
+    }
+
+    #[test]
+    fn any_text(text in any::<String>()) {
+        holds(&text)?;
+    }
+
+    #[test]
+    fn any_name_and_local_part(name in "[^\\p{Cc}]{0,20}", local in "[^\\p{Cc}]{0,15}", domain in "[^\\p{Cc}]{1,12}") {
+        holds(&format!("{name} <{local}@{domain}>"))?;
+        let quoted = super::super::scanner::quote(&local);
+        let spec = super::one(&format!("{} <{quoted}@x>", super::super::scanner::quote(&name)));
+        prop_assert_eq!(spec.display_name().unwrap_or_default(), name);
+        prop_assert!(spec.local() == local || spec.local() == quoted);
+    }
+}
