@@ -51,7 +51,9 @@ pub(super) fn check_literal(content: &str) -> Result<(), &'static str> {
     }
     let is_ldh = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if tag.is_empty() || tag.ends_with('-') || !tag.bytes().all(is_ldh) {
-        return Err("the tag of a domain literal is made of letters, digits and inner hyphens");
+        return Err(
+            "the tag of a domain literal is made of letters, digits and hyphens, the last no hyphen",
+        );
     }
     if rest.is_empty() {
         return Err("nothing follows the tag of the domain literal");

@@ -8,11 +8,11 @@
 //! - control characters (`obs-NO-WS-CTL`, quoted ones too) and line ends that fold nothing are refused;
 //! - white space beyond ASCII is refused in a local part that is not quoted: it was pasted;
 //! - a name without a domain is refused, but for `postmaster` (RFC 5321 section 4.1.1.3);
-//! - a domain literal holds neither white space, quoted pairs nor UTF-8;
+//! - a domain literal holds no white space but at its ends, no quoted pairs, no UTF-8, no `<` and `>`;
 //! - comments nest at most [`MAX_COMMENT_DEPTH`] deep.
 //!
 //! An ASCII domain is checked for its dots and length only: whether `a_b` is a host is the
-//! server's to say.
+//! server's to say. Any other must have A-labels by UTS #46 with the STD3 rules.
 //!
 //! ```
 //! use smtpclient::address::parse_list;

@@ -86,10 +86,13 @@ impl<'a> Scanner<'a> {
         self.since(start)
     }
 
-    /// The run of `dcontent` (RFC 5321 section 4.1.3) that begins here.
+    /// The run of `dcontent` (RFC 5321 section 4.1.3) that begins here, but for `<` and `>`: they
+    /// would end the path for a server that does not know literals.
     pub(super) fn dcontent(&mut self) -> &'a str {
         let start = self.pos;
-        self.skip_while(|byte| byte.is_ascii_graphic() && !matches!(byte, b'[' | b'\\' | b']'));
+        self.skip_while(|byte| {
+            byte.is_ascii_graphic() && !matches!(byte, b'[' | b'\\' | b']' | b'<' | b'>')
+        });
         self.since(start)
     }
 

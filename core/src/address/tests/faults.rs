@@ -96,6 +96,7 @@ fn domain_literals() {
         ("a@[192. 0.2.1]", 8, "cannot stand in a domain literal"),
         ("a@[192.0.2.1\\]", 12, "cannot stand in a domain literal"),
         ("a@[[192.0.2.1]]", 3, "cannot stand in a domain literal"),
+        ("a@[tag:x>]", 8, "cannot stand in a domain literal"),
         ("a@[tag:ü]", 7, "cannot stand in a domain literal"),
         ("a@[IPv6:2001:db8::1::]", 2, "no IPv6"),
         ("a@[IPv6:fe80::1%eth0]", 2, "no IPv6"),

@@ -28,6 +28,8 @@ fn pieces() -> impl Strategy<Value = String> {
         "]",
         "[192.0.2.1]",
         "[IPv6:::1]",
+        "[t:",
+        "[t:x]",
         ":",
         ";",
         "G:",
