@@ -109,7 +109,7 @@ TURNED = {
     "routes": "getaddresses takes the commas of a route for separators; without the route it agrees",
 }
 
-SPLIT_WORD = re.compile(r'=\?(?:(?!\?=)\S)*[()<>@,;:\\"\[\]](?:(?!\?=)\S)*\?=')
+SPLIT_WORD = re.compile(r'=\?\w(?:(?!\?=).)*[()<>@,;:\\"\[\]](?:(?!\?=).)*\?=')
 
 
 def unfolded(text):
