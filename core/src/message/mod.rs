@@ -1,1 +1,45 @@
-//! x
+//! The token: a MIME part, a whole message or a part of one.
+//!
+//! A token is either *finished* (bytes, a file or a reader that is a message already, and is never encoded
+//! again) or *composed* here of parts, which are encoded for each server as it needs them.
+//!
+//! ```
+//! use smtpclient::message::{HeaderMode, Message};
+//!
+//! let mut message = Message::text("Gr\u{fc}\u{df}e\n");
+//! message.set_header("Subject", "Na\u{ef}ve", HeaderMode::Write)?;
+//! message.add_alternative_html("<p>Gr\u{fc}\u{df}e</p>")?;
+//! message.attach_bytes("notes.pdf", None, "%PDF-1.4")?;
+//! let text = String::from_utf8(message.to_bytes()?).unwrap();
+//! assert!(text.starts_with("Subject: =?utf-8?b?TmHDr3Zl?=\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed;\r\n"));
+//! # Ok::<(), smtpclient::error::Error>(())
+//! ```
+
+mod build;
+mod codec;
+mod field;
+mod finished;
+mod head;
+mod identity;
+mod outgoing;
+mod parameters;
+mod part;
+mod plan;
+mod quoted;
+mod source;
+mod stream;
+mod survey;
+#[cfg(test)]
+mod tests;
+mod token;
+mod words;
+
+pub use field::HeaderMode;
+pub use identity::{date, message_id};
+pub use outgoing::{Edits, Outgoing};
+pub use part::Encoding;
+pub use source::Reader;
+pub use token::Message;
+
+/// What is read and encoded at once: whole lines of base64, and less than 64 KiB of them.
+const PIECE: usize = 57 * 840;

@@ -1,0 +1,257 @@
+//! Whole messages in few calls: an HTML alternative, attachments, pictures within the HTML.
+
+use std::path::Path;
+
+use super::field::Fields;
+use super::identity::random_hex;
+use super::part::{Body, Part};
+use super::source::Source;
+use super::token::{Message, Token};
+use crate::error::Error;
+
+impl Message {
+    /// Adds the same content as HTML, in UTF-8. A text becomes `multipart/alternative`; where there are
+    /// attachments already it is the text before them that does.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) where there is no text to be an alternative to.
+    pub fn add_alternative_html(&mut self, html: &str) -> Result<(), Error> {
+        let part = self.composed_mut("an HTML alternative")?;
+        let media = part.media.clone();
+        let text = part.is("text/plain");
+        match &mut part.body {
+            Body::Parts(parts) if media.eq_ignore_ascii_case("multipart/alternative") => {
+                parts.push(Self::html(html))
+            }
+            Body::Parts(parts) => {
+                let first = parts.first_mut().ok_or_else(|| no_text(&media))?;
+                return first.add_alternative_html(html);
+            }
+            Body::Source(_) if text => wrap(part, "multipart/alternative", Self::html(html)),
+            _ => return Err(no_text(&media)),
+        }
+        Ok(())
+    }
+
+    /// Adds a part behind the others: what is not `multipart/mixed` yet becomes the first part of one.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for a finished message.
+    pub fn attach(&mut self, attachment: Self) -> Result<(), Error> {
+        let part = self.composed_mut("an attachment")?;
+        match &mut part.body {
+            Body::Parts(parts) if part.media.eq_ignore_ascii_case("multipart/mixed") => {
+                parts.push(attachment)
+            }
+            _ => wrap(part, "multipart/mixed", attachment),
+        }
+        Ok(())
+    }
+
+    /// Attaches a file, octet by octet, with its name and with the type that its extension stands for. It is
+    /// opened when it is sent.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for a path without a name, a name with control characters,
+    /// and a finished message.
+    pub fn attach_file(&mut self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let path = path.as_ref();
+        let attachment = file(
+            &name_of(path)?,
+            None,
+            "attachment",
+            Source::file(path.to_owned()),
+        )?;
+        self.attach(attachment)
+    }
+
+    /// Attaches octets under a name. Without a `content_type` it is the one that the extension of the name
+    /// stands for, or `application/octet-stream`.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for a name with control characters, a content type that is
+    /// none, and a finished message.
+    pub fn attach_bytes(
+        &mut self,
+        name: &str,
+        content_type: Option<&str>,
+        bytes: impl Into<Vec<u8>>,
+    ) -> Result<(), Error> {
+        let attachment = file(
+            name,
+            content_type,
+            "attachment",
+            Source::bytes(bytes.into()),
+        )?;
+        self.attach(attachment)
+    }
+
+    /// Adds a file that the HTML shows, and gives its Content-ID, which the HTML names as `cid:ID`. Without
+    /// `cid` a new one is made; give your own (`logo@example.org`) where the HTML was written before.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) where there is no HTML, for a `cid` that is none, and as
+    /// [`attach_file`](Self::attach_file).
+    pub fn inline_file(
+        &mut self,
+        path: impl AsRef<Path>,
+        cid: Option<&str>,
+    ) -> Result<String, Error> {
+        let path = path.as_ref();
+        self.inline(
+            file(
+                &name_of(path)?,
+                None,
+                "inline",
+                Source::file(path.to_owned()),
+            )?,
+            cid,
+        )
+    }
+
+    /// As [`inline_file`](Self::inline_file), with octets under a name.
+    ///
+    /// # Errors
+    /// As [`inline_file`](Self::inline_file) and [`attach_bytes`](Self::attach_bytes).
+    pub fn inline_bytes(
+        &mut self,
+        name: &str,
+        content_type: Option<&str>,
+        bytes: impl Into<Vec<u8>>,
+        cid: Option<&str>,
+    ) -> Result<String, Error> {
+        self.inline(
+            file(name, content_type, "inline", Source::bytes(bytes.into()))?,
+            cid,
+        )
+    }
+
+    fn inline(&mut self, mut picture: Self, cid: Option<&str>) -> Result<String, Error> {
+        let cid = match cid {
+            Some(cid) => check_cid(cid)?,
+            None => format!("{}@inline", random_hex()?),
+        };
+        let part = picture.composed_mut("a Content-ID")?;
+        part.fields
+            .set("Content-ID", &format!("<{cid}>"), super::HeaderMode::Write);
+        let root = self.composed_mut("an inline part")?;
+        let Some(html) = find_html(root) else {
+            return Err(Error::usage(
+                "there is no HTML that could show an inline part: add the HTML first",
+            ));
+        };
+        match &mut html.body {
+            Body::Parts(parts) => parts.push(picture),
+            _ => {
+                wrap(html, "multipart/related", picture);
+                // RFC 2387 3.1: the type of the part that is shown.
+                html.parameters
+                    .push(("type".to_owned(), "text/html".to_owned()));
+            }
+        }
+        Ok(cid)
+    }
+}
+
+/// Makes `part` the first part of a multipart. The fields that describe the content stay with the content
+/// (RFC 2045 9); the others, of the message, stay where they are.
+fn wrap(part: &mut Part, media: &str, second: Message) {
+    let outer = Part::new(media, Body::Parts(Vec::new()));
+    let mut inner = std::mem::replace(part, outer);
+    let (own, whole) = inner.fields.0.into_iter().partition(|field| {
+        field
+            .name
+            .get(..8)
+            .is_some_and(|start| start.eq_ignore_ascii_case("Content-"))
+    });
+    inner.fields = Fields(own);
+    part.fields = Fields(whole);
+    part.body = Body::Parts(vec![Message::composed(inner), second]);
+}
+
+/// The HTML, or the `multipart/related` around it.
+fn find_html(part: &mut Part) -> Option<&mut Part> {
+    let found = match &part.body {
+        Body::Source(_) => part.is("text/html"),
+        Body::Parts(parts) => part.is("multipart/related") && parts.first().is_some_and(is_html),
+        Body::Inner(_) => false,
+    };
+    if found {
+        return Some(part);
+    }
+    let Body::Parts(parts) = &mut part.body else {
+        return None;
+    };
+    parts
+        .iter_mut()
+        .find_map(|message| match message.composed_mut("") {
+            Ok(part) if !part.opaque => find_html(part),
+            _ => None,
+        })
+}
+
+fn is_html(message: &Message) -> bool {
+    matches!(message.token(), Token::Composed(part) if part.is("text/html"))
+}
+
+fn file(
+    name: &str,
+    content_type: Option<&str>,
+    disposition: &str,
+    source: Source,
+) -> Result<Message, Error> {
+    super::parameters::check("filename", name)?;
+    let guess = mime_guess::from_path(name)
+        .first_raw()
+        .unwrap_or("application/octet-stream");
+    // A message/rfc822 cannot be encoded (RFC 2046 5.2.1), and a file may be anything.
+    let guess = if guess.starts_with("message/") {
+        "application/octet-stream"
+    } else {
+        guess
+    };
+    let mut message = Message::part(content_type.unwrap_or(guess))?;
+    let part = message.composed_mut("a file")?;
+    part.opaque = true;
+    part.body = Body::Source(source);
+    let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
+    message.set_header(
+        "Content-Disposition",
+        &format!("{disposition}; filename=\"{quoted}\""),
+        super::HeaderMode::Write,
+    )?;
+    Ok(message)
+}
+
+fn name_of(path: &Path) -> Result<String, Error> {
+    let name = path
+        .file_name()
+        .ok_or_else(|| Error::usage(format!("the path {path:?} has no file name")))?;
+    Ok(name.to_string_lossy().into_owned())
+}
+
+fn check_cid(cid: &str) -> Result<String, Error> {
+    let cid = cid
+        .strip_prefix('<')
+        .and_then(|c| c.strip_suffix('>'))
+        .unwrap_or(cid);
+    let parts = cid.split_once('@');
+    let good = |text: &str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && !b"<>()@,;:\\\"[]".contains(&b))
+    };
+    if cid.len() > 250 || !parts.is_some_and(|(left, right)| good(left) && good(right)) {
+        return Err(Error::usage(format!(
+            "{cid:?} is no Content-ID: give one as logo@example.org (RFC 2392)"
+        )));
+    }
+    Ok(cid.to_owned())
+}
+
+fn no_text(media: &str) -> Error {
+    Error::usage(format!(
+        "{media} has no text that HTML could be an alternative to: start with Message::text()"
+    ))
+}

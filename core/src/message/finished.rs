@@ -1,0 +1,366 @@
+//! Finished messages: sent as they are, but for fields that go and fields that are put in front.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Cursor};
+use std::sync::Arc;
+
+use super::PIECE;
+use super::codec::Codec;
+use super::field::{Field, Fields, unique};
+use super::head::{Head, HeadParser, MAX_HEAD};
+use super::source::{Path, Place, Source, source};
+use super::stream::{Chain, Checked, Coded, Edited, Promise, Slice, Stream};
+use super::survey::{Census, Survey};
+use super::words;
+use super::{Edits, HeaderMode};
+use crate::content::{BodyKind, Form, Transfer};
+use crate::error::{Error, Kind, Step};
+
+const NAME: &str = "the message";
+
+/// A finished message and what was changed in its header section since.
+#[derive(Clone, Debug)]
+pub(super) struct Finished {
+    source: Source,
+    front: Fields,
+    removed: Vec<String>,
+}
+
+impl Finished {
+    pub(super) fn new(source: Source) -> Self {
+        Self {
+            source,
+            front: Fields::default(),
+            removed: Vec::new(),
+        }
+    }
+
+    /// Every field, unfolded: what was put in front, then the message's own.
+    pub(super) fn fields(&self) -> Result<Vec<Field>, Error> {
+        let mut fields = self.front.0.clone();
+        let mut add = |data: &[u8], head: &Head| {
+            let own = head.fields(data).map(|(name, value)| Field {
+                name: name.to_owned(),
+                value,
+            });
+            fields.extend(
+                own.filter(|f| !self.removed.iter().any(|r| r.eq_ignore_ascii_case(&f.name))),
+            );
+        };
+        match self.source.place()? {
+            Place::Memory(blob) => add(blob.bytes(), &blob.survey().head),
+            Place::Regular(file, _) => {
+                let (data, head, _) = file_head(file)?;
+                add(&data, &head);
+            }
+            Place::Stream(slot) => match slot.head()? {
+                Some((data, head)) => add(&data, &head),
+                None => {
+                    return Err(source(
+                        "the reader has nothing to give yet, so the header section is not known: \
+                         name the originator and the recipients"
+                            .to_owned(),
+                    ));
+                }
+            },
+        }
+        Ok(fields)
+    }
+
+    pub(super) fn names(&self) -> Result<Vec<String>, Error> {
+        Ok(unique(self.fields()?.iter().map(|f| f.name.as_str())))
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: &str, mode: HeaderMode) {
+        if mode != HeaderMode::Append {
+            self.removed.push(name.to_owned());
+        }
+        self.front.set(name, value, mode);
+    }
+
+    /// Looks through the message. `embedded`: it will be a part of another one.
+    pub(super) fn prepare(&self, edits: &Edits, embedded: bool) -> Result<Ready, Error> {
+        let mut front: Vec<Field> = edits.fields();
+        front.extend(
+            self.front
+                .0
+                .iter()
+                .filter(|f| !edits.removes(&f.name))
+                .cloned(),
+        );
+        let mut remove = self.removed.clone();
+        remove.extend(edits.remove.iter().cloned());
+        let edit = Edit {
+            front: render(&front, false)?,
+            remove,
+            embedded,
+        };
+        let mut ready = Ready {
+            source: self.source.clone(),
+            needs_utf8: !edit.front.is_ascii(),
+            front,
+            edit,
+            tail: None,
+            promise: Promise {
+                name: NAME,
+                no_nul: true,
+                ..Promise::default()
+            },
+            estimate: None,
+        };
+        match self.source.place()? {
+            Place::Memory(blob) => ready.known(blob.bytes(), blob.survey())?,
+            Place::Regular(file, length) => {
+                let (data, survey) = survey_file(file)?;
+                ready.known(&data, &survey)?;
+                ready.promise.length = Some(length);
+            }
+            Place::Stream(slot) => {
+                ready.promise.length = slot.length;
+                ready.estimate = slot.length;
+                if let Some((data, head)) = slot.head()? {
+                    let kept = ready.edit.kept(&head, &data);
+                    ready.needs_utf8 |= !kept.is_ascii();
+                    let gone = head.end.saturating_sub(kept.len()) as u64;
+                    ready.estimate = slot.length.map(|l| l.saturating_sub(gone));
+                }
+            }
+        }
+        Ok(ready)
+    }
+}
+
+/// The fields as they are written.
+pub(super) fn render(fields: &[Field], utf8: bool) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    for field in fields {
+        out.extend_from_slice(words::field(&field.name, &field.value, utf8)?.as_bytes());
+    }
+    Ok(out)
+}
+
+/// What becomes of a header section.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Edit {
+    /// Fields that are put in front, as they are written.
+    front: Vec<u8>,
+    remove: Vec<String>,
+    embedded: bool,
+}
+
+impl Edit {
+    /// The edited header section and all of `data` behind the old one.
+    pub(super) fn apply(&self, head: &Head, data: &[u8]) -> Vec<u8> {
+        let rest = data.get(head.end..).unwrap_or_default();
+        let mut out = self.front.clone();
+        out.extend_from_slice(&self.kept(head, data));
+        out.extend_from_slice(self.separator(head, data));
+        out.extend_from_slice(rest);
+        out
+    }
+
+    fn kept(&self, head: &Head, data: &[u8]) -> Vec<u8> {
+        let ranges = head.kept(data, &self.remove);
+        ranges
+            .into_iter()
+            .flat_map(|r| data.get(r).unwrap_or_default())
+            .copied()
+            .collect()
+    }
+
+    /// A message without a header section is all body: an empty line keeps it apart from what is put in
+    /// front. As a part of another message it also needs the one that a header section alone may lack.
+    fn separator(&self, head: &Head, data: &[u8]) -> &'static [u8] {
+        let headless = head.fields.is_empty() && !head.separated;
+        if headless && (self.embedded || !self.front.is_empty()) {
+            return b"\r\n";
+        }
+        let kept = head
+            .kept(data, &self.remove)
+            .last()
+            .map_or(0, |range| range.end);
+        let last = kept.checked_sub(1).and_then(|at| data.get(at));
+        // A field that went between a lone CR and a lone LF must not make one line end of them.
+        if last == Some(&b'\r') && data.get(head.end) == Some(&b'\n') {
+            return b"\n";
+        }
+        let bodiless = self.embedded && head.end == data.len();
+        match last {
+            Some(b'\r' | b'\n') if bodiless => b"\r\n",
+            Some(_) if bodiless => b"\r\n\r\n",
+            _ => b"",
+        }
+    }
+}
+
+/// A finished message that is ready to be sent.
+#[derive(Debug)]
+pub(super) struct Ready {
+    source: Source,
+    front: Vec<Field>,
+    edit: Edit,
+    pub(super) needs_utf8: bool,
+    /// What follows the fields in front, counted; `None` where it is read once.
+    tail: Option<Census>,
+    promise: Promise,
+    /// The size without the fields in front, where a reader says its length.
+    estimate: Option<u64>,
+}
+
+impl Ready {
+    /// `data` has at least the header section.
+    fn known(&mut self, data: &[u8], survey: &Survey) -> Result<(), Error> {
+        let head = data.get(..survey.head.end).unwrap_or_default();
+        let behind = |at: u64| at.saturating_add(survey.head.end as u64);
+        let nul = memchr::memchr(0, head)
+            .map(|at| at as u64)
+            .or(survey.rest.nul.map(behind));
+        if let Some(nul) = nul {
+            return Err(Error::usage(format!(
+                "the message has a NUL at octet {nul}, which no message may have (RFC 5322 4): encode that part"
+            )));
+        }
+        let kept = self.edit.kept(&survey.head, data);
+        self.needs_utf8 |= !kept.is_ascii();
+        let whole = data.get(
+            ..survey
+                .head
+                .end
+                .saturating_add(usize::from(survey.rest.length > 0)),
+        );
+        let mut tail = Census::of(&kept);
+        tail.update(self.edit.separator(&survey.head, whole.unwrap_or(data)));
+        tail.append(&survey.rest);
+        self.tail = Some(tail);
+        Ok(())
+    }
+
+    fn count(&self, transfer: Transfer) -> Result<Option<Census>, Error> {
+        let Some(tail) = &self.tail else {
+            return Ok(None);
+        };
+        let mut census = Census::of(&render(&self.front, transfer.utf8)?);
+        census.append(tail);
+        Ok(Some(census))
+    }
+
+    pub(super) fn form(&self, transfer: Transfer) -> Result<Form, Error> {
+        let count = self.count(transfer)?;
+        let eight_bit = match &count {
+            Some(census) => census.eight_bit,
+            None => transfer.eight_bit || self.needs_utf8,
+        };
+        if eight_bit && !transfer.eight_bit {
+            return Err(Error::new(
+                Kind::Unsupported,
+                Step::Setup,
+                "the message has 8-bit octets and the server does not offer 8BITMIME; a finished message is not \
+                 encoded again: encode it as quoted-printable or base64, or compose it here",
+            ));
+        }
+        let size = match &count {
+            Some(census) => Some(census.size()),
+            None => {
+                let front = render(&self.front, transfer.utf8)?.len() as u64;
+                self.estimate.map(|e| e.saturating_add(front))
+            }
+        };
+        let body = if eight_bit {
+            BodyKind::EightBitMime
+        } else {
+            BodyKind::SevenBit
+        };
+        Ok(Form { body, size })
+    }
+
+    /// The size in another message, and whether the last line is ended.
+    pub(super) fn embedded_size(&self, transfer: Transfer) -> Result<(Option<u64>, bool), Error> {
+        Ok(match self.count(transfer)? {
+            Some(census) => (Some(census.canonical()), census.ended()),
+            None => (self.form(transfer)?.size, true),
+        })
+    }
+
+    pub(super) fn open(&self, transfer: Transfer) -> Result<Stream, Error> {
+        let front = render(&self.front, transfer.utf8)?;
+        if let Source::Bytes(blob) = &self.source {
+            let head = &blob.survey().head;
+            let mut chain: VecDeque<Stream> = VecDeque::new();
+            chain.push_back(Box::new(Cursor::new(front)));
+            for range in head.kept(blob.bytes(), &self.edit.remove) {
+                chain.push_back(Box::new(Slice::new(Arc::clone(blob), range)));
+            }
+            chain.push_back(Box::new(Cursor::new(
+                self.edit.separator(head, blob.bytes()),
+            )));
+            chain.push_back(Box::new(Slice::new(
+                Arc::clone(blob),
+                head.end..blob.bytes().len(),
+            )));
+            return Ok(Box::new(Chain(chain)));
+        }
+        let mut promise = self.promise.clone();
+        promise.seven_bit = !transfer.eight_bit && self.tail.is_none();
+        let input = Checked::new(self.source.open()?, promise);
+        let edit = Edit {
+            front,
+            ..self.edit.clone()
+        };
+        Ok(Box::new(Edited::new(Box::new(input), edit)))
+    }
+
+    /// As [`open`](Self::open), with CRLF line ends.
+    pub(super) fn open_embedded(&self, transfer: Transfer) -> Result<Stream, Error> {
+        let stream = self.open(transfer)?;
+        if self.tail.is_some_and(|tail| !tail.bare()) {
+            return Ok(stream);
+        }
+        Ok(Box::new(Coded::new(
+            stream,
+            Codec::Lines { after_cr: false },
+        )))
+    }
+}
+
+/// The header section of a regular file, with what was read behind it, and the open rest.
+fn file_head(file: &Path) -> Result<(Vec<u8>, Head, impl BufRead + use<>), Error> {
+    let mut input = BufReader::with_capacity(PIECE, file.open()?);
+    let mut parser = HeadParser::default();
+    let mut data = Vec::new();
+    loop {
+        let piece = input.fill_buf().map_err(|e| file.error("read", &e))?;
+        let count = piece.len();
+        data.extend_from_slice(piece);
+        input.consume(count);
+        if let Some(head) = parser.advance(&data, count == 0) {
+            return Ok((data, head, input));
+        }
+        if data.len() > MAX_HEAD {
+            return Err(file.error("used", &HeadParser::too_long()));
+        }
+    }
+}
+
+fn survey_file(file: &Path) -> Result<(Vec<u8>, Survey), Error> {
+    let (data, head, mut input) = file_head(file)?;
+    let mut rest = Census::of(data.get(head.end..).unwrap_or_default());
+    count(file, &mut input, |piece| rest.update(piece))?;
+    Ok((data, Survey { head, rest }))
+}
+
+/// Shows every piece of a file to `each`.
+pub(super) fn count(
+    file: &Path,
+    input: &mut impl BufRead,
+    mut each: impl FnMut(&[u8]),
+) -> Result<(), Error> {
+    loop {
+        let piece = input.fill_buf().map_err(|e| file.error("read", &e))?;
+        if piece.is_empty() {
+            return Ok(());
+        }
+        each(piece);
+        let count = piece.len();
+        input.consume(count);
+    }
+}

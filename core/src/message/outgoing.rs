@@ -1,0 +1,112 @@
+//! A message on its way: what a delivery changes in it, and the form for each server.
+
+use std::io::{self, BufRead};
+
+use super::codec::canonical;
+use super::field::{self, Field};
+use super::plan::Node;
+use super::token::Message;
+use crate::content::{Content, Form, Transfer};
+use crate::error::{Error, Kind, Step};
+
+/// What a delivery changes in the header section of the message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edits {
+    /// Names of fields that go, folded lines included, whatever their case: `Bcc`, `Dcc`, ...
+    pub remove: Vec<String>,
+    /// Names and values of fields that are put in front, in this order. A value is unfolded text; it is
+    /// folded and encoded here.
+    pub add: Vec<(String, String)>,
+}
+
+impl Edits {
+    pub(super) fn fields(&self) -> Vec<Field> {
+        self.add
+            .iter()
+            .map(|(name, value)| Field {
+                name: name.clone(),
+                value: value.clone(),
+            })
+            .collect()
+    }
+
+    pub(super) fn removes(&self, name: &str) -> bool {
+        self.remove.iter().any(|r| r.eq_ignore_ascii_case(name))
+    }
+}
+
+/// A message that is ready to be sent, to one server after the other and any number of times, as far as
+/// its sources can be read again. It holds what it needs; the token it came from is free.
+#[derive(Debug)]
+pub struct Outgoing {
+    root: Node,
+}
+
+impl Outgoing {
+    pub(super) fn new(message: &Message, edits: &Edits) -> Result<Self, Error> {
+        for (name, value) in &edits.add {
+            field::check(name, value)?;
+        }
+        for name in &edits.remove {
+            field::check_name(name)?;
+        }
+        Ok(Self {
+            root: Node::new(message, edits, true, 0)?,
+        })
+    }
+
+    /// Writes the message with CRLF at the end of every line, the last one too, and gives its octets.
+    pub(super) fn write(
+        &mut self,
+        transfer: Transfer,
+        out: &mut dyn io::Write,
+    ) -> Result<u64, Error> {
+        self.form(transfer)?;
+        let mut input = self.open(transfer)?;
+        let failed = |verb: &str, e: &io::Error| {
+            Error::new(
+                Kind::Source,
+                Step::Setup,
+                format!("the message cannot be {verb}: {e}"),
+            )
+        };
+        let mut count = 0_u64;
+        let mut after_cr = false;
+        let mut ended = true;
+        let mut buffer = Vec::new();
+        loop {
+            let data = input.fill_buf().map_err(|e| failed("read", &e))?;
+            let data = data.get(..super::PIECE).unwrap_or(data);
+            if data.is_empty() {
+                break;
+            }
+            buffer.clear();
+            canonical(data, &mut after_cr, &mut buffer);
+            let taken = data.len();
+            input.consume(taken);
+            ended = buffer.last().map_or(ended, |last| *last == b'\n');
+            out.write_all(&buffer).map_err(|e| failed("written", &e))?;
+            count = count.saturating_add(buffer.len() as u64);
+        }
+        if !ended {
+            out.write_all(b"\r\n").map_err(|e| failed("written", &e))?;
+            count = count.saturating_add(2);
+        }
+        out.flush().map_err(|e| failed("written", &e))?;
+        Ok(count)
+    }
+}
+
+impl Content for Outgoing {
+    fn needs_utf8(&self) -> bool {
+        self.root.needs_utf8()
+    }
+
+    fn form(&self, transfer: Transfer) -> Result<Form, Error> {
+        self.root.form(transfer)
+    }
+
+    fn open(&mut self, transfer: Transfer) -> Result<Box<dyn BufRead + Send>, Error> {
+        self.root.open(transfer)
+    }
+}

@@ -1,0 +1,132 @@
+//! Parameters of Content-Type and Content-Disposition (RFC 2045 5.1, RFC 2231).
+
+use std::fmt::{self, Write};
+
+use email_encoding::headers::rfc2231;
+use email_encoding::headers::writer::EmailWriter;
+
+use super::words::{WIDTH, quoted, unescape};
+use crate::error::Error;
+
+/// Whether a parameter can be written: a name that is no token, or one with punctuation for a value
+/// outside printable ASCII, cannot.
+pub(super) fn check(name: &str, value: &str) -> Result<(), Error> {
+    let token = |b: u8| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?='*%".contains(&b);
+    if name.is_empty() || name.len() > 40 || !name.bytes().all(token) {
+        return Err(Error::usage(format!(
+            "{name:?} is no parameter name: a token of at most 40 characters is (RFC 2045 5.1)"
+        )));
+    }
+    if let Some(bad) = value.chars().find(|c| c.is_control()) {
+        return Err(Error::usage(format!(
+            "the parameter {name} has the control character {bad:?} in its value"
+        )));
+    }
+    if !name.bytes().all(|b| b.is_ascii_alphanumeric()) && (!value.is_ascii() || value.len() > 800)
+    {
+        return Err(Error::usage(format!(
+            "the parameter {name} can only have a short ASCII value, as its own name has punctuation"
+        )));
+    }
+    Ok(())
+}
+
+/// The value and its parameters; those that are not ASCII, or longer than a line, by RFC 2231.
+pub(super) fn write(
+    value: &str,
+    list: &[(String, String)],
+    w: &mut EmailWriter<'_>,
+) -> fmt::Result {
+    w.folding().write_str(value)?;
+    for (name, value) in list {
+        w.write_char(';')?;
+        let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
+        let length = name.len() + escaped.len() + "=\"\";".len();
+        let ascii = value.bytes().all(|b| matches!(b, b' '..=b'~'));
+        // Every reader knows boundary=, few know boundary*0=.
+        let whole = name.eq_ignore_ascii_case("boundary")
+            || !name.bytes().all(|b| b.is_ascii_alphanumeric());
+        if ascii && (whole || length < WIDTH) {
+            if w.line_len() + 1 + length > WIDTH {
+                w.new_line()?;
+            }
+            w.space();
+            write!(w, "{name}=\"{escaped}\"")?;
+        } else {
+            rfc2231::encode(name, value, w)?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) type Parameters = Vec<(String, String)>;
+
+/// `value; name=value; name="value"`. `None` where the text is something else.
+pub(super) fn parse(text: &str) -> Option<(&str, Parameters)> {
+    let (value, mut rest) = text.split_once(';').unwrap_or((text, ""));
+    if !value.is_ascii() {
+        return None;
+    }
+    let mut list = Vec::new();
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', ';']);
+        if rest.is_empty() {
+            return Some((value.trim(), list));
+        }
+        let (name, after) = rest.split_once('=')?;
+        let after = after.trim_start();
+        let (value, later) = if after.starts_with('"') {
+            let end = quoted(after.as_bytes(), 0, b'"');
+            (
+                unescape(after.get(1..end)?.strip_suffix('"')?),
+                after.get(end..)?,
+            )
+        } else {
+            let end = after.find([';', ' ', '\t']).unwrap_or(after.len());
+            (after.get(..end)?.to_owned(), after.get(end..)?)
+        };
+        // A parameter that is encoded already stays as it is.
+        check(name.trim(), &value).ok()?;
+        list.push((name.trim().to_owned(), value));
+        rest = later;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::words::{self, with_parameters};
+    use super::*;
+
+    fn field(name: &str, value: &str) -> String {
+        words::field(name, value, false).unwrap()
+    }
+
+    #[test]
+    fn parameters_are_encoded_and_boundaries_are_whole() {
+        assert_eq!(
+            field(
+                "Content-Disposition",
+                "attachment; filename=\"na\u{ef}ve \\\"x\\\".txt\""
+            ),
+            "Content-Disposition: attachment;\r\n filename*0*=utf-8''na%C3%AFve%20%22x%22.txt\r\n"
+        );
+        assert_eq!(
+            field("Content-Disposition", "inline;a=b ; c=d"),
+            "Content-Disposition: inline; a=\"b\"; c=\"d\"\r\n"
+        );
+        let boundary = "x".repeat(70);
+        let list = [
+            ("boundary".to_owned(), boundary.clone()),
+            ("x-y".to_owned(), "\"".to_owned()),
+        ];
+        assert_eq!(
+            with_parameters("Content-Type", "multipart/mixed", &list).unwrap(),
+            format!(
+                "Content-Type: multipart/mixed;\r\n boundary=\"{boundary}\";\r\n x-y=\"\\\"\"\r\n"
+            )
+        );
+        assert!(check("x-y", "\u{e9}").is_err());
+        assert!(check("x y", "z").is_err());
+        assert!(check("name", "a\nb").is_err());
+    }
+}

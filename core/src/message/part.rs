@@ -1,0 +1,249 @@
+//! Composed parts: what they are, and how they are encoded for a server.
+
+use std::io::BufReader;
+
+use super::PIECE;
+use super::codec::{Base64, Codec};
+use super::field::Fields;
+use super::finished::count;
+use super::quoted::{Counter, Quoted};
+use super::source::{Place, Source};
+use super::stream::{Checked, Coded, Promise, Stream};
+use super::survey::Census;
+use super::token::Message;
+use crate::content::{BodyKind, Transfer};
+use crate::error::Error;
+
+/// How the body of a part is sent (RFC 2045 6). All but `Base64` and `QuotedPrintable` are wishes: where the
+/// content or the server does not allow them the part is encoded, as with `Auto`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// Text as 7bit, or 8bit where the server takes it, or else as the shorter of quoted-printable and
+    /// base64; everything else, and attachments, as base64.
+    #[default]
+    Auto,
+    /// 7bit.
+    SevenBit,
+    /// 8bit, where the server offers 8BITMIME (RFC 6152).
+    EightBit,
+    /// quoted-printable.
+    QuotedPrintable,
+    /// base64.
+    Base64,
+    /// binary, where the server offers BINARYMIME (RFC 3030).
+    Binary,
+}
+
+/// A part that is put together here.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) fields: Fields,
+    /// `type/subtype`.
+    pub(super) media: String,
+    pub(super) parameters: Vec<(String, String)>,
+    pub(super) encoding: Encoding,
+    /// An attachment: text too arrives octet by octet, whatever ends its lines.
+    pub(super) opaque: bool,
+    pub(super) body: Body,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Body {
+    Source(Source),
+    Parts(Vec<Message>),
+    Inner(Box<Message>),
+}
+
+impl Part {
+    pub(super) fn new(media: &str, body: Body) -> Self {
+        Self {
+            fields: Fields::default(),
+            media: media.to_owned(),
+            parameters: Vec::new(),
+            encoding: Encoding::Auto,
+            opaque: false,
+            body,
+        }
+    }
+
+    pub(super) fn is(&self, media: &str) -> bool {
+        self.media.eq_ignore_ascii_case(media)
+    }
+
+    fn is_text(&self) -> bool {
+        self.media
+            .get(..5)
+            .is_some_and(|start| start.eq_ignore_ascii_case("text/"))
+    }
+}
+
+/// The Content-Transfer-Encoding of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coding {
+    SevenBit,
+    EightBit,
+    Binary,
+    Quoted,
+    Base64,
+}
+
+impl Coding {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::SevenBit => "7bit",
+            Self::EightBit => "8bit",
+            Self::Binary => "binary",
+            Self::Quoted => "quoted-printable",
+            Self::Base64 => "base64",
+        }
+    }
+
+    pub(super) fn kind(self) -> BodyKind {
+        match self {
+            Self::SevenBit | Self::Quoted | Self::Base64 => BodyKind::SevenBit,
+            Self::EightBit => BodyKind::EightBitMime,
+            Self::Binary => BodyKind::BinaryMime,
+        }
+    }
+}
+
+/// The body of a part, looked at as far as needed.
+#[derive(Debug)]
+pub(super) struct Leaf {
+    source: Source,
+    /// Line ends become CRLF (RFC 2046 4.1.1).
+    text: bool,
+    encoding: Encoding,
+    /// A file must still be so long when it is sent.
+    promised: Option<u64>,
+    length: Option<u64>,
+    census: Option<Census>,
+    quoted: Option<u64>,
+}
+
+impl Leaf {
+    pub(super) fn new(part: &Part, source: &Source) -> Result<Self, Error> {
+        let text = part.is_text() && !part.opaque;
+        let encoding = if part.opaque && part.encoding == Encoding::Auto {
+            Encoding::Base64
+        } else {
+            part.encoding
+        };
+        let mut leaf = Self {
+            source: source.clone(),
+            text,
+            encoding,
+            promised: None,
+            length: None,
+            census: None,
+            quoted: None,
+        };
+        let counts = text
+            || matches!(
+                encoding,
+                Encoding::SevenBit | Encoding::EightBit | Encoding::QuotedPrintable
+            );
+        match source.place()? {
+            Place::Memory(blob) => {
+                leaf.length = Some(blob.bytes().len() as u64);
+                leaf.census = counts.then(|| *blob.census());
+                if encoding == Encoding::QuotedPrintable || text && !leaf.stands(false) {
+                    leaf.quoted = Some(blob.quoted(text));
+                }
+            }
+            Place::Regular(file, length) => {
+                leaf.length = Some(length);
+                leaf.promised = Some(length);
+                if counts {
+                    let mut census = Census::default();
+                    let mut counter = Counter::new(text);
+                    let mut input = BufReader::with_capacity(PIECE, file.open()?);
+                    count(file, &mut input, |piece| {
+                        census.update(piece);
+                        counter.update(piece);
+                    })?;
+                    leaf.census = Some(census);
+                    leaf.quoted = Some(counter.finish());
+                }
+            }
+            Place::Stream(slot) => {
+                leaf.length = slot.length;
+                leaf.promised = slot.length;
+            }
+        }
+        Ok(leaf)
+    }
+
+    pub(super) fn coding(&self, transfer: Transfer) -> Coding {
+        match self.encoding {
+            Encoding::Base64 => Coding::Base64,
+            Encoding::QuotedPrintable => Coding::Quoted,
+            Encoding::Binary if transfer.binary => Coding::Binary,
+            Encoding::SevenBit if self.census.is_none() || self.stands(false) => Coding::SevenBit,
+            Encoding::EightBit if transfer.eight_bit && self.census.is_none() => Coding::EightBit,
+            Encoding::Auto if !self.text => Coding::Base64,
+            _ if self.stands(false) => Coding::SevenBit,
+            _ if transfer.eight_bit && self.stands(true) => Coding::EightBit,
+            _ if self.text && self.quoted <= self.base64() => Coding::Quoted,
+            _ => Coding::Base64,
+        }
+    }
+
+    /// The encoded octets, and whether they end a line.
+    pub(super) fn size(&self, coding: Coding) -> (Option<u64>, bool) {
+        let ended = self.text && self.census.is_none_or(|c| c.ended());
+        match coding {
+            Coding::Quoted => (self.quoted, ended),
+            Coding::Base64 => (self.base64(), self.length == Some(0)),
+            _ if self.text => (self.census.map(|c| c.canonical()), ended),
+            _ => (
+                self.length,
+                self.census.is_some_and(|c| c.ended()) || self.length == Some(0),
+            ),
+        }
+    }
+
+    pub(super) fn open(&self, coding: Coding) -> Result<Stream, Error> {
+        let lines = self.text && self.census.is_none_or(|c| c.bare());
+        let codec = match coding {
+            Coding::Quoted => Codec::Quoted(Quoted::new(self.text)),
+            Coding::Base64 => Codec::base64(lines),
+            _ if lines => Codec::Lines { after_cr: false },
+            _ => Codec::Identity,
+        };
+        let mut input = self.source.open()?;
+        if !matches!(self.source, Source::Bytes(_)) {
+            let identity = matches!(coding, Coding::SevenBit | Coding::EightBit);
+            let promise = Promise {
+                name: "the body of a part",
+                length: self.promised,
+                seven_bit: coding == Coding::SevenBit,
+                no_nul: identity,
+                lines: identity,
+            };
+            input = Box::new(Checked::new(input, promise));
+        }
+        Ok(if matches!(codec, Codec::Identity) {
+            input
+        } else {
+            Box::new(Coded::new(input, codec))
+        })
+    }
+
+    /// Whether the octets can be sent as they are.
+    fn stands(&self, eight_bit: bool) -> bool {
+        self.census.is_some_and(|c| {
+            c.nul.is_none()
+                && c.longest_line <= 998
+                && (eight_bit || !c.eight_bit)
+                && (self.text || !c.bare())
+        })
+    }
+
+    fn base64(&self) -> Option<u64> {
+        if !self.text {
+            return self.length.map(Base64::size);
+        }
+        self.census.map(|c| Base64::size(c.canonical()))
+    }
+}

@@ -1,0 +1,212 @@
+//! What must be known of octets before they are sent: how many, in which lines, and whether above 127.
+
+use std::sync::OnceLock;
+
+use super::head::Head;
+use super::quoted::Counter;
+
+/// Small enough for the passes over one piece to find it in the first cache.
+const STEP: usize = 16 * 1024;
+
+/// Counts octets as they will be on the wire, in any pieces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Census {
+    /// The octets as given.
+    pub(super) length: u64,
+    /// The first NUL.
+    pub(super) nul: Option<u64>,
+    /// Whether an octet is above 127.
+    pub(super) eight_bit: bool,
+    /// The longest line, without CRLF or LF.
+    pub(super) longest_line: u64,
+    cr: u64,
+    lf: u64,
+    crlf: u64,
+    line: u64,
+    last: Option<u8>,
+}
+
+impl Census {
+    pub(super) fn of(data: &[u8]) -> Self {
+        let mut census = Self::default();
+        census.update(data);
+        census
+    }
+
+    pub(super) fn update(&mut self, data: &[u8]) {
+        for piece in data.chunks(STEP) {
+            self.piece(piece);
+        }
+    }
+
+    /// Adds what was counted of octets that follow and start a line.
+    pub(super) fn append(&mut self, next: &Self) {
+        self.nul = self
+            .nul
+            .or_else(|| Some(self.length.saturating_add(next.nul?)));
+        self.length = self.length.saturating_add(next.length);
+        self.eight_bit |= next.eight_bit;
+        self.longest_line = self.longest_line.max(next.longest_line);
+        self.cr = self.cr.saturating_add(next.cr);
+        self.lf = self.lf.saturating_add(next.lf);
+        self.crlf = self.crlf.saturating_add(next.crlf);
+        self.line = next.line;
+        self.last = next.last.or(self.last);
+    }
+
+    /// The octets when every line ends in CRLF, the last line as it is.
+    pub(super) fn canonical(&self) -> u64 {
+        let bare = self
+            .cr
+            .saturating_add(self.lf)
+            .saturating_sub(self.crlf.saturating_mul(2));
+        self.length.saturating_add(bare)
+    }
+
+    /// Whether a CR or LF stands alone.
+    pub(super) fn bare(&self) -> bool {
+        self.canonical() != self.length
+    }
+
+    /// Whether the last line is ended.
+    pub(super) fn ended(&self) -> bool {
+        matches!(self.last, None | Some(b'\r' | b'\n'))
+    }
+
+    /// The octets on the wire: every line ends in CRLF, the last one too (RFC 1870, RFC 5321 4.1.1.4).
+    pub(super) fn size(&self) -> u64 {
+        self.canonical()
+            .saturating_add(if self.ended() { 0 } else { 2 })
+    }
+
+    fn piece(&mut self, piece: &[u8]) {
+        let Some(&last) = piece.last() else {
+            return;
+        };
+        if !self.eight_bit && !piece.is_ascii() {
+            self.eight_bit = true;
+        }
+        if self.nul.is_none() {
+            self.nul = memchr::memchr(0, piece).map(|at| self.length.saturating_add(at as u64));
+        }
+        let mut start = 0;
+        for at in memchr::memchr_iter(b'\n', piece) {
+            let before = if at == 0 {
+                self.last
+            } else {
+                piece.get(at - 1).copied()
+            };
+            let mut line = self.line.saturating_add((at - start) as u64);
+            if before == Some(b'\r') {
+                self.crlf += 1;
+                line = line.saturating_sub(1);
+            }
+            self.lf += 1;
+            self.longest_line = self.longest_line.max(line);
+            self.line = 0;
+            start = at + 1;
+        }
+        self.line = self.line.saturating_add((piece.len() - start) as u64);
+        self.longest_line = self
+            .longest_line
+            .max(self.line.saturating_sub(u64::from(last == b'\r')));
+        self.cr += memchr::memchr_iter(b'\r', piece).count() as u64;
+        self.length = self.length.saturating_add(piece.len() as u64);
+        self.last = Some(last);
+    }
+}
+
+/// A finished message, looked through once: its header section, and the rest counted.
+#[derive(Clone, Debug)]
+pub(super) struct Survey {
+    pub(super) head: Head,
+    pub(super) rest: Census,
+}
+
+/// Octets in memory, with what was found out about them, so that a token that is sent again costs nothing again.
+#[derive(Debug)]
+pub(super) struct Blob {
+    bytes: Vec<u8>,
+    census: OnceLock<Census>,
+    survey: OnceLock<Survey>,
+    quoted: [OnceLock<u64>; 2],
+}
+
+impl Blob {
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            census: OnceLock::new(),
+            survey: OnceLock::new(),
+            quoted: Default::default(),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(super) fn census(&self) -> &Census {
+        self.census.get_or_init(|| Census::of(&self.bytes))
+    }
+
+    pub(super) fn survey(&self) -> &Survey {
+        self.survey.get_or_init(|| {
+            let head = Head::parse(&self.bytes);
+            let rest = Census::of(self.bytes.get(head.end..).unwrap_or_default());
+            Survey { head, rest }
+        })
+    }
+
+    /// The octets as quoted-printable, of text or of anything else.
+    pub(super) fn quoted(&self, text: bool) -> u64 {
+        let [other, lines] = &self.quoted;
+        let cell = if text { lines } else { other };
+        *cell.get_or_init(|| {
+            let mut counter = Counter::new(text);
+            counter.update(&self.bytes);
+            counter.finish()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn slow(data: &[u8]) -> (u64, u64) {
+        let text: String = data.iter().map(|b| char::from(*b)).collect();
+        let lines = text.replace("\r\n", "\n").replace('\r', "\n");
+        let canonical = lines.len() + lines.matches('\n').count()
+            - lines.chars().filter(|c| *c > '\x7f').count();
+        let end = if lines.is_empty() || lines.ends_with('\n') {
+            0
+        } else {
+            2
+        };
+        (canonical as u64, canonical as u64 + end)
+    }
+
+    proptest! {
+        #[test]
+        fn any_pieces_count_as_the_whole(data in proptest::collection::vec(prop_oneof![
+            Just(b'\r'), Just(b'\n'), Just(b'a'), Just(0u8), Just(200u8)], 0..200), cut in 0usize..200) {
+            let whole = Census::of(&data);
+            let (a, b) = data.split_at(cut.min(data.len()));
+            let mut pieces = Census::of(a);
+            pieces.update(b);
+            prop_assert_eq!(whole, pieces);
+            prop_assert_eq!((whole.canonical(), whole.size()), slow(&data));
+            prop_assert_eq!(whole.nul, data.iter().position(|x| *x == 0).map(|x| x as u64));
+            let longest = data.split(|x| *x == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l).len()).max();
+            prop_assert_eq!(whole.longest_line, longest.unwrap_or(0) as u64);
+            if a.ends_with(b"\n") {
+                let mut sum = Census::of(a);
+                sum.append(&Census::of(b));
+                prop_assert_eq!(sum, whole);
+            }
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! Header fields as they are written: encoded words (RFC 2047), parameters (RFC 2231), folded lines.
+
+use std::fmt::{self, Write};
+
+use email_encoding::headers::rfc2047;
+use email_encoding::headers::writer::EmailWriter;
+
+use super::parameters;
+use crate::error::Error;
+
+/// The longest line that is allowed, without CRLF (RFC 5322 2.1.1).
+const LIMIT: usize = 998;
+
+/// A word of unstructured text from here on is encoded, as a line must be broken within it.
+const LONG_WORD: usize = 900;
+
+/// What `email-encoding` folds at.
+pub(super) const WIDTH: usize = 76;
+
+/// What the value of a field consists of.
+enum Syntax {
+    /// Mailboxes and groups: only display names and comments can be encoded.
+    Addresses,
+    /// A value with parameters.
+    Parameters,
+    /// Message-ids, dates and the like: nothing can be encoded.
+    Tokens,
+    /// Text.
+    Text,
+}
+
+const ADDRESSES: [&str; 20] = [
+    "From",
+    "Sender",
+    "Reply-To",
+    "To",
+    "Cc",
+    "Bcc",
+    "Dcc",
+    "Resent-From",
+    "Resent-Sender",
+    "Resent-Reply-To",
+    "Resent-To",
+    "Resent-Cc",
+    "Resent-Bcc",
+    "Resent-Dcc",
+    "Disposition-Notification-To",
+    "Return-Receipt-To",
+    "Errors-To",
+    "Mail-Followup-To",
+    "Mail-Reply-To",
+    "Apparently-To",
+];
+
+const TOKENS: [&str; 15] = [
+    "Message-ID",
+    "In-Reply-To",
+    "References",
+    "Date",
+    "Received",
+    "Return-Path",
+    "Content-ID",
+    "Resent-Date",
+    "Resent-Message-ID",
+    "Content-Transfer-Encoding",
+    "MIME-Version",
+    "DKIM-Signature",
+    "Auto-Submitted",
+    "List-Unsubscribe",
+    "List-ID",
+];
+
+impl Syntax {
+    fn of(name: &str) -> Self {
+        let is = |names: &[&str]| names.iter().any(|n| n.eq_ignore_ascii_case(name));
+        if is(&ADDRESSES) {
+            Self::Addresses
+        } else if is(&TOKENS) {
+            Self::Tokens
+        } else if is(&["Content-Type", "Content-Disposition"]) {
+            Self::Parameters
+        } else {
+            Self::Text
+        }
+    }
+}
+
+/// The whole field, folded, with its last CRLF. With `utf8` (RFC 6532) words are not encoded. Octets
+/// above 127 stay without `utf8` too where no encoding exists: in an addr-spec or a message-id.
+pub(super) fn field(name: &str, value: &str, utf8: bool) -> Result<String, Error> {
+    let value = value.trim_matches([' ', '\t']);
+    write(name, |w| match Syntax::of(name) {
+        Syntax::Addresses => addresses(value, utf8, w),
+        Syntax::Parameters => match parameters::parse(value) {
+            Some((first, list)) => parameters::write(first, &list, w),
+            None => text(value, utf8, w),
+        },
+        Syntax::Tokens => w.folding().write_str(value),
+        Syntax::Text => text(value, utf8, w),
+    })
+}
+
+/// A field of a value and its parameters.
+pub(super) fn with_parameters(
+    name: &str,
+    value: &str,
+    list: &[(String, String)],
+) -> Result<String, Error> {
+    write(name, |w| parameters::write(value, list, w))
+}
+
+fn write(
+    name: &str,
+    body: impl FnOnce(&mut EmailWriter<'_>) -> fmt::Result,
+) -> Result<String, Error> {
+    let mut out = format!("{name}:");
+    let length = out.len();
+    let result = body(&mut EmailWriter::new(&mut out, length, 1, true));
+    let longest = out.split("\r\n").map(str::len).max().unwrap_or(0);
+    if result.is_err() || longest > LIMIT {
+        return Err(Error::usage(format!(
+            "the header field {name} has a word too long for a line: {longest} octets, and {LIMIT} are allowed \
+             (RFC 5322 2.1.1)"
+        )));
+    }
+    out.push_str("\r\n");
+    Ok(out)
+}
+
+/// Unstructured text. Words that must be encoded are encoded together with the spaces between them, as a
+/// reader drops those between encoded words (RFC 2047 6.2).
+fn text(value: &str, utf8: bool, w: &mut EmailWriter<'_>) -> fmt::Result {
+    let must = |word: &&str| !utf8 && !word.is_ascii() || word.len() > LONG_WORD;
+    let words: Vec<&str> = value.split(' ').collect();
+    let mut rest = words.as_slice();
+    while let Some((first, after)) = rest.split_first() {
+        if must(first) {
+            let stretch = rest
+                .iter()
+                .take_while(|word| must(word) || word.is_empty())
+                .count();
+            let whole = rest.get(..stretch).unwrap_or_default();
+            let spaces = whole
+                .iter()
+                .rev()
+                .take_while(|word| word.is_empty())
+                .count();
+            let (now, later) = rest.split_at(stretch - spaces);
+            rfc2047::encode(&now.join(" "), w)?;
+            rest = later;
+        } else {
+            w.folding().write_str(first)?;
+            rest = after;
+        }
+        if !rest.is_empty() {
+            w.space();
+        }
+    }
+    Ok(())
+}
+
+/// An address list: display names, group names and comments are encoded where they must be, the rest is
+/// written as it is.
+fn addresses(value: &str, utf8: bool, w: &mut EmailWriter<'_>) -> fmt::Result {
+    let bytes = value.as_bytes();
+    let part = |from: usize, to: usize| value.get(from..to).unwrap_or_default();
+    let (mut start, mut at) = (0, 0);
+    while let Some(&octet) = bytes.get(at) {
+        match octet {
+            b'"' => at = quoted(bytes, at, b'"'),
+            b'[' => at = quoted(bytes, at, b']'),
+            b'(' => {
+                let end = comment(bytes, at);
+                if !utf8 && !part(at, end).is_ascii() {
+                    spaced(part(start, at), w)?;
+                    commented(part(at, end), w)?;
+                    start = end;
+                }
+                at = end;
+            }
+            b'<' => {
+                phrase(part(start, at), utf8, w)?;
+                let end = quoted(bytes, at, b'>');
+                word(part(at, end), w)?;
+                (start, at) = (end, end);
+            }
+            b':' => {
+                phrase(part(start, at), utf8, w)?;
+                w.write_char(':')?;
+                at += 1;
+                start = at;
+            }
+            b',' | b';' => {
+                spaced(part(start, at), w)?;
+                w.write_char(char::from(octet))?;
+                at += 1;
+                start = at;
+            }
+            _ => at += 1,
+        }
+    }
+    spaced(part(start, bytes.len()), w)
+}
+
+/// Behind the `close` of what opens at `at`; quoted pairs, and within angle brackets quoted strings, are passed over.
+pub(super) fn quoted(bytes: &[u8], mut at: usize, close: u8) -> usize {
+    at += 1;
+    while let Some(&octet) = bytes.get(at) {
+        match octet {
+            b'\\' => at += 2,
+            b'"' if close == b'>' => at = quoted(bytes, at, b'"'),
+            _ if octet == close => return at + 1,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+/// Behind the comment that opens at `at`, nested ones included.
+fn comment(bytes: &[u8], mut at: usize) -> usize {
+    let mut depth = 0_usize;
+    while let Some(&octet) = bytes.get(at) {
+        match octet {
+            b'\\' => at += 1,
+            b'(' => depth += 1,
+            b')' if depth <= 1 => return at + 1,
+            b')' => depth -= 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+/// Text as it is, folded at the spaces outside quoted strings.
+fn spaced(text: &str, w: &mut EmailWriter<'_>) -> fmt::Result {
+    let (mut start, mut at) = (0, 0);
+    while let Some(&octet) = text.as_bytes().get(at) {
+        match octet {
+            b'"' => at = quoted(text.as_bytes(), at, b'"'),
+            b' ' => {
+                word(text.get(start..at).unwrap_or_default(), w)?;
+                w.space();
+                at += 1;
+                start = at;
+            }
+            _ => at += 1,
+        }
+    }
+    word(text.get(start..).unwrap_or_default(), w)
+}
+
+/// A word in one piece, on a new line where it does not fit and a space comes before it.
+fn word(text: &str, w: &mut EmailWriter<'_>) -> fmt::Result {
+    if text.is_empty() {
+        return Ok(());
+    }
+    if text.len() > LONG_WORD {
+        return w.folding().write_str(text);
+    }
+    if has_space(w) && w.line_len() > 1 && w.projected_line_len() + text.len() > WIDTH {
+        w.new_line()?;
+    }
+    w.write_str(text)
+}
+
+fn has_space(w: &EmailWriter<'_>) -> bool {
+    w.projected_line_len() > w.line_len()
+}
+
+/// A display name or the name of a group, with the white space around it.
+fn phrase(text: &str, utf8: bool, w: &mut EmailWriter<'_>) -> fmt::Result {
+    let name = text.trim_matches([' ', '\t']);
+    if utf8 || name.is_ascii() {
+        return spaced(text, w);
+    }
+    if !has_space(w) {
+        w.space();
+    }
+    rfc2047::encode(&unquote(name), w)?;
+    w.space();
+    Ok(())
+}
+
+fn commented(text: &str, w: &mut EmailWriter<'_>) -> fmt::Result {
+    let inner = text.strip_prefix('(').unwrap_or(text);
+    w.write_char('(')?;
+    rfc2047::encode(&unescape(inner.strip_suffix(')').unwrap_or(inner)), w)?;
+    w.write_char(')')
+}
+
+/// The words of a phrase without the quotes: white space between them counts as one space.
+fn unquote(phrase: &str) -> String {
+    let mut out = String::new();
+    let (mut quote, mut pair) = (false, false);
+    for c in phrase.chars() {
+        match c {
+            _ if pair => {
+                out.push(c);
+                pair = false;
+            }
+            '\\' => pair = true,
+            '"' => quote = !quote,
+            ' ' | '\t' if !quote && out.ends_with(' ') => {}
+            '\t' if !quote => out.push(' '),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+pub(super) fn unescape(text: &str) -> String {
+    let mut out = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        out.extend(if c == '\\' { chars.next() } else { Some(c) });
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(name: &str, value: &str) -> String {
+        field(name, value, false).unwrap()
+    }
+
+    #[test]
+    fn text_is_encoded_word_by_word() {
+        assert_eq!(write("Subject", "plain  text"), "Subject: plain  text\r\n");
+        assert_eq!(
+            write("Subject", "a gr\u{fc}n b"),
+            "Subject: a =?utf-8?b?Z3LDvG4=?= b\r\n"
+        );
+        assert_eq!(
+            write("Subject", "\u{e9} \u{e8}  b"),
+            "Subject: =?utf-8?b?w6kgw6g=?=  b\r\n"
+        );
+        assert_eq!(
+            field("Subject", "gr\u{fc}n", true).unwrap(),
+            "Subject: gr\u{fc}n\r\n"
+        );
+        assert_eq!(
+            write("Subject", "=?utf-8?q?x?="),
+            "Subject: =?utf-8?q?x?=\r\n"
+        );
+        assert_eq!(write("Subject", ""), "Subject: \r\n");
+    }
+
+    #[test]
+    fn addresses_keep_all_but_the_names() {
+        assert_eq!(
+            write(
+                "To",
+                "J\u{f6}rg B <a@b.c>, \"M\u{fc}ller, X\" <\"x y\"@b.c>,d@e.f (\u{e4} \\) b), \"P, Q\" <p@q.r>"
+            ),
+            "To: =?utf-8?b?SsO2cmcgQg==?= <a@b.c>, =?utf-8?b?TcO8bGxlciwgWA==?=\r\n <\"x y\"@b.c>,d@e.f \
+             (=?utf-8?b?w6QgKSBi?=), \"P, Q\" <p@q.r>\r\n"
+        );
+        assert_eq!(
+            write("Cc", "Gr\u{fc}n: a@b.c,d@e.f;"),
+            "Cc: =?utf-8?b?R3LDvG4=?= : a@b.c,d@e.f;\r\n"
+        );
+        assert_eq!(write("From", "\"a \u{e9}"), "From: \"a \u{e9}\r\n");
+        assert_eq!(write("From", "\u{f6}@b.c"), "From: \u{f6}@b.c\r\n");
+        let quoted = format!("\"{}\"", "a b".repeat(21));
+        assert_eq!(
+            write("From", &format!("x@y.z, {quoted} <a@b.c>")),
+            format!("From: x@y.z,\r\n {quoted} <a@b.c>\r\n")
+        );
+        assert_eq!(
+            write("From", &"x@y.z, ".repeat(400))
+                .split("\r\n")
+                .map(str::len)
+                .max(),
+            Some(77)
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_panics_and_no_line_is_long(name in "(Subject|To|Content-Disposition|References|X)", value in "\\PC{0,300}") {
+            for utf8 in [true, false] {
+                if let Ok(text) = field(&name, &value, utf8) {
+                    proptest::prop_assert!(text.ends_with("\r\n"));
+                    let body = text.trim_end_matches("\r\n");
+                    for (i, line) in body.split("\r\n").enumerate() {
+                        proptest::prop_assert!(line.len() <= 998 && !line.contains(['\r', '\n']));
+                        proptest::prop_assert!(i == 0 || line.starts_with([' ', '\t']) && !line.trim().is_empty());
+                    }
+                }
+            }
+        }
+    }
+}
