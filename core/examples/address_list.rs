@@ -13,11 +13,7 @@ fn main() -> io::Result<()> {
     for text in input.split('\0') {
         match parse_list(text) {
             Ok(list) => println!("[{}]", list.iter().map(row).collect::<Vec<_>>().join(", ")),
-            Err(error) => println!(
-                "{{\"at\": {}, \"reason\": {}}}",
-                error.position(),
-                json(error.reason())
-            ),
+            Err(error) => println!("{{\"at\": {}, \"reason\": {}}}", error.position(), json(error.reason())),
         }
     }
     Ok(())
@@ -35,10 +31,5 @@ fn row(address: &Address) -> String {
 
 /// Only a tab, the quote and the backslash need an escape: an address holds no other control characters.
 fn json(text: &str) -> String {
-    format!(
-        "\"{}\"",
-        text.replace('\\', "\\\\")
-            .replace('"', "\\\"")
-            .replace('\t', "\\t")
-    )
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\t', "\\t"))
 }

@@ -120,6 +120,11 @@ impl Link {
         self.engine.timeout()
     }
 
+    /// Whether a caller's reader had no bytes when it was last asked.
+    pub fn waits_for_source(&self) -> bool {
+        self.engine.waits_for_source()
+    }
+
     /// Changes whenever the clock of [`timeout`](Self::timeout) starts anew.
     pub fn progress(&self) -> u64 {
         self.engine.progress()

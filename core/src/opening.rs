@@ -120,9 +120,22 @@ impl Opening {
         if self.security.first { self.secure(link) } else { Ok(()) }
     }
 
-    /// Says EHLO again, on a session that was greeted before.
-    pub fn resume(&mut self, link: &mut Link) {
+    /// Goes on from wherever verbs have led to: EHLO if it was not said, TLS and login if they are wanted and
+    /// were not had.
+    pub fn resume(&mut self, link: &mut Link, logged_in: bool) -> Progress {
+        if logged_in {
+            self.credentials = None;
+        }
+        if link.engine().is_introduced() {
+            return self.introduced(link);
+        }
         self.hello(link);
+        Progress::Going
+    }
+
+    /// Goes on with the login alone, whatever is wanted of TLS.
+    pub fn log_in(&mut self, link: &mut Link) -> Progress {
+        self.begin_login(link)
     }
 
     /// Takes an answer of the engine and asks for what follows. Answers to other requests are ignored.

@@ -72,6 +72,13 @@ pub struct Attempt {
     pub error: Option<Error>,
 }
 
+impl Attempt {
+    /// An attempt of which only the server is known.
+    pub fn new(server: impl Into<String>) -> Self {
+        Self { server: server.into(), peer: None, tls: None, policy: None, logins: Vec::new(), error: None }
+    }
+}
+
 /// The result of sending one message.
 ///
 /// As a list it is the list of the refused recipients ([`refused`](Self::refused)); the rest is what is

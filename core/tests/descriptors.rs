@@ -8,33 +8,27 @@ use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use smtpclient::net::{Cancel, DialOptions, Limits, Proxy, Stream, Target, dial};
+use smtpclient::cancel::Cancel;
+use smtpclient::net::{DialOptions, Limits, Proxy, Stream, dial};
+use smtpclient::server::Target;
 
 fn open_descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 fn tcp(host: &str, port: u16) -> Target {
-    Target::Tcp {
-        host: host.to_owned(),
-        port,
-    }
+    Target::Tcp { host: host.to_owned(), port }
 }
 
 #[test]
 fn failed_dials_leave_no_descriptor() {
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     // Answers nothing: its backlog is full.
     let hole = TcpListener::bind("127.0.0.1:0").unwrap();
     rustix::net::listen(hole.as_fd(), 0).unwrap();
     let address = hole.local_addr().unwrap();
-    let _filler: Vec<_> = (0..4)
-        .map(|_| std::net::TcpStream::connect_timeout(&address, Duration::from_millis(50)))
-        .collect();
+    let _filler: Vec<_> =
+        (0..4).map(|_| std::net::TcpStream::connect_timeout(&address, Duration::from_millis(50))).collect();
     // A proxy that refuses SOCKS and HTTP alike.
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy_port = proxy.local_addr().unwrap().port();
@@ -47,24 +41,15 @@ fn failed_dials_leave_no_descriptor() {
         proxy: Some(Proxy::parse(&format!("{scheme}://127.0.0.1:{proxy_port}")).unwrap()),
         ..DialOptions::default()
     };
-    let short = || DialOptions {
-        connect_timeout: Duration::from_millis(5),
-        ..DialOptions::default()
-    };
+    let short = || DialOptions { connect_timeout: Duration::from_millis(5), ..DialOptions::default() };
     let before_deadline = || {
         let limits = Limits {
             deadline: Some(Instant::now() + Duration::from_millis(20)),
             cancel: Some(Cancel::new()),
         };
-        DialOptions {
-            limits,
-            ..DialOptions::default()
-        }
+        DialOptions { limits, ..DialOptions::default() }
     };
-    let elsewhere = || DialOptions {
-        local_address: Some([192, 0, 2, 1].into()),
-        ..DialOptions::default()
-    };
+    let elsewhere = || DialOptions { local_address: Some([192, 0, 2, 1].into()), ..DialOptions::default() };
 
     let round = || {
         for (target, options) in [
@@ -76,10 +61,7 @@ fn failed_dials_leave_no_descriptor() {
             (tcp("localhost", address.port()), before_deadline()),
             (tcp("mail.example", 25), through("socks5")),
             (tcp("mail.example", 25), through("http")),
-            (
-                Target::Unix("/nonexistent/socket".into()),
-                DialOptions::default(),
-            ),
+            (Target::Unix("/nonexistent/socket".into()), DialOptions::default()),
         ] {
             dial(&target, &options).unwrap_err();
         }
@@ -96,9 +78,5 @@ fn failed_dials_leave_no_descriptor() {
     while open_descriptors() > before && Instant::now() < end {
         thread::sleep(Duration::from_millis(10));
     }
-    assert!(
-        open_descriptors() <= before,
-        "{before} before, {} after 250 failures",
-        open_descriptors()
-    );
+    assert!(open_descriptors() <= before, "{before} before, {} after 250 failures", open_descriptors());
 }

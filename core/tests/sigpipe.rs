@@ -9,17 +9,14 @@ use std::process::{Command, ExitStatus};
 use std::thread;
 use std::time::Duration;
 
-use smtpclient::net::{DialOptions, Stream, Target, dial};
+use smtpclient::net::{DialOptions, Stream, dial};
+use smtpclient::server::Target;
 
 const TASK: &str = "SMTPCLIENT_SIGPIPE_TASK";
 
 #[test]
 fn writing_to_a_closed_connection_does_not_kill() {
-    assert_eq!(
-        in_a_child("plain").signal(),
-        Some(libc::SIGPIPE),
-        "the child would not die of it"
-    );
+    assert_eq!(in_a_child("plain").signal(), Some(libc::SIGPIPE), "the child would not die of it");
     assert!(in_a_child("library").success());
 }
 
@@ -50,10 +47,7 @@ fn child() {
 
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let target = Target::Tcp {
-        host: "127.0.0.1".to_owned(),
-        port,
-    };
+    let target = Target::Tcp { host: "127.0.0.1".to_owned(), port };
     let stream = dial(&target, &DialOptions::default()).unwrap();
     drop(listener.accept().unwrap());
     write_until_error(stream);

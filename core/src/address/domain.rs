@@ -12,9 +12,7 @@ pub(super) fn to_a_labels(domain: &str) -> Option<Cow<'_, str>> {
     }
     // STD3: a full-width `@` or comma must not turn into a plain one.
     let (deny, hyphens) = (AsciiDenyList::STD3, Hyphens::CheckFirstLast);
-    Uts46::new()
-        .to_ascii(domain.as_bytes(), deny, hyphens, DnsLength::Verify)
-        .ok()
+    Uts46::new().to_ascii(domain.as_bytes(), deny, hyphens, DnsLength::Verify).ok()
 }
 
 /// The domain in U-labels, mapped as UTS #46 says (dots, case, width), as RFC 6531 wants it on the
@@ -35,9 +33,9 @@ pub(super) fn check_literal(content: &str) -> Result<(), &'static str> {
     let Some((tag, rest)) = content.split_once(':') else {
         return match content.parse::<Ipv4Addr>() {
             Ok(_) => Ok(()),
-            Err(_) => Err(
-                "the domain literal is no IPv4 address; others need a tag, as in [IPv6:2001:db8::1]",
-            ),
+            Err(_) => {
+                Err("the domain literal is no IPv4 address; others need a tag, as in [IPv6:2001:db8::1]")
+            }
         };
     };
     if tag.eq_ignore_ascii_case("IPv6") {
@@ -51,9 +49,7 @@ pub(super) fn check_literal(content: &str) -> Result<(), &'static str> {
     }
     let is_ldh = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     if tag.is_empty() || tag.ends_with('-') || !tag.bytes().all(is_ldh) {
-        return Err(
-            "the tag of a domain literal is made of letters, digits and hyphens, the last no hyphen",
-        );
+        return Err("the tag of a domain literal is made of letters, digits and hyphens, the last no hyphen");
     }
     if rest.is_empty() {
         return Err("nothing follows the tag of the domain literal");

@@ -21,11 +21,7 @@ impl AddressError {
     /// A fault of `text` at the octet `position`.
     pub(super) fn new(text: &str, position: usize, reason: &'static str) -> Self {
         let (before, after) = text.split_at_checked(position).unwrap_or((text, ""));
-        let start = before
-            .char_indices()
-            .rev()
-            .nth(CONTEXT)
-            .map(|(at, c)| at.saturating_add(c.len_utf8()));
+        let start = before.char_indices().rev().nth(CONTEXT).map(|(at, c)| at.saturating_add(c.len_utf8()));
         let end = after.char_indices().nth(CONTEXT).map(|(at, _)| at);
         let excerpt = [
             start.map_or("", |_| "…"),
@@ -33,11 +29,7 @@ impl AddressError {
             end.and_then(|at| after.get(..at)).unwrap_or(after),
             end.map_or("", |_| "…"),
         ];
-        Self {
-            excerpt: excerpt.concat(),
-            position,
-            reason,
-        }
+        Self { excerpt: excerpt.concat(), position, reason }
     }
 
     /// The text around the fault, as it was given; `…` marks where it was cut.
@@ -58,11 +50,7 @@ impl AddressError {
 
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "address {:?}, at octet {}: {}",
-            self.excerpt, self.position, self.reason
-        )
+        write!(f, "address {:?}, at octet {}: {}", self.excerpt, self.position, self.reason)
     }
 }
 

@@ -93,9 +93,7 @@ impl Address {
     /// The domain, or a literal in its brackets; empty only for `postmaster` alone. An ASCII domain
     /// is as it was given, any other is in U-labels as UTS #46 maps them.
     pub fn domain(&self) -> &str {
-        self.spec
-            .get(self.local_len.saturating_add(1)..)
-            .unwrap_or_default()
+        self.spec.get(self.local_len.saturating_add(1)..).unwrap_or_default()
     }
 
     /// What stands between `<` and `>` in MAIL and RCPT: `local@domain` without comments, white
@@ -141,8 +139,8 @@ impl Address {
         if !self.local().is_ascii() {
             return Err(unsupported("its local part is not ASCII"));
         }
-        let domain = domain::to_a_labels(self.domain())
-            .ok_or_else(|| unsupported("its domain has no A-labels"))?;
+        let domain =
+            domain::to_a_labels(self.domain()).ok_or_else(|| unsupported("its domain has no A-labels"))?;
         let spec = format!("{}@{domain}", self.local());
         if spec.len() > MAX_ADDR_SPEC {
             return Err(unsupported("in A-labels it is longer than 254 octets"));

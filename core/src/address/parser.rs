@@ -7,10 +7,7 @@ use super::{Address, AddressError, MAX_ADDR_SPEC, MAX_DOMAIN, MAX_LOCAL, domain}
 
 /// See [`super::parse_list`].
 pub(super) fn list(text: &str) -> Result<Vec<Address>, AddressError> {
-    let mut parser = Parser {
-        scanner: Scanner::new(text)?,
-        group: None,
-    };
+    let mut parser = Parser { scanner: Scanner::new(text)?, group: None };
     let mut addresses = Vec::new();
     loop {
         let start = parser.scanner.pos();
@@ -28,28 +25,17 @@ pub(super) fn list(text: &str) -> Result<Vec<Address>, AddressError> {
 
 /// See [`super::parse_mailbox`].
 pub(super) fn mailbox(text: &str) -> Result<Address, AddressError> {
-    let mut parser = Parser {
-        scanner: Scanner::new(text)?,
-        group: None,
-    };
+    let mut parser = Parser { scanner: Scanner::new(text)?, group: None };
     parser.scanner.skip_cfws()?;
     if parser.scanner.peek().is_none() {
-        return parser.scanner.fail(
-            parser.scanner.pos(),
-            "there is no address: one mailbox is wanted",
-        );
+        return parser.scanner.fail(parser.scanner.pos(), "there is no address: one mailbox is wanted");
     }
     let Some(address) = parser.element(0)? else {
-        return parser
-            .scanner
-            .fail(0, "this is a group: one mailbox is wanted");
+        return parser.scanner.fail(0, "this is a group: one mailbox is wanted");
     };
     match parser.scanner.peek() {
         None => Ok(address),
-        Some(_) => parser.scanner.fail(
-            parser.scanner.pos(),
-            "one mailbox is wanted, and more follows",
-        ),
+        Some(_) => parser.scanner.fail(parser.scanner.pos(), "one mailbox is wanted, and more follows"),
     }
 }
 
@@ -72,11 +58,7 @@ impl Parser<'_> {
             _ => return self.unexpected(),
         };
         self.scanner.skip_cfws()?;
-        let source = self
-            .scanner
-            .since(start)
-            .trim_matches([' ', '\t', '\r', '\n'])
-            .to_owned();
+        let source = self.scanner.since(start).trim_matches([' ', '\t', '\r', '\n']).to_owned();
         match self.scanner.peek() {
             None | Some(b',') => {}
             Some(b';') if self.group.is_some() => {}
@@ -94,10 +76,7 @@ impl Parser<'_> {
     fn open_group(&mut self, words: Words) -> Result<(), AddressError> {
         let start = words.start;
         if self.group.is_some() {
-            return self.scanner.fail(
-                start,
-                "a group cannot hold a group: close the first with a semicolon",
-            );
+            return self.scanner.fail(start, "a group cannot hold a group: close the first with a semicolon");
         }
         self.group = Some((self.phrase(words)?.into(), start));
         self.scanner.eat(b':');
@@ -110,19 +89,18 @@ impl Parser<'_> {
         self.scanner.skip_cfws()?;
         match self.scanner.peek() {
             None | Some(b',') => Ok(()),
-            Some(_) => self.scanner.fail(
-                self.scanner.pos(),
-                "a comma must follow the semicolon that closes a group",
-            ),
+            Some(_) => {
+                self.scanner.fail(self.scanner.pos(), "a comma must follow the semicolon that closes a group")
+            }
         }
     }
 
     fn finish(self, addresses: Vec<Address>) -> Result<Vec<Address>, AddressError> {
         match self.group {
             None => Ok(addresses),
-            Some((_, start)) => self
-                .scanner
-                .fail(start, "the group that begins here has no closing semicolon"),
+            Some((_, start)) => {
+                self.scanner.fail(start, "the group that begins here has no closing semicolon")
+            }
         }
     }
 
@@ -130,10 +108,7 @@ impl Parser<'_> {
     /// the character behind them tells.
     fn words(&mut self) -> Result<Words, AddressError> {
         self.scanner.skip_cfws()?;
-        let mut words = Words {
-            start: self.scanner.pos(),
-            ..Words::default()
-        };
+        let mut words = Words { start: self.scanner.pos(), ..Words::default() };
         let mut spaced = false;
         loop {
             let at = self.scanner.pos();
@@ -147,10 +122,7 @@ impl Parser<'_> {
                     let atom = self.scanner.atom();
                     words.push_word(at, spaced, atom);
                     if atom.contains(char::is_whitespace) {
-                        words.fault(
-                            at,
-                            "white space that is not ASCII cannot stand here without quotes",
-                        );
+                        words.fault(at, "white space that is not ASCII cannot stand here without quotes");
                     }
                 }
                 _ => return Ok(words),
@@ -162,9 +134,9 @@ impl Parser<'_> {
     /// The words as the text of a phrase.
     fn phrase(&self, words: Words) -> Result<String, AddressError> {
         match words.first {
-            Some(Token::Dot) => self
-                .scanner
-                .fail(words.start, "a name that begins with a dot must be quoted"),
+            Some(Token::Dot) => {
+                self.scanner.fail(words.start, "a name that begins with a dot must be quoted")
+            }
             _ => Ok(words.text),
         }
     }
@@ -180,10 +152,7 @@ impl Parser<'_> {
             Some(b'@') => self.addr_spec(words)?,
             Some(b'>') if words.last.is_some() => self.bare_name(words)?,
             Some(b'>') => {
-                return self.scanner.fail(
-                    open,
-                    "<> holds no address; it is the null reverse-path alone",
-                );
+                return self.scanner.fail(open, "<> holds no address; it is the null reverse-path alone");
             }
             None => return self.scanner.fail(open, "the < here has no closing >"),
             Some(_) => return self.unexpected(),
@@ -219,10 +188,9 @@ impl Parser<'_> {
                     return Ok(());
                 }
                 _ => {
-                    return self.scanner.fail(
-                        start,
-                        "nothing stands before the @, and no route with a colon begins here",
-                    );
+                    return self
+                        .scanner
+                        .fail(start, "nothing stands before the @, and no route with a colon begins here");
                 }
             }
         }
@@ -234,10 +202,9 @@ impl Parser<'_> {
         let at = self.scanner.pos();
         match words.last {
             None => return self.scanner.fail(at, "nothing stands before the @"),
-            Some(Token::Dot) => words.fault(
-                at,
-                "the local part ends with a dot: remove it, or quote the local part",
-            ),
+            Some(Token::Dot) => {
+                words.fault(at, "the local part ends with a dot: remove it, or quote the local part")
+            }
             Some(Token::Word) => {}
         }
         let mut text = self.local_part(words)?;
@@ -247,9 +214,7 @@ impl Parser<'_> {
         text.push('@');
         text.push_str(&domain);
         if text.len() > MAX_ADDR_SPEC {
-            return self
-                .scanner
-                .fail(start, "the address is longer than 254 octets");
+            return self.scanner.fail(start, "the address is longer than 254 octets");
         }
         Ok(Spec { text, local_len })
     }
@@ -258,13 +223,9 @@ impl Parser<'_> {
     fn bare_name(&self, words: Words) -> Result<Spec, AddressError> {
         let start = words.start;
         if words.local.eq_ignore_ascii_case("postmaster") && words.fault.is_none() {
-            return Ok(Spec {
-                local_len: words.local.len(),
-                text: words.local,
-            });
+            return Ok(Spec { local_len: words.local.len(), text: words.local });
         }
-        let reason =
-            "this has no domain: add one, as in name@example.org; quote a name that holds a comma";
+        let reason = "this has no domain: add one, as in name@example.org; quote a name that holds a comma";
         self.scanner.fail(start, reason)
     }
 
@@ -274,19 +235,16 @@ impl Parser<'_> {
             return self.scanner.fail(at, reason);
         }
         if words.local.contains('\t') {
-            return self.scanner.fail(
-                words.start,
-                "a tab cannot stand in a local part (RFC 5321 section 4.1.2)",
-            );
+            return self
+                .scanner
+                .fail(words.start, "a tab cannot stand in a local part (RFC 5321 section 4.1.2)");
         }
         let local = match is_dot_atom(&words.local) {
             true => words.local,
             false => quote(&words.local),
         };
         if local.len() > MAX_LOCAL {
-            return self
-                .scanner
-                .fail(words.start, "the local part is longer than 64 octets");
+            return self.scanner.fail(words.start, "the local part is longer than 64 octets");
         }
         Ok(local)
     }
@@ -301,19 +259,12 @@ impl Parser<'_> {
         };
         // Before and after the mapping: the first bounds its work.
         if domain.len() > MAX_DOMAIN {
-            return self
-                .scanner
-                .fail(start, "the domain is longer than 255 octets");
+            return self.scanner.fail(start, "the domain is longer than 255 octets");
         }
         match domain::to_u_labels(domain) {
             Some(domain) if domain.len() <= MAX_DOMAIN => Ok(domain),
-            Some(_) => self
-                .scanner
-                .fail(start, "the domain is longer than 255 octets"),
-            None => self.scanner.fail(
-                start,
-                "the domain is no valid internationalized name (UTS #46)",
-            ),
+            Some(_) => self.scanner.fail(start, "the domain is longer than 255 octets"),
+            None => self.scanner.fail(start, "the domain is no valid internationalized name (UTS #46)"),
         }
     }
 
@@ -351,13 +302,8 @@ impl Parser<'_> {
         if !self.scanner.eat(b']') {
             let at = self.scanner.pos();
             return match self.scanner.peek() {
-                None => self.scanner.fail(
-                    open,
-                    "the domain literal that begins here has no closing bracket",
-                ),
-                Some(_) => self
-                    .scanner
-                    .fail(at, "this character cannot stand in a domain literal"),
+                None => self.scanner.fail(open, "the domain literal that begins here has no closing bracket"),
+                Some(_) => self.scanner.fail(at, "this character cannot stand in a domain literal"),
             };
         }
         if let Err(reason) = domain::check_literal(content) {
@@ -378,9 +324,7 @@ impl Parser<'_> {
             }
             Some(b'>') => "no < is open here",
             Some(b')') => "no comment is open here",
-            Some(b'[' | b']') => {
-                "a bracket stands only around a domain literal: quote a name that holds one"
-            }
+            Some(b'[' | b']') => "a bracket stands only around a domain literal: quote a name that holds one",
             Some(b'\\') => "a backslash stands only in quoted strings and comments",
             Some(b',') => "no address is complete before this comma: quote a name that holds one",
             Some(_) => "an address is complete before this: separate addresses with a comma",
@@ -418,20 +362,18 @@ struct Words {
 impl Words {
     fn push_word(&mut self, at: usize, spaced: bool, word: &str) {
         if self.last == Some(Token::Word) {
-            self.fault(at, "two words without a dot between them are no local part: quote it, or add a comma or <>");
+            self.fault(
+                at,
+                "two words without a dot between them are no local part: quote it, or add a comma or <>",
+            );
         }
         self.push(Token::Word, spaced, word);
     }
 
     fn push_dot(&mut self, at: usize, spaced: bool) {
         match self.last {
-            None => self.fault(
-                at,
-                "the local part begins with a dot: remove it, or quote the local part",
-            ),
-            Some(Token::Dot) => {
-                self.fault(at, "two dots in a row: remove one, or quote the local part")
-            }
+            None => self.fault(at, "the local part begins with a dot: remove it, or quote the local part"),
+            Some(Token::Dot) => self.fault(at, "two dots in a row: remove one, or quote the local part"),
             Some(Token::Word) => {}
         }
         self.push(Token::Dot, spaced, ".");

@@ -90,9 +90,7 @@ impl<'a> Scanner<'a> {
     /// would end the path for a server that does not know literals.
     pub(super) fn dcontent(&mut self) -> &'a str {
         let start = self.pos;
-        self.skip_while(|byte| {
-            byte.is_ascii_graphic() && !matches!(byte, b'[' | b'\\' | b']' | b'<' | b'>')
-        });
+        self.skip_while(|byte| byte.is_ascii_graphic() && !matches!(byte, b'[' | b'\\' | b']' | b'<' | b'>'));
         self.since(start)
     }
 
@@ -107,10 +105,7 @@ impl<'a> Scanner<'a> {
             content.push_str(self.since(start));
             match self.peek() {
                 None => {
-                    return self.fail(
-                        open,
-                        "the quoted string that begins here has no closing quote",
-                    );
+                    return self.fail(open, "the quoted string that begins here has no closing quote");
                 }
                 Some(b'\\') => content.push_str(self.quoted_pair()?),
                 Some(byte) => {
@@ -146,10 +141,7 @@ impl<'a> Scanner<'a> {
             self.skip_while(|byte| !matches!(byte, b'(' | b')' | b'\\'));
             match self.peek() {
                 None => {
-                    return self.fail(
-                        open,
-                        "the comment that begins here has no closing parenthesis",
-                    );
+                    return self.fail(open, "the comment that begins here has no closing parenthesis");
                 }
                 Some(b'\\') => {
                     self.quoted_pair()?;
@@ -170,10 +162,7 @@ impl<'a> Scanner<'a> {
 
     fn skip_while(&mut self, wanted: impl Fn(u8) -> bool) {
         let rest = self.text.as_bytes().get(self.pos..).unwrap_or_default();
-        let run = rest
-            .iter()
-            .position(|&byte| !wanted(byte))
-            .unwrap_or(rest.len());
+        let run = rest.iter().position(|&byte| !wanted(byte)).unwrap_or(rest.len());
         self.pos = self.pos.saturating_add(run);
     }
 }

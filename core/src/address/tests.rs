@@ -9,9 +9,7 @@ use super::{Address, AddressError, parse_list, parse_mailbox};
 /// The addr-specs of a list that must parse.
 fn specs(text: &str) -> Vec<String> {
     let list = parse_list(text).unwrap_or_else(|error| panic!("{error}"));
-    list.iter()
-        .map(|address| address.addr_spec().to_owned())
-        .collect()
+    list.iter().map(|address| address.addr_spec().to_owned()).collect()
 }
 
 /// The one address of a text that must parse both as a list and as a mailbox.

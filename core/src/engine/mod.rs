@@ -166,9 +166,18 @@ impl Engine {
     ///
     /// [`Command::Data`] and [`Command::Bdat`] are refused here: use [`data`](Self::data).
     pub fn command(&mut self, command: Command) -> Id {
-        if matches!(command, Command::Data | Command::Bdat { .. }) {
+        // These change what the connection is: a reply to the line alone would not tell where it stands.
+        let special = match &command {
+            Command::Data | Command::Bdat { .. } => true,
+            Command::Raw(raw) => {
+                ["DATA", "BDAT", "STARTTLS", "AUTH"].iter().any(|v| raw.verb().eq_ignore_ascii_case(v))
+            }
+            _ => false,
+        };
+        if special {
             let id = self.new_id();
-            let error = Error::usage("DATA and BDAT need content: use the verb `data`");
+            let error =
+                Error::usage("DATA, BDAT, STARTTLS and AUTH are no plain commands: use the verb for it");
             self.events.push_back(Event::Failed(id, error));
             return id;
         }

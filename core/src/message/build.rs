@@ -56,12 +56,7 @@ impl Message {
     /// and a finished message.
     pub fn attach_file(&mut self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
-        let attachment = file(
-            &name_of(path)?,
-            None,
-            "attachment",
-            Source::file(path.to_owned()),
-        )?;
+        let attachment = file(&name_of(path)?, None, "attachment", Source::file(path.to_owned()))?;
         self.attach(attachment)
     }
 
@@ -77,12 +72,7 @@ impl Message {
         content_type: Option<&str>,
         bytes: impl Into<Vec<u8>>,
     ) -> Result<(), Error> {
-        let attachment = file(
-            name,
-            content_type,
-            "attachment",
-            Source::bytes(bytes.into()),
-        )?;
+        let attachment = file(name, content_type, "attachment", Source::bytes(bytes.into()))?;
         self.attach(attachment)
     }
 
@@ -92,21 +82,9 @@ impl Message {
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage) where there is no HTML, for a `cid` that is none, and as
     /// [`attach_file`](Self::attach_file).
-    pub fn inline_file(
-        &mut self,
-        path: impl AsRef<Path>,
-        cid: Option<&str>,
-    ) -> Result<String, Error> {
+    pub fn inline_file(&mut self, path: impl AsRef<Path>, cid: Option<&str>) -> Result<String, Error> {
         let path = path.as_ref();
-        self.inline(
-            file(
-                &name_of(path)?,
-                None,
-                "inline",
-                Source::file(path.to_owned()),
-            )?,
-            cid,
-        )
+        self.inline(file(&name_of(path)?, None, "inline", Source::file(path.to_owned()))?, cid)
     }
 
     /// As [`inline_file`](Self::inline_file), with octets under a name.
@@ -120,10 +98,7 @@ impl Message {
         bytes: impl Into<Vec<u8>>,
         cid: Option<&str>,
     ) -> Result<String, Error> {
-        self.inline(
-            file(name, content_type, "inline", Source::bytes(bytes.into()))?,
-            cid,
-        )
+        self.inline(file(name, content_type, "inline", Source::bytes(bytes.into()))?, cid)
     }
 
     fn inline(&mut self, mut picture: Self, cid: Option<&str>) -> Result<String, Error> {
@@ -132,21 +107,17 @@ impl Message {
             None => format!("{}@inline", random_hex()?),
         };
         let part = picture.composed_mut("a Content-ID")?;
-        part.fields
-            .set("Content-ID", &format!("<{cid}>"), super::HeaderMode::Write);
+        part.fields.set("Content-ID", &format!("<{cid}>"), super::HeaderMode::Write);
         let root = self.composed_mut("an inline part")?;
         let Some(html) = find_html(root) else {
-            return Err(Error::usage(
-                "there is no HTML that could show an inline part: add the HTML first",
-            ));
+            return Err(Error::usage("there is no HTML that could show an inline part: add the HTML first"));
         };
         match &mut html.body {
             Body::Parts(parts) => parts.push(picture),
             _ => {
                 wrap(html, "multipart/related", picture);
                 // RFC 2387 3.1: the type of the part that is shown.
-                html.parameters
-                    .push(("type".to_owned(), "text/html".to_owned()));
+                html.parameters.push(("type".to_owned(), "text/html".to_owned()));
             }
         }
         Ok(cid)
@@ -158,12 +129,10 @@ impl Message {
 fn wrap(part: &mut Part, media: &str, second: Message) {
     let outer = Part::new(media, Body::Parts(Vec::new()));
     let mut inner = std::mem::replace(part, outer);
-    let (own, whole) = inner.fields.0.into_iter().partition(|field| {
-        field
-            .name
-            .get(..8)
-            .is_some_and(|start| start.eq_ignore_ascii_case("Content-"))
-    });
+    let (own, whole) =
+        inner.fields.0.into_iter().partition(|field| {
+            field.name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("Content-"))
+        });
     inner.fields = Fields(own);
     part.fields = Fields(whole);
     part.body = Body::Parts(vec![Message::composed(inner), second]);
@@ -182,34 +151,21 @@ fn find_html(part: &mut Part) -> Option<&mut Part> {
     let Body::Parts(parts) = &mut part.body else {
         return None;
     };
-    parts
-        .iter_mut()
-        .find_map(|message| match message.composed_mut("") {
-            Ok(part) if !part.opaque => find_html(part),
-            _ => None,
-        })
+    parts.iter_mut().find_map(|message| match message.composed_mut("") {
+        Ok(part) if !part.opaque => find_html(part),
+        _ => None,
+    })
 }
 
 fn is_html(message: &Message) -> bool {
     matches!(message.token(), Token::Composed(part) if part.is("text/html"))
 }
 
-fn file(
-    name: &str,
-    content_type: Option<&str>,
-    disposition: &str,
-    source: Source,
-) -> Result<Message, Error> {
+fn file(name: &str, content_type: Option<&str>, disposition: &str, source: Source) -> Result<Message, Error> {
     super::parameters::check("filename", name)?;
-    let guess = mime_guess::from_path(name)
-        .first_raw()
-        .unwrap_or("application/octet-stream");
+    let guess = mime_guess::from_path(name).first_raw().unwrap_or("application/octet-stream");
     // A message/rfc822 cannot be encoded (RFC 2046 5.2.1), and a file may be anything.
-    let guess = if guess.starts_with("message/") {
-        "application/octet-stream"
-    } else {
-        guess
-    };
+    let guess = if guess.starts_with("message/") { "application/octet-stream" } else { guess };
     let mut message = Message::part(content_type.unwrap_or(guess))?;
     let part = message.composed_mut("a file")?;
     part.opaque = true;
@@ -224,23 +180,15 @@ fn file(
 }
 
 fn name_of(path: &Path) -> Result<String, Error> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| Error::usage(format!("the path {path:?} has no file name")))?;
+    let name = path.file_name().ok_or_else(|| Error::usage(format!("the path {path:?} has no file name")))?;
     Ok(name.to_string_lossy().into_owned())
 }
 
 fn check_cid(cid: &str) -> Result<String, Error> {
-    let cid = cid
-        .strip_prefix('<')
-        .and_then(|c| c.strip_suffix('>'))
-        .unwrap_or(cid);
+    let cid = cid.strip_prefix('<').and_then(|c| c.strip_suffix('>')).unwrap_or(cid);
     let parts = cid.split_once('@');
     let good = |text: &str| {
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_graphic() && !b"<>()@,;:\\\"[]".contains(&b))
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && !b"<>()@,;:\\\"[]".contains(&b))
     };
     if cid.len() > 250 || !parts.is_some_and(|(left, right)| good(left) && good(right)) {
         return Err(Error::usage(format!(

@@ -22,20 +22,12 @@ pub(super) enum Codec {
     /// Quoted-printable.
     Quoted(Quoted),
     /// Base64, of text whose line ends become CRLF first where `lines` says so.
-    Base64 {
-        encoder: Base64,
-        lines: bool,
-        after_cr: bool,
-    },
+    Base64 { encoder: Base64, lines: bool, after_cr: bool },
 }
 
 impl Codec {
     pub(super) fn base64(lines: bool) -> Self {
-        Self::Base64 {
-            encoder: Base64::default(),
-            lines,
-            after_cr: false,
-        }
+        Self::Base64 { encoder: Base64::default(), lines, after_cr: false }
     }
 
     pub(super) fn update(&mut self, data: &[u8], out: &mut Vec<u8>) {
@@ -43,14 +35,8 @@ impl Codec {
             Self::Identity => out.extend_from_slice(data),
             Self::Lines { after_cr } => canonical(data, after_cr, out),
             Self::Quoted(encoder) => encoder.update(data, out),
-            Self::Base64 {
-                encoder,
-                lines: false,
-                ..
-            } => encoder.update(data, out),
-            Self::Base64 {
-                encoder, after_cr, ..
-            } => {
+            Self::Base64 { encoder, lines: false, .. } => encoder.update(data, out),
+            Self::Base64 { encoder, after_cr, .. } => {
                 let mut text = Vec::with_capacity(data.len() + data.len() / 16);
                 canonical(data, after_cr, &mut text);
                 encoder.update(&text, out);
@@ -172,9 +158,7 @@ mod tests {
     }
 
     fn unquote(data: &[u8]) -> Vec<u8> {
-        let text = String::from_utf8(data.to_vec())
-            .unwrap()
-            .replace("=\r\n", "");
+        let text = String::from_utf8(data.to_vec()).unwrap().replace("=\r\n", "");
         let mut out = Vec::new();
         let mut rest = text.as_bytes();
         while let Some((&first, after)) = rest.split_first() {

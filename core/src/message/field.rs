@@ -17,10 +17,7 @@ pub enum HeaderMode {
 
 /// The fields that follow from the content; tcllib's `mime` refuses the same ones.
 const DERIVED: [(&str, &str); 4] = [
-    (
-        "Content-Type",
-        "give it when the part is made, and its parameters by set_parameter",
-    ),
+    ("Content-Type", "give it when the part is made, and its parameters by set_parameter"),
     ("Content-Transfer-Encoding", "use set_encoding"),
     ("Content-MD5", "leave it out"),
     ("MIME-Version", "it is written where it belongs"),
@@ -29,13 +26,8 @@ const DERIVED: [(&str, &str); 4] = [
 /// Refuses what cannot be a field, and what follows from the content.
 pub(super) fn check(name: &str, value: &str) -> Result<(), Error> {
     check_name(name)?;
-    if let Some((name, way)) = DERIVED
-        .iter()
-        .find(|(derived, _)| derived.eq_ignore_ascii_case(name))
-    {
-        return Err(Error::usage(format!(
-            "the header field {name} cannot be set: {way}"
-        )));
+    if let Some((name, way)) = DERIVED.iter().find(|(derived, _)| derived.eq_ignore_ascii_case(name)) {
+        return Err(Error::usage(format!("the header field {name} cannot be set: {way}")));
     }
     check_value(name, value)
 }
@@ -74,19 +66,13 @@ pub(super) struct Fields(pub(super) Vec<Field>);
 
 impl Fields {
     pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0
-            .iter()
-            .filter(move |f| f.name.eq_ignore_ascii_case(name))
-            .map(|f| f.value.as_str())
+        self.0.iter().filter(move |f| f.name.eq_ignore_ascii_case(name)).map(|f| f.value.as_str())
     }
 
     /// Changes the fields; both arguments have been checked.
     pub(super) fn set(&mut self, name: &str, value: &str, mode: HeaderMode) {
         let same = |field: &Field| field.name.eq_ignore_ascii_case(name);
-        let field = Field {
-            name: name.to_owned(),
-            value: value.trim_matches([' ', '\t']).to_owned(),
-        };
+        let field = Field { name: name.to_owned(), value: value.trim_matches([' ', '\t']).to_owned() };
         match mode {
             HeaderMode::Append => self.0.push(field),
             HeaderMode::Delete => self.0.retain(|f| !same(f)),
@@ -123,11 +109,7 @@ mod tests {
     use super::*;
 
     fn list(fields: &Fields) -> String {
-        fields
-            .0
-            .iter()
-            .map(|f| format!("{}={} ", f.name, f.value))
-            .collect()
+        fields.0.iter().map(|f| format!("{}={} ", f.name, f.value)).collect()
     }
 
     #[test]
@@ -151,16 +133,7 @@ mod tests {
 
     #[test]
     fn what_is_no_field_is_refused() {
-        for name in [
-            "",
-            "a b",
-            "a:",
-            "a\r\nB",
-            "gr\u{fc}n",
-            "a\0",
-            "content-type",
-            "MIME-version",
-        ] {
+        for name in ["", "a b", "a:", "a\r\nB", "gr\u{fc}n", "a\0", "content-type", "MIME-version"] {
             assert!(check(name, "x").is_err(), "{name:?}");
         }
         for value in ["a\r\nBcc: x", "a\nb", "a\rb", "a\0", "a\x1b", "\u{85}"] {

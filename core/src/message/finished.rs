@@ -28,24 +28,15 @@ pub(super) struct Finished {
 
 impl Finished {
     pub(super) fn new(source: Source) -> Self {
-        Self {
-            source,
-            front: Fields::default(),
-            removed: Vec::new(),
-        }
+        Self { source, front: Fields::default(), removed: Vec::new() }
     }
 
     /// Every field, unfolded: what was put in front, then the message's own.
     pub(super) fn fields(&self) -> Result<Vec<Field>, Error> {
         let mut fields = self.front.0.clone();
         let mut add = |data: &[u8], head: &Head| {
-            let own = head.fields(data).map(|(name, value)| Field {
-                name: name.to_owned(),
-                value,
-            });
-            fields.extend(
-                own.filter(|f| !self.removed.iter().any(|r| r.eq_ignore_ascii_case(&f.name))),
-            );
+            let own = head.fields(data).map(|(name, value)| Field { name: name.to_owned(), value });
+            fields.extend(own.filter(|f| !self.removed.iter().any(|r| r.eq_ignore_ascii_case(&f.name))));
         };
         match self.source.place()? {
             Place::Memory(blob) => add(blob.bytes(), &blob.survey().head),
@@ -81,31 +72,17 @@ impl Finished {
     /// Looks through the message. `embedded`: it will be a part of another one.
     pub(super) fn prepare(&self, edits: &Edits, embedded: bool) -> Result<Ready, Error> {
         let mut front: Vec<Field> = edits.fields();
-        front.extend(
-            self.front
-                .0
-                .iter()
-                .filter(|f| !edits.removes(&f.name))
-                .cloned(),
-        );
+        front.extend(self.front.0.iter().filter(|f| !edits.removes(&f.name)).cloned());
         let mut remove = self.removed.clone();
         remove.extend(edits.remove.iter().cloned());
-        let edit = Edit {
-            front: render(&front, false)?,
-            remove,
-            embedded,
-        };
+        let edit = Edit { front: render(&front, false)?, remove, embedded };
         let mut ready = Ready {
             source: self.source.clone(),
             needs_utf8: !edit.front.is_ascii(),
             front,
             edit,
             tail: None,
-            promise: Promise {
-                name: NAME,
-                no_nul: true,
-                ..Promise::default()
-            },
+            promise: Promise { name: NAME, no_nul: true, ..Promise::default() },
             estimate: None,
         };
         match self.source.place()? {
@@ -161,11 +138,7 @@ impl Edit {
 
     fn kept(&self, head: &Head, data: &[u8]) -> Vec<u8> {
         let ranges = head.kept(data, &self.remove);
-        ranges
-            .into_iter()
-            .flat_map(|r| data.get(r).unwrap_or_default())
-            .copied()
-            .collect()
+        ranges.into_iter().flat_map(|r| data.get(r).unwrap_or_default()).copied().collect()
     }
 
     /// A message without a header section is all body: an empty line keeps it apart from what is put in
@@ -175,10 +148,7 @@ impl Edit {
         if headless && (self.embedded || !self.front.is_empty()) {
             return b"\r\n";
         }
-        let kept = head
-            .kept(data, &self.remove)
-            .last()
-            .map_or(0, |range| range.end);
+        let kept = head.kept(data, &self.remove).last().map_or(0, |range| range.end);
         let last = kept.checked_sub(1).and_then(|at| data.get(at));
         // A field that went between a lone CR and a lone LF must not make one line end of them.
         if last == Some(&b'\r') && data.get(head.end) == Some(&b'\n') {
@@ -212,9 +182,7 @@ impl Ready {
     fn known(&mut self, data: &[u8], survey: &Survey) -> Result<(), Error> {
         let head = data.get(..survey.head.end).unwrap_or_default();
         let behind = |at: u64| at.saturating_add(survey.head.end as u64);
-        let nul = memchr::memchr(0, head)
-            .map(|at| at as u64)
-            .or(survey.rest.nul.map(behind));
+        let nul = memchr::memchr(0, head).map(|at| at as u64).or(survey.rest.nul.map(behind));
         if let Some(nul) = nul {
             return Err(Error::usage(format!(
                 "the message has a NUL at octet {nul}, which no message may have (RFC 5322 4): encode that part"
@@ -222,12 +190,7 @@ impl Ready {
         }
         let kept = self.edit.kept(&survey.head, data);
         self.needs_utf8 |= !kept.is_ascii();
-        let whole = data.get(
-            ..survey
-                .head
-                .end
-                .saturating_add(usize::from(survey.rest.length > 0)),
-        );
+        let whole = data.get(..survey.head.end.saturating_add(usize::from(survey.rest.length > 0)));
         let mut tail = Census::of(&kept);
         tail.update(self.edit.separator(&survey.head, whole.unwrap_or(data)));
         tail.append(&survey.rest);
@@ -265,11 +228,7 @@ impl Ready {
                 self.estimate.map(|e| e.saturating_add(front))
             }
         };
-        let body = if eight_bit {
-            BodyKind::EightBitMime
-        } else {
-            BodyKind::SevenBit
-        };
+        let body = if eight_bit { BodyKind::EightBitMime } else { BodyKind::SevenBit };
         Ok(Form { body, size })
     }
 
@@ -290,22 +249,14 @@ impl Ready {
             for range in head.kept(blob.bytes(), &self.edit.remove) {
                 chain.push_back(Box::new(Slice::new(Arc::clone(blob), range)));
             }
-            chain.push_back(Box::new(Cursor::new(
-                self.edit.separator(head, blob.bytes()),
-            )));
-            chain.push_back(Box::new(Slice::new(
-                Arc::clone(blob),
-                head.end..blob.bytes().len(),
-            )));
+            chain.push_back(Box::new(Cursor::new(self.edit.separator(head, blob.bytes()))));
+            chain.push_back(Box::new(Slice::new(Arc::clone(blob), head.end..blob.bytes().len())));
             return Ok(Box::new(Chain(chain)));
         }
         let mut promise = self.promise.clone();
         promise.seven_bit = !transfer.eight_bit && self.tail.is_none();
         let input = Checked::new(self.source.open()?, promise);
-        let edit = Edit {
-            front,
-            ..self.edit.clone()
-        };
+        let edit = Edit { front, ..self.edit.clone() };
         Ok(Box::new(Edited::new(Box::new(input), edit)))
     }
 
@@ -315,10 +266,7 @@ impl Ready {
         if self.tail.is_some_and(|tail| !tail.bare()) {
             return Ok(stream);
         }
-        Ok(Box::new(Coded::new(
-            stream,
-            Codec::Lines { after_cr: false },
-        )))
+        Ok(Box::new(Coded::new(stream, Codec::Lines { after_cr: false })))
     }
 }
 
@@ -349,11 +297,7 @@ fn survey_file(file: &Path) -> Result<(Vec<u8>, Survey), Error> {
 }
 
 /// Shows every piece of a file to `each`.
-pub(super) fn count(
-    file: &Path,
-    input: &mut impl BufRead,
-    mut each: impl FnMut(&[u8]),
-) -> Result<(), Error> {
+pub(super) fn count(file: &Path, input: &mut impl BufRead, mut each: impl FnMut(&[u8])) -> Result<(), Error> {
     loop {
         let piece = input.fill_buf().map_err(|e| file.error("read", &e))?;
         if piece.is_empty() {

@@ -27,9 +27,7 @@ pub(super) struct Head {
 impl Head {
     /// Parses a message that is in memory.
     pub(super) fn parse(data: &[u8]) -> Self {
-        HeadParser::default()
-            .advance(data, true)
-            .unwrap_or_default()
+        HeadParser::default().advance(data, true).unwrap_or_default()
     }
 
     /// The name and the unfolded value of each field.
@@ -49,10 +47,7 @@ impl Head {
         let mut kept: Vec<Range<usize>> = Vec::new();
         for span in &self.fields {
             let name = data.get(span.name.clone()).unwrap_or_default();
-            if remove
-                .iter()
-                .any(|r| r.as_bytes().eq_ignore_ascii_case(name))
-            {
+            if remove.iter().any(|r| r.as_bytes().eq_ignore_ascii_case(name)) {
                 continue;
             }
             match kept.last_mut() {
@@ -100,10 +95,7 @@ impl HeadParser {
                 }
                 Line::Field(name) => {
                     let end = self.position.saturating_add(end?);
-                    self.fields.push(Span {
-                        name,
-                        whole: self.position..end,
-                    });
+                    self.fields.push(Span { name, whole: self.position..end });
                     self.position = end;
                 }
             }
@@ -111,9 +103,8 @@ impl HeadParser {
     }
 
     pub(super) fn too_long() -> io::Error {
-        let text = format!(
-            "the header section is longer than {MAX_HEAD} octets; is there an empty line after it?"
-        );
+        let text =
+            format!("the header section is longer than {MAX_HEAD} octets; is there an empty line after it?");
         io::Error::new(io::ErrorKind::InvalidData, text)
     }
 
@@ -125,18 +116,12 @@ impl HeadParser {
             Some(b' ' | b'\t') if self.fields.is_empty() => Line::Other,
             Some(b' ' | b'\t') => Line::Continuation,
             Some(_) => {
-                let Some(length) = rest
-                    .iter()
-                    .position(|b| !b.is_ascii_graphic() || *b == b':')
-                else {
+                let Some(length) = rest.iter().position(|b| !b.is_ascii_graphic() || *b == b':') else {
                     return undecided;
                 };
                 // White space in front of the colon is obsolete syntax (RFC 5322 4.5), and a field.
-                let behind = rest
-                    .get(length..)
-                    .unwrap_or_default()
-                    .iter()
-                    .find(|b| !matches!(b, b' ' | b'\t'));
+                let behind =
+                    rest.get(length..).unwrap_or_default().iter().find(|b| !matches!(b, b' ' | b'\t'));
                 match behind {
                     None => undecided,
                     Some(b':') if length > 0 => {
@@ -149,11 +134,7 @@ impl HeadParser {
     }
 
     fn head(&mut self, separated: bool) -> Head {
-        Head {
-            fields: std::mem::take(&mut self.fields),
-            end: self.position,
-            separated,
-        }
+        Head { fields: std::mem::take(&mut self.fields), end: self.position, separated }
     }
 }
 
@@ -184,11 +165,7 @@ mod tests {
         for end in ["\r\n", "\n", "\r"] {
             let data = ["A: 1", " 2", "\t3", "Bcc : x", "", "body: no", ""].join(end);
             let (fields, at, separated) = names(data.as_bytes());
-            assert_eq!(
-                fields,
-                [("A".into(), "1 2\t3".into()), ("Bcc".into(), "x".into())],
-                "{end:?}"
-            );
+            assert_eq!(fields, [("A".into(), "1 2\t3".into()), ("Bcc".into(), "x".into())], "{end:?}");
             assert!(separated);
             assert!(data.as_bytes()[at..].starts_with(end.as_bytes()));
         }
@@ -222,12 +199,7 @@ mod tests {
             let grown = (0..=data.len())
                 .find_map(|end| parser.advance(&data[..end], false))
                 .or_else(|| parser.advance(data, true));
-            assert_eq!(
-                grown,
-                Some(Head::parse(data)),
-                "{:?}",
-                String::from_utf8_lossy(data)
-            );
+            assert_eq!(grown, Some(Head::parse(data)), "{:?}", String::from_utf8_lossy(data));
         }
     }
 

@@ -7,8 +7,7 @@ use crate::error::{Error, Kind, Step};
 /// `now` as a `Date` field has it (RFC 5322 3.3), with the offset of its time zone:
 /// `Sat, 13 Jul 2024 15:09:59 -0400`. A year before 0, which the syntax lacks, gives 1970.
 pub fn date(now: &jiff::Zoned) -> String {
-    jiff::fmt::rfc2822::to_string(now)
-        .unwrap_or_else(|_| "Thu, 01 Jan 1970 00:00:00 +0000".to_owned())
+    jiff::fmt::rfc2822::to_string(now).unwrap_or_else(|_| "Thu, 01 Jan 1970 00:00:00 +0000".to_owned())
 }
 
 /// A new message-id (RFC 5322 3.6.4) with its angle brackets. Its left side is 128 random bits from the
@@ -20,21 +19,15 @@ pub fn date(now: &jiff::Zoned) -> String {
 pub fn message_id(domain: &str) -> Result<String, Error> {
     let literal = domain.strip_prefix('[').and_then(|d| d.strip_suffix(']'));
     let good = match literal {
-        Some(inner) => inner
-            .bytes()
-            .all(|b| b.is_ascii_graphic() && !b"[]\\<>".contains(&b)),
+        Some(inner) => inner.bytes().all(|b| b.is_ascii_graphic() && !b"[]\\<>".contains(&b)),
         None => domain.split('.').all(|label| {
             !label.is_empty()
-                && label
-                    .bytes()
-                    .all(|b| b.is_ascii_graphic() && !b"()<>[]:;@\\,\"".contains(&b))
+                && label.bytes().all(|b| b.is_ascii_graphic() && !b"()<>[]:;@\\,\"".contains(&b))
         }),
     };
     // Long enough for every domain (RFC 5321 4.5.3.1.2), and the line stays below 998.
     if !good || domain.len() > 255 {
-        return Err(Error::usage(format!(
-            "{domain:?} is no domain for a message-id: give one in ASCII"
-        )));
+        return Err(Error::usage(format!("{domain:?} is no domain for a message-id: give one in ASCII")));
     }
     Ok(format!("<{}@{domain}>", random_hex()?))
 }
@@ -43,11 +36,7 @@ pub fn message_id(domain: &str) -> Result<String, Error> {
 pub(super) fn random_hex() -> Result<String, Error> {
     let mut bits = [0_u8; 16];
     getrandom::fill(&mut bits).map_err(|e| {
-        Error::new(
-            Kind::Source,
-            Step::Setup,
-            format!("the system gives no random bits: {e}"),
-        )
+        Error::new(Kind::Source, Step::Setup, format!("the system gives no random bits: {e}"))
     })?;
     let mut hex = String::with_capacity(32);
     for octet in bits {
@@ -67,17 +56,11 @@ mod tests {
     fn dates_have_the_local_offset() {
         let now: jiff::Zoned = jiff::civil::date(2024, 7, 3)
             .at(5, 9, 59, 900_000_000)
-            .to_zoned(
-                jiff::tz::Offset::from_seconds(-12_600)
-                    .unwrap()
-                    .to_time_zone(),
-            )
+            .to_zoned(jiff::tz::Offset::from_seconds(-12_600).unwrap().to_time_zone())
             .unwrap();
         assert_eq!(date(&now), "Wed, 3 Jul 2024 05:09:59 -0330");
-        let now: jiff::Zoned = "2026-01-01T00:00:00Z"
-            .parse::<jiff::Timestamp>()
-            .unwrap()
-            .to_zoned(jiff::tz::TimeZone::UTC);
+        let now: jiff::Zoned =
+            "2026-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap().to_zoned(jiff::tz::TimeZone::UTC);
         assert_eq!(date(&now), "Thu, 1 Jan 2026 00:00:00 +0000");
     }
 
@@ -85,21 +68,9 @@ mod tests {
     fn message_ids_differ() {
         let ids: HashSet<String> = (0..1000).map(|_| message_id("x.org").unwrap()).collect();
         assert_eq!(ids.len(), 1000);
-        assert!(
-            ids.iter()
-                .all(|id| id.len() == 40 && id.starts_with('<') && id.ends_with("@x.org>"))
-        );
+        assert!(ids.iter().all(|id| id.len() == 40 && id.starts_with('<') && id.ends_with("@x.org>")));
         assert!(message_id("[IPv6:::1]").is_ok());
-        for bad in [
-            "",
-            "a..b",
-            "a b",
-            "a>b",
-            "a@b",
-            "gr\u{fc}n.org",
-            "a\r\nb",
-            "[a",
-        ] {
+        for bad in ["", "a..b", "a b", "a>b", "a@b", "gr\u{fc}n.org", "a\r\nb", "[a"] {
             assert!(message_id(bad).is_err(), "{bad:?}");
         }
     }

@@ -20,7 +20,7 @@ mod codec;
 mod field;
 mod finished;
 mod head;
-mod identity;
+pub mod identity;
 mod outgoing;
 mod parameters;
 mod part;

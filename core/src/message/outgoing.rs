@@ -21,13 +21,7 @@ pub struct Edits {
 
 impl Edits {
     pub(super) fn fields(&self) -> Vec<Field> {
-        self.add
-            .iter()
-            .map(|(name, value)| Field {
-                name: name.clone(),
-                value: value.clone(),
-            })
-            .collect()
+        self.add.iter().map(|(name, value)| Field { name: name.clone(), value: value.clone() }).collect()
     }
 
     pub(super) fn removes(&self, name: &str) -> bool {
@@ -50,25 +44,15 @@ impl Outgoing {
         for name in &edits.remove {
             field::check_name(name)?;
         }
-        Ok(Self {
-            root: Node::new(message, edits, true, 0)?,
-        })
+        Ok(Self { root: Node::new(message, edits, true, 0)? })
     }
 
     /// Writes the message with CRLF at the end of every line, the last one too, and gives its octets.
-    pub(super) fn write(
-        &mut self,
-        transfer: Transfer,
-        out: &mut dyn io::Write,
-    ) -> Result<u64, Error> {
+    pub(super) fn write(&mut self, transfer: Transfer, out: &mut dyn io::Write) -> Result<u64, Error> {
         self.form(transfer)?;
         let mut input = self.open(transfer)?;
         let failed = |verb: &str, e: &io::Error| {
-            Error::new(
-                Kind::Source,
-                Step::Setup,
-                format!("the message cannot be {verb}: {e}"),
-            )
+            Error::new(Kind::Source, Step::Setup, format!("the message cannot be {verb}: {e}"))
         };
         let mut count = 0_u64;
         let mut after_cr = false;

@@ -22,8 +22,7 @@ pub(super) fn check(name: &str, value: &str) -> Result<(), Error> {
             "the parameter {name} has the control character {bad:?} in its value"
         )));
     }
-    if !name.bytes().all(|b| b.is_ascii_alphanumeric()) && (!value.is_ascii() || value.len() > 800)
-    {
+    if !name.bytes().all(|b| b.is_ascii_alphanumeric()) && (!value.is_ascii() || value.len() > 800) {
         return Err(Error::usage(format!(
             "the parameter {name} can only have a short ASCII value, as its own name has punctuation"
         )));
@@ -32,11 +31,7 @@ pub(super) fn check(name: &str, value: &str) -> Result<(), Error> {
 }
 
 /// The value and its parameters; those that are not ASCII, or longer than a line, by RFC 2231.
-pub(super) fn write(
-    value: &str,
-    list: &[(String, String)],
-    w: &mut EmailWriter<'_>,
-) -> fmt::Result {
+pub(super) fn write(value: &str, list: &[(String, String)], w: &mut EmailWriter<'_>) -> fmt::Result {
     w.folding().write_str(value)?;
     for (name, value) in list {
         w.write_char(';')?;
@@ -44,8 +39,7 @@ pub(super) fn write(
         let length = name.len() + escaped.len() + "=\"\";".len();
         let ascii = value.bytes().all(|b| matches!(b, b' '..=b'~'));
         // Every reader knows boundary=, few know boundary*0=.
-        let whole = name.eq_ignore_ascii_case("boundary")
-            || !name.bytes().all(|b| b.is_ascii_alphanumeric());
+        let whole = name.eq_ignore_ascii_case("boundary") || !name.bytes().all(|b| b.is_ascii_alphanumeric());
         if ascii && (whole || length < WIDTH) {
             if w.line_len() + 1 + length > WIDTH {
                 w.new_line()?;
@@ -77,10 +71,7 @@ pub(super) fn parse(text: &str) -> Option<(&str, Parameters)> {
         let after = after.trim_start();
         let (value, later) = if after.starts_with('"') {
             let end = quoted(after.as_bytes(), 0, b'"');
-            (
-                unescape(after.get(1..end)?.strip_suffix('"')?),
-                after.get(end..)?,
-            )
+            (unescape(after.get(1..end)?.strip_suffix('"')?), after.get(end..)?)
         } else {
             let end = after.find([';', ' ', '\t']).unwrap_or(after.len());
             (after.get(..end)?.to_owned(), after.get(end..)?)
@@ -104,10 +95,7 @@ mod tests {
     #[test]
     fn parameters_are_encoded_and_boundaries_are_whole() {
         assert_eq!(
-            field(
-                "Content-Disposition",
-                "attachment; filename=\"na\u{ef}ve \\\"x\\\".txt\""
-            ),
+            field("Content-Disposition", "attachment; filename=\"na\u{ef}ve \\\"x\\\".txt\""),
             "Content-Disposition: attachment;\r\n filename*0*=utf-8''na%C3%AFve%20%22x%22.txt\r\n"
         );
         assert_eq!(
@@ -115,15 +103,10 @@ mod tests {
             "Content-Disposition: inline; a=\"b\"; c=\"d\"\r\n"
         );
         let boundary = "x".repeat(70);
-        let list = [
-            ("boundary".to_owned(), boundary.clone()),
-            ("x-y".to_owned(), "\"".to_owned()),
-        ];
+        let list = [("boundary".to_owned(), boundary.clone()), ("x-y".to_owned(), "\"".to_owned())];
         assert_eq!(
             with_parameters("Content-Type", "multipart/mixed", &list).unwrap(),
-            format!(
-                "Content-Type: multipart/mixed;\r\n boundary=\"{boundary}\";\r\n x-y=\"\\\"\"\r\n"
-            )
+            format!("Content-Type: multipart/mixed;\r\n boundary=\"{boundary}\";\r\n x-y=\"\\\"\"\r\n")
         );
         assert!(check("x-y", "\u{e9}").is_err());
         assert!(check("x y", "z").is_err());

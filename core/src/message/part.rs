@@ -71,9 +71,7 @@ impl Part {
     }
 
     fn is_text(&self) -> bool {
-        self.media
-            .get(..5)
-            .is_some_and(|start| start.eq_ignore_ascii_case("text/"))
+        self.media.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("text/"))
     }
 }
 
@@ -124,11 +122,8 @@ pub(super) struct Leaf {
 impl Leaf {
     pub(super) fn new(part: &Part, source: &Source) -> Result<Self, Error> {
         let text = part.is_text() && !part.opaque;
-        let encoding = if part.opaque && part.encoding == Encoding::Auto {
-            Encoding::Base64
-        } else {
-            part.encoding
-        };
+        let encoding =
+            if part.opaque && part.encoding == Encoding::Auto { Encoding::Base64 } else { part.encoding };
         let mut leaf = Self {
             source: source.clone(),
             text,
@@ -138,11 +133,8 @@ impl Leaf {
             census: None,
             quoted: None,
         };
-        let counts = text
-            || matches!(
-                encoding,
-                Encoding::SevenBit | Encoding::EightBit | Encoding::QuotedPrintable
-            );
+        let counts =
+            text || matches!(encoding, Encoding::SevenBit | Encoding::EightBit | Encoding::QuotedPrintable);
         match source.place()? {
             Place::Memory(blob) => {
                 leaf.length = Some(blob.bytes().len() as u64);
@@ -196,10 +188,7 @@ impl Leaf {
             Coding::Quoted => (self.quoted, ended),
             Coding::Base64 => (self.base64(), self.length == Some(0)),
             _ if self.text => (self.census.map(|c| c.canonical()), ended),
-            _ => (
-                self.length,
-                self.census.is_some_and(|c| c.ended()) || self.length == Some(0),
-            ),
+            _ => (self.length, self.census.is_some_and(|c| c.ended()) || self.length == Some(0)),
         }
     }
 
@@ -223,11 +212,7 @@ impl Leaf {
             };
             input = Box::new(Checked::new(input, promise));
         }
-        Ok(if matches!(codec, Codec::Identity) {
-            input
-        } else {
-            Box::new(Coded::new(input, codec))
-        })
+        Ok(if matches!(codec, Codec::Identity) { input } else { Box::new(Coded::new(input, codec)) })
     }
 
     /// Whether the octets can be sent as they are.

@@ -49,12 +49,7 @@ enum Piece<'a> {
 
 impl Node {
     /// Looks at everything below `message`. `whole`: it is a message, not a part of a multipart.
-    pub(super) fn new(
-        message: &Message,
-        edits: &Edits,
-        whole: bool,
-        depth: usize,
-    ) -> Result<Self, Error> {
+    pub(super) fn new(message: &Message, edits: &Edits, whole: bool, depth: usize) -> Result<Self, Error> {
         if depth > MAX_DEPTH {
             return Err(Error::usage(format!(
                 "the message has more than {MAX_DEPTH} parts within each other"
@@ -62,20 +57,12 @@ impl Node {
         }
         let part = match message.token() {
             Token::Finished(finished) => {
-                return Ok(Self::Finished(Box::new(
-                    finished.prepare(edits, depth > 0)?,
-                )));
+                return Ok(Self::Finished(Box::new(finished.prepare(edits, depth > 0)?)));
             }
             Token::Composed(part) => part,
         };
         let mut fields = edits.fields();
-        fields.extend(
-            part.fields
-                .0
-                .iter()
-                .filter(|f| !edits.removes(&f.name))
-                .cloned(),
-        );
+        fields.extend(part.fields.0.iter().filter(|f| !edits.removes(&f.name)).cloned());
         let mut parameters = part.parameters.clone();
         let none = Edits::default();
         let body = match &part.body {
@@ -83,28 +70,15 @@ impl Node {
             Body::Inner(inner) => Plan::Inner(Self::new(inner, &none, true, depth + 1)?),
             Body::Parts(parts) => {
                 if parts.is_empty() {
-                    return Err(Error::usage(format!(
-                        "{} has no parts; one at least is needed",
-                        part.media
-                    )));
+                    return Err(Error::usage(format!("{} has no parts; one at least is needed", part.media)));
                 }
-                let nodes: Result<_, _> = parts
-                    .iter()
-                    .map(|p| Self::new(p, &none, false, depth + 1))
-                    .collect();
+                let nodes: Result<_, _> =
+                    parts.iter().map(|p| Self::new(p, &none, false, depth + 1)).collect();
                 Plan::Parts(boundary(part, &mut parameters)?, nodes?)
             }
         };
-        let mut mime = if whole {
-            "MIME-Version: 1.0\r\n".to_owned()
-        } else {
-            String::new()
-        };
-        mime.push_str(&words::with_parameters(
-            "Content-Type",
-            &part.media,
-            &parameters,
-        )?);
+        let mut mime = if whole { "MIME-Version: 1.0\r\n".to_owned() } else { String::new() };
+        mime.push_str(&words::with_parameters("Content-Type", &part.media, &parameters)?);
         Ok(Self::Composed(Box::new(Composed { fields, mime, body })))
     }
 
@@ -174,11 +148,7 @@ impl Node {
                 "the header section has an address outside ASCII, and the server offers neither SMTPUTF8 nor 8BITMIME",
             ));
         }
-        Ok(if raw {
-            larger(body, BodyKind::EightBitMime)
-        } else {
-            body
-        })
+        Ok(if raw { larger(body, BodyKind::EightBitMime) } else { body })
     }
 
     fn pieces<'a>(
@@ -194,9 +164,7 @@ impl Node {
         let mut text = render(&node.fields, utf8)?;
         text.extend_from_slice(node.mime.as_bytes());
         let coding = node.body.coding(transfer)?;
-        text.extend_from_slice(
-            format!("Content-Transfer-Encoding: {}\r\n\r\n", coding.name()).as_bytes(),
-        );
+        text.extend_from_slice(format!("Content-Transfer-Encoding: {}\r\n\r\n", coding.name()).as_bytes());
         match &node.body {
             Plan::Leaf(leaf) => {
                 give(Piece::Text(text))?;
@@ -225,9 +193,9 @@ impl Plan {
         match self {
             Self::Leaf(leaf) => Ok(leaf.coding(transfer).kind()),
             Self::Inner(inner) => inner.kind(transfer, false),
-            Self::Parts(_, parts) => parts.iter().try_fold(BodyKind::SevenBit, |kind, part| {
-                Ok(larger(kind, part.kind(transfer, false)?))
-            }),
+            Self::Parts(_, parts) => parts
+                .iter()
+                .try_fold(BodyKind::SevenBit, |kind, part| Ok(larger(kind, part.kind(transfer, false)?))),
         }
     }
 
@@ -246,10 +214,7 @@ impl Plan {
 
 /// Header sections below the first stay ASCII: raw UTF-8 there would ask for message/global (RFC 6532 3.7).
 fn part_of(transfer: Transfer) -> Transfer {
-    Transfer {
-        utf8: false,
-        ..transfer
-    }
+    Transfer { utf8: false, ..transfer }
 }
 
 fn larger(a: BodyKind, b: BodyKind) -> BodyKind {
@@ -263,16 +228,10 @@ fn larger(a: BodyKind, b: BodyKind) -> BodyKind {
 /// The caller's boundary, or one of 128 random bits that no part can have. `=_` cannot occur in
 /// quoted-printable or base64 either (RFC 2045 6.7).
 fn boundary(part: &Part, parameters: &mut Vec<(String, String)>) -> Result<String, Error> {
-    if let Some((_, own)) = part
-        .parameters
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case("boundary"))
-    {
+    if let Some((_, own)) = part.parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case("boundary")) {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&b);
         if own.is_empty() || own.len() > 70 || own.ends_with(' ') || !own.bytes().all(allowed) {
-            return Err(Error::usage(format!(
-                "{own:?} is no boundary (RFC 2046 5.1.1): leave it out"
-            )));
+            return Err(Error::usage(format!("{own:?} is no boundary (RFC 2046 5.1.1): leave it out")));
         }
         return Ok(own.clone());
     }

@@ -46,12 +46,7 @@ pub(super) struct Quoted {
 
 impl Quoted {
     pub(super) fn new(text: bool) -> Self {
-        Self {
-            text,
-            column: 0,
-            held: None,
-            after_cr: false,
-        }
+        Self { text, column: 0, held: None, after_cr: false }
     }
 
     pub(super) fn update(&mut self, mut data: &[u8], out: &mut impl Sink) {
@@ -104,10 +99,7 @@ impl Quoted {
             _ => (data, None),
         };
         while let Some(&first) = rest.first() {
-            let run = rest
-                .iter()
-                .position(|b| !PLAIN[usize::from(*b)])
-                .unwrap_or(rest.len());
+            let run = rest.iter().position(|b| !PLAIN[usize::from(*b)]).unwrap_or(rest.len());
             if run == 0 {
                 self.escape(first, out);
                 rest = rest.get(1..).unwrap_or_default();
@@ -138,11 +130,7 @@ impl Quoted {
         if self.column + 3 > WIDTH {
             self.soft_break(out);
         }
-        out.put(&[
-            b'=',
-            HEX[usize::from(octet >> 4)],
-            HEX[usize::from(octet & 15)],
-        ]);
+        out.put(&[b'=', HEX[usize::from(octet >> 4)], HEX[usize::from(octet & 15)]]);
         self.column += 3;
     }
 
@@ -161,10 +149,7 @@ pub(super) struct Counter {
 
 impl Counter {
     pub(super) fn new(text: bool) -> Self {
-        Self {
-            encoder: Quoted::new(text),
-            count: 0,
-        }
+        Self { encoder: Quoted::new(text), count: 0 }
     }
 
     pub(super) fn update(&mut self, data: &[u8]) {
@@ -191,10 +176,7 @@ mod tests {
 
     #[test]
     fn lines_of_text_stay_lines() {
-        assert_eq!(
-            encode(true, b"a=b \r\nc\t\nd \re"),
-            "a=3Db=20\r\nc=09\r\nd=20\r\ne"
-        );
+        assert_eq!(encode(true, b"a=b \r\nc\t\nd \re"), "a=3Db=20\r\nc=09\r\nd=20\r\ne");
         assert_eq!(encode(true, "gr\u{fc}n ".as_bytes()), "gr=C3=BCn=20");
         assert_eq!(encode(true, b"\r\r\n\n\n"), "\r\n\r\n\r\n\r\n");
         assert_eq!(encode(true, b" \n  \n"), "=20\r\n =20\r\n");
@@ -210,17 +192,11 @@ mod tests {
     fn no_line_is_longer_than_76() {
         let long = "x".repeat(75);
         assert_eq!(encode(true, long.as_bytes()), long);
-        assert_eq!(
-            encode(true, "x".repeat(76).as_bytes()),
-            format!("{long}=\r\nx")
-        );
+        assert_eq!(encode(true, "x".repeat(76).as_bytes()), format!("{long}=\r\nx"));
         assert_eq!(
             encode(true, format!("{}=", "x".repeat(73)).as_bytes()),
             format!("{}=\r\n=3D", "x".repeat(73))
         );
-        assert_eq!(
-            encode(true, format!("{}=", "x".repeat(72)).as_bytes()),
-            format!("{}=3D", "x".repeat(72))
-        );
+        assert_eq!(encode(true, format!("{}=", "x".repeat(72)).as_bytes()), format!("{}=3D", "x".repeat(72)));
     }
 }

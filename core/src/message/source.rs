@@ -75,14 +75,8 @@ impl Source {
 
     pub(super) fn file(path: PathBuf) -> Self {
         let name = format!("the file {}", path.display());
-        let reader = Lazy {
-            path: path.clone(),
-            file: None,
-        };
-        Self::File(Arc::new(Path {
-            slot: Arc::new(Slot::new(Box::new(reader), name)),
-            path,
-        }))
+        let reader = Lazy { path: path.clone(), file: None };
+        Self::File(Arc::new(Path { slot: Arc::new(Slot::new(Box::new(reader), name)), path }))
     }
 
     pub(super) fn reader(reader: Box<dyn Reader>) -> Self {
@@ -97,10 +91,7 @@ impl Source {
             Self::File(file) => {
                 let facts = std::fs::metadata(&file.path).map_err(|e| file.error("opened", &e))?;
                 if facts.is_dir() {
-                    return Err(source(format!(
-                        "{} is a directory, not a file",
-                        file.path.display()
-                    )));
+                    return Err(source(format!("{} is a directory, not a file", file.path.display())));
                 }
                 if !facts.is_file() {
                     return Ok(Place::Stream(&file.slot));
@@ -117,10 +108,7 @@ impl Source {
         Ok(match self.place()? {
             Place::Memory(blob) => Box::new(Slice::new(Arc::clone(blob), 0..blob.bytes().len())),
             Place::Regular(file, _) => {
-                let lazy = Lazy {
-                    path: file.path.clone(),
-                    file: None,
-                };
+                let lazy = Lazy { path: file.path.clone(), file: None };
                 Box::new(BufReader::with_capacity(PIECE, lazy))
             }
             Place::Stream(slot) => Box::new(BufReader::with_capacity(PIECE, slot.take()?)),
@@ -134,10 +122,7 @@ impl Path {
     }
 
     pub(super) fn error(&self, verb: &str, error: &io::Error) -> Error {
-        source(format!(
-            "the file {} cannot be {verb}: {error}",
-            self.path.display()
-        ))
+        source(format!("the file {} cannot be {verb}: {error}", self.path.display()))
     }
 }
 
@@ -197,26 +182,14 @@ struct Held {
 impl Slot {
     fn new(reader: Box<dyn Reader>, name: String) -> Self {
         let length = reader.length();
-        let held = Held {
-            reader,
-            ahead: Vec::new(),
-            used: false,
-        };
-        Self {
-            length,
-            name,
-            state: Mutex::new(State::Here(held)),
-        }
+        let held = Held { reader, ahead: Vec::new(), used: false };
+        Self { length, name, state: Mutex::new(State::Here(held)) }
     }
 
     /// Takes the reader at its first octet; it comes back when the result is dropped.
     pub(super) fn take(self: &Arc<Self>) -> Result<Taken, Error> {
         let held = self.hold()?;
-        Ok(Taken {
-            slot: Arc::clone(self),
-            held: Some(held),
-            position: 0,
-        })
+        Ok(Taken { slot: Arc::clone(self), held: Some(held), position: 0 })
     }
 
     /// Reads the header section ahead. `None` where the reader has nothing to give yet.
@@ -240,11 +213,7 @@ impl Slot {
                 self.name
             )));
         };
-        let again = if held.used {
-            held.reader.rewind()
-        } else {
-            Ok(true)
-        };
+        let again = if held.used { held.reader.rewind() } else { Ok(true) };
         match again {
             Ok(true) => {
                 if std::mem::take(&mut held.used) {
@@ -273,10 +242,7 @@ impl Slot {
 
 impl fmt::Debug for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slot")
-            .field("name", &self.name)
-            .field("length", &self.length)
-            .finish_non_exhaustive()
+        f.debug_struct("Slot").field("name", &self.name).field("length", &self.length).finish_non_exhaustive()
     }
 }
 
@@ -295,8 +261,7 @@ fn read_head(held: &mut Held) -> io::Result<Head> {
             let head = parser.advance(&held.ahead, true);
             return head.ok_or_else(HeadParser::too_long);
         }
-        held.ahead
-            .extend_from_slice(buf.get(..count).unwrap_or_default());
+        held.ahead.extend_from_slice(buf.get(..count).unwrap_or_default());
     }
 }
 
@@ -306,10 +271,7 @@ fn read_from(reader: &mut dyn Reader, buf: &mut [u8]) -> io::Result<usize> {
         match reader.read(buf) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Ok(count) if count > buf.len() => {
-                let text = format!(
-                    "the reader says {count} octets where {} were asked for",
-                    buf.len()
-                );
+                let text = format!("the reader says {count} octets where {} were asked for", buf.len());
                 return Err(io::Error::new(io::ErrorKind::InvalidData, text));
             }
             result => return result,

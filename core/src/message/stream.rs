@@ -40,11 +40,7 @@ impl Slice {
 
 impl BufRead for Slice {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        Ok(self
-            .blob
-            .bytes()
-            .get(self.range.clone())
-            .unwrap_or_default())
+        Ok(self.blob.bytes().get(self.range.clone()).unwrap_or_default())
     }
 
     fn consume(&mut self, count: usize) {
@@ -91,13 +87,7 @@ pub(super) struct Coded {
 
 impl Coded {
     pub(super) fn new(input: Stream, codec: Codec) -> Self {
-        Self {
-            input,
-            codec,
-            buffer: Vec::new(),
-            position: 0,
-            done: false,
-        }
+        Self { input, codec, buffer: Vec::new(), position: 0, done: false }
     }
 }
 
@@ -154,13 +144,7 @@ pub(super) struct Checked {
 
 impl Checked {
     pub(super) fn new(input: Stream, promise: Promise) -> Self {
-        Self {
-            input,
-            promise,
-            given: 0,
-            seen: 0,
-            line: 0,
-        }
+        Self { input, promise, given: 0, seen: 0, line: 0 }
     }
 
     fn check(promise: &Promise, at: u64, line: &mut u64, data: &[u8]) -> io::Result<()> {
@@ -168,15 +152,10 @@ impl Checked {
         if promise.no_nul
             && let Some(nul) = memchr::memchr(0, data)
         {
-            return Err(broken(format!(
-                "{name} has a NUL at octet {}",
-                at.saturating_add(nul as u64)
-            )));
+            return Err(broken(format!("{name} has a NUL at octet {}", at.saturating_add(nul as u64))));
         }
         if promise.seven_bit && !data.is_ascii() {
-            return Err(broken(format!(
-                "{name} has 8-bit octets and the server does not offer 8BITMIME"
-            )));
+            return Err(broken(format!("{name} has 8-bit octets and the server does not offer 8BITMIME")));
         }
         if promise.lines {
             let mut start = 0;
@@ -206,17 +185,10 @@ impl BufRead for Checked {
         {
             let name = self.promise.name;
             let sign = if end > length { "more" } else { "fewer" };
-            return Err(broken(format!(
-                "{name} gave {sign} than the {length} octets that it had before"
-            )));
+            return Err(broken(format!("{name} gave {sign} than the {length} octets that it had before")));
         }
         if let Some(new) = data.get(self.seen..) {
-            Self::check(
-                &self.promise,
-                self.given.saturating_add(self.seen as u64),
-                &mut self.line,
-                new,
-            )?;
+            Self::check(&self.promise, self.given.saturating_add(self.seen as u64), &mut self.line, new)?;
             self.seen = data.len();
         }
         Ok(data)
@@ -248,14 +220,7 @@ pub(super) struct Edited {
 
 impl Edited {
     pub(super) fn new(input: Stream, edit: Edit) -> Self {
-        Self {
-            input,
-            edit,
-            parser: HeadParser::default(),
-            buffer: Vec::new(),
-            position: 0,
-            done: false,
-        }
+        Self { input, edit, parser: HeadParser::default(), buffer: Vec::new(), position: 0, done: false }
     }
 
     fn read_head(&mut self) -> io::Result<()> {
@@ -263,9 +228,7 @@ impl Edited {
             let data = self.input.fill_buf()?;
             let count = data.len();
             // A line without an end yet is looked at once it has one.
-            let news = count == 0
-                || self.buffer.is_empty()
-                || memchr::memchr2(b'\r', b'\n', data).is_some();
+            let news = count == 0 || self.buffer.is_empty() || memchr::memchr2(b'\r', b'\n', data).is_some();
             self.buffer.extend_from_slice(data);
             self.input.consume(count);
             let long = self.buffer.len() > MAX_HEAD;

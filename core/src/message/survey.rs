@@ -41,9 +41,7 @@ impl Census {
 
     /// Adds what was counted of octets that follow and start a line.
     pub(super) fn append(&mut self, next: &Self) {
-        self.nul = self
-            .nul
-            .or_else(|| Some(self.length.saturating_add(next.nul?)));
+        self.nul = self.nul.or_else(|| Some(self.length.saturating_add(next.nul?)));
         self.length = self.length.saturating_add(next.length);
         self.eight_bit |= next.eight_bit;
         self.longest_line = self.longest_line.max(next.longest_line);
@@ -56,10 +54,7 @@ impl Census {
 
     /// The octets when every line ends in CRLF, the last line as it is.
     pub(super) fn canonical(&self) -> u64 {
-        let bare = self
-            .cr
-            .saturating_add(self.lf)
-            .saturating_sub(self.crlf.saturating_mul(2));
+        let bare = self.cr.saturating_add(self.lf).saturating_sub(self.crlf.saturating_mul(2));
         self.length.saturating_add(bare)
     }
 
@@ -75,8 +70,7 @@ impl Census {
 
     /// The octets on the wire: every line ends in CRLF, the last one too (RFC 1870, RFC 5321 4.1.1.4).
     pub(super) fn size(&self) -> u64 {
-        self.canonical()
-            .saturating_add(if self.ended() { 0 } else { 2 })
+        self.canonical().saturating_add(if self.ended() { 0 } else { 2 })
     }
 
     fn piece(&mut self, piece: &[u8]) {
@@ -91,11 +85,7 @@ impl Census {
         }
         let mut start = 0;
         for at in memchr::memchr_iter(b'\n', piece) {
-            let before = if at == 0 {
-                self.last
-            } else {
-                piece.get(at - 1).copied()
-            };
+            let before = if at == 0 { self.last } else { piece.get(at - 1).copied() };
             let mut line = self.line.saturating_add((at - start) as u64);
             if before == Some(b'\r') {
                 self.crlf += 1;
@@ -107,9 +97,7 @@ impl Census {
             start = at + 1;
         }
         self.line = self.line.saturating_add((piece.len() - start) as u64);
-        self.longest_line = self
-            .longest_line
-            .max(self.line.saturating_sub(u64::from(last == b'\r')));
+        self.longest_line = self.longest_line.max(self.line.saturating_sub(u64::from(last == b'\r')));
         self.cr += memchr::memchr_iter(b'\r', piece).count() as u64;
         self.length = self.length.saturating_add(piece.len() as u64);
         self.last = Some(last);
@@ -134,12 +122,7 @@ pub(super) struct Blob {
 
 impl Blob {
     pub(super) fn new(bytes: Vec<u8>) -> Self {
-        Self {
-            bytes,
-            census: OnceLock::new(),
-            survey: OnceLock::new(),
-            quoted: Default::default(),
-        }
+        Self { bytes, census: OnceLock::new(), survey: OnceLock::new(), quoted: Default::default() }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -179,13 +162,9 @@ mod tests {
     fn slow(data: &[u8]) -> (u64, u64) {
         let text: String = data.iter().map(|b| char::from(*b)).collect();
         let lines = text.replace("\r\n", "\n").replace('\r', "\n");
-        let canonical = lines.len() + lines.matches('\n').count()
-            - lines.chars().filter(|c| *c > '\x7f').count();
-        let end = if lines.is_empty() || lines.ends_with('\n') {
-            0
-        } else {
-            2
-        };
+        let canonical =
+            lines.len() + lines.matches('\n').count() - lines.chars().filter(|c| *c > '\x7f').count();
+        let end = if lines.is_empty() || lines.ends_with('\n') { 0 } else { 2 };
         (canonical as u64, canonical as u64 + end)
     }
 

@@ -9,29 +9,14 @@ use super::*;
 use crate::content::{BodyKind, Content, Transfer};
 use crate::error::{Error, Kind};
 
-const SEVEN: Transfer = Transfer {
-    eight_bit: false,
-    binary: false,
-    utf8: false,
-};
-const EIGHT: Transfer = Transfer {
-    eight_bit: true,
-    binary: false,
-    utf8: false,
-};
-const ALL: Transfer = Transfer {
-    eight_bit: true,
-    binary: true,
-    utf8: true,
-};
+const SEVEN: Transfer = Transfer { eight_bit: false, binary: false, utf8: false };
+const EIGHT: Transfer = Transfer { eight_bit: true, binary: false, utf8: false };
+const ALL: Transfer = Transfer { eight_bit: true, binary: true, utf8: true };
 
 fn edits(remove: &[&str], add: &[(&str, &str)]) -> Edits {
     Edits {
         remove: remove.iter().map(|n| (*n).to_owned()).collect(),
-        add: add
-            .iter()
-            .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
-            .collect(),
+        add: add.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
     }
 }
 
@@ -64,11 +49,7 @@ struct Pieces {
 
 impl Pieces {
     fn new(data: &[u8], step: usize, length: Option<u64>) -> Self {
-        Self {
-            pieces: data.chunks(step).map(<[u8]>::to_vec).collect(),
-            blocked: false,
-            length,
-        }
+        Self { pieces: data.chunks(step).map(<[u8]>::to_vec).collect(), blocked: false, length }
     }
 }
 
@@ -133,10 +114,7 @@ impl TempFile {
     fn new(data: &[u8]) -> Self {
         let name = message_id("test").unwrap();
         let path = std::env::temp_dir().join(format!("smtpclient-{}", &name[1..33]));
-        std::fs::File::create(&path)
-            .unwrap()
-            .write_all(data)
-            .unwrap();
+        std::fs::File::create(&path).unwrap().write_all(data).unwrap();
         Self(path)
     }
 }
@@ -152,10 +130,7 @@ fn finished_messages_lose_and_gain_fields_only() {
     let change = edits(&["bcc"], &[("X-A", "gr\u{fc}n"), ("X-B", "b")]);
     let front = "X-A: =?utf-8?b?Z3LDvG4=?=\r\nX-B: b\r\n";
     for (message, rest) in [
-        (
-            "A: 1\nBcc: x,\n y\nB: 2\n\n.body\rx",
-            "A: 1\nB: 2\n\n.body\rx",
-        ),
+        ("A: 1\nBcc: x,\n y\nB: 2\n\n.body\rx", "A: 1\nB: 2\n\n.body\rx"),
         ("", ""),
         ("\r\nbody", "\r\nbody"),
         ("body\n", "\r\nbody\n"),
@@ -165,25 +140,13 @@ fn finished_messages_lose_and_gain_fields_only() {
         ("BCC : 1\r\n\r\n", "\r\n"),
     ] {
         let token = Message::from_bytes(message);
-        assert_eq!(
-            sent(&token, &change, SEVEN),
-            format!("{front}{rest}"),
-            "{message:?}"
-        );
+        assert_eq!(sent(&token, &change, SEVEN), format!("{front}{rest}"), "{message:?}");
         assert_eq!(sent(&token, &Edits::default(), SEVEN), message);
     }
     let token = Message::from_bytes("A: gr\u{fc}n\r\n\r\n");
-    assert_eq!(
-        sent(&token, &change, ALL),
-        "X-A: gr\u{fc}n\r\nX-B: b\r\nA: gr\u{fc}n\r\n\r\n"
-    );
+    assert_eq!(sent(&token, &change, ALL), "X-A: gr\u{fc}n\r\nX-B: b\r\nA: gr\u{fc}n\r\n\r\n");
     assert!(token.prepare(&change).unwrap().needs_utf8());
-    assert!(
-        !Message::from_bytes("A: b\n\ngr\u{fc}n")
-            .prepare(&change)
-            .unwrap()
-            .needs_utf8()
-    );
+    assert!(!Message::from_bytes("A: b\n\ngr\u{fc}n").prepare(&change).unwrap().needs_utf8());
 }
 
 #[test]
@@ -203,22 +166,13 @@ fn finished_8_bit_needs_8bitmime() {
     let mut out = token.prepare(&Edits::default()).unwrap();
     assert_eq!(out.form(EIGHT).unwrap().body, BodyKind::EightBitMime);
     assert_eq!(out.form(SEVEN).unwrap().body, BodyKind::SevenBit);
-    assert!(
-        patiently(out.open(SEVEN).unwrap(), 9)
-            .unwrap_err()
-            .to_string()
-            .contains("8BITMIME")
-    );
+    assert!(patiently(out.open(SEVEN).unwrap(), 9).unwrap_err().to_string().contains("8BITMIME"));
     assert_eq!(read(&mut out, EIGHT), "A: b\r\n\r\ngr\u{fc}n".as_bytes());
 }
 
 #[test]
 fn nul_is_refused_where_it_is() {
-    for (message, at) in [
-        ("A: b\r\n\r\nx\0", 9),
-        ("A\0: b\r\n", 1),
-        ("A: \0b\r\n\r\n", 3),
-    ] {
+    for (message, at) in [("A: b\r\n\r\nx\0", 9), ("A\0: b\r\n", 1), ("A: \0b\r\n\r\n", 3)] {
         let file = TempFile::new(message.as_bytes());
         for token in [Message::from_bytes(message), Message::from_file(&file.0)] {
             let error = token.prepare(&Edits::default()).unwrap_err();
@@ -227,12 +181,7 @@ fn nul_is_refused_where_it_is() {
         }
         let token = Message::from_read(io::Cursor::new(message));
         let stream = token.prepare(&Edits::default()).unwrap().open(ALL).unwrap();
-        assert!(
-            patiently(stream, 9)
-                .unwrap_err()
-                .to_string()
-                .ends_with(&format!("octet {at}"))
-        );
+        assert!(patiently(stream, 9).unwrap_err().to_string().ends_with(&format!("octet {at}")));
     }
 }
 
@@ -283,40 +232,19 @@ fn a_source_that_changes_is_an_error() {
     assert_eq!(out.form(SEVEN).unwrap().size, Some(14));
     std::fs::write(&file.0, b"A: b\r\n\r\nbo").unwrap();
     let error = patiently(out.open(SEVEN).unwrap(), 100).unwrap_err();
-    assert!(
-        error.to_string().contains("fewer than the 14 octets"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("fewer than the 14 octets"), "{error}");
     std::fs::write(&file.0, vec![b'x'; 100_000]).unwrap();
-    assert!(
-        patiently(out.open(SEVEN).unwrap(), 100)
-            .unwrap_err()
-            .to_string()
-            .contains("more than")
-    );
+    assert!(patiently(out.open(SEVEN).unwrap(), 100).unwrap_err().to_string().contains("more than"));
     std::fs::remove_file(&file.0).unwrap();
     assert_eq!(out.open(SEVEN).err().unwrap().kind(), Kind::Source);
     let error = token.prepare(&Edits::default()).unwrap_err();
     assert!(error.text().contains("cannot be opened"), "{error}");
-    assert!(
-        Message::from_file(std::env::temp_dir())
-            .header("a")
-            .unwrap_err()
-            .text()
-            .contains("directory")
-    );
+    assert!(Message::from_file(std::env::temp_dir()).header("a").unwrap_err().text().contains("directory"));
 
     let mut token = Message::part("application/x-y").unwrap();
-    token
-        .set_body_reader(Pieces::new(b"1234", 2, Some(5)))
-        .unwrap();
+    token.set_body_reader(Pieces::new(b"1234", 2, Some(5))).unwrap();
     let mut out = token.prepare(&Edits::default()).unwrap();
-    assert!(
-        patiently(out.open(SEVEN).unwrap(), 100)
-            .unwrap_err()
-            .to_string()
-            .contains("fewer")
-    );
+    assert!(patiently(out.open(SEVEN).unwrap(), 100).unwrap_err().to_string().contains("fewer"));
 }
 
 #[test]
@@ -324,23 +252,14 @@ fn header_sections_have_a_limit_in_streams() {
     let mut data = vec![b'x'; 2 << 20];
     data[1] = b':';
     let file = TempFile::new(&data);
-    for token in [
-        Message::from_file(&file.0),
-        Message::from_read(io::Cursor::new(data.clone())),
-    ] {
+    for token in [Message::from_file(&file.0), Message::from_read(io::Cursor::new(data.clone()))] {
         let error = token.header("x").unwrap_err();
-        assert!(
-            error.kind() == Kind::Source && error.text().contains("1048576"),
-            "{error}"
-        );
+        assert!(error.kind() == Kind::Source && error.text().contains("1048576"), "{error}");
     }
     // No header section, and so none that is too long.
     data[1] = b' ';
     let token = Message::from_read(io::Cursor::new(data.clone()));
-    assert_eq!(
-        read(&mut token.prepare(&Edits::default()).unwrap(), SEVEN),
-        data
-    );
+    assert_eq!(read(&mut token.prepare(&Edits::default()).unwrap(), SEVEN), data);
 }
 
 #[test]
@@ -354,18 +273,11 @@ fn headers_of_finished_messages_are_read_and_changed() {
         token.set_header("To", "x@y", HeaderMode::Write).unwrap();
         token.set_header("X", "1", HeaderMode::Append).unwrap();
         assert_eq!(token.header("to").unwrap(), ["x@y"]);
-        assert_eq!(
-            sent(&token, &Edits::default(), SEVEN),
-            "To: x@y\r\nX: 1\r\nFrom: a@b\r\n\r\n"
-        );
+        assert_eq!(sent(&token, &Edits::default(), SEVEN), "To: x@y\r\nX: 1\r\nFrom: a@b\r\n\r\n");
         token.set_header("from", "", HeaderMode::Delete).unwrap();
         assert_eq!(sent(&token, &edits(&["x"], &[]), SEVEN), "To: x@y\r\n\r\n");
         assert!(token.set_body_bytes("x").is_err());
-        assert!(
-            token
-                .set_header("Content-Type", "text/html", HeaderMode::Write)
-                .is_err()
-        );
+        assert!(token.set_header("Content-Type", "text/html", HeaderMode::Write).is_err());
     }
 }
 
@@ -373,36 +285,18 @@ fn headers_of_finished_messages_are_read_and_changed() {
 fn text_takes_the_encoding_that_fits() {
     for (text, seven, eight) in [
         ("plain\n", "7bit\r\n\r\nplain\r\n", "7bit"),
-        (
-            "gr\u{fc}n is green",
-            "quoted-printable\r\n\r\ngr=C3=BCn is green",
-            "8bit",
-        ),
+        ("gr\u{fc}n is green", "quoted-printable\r\n\r\ngr=C3=BCn is green", "8bit"),
         ("\u{fc}\u{fc}\u{fc}", "base64\r\n\r\nw7zDvMO8", "8bit"),
-        (
-            "a\0b, and more of it",
-            "quoted-printable\r\n\r\na=00b, and more of it",
-            "quoted-printable",
-        ),
+        ("a\0b, and more of it", "quoted-printable\r\n\r\na=00b, and more of it", "quoted-printable"),
     ] {
         let token = Message::text(text);
         let got = sent(&token, &Edits::default(), SEVEN);
-        assert!(
-            got.ends_with(&format!("Content-Transfer-Encoding: {seven}")),
-            "{got}"
-        );
+        assert!(got.ends_with(&format!("Content-Transfer-Encoding: {seven}")), "{got}");
         let got = sent(&token, &Edits::default(), EIGHT);
-        assert!(
-            got.contains(&format!("Content-Transfer-Encoding: {eight}\r\n")),
-            "{got}"
-        );
+        assert!(got.contains(&format!("Content-Transfer-Encoding: {eight}\r\n")), "{got}");
     }
     let long = Message::text(&"x ".repeat(600));
-    assert!(
-        sent(&long, &Edits::default(), EIGHT)
-            .split("\r\n")
-            .all(|l| l.len() <= 76)
-    );
+    assert!(sent(&long, &Edits::default(), EIGHT).split("\r\n").all(|l| l.len() <= 76));
     let mut wish = Message::part("application/x-y").unwrap();
     wish.set_body_bytes(b"a\nb".to_vec()).unwrap();
     wish.set_encoding(Encoding::SevenBit).unwrap();
@@ -417,38 +311,19 @@ fn text_takes_the_encoding_that_fits() {
 #[test]
 fn header_fields_are_encoded_unless_the_server_takes_utf8() {
     let mut token = Message::text("");
-    token
-        .set_header("Subject", "gr\u{fc}n", HeaderMode::Write)
-        .unwrap();
-    token
-        .set_header("From", "J\u{f6}rg <a@b.c>", HeaderMode::Write)
-        .unwrap();
+    token.set_header("Subject", "gr\u{fc}n", HeaderMode::Write).unwrap();
+    token.set_header("From", "J\u{f6}rg <a@b.c>", HeaderMode::Write).unwrap();
     assert!(!token.prepare(&Edits::default()).unwrap().needs_utf8());
     assert!(sent(&token, &Edits::default(), EIGHT).is_ascii());
     assert!(
-        sent(&token, &Edits::default(), ALL)
-            .starts_with("Subject: gr\u{fc}n\r\nFrom: J\u{f6}rg <a@b.c>\r\n")
+        sent(&token, &Edits::default(), ALL).starts_with("Subject: gr\u{fc}n\r\nFrom: J\u{f6}rg <a@b.c>\r\n")
     );
-    assert_eq!(
-        token
-            .prepare(&Edits::default())
-            .unwrap()
-            .form(ALL)
-            .unwrap()
-            .body,
-        BodyKind::EightBitMime
-    );
-    token
-        .set_header("To", "\u{f6}@b.c", HeaderMode::Write)
-        .unwrap();
+    assert_eq!(token.prepare(&Edits::default()).unwrap().form(ALL).unwrap().body, BodyKind::EightBitMime);
+    token.set_header("To", "\u{f6}@b.c", HeaderMode::Write).unwrap();
     let out = token.prepare(&Edits::default()).unwrap();
     assert!(out.needs_utf8());
     assert_eq!(out.form(SEVEN).unwrap_err().kind(), Kind::Unsupported);
-    for bad in [
-        edits(&[], &[("Content-Type", "x")]),
-        edits(&[], &[("A", "b\nc")]),
-        edits(&["a b"], &[]),
-    ] {
+    for bad in [edits(&[], &[("Content-Type", "x")]), edits(&[], &[("A", "b\nc")]), edits(&["a b"], &[])] {
         assert_eq!(token.prepare(&bad).unwrap_err().kind(), Kind::Usage);
     }
 }
@@ -458,31 +333,18 @@ fn conveniences_build_the_usual_tree() {
     fn shape(message: &Message) -> String {
         let parts: Vec<String> = message.parts().iter().map(shape).collect();
         let media = message.content_type().unwrap_or("finished").to_owned();
-        if parts.is_empty() {
-            media
-        } else {
-            format!("{media}[{}]", parts.join(" "))
-        }
+        if parts.is_empty() { media } else { format!("{media}[{}]", parts.join(" ")) }
     }
     let mut token = Message::text("t");
     token.set_header("Subject", "s", HeaderMode::Write).unwrap();
     token.attach_bytes("a.pdf", None, "x").unwrap();
     token.add_alternative_html("<img src='cid:a@b'>").unwrap();
-    assert_eq!(
-        token
-            .inline_bytes("a.png", None, "x", Some("<a@b>"))
-            .unwrap(),
-        "a@b"
-    );
+    assert_eq!(token.inline_bytes("a.png", None, "x", Some("<a@b>")).unwrap(), "a@b");
     let cid = token.inline_bytes("b.jpg", None, "x", None).unwrap();
     assert!(cid.ends_with("@inline"));
     token.attach_bytes("q.zzz", None, "x").unwrap();
-    token
-        .attach_bytes("page.html", Some("text/html"), "a\nb")
-        .unwrap();
-    token
-        .attach(Message::rfc822(Message::from_bytes("A: b\n\n")))
-        .unwrap();
+    token.attach_bytes("page.html", Some("text/html"), "a\nb").unwrap();
+    token.attach(Message::rfc822(Message::from_bytes("A: b\n\n"))).unwrap();
     assert_eq!(
         shape(&token),
         "multipart/mixed[multipart/alternative[text/plain multipart/related[text/html image/png image/jpeg]] \
@@ -493,40 +355,20 @@ fn conveniences_build_the_usual_tree() {
     assert!(text.starts_with("Subject: s\r\nMIME-Version: 1.0\r\n"));
     assert_eq!(text.matches("MIME-Version").count(), 1);
     assert!(text.contains("Content-ID: <a@b>\r\n") && text.contains("type=\"text/html\""));
-    assert!(
-        text.contains("YQpi\r\n--"),
-        "an attachment is sent octet by octet"
-    );
+    assert!(text.contains("YQpi\r\n--"), "an attachment is sent octet by octet");
 
     let usage = |r: Result<(), Error>| assert_eq!(r.unwrap_err().kind(), Kind::Usage);
     usage(Message::text("").attach_bytes("a\nb", None, ""));
     usage(Message::text("").attach_file("/"));
     usage(Message::text("").attach_bytes("a", Some("text"), ""));
-    usage(
-        Message::text("")
-            .inline_bytes("a", None, "", None)
-            .map(drop),
-    );
-    usage(
-        Message::html("")
-            .inline_bytes("a", None, "", Some("a b"))
-            .map(drop),
-    );
+    usage(Message::text("").inline_bytes("a", None, "", None).map(drop));
+    usage(Message::html("").inline_bytes("a", None, "", Some("a b")).map(drop));
     usage(Message::html("").add_alternative_html(""));
     usage(Message::from_bytes("").attach_bytes("a", None, ""));
     usage(Message::part("multipart/mixed").map(drop));
     usage(Message::part("text").map(drop));
-    usage(
-        Message::multipart("mixed", vec![])
-            .unwrap()
-            .prepare(&Edits::default())
-            .map(drop),
-    );
-    usage(
-        Message::multipart("mixed", vec![])
-            .unwrap()
-            .set_body_bytes(""),
-    );
+    usage(Message::multipart("mixed", vec![]).unwrap().prepare(&Edits::default()).map(drop));
+    usage(Message::multipart("mixed", vec![]).unwrap().set_body_bytes(""));
     let deep = (0..200).fold(Message::text(""), |m, _| Message::rfc822(m));
     usage(deep.prepare(&Edits::default()).map(drop));
 }
@@ -546,21 +388,11 @@ fn a_token_is_sent_from_many_threads() {
 }
 
 fn octets() -> impl Strategy<Value = Vec<u8>> {
-    let line = prop_oneof![
-        "Bcc: [a-z ]{0,9}",
-        "[A-C]: [a-z]{0,9}",
-        "[ \t][a-z]{0,5}",
-        "",
-        "[a-z.\u{fc}]{0,9}"
-    ];
+    let line =
+        prop_oneof!["Bcc: [a-z ]{0,9}", "[A-C]: [a-z]{0,9}", "[ \t][a-z]{0,5}", "", "[a-z.\u{fc}]{0,9}"];
     let end = prop_oneof![3 => Just("\r\n"), 2 => Just("\n"), 1 => Just("\r"), 1 => Just("")];
-    proptest::collection::vec((line, end), 0..12).prop_map(|lines| {
-        lines
-            .into_iter()
-            .map(|(l, e)| l + e)
-            .collect::<String>()
-            .into_bytes()
-    })
+    proptest::collection::vec((line, end), 0..12)
+        .prop_map(|lines| lines.into_iter().map(|(l, e)| l + e).collect::<String>().into_bytes())
 }
 
 proptest! {

@@ -27,11 +27,7 @@ pub(super) enum Token {
 }
 
 /// What a message is written for where no server is concerned: 8BITMIME, as every server of today has it.
-const COMMON: Transfer = Transfer {
-    eight_bit: true,
-    binary: false,
-    utf8: false,
-};
+const COMMON: Transfer = Transfer { eight_bit: true, binary: false, utf8: false };
 
 impl Default for Message {
     fn default() -> Self {
@@ -48,9 +44,7 @@ impl Default for Message {
 impl Message {
     /// A message in memory.
     pub fn from_bytes(message: impl Into<Vec<u8>>) -> Self {
-        Self(Token::Finished(Finished::new(Source::bytes(
-            message.into(),
-        ))))
+        Self(Token::Finished(Finished::new(Source::bytes(message.into()))))
     }
 
     /// A message in a file, which is opened when it is sent. A regular file is scanned once before each send
@@ -62,9 +56,7 @@ impl Message {
     /// A message from a reader. What it holds is not known beforehand: an octet above 127 where the server
     /// does not offer 8BITMIME, or a NUL, abandons the message.
     pub fn from_reader(reader: impl Reader + 'static) -> Self {
-        Self(Token::Finished(Finished::new(Source::reader(Box::new(
-            reader,
-        )))))
+        Self(Token::Finished(Finished::new(Source::reader(Box::new(reader)))))
     }
 
     /// A message from anything that can be read; it serves one send.
@@ -105,17 +97,12 @@ impl Message {
         let (kind, subtype) = content_type.split_once('/').unwrap_or((content_type, ""));
         check_token("content type", content_type, kind)?;
         check_token("content type", content_type, subtype)?;
-        if kind.eq_ignore_ascii_case("multipart")
-            || content_type.eq_ignore_ascii_case("message/rfc822")
-        {
+        if kind.eq_ignore_ascii_case("multipart") || content_type.eq_ignore_ascii_case("message/rfc822") {
             return Err(Error::usage(format!(
                 "a part of type {content_type} is made of other parts: use multipart() or rfc822()"
             )));
         }
-        Ok(Self::composed(Part::new(
-            content_type,
-            Body::Source(Source::bytes(Vec::new())),
-        )))
+        Ok(Self::composed(Part::new(content_type, Body::Source(Source::bytes(Vec::new())))))
     }
 
     /// `multipart/subtype`: `mixed`, `alternative`, `related`, `digest`, ... At least one part is needed to
@@ -125,10 +112,7 @@ impl Message {
     /// [`Kind::Usage`](crate::error::Kind::Usage) where `subtype` is no token.
     pub fn multipart(subtype: &str, parts: Vec<Self>) -> Result<Self, Error> {
         check_token("multipart subtype", subtype, subtype)?;
-        Ok(Self::composed(Part::new(
-            &format!("multipart/{subtype}"),
-            Body::Parts(parts),
-        )))
+        Ok(Self::composed(Part::new(&format!("multipart/{subtype}"), Body::Parts(parts))))
     }
 
     /// A message within a message: `message/rfc822`.
@@ -147,14 +131,8 @@ impl Message {
     /// The parts of a composed multipart, or the message in a composed `message/rfc822`.
     pub fn parts(&self) -> &[Self] {
         match &self.0 {
-            Token::Composed(Part {
-                body: Body::Parts(parts),
-                ..
-            }) => parts,
-            Token::Composed(Part {
-                body: Body::Inner(inner),
-                ..
-            }) => std::slice::from_ref(inner),
+            Token::Composed(Part { body: Body::Parts(parts), .. }) => parts,
+            Token::Composed(Part { body: Body::Inner(inner), .. }) => std::slice::from_ref(inner),
             _ => &[],
         }
     }
@@ -168,8 +146,7 @@ impl Message {
     pub fn set_parameter(&mut self, name: &str, value: &str) -> Result<(), Error> {
         parameters::check(name, value)?;
         let part = self.composed_mut("a parameter")?;
-        part.parameters
-            .retain(|(old, _)| !old.eq_ignore_ascii_case(name));
+        part.parameters.retain(|(old, _)| !old.eq_ignore_ascii_case(name));
         part.parameters.push((name.to_owned(), value.to_owned()));
         Ok(())
     }
@@ -224,14 +201,9 @@ impl Message {
         match &self.0 {
             Token::Finished(finished) => {
                 let fields = finished.fields()?.into_iter();
-                Ok(fields
-                    .filter(|f| f.name.eq_ignore_ascii_case(name))
-                    .map(|f| f.value)
-                    .collect())
+                Ok(fields.filter(|f| f.name.eq_ignore_ascii_case(name)).map(|f| f.value).collect())
             }
-            Token::Composed(_) if name.eq_ignore_ascii_case("MIME-Version") => {
-                Ok(vec!["1.0".to_owned()])
-            }
+            Token::Composed(_) if name.eq_ignore_ascii_case("MIME-Version") => Ok(vec!["1.0".to_owned()]),
             Token::Composed(part) if name.eq_ignore_ascii_case("Content-Type") => {
                 let mut value = part.media.clone();
                 for (name, text) in &part.parameters {
@@ -253,9 +225,7 @@ impl Message {
             Token::Finished(finished) => finished.names(),
             Token::Composed(part) => {
                 let derived = ["MIME-Version", "Content-Type"];
-                Ok(unique(
-                    part.fields.0.iter().map(|f| f.name.as_str()).chain(derived),
-                ))
+                Ok(unique(part.fields.0.iter().map(|f| f.name.as_str()).chain(derived)))
             }
         }
     }
@@ -269,14 +239,7 @@ impl Message {
     /// [`Kind::Usage`](crate::error::Kind::Usage) for a name or value that is none, and for the fields that
     /// follow from the content: Content-Type, Content-Transfer-Encoding, Content-MD5, MIME-Version.
     pub fn set_header(&mut self, name: &str, value: &str, mode: HeaderMode) -> Result<(), Error> {
-        field::check(
-            name,
-            if mode == HeaderMode::Delete {
-                ""
-            } else {
-                value
-            },
-        )?;
+        field::check(name, if mode == HeaderMode::Delete { "" } else { value })?;
         match &mut self.0 {
             Token::Finished(finished) => finished.set(name, value, mode),
             Token::Composed(part) => part.fields.set(name, value, mode),
@@ -348,18 +311,14 @@ impl Message {
     fn leaf_mut(&mut self, thing: &str) -> Result<&mut Part, Error> {
         let part = self.composed_mut(thing)?;
         if !matches!(part.body, Body::Source(_)) {
-            return Err(Error::usage(format!(
-                "{} is made of parts and cannot have {thing}",
-                part.media
-            )));
+            return Err(Error::usage(format!("{} is made of parts and cannot have {thing}", part.media)));
         }
         Ok(part)
     }
 
     fn utf8(media: &str, text: &str) -> Self {
         let mut part = Part::new(media, Body::Source(Source::bytes(text.as_bytes().to_vec())));
-        part.parameters
-            .push(("charset".to_owned(), "utf-8".to_owned()));
+        part.parameters.push(("charset".to_owned(), "utf-8".to_owned()));
         Self::composed(part)
     }
 }

@@ -101,18 +101,11 @@ pub(super) fn field(name: &str, value: &str, utf8: bool) -> Result<String, Error
 }
 
 /// A field of a value and its parameters.
-pub(super) fn with_parameters(
-    name: &str,
-    value: &str,
-    list: &[(String, String)],
-) -> Result<String, Error> {
+pub(super) fn with_parameters(name: &str, value: &str, list: &[(String, String)]) -> Result<String, Error> {
     write(name, |w| parameters::write(value, list, w))
 }
 
-fn write(
-    name: &str,
-    body: impl FnOnce(&mut EmailWriter<'_>) -> fmt::Result,
-) -> Result<String, Error> {
+fn write(name: &str, body: impl FnOnce(&mut EmailWriter<'_>) -> fmt::Result) -> Result<String, Error> {
     let mut out = format!("{name}:");
     let length = out.len();
     let result = body(&mut EmailWriter::new(&mut out, length, 1, true));
@@ -135,16 +128,9 @@ fn text(value: &str, utf8: bool, w: &mut EmailWriter<'_>) -> fmt::Result {
     let mut rest = words.as_slice();
     while let Some((first, after)) = rest.split_first() {
         if must(first) {
-            let stretch = rest
-                .iter()
-                .take_while(|word| must(word) || word.is_empty())
-                .count();
+            let stretch = rest.iter().take_while(|word| must(word) || word.is_empty()).count();
             let whole = rest.get(..stretch).unwrap_or_default();
-            let spaces = whole
-                .iter()
-                .rev()
-                .take_while(|word| word.is_empty())
-                .count();
+            let spaces = whole.iter().rev().take_while(|word| word.is_empty()).count();
             let (now, later) = rest.split_at(stretch - spaces);
             rfc2047::encode(&now.join(" "), w)?;
             rest = later;
@@ -329,22 +315,10 @@ mod tests {
     #[test]
     fn text_is_encoded_word_by_word() {
         assert_eq!(write("Subject", "plain  text"), "Subject: plain  text\r\n");
-        assert_eq!(
-            write("Subject", "a gr\u{fc}n b"),
-            "Subject: a =?utf-8?b?Z3LDvG4=?= b\r\n"
-        );
-        assert_eq!(
-            write("Subject", "\u{e9} \u{e8}  b"),
-            "Subject: =?utf-8?b?w6kgw6g=?=  b\r\n"
-        );
-        assert_eq!(
-            field("Subject", "gr\u{fc}n", true).unwrap(),
-            "Subject: gr\u{fc}n\r\n"
-        );
-        assert_eq!(
-            write("Subject", "=?utf-8?q?x?="),
-            "Subject: =?utf-8?q?x?=\r\n"
-        );
+        assert_eq!(write("Subject", "a gr\u{fc}n b"), "Subject: a =?utf-8?b?Z3LDvG4=?= b\r\n");
+        assert_eq!(write("Subject", "\u{e9} \u{e8}  b"), "Subject: =?utf-8?b?w6kgw6g=?=  b\r\n");
+        assert_eq!(field("Subject", "gr\u{fc}n", true).unwrap(), "Subject: gr\u{fc}n\r\n");
+        assert_eq!(write("Subject", "=?utf-8?q?x?="), "Subject: =?utf-8?q?x?=\r\n");
         assert_eq!(write("Subject", ""), "Subject: \r\n");
     }
 
@@ -358,10 +332,7 @@ mod tests {
             "To: =?utf-8?b?SsO2cmcgQg==?= <a@b.c>, =?utf-8?b?TcO8bGxlciwgWA==?=\r\n <\"x y\"@b.c>,d@e.f \
              (=?utf-8?b?w6QgKSBi?=), \"P, Q\" <p@q.r>\r\n"
         );
-        assert_eq!(
-            write("Cc", "Gr\u{fc}n: a@b.c,d@e.f;"),
-            "Cc: =?utf-8?b?R3LDvG4=?= : a@b.c,d@e.f;\r\n"
-        );
+        assert_eq!(write("Cc", "Gr\u{fc}n: a@b.c,d@e.f;"), "Cc: =?utf-8?b?R3LDvG4=?= : a@b.c,d@e.f;\r\n");
         assert_eq!(write("From", "\"a \u{e9}"), "From: \"a \u{e9}\r\n");
         assert_eq!(write("From", "\u{f6}@b.c"), "From: \u{f6}@b.c\r\n");
         let quoted = format!("\"{}\"", "a b".repeat(21));
@@ -369,13 +340,7 @@ mod tests {
             write("From", &format!("x@y.z, {quoted} <a@b.c>")),
             format!("From: x@y.z,\r\n {quoted} <a@b.c>\r\n")
         );
-        assert_eq!(
-            write("From", &"x@y.z, ".repeat(400))
-                .split("\r\n")
-                .map(str::len)
-                .max(),
-            Some(77)
-        );
+        assert_eq!(write("From", &"x@y.z, ".repeat(400)).split("\r\n").map(str::len).max(), Some(77));
     }
 
     proptest::proptest! {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::race::{interleave, race};
 use super::resolve::{Host, resolve};
 use super::stream::Stream;
 use crate::error::{Error, Kind, Step};
+use crate::server::Target;
 
 /// How long to sleep while the backlog of a Unix socket is full: nothing tells when it no longer is.
 const BACKLOG_PAUSE: Duration = Duration::from_millis(20);
@@ -52,42 +53,14 @@ impl Default for DialOptions {
     }
 }
 
-/// What to connect to. `Display` gives `host:port` or `unix:/path`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Target {
-    /// A TCP port of a host.
-    Tcp {
-        /// An IP literal with or without brackets, or a domain name, also with U-labels or a final dot.
-        host: String,
-        /// The port, not zero.
-        port: u16,
-    },
-    /// A Unix socket at this path.
-    Unix(PathBuf),
-}
-
-impl Target {
-    /// Finds what can be found without a connection: [`dial`] does the same before anything else.
-    ///
-    /// # Errors
-    /// [`Kind::Usage`] for a host that is none, port 0, or a path that no socket can have.
-    pub fn check(&self) -> Result<(), Error> {
-        match self {
-            Self::Tcp { host, port } => endpoint(host, *port).map(drop),
-            Self::Unix(path) => unix_address(path).map(drop),
-        }
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp { host, port } if host.contains(':') && !host.starts_with('[') => {
-                write!(f, "[{host}]:{port}")
-            }
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
+/// Finds what is wrong with a target without a connection: [`dial`] does the same before anything else.
+///
+/// # Errors
+/// [`Kind::Usage`] for a host that is none, port 0, or a path that no socket can have.
+pub fn check(target: &Target) -> Result<(), Error> {
+    match target {
+        Target::Tcp { host, port } => endpoint(host, *port).map(drop),
+        Target::Unix(path) => unix_address(path).map(drop),
     }
 }
 
@@ -126,35 +99,24 @@ pub(super) fn reach<'a>(
         }
     }
     let phase = Phase::begin(&options.limits, options.connect_timeout);
-    let (address, socket) = race(&addresses, &phase, |address| {
-        start(address, options.local_address)
-    })?;
-    let stream = Stream::connected(socket, Some(address))
-        .map_err(|error| failed(&format!("{address}: {error}")))?;
+    let (address, socket) = race(&addresses, &phase, |address| start(address, options.local_address))?;
+    let stream =
+        Stream::connected(socket, Some(address)).map_err(|error| failed(&format!("{address}: {error}")))?;
     Ok((stream, phase))
 }
 
 /// A non-blocking socket whose connection is under way.
 fn start(address: SocketAddr, local: Option<IpAddr>) -> io::Result<Socket> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM.nonblocking(),
-        Some(Protocol::TCP),
-    )?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     if let Some(local) = local {
         let from = match (local, address) {
             // A link-local address means nothing without its zone, and that is the destination's.
-            (IpAddr::V6(ip), SocketAddr::V6(to)) => {
-                SocketAddrV6::new(ip, 0, 0, to.scope_id()).into()
-            }
+            (IpAddr::V6(ip), SocketAddr::V6(to)) => SocketAddrV6::new(ip, 0, 0, to.scope_id()).into(),
             _ => SocketAddr::new(local, 0),
         };
-        socket.bind(&from.into()).map_err(|error| {
-            io::Error::new(
-                error.kind(),
-                format!("cannot connect from {local}: {error}"),
-            )
-        })?;
+        socket
+            .bind(&from.into())
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot connect from {local}: {error}")))?;
     }
     match socket.connect(&address.into()) {
         Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
@@ -166,10 +128,7 @@ fn connect_unix(address: &SockAddr, options: &DialOptions) -> Result<Stream, Err
     let phase = Phase::begin(&options.limits, options.connect_timeout);
     loop {
         if phase.is_over()? {
-            let text = format!(
-                "no connection within {:?}: the server's backlog is full",
-                phase.length()
-            );
+            let text = format!("no connection within {:?}: the server's backlog is full", phase.length());
             return Err(Error::new(Kind::Timeout, Step::Connect, text));
         }
         let attempt = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)
@@ -191,9 +150,7 @@ fn failed(text: &dyn fmt::Display) -> Error {
 /// The host of a target, where it and the port are possible.
 pub(super) fn endpoint(host: &str, port: u16) -> Result<Host, Error> {
     if port == 0 {
-        return Err(Error::usage(format!(
-            "port 0 of host {host:?} cannot be connected to: give 1 to 65535"
-        )));
+        return Err(Error::usage(format!("port 0 of host {host:?} cannot be connected to: give 1 to 65535")));
     }
     Host::parse(host)
 }
@@ -206,9 +163,7 @@ fn unix_address(path: &Path) -> Result<SockAddr, Error> {
         )));
     }
     SockAddr::unix(path).map_err(|error| {
-        Error::usage(format!(
-            "socket path {path:?} cannot be used: {error}; give a shorter one"
-        ))
+        Error::usage(format!("socket path {path:?} cannot be used: {error}; give a shorter one"))
     })
 }
 

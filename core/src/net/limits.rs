@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Cancel;
+use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Step};
 
 /// How long a cancel may go unseen: a person takes less than this for "at once".
@@ -24,21 +24,10 @@ impl Limits {
     /// [`Kind::Cancelled`], or [`Kind::Timeout`] with a text that names the deadline; both at `step`.
     pub fn check(&self, step: Step) -> Result<(), Error> {
         if self.cancel.as_ref().is_some_and(Cancel::is_triggered) {
-            return Err(Error::new(
-                Kind::Cancelled,
-                step,
-                "the caller cancelled the call",
-            ));
+            return Err(Error::new(Kind::Cancelled, step, "the caller cancelled the call"));
         }
-        if self
-            .deadline
-            .is_some_and(|deadline| Instant::now() >= deadline)
-        {
-            return Err(Error::new(
-                Kind::Timeout,
-                step,
-                "the deadline of the whole call has passed",
-            ));
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(Error::new(Kind::Timeout, step, "the deadline of the whole call has passed"));
         }
         Ok(())
     }
@@ -72,11 +61,7 @@ pub(super) struct Phase<'a> {
 
 impl<'a> Phase<'a> {
     pub(super) fn begin(limits: &'a Limits, length: Duration) -> Self {
-        Self {
-            limits,
-            length,
-            end: Instant::now().checked_add(length),
-        }
+        Self { limits, length, end: Instant::now().checked_add(length) }
     }
 
     pub(super) fn length(&self) -> Duration {
@@ -91,9 +76,7 @@ impl<'a> Phase<'a> {
 
     /// As [`Limits::slice`], within the phase.
     pub(super) fn slice(&self, wait: Duration) -> Duration {
-        let left = self
-            .end
-            .map_or(wait, |end| end.saturating_duration_since(Instant::now()));
+        let left = self.end.map_or(wait, |end| end.saturating_duration_since(Instant::now()));
         self.limits.slice(wait.min(left))
     }
 }
@@ -114,18 +97,12 @@ mod tests {
 
     #[test]
     fn a_deadline_shortens_and_then_ends() {
-        let limits = Limits {
-            deadline: Some(Instant::now() + Duration::from_secs(60)),
-            cancel: None,
-        };
+        let limits = Limits { deadline: Some(Instant::now() + Duration::from_secs(60)), cancel: None };
         assert!(limits.check(Step::Mail).is_ok());
         let slice = limits.slice(HOUR);
         assert!(slice <= Duration::from_secs(60) && slice > Duration::from_secs(50));
 
-        let limits = Limits {
-            deadline: Some(Instant::now()),
-            cancel: None,
-        };
+        let limits = Limits { deadline: Some(Instant::now()), cancel: None };
         let error = limits.check(Step::Mail).unwrap_err();
         assert_eq!((error.kind(), error.step()), (Kind::Timeout, Step::Mail));
         assert!(error.text().contains("deadline"));
@@ -135,10 +112,7 @@ mod tests {
     #[test]
     fn a_cancel_is_shared_and_can_be_reset() {
         let cancel = Cancel::new();
-        let limits = Limits {
-            deadline: None,
-            cancel: Some(cancel.clone()),
-        };
+        let limits = Limits { deadline: None, cancel: Some(cancel.clone()) };
         assert_eq!(limits.slice(HOUR), CANCEL_SLICE);
         cancel.trigger();
         let error = limits.check(Step::Data).unwrap_err();
@@ -152,8 +126,6 @@ mod tests {
         let limits = Limits::default();
         assert!(Phase::begin(&limits, Duration::ZERO).is_over().unwrap());
         assert!(!Phase::begin(&limits, Duration::MAX).is_over().unwrap());
-        assert!(
-            Phase::begin(&limits, Duration::from_secs(5)).slice(HOUR) <= Duration::from_secs(5)
-        );
+        assert!(Phase::begin(&limits, Duration::from_secs(5)).slice(HOUR) <= Duration::from_secs(5));
     }
 }

@@ -1,17 +1,21 @@
-//! The socket side of the blocking driver: dialling, and a stream that knows time limits and can be
-//! cancelled. No SMTP in here.
+//! The blocking driver: dialling, a stream that knows time limits and can be cancelled, the loop that
+//! moves bytes, and the two ways to use it, [`sendmessage`] and [`Session`].
 
-mod cancel;
 mod dial;
 mod limits;
 mod poll;
 mod proxy;
 mod race;
 mod resolve;
+mod run;
+mod security;
+mod sendmessage;
+mod session;
 mod stream;
 
-pub use cancel::Cancel;
-pub use dial::{DialOptions, Target, dial};
+pub use dial::{DialOptions, check, dial};
 pub use limits::Limits;
 pub use proxy::Proxy;
+pub use sendmessage::{SendError, local, sendmessage};
+pub use session::Session;
 pub use stream::{Ready, Stream};

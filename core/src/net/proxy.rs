@@ -69,23 +69,13 @@ impl Proxy {
         let host = String::from_utf8(percent_decode(url.host_str().unwrap_or_default()))
             .map_err(|_| invalid("its host is not UTF-8"))?;
         let port = url.port().unwrap_or(default_port);
-        let proxy = Self {
-            scheme,
-            host: endpoint(&host, port)?,
-            port,
-            login: login(&url),
-        };
+        let proxy = Self { scheme, host: endpoint(&host, port)?, port, login: login(&url) };
         proxy.check_login()?;
         Ok(proxy)
     }
 
     /// Connects to the proxy and has it connect to the host.
-    pub(super) fn connect(
-        &self,
-        host: &Host,
-        port: u16,
-        options: &DialOptions,
-    ) -> Result<Stream, Error> {
+    pub(super) fn connect(&self, host: &Host, port: u16, options: &DialOptions) -> Result<Stream, Error> {
         let established = reach(&self.host, self.port, options).and_then(|(mut stream, phase)| {
             let mut talk = Talk::new(&mut stream, &phase);
             match self.scheme {
@@ -110,17 +100,12 @@ impl Proxy {
         }
         match self.scheme {
             // RFC 1929 section 2: one octet for each length. Servers take an empty password.
-            Scheme::Socks5 if user.len() > 255 || password.expose().len() > 255 => Err(invalid(
-                "its user or password is longer than the 255 octets of SOCKS5",
-            )),
+            Scheme::Socks5 if user.len() > 255 || password.expose().len() > 255 => {
+                Err(invalid("its user or password is longer than the 255 octets of SOCKS5"))
+            }
             // RFC 7617 section 2: the first colon ends the user.
             Scheme::Http if user.contains(&b':') => Err(invalid("its user contains a colon")),
-            Scheme::Http
-                if user
-                    .iter()
-                    .chain(password.expose())
-                    .any(u8::is_ascii_control) =>
-            {
+            Scheme::Http if user.iter().chain(password.expose()).any(u8::is_ascii_control) => {
                 Err(invalid("its user or password contains a control character"))
             }
             _ => Ok(()),
@@ -143,10 +128,7 @@ fn login(url: &Url) -> Option<Login> {
         return None;
     }
     let password = Secret::new(percent_decode(url.password().unwrap_or_default()));
-    Some(Login {
-        user: percent_decode(url.username()),
-        password,
-    })
+    Some(Login { user: percent_decode(url.username()), password })
 }
 
 fn invalid(why: &str) -> Error {
@@ -174,9 +156,7 @@ fn percent_decode(text: &str) -> Vec<u8> {
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]

@@ -25,8 +25,7 @@ pub(super) fn interleave(addresses: impl IntoIterator<Item = SocketAddr>) -> Vec
         }
     }
     let first_is_v6 = unique.first().is_some_and(SocketAddr::is_ipv6);
-    let (first, second): (Vec<_>, Vec<_>) =
-        unique.into_iter().partition(|a| a.is_ipv6() == first_is_v6);
+    let (first, second): (Vec<_>, Vec<_>) = unique.into_iter().partition(|a| a.is_ipv6() == first_is_v6);
     let mut ordered = Vec::with_capacity(first.len().saturating_add(second.len()));
     let (mut first, mut second) = (first.into_iter(), second.into_iter());
     loop {
@@ -74,17 +73,9 @@ pub(super) fn race(
                 ));
             }
         }
-        let wait = if waiting.len() == 0 {
-            Duration::MAX
-        } else {
-            next_start.saturating_duration_since(now)
-        };
+        let wait = if waiting.len() == 0 { Duration::MAX } else { next_start.saturating_duration_since(now) };
         let ready = ready(&flying, phase.slice(wait)).map_err(|e| {
-            Error::new(
-                Kind::Connect,
-                Step::Connect,
-                format!("cannot wait for a connection: {e}"),
-            )
+            Error::new(Kind::Connect, Step::Connect, format!("cannot wait for a connection: {e}"))
         })?;
         let mut still_flying = Vec::with_capacity(flying.len());
         for ((address, socket), ready) in flying.into_iter().zip(ready) {
@@ -106,10 +97,7 @@ pub(super) fn race(
 
 /// Which of the connections under way have come to an end, good or bad.
 fn ready(flying: &[(SocketAddr, Socket)], wait: Duration) -> io::Result<Vec<bool>> {
-    let mut fds: Vec<_> = flying
-        .iter()
-        .map(|(_, socket)| PollFd::new(socket, PollFlags::OUT))
-        .collect();
+    let mut fds: Vec<_> = flying.iter().map(|(_, socket)| PollFd::new(socket, PollFlags::OUT)).collect();
     poll(&mut fds, wait)?;
     Ok(fds.iter().map(|fd| !fd.revents().is_empty()).collect())
 }
@@ -132,11 +120,7 @@ fn timed_out(
     flying: &[(SocketAddr, Socket)],
     waiting: impl Iterator<Item = SocketAddr>,
 ) -> Error {
-    let mut text = format!(
-        "no connection within {:?}: {}",
-        phase.length(),
-        list(failed)
-    );
+    let mut text = format!("no connection within {:?}: {}", phase.length(), list(failed));
     let rest = flying.iter().map(|(address, _)| (*address, "no answer"));
     for (address, what) in rest.chain(waiting.map(|address| (address, "not tried"))) {
         let separator = if text.ends_with(": ") { "" } else { "; " };
@@ -146,10 +130,7 @@ fn timed_out(
 }
 
 fn list(failed: &[(SocketAddr, io::Error)]) -> String {
-    let each: Vec<_> = failed
-        .iter()
-        .map(|(address, error)| format!("{address}: {error}"))
-        .collect();
+    let each: Vec<_> = failed.iter().map(|(address, error)| format!("{address}: {error}")).collect();
     each.join("; ")
 }
 

@@ -29,10 +29,7 @@ impl Host {
                 "host {text:?} contains {bad:?}: give a host name or an IP address"
             )));
         }
-        let bare = text
-            .strip_prefix('[')
-            .and_then(|t| t.strip_suffix(']'))
-            .unwrap_or(text);
+        let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
         if let Ok(ip) = bare.parse() {
             return Ok(Self::Ip(ip));
         }
@@ -40,9 +37,7 @@ impl Host {
         if let Some((address, zone)) = bare.split_once('%')
             && address.parse::<Ipv6Addr>().is_ok()
             && !zone.is_empty()
-            && zone
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+            && zone.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
         {
             return Ok(Self::Name(bare.to_owned()));
         }
@@ -55,15 +50,11 @@ impl Host {
             text.to_owned()
         } else {
             idna::domain_to_ascii(text).map_err(|_| {
-                Error::usage(format!(
-                    "host {text:?} is not a valid internationalized domain name"
-                ))
+                Error::usage(format!("host {text:?} is not a valid internationalized domain name"))
             })?
         };
         if name.is_empty() || name.starts_with('.') {
-            return Err(Error::usage(format!(
-                "host {text:?} is empty: give a host name or an IP address"
-            )));
+            return Err(Error::usage(format!("host {text:?} is empty: give a host name or an IP address")));
         }
         if name.strip_suffix('.').unwrap_or(&name).len() > LONGEST_NAME {
             return Err(Error::usage(format!(
@@ -107,11 +98,7 @@ pub(super) fn resolve(host: &Host, port: u16, limits: &Limits) -> Result<Vec<Soc
         interruptible(limits, move || look_up(&owned, port))?
     };
     let failed = |what: &dyn fmt::Display| {
-        Err(Error::new(
-            Kind::Resolve,
-            Step::Connect,
-            format!("no address found for {name}: {what}"),
-        ))
+        Err(Error::new(Kind::Resolve, Step::Connect, format!("no address found for {name}: {what}")))
     };
     match found {
         Ok(addresses) if addresses.is_empty() => failed(&"the resolver's answer is empty"),
@@ -130,12 +117,10 @@ fn interruptible<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<io::Result<T>, Error> {
     let (sender, receiver) = mpsc::sync_channel(1);
-    let spawned = thread::Builder::new()
-        .name("smtp-resolve".to_owned())
-        .spawn(move || {
-            // Nobody listens any more where the caller has given up.
-            let _ = sender.send(work());
-        });
+    let spawned = thread::Builder::new().name("smtp-resolve".to_owned()).spawn(move || {
+        // Nobody listens any more where the caller has given up.
+        let _ = sender.send(work());
+    });
     if let Err(error) = spawned {
         return Ok(Err(error));
     }

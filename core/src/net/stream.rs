@@ -49,9 +49,7 @@ impl Stream {
     pub fn adopt(socket: impl Into<Socket>) -> Result<Self, Error> {
         let socket = socket.into();
         let unusable = |what: &str| {
-            Error::usage(format!(
-                "the socket {what}: hand over a connected TCP or Unix stream socket"
-            ))
+            Error::usage(format!("the socket {what}: hand over a connected TCP or Unix stream socket"))
         };
         let failed = |error: io::Error| unusable(&format!("cannot be used ({error})"));
         if socket.r#type().map_err(failed)? != Type::STREAM {
@@ -80,12 +78,7 @@ impl Stream {
             socket.set_tcp_nodelay(true)?;
         }
         ioctl_fionbio(&socket, false)?;
-        Ok(Self {
-            socket,
-            peer,
-            proxied: false,
-            block: Duration::ZERO,
-        })
+        Ok(Self { socket, peer, proxied: false, block: Duration::ZERO })
     }
 
     /// Notes that the peer is a proxy and the server is somewhere behind it.
@@ -105,10 +98,7 @@ impl Stream {
 
     /// Whether what is sent stays on this machine: a Unix socket or a loopback address, and no proxy.
     pub fn is_loopback(&self) -> bool {
-        !self.proxied
-            && self
-                .peer
-                .is_none_or(|peer| IpAddr::to_canonical(&peer.ip()).is_loopback())
+        !self.proxied && self.peer.is_none_or(|peer| IpAddr::to_canonical(&peer.ip()).is_loopback())
     }
 
     /// Writes what the kernel takes now, without blocking: `Ok(0)` means that it is full.
@@ -165,10 +155,7 @@ impl Stream {
         let mut fds = [PollFd::new(&self.socket, events)];
         poll(&mut fds, timeout)?;
         let [fd] = fds;
-        let (seen, ended) = (
-            fd.revents(),
-            PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL,
-        );
+        let (seen, ended) = (fd.revents(), PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL);
         Ok(Ready {
             read: read && seen.intersects(PollFlags::IN | ended),
             write: write && seen.intersects(PollFlags::OUT | ended),
@@ -183,12 +170,7 @@ impl Stream {
         self.socket.shutdown(how)
     }
 
-    fn block(
-        &mut self,
-        buf: &mut [u8],
-        wait: Duration,
-        flags: RecvFlags,
-    ) -> io::Result<Option<usize>> {
+    fn block(&mut self, buf: &mut [u8], wait: Duration, flags: RecvFlags) -> io::Result<Option<usize>> {
         not_empty(buf)?;
         let begin = Instant::now();
         let mut left = wait;
@@ -236,10 +218,7 @@ fn block_for(left: Duration) -> Duration {
 
 fn not_empty(buf: &[u8]) -> io::Result<()> {
     if buf.is_empty() {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "a read needs a buffer that is not empty",
-        ));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a read needs a buffer that is not empty"));
     }
     Ok(())
 }

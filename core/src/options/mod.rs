@@ -8,14 +8,14 @@ mod values;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::cancel::Cancel;
 use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
 use crate::engine::Direction;
 use crate::secret::Secret;
-use crate::tls::TlsVersion;
+use crate::tls::{Secure, TlsVersion};
 
 pub use self::names::names;
 
@@ -97,6 +97,8 @@ pub struct Options {
     pub tlscertfile: Option<String>,
     /// The key to `tlscertfile`, PEM.
     pub tlskeyfile: Option<String>,
+    /// The password of the key, where it has one.
+    pub tlskeypassword: Option<Secret>,
     /// SHA-256 fingerprints, in hex, of certificates or public keys to accept.
     pub tlsfingerprint: Vec<String>,
     /// The oldest version of TLS to speak. Default: 1.2.
@@ -149,6 +151,32 @@ pub struct Options {
     pub transcript: Option<TranscriptFn>,
     /// Cancels the call from another thread.
     pub cancel: Option<Cancel>,
+    /// The TLS library, set up once for these options and all their copies.
+    pub(crate) library: LibraryCache,
+}
+
+/// TLS settings as they were when the library was set up, and the library.
+pub(crate) type LibraryCache = Arc<Mutex<Option<(TlsKey, Arc<dyn Secure>)>>>;
+
+/// What the set-up of the TLS library depends on.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct TlsKey {
+    pub(crate) verify: bool,
+    pub(crate) files: [Option<String>; 3],
+    pub(crate) fingerprints: Vec<String>,
+    pub(crate) version: TlsVersion,
+}
+
+impl Options {
+    #[cfg(feature = "net")]
+    pub(crate) fn tls_key(&self) -> TlsKey {
+        TlsKey {
+            verify: self.tlsverify,
+            files: [self.tlscafile.clone(), self.tlscertfile.clone(), self.tlskeyfile.clone()],
+            fingerprints: self.tlsfingerprint.clone(),
+            version: self.tlsminversion,
+        }
+    }
 }
 
 impl Default for Options {
@@ -170,6 +198,7 @@ impl Default for Options {
             tlscafile: None,
             tlscertfile: None,
             tlskeyfile: None,
+            tlskeypassword: None,
             tlsfingerprint: Vec::new(),
             tlsminversion: TlsVersion::Tls12,
             username: None,
@@ -196,6 +225,7 @@ impl Default for Options {
             lmtp: false,
             transcript: None,
             cancel: None,
+            library: LibraryCache::default(),
         }
     }
 }

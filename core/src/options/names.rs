@@ -32,6 +32,7 @@ const TABLE: &[(&str, Setter)] = &[
     ("tlscafile", |o, v| Ok(o.tlscafile = text(v))),
     ("tlscertfile", |o, v| Ok(o.tlscertfile = text(v))),
     ("tlskeyfile", |o, v| Ok(o.tlskeyfile = text(v))),
+    ("tlskeypassword", |o, v| Ok(o.tlskeypassword = text(v).map(Secret::from))),
     ("tlsfingerprint", |o, v| Ok(o.tlsfingerprint = list(v))),
     ("tlsminversion", |o, v| Ok(o.tlsminversion = tls_version(v)?)),
     ("auth", |o, v| Ok(o.auth = mechanisms(v))),
@@ -72,7 +73,7 @@ impl Options {
         let Some((known, setter)) = TABLE.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) else {
             return Err(unknown(name));
         };
-        if matches!(*known, "password" | "oauthtoken" | "proxy") {
+        if matches!(*known, "password" | "oauthtoken" | "proxy" | "tlskeypassword") {
             // The value must not show in an error.
             return setter(self, value)
                 .map_err(|_| Error::usage(format!("option `{known}`: the value does not fit")));

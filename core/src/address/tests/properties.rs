@@ -74,18 +74,9 @@ fn holds(text: &str) -> Result<(), TestCaseError> {
         address_holds(address, text)?;
     }
     let again: Vec<String> = list.iter().map(ToString::to_string).collect();
-    let again =
-        parse_list(&again.join(", ")).map_err(|error| TestCaseError::fail(error.to_string()))?;
-    let parts = |a: &Address| {
-        (
-            a.addr_spec().to_owned(),
-            a.display_name().map(str::to_owned),
-        )
-    };
-    prop_assert_eq!(
-        list.iter().map(parts).collect::<Vec<_>>(),
-        again.iter().map(parts).collect::<Vec<_>>()
-    );
+    let again = parse_list(&again.join(", ")).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    let parts = |a: &Address| (a.addr_spec().to_owned(), a.display_name().map(str::to_owned));
+    prop_assert_eq!(list.iter().map(parts).collect::<Vec<_>>(), again.iter().map(parts).collect::<Vec<_>>());
     Ok(())
 }
 
@@ -94,17 +85,9 @@ fn address_holds(address: &Address, text: &str) -> Result<(), TestCaseError> {
     prop_assert!(!spec.chars().any(char::is_control));
     prop_assert!(!spec.is_empty() && spec.len() <= MAX_ADDR_SPEC);
     prop_assert!(address.local().len() <= MAX_LOCAL && address.domain().len() <= MAX_DOMAIN);
-    prop_assert!(
-        !address
-            .domain()
-            .contains([' ', '<', '>', '@', ',', '"', '(', ')', '\\'])
-    );
+    prop_assert!(!address.domain().contains([' ', '<', '>', '@', ',', '"', '(', ')', '\\']));
     if !address.local().starts_with('"') {
-        prop_assert!(
-            !address
-                .local()
-                .contains([' ', '<', '>', '@', ',', '"', '(', ')', '\\'])
-        );
+        prop_assert!(!address.local().contains([' ', '<', '>', '@', ',', '"', '(', ')', '\\']));
     }
     match address.domain() {
         "" => prop_assert!(spec.eq_ignore_ascii_case("postmaster")),
@@ -118,12 +101,8 @@ fn address_holds(address: &Address, text: &str) -> Result<(), TestCaseError> {
         prop_assert!(!address.is_ascii());
     }
     // Its own source says the same.
-    let again =
-        parse_mailbox(address.source()).map_err(|error| TestCaseError::fail(error.to_string()))?;
-    prop_assert_eq!(
-        (spec, address.display_name()),
-        (again.addr_spec(), again.display_name())
-    );
+    let again = parse_mailbox(address.source()).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    prop_assert_eq!((spec, address.display_name()), (again.addr_spec(), again.display_name()));
     Ok(())
 }
 

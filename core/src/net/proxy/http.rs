@@ -16,36 +16,19 @@ const LONGEST_HEAD: usize = 16 * 1024;
 const SHOWN: usize = 200;
 
 /// Has the proxy connect to `host`.
-pub(super) fn ask(
-    talk: &mut Talk<'_>,
-    login: Option<&Login>,
-    host: &Host,
-    port: u16,
-) -> Result<(), Error> {
+pub(super) fn ask(talk: &mut Talk<'_>, login: Option<&Login>, host: &Host, port: u16) -> Result<(), Error> {
     talk.send(&request(login, host, port))?;
     let head = read_head(talk)?;
     let line = String::from_utf8_lossy(head.split(|&b| b == b'\n').next().unwrap_or_default());
-    let line: String = line
-        .trim_end()
-        .chars()
-        .take(SHOWN)
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect();
+    let line: String =
+        line.trim_end().chars().take(SHOWN).map(|c| if c.is_control() { '?' } else { c }).collect();
     // A length or a body of a 2xx means nothing here: the tunnel begins behind the empty line.
-    match line
-        .split(' ')
-        .nth(1)
-        .and_then(|code| code.parse::<u16>().ok())
-    {
+    match line.split(' ').nth(1).and_then(|code| code.parse::<u16>().ok()) {
         Some(200..=299) => Ok(()),
-        Some(407) if login.is_none() => Err(refused(
-            format!("it wants a login, and none was given: {line}"),
-            false,
-        )),
-        Some(code) => Err(refused(
-            format!("it refused: {line}"),
-            (500..=599).contains(&code),
-        )),
+        Some(407) if login.is_none() => {
+            Err(refused(format!("it wants a login, and none was given: {line}"), false))
+        }
+        Some(code) => Err(refused(format!("it refused: {line}"), (500..=599).contains(&code))),
         None => Err(not_http(&line)),
     }
 }
@@ -58,11 +41,7 @@ fn request(login: Option<&Login>, host: &Host, port: u16) -> Zeroizing<Vec<u8>> 
         credentials = Zeroizing::new(STANDARD.encode(&*pair));
         head.push_str("Proxy-Authorization: Basic ");
     }
-    let end: &[u8] = if login.is_some() {
-        b"\r\n\r\n"
-    } else {
-        b"\r\n"
-    };
+    let end: &[u8] = if login.is_some() { b"\r\n\r\n" } else { b"\r\n" };
     // In one go: a buffer that grows leaves copies of the password behind.
     Zeroizing::new([head.as_bytes(), credentials.as_bytes(), end].concat())
 }
@@ -86,10 +65,7 @@ fn read_head(talk: &mut Talk<'_>) -> Result<Vec<u8>, Error> {
             return Ok(head);
         }
     }
-    Err(refused(
-        format!("its answer has no end within {LONGEST_HEAD} octets"),
-        false,
-    ))
+    Err(refused(format!("its answer has no end within {LONGEST_HEAD} octets"), false))
 }
 
 /// RFC 9112 section 2.2: a line may also end in a bare LF.
@@ -101,10 +77,7 @@ fn end_of_head(head: &[u8]) -> Option<usize> {
 
 fn not_http(start: &str) -> Error {
     let start: String = start.chars().take(20).collect();
-    refused(
-        format!("its answer is not HTTP: it begins with {start:?}"),
-        false,
-    )
+    refused(format!("its answer is not HTTP: it begins with {start:?}"), false)
 }
 
 #[cfg(test)]

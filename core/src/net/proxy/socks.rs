@@ -19,12 +19,7 @@ const NAME: u8 = 3;
 const IPV6: u8 = 4;
 
 /// Has the proxy connect to `host`.
-pub(super) fn ask(
-    talk: &mut Talk<'_>,
-    login: Option<&Login>,
-    host: &Host,
-    port: u16,
-) -> Result<(), Error> {
+pub(super) fn ask(talk: &mut Talk<'_>, login: Option<&Login>, host: &Host, port: u16) -> Result<(), Error> {
     let request = request(host, port)?;
     match login {
         None => talk.send(&[VERSION, 1, NO_LOGIN])?,
@@ -83,10 +78,7 @@ fn request(host: &Host, port: u16) -> Result<Vec<u8>, Error> {
 
 fn push_counted(bytes: &mut Vec<u8>, field: &[u8]) -> Result<(), Error> {
     let count = u8::try_from(field.len()).map_err(|_| {
-        refused(
-            "a host name, user or password is longer than the 255 octets of SOCKS5",
-            false,
-        )
+        refused("a host name, user or password is longer than the 255 octets of SOCKS5", false)
     })?;
     bytes.push(count);
     bytes.extend(field);
@@ -113,10 +105,7 @@ fn read_reply(talk: &mut Talk<'_>) -> Result<(), Error> {
             usize::from(count[0])
         }
         other => {
-            return Err(refused(
-                format!("its answer has an address of the unknown type {other}"),
-                false,
-            ));
+            return Err(refused(format!("its answer has an address of the unknown type {other}"), false));
         }
     };
     let mut rest = vec![0; address.saturating_add(2)];
@@ -139,10 +128,7 @@ fn refusal(code: u8) -> Error {
 }
 
 fn not_socks(first: u8) -> Error {
-    refused(
-        format!("its answer is not SOCKS5: it begins with 0x{first:02x}"),
-        false,
-    )
+    refused(format!("its answer is not SOCKS5: it begins with 0x{first:02x}"), false)
 }
 
 #[cfg(test)]

@@ -65,22 +65,16 @@ impl<'a> Talk<'a> {
 /// The number of bytes read, zero where there are none yet; an error where there never will be.
 fn some(read: io::Result<Option<usize>>) -> Result<usize, Error> {
     match read {
-        Ok(Some(0)) => Err(Error::new(
-            Kind::Connect,
-            Step::Connect,
-            "it closed the connection before it answered",
-        )),
+        Ok(Some(0)) => {
+            Err(Error::new(Kind::Connect, Step::Connect, "it closed the connection before it answered"))
+        }
         Ok(count) => Ok(count.unwrap_or(0)),
         Err(error) => Err(broken(error)),
     }
 }
 
 fn broken(error: io::Error) -> Error {
-    Error::new(
-        Kind::Connect,
-        Step::Connect,
-        format!("the connection broke: {error}"),
-    )
+    Error::new(Kind::Connect, Step::Connect, format!("the connection broke: {error}"))
 }
 
 /// The proxy said no; `transient` where it may say yes later.

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::error::{Kind, Step};
+use crate::net::dial;
 use crate::net::resolve::tests::impossible_name;
-use crate::net::{Target, dial};
+use crate::server::Target;
 
 mod failing;
 
@@ -20,16 +21,11 @@ fn proxy(script: Vec<(Vec<u8>, Vec<u8>)>) -> (u16, JoinHandle<()>) {
     let port = listener.local_addr().unwrap().port();
     let thread = thread::spawn(move || {
         let (mut client, _) = listener.accept().unwrap();
-        client
-            .set_read_timeout(Some(Duration::from_secs(5)))
-            .unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         for (expected, answer) in script {
             let mut seen = vec![0; expected.len()];
             client.read_exact(&mut seen).unwrap();
-            assert_eq!(
-                String::from_utf8_lossy(&seen),
-                String::from_utf8_lossy(&expected)
-            );
+            assert_eq!(String::from_utf8_lossy(&seen), String::from_utf8_lossy(&expected));
             client.write_all(&answer).unwrap();
         }
     });
@@ -37,26 +33,13 @@ fn proxy(script: Vec<(Vec<u8>, Vec<u8>)>) -> (u16, JoinHandle<()>) {
 }
 
 fn steps(script: &[(&[u8], &[u8])]) -> Vec<(Vec<u8>, Vec<u8>)> {
-    script
-        .iter()
-        .map(|(expected, answer)| (expected.to_vec(), answer.to_vec()))
-        .collect()
+    script.iter().map(|(expected, answer)| (expected.to_vec(), answer.to_vec())).collect()
 }
 
 fn through(proxy: &str, host: &str) -> Result<Stream, Error> {
     let proxy = Some(Proxy::parse(proxy).unwrap());
-    let options = DialOptions {
-        proxy,
-        connect_timeout: Duration::from_secs(5),
-        ..DialOptions::default()
-    };
-    dial(
-        &Target::Tcp {
-            host: host.to_owned(),
-            port: 25,
-        },
-        &options,
-    )
+    let options = DialOptions { proxy, connect_timeout: Duration::from_secs(5), ..DialOptions::default() };
+    dial(&Target::Tcp { host: host.to_owned(), port: 25 }, &options)
 }
 
 /// Dials through a proxy with this script and expects `220 hi` behind its last answer, or an error.
@@ -68,10 +51,7 @@ pub(super) fn play(scheme: &str, host: &str, script: &[(&[u8], &[u8])]) -> Resul
         assert!(!stream.is_loopback());
         assert_eq!(stream.peer().unwrap().port(), port);
         let mut greeting = [0; 64];
-        assert_eq!(
-            stream.recv(&mut greeting, Duration::from_secs(5)).unwrap(),
-            Some(8)
-        );
+        assert_eq!(stream.recv(&mut greeting, Duration::from_secs(5)).unwrap(), Some(8));
         assert_eq!(&greeting[..8], b"220 hi\r\n");
     });
     thread.join().unwrap();
@@ -92,10 +72,7 @@ fn option_texts_are_understood() {
         ("http://127.0.0.1:3128", "http://127.0.0.1:3128"),
         ("http://proxy.example:80/", "http://proxy.example:80"),
         ("http://proxy.example", "http://proxy.example:80"),
-        (
-            "socks5://bücher.example",
-            "socks5://xn--bcher-kva.example:1080",
-        ),
+        ("socks5://bücher.example", "socks5://xn--bcher-kva.example:1080"),
         ("http://bücher.example", "http://xn--bcher-kva.example:80"),
         ("http://u:s3cret@h:1", "http://h:1"),
     ] {
@@ -103,14 +80,8 @@ fn option_texts_are_understood() {
         assert_eq!(proxy.to_string(), shown, "{text}");
         assert!(!format!("{proxy:?}").contains("s3cret"));
     }
-    let login = Proxy::parse("socks5://us%40er:p%3Aa%2fs%25%zz@h")
-        .unwrap()
-        .login
-        .unwrap();
-    assert_eq!(
-        (login.user.as_slice(), login.password.expose()),
-        (&b"us@er"[..], &b"p:a/s%%zz"[..])
-    );
+    let login = Proxy::parse("socks5://us%40er:p%3Aa%2fs%25%zz@h").unwrap().login.unwrap();
+    assert_eq!((login.user.as_slice(), login.password.expose()), (&b"us@er"[..], &b"p:a/s%%zz"[..]));
     let login = Proxy::parse("http://user@h").unwrap().login.unwrap();
     assert!(login.password.is_empty());
 }
@@ -146,31 +117,18 @@ fn wrong_option_texts_do_not_show_the_password() {
         &long,
     ] {
         let error = Proxy::parse(text).expect_err(text);
-        assert_eq!(
-            (error.kind(), error.step()),
-            (Kind::Usage, Step::Setup),
-            "{text}"
-        );
+        assert_eq!((error.kind(), error.step()), (Kind::Usage, Step::Setup), "{text}");
         assert!(!error.text().contains("s3cret"), "{error}");
     }
 }
 
 #[test]
 fn a_proxy_that_is_not_there_is_named() {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let error = through(&format!("socks5://127.0.0.1:{port}"), "mail.example").unwrap_err();
-    assert_eq!(
-        (error.kind(), error.server()),
-        (Kind::Connect, Some("mail.example:25"))
-    );
+    assert_eq!((error.kind(), error.server()), (Kind::Connect, Some("mail.example:25")));
     assert!(
-        error
-            .text()
-            .starts_with(&format!("proxy socks5://127.0.0.1:{port}: no connection: ")),
+        error.text().starts_with(&format!("proxy socks5://127.0.0.1:{port}: no connection: ")),
         "{error}"
     );
     let name = impossible_name();
@@ -183,10 +141,7 @@ fn a_proxy_that_is_not_there_is_named() {
 #[test]
 fn the_local_address_is_for_the_proxy() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let text = format!(
-        "socks5://127.0.0.1:{}",
-        listener.local_addr().unwrap().port()
-    );
+    let text = format!("socks5://127.0.0.1:{}", listener.local_addr().unwrap().port());
     let local = IpAddr::from(Ipv4Addr::new(127, 0, 0, 9));
     let answer = thread::spawn(move || {
         let (mut client, from): (TcpStream, _) = listener.accept().unwrap();
@@ -196,20 +151,9 @@ fn the_local_address_is_for_the_proxy() {
         from
     });
     let proxy = Some(Proxy::parse(&text).unwrap());
-    let options = DialOptions {
-        proxy,
-        local_address: Some(local),
-        ..DialOptions::default()
-    };
+    let options = DialOptions { proxy, local_address: Some(local), ..DialOptions::default() };
     // The host's family does not matter.
-    let stream = dial(
-        &Target::Tcp {
-            host: "::1".to_owned(),
-            port: 25,
-        },
-        &options,
-    )
-    .unwrap();
+    let stream = dial(&Target::Tcp { host: "::1".to_owned(), port: 25 }, &options).unwrap();
     drop(stream);
     assert_eq!(answer.join().unwrap().ip(), local);
 }

@@ -29,17 +29,11 @@ fn black_hole() -> (Socket, UnixStream) {
 }
 
 fn closed_port() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 fn hour() -> Phase<'static> {
-    static NONE: Limits = Limits {
-        deadline: None,
-        cancel: None,
-    };
+    static NONE: Limits = Limits { deadline: None, cancel: None };
     Phase::begin(&NONE, Duration::from_secs(3600))
 }
 
@@ -49,14 +43,8 @@ fn families_take_turns_and_the_first_stays_first() {
     for (given, ordered) in [
         ("", ""),
         ("[::1]:1", "[::1]:1"),
-        (
-            "[::1]:1 [::2]:1 1.1.1.1:1 2.2.2.2:1",
-            "[::1]:1 1.1.1.1:1 [::2]:1 2.2.2.2:1",
-        ),
-        (
-            "1.1.1.1:1 2.2.2.2:1 3.3.3.3:1 [::1]:1",
-            "1.1.1.1:1 [::1]:1 2.2.2.2:1 3.3.3.3:1",
-        ),
+        ("[::1]:1 [::2]:1 1.1.1.1:1 2.2.2.2:1", "[::1]:1 1.1.1.1:1 [::2]:1 2.2.2.2:1"),
+        ("1.1.1.1:1 2.2.2.2:1 3.3.3.3:1 [::1]:1", "1.1.1.1:1 [::1]:1 2.2.2.2:1 3.3.3.3:1"),
         ("1.1.1.1:1 1.1.1.1:1 [::1]:1 1.1.1.1:1", "1.1.1.1:1 [::1]:1"),
     ] {
         assert_eq!(interleave(list(given)), list(ordered), "{given}");
@@ -78,10 +66,7 @@ fn only_one_family_listens() {
     for listening in ["127.0.0.1:0", "[::1]:0"] {
         let listener = TcpListener::bind(listening).unwrap();
         let good = listener.local_addr().unwrap();
-        let both = [
-            format!("[::1]:{}", good.port()),
-            format!("127.0.0.1:{}", good.port()),
-        ];
+        let both = [format!("[::1]:{}", good.port()), format!("127.0.0.1:{}", good.port())];
         let (winner, _socket) = race(&both.map(|a| address(&a)), &hour(), tcp).unwrap();
         assert_eq!(winner, good);
     }
@@ -108,10 +93,7 @@ fn a_black_hole_holds_up_for_one_stagger_only() {
     assert_eq!(winner, good);
     assert_eq!(started.len(), 3);
     assert!(started[0] < Duration::from_millis(100), "{started:?}");
-    assert!(
-        started[1] >= STAGGER && started[2] >= STAGGER * 2,
-        "{started:?}"
-    );
+    assert!(started[1] >= STAGGER && started[2] >= STAGGER * 2, "{started:?}");
     assert!(begin.elapsed() < STAGGER * 3, "{:?}", begin.elapsed());
     // The losers are closed.
     for mut hole in holes {
@@ -162,11 +144,7 @@ fn the_slow_first_may_still_win() {
 fn every_address_tells_what_it_said() {
     let (one, two) = (closed_port(), address("127.0.0.2:9"));
     let error = race(&[one, two], &hour(), |address| {
-        if address == two {
-            Err(io::Error::other("no socket"))
-        } else {
-            tcp(address)
-        }
+        if address == two { Err(io::Error::other("no socket")) } else { tcp(address) }
     })
     .unwrap_err();
     assert_eq!((error.kind(), error.step()), (Kind::Connect, Step::Connect));
@@ -194,11 +172,7 @@ fn a_time_out_tells_where_it_stood() {
     })
     .unwrap_err();
     assert_eq!(error.kind(), Kind::Timeout);
-    assert!(
-        begin.elapsed() < Duration::from_secs(1),
-        "{:?}",
-        begin.elapsed()
-    );
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
     assert_eq!(
         error.text(),
         format!(

@@ -1,8 +1,8 @@
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
-use super::super::Cancel;
 use super::*;
+use crate::cancel::Cancel;
 
 fn name(text: &str) -> Host {
     Host::Name(text.to_owned())
@@ -28,16 +28,8 @@ fn every_form_of_a_host_is_understood() {
         ("mail.example.", &name("mail.example."), "mail.example."),
         ("my_host", &name("my_host"), "my_host"),
         ("LocalHost.", &name("localhost"), "localhost"),
-        (
-            "bücher.example",
-            &name("xn--bcher-kva.example"),
-            "xn--bcher-kva.example",
-        ),
-        (
-            "пример.example.",
-            &name("xn--e1afmkfd.example."),
-            "xn--e1afmkfd.example.",
-        ),
+        ("bücher.example", &name("xn--bcher-kva.example"), "xn--bcher-kva.example"),
+        ("пример.example.", &name("xn--e1afmkfd.example."), "xn--e1afmkfd.example."),
     ] {
         let parsed = Host::parse(text).unwrap();
         assert_eq!(&parsed, host, "{text}");
@@ -80,13 +72,7 @@ fn what_is_no_host_is_the_callers_mistake() {
 #[test]
 fn names_are_looked_up_with_and_without_limits() {
     let cancel = Some(Cancel::new());
-    for limits in [
-        Limits::default(),
-        Limits {
-            deadline: None,
-            cancel,
-        },
-    ] {
+    for limits in [Limits::default(), Limits { deadline: None, cancel }] {
         let found = resolve(&name("localhost"), 25, &limits).unwrap();
         assert!(!found.is_empty());
         assert!(found.iter().all(|a| a.ip().is_loopback() && a.port() == 25));
@@ -100,10 +86,7 @@ fn names_are_looked_up_with_and_without_limits() {
 #[test]
 fn a_zone_reaches_the_resolver() {
     let found = resolve(&name("fe80::1%lo"), 25, &Limits::default()).unwrap();
-    assert!(
-        matches!(found[..], [SocketAddr::V6(a)] if a.scope_id() != 0),
-        "{found:?}"
-    );
+    assert!(matches!(found[..], [SocketAddr::V6(a)] if a.scope_id() != 0), "{found:?}");
 }
 
 #[test]
@@ -113,47 +96,27 @@ fn a_slow_resolver_is_left_behind() {
         Ok(())
     };
     let cancel = Cancel::new();
-    let limits = Limits {
-        deadline: None,
-        cancel: Some(cancel.clone()),
-    };
+    let limits = Limits { deadline: None, cancel: Some(cancel.clone()) };
     let begin = Instant::now();
     let trigger = thread::spawn(move || {
         thread::sleep(Duration::from_millis(50));
         cancel.trigger();
     });
-    assert_eq!(
-        interruptible(&limits, slow).unwrap_err().kind(),
-        Kind::Cancelled
-    );
-    assert!(
-        begin.elapsed() < Duration::from_millis(350),
-        "{:?}",
-        begin.elapsed()
-    );
+    assert_eq!(interruptible(&limits, slow).unwrap_err().kind(), Kind::Cancelled);
+    assert!(begin.elapsed() < Duration::from_millis(350), "{:?}", begin.elapsed());
     trigger.join().unwrap();
 
     let begin = Instant::now();
-    let limits = Limits {
-        deadline: Some(begin + Duration::from_millis(50)),
-        cancel: None,
-    };
+    let limits = Limits { deadline: Some(begin + Duration::from_millis(50)), cancel: None };
     let error = interruptible(&limits, slow).unwrap_err();
     assert_eq!(error.kind(), Kind::Timeout);
     assert!(error.text().contains("deadline"));
-    assert!(
-        begin.elapsed() < Duration::from_millis(250),
-        "{:?}",
-        begin.elapsed()
-    );
+    assert!(begin.elapsed() < Duration::from_millis(250), "{:?}", begin.elapsed());
 }
 
 #[test]
 fn a_resolver_that_dies_is_an_error() {
-    let limits = Limits {
-        deadline: None,
-        cancel: Some(Cancel::new()),
-    };
+    let limits = Limits { deadline: None, cancel: Some(Cancel::new()) };
     let died: io::Result<()> = interruptible(&limits, || panic!("on purpose")).unwrap();
     assert!(died.is_err());
 }

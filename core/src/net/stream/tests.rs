@@ -6,8 +6,9 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::thread;
 
 use super::*;
+use crate::cancel::Cancel;
 use crate::error::{Kind, Step};
-use crate::net::{Cancel, Limits};
+use crate::net::Limits;
 
 mod waiting;
 
@@ -25,9 +26,7 @@ fn unix_pair() -> (Stream, UnixStream) {
 }
 
 fn is_private(stream: &Stream) -> bool {
-    rustix::io::fcntl_getfd(stream)
-        .unwrap()
-        .contains(rustix::io::FdFlags::CLOEXEC)
+    rustix::io::fcntl_getfd(stream).unwrap().contains(rustix::io::FdFlags::CLOEXEC)
 }
 
 #[test]
@@ -41,10 +40,7 @@ fn connected_sockets_are_adopted() {
         assert!(is_private(&stream));
     }
     let (stream, _theirs) = unix_pair();
-    assert_eq!(
-        (stream.peer(), stream.local(), stream.is_loopback()),
-        (None, None, true)
-    );
+    assert_eq!((stream.peer(), stream.local(), stream.is_loopback()), (None, None, true));
     let (ours, _theirs) = UnixStream::pair().unwrap();
     assert!(Stream::adopt(OwnedFd::from(ours)).is_ok());
 }
@@ -59,10 +55,7 @@ fn an_adopted_socket_is_made_blocking_and_private() {
     assert!(!stream.socket.nonblocking().unwrap());
     assert!(is_private(&stream));
     let begin = Instant::now();
-    assert_eq!(
-        stream.recv(&mut [0], Duration::from_millis(50)).unwrap(),
-        None
-    );
+    assert_eq!(stream.recv(&mut [0], Duration::from_millis(50)).unwrap(), None);
     assert!(begin.elapsed() >= Duration::from_millis(50));
 }
 
@@ -74,31 +67,16 @@ fn what_is_no_connected_stream_is_not_adopted() {
     std::fs::remove_file(&path).unwrap();
     for (socket, why) in [
         (unconnected(), "not connected"),
-        (
-            Socket::new(Domain::UNIX, Type::STREAM, None).unwrap(),
-            "not connected",
-        ),
-        (
-            TcpListener::bind("127.0.0.1:0").unwrap().into(),
-            "listening",
-        ),
+        (Socket::new(Domain::UNIX, Type::STREAM, None).unwrap(), "not connected"),
+        (TcpListener::bind("127.0.0.1:0").unwrap().into(), "listening"),
         (unix_listener.into(), "listening"),
-        (
-            UdpSocket::bind("127.0.0.1:0").unwrap().into(),
-            "not a stream",
-        ),
+        (UdpSocket::bind("127.0.0.1:0").unwrap().into(), "not a stream"),
         (UnixDatagram::pair().unwrap().0.into(), "not a stream"),
-        (
-            Socket::from(OwnedFd::from(File::open("/dev/null").unwrap())),
-            "cannot be used",
-        ),
+        (Socket::from(OwnedFd::from(File::open("/dev/null").unwrap())), "cannot be used"),
     ] {
         let error = Stream::adopt(socket).unwrap_err();
         assert_eq!((error.kind(), error.step()), (Kind::Usage, Step::Setup));
-        assert!(
-            error.text().contains(why) && error.text().contains("hand over"),
-            "{error}"
-        );
+        assert!(error.text().contains(why) && error.text().contains("hand over"), "{error}");
     }
 }
 
@@ -127,25 +105,10 @@ fn bytes_go_both_ways_without_blocking() {
     let mut buf = [0; 64];
     assert_eq!(stream.try_recv(&mut buf).unwrap(), None);
     assert_eq!(stream.recv(&mut buf, Duration::ZERO).unwrap(), None);
-    assert_eq!(
-        stream.wait(true, false, Duration::ZERO).unwrap(),
-        Ready::default()
-    );
-    assert_eq!(
-        stream.wait(true, true, SECOND).unwrap(),
-        Ready {
-            read: false,
-            write: true
-        }
-    );
+    assert_eq!(stream.wait(true, false, Duration::ZERO).unwrap(), Ready::default());
+    assert_eq!(stream.wait(true, true, SECOND).unwrap(), Ready { read: false, write: true });
     theirs.write_all(b"220 hello\r\n").unwrap();
-    assert_eq!(
-        stream.wait(true, false, SECOND).unwrap(),
-        Ready {
-            read: true,
-            write: false
-        }
-    );
+    assert_eq!(stream.wait(true, false, SECOND).unwrap(), Ready { read: true, write: false });
     assert_eq!(stream.peek(&mut buf, SECOND).unwrap(), Some(11));
     assert_eq!(stream.recv(&mut buf[..4], SECOND).unwrap(), Some(4));
     assert_eq!(stream.try_recv(&mut buf[4..]).unwrap(), Some(7));
@@ -164,14 +127,8 @@ fn bytes_go_both_ways_without_blocking() {
 #[test]
 fn an_empty_buffer_does_not_look_like_the_end() {
     let (mut stream, _theirs) = unix_pair();
-    assert_eq!(
-        stream.try_recv(&mut []).unwrap_err().kind(),
-        io::ErrorKind::InvalidInput
-    );
-    assert_eq!(
-        stream.recv(&mut [], SECOND).unwrap_err().kind(),
-        io::ErrorKind::InvalidInput
-    );
+    assert_eq!(stream.try_recv(&mut []).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    assert_eq!(stream.recv(&mut [], SECOND).unwrap_err().kind(), io::ErrorKind::InvalidInput);
 }
 
 #[test]
@@ -181,11 +138,7 @@ fn a_full_kernel_takes_nothing_and_does_not_block() {
     let mut sent = 0;
     loop {
         match stream.try_send(&[b'x'; 65536]).unwrap() {
-            0 if stream
-                .wait(false, true, Duration::from_millis(100))
-                .unwrap()
-                == Ready::default() =>
-            {
+            0 if stream.wait(false, true, Duration::from_millis(100)).unwrap() == Ready::default() => {
                 break;
             }
             count => sent += count,
@@ -196,12 +149,7 @@ fn a_full_kernel_takes_nothing_and_does_not_block() {
         theirs.read_exact(&mut vec![0; sent]).unwrap();
         theirs
     });
-    assert!(
-        stream
-            .wait(false, true, Duration::from_secs(5))
-            .unwrap()
-            .write
-    );
+    assert!(stream.wait(false, true, Duration::from_secs(5)).unwrap().write);
     assert!(stream.try_send(b"y").unwrap() == 1);
     reader.join().unwrap();
 }
@@ -217,17 +165,11 @@ fn writing_to_a_peer_that_is_gone_is_an_error() {
             }
         };
         assert!(
-            matches!(
-                error.kind(),
-                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
-            ),
+            matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset),
             "{error}"
         );
     }
     let (mut stream, theirs) = unix_pair();
     drop(theirs);
-    assert_eq!(
-        stream.try_send(b"x").unwrap_err().kind(),
-        io::ErrorKind::BrokenPipe
-    );
+    assert_eq!(stream.try_send(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
 }

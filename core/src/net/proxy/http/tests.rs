@@ -27,25 +27,12 @@ fn http_connects_names_and_addresses() {
 fn http_logs_in() {
     let plain = "CONNECT h:25 HTTP/1.1\r\nHost: h:25\r\n";
     let request = format!("{plain}Proxy-Authorization: Basic dXNlcjpzM2NyZXQ=\r\n\r\n");
-    play(
-        "http://user:s3cret@",
-        "h",
-        &[(request.as_bytes(), b"HTTP/1.1 200 OK\r\n\r\n")],
-    )
-    .unwrap();
+    play("http://user:s3cret@", "h", &[(request.as_bytes(), b"HTTP/1.1 200 OK\r\n\r\n")]).unwrap();
 
     let refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n";
     let error = play("http://user:s3cret@", "h", &[(request.as_bytes(), refusal)]).unwrap_err();
-    assert!(
-        error.text().contains("it refused: HTTP/1.1 407") && !error.is_transient(),
-        "{error}"
-    );
-    let error = play(
-        "http://",
-        "h",
-        &[(format!("{plain}\r\n").as_bytes(), refusal)],
-    )
-    .unwrap_err();
+    assert!(error.text().contains("it refused: HTTP/1.1 407") && !error.is_transient(), "{error}");
+    let error = play("http://", "h", &[(format!("{plain}\r\n").as_bytes(), refusal)]).unwrap_err();
     assert!(error.text().contains("none was given"), "{error}");
 }
 
@@ -59,28 +46,16 @@ fn http_refusals_keep_the_words() {
             "it refused: HTTP/1.1 403 Port ?not allowed",
             false,
         ),
-        (
-            b"HTTP/1.1 502 Bad Gateway\r\nX: y\r\n\r\n",
-            "502 Bad Gateway",
-            true,
-        ),
+        (b"HTTP/1.1 502 Bad Gateway\r\nX: y\r\n\r\n", "502 Bad Gateway", true),
         (b"HTTP/1.1 302 Found\r\n\r\n", "302 Found", false),
         (b"HTTP/1.1 xyz\r\n\r\n", "not HTTP", false),
         (b"HTTP/\r\n\r\n", "not HTTP", false),
-        (
-            b"220 mail.example ESMTP\r\n",
-            "not HTTP: it begins with \"220 mail.example ESM\"",
-            false,
-        ),
+        (b"220 mail.example ESMTP\r\n", "not HTTP: it begins with \"220 mail.example ESM\"", false),
         (b"\x05\xff", "not HTTP", false),
         (endless.as_bytes(), "no end within", false),
     ] {
         let error = play("http://", "h", &[(request, answer)]).unwrap_err();
-        assert_eq!(
-            (error.kind(), error.is_transient()),
-            (Kind::Connect, transient),
-            "{error}"
-        );
+        assert_eq!((error.kind(), error.is_transient()), (Kind::Connect, transient), "{error}");
         assert!(error.text().contains(words), "{error}");
     }
 }

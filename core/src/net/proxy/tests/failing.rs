@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use super::*;
-use crate::net::{Cancel, Limits};
+use crate::cancel::Cancel;
+use crate::net::Limits;
 
 /// Answers byte by byte, and closes after the first `count` bytes of all answers.
 fn trickling(script: Vec<(Vec<u8>, Vec<u8>)>, count: usize) -> (u16, JoinHandle<()>) {
@@ -30,12 +31,9 @@ fn trickling(script: Vec<(Vec<u8>, Vec<u8>)>, count: usize) -> (u16, JoinHandle<
 #[test]
 fn a_cut_anywhere_is_an_error_and_slowness_is_none() {
     let request = socks_request(&[1, 192, 0, 2, 1]);
-    let socks = steps(&[
-        (&[5, 2, 0, 2], &[5, 2]),
-        (b"\x01\x01u\x01p", &[1, 0]),
-        (&request, SOCKS_OK),
-    ]);
-    let connect = b"CONNECT 192.0.2.1:25 HTTP/1.1\r\nHost: 192.0.2.1:25\r\nProxy-Authorization: Basic dTpw\r\n\r\n";
+    let socks = steps(&[(&[5, 2, 0, 2], &[5, 2]), (b"\x01\x01u\x01p", &[1, 0]), (&request, SOCKS_OK)]);
+    let connect =
+        b"CONNECT 192.0.2.1:25 HTTP/1.1\r\nHost: 192.0.2.1:25\r\nProxy-Authorization: Basic dTpw\r\n\r\n";
     let http = steps(&[(connect, b"HTTP/1.1 200 OK\r\nVia: x\r\n\r\n")]);
     for (scheme, script) in [("socks5", socks), ("http", http)] {
         let whole: usize = script.iter().map(|(_, answer)| answer.len()).sum();
@@ -46,15 +44,8 @@ fn a_cut_anywhere_is_an_error_and_slowness_is_none() {
                 result.unwrap();
             } else {
                 let error = result.unwrap_err();
-                assert_eq!(
-                    (error.kind(), error.is_transient()),
-                    (Kind::Connect, true),
-                    "{count}: {error}"
-                );
-                assert!(
-                    error.text().contains("closed the connection"),
-                    "{count}: {error}"
-                );
+                assert_eq!((error.kind(), error.is_transient()), (Kind::Connect, true), "{count}: {error}");
+                assert!(error.text().contains("closed the connection"), "{count}: {error}");
             }
             thread.join().unwrap();
         }
@@ -65,25 +56,14 @@ fn a_cut_anywhere_is_an_error_and_slowness_is_none() {
 fn a_silent_proxy_is_left() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let target = Target::Tcp {
-        host: "mail.example".to_owned(),
-        port: 25,
-    };
+    let target = Target::Tcp { host: "mail.example".to_owned(), port: 25 };
     let cancel = Cancel::new();
     let trigger = cancel.clone();
     let limits = [
-        (
-            Duration::from_millis(100),
-            Limits::default(),
-            Kind::Timeout,
-            "no answer within 100ms",
-        ),
+        (Duration::from_millis(100), Limits::default(), Kind::Timeout, "no answer within 100ms"),
         (
             Duration::from_secs(30),
-            Limits {
-                deadline: None,
-                cancel: Some(cancel),
-            },
+            Limits { deadline: None, cancel: Some(cancel) },
             Kind::Cancelled,
             "cancelled",
         ),
@@ -96,20 +76,11 @@ fn a_silent_proxy_is_left() {
         for scheme in ["socks5", "http"] {
             let proxy = Some(Proxy::parse(&format!("{scheme}://127.0.0.1:{port}")).unwrap());
             let begin = Instant::now();
-            let options = DialOptions {
-                proxy,
-                connect_timeout,
-                limits: limits.clone(),
-                local_address: None,
-            };
+            let options = DialOptions { proxy, connect_timeout, limits: limits.clone(), local_address: None };
             let error = dial(&target, &options).unwrap_err();
             assert_eq!(error.kind(), kind);
             assert!(error.text().contains(words), "{error}");
-            assert!(
-                begin.elapsed() < Duration::from_millis(700),
-                "{:?}",
-                begin.elapsed()
-            );
+            assert!(begin.elapsed() < Duration::from_millis(700), "{:?}", begin.elapsed());
         }
     }
 }

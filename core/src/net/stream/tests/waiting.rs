@@ -10,10 +10,7 @@ fn a_read_waits_as_long_as_it_was_told() {
         let begin = Instant::now();
         assert_eq!(stream.recv(&mut [0], wait).unwrap(), None);
         let took = begin.elapsed();
-        assert!(
-            took >= wait && took < wait + Duration::from_millis(150),
-            "{wait:?}: {took:?}"
-        );
+        assert!(took >= wait && took < wait + Duration::from_millis(150), "{wait:?}: {took:?}");
     }
 }
 
@@ -58,10 +55,7 @@ fn a_block_is_never_zero_nor_longer_than_the_wait() {
 fn a_cancel_ends_a_read_soon() {
     let (mut stream, _theirs) = tcp_pair("127.0.0.1:0");
     let cancel = Cancel::new();
-    let limits = Limits {
-        deadline: None,
-        cancel: Some(cancel.clone()),
-    };
+    let limits = Limits { deadline: None, cancel: Some(cancel.clone()) };
     let trigger = thread::spawn(move || {
         thread::sleep(Duration::from_millis(100));
         cancel.trigger();
@@ -71,10 +65,7 @@ fn a_cancel_ends_a_read_soon() {
         if let Err(error) = limits.check(Step::Greeting) {
             break error;
         }
-        assert_eq!(
-            stream.recv(&mut [0], limits.slice(SECOND * 300)).unwrap(),
-            None
-        );
+        assert_eq!(stream.recv(&mut [0], limits.slice(SECOND * 300)).unwrap(), None);
     };
     assert_eq!(error.kind(), Kind::Cancelled);
     assert!(trigger.join().unwrap().elapsed() < Duration::from_millis(300));

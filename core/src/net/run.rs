@@ -1,0 +1,142 @@
+//! The loop of the blocking driver: it moves bytes and watches the clock, and knows no SMTP.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::limits::Limits;
+use super::stream::Stream;
+use crate::conversation::Conversation;
+use crate::error::{Error, Kind, Step};
+
+/// One read. Replies are short; a larger buffer would only be more memory.
+pub(super) const READ: usize = 8 * 1024;
+
+/// After this many octets written, what the server says meanwhile is looked at: an early refusal stops
+/// an upload.
+const LOOK: usize = 64 * 1024;
+
+/// Moves bytes between `stream` and `conversation` until `done`, or until nothing is due either way.
+pub(super) fn run<C: Conversation>(
+    stream: &mut Stream,
+    conversation: &mut C,
+    limits: &Limits,
+    buffer: &mut [u8],
+    done: impl Fn(&mut C) -> bool,
+) {
+    let mut clock = Clock::new(conversation);
+    let mut unlooked = 0;
+    while !done(conversation) {
+        if let Err(cause) = limits.check(Step::Command) {
+            conversation.abort(cause);
+            continue;
+        }
+        let output = conversation.poll_output();
+        if output.is_empty() {
+            if done(conversation) {
+                return;
+            }
+            if conversation.waits_for_source() {
+                let text = "the reader has no bytes now, and a blocking call cannot wait for it";
+                conversation.handle_error(Error::new(Kind::Source, Step::Body, text));
+                continue;
+            }
+            let Some(left) = clock.left(conversation) else { return };
+            match stream.recv(buffer, limits.slice(left)) {
+                Ok(None) => clock.check(conversation),
+                other => take(conversation, other, buffer),
+            }
+            continue;
+        }
+        match stream.try_send(output) {
+            Ok(0) => wait_for_room(stream, conversation, limits, buffer, &mut clock),
+            Ok(n) => {
+                conversation.output_done(n);
+                unlooked += n;
+                if unlooked >= LOOK {
+                    unlooked = 0;
+                    match stream.try_recv(buffer) {
+                        Ok(None) => {}
+                        other => take(conversation, other, buffer),
+                    }
+                }
+            }
+            Err(error) => broken(stream, conversation, &error, buffer),
+        }
+    }
+}
+
+/// The kernel takes no more: reads while it waits, so that neither side can block the other.
+fn wait_for_room<C: Conversation>(
+    stream: &mut Stream,
+    conversation: &mut C,
+    limits: &Limits,
+    buffer: &mut [u8],
+    clock: &mut Clock,
+) {
+    let Some(left) = clock.left(conversation) else { return };
+    match stream.wait(true, true, limits.slice(left)) {
+        Ok(ready) if ready.read => match stream.try_recv(buffer) {
+            Ok(None) => {}
+            other => take(conversation, other, buffer),
+        },
+        Ok(ready) if ready.write => {}
+        Ok(_) => clock.check(conversation),
+        Err(error) => conversation.handle_error(lost(&error)),
+    }
+}
+
+fn take<C: Conversation>(conversation: &mut C, got: io::Result<Option<usize>>, buffer: &[u8]) {
+    match got {
+        Ok(Some(0)) => conversation.handle_eof(),
+        Ok(Some(n)) => conversation.handle_input(buffer.get(..n).unwrap_or_default()),
+        Ok(None) => {}
+        Err(error) => conversation.handle_error(lost(&error)),
+    }
+}
+
+/// Nothing more can be written, but the server may have said why.
+fn broken<C: Conversation>(stream: &mut Stream, conversation: &mut C, error: &io::Error, buffer: &mut [u8]) {
+    // Bounded: a peer whose side is closed cannot go on for ever, and 64 KiB are more than any reason.
+    for _ in 0..8 {
+        match stream.try_recv(buffer) {
+            Ok(Some(n)) if n > 0 => conversation.handle_input(buffer.get(..n).unwrap_or_default()),
+            _ => break,
+        }
+    }
+    conversation.handle_error(lost(error));
+}
+
+fn lost(error: &io::Error) -> Error {
+    Error::new(Kind::Closed, Step::Command, format!("the connection was lost: {error}"))
+}
+
+/// How long the server has been silent.
+struct Clock {
+    progress: u64,
+    since: Instant,
+}
+
+impl Clock {
+    fn new(conversation: &impl Conversation) -> Self {
+        Self { progress: conversation.progress(), since: Instant::now() }
+    }
+
+    /// The time that is left, at least a moment; `None` when nothing is due.
+    fn left(&mut self, conversation: &impl Conversation) -> Option<Duration> {
+        let timeout = conversation.timeout()?;
+        let progress = conversation.progress();
+        if progress != self.progress {
+            self.progress = progress;
+            self.since = Instant::now();
+            return Some(timeout);
+        }
+        Some(timeout.saturating_sub(self.since.elapsed()).max(Duration::from_millis(1)))
+    }
+
+    fn check(&mut self, conversation: &mut impl Conversation) {
+        let unchanged = conversation.progress() == self.progress;
+        if unchanged && conversation.timeout().is_some_and(|timeout| self.since.elapsed() >= timeout) {
+            conversation.handle_timeout();
+        }
+    }
+}

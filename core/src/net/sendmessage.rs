@@ -1,0 +1,152 @@
+//! `sendmessage` over blocking sockets.
+
+use std::fmt;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::dial::{DialOptions, check, dial};
+use super::limits::Limits;
+use super::proxy::Proxy;
+use super::run::{READ, run};
+use super::security::library;
+use super::stream::Stream;
+use crate::delivery::{Action, Delivery, Ends};
+use crate::engine::Direction;
+use crate::envelope::Local;
+use crate::error::{Error, Step};
+use crate::message::Message;
+use crate::options::Options;
+use crate::report::Report;
+
+/// A message that was not sent, or is not known to be, because a step failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendError {
+    /// The step that failed.
+    pub error: Error,
+    /// What is known all the same: each recipient's outcome and every attempt.
+    pub report: Box<Report>,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for SendError {}
+
+impl From<Error> for SendError {
+    fn from(error: Error) -> Self {
+        let report = Report { error: Some(error.clone()), ..Report::default() };
+        Self { error, report: Box::new(report) }
+    }
+}
+
+/// Sends a message: validates, connects to the first server that answers, and reports.
+///
+/// `Ok` where the message was sent, or where only recipients stood against it (`sent()` is false then and
+/// the report lists them).
+///
+/// # Errors
+/// A failed step, with the report. [`Kind::Unknown`](crate::error::Kind::Unknown) means that the message
+/// may have been delivered.
+pub fn sendmessage(message: &Message, options: &Options) -> Result<Report, SendError> {
+    let report = deliver(message, options)?;
+    match &report.error {
+        None => Ok(report),
+        Some(error) => Err(SendError { error: error.clone(), report: Box::new(report) }),
+    }
+}
+
+fn deliver(message: &Message, options: &Options) -> Result<Report, Error> {
+    let limits = limits(options);
+    let dial_options = dial_options(options, &limits)?;
+    let options = with_debug(options);
+    let mut delivery = Delivery::new(message, &options, &local(), Some(library(&options)?))?;
+    for server in delivery.servers() {
+        check(&server.target)?;
+    }
+    let mut stream: Option<Stream> = None;
+    let mut buffer = vec![0; READ];
+    loop {
+        match (delivery.action(), &mut stream) {
+            (Action::Dial(server), _) => {
+                stream = None; // closed before the next one is opened
+                if let Err(cause) = limits.check(Step::Connect) {
+                    delivery.abort(cause);
+                    continue;
+                }
+                match dial(&server.target, &dial_options) {
+                    Ok(connected) => {
+                        delivery.connected(ends(&connected));
+                        stream = Some(connected);
+                    }
+                    Err(error) => delivery.connect_failed(error),
+                }
+            }
+            (Action::Exchange, Some(stream)) => {
+                run(stream, &mut delivery, &limits, &mut buffer, |d| d.action() != Action::Exchange);
+            }
+            (Action::Exchange, None) | (Action::Done, _) => return Ok(delivery.into_report()),
+        }
+    }
+}
+
+pub(super) fn ends(stream: &Stream) -> Ends {
+    Ends {
+        peer: stream.peer(),
+        local: stream.local().map(|address| address.ip()),
+        loopback: stream.is_loopback(),
+    }
+}
+
+/// What this machine says of itself now.
+pub fn local() -> Local {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let user = whoami::username().unwrap_or_else(|_| "postmaster".to_owned());
+    Local { host, user, now: jiff::Zoned::now() }
+}
+
+pub(super) fn limits(options: &Options) -> Limits {
+    let deadline = options.deadline.and_then(|time| Instant::now().checked_add(time));
+    Limits { deadline, cancel: options.cancel.clone() }
+}
+
+pub(super) fn dial_options(options: &Options, limits: &Limits) -> Result<DialOptions, Error> {
+    let proxy = match &options.proxy {
+        Some(text) => Some(Proxy::parse(&String::from_utf8_lossy(text.expose()))?),
+        None => None,
+    };
+    Ok(DialOptions {
+        connect_timeout: options.connecttimeout,
+        local_address: options.localaddress,
+        limits: limits.clone(),
+        proxy,
+    })
+}
+
+/// The options with `debug` as a listener that prints on standard error.
+pub(super) fn with_debug(options: &Options) -> Options {
+    let mut options = options.clone();
+    if options.debug {
+        let own = options.transcript.take();
+        options.transcript = Some(Arc::new(move |direction, line| {
+            print(direction, line);
+            if let Some(own) = &own {
+                own(direction, line);
+            }
+        }));
+    }
+    options
+}
+
+fn print(direction: Direction, line: &str) {
+    let mark = match direction {
+        Direction::Client => "C: ",
+        Direction::Server => "S: ",
+        Direction::Note => "-- ",
+    };
+    // Where nobody reads, nothing is lost.
+    let _ = writeln!(std::io::stderr().lock(), "{mark}{line}");
+}
