@@ -1,14 +1,14 @@
 //! A message on the wire: CRLF line ends, doubled dots and the final dot (RFC 5321 section 4.5.2), and what
 //! can be told of it before.
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 
 const CR: u8 = b'\r';
 const LF: u8 = b'\n';
 
-// Looked at as one, and copied as it is where nothing needs repair. Larger ones save nothing; smaller
-// ones cost more where all is well, and less where one line in many has a dot.
-const BLOCK: usize = 512;
+// Looked at as one, and copied as it is where nothing needs repair. With smaller ones the overhead shows,
+// with larger ones a single dot at a line's start costs more.
+const BLOCK: usize = 1024;
 
 /// Turns a message into what follows DATA. A bare CR or LF becomes CRLF, and nothing else changes: a message
 /// that ends in a line's end gets no other (RFC 5321 section 4.1.1.4).
@@ -37,7 +37,10 @@ impl DotEncoder {
 
     /// An encoder for a message in lines that follows BDAT (RFC 3030): it repairs line ends, and knows no dots.
     pub fn without_dots() -> Self {
-        Self { no_dots: true, ..Self::default() }
+        Self {
+            no_dots: true,
+            ..Self::default()
+        }
     }
 
     /// Appends the next octets of the message, as they go out. It does not matter how a message is cut.
@@ -50,10 +53,17 @@ impl DotEncoder {
         if self.place != Place::InLine {
             self.double_dot(rest, out);
         }
+        let mut repairing = false; // a text with bare LFs has them everywhere: do not look twice
         while !rest.is_empty() {
-            let (clean, dirty) = rest.split_at_checked(clean_octets(rest)).unwrap_or_default();
-            self.copy(clean, out);
-            rest = self.repair_block(dirty, out);
+            let clean;
+            (clean, rest) = rest
+                .split_at_checked(if repairing { 0 } else { clean_octets(rest) })
+                .unwrap_or_default();
+            if clean.is_empty() {
+                (rest, repairing) = self.repair_block(rest, out);
+            } else {
+                self.copy(clean, out);
+            }
         }
         self.place = match *last {
             LF => Place::LineStart,
@@ -79,6 +89,9 @@ impl DotEncoder {
     }
 
     fn copy(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        if octets.is_empty() {
+            return;
+        }
         out.extend_from_slice(octets);
         self.octets = self.octets.saturating_add(octets.len() as u64);
     }
@@ -90,13 +103,13 @@ impl DotEncoder {
         }
     }
 
-    /// Goes from line end to line end, at least to the end of a block, and returns what is behind.
-    fn repair_block<'a>(&mut self, input: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+    /// Goes from line end to line end, at least to the end of a block: what is behind, and whether it had to
+    /// change anything.
+    fn repair_block<'a>(&mut self, input: &'a [u8], out: &mut Vec<u8>) -> (&'a [u8], bool) {
         let mut from = 0; // what is before is written
         let mut at = 0; // what is before is looked at
-        while let Some(found) = input.get(at..BLOCK.min(input.len())).and_then(|block| memchr2(CR, LF, block))
-        {
-            let end = at + found;
+        let block = input.get(..BLOCK).unwrap_or(input);
+        while let Some(end) = line_end(block, at) {
             if input.get(end..end + 2) == Some(b"\r\n") {
                 at = end + 2;
             } else {
@@ -113,34 +126,60 @@ impl DotEncoder {
         }
         let end = at.max(BLOCK).min(input.len());
         self.copy(input.get(from..end).unwrap_or_default(), out);
-        input.get(end..).unwrap_or_default()
+        (input.get(end..).unwrap_or_default(), from > 0)
     }
 }
 
-/// How many octets from the front need no repair: some whole blocks, or all. The first one begins a line, and
-/// its dot is doubled already, or it follows one that is no CR.
+/// Where the first CR or LF from `at` on is. Empty lines in a row are not worth a search each.
+fn line_end(block: &[u8], at: usize) -> Option<usize> {
+    let rest = block.get(at..)?;
+    match rest.first()? {
+        &CR | &LF => Some(at),
+        _ => memchr2(CR, LF, rest).map(|found| at + found),
+    }
+}
+
+/// How many octets of the block in front can go as they are: all, all but a CR whose LF is in the next
+/// block, or none. Of what is before the block only this is known: if a dot had to be doubled, it is done.
 fn clean_octets(text: &[u8]) -> usize {
-    if text.first() == Some(&LF) {
+    let block = text.get(..BLOCK).unwrap_or(text);
+    let next = text.get(1..).unwrap_or_default();
+    if block.first() == Some(&LF) || needs_repair(block, next) {
         return 0;
     }
-    let mut clean = 0;
-    while let (Some(here), Some(next)) = (text.get(clean..), text.get(clean + 1..)) {
-        let here = here.get(..BLOCK).unwrap_or(here);
-        if needs_repair(here, next) {
-            break;
-        }
-        clean += here.len();
-    }
-    // A CR goes with its LF.
-    if clean > 0 && text.get(clean - 1) == Some(&CR) { clean - 1 } else { clean }
+    block.strip_suffix(&[CR]).unwrap_or(block).len()
 }
 
 /// Whether an octet of `here` and the one at its place in `next`, which follows it, are half a CRLF or LF and a dot.
 fn needs_repair(here: &[u8], next: &[u8]) -> bool {
+    any_odd::<256>(here, next)
+        .or_else(|| any_odd::<16>(here, next))
+        .unwrap_or_else(|| here.iter().zip(next).any(|(&a, &b)| odd(a, b) != 0))
+}
+
+/// Looks at whole arrays, the last of which may overlap the one before; `None` where there is none.
+fn any_odd<const N: usize>(here: &[u8], next: &[u8]) -> Option<bool> {
+    let pairs = here.len().min(next.len());
+    let (here, next) = (here.get(..pairs)?, next.get(..pairs)?);
+    let (last_here, last_next) = (here.last_chunk()?, next.last_chunk()?);
+    let (arrays, rest) = here.as_chunks();
+    let mut arrays = arrays.iter().zip(next.as_chunks().0);
+    Some(
+        arrays.any(|(here, next)| odd_array::<N>(here, next))
+            || (!rest.is_empty() && odd_array::<N>(last_here, last_next)),
+    )
+}
+
+fn odd_array<const N: usize>(here: &[u8; N], next: &[u8; N]) -> bool {
     // No short cut out of the loop: so it is compiled to vector instructions.
-    here.iter().zip(next).fold(0, |odd, (&a, &b)| {
-        odd | (u8::from(a == CR) ^ u8::from(b == LF)) | (u8::from(a == LF) & u8::from(b == b'.'))
-    }) != 0
+    here.iter()
+        .zip(next)
+        .fold(0, |all, (&a, &b)| all | odd(a, b))
+        != 0
+}
+
+fn odd(a: u8, b: u8) -> u8 {
+    (u8::from(a == CR) ^ u8::from(b == LF)) | (u8::from(a == LF) & u8::from(b == b'.'))
 }
 
 /// Tells what a message will be on the wire, in one pass.
@@ -175,19 +214,21 @@ impl Census {
         if input.is_empty() {
             return;
         }
-        let (high, nul) =
-            input.iter().fold((0, 0), |(high, nul), &octet| (high | octet, nul | u8::from(octet == 0)));
-        self.counted.eight_bit |= high > 127;
-        self.counted.nul |= nul != 0;
-
+        self.counted.eight_bit = self.counted.eight_bit || !input.is_ascii();
+        self.counted.nul = self.counted.nul || memchr(0, input).is_some();
         let mut rest = input;
         if self.after_cr {
             rest = rest.strip_prefix(&[LF]).unwrap_or(rest);
         }
-        while let Some((line, end)) = memchr2(CR, LF, rest).and_then(|end| rest.split_at_checked(end)) {
+        while let Some((line, end)) =
+            memchr2(CR, LF, rest).and_then(|end| rest.split_at_checked(end))
+        {
             self.line = self.line.saturating_add(line.len() as u64);
             self.end_line();
-            rest = end.strip_prefix(b"\r\n").or(end.get(1..)).unwrap_or_default();
+            rest = end
+                .strip_prefix(b"\r\n")
+                .or(end.get(1..))
+                .unwrap_or_default();
         }
         self.line = self.line.saturating_add(rest.len() as u64);
         self.after_cr = input.ends_with(&[CR]);
@@ -203,7 +244,11 @@ impl Census {
 
     fn end_line(&mut self) {
         self.counted.longest_line = self.counted.longest_line.max(self.line);
-        self.counted.size = self.counted.size.saturating_add(self.line).saturating_add(2);
+        self.counted.size = self
+            .counted
+            .size
+            .saturating_add(self.line)
+            .saturating_add(2);
         self.line = 0;
     }
 }
@@ -331,7 +376,17 @@ mod tests {
 
     #[test]
     fn around_the_edges_of_blocks() {
-        for odd in ["\r\n", "\r", "\n", ".", "\r\n.", "\n.", "\r.", "\r\n..\r\n.", "\r\r\n\n."] {
+        for odd in [
+            "\r\n",
+            "\r",
+            "\n",
+            ".",
+            "\r\n.",
+            "\n.",
+            "\r.",
+            "\r\n..\r\n.",
+            "\r\r\n\n.",
+        ] {
             for before in (BLOCK - 4..BLOCK + 4).chain(2 * BLOCK - 4..2 * BLOCK + 4) {
                 for after in [0, 1, BLOCK] {
                     let text = format!("{}{odd}{}", "x".repeat(before), "y".repeat(after));
@@ -347,7 +402,10 @@ mod tests {
 
     #[test]
     fn chunks_have_no_dots() {
-        let (out, octets) = encode_with(DotEncoder::without_dots(), &[b".a\n.b\r", b"\n.\r\n..", b""]);
+        let (out, octets) = encode_with(
+            DotEncoder::without_dots(),
+            &[b".a\n.b\r", b"\n.\r\n..", b""],
+        );
         assert_eq!(out, b".a\r\n.b\r\n.\r\n..\r\n");
         assert_eq!(octets, out.len() as u64);
         assert_eq!(encode_with(DotEncoder::without_dots(), &[]), (vec![], 0));
@@ -358,16 +416,37 @@ mod tests {
         assert_eq!(census(&[]), Counted::default());
         assert_eq!(
             census(&[b"", b"ab\r", b"\nabc\n", b"\r", b"abcd"]),
-            Counted { size: 17, longest_line: 4, ..Counted::default() }
+            Counted {
+                size: 17,
+                longest_line: 4,
+                ..Counted::default()
+            }
         );
-        assert_eq!(census(&[b".\r\n"]), Counted { size: 3, longest_line: 1, ..Counted::default() });
+        assert_eq!(
+            census(&[b".\r\n"]),
+            Counted {
+                size: 3,
+                longest_line: 1,
+                ..Counted::default()
+            }
+        );
         assert_eq!(
             census(&["caf\u{e9}".as_bytes()]),
-            Counted { size: 7, longest_line: 5, eight_bit: true, nul: false }
+            Counted {
+                size: 7,
+                longest_line: 5,
+                eight_bit: true,
+                nul: false
+            }
         );
         assert_eq!(
             census(&[b"a", b"\0\x7f"]),
-            Counted { size: 5, longest_line: 3, eight_bit: false, nul: true }
+            Counted {
+                size: 5,
+                longest_line: 3,
+                eight_bit: false,
+                nul: true
+            }
         );
         let long = vec![b'x'; 5000];
         assert_eq!(census(&[&long, &long]).longest_line, 10_000);
@@ -387,7 +466,10 @@ mod tests {
         let mut places: Vec<_> = cuts.iter().map(|cut| cut.index(input.len() + 1)).collect();
         places.extend([0, input.len()]);
         places.sort_unstable();
-        places.windows(2).map(|pair| &input[pair[0]..pair[1]]).collect()
+        places
+            .windows(2)
+            .map(|pair| &input[pair[0]..pair[1]])
+            .collect()
     }
 
     proptest! {
