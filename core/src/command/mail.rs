@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
-use super::{DeliverBy, Hold, MtPriority, Parameter, ReversePath, quoted, write_others, xtext};
+use super::{
+    DeliverBy, Hold, MtPriority, Parameter, ReversePath, quoted, write_number, write_others, xtext,
+};
 use crate::content::BodyKind;
 use crate::error::Error;
 
@@ -77,7 +79,8 @@ impl MailParameters {
     fn write(&self, out: &mut Vec<u8>) {
         // Writing to a Vec cannot fail.
         if let Some(size) = self.size {
-            let _ = write!(out, " SIZE={size}");
+            out.extend_from_slice(b" SIZE=");
+            write_number(size, out);
         }
         out.extend_from_slice(match self.body {
             BodyKind::SevenBit => b"",

@@ -10,8 +10,6 @@ mod text;
 mod timing;
 mod xtext;
 
-use std::io::Write;
-
 pub use client_name::ClientName;
 pub use mail::{AuthIdentity, Envid, Mail, MailParameters, Ret};
 pub use parameter::Parameter;
@@ -72,8 +70,9 @@ impl Command {
             Self::Mail(mail) => return mail.write(out),
             Self::Rcpt(rcpt) => return rcpt.write(out),
             Self::Bdat { size, last } => {
-                // Writing to a Vec cannot fail.
-                let _ = write!(out, "BDAT {size}{}\r\n", if *last { " LAST" } else { "" });
+                out.extend_from_slice(b"BDAT ");
+                write_number(*size, out);
+                out.extend_from_slice(if *last { b" LAST\r\n" } else { b"\r\n" });
                 return;
             }
             Self::Ehlo(name) => (b"EHLO", name.as_str().as_bytes()),
@@ -123,6 +122,21 @@ fn write_others(others: &[Parameter], out: &mut Vec<u8>) {
         out.push(b' ');
         out.extend_from_slice(other.as_str().as_bytes());
     }
+}
+
+/// In a fifth of the instructions that formatting takes: one is written for each message.
+fn write_number(mut number: u64, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let mut from = digits.len();
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        from -= 1;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(from..).unwrap_or_default());
 }
 
 /// A caller's value for an error text: escaped, and not longer than reads well.
