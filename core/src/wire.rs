@@ -37,10 +37,7 @@ impl DotEncoder {
 
     /// An encoder for a message in lines that follows BDAT (RFC 3030): it repairs line ends, and knows no dots.
     pub fn without_dots() -> Self {
-        Self {
-            no_dots: true,
-            ..Self::default()
-        }
+        Self { no_dots: true, ..Self::default() }
     }
 
     /// Appends the next octets of the message, as they go out. It does not matter how a message is cut.
@@ -56,9 +53,8 @@ impl DotEncoder {
         let mut repairing = false; // a text with bare LFs has them everywhere: do not look twice
         while !rest.is_empty() {
             let clean;
-            (clean, rest) = rest
-                .split_at_checked(if repairing { 0 } else { clean_octets(rest) })
-                .unwrap_or_default();
+            (clean, rest) =
+                rest.split_at_checked(if repairing { 0 } else { clean_octets(rest) }).unwrap_or_default();
             if clean.is_empty() {
                 (rest, repairing) = self.repair_block(rest, out);
             } else {
@@ -172,10 +168,7 @@ fn any_odd<const N: usize>(here: &[u8], next: &[u8]) -> Option<bool> {
 
 fn odd_array<const N: usize>(here: &[u8; N], next: &[u8; N]) -> bool {
     // No short cut out of the loop: so it is compiled to vector instructions.
-    here.iter()
-        .zip(next)
-        .fold(0, |all, (&a, &b)| all | odd(a, b))
-        != 0
+    here.iter().zip(next).fold(0, |all, (&a, &b)| all | odd(a, b)) != 0
 }
 
 fn odd(a: u8, b: u8) -> u8 {
@@ -220,15 +213,10 @@ impl Census {
         if self.after_cr {
             rest = rest.strip_prefix(&[LF]).unwrap_or(rest);
         }
-        while let Some((line, end)) =
-            memchr2(CR, LF, rest).and_then(|end| rest.split_at_checked(end))
-        {
+        while let Some((line, end)) = memchr2(CR, LF, rest).and_then(|end| rest.split_at_checked(end)) {
             self.line = self.line.saturating_add(line.len() as u64);
             self.end_line();
-            rest = end
-                .strip_prefix(b"\r\n")
-                .or(end.get(1..))
-                .unwrap_or_default();
+            rest = end.strip_prefix(b"\r\n").or(end.get(1..)).unwrap_or_default();
         }
         self.line = self.line.saturating_add(rest.len() as u64);
         self.after_cr = input.ends_with(&[CR]);
@@ -244,11 +232,7 @@ impl Census {
 
     fn end_line(&mut self) {
         self.counted.longest_line = self.counted.longest_line.max(self.line);
-        self.counted.size = self
-            .counted
-            .size
-            .saturating_add(self.line)
-            .saturating_add(2);
+        self.counted.size = self.counted.size.saturating_add(self.line).saturating_add(2);
         self.line = 0;
     }
 }

@@ -2,9 +2,7 @@
 
 use std::io::Write;
 
-use super::{
-    DeliverBy, Hold, MtPriority, Parameter, ReversePath, quoted, write_number, write_others, xtext,
-};
+use super::{DeliverBy, Hold, MtPriority, Parameter, ReversePath, quoted, write_number, write_others, xtext};
 use crate::content::BodyKind;
 use crate::error::Error;
 

@@ -152,6 +152,7 @@ pub struct Options {
     /// Cancels the call from another thread.
     pub cancel: Option<Cancel>,
     /// The TLS library, set up once for these options and all their copies.
+    #[cfg_attr(not(feature = "net"), expect(dead_code, reason = "only sockets need TLS"))]
     pub(crate) library: LibraryCache,
 }
 

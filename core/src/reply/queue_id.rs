@@ -58,31 +58,12 @@ fn without_enhanced(line: &str) -> &str {
 }
 
 fn find<'a>(form: &str, line: &'a str) -> Option<&'a str> {
-<<<<<<< HEAD
-    match form.strip_prefix('~') {
-        None => matches(form, line),
-        Some(form) => line.char_indices().find_map(|(at, _)| matches(form, line.get(at..)?)),
-    }
-=======
-    let (anywhere, form) = form
-        .strip_prefix('~')
-        .map_or((false, form), |form| (true, form));
+    let (anywhere, form) = form.strip_prefix('~').map_or((false, form), |form| (true, form));
     let first = *form.as_bytes().first()?;
     // Most forms fail at their first letter: see that before anything else.
     let begins = |octet: &u8| matches!(first, b'*' | b'?') || octet.eq_ignore_ascii_case(&first);
-    let mut places = line
-        .as_bytes()
-        .iter()
-        .take(if anywhere { usize::MAX } else { 1 })
-        .enumerate();
-    places.find_map(|(at, octet)| {
-        if begins(octet) {
-            matches(form, line.get(at..)?)
-        } else {
-            None
-        }
-    })
->>>>>>> d79f3f7 (Find queue ids and write sizes in fewer instructions)
+    let mut places = line.as_bytes().iter().take(if anywhere { usize::MAX } else { 1 }).enumerate();
+    places.find_map(|(at, octet)| if begins(octet) { matches(form, line.get(at..)?) } else { None })
 }
 
 fn matches<'a>(form: &str, line: &'a str) -> Option<&'a str> {
@@ -91,22 +72,6 @@ fn matches<'a>(form: &str, line: &'a str) -> Option<&'a str> {
     let mut symbols = form.bytes().peekable();
     while let Some(symbol) = symbols.next() {
         rest = match symbol {
-<<<<<<< HEAD
-            ' ' => rest.strip_prefix(' ')?.trim_start_matches(' '),
-            '$' if rest.is_empty() => rest,
-            '?' => word(rest, |c| c != '<' && c != '>')?.1,
-            '*' => {
-                let (mut found, mut behind) =
-                    word(rest, |c| !matches!(c, '<' | '>' | '(' | ')' | '[' | ']' | '"' | ';'))?;
-                // A sentence's end is not the id's; a form may name how an id ends.
-                let ending: String =
-                    std::iter::from_fn(|| symbols.next_if(|c| *c == '-' || c.is_ascii_digit())).collect();
-                if ending.is_empty() {
-                    let bare = found.trim_end_matches(['.', ',', ':']);
-                    behind = rest.get(bare.len()..)?;
-                    found = bare;
-                } else if !found.ends_with(&ending) {
-=======
             b' ' => {
                 rest = rest.strip_prefix(' ')?;
                 while let Some(more) = rest.strip_prefix(' ') {
@@ -117,25 +82,18 @@ fn matches<'a>(form: &str, line: &'a str) -> Option<&'a str> {
             b'$' if rest.is_empty() => rest,
             b'?' => word(rest, |c| matches!(c, b'<' | b'>'))?.1,
             b'*' => {
-                let (found, behind) = word(rest, |c| {
-                    matches!(c, b'<' | b'>' | b'(' | b')' | b'[' | b']' | b'"' | b';')
-                })?;
+                let (found, behind) =
+                    word(rest, |c| matches!(c, b'<' | b'>' | b'(' | b')' | b'[' | b']' | b'"' | b';'))?;
                 // A form may name how an id ends.
                 let ending: Vec<u8> =
-                    std::iter::from_fn(|| symbols.next_if(|c| *c == b'-' || c.is_ascii_digit()))
-                        .collect();
+                    std::iter::from_fn(|| symbols.next_if(|c| *c == b'-' || c.is_ascii_digit())).collect();
                 if !found.as_bytes().ends_with(&ending) {
->>>>>>> d79f3f7 (Find queue ids and write sizes in fewer instructions)
                     return None;
                 }
                 // The end of a sentence is not the id's.
                 let bare = found.trim_end_matches(['.', ',', ':']);
                 id = Some(bare).filter(|id| !id.is_empty());
-                if bare.len() == found.len() {
-                    behind
-                } else {
-                    rest.get(bare.len()..)?
-                }
+                if bare.len() == found.len() { behind } else { rest.get(bare.len()..)? }
             }
             literal if rest.as_bytes().first()?.eq_ignore_ascii_case(&literal) => rest.get(1..)?,
             _ => return None,
@@ -144,20 +102,10 @@ fn matches<'a>(form: &str, line: &'a str) -> Option<&'a str> {
     id
 }
 
-<<<<<<< HEAD
-/// The longest run of printable ASCII that `wanted` allows, at least one, and what is behind it.
-fn word(text: &str, wanted: impl Fn(char) -> bool) -> Option<(&str, &str)> {
-    let end = text.find(|c: char| !c.is_ascii_graphic() || !wanted(c)).unwrap_or(text.len());
-    text.split_at_checked(end).filter(|(word, _)| !word.is_empty())
-=======
 /// The longest run of printable ASCII that does not stop, at least one, and what is behind it.
 fn word(text: &str, stops: impl Fn(u8) -> bool) -> Option<(&str, &str)> {
-    let end = text
-        .bytes()
-        .position(|octet| !octet.is_ascii_graphic() || stops(octet));
-    text.split_at_checked(end.unwrap_or(text.len()))
-        .filter(|(word, _)| !word.is_empty())
->>>>>>> d79f3f7 (Find queue ids and write sizes in fewer instructions)
+    let end = text.bytes().position(|octet| !octet.is_ascii_graphic() || stops(octet));
+    text.split_at_checked(end.unwrap_or(text.len())).filter(|(word, _)| !word.is_empty())
 }
 
 #[cfg(test)]

@@ -15,11 +15,7 @@ fn encode(input: &[u8]) -> Vec<u8> {
     let (whole, octets) = encode_with(DotEncoder::new(), &[input]);
     for size in [1, 2, 3, 511, 512, 513] {
         let pieces: Vec<_> = input.chunks(size).collect();
-        assert_eq!(
-            encode_with(DotEncoder::new(), &pieces),
-            (whole.clone(), octets),
-            "in pieces of {size}"
-        );
+        assert_eq!(encode_with(DotEncoder::new(), &pieces), (whole.clone(), octets), "in pieces of {size}");
     }
     whole
 }
@@ -119,17 +115,7 @@ fn no_message_can_end_itself() {
 
 #[test]
 fn around_the_edges_of_blocks() {
-    for odd in [
-        "\r\n",
-        "\r",
-        "\n",
-        ".",
-        "\r\n.",
-        "\n.",
-        "\r.",
-        "\r\n..\r\n.",
-        "\r\r\n\n.",
-    ] {
+    for odd in ["\r\n", "\r", "\n", ".", "\r\n.", "\n.", "\r.", "\r\n..\r\n.", "\r\r\n\n."] {
         for before in (BLOCK - 4..BLOCK + 4).chain(2 * BLOCK - 4..2 * BLOCK + 4) {
             for after in [0, 1, BLOCK] {
                 let text = format!("{}{odd}{}", "x".repeat(before), "y".repeat(after));
@@ -145,10 +131,7 @@ fn around_the_edges_of_blocks() {
 
 #[test]
 fn chunks_have_no_dots() {
-    let (out, octets) = encode_with(
-        DotEncoder::without_dots(),
-        &[b".a\n.b\r", b"\n.\r\n..", b""],
-    );
+    let (out, octets) = encode_with(DotEncoder::without_dots(), &[b".a\n.b\r", b"\n.\r\n..", b""]);
     assert_eq!(out, b".a\r\n.b\r\n.\r\n..\r\n");
     assert_eq!(octets, out.len() as u64);
     assert_eq!(encode_with(DotEncoder::without_dots(), &[]), (vec![], 0));
@@ -159,38 +142,14 @@ fn a_census_tells_all() {
     assert_eq!(census(&[]), Counted::default());
     assert_eq!(
         census(&[b"", b"ab\r", b"\nabc\n", b"\r", b"abcd"]),
-        Counted {
-            size: 17,
-            longest_line: 4,
-            ..Counted::default()
-        }
+        Counted { size: 17, longest_line: 4, ..Counted::default() }
     );
-    assert_eq!(
-        census(&[b".\r\n"]),
-        Counted {
-            size: 3,
-            longest_line: 1,
-            ..Counted::default()
-        }
-    );
+    assert_eq!(census(&[b".\r\n"]), Counted { size: 3, longest_line: 1, ..Counted::default() });
     assert_eq!(
         census(&["caf\u{e9}".as_bytes()]),
-        Counted {
-            size: 7,
-            longest_line: 5,
-            eight_bit: true,
-            nul: false
-        }
+        Counted { size: 7, longest_line: 5, eight_bit: true, nul: false }
     );
-    assert_eq!(
-        census(&[b"a", b"\0\x7f"]),
-        Counted {
-            size: 5,
-            longest_line: 3,
-            eight_bit: false,
-            nul: true
-        }
-    );
+    assert_eq!(census(&[b"a", b"\0\x7f"]), Counted { size: 5, longest_line: 3, eight_bit: false, nul: true });
     let long = vec![b'x'; 5000];
     assert_eq!(census(&[&long, &long]).longest_line, 10_000);
 }
@@ -209,10 +168,7 @@ fn cut<'a>(input: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
     let mut places: Vec<_> = cuts.iter().map(|cut| cut.index(input.len() + 1)).collect();
     places.extend([0, input.len()]);
     places.sort_unstable();
-    places
-        .windows(2)
-        .map(|pair| &input[pair[0]..pair[1]])
-        .collect()
+    places.windows(2).map(|pair| &input[pair[0]..pair[1]]).collect()
 }
 
 proptest! {

@@ -89,17 +89,8 @@ pub const DEFAULT_MESSAGE: &str = "From: alice@client.example\r\nTo: bob@mail.ex
     Date: Mon, 01 Jan 2024 12:00:00 +0000\r\nMessage-ID: <1@client.example>\r\nSubject: test\r\n\r\nHello.\r\n";
 
 /// The names that a report section may have.
-pub const REPORT_NAMES: [&str; 9] = [
-    "status",
-    "error",
-    "error_text",
-    "recipient",
-    "refused",
-    "reply",
-    "queue_id",
-    "attempt",
-    "used",
-];
+pub const REPORT_NAMES: [&str; 9] =
+    ["status", "error", "error_text", "recipient", "refused", "reply", "queue_id", "attempt", "used"];
 
 /// No dialogue needs more, and a misprint in a count must not fill the memory.
 const MAX_CONTENT: usize = 64 << 20;
@@ -112,20 +103,13 @@ pub fn parse(text: &str) -> Result<Dialogue, String> {
     let mut parser = Parser::default();
     // The message first: `{size}` needs its length, wherever the section stands.
     for (number, line) in significant(text) {
-        parser
-            .message_line(line)
-            .map_err(|e| format!("line {number}: {e}"))?;
+        parser.message_line(line).map_err(|e| format!("line {number}: {e}"))?;
     }
     parser.section = Section::Top;
     for (number, line) in significant(text) {
-        parser
-            .line(number, line)
-            .map_err(|e| format!("line {number}: {e}"))?;
+        parser.line(number, line).map_err(|e| format!("line {number}: {e}"))?;
     }
-    let about = text
-        .lines()
-        .take_while(|l| l.starts_with('#'))
-        .map(|l| l.trim_start_matches('#').trim());
+    let about = text.lines().take_while(|l| l.starts_with('#')).map(|l| l.trim_start_matches('#').trim());
     parser.finish(about.collect::<Vec<_>>().join(" "))
 }
 
@@ -188,11 +172,7 @@ impl Parser {
     fn line(&mut self, number: usize, line: &str) -> Result<(), String> {
         if let Some(section) = Self::section_of(line) {
             self.section = section;
-            return if self.section == Section::Script {
-                self.connection(number, line)
-            } else {
-                Ok(())
-            };
+            return if self.section == Section::Script { self.connection(number, line) } else { Ok(()) };
         }
         match self.section {
             Section::Message => Ok(()),
@@ -200,10 +180,7 @@ impl Parser {
             Section::Report => {
                 let (name, value) = assignment(line)?;
                 if !REPORT_NAMES.contains(&name) {
-                    return Err(format!(
-                        "`{name}` is no line of a report: {}",
-                        REPORT_NAMES.join(", ")
-                    ));
+                    return Err(format!("`{name}` is no line of a report: {}", REPORT_NAMES.join(", ")));
                 }
                 self.report.push((name.into(), value.into()));
                 Ok(())
@@ -213,8 +190,7 @@ impl Parser {
                     .strip_prefix("option ")
                     .ok_or_else(|| format!("no section and no option: {line}"))?;
                 let (name, value) = assignment(option)?;
-                let value =
-                    String::from_utf8(unescape(value)?).map_err(|_| "the value is not UTF-8")?;
+                let value = String::from_utf8(unescape(value)?).map_err(|_| "the value is not UTF-8")?;
                 if name != "header" && self.options.iter().any(|(n, _)| n == name) {
                     return Err(format!("option {name} twice"));
                 }
@@ -225,20 +201,11 @@ impl Parser {
     }
 
     fn connection(&mut self, number: usize, line: &str) -> Result<(), String> {
-        let connection = Connection {
-            line: number,
-            steps: Vec::new(),
-        };
+        let connection = Connection { line: number, steps: Vec::new() };
         let listen = match line {
             "connection" => {
-                let server = self
-                    .servers
-                    .last_mut()
-                    .filter(|s| !s.connections.is_empty());
-                server
-                    .ok_or("a connection without a server that listens")?
-                    .connections
-                    .push(connection);
+                let server = self.servers.last_mut().filter(|s| !s.connections.is_empty());
+                server.ok_or("a connection without a server that listens")?.connections.push(connection);
                 return Ok(());
             }
             "server" => Listen::Tcp,
@@ -252,26 +219,14 @@ impl Parser {
             }
         };
         let listens = matches!(listen, Listen::Tcp | Listen::Unix);
-        self.servers.push(Script {
-            listen,
-            connections: if listens {
-                vec![connection]
-            } else {
-                Vec::new()
-            },
-        });
+        self.servers
+            .push(Script { listen, connections: if listens { vec![connection] } else { Vec::new() } });
         Ok(())
     }
 
     fn step(&mut self, number: usize, line: &str) -> Result<(), String> {
-        let size = self
-            .message
-            .as_ref()
-            .map_or(DEFAULT_MESSAGE.len(), Vec::len);
-        let connection = self
-            .servers
-            .last_mut()
-            .and_then(|s| s.connections.last_mut());
+        let size = self.message.as_ref().map_or(DEFAULT_MESSAGE.len(), Vec::len);
+        let connection = self.servers.last_mut().and_then(|s| s.connections.last_mut());
         let steps = &mut connection.ok_or("this server has no script")?.steps;
         if let Some((count, end, text)) = content_line(line)? {
             let Some((_, Step::Content(content))) = steps.last_mut() else {
@@ -291,15 +246,10 @@ impl Parser {
         let (count, line) = counted(line)?;
         let (word, argument) = line.split_once(' ').unwrap_or((line, ""));
         if count != 1 && !matches!(word, "S:" | "S-RAW:") {
-            return Err(format!(
-                "only content and what the server says can be repeated: {line}"
-            ));
+            return Err(format!("only content and what the server says can be repeated: {line}"));
         }
         let step = match word {
-            "S:" => Step::Send(repeat(
-                [unescape(argument)?, b"\r\n".to_vec()].concat(),
-                count,
-            )?),
+            "S:" => Step::Send(repeat([unescape(argument)?, b"\r\n".to_vec()].concat(), count)?),
             "S-RAW:" => Step::Send(repeat(unescape(argument)?, count)?),
             "C:" => Step::Command(Pattern::parse(argument, size)?),
             "READ" => Step::Read(number_of(argument)?),
@@ -314,11 +264,7 @@ impl Parser {
             "RESET" => Step::Reset,
             _ => return Err(format!("no step: {line}")),
         };
-        if let Some(connection) = self
-            .servers
-            .last_mut()
-            .and_then(|s| s.connections.last_mut())
-        {
+        if let Some(connection) = self.servers.last_mut().and_then(|s| s.connections.last_mut()) {
             connection.steps.push((number, step));
         }
         Ok(())
@@ -326,22 +272,15 @@ impl Parser {
 
     /// The message as it goes over the wire, where that is the message as it stands.
     fn message_and_dot(&self) -> Result<Vec<Expected>, String> {
-        let message = self
-            .message
-            .as_deref()
-            .unwrap_or(DEFAULT_MESSAGE.as_bytes());
+        let message = self.message.as_deref().unwrap_or(DEFAULT_MESSAGE.as_bytes());
         let plain = message.ends_with(b"\r\n")
-            && message
-                .split(|&b| b == b'\n')
-                .all(|line| !line.starts_with(b"."))
+            && message.split(|&b| b == b'\n').all(|line| !line.starts_with(b"."))
             && message.iter().filter(|&&b| b == b'\n').count()
                 == message.windows(2).filter(|w| w == b"\r\n").count()
             && message.iter().filter(|&&b| b == b'\r').count()
                 == message.iter().filter(|&&b| b == b'\n').count();
         if !plain {
-            return Err(
-                "C-MESSAGE wants a message of CRLF lines without a dot in front: use C-DATA".into(),
-            );
+            return Err("C-MESSAGE wants a message of CRLF lines without a dot in front: use C-DATA".into());
         }
         Ok(vec![Expected::Octets([message, b".\r\n"].concat())])
     }
@@ -354,13 +293,7 @@ impl Parser {
             return Err("the report section needs a line `status = ...`".into());
         }
         let message = self.message.unwrap_or_else(|| DEFAULT_MESSAGE.into());
-        Ok(Dialogue {
-            about,
-            options: self.options,
-            message,
-            servers: self.servers,
-            report: self.report,
-        })
+        Ok(Dialogue { about, options: self.options, message, servers: self.servers, report: self.report })
     }
 }
 
@@ -380,18 +313,12 @@ fn content_line(line: &str) -> Result<Option<ContentLine<'_>>, String> {
 /// `20000*rest`, or just the rest.
 fn counted(line: &str) -> Result<(usize, &str), String> {
     let (count, rest) = match line.split_once('*') {
-        Some((digits, rest))
-            if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) =>
-        {
+        Some((digits, rest)) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
             (number_of(digits)?, rest)
         }
         _ => (1, line),
     };
-    if count > MAX_CONTENT {
-        Err(format!("more than {MAX_CONTENT} times"))
-    } else {
-        Ok((count, rest))
-    }
+    if count > MAX_CONTENT { Err(format!("more than {MAX_CONTENT} times")) } else { Ok((count, rest)) }
 }
 
 fn repeat(octets: Vec<u8>, count: usize) -> Result<Vec<u8>, String> {
@@ -402,9 +329,7 @@ fn repeat(octets: Vec<u8>, count: usize) -> Result<Vec<u8>, String> {
 }
 
 fn assignment(line: &str) -> Result<(&str, &str), String> {
-    let (name, value) = line
-        .split_once('=')
-        .ok_or_else(|| format!("not `name = value`: {line}"))?;
+    let (name, value) = line.split_once('=').ok_or_else(|| format!("not `name = value`: {line}"))?;
     Ok((name.trim(), value.trim()))
 }
 
@@ -434,19 +359,11 @@ mod tests {
         assert_eq!(dialogue.message, b"a\x80\r\nbb\r\n");
         assert_eq!(dialogue.servers.len(), 4);
         assert_eq!(dialogue.servers[0].connections.len(), 2);
-        let steps: Vec<&Step> = dialogue.servers[0].connections[0]
-            .steps
-            .iter()
-            .map(|(_, s)| s)
-            .collect();
+        let steps: Vec<&Step> = dialogue.servers[0].connections[0].steps.iter().map(|(_, s)| s).collect();
         assert_eq!(*steps[1], Step::Send(b"250-\x00250-\0".to_vec()));
-        let Step::Content(content) = steps[3] else {
-            panic!("{:?}", steps[3])
-        };
+        let Step::Content(content) = steps[3] else { panic!("{:?}", steps[3]) };
         assert_eq!(content.len(), 4);
-        let Expected::Line(line) = &content[0] else {
-            panic!()
-        };
+        let Expected::Line(line) = &content[0] else { panic!() };
         assert!(line.matches(b"8"));
         assert_eq!(dialogue.servers[2].listen, Listen::Closed);
         assert_eq!(dialogue.report[1], ("queue_id".into(), "-".into()));

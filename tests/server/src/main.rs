@@ -52,10 +52,7 @@ scripted-server proxy --to HOST:PORT [FAULT] [OPTIONS]
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let word = arguments
-        .first()
-        .and_then(|a| a.to_str())
-        .unwrap_or("--help");
+    let word = arguments.first().and_then(|a| a.to_str()).unwrap_or("--help");
     let result = match word {
         "-h" | "--help" | "help" => {
             say(HELP.trim_end());
@@ -100,16 +97,12 @@ impl<'a> Arguments<'a> {
 
     fn number(&mut self, name: &str) -> Result<u64, String> {
         let value = self.value(name)?;
-        value
-            .parse()
-            .map_err(|_| format!("{name} wants a number, not {value}"))
+        value.parse().map_err(|_| format!("{name} wants a number, not {value}"))
     }
 
     fn address(&mut self, name: &str) -> Result<SocketAddr, String> {
         let value = self.value(name)?;
-        value
-            .parse()
-            .map_err(|_| format!("{name} wants ADDRESS:PORT, not {value}"))
+        value.parse().map_err(|_| format!("{name} wants ADDRESS:PORT, not {value}"))
     }
 }
 
@@ -143,10 +136,7 @@ fn play(arguments: &[OsString]) -> Result<bool, String> {
         Some(path) => path.display().to_string(),
         None => s.port().to_string(),
     });
-    say(&format!(
-        "LISTENING {}",
-        names.collect::<Vec<_>>().join(" ")
-    ));
+    say(&format!("LISTENING {}", names.collect::<Vec<_>>().join(" ")));
 
     let deadline = Instant::now() + limit;
     while !running.is_played() && Instant::now() < deadline {
@@ -159,13 +149,8 @@ fn play(arguments: &[OsString]) -> Result<bool, String> {
     match heard {
         Ok(records) => {
             if let Some(record) = record {
-                let octets: Vec<u8> = records
-                    .into_iter()
-                    .flat_map(|r| r.connections)
-                    .flatten()
-                    .collect();
-                std::fs::write(&record, octets)
-                    .map_err(|e| format!("{}: {e}", record.display()))?;
+                let octets: Vec<u8> = records.into_iter().flat_map(|r| r.connections).flatten().collect();
+                std::fs::write(&record, octets).map_err(|e| format!("{}: {e}", record.display()))?;
             }
             Ok(true)
         }
@@ -177,10 +162,7 @@ fn play(arguments: &[OsString]) -> Result<bool, String> {
 }
 
 fn run(arguments: &[OsString]) -> Result<bool, String> {
-    let split = arguments
-        .iter()
-        .position(|a| a == "--")
-        .ok_or("`--` and a command are missing")?;
+    let split = arguments.iter().position(|a| a == "--").ok_or("`--` and a command are missing")?;
     let command = &arguments[split + 1..];
     let mut words = Arguments(arguments[..split].iter());
     let (mut files, mut limit) = (Vec::new(), 30);
@@ -196,11 +178,7 @@ fn run(arguments: &[OsString]) -> Result<bool, String> {
     for file in &files {
         if let Err(difference) = runner::run(file, command, Duration::from_secs(limit)) {
             failed += 1;
-            say(&format!(
-                "FAILED {}\n  {}",
-                file.display(),
-                difference.replace('\n', "\n  ")
-            ));
+            say(&format!("FAILED {}\n  {}", file.display(), difference.replace('\n', "\n  ")));
         }
     }
     say(&format!("{} dialogues, {failed} failed", files.len()));
@@ -259,11 +237,7 @@ fn proxy(arguments: &[OsString]) -> Result<bool, String> {
             "--seconds" => limit = words.number(word)?,
             _ => {
                 let (kind, direction) = fault(word).map_or_else(|| unknown(word), Ok)?;
-                options.fault = Some(Fault {
-                    kind,
-                    direction,
-                    at: words.number(word)?,
-                });
+                options.fault = Some(Fault { kind, direction, at: words.number(word)? });
             }
         }
     }

@@ -76,29 +76,14 @@ impl Server {
         let stop = Arc::new(AtomicBool::new(false));
         let played = Arc::new(AtomicBool::new(script.connections.is_empty()));
         if script.listen == Listen::Closed {
-            return Ok(Self {
-                port,
-                path,
-                stop,
-                played,
-                thread: None,
-                _bound: Some(socket),
-            });
+            return Ok(Self { port, path, stop, played, thread: None, _bound: Some(socket) });
         }
         socket.listen(128)?;
         socket.set_read_timeout(Some(TICK))?;
         let (script, flags) = (script.clone(), (Arc::clone(&stop), Arc::clone(&played)));
         let deadline = Instant::now() + limit;
-        let thread =
-            std::thread::spawn(move || serve(&script, &socket, &flags.0, &flags.1, deadline));
-        Ok(Self {
-            port,
-            path,
-            stop,
-            played,
-            thread: Some(thread),
-            _bound: None,
-        })
+        let thread = std::thread::spawn(move || serve(&script, &socket, &flags.0, &flags.1, deadline));
+        Ok(Self { port, path, stop, played, thread: Some(thread), _bound: None })
     }
 
     /// The port; 0 for a Unix socket.
@@ -125,9 +110,7 @@ impl Server {
         self.stop.store(true, Ordering::SeqCst);
         match self.thread.take() {
             None => Ok(Record::default()),
-            Some(thread) => thread
-                .join()
-                .unwrap_or_else(|_| Err("the server's thread failed".into())),
+            Some(thread) => thread.join().unwrap_or_else(|_| Err("the server's thread failed".into())),
         }
     }
 
@@ -177,18 +160,10 @@ impl Running {
             0 => Server::start_at(script, limit, addr.unwrap_or(free), path),
             _ => Server::start(script, limit),
         };
-        let servers: Vec<Server> = dialogue
-            .servers
-            .iter()
-            .enumerate()
-            .map(start)
-            .collect::<Result<_, _>>()?;
+        let servers: Vec<Server> =
+            dialogue.servers.iter().enumerate().map(start).collect::<Result<_, _>>()?;
         let options = filled(&dialogue.options, &servers);
-        Ok(Self {
-            servers,
-            options,
-            message: dialogue.message.clone(),
-        })
+        Ok(Self { servers, options, message: dialogue.message.clone() })
     }
 
     /// The options with the placeholders filled in and the defaults of the format added.
@@ -221,37 +196,22 @@ impl Running {
     /// # Errors
     /// Every difference, one after the other.
     pub fn finish(self) -> Result<Vec<Record>, String> {
-        let (records, failures): (Vec<_>, Vec<_>) = self
-            .servers
-            .into_iter()
-            .map(Server::finish)
-            .partition(Result::is_ok);
+        let (records, failures): (Vec<_>, Vec<_>) =
+            self.servers.into_iter().map(Server::finish).partition(Result::is_ok);
         if failures.is_empty() {
             Ok(records.into_iter().flatten().collect())
         } else {
-            Err(failures
-                .into_iter()
-                .filter_map(Result::err)
-                .collect::<Vec<_>>()
-                .join("\n"))
+            Err(failures.into_iter().filter_map(Result::err).collect::<Vec<_>>().join("\n"))
         }
     }
 }
 
 fn filled(options: &[(String, String)], servers: &[Server]) -> Vec<(String, String)> {
     // A Unix socket has no port, and 0 is none either: 25 keeps the two lists in tandem.
-    let ports = servers.iter().map(|s| {
-        if s.path.is_some() {
-            "25".into()
-        } else {
-            s.port.to_string()
-        }
-    });
+    let ports = servers.iter().map(|s| if s.path.is_some() { "25".into() } else { s.port.to_string() });
     let ports = ports.collect::<Vec<_>>().join(" ");
-    let addresses = servers.iter().map(|s| {
-        s.path()
-            .map_or("{host}".into(), |p| format!("unix:{}", p.display()))
-    });
+    let addresses =
+        servers.iter().map(|s| s.path().map_or("{host}".into(), |p| format!("unix:{}", p.display())));
     let defaults = [
         ("servers", addresses.collect::<Vec<_>>().join(" ")),
         ("ports", "{ports}".into()),
@@ -260,24 +220,15 @@ fn filled(options: &[(String, String)], servers: &[Server]) -> Vec<(String, Stri
         ("timeout", "10".into()),
     ];
     let given = |name: &str| options.iter().any(|(n, _)| n == name);
-    let missing = defaults
-        .into_iter()
-        .filter(|(name, _)| !(given(name) || *name == "ports" && given("servers")));
-    let all = options
-        .iter()
-        .cloned()
-        .chain(missing.map(|(name, value)| (name.to_string(), value)));
+    let missing =
+        defaults.into_iter().filter(|(name, _)| !(given(name) || *name == "ports" && given("servers")));
+    let all = options.iter().cloned().chain(missing.map(|(name, value)| (name.to_string(), value)));
     all.map(|(name, value)| {
-        let mut value = value
-            .replace("{host}", "127.0.0.1")
-            .replace("{ports}", &ports);
+        let mut value = value.replace("{host}", "127.0.0.1").replace("{ports}", &ports);
         for (index, server) in servers.iter().enumerate() {
             value = value.replace(&format!("{{port{}}}", index + 1), &server.port.to_string());
             if let Some(path) = server.path() {
-                value = value.replace(
-                    &format!("{{unix{}}}", index + 1),
-                    &path.display().to_string(),
-                );
+                value = value.replace(&format!("{{unix{}}}", index + 1), &path.display().to_string());
             }
         }
         (name, value)
@@ -289,10 +240,7 @@ fn filled(options: &[(String, String)], servers: &[Server]) -> Vec<(String, Stri
 fn free_path() -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    std::env::temp_dir().join(format!(
-        "scripted-server-{}-{count}.sock",
-        std::process::id()
-    ))
+    std::env::temp_dir().join(format!("scripted-server-{}-{count}.sock", std::process::id()))
 }
 
 fn serve(
@@ -331,23 +279,14 @@ fn serve(
                 None => failures.push("one connection more than expected".into()),
             },
             Err(_) if stopping || Instant::now() > deadline => break,
-            Err(_) if played.load(Ordering::SeqCst) => {
-                std::thread::sleep(Duration::from_micros(500))
-            }
+            Err(_) if played.load(Ordering::SeqCst) => std::thread::sleep(Duration::from_micros(500)),
             Err(_) => {}
         }
     }
-    failures.extend(scripts.map(|connection| {
-        format!(
-            "line {}: expected a connection, and none came",
-            connection.line
-        )
-    }));
-    if failures.is_empty() {
-        Ok(record)
-    } else {
-        Err(failures.join("\n"))
-    }
+    failures.extend(
+        scripts.map(|connection| format!("line {}: expected a connection, and none came", connection.line)),
+    );
+    if failures.is_empty() { Ok(record) } else { Err(failures.join("\n")) }
 }
 
 enum End {
@@ -358,23 +297,20 @@ enum End {
 fn play(connection: &Connection, wire: &mut Wire) -> Result<End, String> {
     let mut asked = false; // whether the step before was the client's
     for (line, step) in &connection.steps {
-        let wrong = |expected: &str, got: &str| {
-            format!("line {line}: expected: {expected}\n     and got: {got}")
-        };
+        let wrong =
+            |expected: &str, got: &str| format!("line {line}: expected: {expected}\n     and got: {got}");
         let mut turn = false;
         match step {
             Step::Send(octets) => {
                 if asked && wire.pending() {
-                    return Err(wrong(
-                        "the client to wait for the reply",
-                        &shown(wire.unread()),
-                    ));
+                    return Err(wrong("the client to wait for the reply", &shown(wire.unread())));
                 }
                 wire.send(octets);
             }
             Step::Command(pattern) => {
                 let got = wire.line();
-                let holds = matches!(&got, Ok(got) if got.strip_suffix(b"\r\n").is_some_and(|l| pattern.matches(l)));
+                let holds =
+                    matches!(&got, Ok(got) if got.strip_suffix(b"\r\n").is_some_and(|l| pattern.matches(l)));
                 if !holds {
                     return Err(wrong(&format!("{}\\r\\n", pattern.source()), &outcome(got)));
                 }
@@ -395,18 +331,13 @@ fn play(connection: &Connection, wire: &mut Wire) -> Result<End, String> {
             Step::Delay(pause) => std::thread::sleep(*pause),
             Step::Trickle(pause) => wire.set_trickle(*pause),
             Step::HalfClose => wire.half_close(),
-            Step::ExpectEof => {
-                expect_eof(wire).map_err(|got| wrong("the end of the connection", &got))?
-            }
+            Step::ExpectEof => expect_eof(wire).map_err(|got| wrong("the end of the connection", &got))?,
             Step::Close => return Ok(End::Closed),
             Step::Reset => return Ok(End::Reset),
         }
         asked = turn;
     }
-    let last = connection
-        .steps
-        .last()
-        .map_or(connection.line, |(line, _)| *line);
+    let last = connection.steps.last().map_or(connection.line, |(line, _)| *line);
     wire.half_close();
     expect_eof(wire).map_err(|got| {
         format!("behind line {last}: expected: the end of the connection\n     and got: {got}")
@@ -421,33 +352,19 @@ fn expect(piece: &Expected, wire: &mut Wire) -> Result<(), (String, String)> {
             if got.as_ref().is_ok_and(|got| got == octets) {
                 return Ok(());
             }
-            let same = got.as_ref().map_or(0, |got| {
-                got.iter().zip(octets).take_while(|(a, b)| a == b).count()
-            });
+            let same =
+                got.as_ref().map_or(0, |got| got.iter().zip(octets).take_while(|(a, b)| a == b).count());
             // From the start of the line where they part.
-            let from = octets[..same]
-                .iter()
-                .rposition(|&b| b == b'\n')
-                .map_or(0, |at| at + 1);
+            let from = octets[..same].iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
             Err((
-                format!(
-                    "{} (octet {same} of {})",
-                    shown(&octets[from..]),
-                    octets.len()
-                ),
+                format!("{} (octet {same} of {})", shown(&octets[from..]), octets.len()),
                 outcome(got.map(|got| got.get(from..).unwrap_or_default().to_vec())),
             ))
         }
         Expected::Line(pattern) => {
             let got = wire.line();
             match &got {
-                Ok(line)
-                    if line
-                        .strip_suffix(b"\r\n")
-                        .is_some_and(|line| pattern.matches(line)) =>
-                {
-                    Ok(())
-                }
+                Ok(line) if line.strip_suffix(b"\r\n").is_some_and(|line| pattern.matches(line)) => Ok(()),
                 _ => Err((format!("{}\\r\\n", pattern.source()), outcome(got))),
             }
         }
@@ -482,11 +399,7 @@ fn error_text(error: &std::io::Error) -> String {
 /// So much of it as a person wants to see.
 fn shown(octets: &[u8]) -> String {
     let cut = octets.get(..200).unwrap_or(octets);
-    format!(
-        "{}{}",
-        escape(cut),
-        if cut.len() < octets.len() { "..." } else { "" }
-    )
+    format!("{}{}", escape(cut), if cut.len() < octets.len() { "..." } else { "" })
 }
 
 #[cfg(test)]

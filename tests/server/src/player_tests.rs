@@ -32,19 +32,10 @@ fn client(server: &Server, words: &[&str]) -> String {
 
 #[test]
 fn a_client_that_keeps_to_the_script_passes() {
-    let server = Server::start(
-        &script("S: 220 hi\nC: EHLO {*}\nS: 250 ok\nC: QUIT\nS: 221 bye"),
-        LIMIT,
-    )
-    .unwrap();
-    assert_eq!(
-        client(&server, &["EHLO me\r\n", "QUIT\r\n"]),
-        "220 hi\r\n250 ok\r\n221 bye\r\n"
-    );
-    assert_eq!(
-        server.finish().unwrap().connections,
-        [b"EHLO me\r\nQUIT\r\n".to_vec()]
-    );
+    let server =
+        Server::start(&script("S: 220 hi\nC: EHLO {*}\nS: 250 ok\nC: QUIT\nS: 221 bye"), LIMIT).unwrap();
+    assert_eq!(client(&server, &["EHLO me\r\n", "QUIT\r\n"]), "220 hi\r\n250 ok\r\n221 bye\r\n");
+    assert_eq!(server.finish().unwrap().connections, [b"EHLO me\r\nQUIT\r\n".to_vec()]);
 }
 
 #[test]
@@ -78,12 +69,7 @@ fn groups_are_lines_without_a_reply_between() {
     let mut socket = TcpStream::connect(server.addr()).unwrap();
     socket.write_all(b"A\r\n").unwrap();
     let _ = socket.read_to_end(&mut Vec::new()); // waits for the reply to A, which does not come
-    assert!(
-        server
-            .finish()
-            .unwrap_err()
-            .contains("until the time was over")
-    );
+    assert!(server.finish().unwrap_err().contains("until the time was over"));
 }
 
 #[test]
@@ -94,10 +80,7 @@ fn too_few_and_too_many_connections_are_failures() {
     client(&server, &[""]);
     client(&server, &[]);
     assert!(server.finish().unwrap_err().contains("one connection more"));
-    let idle = Script {
-        listen: Listen::Idle,
-        connections: Vec::new(),
-    };
+    let idle = Script { listen: Listen::Idle, connections: Vec::new() };
     Server::start(&idle, LIMIT).unwrap().finish().unwrap();
     let server = Server::start(&idle, LIMIT).unwrap();
     client(&server, &[]);
@@ -106,18 +89,8 @@ fn too_few_and_too_many_connections_are_failures() {
 
 #[test]
 fn a_closed_port_refuses() {
-    let server = Server::start(
-        &Script {
-            listen: Listen::Closed,
-            connections: Vec::new(),
-        },
-        LIMIT,
-    )
-    .unwrap();
-    assert_eq!(
-        TcpStream::connect(server.addr()).unwrap_err().kind(),
-        std::io::ErrorKind::ConnectionRefused
-    );
+    let server = Server::start(&Script { listen: Listen::Closed, connections: Vec::new() }, LIMIT).unwrap();
+    assert_eq!(TcpStream::connect(server.addr()).unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
     server.finish().unwrap();
 }
 
@@ -125,10 +98,7 @@ fn a_closed_port_refuses() {
 fn reset_is_seen_as_such_and_close_is_not() {
     let server = Server::start(&script("S: 220\nRESET"), LIMIT).unwrap();
     let mut socket = TcpStream::connect(server.addr()).unwrap();
-    assert_eq!(
-        socket.read_to_end(&mut Vec::new()).unwrap_err().kind(),
-        std::io::ErrorKind::ConnectionReset
-    );
+    assert_eq!(socket.read_to_end(&mut Vec::new()).unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
     server.finish().unwrap();
     let server = Server::start(&script("S: 421\nCLOSE"), LIMIT).unwrap();
     assert_eq!(client(&server, &["QUIT\r\n"]), "421\r\n");
@@ -137,11 +107,7 @@ fn reset_is_seen_as_such_and_close_is_not() {
 
 #[test]
 fn trickle_and_delay_take_their_time() {
-    let server = Server::start(
-        &script("TRICKLE 1\nS-RAW: 220 12345\\r\\n\nDELAY 20\nS: x"),
-        LIMIT,
-    )
-    .unwrap();
+    let server = Server::start(&script("TRICKLE 1\nS-RAW: 220 12345\\r\\n\nDELAY 20\nS: x"), LIMIT).unwrap();
     let begin = Instant::now();
     assert_eq!(client(&server, &[]), "220 12345\r\nx\r\n");
     assert!(begin.elapsed() >= Duration::from_millis(30));
@@ -167,23 +133,9 @@ fn options_are_filled_in() {
         server closed\nserver idle\nserver unix\nreport\nstatus = sent\n";
     let running = Running::start(&crate::dialogue::parse(text).unwrap(), LIMIT).unwrap();
     let ports = running.ports();
-    let option = |name: &str| {
-        running
-            .options()
-            .iter()
-            .find(|(n, _)| n == name)
-            .unwrap()
-            .1
-            .clone()
-    };
+    let option = |name: &str| running.options().iter().find(|(n, _)| n == name).unwrap().1.clone();
     let unix = running.servers()[2].path().unwrap().display();
-    assert_eq!(
-        option("servers"),
-        format!("smtp://127.0.0.1:{} {unix}", ports[1])
-    );
+    assert_eq!(option("servers"), format!("smtp://127.0.0.1:{} {unix}", ports[1]));
     assert_eq!(option("ports"), format!("{} {} 25", ports[0], ports[1]));
-    assert_eq!(
-        (option("usetls"), option("client")),
-        ("true".into(), "client.example".into())
-    );
+    assert_eq!((option("usetls"), option("client")), ("true".into(), "client.example".into()));
 }

@@ -75,14 +75,7 @@ impl ProxyOptions {
     /// A faultless proxy to `to`.
     pub fn new(to: SocketAddr) -> Self {
         let listen = (Ipv4Addr::LOCALHOST, 0).into();
-        Self {
-            to,
-            listen,
-            fault: None,
-            trickle: false,
-            pause: None,
-            record: None,
-        }
+        Self { to, listen, fault: None, trickle: false, pause: None, record: None }
     }
 }
 
@@ -118,17 +111,9 @@ impl Proxy {
         listener.listen(128)?;
         listener.set_read_timeout(Some(TICK))?;
         let port = listener.local_addr()?.as_socket().map_or(0, |a| a.port());
-        let proxy = Self {
-            port,
-            stop: Arc::default(),
-            done: Arc::default(),
-            relayed: Arc::default(),
-        };
-        let (stop, done, relayed) = (
-            Arc::clone(&proxy.stop),
-            Arc::clone(&proxy.done),
-            Arc::clone(&proxy.relayed),
-        );
+        let proxy = Self { port, stop: Arc::default(), done: Arc::default(), relayed: Arc::default() };
+        let (stop, done, relayed) =
+            (Arc::clone(&proxy.stop), Arc::clone(&proxy.done), Arc::clone(&proxy.relayed));
         std::thread::spawn(move || {
             let mut number = 0usize;
             while !stop.load(Ordering::SeqCst) {
@@ -142,14 +127,10 @@ impl Proxy {
                 std::thread::spawn(move || {
                     let got = relay(client, &options, &stop);
                     if let Some(record) = &options.record {
-                        let _ = std::fs::write(
-                            record.join(format!("{}.to-server", index + 1)),
-                            &got.to_server,
-                        );
-                        let _ = std::fs::write(
-                            record.join(format!("{}.to-client", index + 1)),
-                            &got.to_client,
-                        );
+                        let _ =
+                            std::fs::write(record.join(format!("{}.to-server", index + 1)), &got.to_server);
+                        let _ =
+                            std::fs::write(record.join(format!("{}.to-client", index + 1)), &got.to_client);
                     }
                     if let Ok(mut all) = relayed.lock() {
                         let length = all.len().max(index + 1);
@@ -179,10 +160,7 @@ impl Proxy {
         while self.done() < count && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));
         }
-        self.relayed
-            .lock()
-            .map(|all| all.clone())
-            .unwrap_or_default()
+        self.relayed.lock().map(|all| all.clone()).unwrap_or_default()
     }
 }
 
@@ -208,12 +186,9 @@ struct Link<'a> {
 }
 
 fn relay(client: Socket, options: &ProxyOptions, stop: &AtomicBool) -> Relayed {
-    let connected =
-        Socket::new(Domain::for_address(options.to), Type::STREAM, None).and_then(|server| {
-            server
-                .connect_timeout(&options.to.into(), Duration::from_secs(5))
-                .map(|()| server)
-        });
+    let connected = Socket::new(Domain::for_address(options.to), Type::STREAM, None).and_then(|server| {
+        server.connect_timeout(&options.to.into(), Duration::from_secs(5)).map(|()| server)
+    });
     let Ok(server) = connected else {
         return Relayed::default();
     };
@@ -222,26 +197,14 @@ fn relay(client: Socket, options: &ProxyOptions, stop: &AtomicBool) -> Relayed {
         let _ = socket.set_read_timeout(Some(TICK));
         let _ = socket.set_write_timeout(Some(TICK));
     }
-    let link = Link {
-        client,
-        server,
-        state: AtomicU8::new(OPEN),
-        options,
-        stop,
-    };
-    if let Some(fault) = options
-        .fault
-        .filter(|fault| fault.at == 0 && fault.ends_both())
-    {
+    let link = Link { client, server, state: AtomicU8::new(OPEN), options, stop };
+    if let Some(fault) = options.fault.filter(|fault| fault.at == 0 && fault.ends_both()) {
         link.strike(fault, 0, &link.client);
     }
     std::thread::scope(|scope| {
         let up = scope.spawn(|| link.pump(Direction::ToServer));
         let to_client = link.pump(Direction::ToClient);
-        Relayed {
-            to_server: up.join().unwrap_or_default(),
-            to_client,
-        }
+        Relayed { to_server: up.join().unwrap_or_default(), to_client }
     })
 }
 
@@ -252,10 +215,7 @@ impl Link<'_> {
             Direction::ToServer => (&self.client, &self.server),
             Direction::ToClient => (&self.server, &self.client),
         };
-        let fault = self
-            .options
-            .fault
-            .filter(|fault| fault.direction == direction);
+        let fault = self.options.fault.filter(|fault| fault.direction == direction);
         let mut delivered = Vec::new();
         let mut buffer = vec![0; 65536];
         let mut struck = fault.is_some_and(|fault| self.strike(fault, delivered.len(), to));
@@ -283,20 +243,13 @@ impl Link<'_> {
             };
             let mut rest = &buffer[..count];
             let mut holding = false;
-            while !rest.is_empty()
-                && !struck
-                && (holding || self.state.load(Ordering::SeqCst) == OPEN)
-            {
-                let left = fault.map_or(u64::MAX, |fault| {
-                    fault.at.saturating_sub(delivered.len() as u64)
-                });
+            while !rest.is_empty() && !struck && (holding || self.state.load(Ordering::SeqCst) == OPEN) {
+                let left = fault.map_or(u64::MAX, |fault| fault.at.saturating_sub(delivered.len() as u64));
                 // Behind a stall there is no fault any more.
                 let left = if left == 0 { u64::MAX } else { left };
                 let most = if self.options.trickle { 1 } else { rest.len() };
                 let piece = &rest[..most.min(usize::try_from(left).unwrap_or(usize::MAX))];
-                if fault.is_some_and(|fault| fault.ends_both() && piece.len() as u64 == left)
-                    && !holding
-                {
+                if fault.is_some_and(|fault| fault.ends_both() && piece.len() as u64 == left) && !holding {
                     self.state.store(HOLD, Ordering::SeqCst);
                     holding = true;
                 }
@@ -334,8 +287,7 @@ impl Link<'_> {
             FaultKind::Stall => {
                 let end = self.options.pause.map(|pause| Instant::now() + pause);
                 while end.is_none_or(|end| Instant::now() < end) {
-                    let gone = self.state.load(Ordering::SeqCst) != OPEN
-                        || self.stop.load(Ordering::SeqCst);
+                    let gone = self.state.load(Ordering::SeqCst) != OPEN || self.stop.load(Ordering::SeqCst);
                     if gone || end.is_none() {
                         return true;
                     }
@@ -361,10 +313,7 @@ impl Link<'_> {
 }
 
 fn waits(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-    )
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
 #[cfg(test)]

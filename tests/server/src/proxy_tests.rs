@@ -27,9 +27,7 @@ fn server() -> (SocketAddr, std::thread::JoinHandle<Vec<u8>>) {
 }
 
 /// What the server read, what the client read, how the client's connection ended, and the proxy's record.
-fn through(
-    change: impl FnOnce(&mut ProxyOptions),
-) -> (Vec<u8>, Vec<u8>, io::Result<usize>, Relayed) {
+fn through(change: impl FnOnce(&mut ProxyOptions)) -> (Vec<u8>, Vec<u8>, io::Result<usize>, Relayed) {
     let (addr, thread) = server();
     let mut options = ProxyOptions::new(addr);
     change(&mut options);
@@ -46,13 +44,7 @@ fn through(
 }
 
 fn fault(kind: FaultKind, direction: Direction, at: usize) -> impl FnOnce(&mut ProxyOptions) {
-    move |options| {
-        options.fault = Some(Fault {
-            kind,
-            direction,
-            at: at as u64,
-        })
-    }
+    move |options| options.fault = Some(Fault { kind, direction, at: at as u64 })
 }
 
 #[test]
@@ -60,10 +52,7 @@ fn without_a_fault_nothing_is_lost() {
     for trickle in [false, true] {
         let (asked, heard, end, relayed) = through(|o| o.trickle = trickle);
         assert_eq!((&asked[..], &heard[..]), (QUESTION, ANSWER));
-        assert_eq!(
-            (&relayed.to_server[..], &relayed.to_client[..]),
-            (QUESTION, ANSWER)
-        );
+        assert_eq!((&relayed.to_server[..], &relayed.to_client[..]), (QUESTION, ANSWER));
         end.unwrap();
     }
 }
@@ -93,11 +82,7 @@ fn half_closed_means_the_other_direction_goes_on() {
     assert_eq!((&asked[..], &heard[..]), (QUESTION, &b""[..]));
     end.unwrap();
     // The server answers before it meets the end.
-    let (asked, heard, ..) = through(fault(
-        FaultKind::HalfClose,
-        Direction::ToServer,
-        QUESTION.len(),
-    ));
+    let (asked, heard, ..) = through(fault(FaultKind::HalfClose, Direction::ToServer, QUESTION.len()));
     assert_eq!((&asked[..], &heard[..]), (QUESTION, ANSWER));
 }
 
@@ -119,9 +104,7 @@ fn a_stall_without_an_end_delivers_nothing_more() {
     fault(FaultKind::Stall, Direction::ToServer, 3)(&mut options);
     let proxy = Proxy::start(options).unwrap();
     let mut client = TcpStream::connect(("127.0.0.1", proxy.port())).unwrap();
-    client
-        .set_read_timeout(Some(Duration::from_millis(50)))
-        .unwrap();
+    client.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
     client.write_all(QUESTION).unwrap();
     assert!(waits(&client.read(&mut [0]).unwrap_err()));
     drop(client);

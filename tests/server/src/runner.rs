@@ -28,11 +28,7 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     files.retain(|path| path.extension().is_some_and(|e| e == "smtp"));
     files.sort();
-    if files.is_empty() {
-        Err(format!("{}: no dialogue files", folder.display()))
-    } else {
-        Ok(files)
-    }
+    if files.is_empty() { Err(format!("{}: no dialogue files", folder.display())) } else { Ok(files) }
 }
 
 /// Plays one file against `command`, which gets a folder with the message and the options as its last
@@ -50,11 +46,9 @@ pub fn run(file: &Path, command: &[OsString], limit: Duration) -> Result<(), Str
     let reported = printed.and_then(|printed| report::check(&dialogue.report, &printed));
     match (heard, reported) {
         (Ok(_), Ok(())) => Ok(()),
-        (heard, reported) => Err([heard.err(), reported.err()]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .join("\n")),
+        (heard, reported) => {
+            Err([heard.err(), reported.err()].into_iter().flatten().collect::<Vec<_>>().join("\n"))
+        }
     }
 }
 
@@ -65,11 +59,8 @@ pub fn run(file: &Path, command: &[OsString], limit: Duration) -> Result<(), Str
 pub fn unpack(running: &Running, folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
     std::fs::write(folder.join("message"), running.message())?;
-    let options: String = running
-        .options()
-        .iter()
-        .map(|(name, value)| format!("{name}\0{value}\0"))
-        .collect();
+    let options: String =
+        running.options().iter().map(|(name, value)| format!("{name}\0{value}\0")).collect();
     std::fs::write(folder.join("options"), options)
 }
 
@@ -119,8 +110,8 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> std::io::Result<Self> {
-        let name = (0..100u32)
-            .map(|n| std::env::temp_dir().join(format!("dialogue-{}-{n}", std::process::id())));
+        let name =
+            (0..100u32).map(|n| std::env::temp_dir().join(format!("dialogue-{}-{n}", std::process::id())));
         for path in name {
             match std::fs::create_dir(&path) {
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}

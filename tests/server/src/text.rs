@@ -63,11 +63,8 @@ enum Piece {
     Rest,
 }
 
-const SAMPLES: [(&str, &str); 3] = [
-    ("{date}", "Tue, 22 Nov 2022 02:03:04 +0100"),
-    ("{message-id}", "<a.b@client.example>"),
-    ("{*}", ""),
-];
+const SAMPLES: [(&str, &str); 3] =
+    [("{date}", "Tue, 22 Nov 2022 02:03:04 +0100"), ("{message-id}", "<a.b@client.example>"), ("{*}", "")];
 
 impl Pattern {
     /// Reads a pattern; `{size}` is `size`.
@@ -79,10 +76,7 @@ impl Pattern {
         let mut pieces = Vec::new();
         let mut rest = text.as_str();
         loop {
-            let next = SAMPLES
-                .iter()
-                .filter_map(|(name, _)| rest.find(name).map(|at| (at, *name)))
-                .min();
+            let next = SAMPLES.iter().filter_map(|(name, _)| rest.find(name).map(|at| (at, *name))).min();
             let Some((at, name)) = next else { break };
             pieces.push(Piece::Octets(unescape(&rest[..at])?));
             pieces.push(match name {
@@ -93,10 +87,7 @@ impl Pattern {
             rest = &rest[at + name.len()..];
         }
         pieces.push(Piece::Octets(unescape(rest)?));
-        Ok(Self {
-            source: text,
-            pieces,
-        })
+        Ok(Self { source: text, pieces })
     }
 
     /// Whether the whole of `line` (without its CRLF) is as expected.
@@ -152,12 +143,9 @@ fn date_length(text: &[u8]) -> usize {
         lengths.contains(&word.len()) && word.bytes().all(|b| b.is_ascii_digit())
     };
     let days = ["Mon,", "Tue,", "Wed,", "Thu,", "Fri,", "Sat,", "Sun,"];
-    let months = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let time_ok = time.len() == 8
-        && time.split(':').count() == 3
-        && time.split(':').all(|part| digits(part, 2..=2));
+    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let time_ok =
+        time.len() == 8 && time.split(':').count() == 3 && time.split(':').all(|part| digits(part, 2..=2));
     let Some(zone) = zone.get(..5) else { return 0 };
     let zone_ok = (zone.starts_with('+') || zone.starts_with('-')) && digits(&zone[1..], 4..=4);
     if days.contains(&name)
@@ -182,9 +170,7 @@ fn message_id_length(text: &[u8]) -> usize {
         return 0;
     };
     let at = inner.iter().position(|&b| b == b'@');
-    let sound = inner
-        .iter()
-        .all(|&b| (b'!'..=b'~').contains(&b) && b != b'<');
+    let sound = inner.iter().all(|&b| (b'!'..=b'~').contains(&b) && b != b'<');
     match at {
         Some(at) if text.starts_with(b"<") && sound && at > 0 && at + 1 < inner.len() => end + 1,
         _ => 0,
@@ -197,10 +183,7 @@ mod tests {
 
     #[test]
     fn escapes_go_both_ways() {
-        assert_eq!(
-            unescape("a\\r\\n\\0\\t\\s\\\\\\x80\\xfF").unwrap(),
-            b"a\r\n\0\t \\\x80\xff"
-        );
+        assert_eq!(unescape("a\\r\\n\\0\\t\\s\\\\\\x80\\xfF").unwrap(), b"a\r\n\0\t \\\x80\xff");
         assert_eq!(unescape("grün").unwrap(), "grün".as_bytes());
         for bad in ["\\", "\\q", "\\x1", "\\xg0", "\\x"] {
             unescape(bad).unwrap_err();
@@ -223,16 +206,7 @@ mod tests {
         assert!(!date.matches(b"Date: "));
         let id = Pattern::parse("{message-id}!", 0).unwrap();
         assert!(id.matches(b"<a@b>!"));
-        for bad in [
-            &b"<a@b>"[..],
-            b"<ab>!",
-            b"<@b>!",
-            b"<a@>!",
-            b"<a @b>!",
-            b"a@b>!",
-            b"!",
-            b"<a@b",
-        ] {
+        for bad in [&b"<a@b>"[..], b"<ab>!", b"<@b>!", b"<a@>!", b"<a @b>!", b"a@b>!", b"!", b"<a@b"] {
             assert!(!id.matches(bad), "{}", escape(bad));
         }
         let rest = Pattern::parse("X: {*}", 0).unwrap();

@@ -75,10 +75,7 @@ impl Wire {
         let mut line = Vec::new();
         while !line.ends_with(b"\n") && line.len() < MAX_LINE && self.more()? {
             let unread = self.unread();
-            let taken = unread
-                .iter()
-                .position(|&b| b == b'\n')
-                .map_or(unread.len(), |at| at + 1);
+            let taken = unread.iter().position(|&b| b == b'\n').map_or(unread.len(), |at| at + 1);
             line.extend_from_slice(&unread[..taken]);
             self.start += taken;
         }
@@ -105,9 +102,7 @@ impl Wire {
     /// that it reads what it was told before it sees the end. A client that does not stop gets an RST.
     pub(crate) fn close(mut self) -> Vec<u8> {
         self.half_close();
-        self.deadline = self
-            .deadline
-            .min(Instant::now() + Duration::from_millis(200));
+        self.deadline = self.deadline.min(Instant::now() + Duration::from_millis(200));
         let most = self.received.len() + 65536;
         while self.received.len() < most && matches!(self.more(), Ok(true)) {
             self.start = self.buffer.len();
@@ -162,8 +157,6 @@ impl Wire {
 
     fn remaining(&self) -> Duration {
         // Zero would mean no limit.
-        self.deadline
-            .saturating_duration_since(Instant::now())
-            .max(Duration::from_millis(1))
+        self.deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
     }
 }

@@ -16,17 +16,11 @@ const LIMIT: Duration = Duration::from_secs(10);
 fn all() -> Vec<(PathBuf, Dialogue)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dialogues");
     let files = runner::files(&folder).unwrap();
-    files
-        .into_iter()
-        .map(|file| (file.clone(), runner::load(&file).unwrap()))
-        .collect()
+    files.into_iter().map(|file| (file.clone(), runner::load(&file).unwrap())).collect()
 }
 
 fn scripts(dialogue: &Dialogue) -> impl Iterator<Item = (&Script, &Connection)> {
-    dialogue
-        .servers
-        .iter()
-        .flat_map(|s| s.connections.iter().map(move |c| (s, c)))
+    dialogue.servers.iter().flat_map(|s| s.connections.iter().map(move |c| (s, c)))
 }
 
 /// The octets that a client says where a step asks for some.
@@ -50,20 +44,10 @@ fn said(step: &Step) -> Option<Vec<u8>> {
 /// A client that reads what the server says and says what the script wants to hear, but for the `alter`th
 /// thing, where it says something else.
 fn keep_to(connection: &Connection, server: &Server, alter: Option<usize>) -> Result<(), String> {
-    let socket = Socket::new(
-        if server.path().is_some() {
-            Domain::UNIX
-        } else {
-            Domain::IPV4
-        },
-        Type::STREAM,
-        None,
-    );
+    let socket =
+        Socket::new(if server.path().is_some() { Domain::UNIX } else { Domain::IPV4 }, Type::STREAM, None);
     let mut socket = socket.unwrap();
-    let address = server.path().map_or_else(
-        || server.addr().into(),
-        |path| SockAddr::unix(path).unwrap(),
-    );
+    let address = server.path().map_or_else(|| server.addr().into(), |path| SockAddr::unix(path).unwrap());
     socket.connect(&address).unwrap();
     socket.set_read_timeout(Some(LIMIT)).unwrap();
     for (index, (_, step)) in connection.steps.iter().enumerate() {
@@ -89,12 +73,9 @@ fn a_client_that_keeps_to_a_file_passes() {
         for script in &dialogue.servers {
             let server = Server::start(script, LIMIT).unwrap();
             for connection in &script.connections {
-                keep_to(connection, &server, None)
-                    .unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+                keep_to(connection, &server, None).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
             }
-            server
-                .finish()
-                .unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+            server.finish().unwrap_or_else(|e| panic!("{}: {e}", file.display()));
         }
     }
 }
@@ -105,25 +86,15 @@ fn a_client_that_departs_from_a_file_fails() {
     let dialogues = all();
     std::thread::scope(|scope| {
         for part in dialogues.chunks(dialogues.len().div_ceil(16)) {
-            scope.spawn(move || {
-                part.iter()
-                    .for_each(|(file, dialogue)| departures(file, dialogue))
-            });
+            scope.spawn(move || part.iter().for_each(|(file, dialogue)| departures(file, dialogue)));
         }
     });
 }
 
 fn departures(file: &Path, dialogue: &Dialogue) {
     for (script, connection) in scripts(dialogue) {
-        let slow = connection
-            .steps
-            .iter()
-            .any(|(_, s)| matches!(s, Step::Delay(_) | Step::Trickle(_)));
-        let big = connection
-            .steps
-            .iter()
-            .filter_map(|(_, s)| said(s))
-            .any(|s| s.len() > 65536);
+        let slow = connection.steps.iter().any(|(_, s)| matches!(s, Step::Delay(_) | Step::Trickle(_)));
+        let big = connection.steps.iter().filter_map(|(_, s)| said(s)).any(|s| s.len() > 65536);
         if slow || big {
             continue;
         }
@@ -131,15 +102,12 @@ fn departures(file: &Path, dialogue: &Dialogue) {
             if matches!(step, Step::Read(_)) || said(step).is_none() {
                 continue;
             }
-            let alone = Script {
-                listen: script.listen,
-                connections: vec![connection.clone()],
-            };
+            let alone = Script { listen: script.listen, connections: vec![connection.clone()] };
             let server = Server::start(&alone, LIMIT).unwrap();
             let _ = keep_to(connection, &server, Some(index));
             let failure = server.finish().err();
-            let failure = failure
-                .unwrap_or_else(|| panic!("{} line {line}: nothing noticed", file.display()));
+            let failure =
+                failure.unwrap_or_else(|| panic!("{} line {line}: nothing noticed", file.display()));
             assert!(failure.contains("expected"), "{failure}");
         }
     }
@@ -155,13 +123,9 @@ fn declared_sizes_are_those_of_the_content() {
                 Step::Command(pattern) => Some(pattern.sample()),
                 _ => None,
             });
-            let size = commands
-                .map(|c| String::from_utf8_lossy(&c).into_owned())
-                .find_map(|command| {
-                    command
-                        .split(' ')
-                        .find_map(|word| word.strip_prefix("SIZE=").map(str::to_string))
-                });
+            let size = commands.map(|c| String::from_utf8_lossy(&c).into_owned()).find_map(|command| {
+                command.split(' ').find_map(|word| word.strip_prefix("SIZE=").map(str::to_string))
+            });
             let content = connection.steps.iter().find_map(|(_, step)| match step {
                 Step::Content(_) => said(step),
                 _ => None,
@@ -170,12 +134,7 @@ fn declared_sizes_are_those_of_the_content() {
                 let content = content.strip_suffix(b".\r\n").unwrap();
                 let dots = usize::from(content.starts_with(b"."))
                     + content.windows(3).filter(|w| w == b"\r\n.").count();
-                assert_eq!(
-                    size,
-                    (content.len() - dots).to_string(),
-                    "{}",
-                    file.display()
-                );
+                assert_eq!(size, (content.len() - dots).to_string(), "{}", file.display());
                 found += 1;
             }
         }
@@ -192,22 +151,11 @@ fn content_is_dot_stuffed_and_ends() {
                     continue;
                 };
                 let name = file.display();
-                assert!(
-                    content == b".\r\n" || content.ends_with(b"\r\n.\r\n"),
-                    "{name}"
-                );
+                assert!(content == b".\r\n" || content.ends_with(b"\r\n.\r\n"), "{name}");
                 let body = content.strip_suffix(b".\r\n").unwrap();
                 let lines = body.split(|&b| b == b'\n');
-                assert!(
-                    lines
-                        .clone()
-                        .all(|l| !l.starts_with(b".") || l.starts_with(b"..")),
-                    "{name}"
-                );
-                assert!(
-                    lines.filter(|l| !l.is_empty()).all(|l| l.ends_with(b"\r")),
-                    "{name}"
-                );
+                assert!(lines.clone().all(|l| !l.starts_with(b".") || l.starts_with(b"..")), "{name}");
+                assert!(lines.filter(|l| !l.is_empty()).all(|l| l.ends_with(b"\r")), "{name}");
             }
         }
     }
@@ -217,10 +165,9 @@ fn content_is_dot_stuffed_and_ends() {
 fn reports_use_the_words_of_the_format() {
     const KINDS: &str = "usage resolve connect timeout closed protocol refused unsupported toolarge source tls login \
         cancelled unknown *";
-    const STEPS: &str = "setup connect tls greeting hello starttls auth mail rcpt data body final rset quit command *";
-    let word = |list: &str, word: Option<&str>| {
-        word.is_none_or(|w| list.split_whitespace().any(|l| l == w))
-    };
+    const STEPS: &str =
+        "setup connect tls greeting hello starttls auth mail rcpt data body final rset quit command *";
+    let word = |list: &str, word: Option<&str>| word.is_none_or(|w| list.split_whitespace().any(|l| l == w));
     for (file, dialogue) in all() {
         let mut outcomes = Vec::new();
         let mut error = false;
@@ -243,12 +190,7 @@ fn reports_use_the_words_of_the_format() {
             };
             assert!(holds, "{}: {name} = {value}", file.display());
         }
-        let status = &dialogue
-            .report
-            .iter()
-            .find(|(name, _)| name == "status")
-            .unwrap()
-            .1;
+        let status = &dialogue.report.iter().find(|(name, _)| name == "status").unwrap().1;
         let has = |outcome: &str| outcomes.contains(&outcome);
         let holds = match status.as_str() {
             "sent" => outcomes.iter().all(|o| *o == "accepted") && !error,
@@ -258,17 +200,8 @@ fn reports_use_the_words_of_the_format() {
             "error" => !has("accepted") && !has("unknown") && error,
             _ => false,
         };
-        assert!(
-            holds,
-            "{}: status = {status} does not fit the other lines",
-            file.display()
-        );
+        assert!(holds, "{}: status = {status} does not fit the other lines", file.display());
         assert!(!dialogue.servers.is_empty(), "{}", file.display());
-        assert!(
-            dialogue
-                .servers
-                .iter()
-                .all(|s| s.listen != Listen::Unix || s.connections.len() == 1)
-        );
+        assert!(dialogue.servers.iter().all(|s| s.listen != Listen::Unix || s.connections.len() == 1));
     }
 }

@@ -12,9 +12,7 @@ fn program() -> Command {
 }
 
 fn dialogue(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../dialogues")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../dialogues").join(name)
 }
 
 fn folder(name: &str) -> PathBuf {
@@ -23,19 +21,11 @@ fn folder(name: &str) -> PathBuf {
 
 /// Starts the program and gives its ports.
 fn start(command: &mut Command) -> (Child, Vec<u16>, BufReader<std::process::ChildStdout>) {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     output.read_line(&mut line).unwrap();
-    let ports = line
-        .strip_prefix("LISTENING ")
-        .unwrap()
-        .split_whitespace()
-        .map(|p| p.parse().unwrap());
+    let ports = line.strip_prefix("LISTENING ").unwrap().split_whitespace().map(|p| p.parse().unwrap());
     let ports = ports.collect();
     (child, ports, output)
 }
@@ -43,9 +33,7 @@ fn start(command: &mut Command) -> (Child, Vec<u16>, BufReader<std::process::Chi
 /// Says all of it, and gives what was heard until the end.
 fn say(port: u16, words: &[u8]) -> String {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    socket
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     socket.write_all(words).unwrap();
     socket.shutdown(std::net::Shutdown::Write).unwrap();
     let mut heard = String::new();
@@ -76,24 +64,14 @@ echo "reply = ${reply%$'\r'}"
 fn run_starts_a_client_for_each_file() {
     let run = |files: &[&str], id: &str| {
         let mut command = program();
-        command
-            .arg("run")
-            .args(files.iter().map(|file| dialogue(file)));
-        command
-            .args(["--", "bash", "-c", CLIENT, "client"])
-            .env("QUEUE_ID", id);
+        command.arg("run").args(files.iter().map(|file| dialogue(file)));
+        command.args(["--", "bash", "-c", CLIENT, "client"]).env("QUEUE_ID", id);
         let output = command.output().unwrap();
-        (
-            output.status.code(),
-            String::from_utf8(output.stdout).unwrap(),
-        )
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
     };
     let (code, printed) = run(&["one-recipient.smtp", "reply-no-text.smtp"], "4ABC");
     assert_eq!(code, Some(1)); // the second has no queue id, and no enhanced code
-    assert!(
-        printed.contains("expected `queue_id = -`, got `4ABC`"),
-        "{printed}"
-    );
+    assert!(printed.contains("expected `queue_id = -`, got `4ABC`"), "{printed}");
     assert!(printed.ends_with("2 dialogues, 1 failed\n"), "{printed}");
     let (code, printed) = run(&["one-recipient.smtp"], "4ABC");
     assert_eq!((code, &printed[..]), (Some(0), "1 dialogues, 0 failed\n"));
@@ -106,11 +84,7 @@ fn a_file_is_played() {
     let record = folder("record");
     let said = b"EHLO client.example\r\n";
     let (mut child, ports, _) = start(
-        program()
-            .arg(dialogue("421-ehlo.smtp"))
-            .arg("--record")
-            .arg(&record)
-            .args(["--seconds", "10"]),
+        program().arg(dialogue("421-ehlo.smtp")).arg("--record").arg(&record).args(["--seconds", "10"]),
     );
     assert!(say(ports[0], said).contains("\r\n421 "));
     assert_eq!(child.wait().unwrap().code(), Some(0));
@@ -121,22 +95,11 @@ fn a_file_is_played() {
     say(ports[0], b"HELO client.example\r\n");
     assert_eq!(child.wait().unwrap().code(), Some(1));
     let mut difference = String::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut difference)
-        .unwrap();
-    assert!(
-        difference.contains("expected: EHLO") && difference.contains("got: HELO"),
-        "{difference}"
-    );
+    child.stderr.take().unwrap().read_to_string(&mut difference).unwrap();
+    assert!(difference.contains("expected: EHLO") && difference.contains("got: HELO"), "{difference}");
 
-    let (mut child, ports, _) = start(
-        program()
-            .arg(dialogue("failover-connect.smtp"))
-            .args(["--seconds", "1"]),
-    );
+    let (mut child, ports, _) =
+        start(program().arg(dialogue("failover-connect.smtp")).args(["--seconds", "1"]));
     assert_eq!(ports.len(), 2);
     TcpStream::connect(("127.0.0.1", ports[0])).unwrap_err();
     assert_eq!(child.wait().unwrap().code(), Some(1));
@@ -147,69 +110,36 @@ fn sink_and_proxy_stand_one_behind_the_other() {
     let (dump, record) = (folder("dump"), folder("proxy"));
     let (mut sink, ports, mut printed) = start(
         program()
-            .args([
-                "sink",
-                "--verbose",
-                "--messages",
-                "1",
-                "--seconds",
-                "20",
-                "--reject",
-                "*@no=550 No",
-            ])
+            .args(["sink", "--verbose", "--messages", "1", "--seconds", "20", "--reject", "*@no=550 No"])
             .arg("--dump")
             .arg(&dump),
     );
     let to = format!("127.0.0.1:{}", ports[0]);
-    let words = b"EHLO me\r\nMAIL FROM:<>\r\nRCPT TO:<a@no>\r\nRCPT TO:<a@yes>\r\nDATA\r\n..x\r\n.\r\nQUIT\r\n";
+    let words =
+        b"EHLO me\r\nMAIL FROM:<>\r\nRCPT TO:<a@no>\r\nRCPT TO:<a@yes>\r\nDATA\r\n..x\r\n.\r\nQUIT\r\n";
 
     let cut = (words.len() - 9).to_string(); // all but the LF of the final dot, and QUIT
     let (mut proxy, cut_ports, _) = start(
         program()
-            .args([
-                "proxy",
-                "--to",
-                &to,
-                "--cut-to-server",
-                &cut,
-                "--connections",
-                "1",
-                "--seconds",
-                "20",
-            ])
+            .args(["proxy", "--to", &to, "--cut-to-server", &cut, "--connections", "1", "--seconds", "20"])
             .arg("--record")
             .arg(&record),
     );
     assert!(!say(cut_ports[0], words).contains("queued"));
     assert_eq!(proxy.wait().unwrap().code(), Some(0));
-    assert_eq!(
-        std::fs::read(record.join("1.to-server"))
-            .unwrap()
-            .len()
-            .to_string(),
-        cut
-    );
+    assert_eq!(std::fs::read(record.join("1.to-server")).unwrap().len().to_string(), cut);
 
     assert!(say(ports[0], words).contains("250 2.0.0 Ok: queued as 0000000"));
     assert_eq!(sink.wait().unwrap().code(), Some(0));
-    let names = std::fs::read_dir(&dump)
-        .unwrap()
-        .flatten()
-        .map(|e| e.file_name().into_string().unwrap());
+    let names = std::fs::read_dir(&dump).unwrap().flatten().map(|e| e.file_name().into_string().unwrap());
     let mut names: Vec<String> = names.filter(|name| !name.ends_with(".part")).collect();
     names.sort();
     assert_eq!(names, ["2.eml", "2.envelope"]);
     assert_eq!(std::fs::read(dump.join("2.eml")).unwrap(), b".x\r\n");
-    assert_eq!(
-        std::fs::read_to_string(dump.join("2.envelope")).unwrap(),
-        "MAIL FROM:<>\nRCPT TO:<a@yes>\n"
-    );
+    assert_eq!(std::fs::read_to_string(dump.join("2.envelope")).unwrap(), "MAIL FROM:<>\nRCPT TO:<a@yes>\n");
     let mut dialogue = String::new();
     printed.read_to_string(&mut dialogue).unwrap();
-    assert!(
-        dialogue.contains("C: RCPT TO:<a@no>\nS: 550 No\n"),
-        "{dialogue}"
-    );
+    assert!(dialogue.contains("C: RCPT TO:<a@no>\nS: 550 No\n"), "{dialogue}");
     std::fs::remove_dir_all(dump).unwrap();
     std::fs::remove_dir_all(record).unwrap();
 }

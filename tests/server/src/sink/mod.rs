@@ -58,13 +58,9 @@ impl SinkOptions {
     /// # Errors
     /// It has no such form.
     pub fn reject(&mut self, rule: &str) -> Result<(), String> {
-        let (pattern, reply) = rule
-            .split_once('=')
-            .ok_or_else(|| format!("PATTERN=CODE TEXT, not {rule}"))?;
-        let code = reply
-            .get(..3)
-            .and_then(|c| c.parse::<u16>().ok())
-            .filter(|c| (400..600).contains(c));
+        let (pattern, reply) =
+            rule.split_once('=').ok_or_else(|| format!("PATTERN=CODE TEXT, not {rule}"))?;
+        let code = reply.get(..3).and_then(|c| c.parse::<u16>().ok()).filter(|c| (400..600).contains(c));
         if code.is_none() || !matches!(reply.as_bytes().get(3), None | Some(b' ')) {
             return Err(format!("a reply of 400 to 599 behind `=`, not {reply}"));
         }
@@ -73,10 +69,7 @@ impl SinkOptions {
     }
 
     fn refusal(&self, address: &str) -> Option<&str> {
-        self.rejects
-            .iter()
-            .find(|(pattern, _)| glob(pattern, address))
-            .map(|(_, reply)| reply.as_str())
+        self.rejects.iter().find(|(pattern, _)| glob(pattern, address)).map(|(_, reply)| reply.as_str())
     }
 }
 
@@ -152,12 +145,7 @@ impl Sink {
                 std::thread::spawn(move || session::serve(&client, &shared));
             }
         });
-        Ok(Self {
-            shared,
-            port,
-            path,
-            stop,
-        })
+        Ok(Self { shared, port, path, stop })
     }
 
     /// The port; 0 for a Unix socket.
@@ -177,11 +165,7 @@ impl Sink {
 
     /// The messages that were taken and kept, in the order of their final replies.
     pub fn messages(&self) -> Vec<Stored> {
-        self.shared
-            .kept
-            .lock()
-            .map(|kept| kept.clone())
-            .unwrap_or_default()
+        self.shared.kept.lock().map(|kept| kept.clone()).unwrap_or_default()
     }
 }
 

@@ -49,11 +49,7 @@ enum After {
 
 impl Session<'_> {
     fn run(mut self) -> io::Result<()> {
-        let protocol = if self.shared.options.lmtp {
-            "LMTP"
-        } else {
-            "ESMTP"
-        };
+        let protocol = if self.shared.options.lmtp { "LMTP" } else { "ESMTP" };
         self.reply(&format!("220 sink.example {protocol} ready"))?;
         loop {
             // Replies of a whole group go in one piece (RFC 2920 section 3.2).
@@ -61,9 +57,7 @@ impl Session<'_> {
                 self.output.flush()?;
             }
             let mut line = Vec::new();
-            (&mut self.input)
-                .take(MAX_COMMAND)
-                .read_until(b'\n', &mut line)?;
+            (&mut self.input).take(MAX_COMMAND).read_until(b'\n', &mut line)?;
             if line.is_empty() {
                 return Ok(());
             }
@@ -121,19 +115,11 @@ impl Session<'_> {
         if verb == "HELO" {
             return self.reply("250 sink.example");
         }
-        let size = options
-            .size
-            .map_or("SIZE".into(), |size| format!("SIZE {size}"));
+        let size = options.size.map_or("SIZE".into(), |size| format!("SIZE {size}"));
         let mut lines = vec!["sink.example"];
         lines.extend(options.pipelining.then_some("PIPELINING"));
         lines.extend(["8BITMIME", &size, "ENHANCEDSTATUSCODES", "SMTPUTF8", "DSN"]);
-        lines.extend(
-            options
-                .chunking
-                .then_some(["CHUNKING", "BINARYMIME"])
-                .into_iter()
-                .flatten(),
-        );
+        lines.extend(options.chunking.then_some(["CHUNKING", "BINARYMIME"]).into_iter().flatten());
         for (index, line) in lines.iter().enumerate() {
             let dash = if index + 1 < lines.len() { '-' } else { ' ' };
             self.reply(&format!("250{dash}{line}"))?;
@@ -147,8 +133,7 @@ impl Session<'_> {
         };
         let declared = parameters.split(' ').find_map(|p| {
             let (name, value) = p.split_once('=')?;
-            name.eq_ignore_ascii_case("SIZE")
-                .then(|| value.parse::<u64>().ok())?
+            name.eq_ignore_ascii_case("SIZE").then(|| value.parse::<u64>().ok())?
         });
         if !self.greeted || self.mail {
             return self.reply("503 5.5.1 Not now");
@@ -162,8 +147,7 @@ impl Session<'_> {
     }
 
     fn rcpt(&mut self, line: &str, argument: &str) -> io::Result<()> {
-        let Some((address, _)) = path(argument, "TO:").filter(|(address, _)| !address.is_empty())
-        else {
+        let Some((address, _)) = path(argument, "TO:").filter(|(address, _)| !address.is_empty()) else {
             return self.reply("501 5.5.4 RCPT TO:<address>");
         };
         if !self.mail || self.incoming.is_some() {
@@ -192,23 +176,14 @@ impl Session<'_> {
         let mut fresh = true; // the line before ended in CRLF: only then does a dot mean anything
         loop {
             line.clear();
-            (&mut self.input)
-                .take(1 << 20)
-                .read_until(b'\n', &mut line)?;
+            (&mut self.input).take(1 << 20).read_until(b'\n', &mut line)?;
             if line.is_empty() {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             if fresh && line == b".\r\n" {
                 break;
             }
-            incoming.write(
-                if fresh && line[0] == b'.' {
-                    &line[1..]
-                } else {
-                    &line
-                },
-                self.shared,
-            )?;
+            incoming.write(if fresh && line[0] == b'.' { &line[1..] } else { &line }, self.shared)?;
             fresh = line.ends_with(b"\r\n");
         }
         self.end(incoming)
@@ -262,13 +237,8 @@ impl Session<'_> {
 
     /// The end of a message: one reply, or in LMTP one for each accepted recipient.
     fn end(&mut self, incoming: Incoming) -> io::Result<()> {
-        let replies = if self.shared.options.lmtp {
-            self.envelope.len().saturating_sub(1)
-        } else {
-            1
-        };
-        self.shared
-            .print("C", &format!("({} octets)", incoming.size));
+        let replies = if self.shared.options.lmtp { self.envelope.len().saturating_sub(1) } else { 1 };
+        self.shared.print("C", &format!("({} octets)", incoming.size));
         let reply = if self.too_large(incoming.size) {
             drop(incoming.discard(self.shared));
             "552 5.3.4 Too large".to_string()
@@ -333,17 +303,10 @@ impl Incoming {
     fn new(shared: &Shared) -> io::Result<Self> {
         let number = shared.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let file = match &shared.options.dump {
-            Some(dump) => Some(BufWriter::new(File::create(
-                dump.join(format!("{number}.part")),
-            )?)),
+            Some(dump) => Some(BufWriter::new(File::create(dump.join(format!("{number}.part")))?)),
             None => None,
         };
-        Ok(Self {
-            number,
-            size: 0,
-            file,
-            content: Vec::new(),
-        })
+        Ok(Self { number, size: 0, file, content: Vec::new() })
     }
 
     fn write(&mut self, octets: &[u8], shared: &Shared) -> io::Result<()> {
@@ -351,9 +314,7 @@ impl Incoming {
         if shared.options.keep {
             self.content.extend_from_slice(octets);
         }
-        self.file
-            .as_mut()
-            .map_or(Ok(()), |file| file.write_all(octets))
+        self.file.as_mut().map_or(Ok(()), |file| file.write_all(octets))
     }
 
     /// Only a whole message gets its name.
@@ -368,12 +329,7 @@ impl Incoming {
         if shared.options.keep
             && let Ok(mut kept) = shared.kept.lock()
         {
-            kept.push(Stored {
-                number: self.number,
-                envelope,
-                content: self.content,
-                size: self.size,
-            });
+            kept.push(Stored { number: self.number, envelope, content: self.content, size: self.size });
         }
         shared.taken.fetch_add(1, Ordering::SeqCst);
         Ok(())

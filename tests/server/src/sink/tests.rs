@@ -5,10 +5,7 @@ use std::time::Duration;
 use super::*;
 
 fn sink(change: impl FnOnce(&mut SinkOptions)) -> Sink {
-    let mut options = SinkOptions {
-        keep: true,
-        ..SinkOptions::default()
-    };
+    let mut options = SinkOptions { keep: true, ..SinkOptions::default() };
     change(&mut options);
     Sink::start(options).unwrap()
 }
@@ -16,20 +13,12 @@ fn sink(change: impl FnOnce(&mut SinkOptions)) -> Sink {
 /// Says everything at once, and gives the codes of the replies, without the greeting.
 fn codes(sink: &Sink, said: &[u8]) -> String {
     let mut socket = TcpStream::connect(("127.0.0.1", sink.port())).unwrap();
-    socket
-        .set_read_timeout(Some(Duration::from_secs(5)))
-        .unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     socket.write_all(said).unwrap();
     socket.shutdown(Shutdown::Write).unwrap();
     let mut heard = String::new();
     socket.read_to_string(&mut heard).unwrap();
-    heard
-        .lines()
-        .skip(1)
-        .filter(|l| l.as_bytes()[3] == b' ')
-        .map(|l| &l[..3])
-        .collect::<Vec<_>>()
-        .join(" ")
+    heard.lines().skip(1).filter(|l| l.as_bytes()[3] == b' ').map(|l| &l[..3]).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -41,10 +30,7 @@ fn a_message_is_kept_byte_for_byte() {
     let stored = sink.messages();
     // A dot behind a bare LF or CR neither ends the message nor was doubled.
     assert_eq!(stored[0].content, b".\r\nx\r\nlone\n.\r\n\ncr\r.\r\n");
-    assert_eq!(
-        stored[0].envelope,
-        ["MAIL FROM:<a@b> SIZE=9", "RCPT TO:<c@d> NOTIFY=NEVER"]
-    );
+    assert_eq!(stored[0].envelope, ["MAIL FROM:<a@b> SIZE=9", "RCPT TO:<c@d> NOTIFY=NEVER"]);
     assert_eq!(sink.count(), 1);
 }
 
@@ -62,12 +48,10 @@ fn several_messages_on_one_connection() {
 #[test]
 fn commands_out_of_order_are_refused() {
     let sink = sink(|_| {});
-    let said = b"MAIL FROM:<a@b>\r\nEHLO me\r\nRCPT TO:<c@d>\r\nDATA\r\nMAIL FROM:<a@b>\r\nMAIL FROM:<a@b>\r\n\
+    let said =
+        b"MAIL FROM:<a@b>\r\nEHLO me\r\nRCPT TO:<c@d>\r\nDATA\r\nMAIL FROM:<a@b>\r\nMAIL FROM:<a@b>\r\n\
         DATA\r\nRCPT TO:<>\r\nRCPT TO:c@d\r\nRSET\r\nDATA\r\nLHLO me\r\nWHAT\r\nEHLO\r\nBDAT 2\r\nxx";
-    assert_eq!(
-        codes(&sink, said),
-        "503 250 503 503 250 503 554 501 501 250 503 500 500 501 502"
-    );
+    assert_eq!(codes(&sink, said), "503 250 503 503 250 503 554 501 501 250 503 500 500 501 502");
     assert_eq!(sink.count(), 0);
 }
 
@@ -100,7 +84,8 @@ fn recipients_and_sizes_are_refused() {
 #[test]
 fn lmtp_answers_for_each_recipient() {
     let sink = sink(|o| o.lmtp = true);
-    let said = b"EHLO me\r\nLHLO me\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@f>\r\nDATA\r\n.\r\nQUIT\r\n";
+    let said =
+        b"EHLO me\r\nLHLO me\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@f>\r\nDATA\r\n.\r\nQUIT\r\n";
     assert_eq!(codes(&sink, said), "500 250 250 250 250 354 250 250 221");
     assert_eq!(sink.messages()[0].content, b"");
 }
