@@ -376,6 +376,11 @@ impl Delivery {
     }
 
     fn give_up(&mut self, error: Error) {
+        for recipient in &mut self.report.recipients {
+            if recipient.outcome == Outcome::NotSent {
+                recipient.step = error.step();
+            }
+        }
         self.report.error = Some(error);
         self.state = State::Done;
     }

@@ -261,10 +261,13 @@ impl Engine {
     }
 
     /// Takes note that the connection is of no more use: a fault of the network, a cancelled call.
-    /// Everything under way gets its outcome.
+    /// Everything under way gets its outcome. A `cause` at [`Step::Command`] is taken to the step under way.
     pub fn handle_error(&mut self, cause: Error) {
         if self.parting && self.actives.is_empty() {
             self.finish();
+        } else if cause.step() == Step::Command {
+            let step = self.waiting_for();
+            self.end(cause.with_step(step));
         } else {
             self.end(cause);
         }

@@ -16,6 +16,9 @@ pub(super) fn plan(active: &mut Active, offered: &Extensions) -> Result<(), Erro
     let non_ascii =
         !active.mail.path.is_ascii() || active.recipients.iter().any(|recipient| !recipient.path.is_ascii());
     let parameters = &mut active.mail.parameters;
+    // A finished message with octets above 127 in its header section says so where the server knows what that
+    // means (RFC 6532); elsewhere it goes as it always went, since no other form of it exists.
+    parameters.smtputf8 |= active.content.needs_utf8() && offered.smtputf8();
     if non_ascii || parameters.smtputf8 {
         require(offered.smtputf8(), "SMTPUTF8", "an address that is not ASCII, or option `smtputf8`")?;
         parameters.smtputf8 = true;
@@ -108,9 +111,9 @@ fn require_parameters(active: &mut Active, offered: &Extensions) -> Result<(), E
 /// LIMITS (RFC 9422): what would be refused in the middle is refused before MAIL.
 fn require_limits(active: &Active, offered: &Extensions) -> Result<(), Error> {
     let limits = offered.limits();
-    let too_many = |what: &str, count: usize, most: u64| {
+    let too_many = |what: &str, count: usize, most: u64, limit: &str| {
         let text = format!(
-            "{count} {what}, and the server takes at most {most} in one transaction (LIMITS): send the message in parts"
+            "{count} {what}, and the server takes at most {most} in one transaction (LIMITS {limit}): send to fewer at once"
         );
         Err(Error::new(Kind::Unsupported, Step::Mail, text))
     };
@@ -118,7 +121,7 @@ fn require_limits(active: &Active, offered: &Extensions) -> Result<(), Error> {
     if let Some(most) = limits.rcpt_max
         && exceeds(count, most)
     {
-        return too_many("recipients", count, most);
+        return too_many("recipients", count, most, "RCPTMAX");
     }
     if let Some(most) = limits.rcpt_domain_max {
         let domains: std::collections::BTreeSet<String> = active
@@ -127,7 +130,7 @@ fn require_limits(active: &Active, offered: &Extensions) -> Result<(), Error> {
             .map(|r| r.path.as_str().rsplit_once('@').map_or("", |(_, domain)| domain).to_ascii_lowercase())
             .collect();
         if exceeds(domains.len(), most) {
-            return too_many("recipient domains", domains.len(), most);
+            return too_many("recipient domains", domains.len(), most, "RCPTDOMAINMAX");
         }
     }
     Ok(())

@@ -162,8 +162,7 @@ impl Active {
 
     /// The step that failed for all recipients alike, if one did.
     fn refusal(&self) -> Option<Error> {
-        let refused =
-            |reply: &Option<Reply>| reply.clone().filter(|reply| !reply.is_success() && reply.code() != 354);
+        let refused = |reply: &Option<Reply>| reply.clone().filter(Reply::is_failure);
         if let Some(reply) = refused(&self.mail_reply) {
             return Some(Error::refused(Step::Mail, "the server refused the sender", reply));
         }
@@ -179,8 +178,8 @@ impl Active {
 
     /// Each recipient by the first reply that decided over it, or `undecided`.
     fn into_report(mut self, undecided: (Outcome, Step, Option<Reply>), error: Option<Error>) -> Report {
-        let mail_refused = self.mail_reply.take().filter(|reply| !reply.is_success());
-        let data_refused = self.data_reply.take().filter(|reply| reply.code() != 354);
+        let mail_refused = self.mail_reply.take().filter(Reply::is_failure);
+        let data_refused = self.data_reply.take().filter(Reply::is_failure);
         let last = self.finals.last().cloned();
         let mut finals = self.finals.into_iter();
         let shared = if self.lmtp { None } else { finals.next() };

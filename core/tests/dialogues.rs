@@ -1,0 +1,131 @@
+//! Every dialogue of `tests/dialogues` through `sendmessage`.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use scripted_server::player::Running;
+use scripted_server::{report, runner};
+use smtpclient::error::Error;
+use smtpclient::message::Message;
+use smtpclient::net::sendmessage;
+use smtpclient::options::Options;
+use smtpclient::reply::Reply;
+use smtpclient::report::{Outcome, Report};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+#[test]
+fn every_dialogue_is_spoken_and_reported_as_its_file_says() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/dialogues");
+    let only = std::env::var("DIALOGUE").unwrap_or_default();
+    let mut files = runner::files(&folder).unwrap();
+    files.retain(|file| file.to_string_lossy().contains(&only));
+    let count = files.len();
+    let queue = Mutex::new(files);
+    let failures = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                loop {
+                    let Some(file) = queue.lock().unwrap().pop() else { break };
+                    if let Err(text) = play(&file) {
+                        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+                        failures.lock().unwrap().push(format!("=== {name}\n{text}"));
+                    }
+                }
+            });
+        }
+    });
+    let mut failures = failures.into_inner().unwrap();
+    failures.sort();
+    assert!(failures.is_empty(), "{} of {count} failed\n{}", failures.len(), failures.join("\n"));
+}
+
+fn play(file: &Path) -> Result<(), String> {
+    let dialogue = runner::load(file)?;
+    let running = Running::start(&dialogue, LIMIT).map_err(|e| e.to_string())?;
+    let mut options = Options::default();
+    let mut refused = None;
+    for (name, value) in running.options() {
+        if let Err(error) = options.set(name, value) {
+            refused = Some(error);
+        }
+    }
+    let report = match refused {
+        Some(error) => Report { error: Some(error), ..Report::default() },
+        None => match sendmessage(&Message::from_bytes(running.message()), &options) {
+            Ok(report) => report,
+            Err(failed) => *failed.report,
+        },
+    };
+    let heard = running.finish().err();
+    let reported = report::check(&dialogue.report, &render(&report)).err();
+    match (heard, reported) {
+        (None, None) => Ok(()),
+        (heard, reported) => Err([heard, reported].into_iter().flatten().collect::<Vec<_>>().join("\n")),
+    }
+}
+
+/// The report as the lines of a dialogue file.
+fn render(report: &Report) -> String {
+    let mut text = String::new();
+    let status = match (report.unknown(), report.complete(), report.sent(), &report.error) {
+        (true, ..) => "unknown",
+        (_, true, ..) => "sent",
+        (_, _, true, _) => "partial",
+        (.., None) => "notsent",
+        (.., Some(_)) => "error",
+    };
+    writeln!(text, "status = {status}").unwrap();
+    if let Some(error) = &report.error {
+        writeln!(text, "error = {}", error_words(error)).unwrap();
+        writeln!(text, "error_text = {error}").unwrap();
+    }
+    for recipient in &report.recipients {
+        let outcome = match recipient.outcome {
+            Outcome::Accepted => "accepted",
+            Outcome::Rejected => "rejected",
+            Outcome::NotSent => "notsent",
+            Outcome::Unknown => "unknown",
+        };
+        let reply = reply_words(recipient.reply.as_ref());
+        writeln!(text, "recipient = {} {outcome} {} {reply}", recipient.address, recipient.step).unwrap();
+    }
+    for recipient in report.refused() {
+        if let Some(reply) = &recipient.reply {
+            writeln!(text, "refused = {} {reply}", recipient.address).unwrap();
+        }
+    }
+    match &report.reply {
+        Some(reply) => writeln!(text, "reply = {reply}").unwrap(),
+        None => writeln!(text, "reply = -").unwrap(),
+    }
+    writeln!(text, "queue_id = {}", report.queue_id.as_deref().unwrap_or("-")).unwrap();
+    for attempt in &report.attempts {
+        match &attempt.error {
+            Some(error) => writeln!(text, "attempt = {}", error_words(error)).unwrap(),
+            None => writeln!(text, "attempt = ok").unwrap(),
+        }
+    }
+    writeln!(text, "used = {}", report.used.join(" ")).unwrap();
+    text
+}
+
+fn error_words(error: &Error) -> String {
+    let lasting = if error.is_transient() { "transient" } else { "permanent" };
+    format!("{} {} {lasting} {}", error.kind().name(), error.step(), reply_words(error.reply()))
+}
+
+fn reply_words(reply: Option<&Reply>) -> String {
+    match reply {
+        None => "- -".to_owned(),
+        Some(reply) => {
+            let enhanced = reply.enhanced().map_or_else(|| "-".to_owned(), |code| code.to_string());
+            format!("{} {enhanced}", reply.code())
+        }
+    }
+}
