@@ -11,6 +11,7 @@ use crate::secret::Secret;
 type Setter = fn(&mut Options, &str) -> Result<(), Error>;
 
 /// Every option by name, in the order of the documentation. Append only.
+#[expect(clippy::unit_arg, reason = "a line an option")]
 const TABLE: &[(&str, Setter)] = &[
     ("servers", |o, v| Ok(o.servers = list(v))),
     ("ports", |o, v| Ok(o.ports = integers(v)?)),
