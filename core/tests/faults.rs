@@ -1,0 +1,196 @@
+//! A connection that fails at every octet, either way, held against the server's own record.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use scripted_server::proxy::{Direction, Fault, FaultKind, Proxy, ProxyOptions};
+use scripted_server::sink::{Sink, SinkOptions};
+use smtpclient::error::Kind;
+use smtpclient::message::Message;
+use smtpclient::net::sendmessage;
+use smtpclient::options::Options;
+use smtpclient::report::{Outcome, Report};
+
+const LIMIT: Duration = Duration::from_secs(10);
+const BODY: &str = "From: a@c.example\r\nTo: b@s.example\r\nDate: Mon, 01 Jan 2024 12:00:00 +0000\r\n";
+
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// A loopback address of its own for each listener: thousands of closed connections keep the ports of one
+/// address busy for a minute.
+fn own_address() -> SocketAddr {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let byte = |n: u64| u8::try_from(n % 200 + 2).unwrap_or(2);
+    SocketAddr::from(([127, byte(std::process::id().into()), byte(number / 200), byte(number)], 0))
+}
+
+/// One sink, and what a good send to it looks like.
+struct Scene {
+    sink: Sink,
+    address: SocketAddr,
+    lmtp: bool,
+    to_server: Vec<u8>,
+    to_client: Vec<u8>,
+}
+
+impl Scene {
+    fn new(options: SinkOptions) -> Self {
+        let lmtp = options.lmtp;
+        let listen = own_address();
+        let sink = Sink::start(SinkOptions { keep: true, listen, ..options }).unwrap();
+        let address = SocketAddr::new(listen.ip(), sink.port());
+        let mut scene = Self { sink, address, lmtp, to_server: Vec::new(), to_client: Vec::new() };
+        let (report, _, proxy) = scene.send(None);
+        assert!(report.sent() && report.error.is_none(), "{report:?}");
+        let relayed = proxy.wait(1, LIMIT).remove(0);
+        scene.to_server = relayed.to_server;
+        scene.to_client = relayed.to_client;
+        scene
+    }
+
+    /// Sends one message through a proxy with `fault`; its number is in the message.
+    fn send(&self, fault: Option<Fault>) -> (Report, String, Proxy) {
+        let listen = own_address();
+        let proxy = Proxy::start(ProxyOptions { fault, listen, ..ProxyOptions::new(self.address) }).unwrap();
+        let id = format!("<{:06}@c.example>", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let message = format!("{BODY}Message-ID: {id}\r\n\r\n.dot\r\nand more\r\n");
+        let mut options = Options::default();
+        options.servers = vec![listen.ip().to_string()];
+        options.ports = vec![proxy.port()];
+        options.client = Some("c.example".to_owned());
+        options.recipients = Some("b@s.example, bad@s.example, d@s.example".to_owned());
+        options.atleastone = true;
+        options.usetls = false;
+        options.lmtp = self.lmtp;
+        options.timeout = Some(Duration::from_secs(5));
+        options.maxsecs = Duration::from_secs(5);
+        let report = match sendmessage(&Message::from_bytes(message), &options) {
+            Ok(report) => report,
+            Err(failed) => *failed.report,
+        };
+        (report, id, proxy)
+    }
+
+    /// What the server has of a message: nothing, or once, never twice.
+    fn stored(&self, id: &str) -> usize {
+        let messages = self.sink.messages();
+        messages.iter().filter(|m| m.content.windows(id.len()).any(|w| w == id.as_bytes())).count()
+    }
+
+    fn check(&self, fault: Fault) -> Result<Outcome, String> {
+        let (report, id, proxy) = self.send(Some(fault));
+        proxy.wait(1, LIMIT);
+        let stored = self.stored(&id);
+        let outcome = report.recipients[2].outcome;
+        let first = report.recipients[0].outcome;
+        // Where the message begins for the server, and the final reply for the client.
+        let content = find(&self.to_server, b"From: a@c") as u64;
+        let ending = rfind(&self.to_server, b"\r\n.\r\n") as u64 + 5;
+        let before_final = final_reply(&self.to_client) as u64;
+        let kinds = report.error.as_ref().map(|error| error.kind());
+        let good = match outcome {
+            Outcome::Accepted => stored == 1,
+            // A server that hears half a command may still say so.
+            Outcome::Rejected => {
+                stored == 0 && fault.kind == FaultKind::HalfClose && fault.direction == Direction::ToServer
+            }
+            Outcome::NotSent => stored == 0,
+            Outcome::Unknown => {
+                kinds == Some(Kind::Unknown)
+                    && match fault.direction {
+                        Direction::ToServer => fault.at >= content,
+                        Direction::ToClient => fault.at >= before_final || fault.at == 0,
+                    }
+            }
+        };
+        // LMTP answers for each recipient; SMTP for all at once, once the message was sent.
+        let fate = |outcome| matches!(outcome, Outcome::Accepted | Outcome::Unknown).then_some(outcome);
+        let alike = self.lmtp || fate(first) == fate(outcome);
+        let whole = fault.direction == Direction::ToServer && fault.at < ending;
+        if !good || !alike || (whole && stored > 0) || bad_is_wrong(&report) {
+            return Err(format!("{fault:?}: stored {stored}, {report:#?}"));
+        }
+        Ok(outcome)
+    }
+}
+
+fn bad_is_wrong(report: &Report) -> bool {
+    !matches!(report.recipients[1].outcome, Outcome::Rejected | Outcome::NotSent)
+}
+
+fn find(text: &[u8], word: &[u8]) -> usize {
+    text.windows(word.len()).position(|w| w == word).unwrap()
+}
+
+fn rfind(text: &[u8], word: &[u8]) -> usize {
+    text.windows(word.len()).rposition(|w| w == word).unwrap()
+}
+
+/// Where the first final reply begins.
+fn final_reply(to_client: &[u8]) -> usize {
+    let start = find(to_client, b"354 ");
+    start + find(&to_client[start..], b"\r\n") + 2
+}
+
+fn every_octet(options: SinkOptions) {
+    let scene = Scene::new(options);
+    let mut cases = Vec::new();
+    for kind in [FaultKind::Cut, FaultKind::Reset, FaultKind::HalfClose] {
+        cases.extend((0..scene.to_server.len()).map(|at| (kind, Direction::ToServer, at as u64)));
+        cases.extend((0..scene.to_client.len()).map(|at| (kind, Direction::ToClient, at as u64)));
+    }
+    let cases = Mutex::new(cases);
+    let outcomes = Mutex::new(Vec::new());
+    let failures = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                loop {
+                    let Some((kind, direction, at)) = cases.lock().unwrap().pop() else { break };
+                    match scene.check(Fault { kind, direction, at }) {
+                        Ok(outcome) => outcomes.lock().unwrap().push(outcome),
+                        Err(text) => failures.lock().unwrap().push(text),
+                    }
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().unwrap();
+    assert!(
+        failures.is_empty(),
+        "{} failed\n{}",
+        failures.len(),
+        failures[..failures.len().min(3)].join("\n")
+    );
+    let outcomes = outcomes.into_inner().unwrap();
+    // A test in which nothing ever went wrong, or everything did, has tested nothing.
+    for outcome in [Outcome::Accepted, Outcome::NotSent, Outcome::Unknown] {
+        assert!(outcomes.contains(&outcome), "no case ended as {outcome:?}");
+    }
+}
+
+fn rejecting() -> SinkOptions {
+    let mut options = SinkOptions::default();
+    options.reject("bad*=550 5.1.1 no such user").unwrap();
+    options
+}
+
+#[test]
+fn smtp_with_pipelining() {
+    every_octet(rejecting());
+}
+
+#[test]
+fn smtp_without_pipelining() {
+    every_octet(SinkOptions { pipelining: false, ..rejecting() });
+}
+
+#[test]
+fn lmtp() {
+    every_octet(SinkOptions { lmtp: true, ..rejecting() });
+}
