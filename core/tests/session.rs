@@ -1,0 +1,238 @@
+//! Sessions over real sockets.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::io::{self, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use scripted_server::sink::{Sink, SinkOptions};
+use smtpclient::cancel::Cancel;
+use smtpclient::command::{ForwardPath, Mail, MailParameters, Rcpt, RcptParameters, ReversePath};
+use smtpclient::error::{Kind, Step};
+use smtpclient::message::Message;
+use smtpclient::net::{Session, sendmessage};
+use smtpclient::options::Options;
+use smtpclient::report::Outcome;
+
+fn sink(options: SinkOptions) -> Sink {
+    Sink::start(SinkOptions { keep: true, ..options }).unwrap()
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.client = Some("c.example".to_owned());
+    options
+}
+
+fn open(sink: &Sink) -> Session {
+    Session::open("127.0.0.1", sink.port(), &options()).unwrap()
+}
+
+fn mail(from: &str) -> Mail {
+    Mail { path: ReversePath::new(from).unwrap(), parameters: MailParameters::default() }
+}
+
+fn rcpt(to: &str) -> Rcpt {
+    Rcpt { path: ForwardPath::new(to).unwrap(), parameters: RcptParameters::default() }
+}
+
+#[test]
+fn verb_by_verb() {
+    let sink = sink(SinkOptions::default());
+    let mut session = open(&sink);
+    assert_eq!(session.greeting().unwrap().code(), 220);
+    assert_eq!(session.helo(None).unwrap().code(), 250);
+    assert_eq!(session.mail(mail("a@c.example")).unwrap().code(), 250);
+    assert_eq!(session.rcpt(rcpt("b@s.example")).unwrap().code(), 250);
+    let report = session.data(Box::new(&b"Subject: x\n\n.dot\n"[..])).unwrap();
+    assert_eq!(report.reply.unwrap().code(), 250);
+    assert_eq!(session.noop().unwrap().code(), 250);
+    assert_eq!(session.rset().unwrap().code(), 250);
+    assert_eq!(session.quit().unwrap().code(), 221);
+    assert!(!session.is_open());
+    assert_eq!(session.noop().unwrap_err().kind(), Kind::Closed);
+    assert_eq!(sink.messages()[0].content, b"Subject: x\r\n\r\n.dot\r\n");
+}
+
+#[test]
+fn what_a_caller_asks_for_is_said_by_itself() {
+    let sink = sink(SinkOptions::default());
+    let mut session = open(&sink);
+    assert!(session.server_options().unwrap().pipelining());
+    assert!(session.auth_types().unwrap().is_empty());
+    let report = session
+        .send(
+            "A <a@c.example>",
+            "b@s.example",
+            "Team: c@s.example, d@s.example;",
+            "e@s.example",
+            "Grüße",
+            "Hellö\n".as_bytes(),
+        )
+        .unwrap();
+    assert!(report.complete());
+    assert_eq!(report.recipients.len(), 4);
+    session.close();
+    let stored = sink.messages().remove(0);
+    let text = String::from_utf8(stored.content).unwrap();
+    assert!(text.contains("From: A <a@c.example>\r\n") && text.contains("Cc: Team: c@s.example"), "{text}");
+    assert!(!text.contains("e@s.example") && !text.to_ascii_lowercase().contains("bcc"), "{text}");
+    assert!(text.contains("\r\nSubject: =?utf-8?") && text.contains("\r\nDate: "), "{text}");
+    assert!(stored.envelope.iter().any(|line| line.starts_with("RCPT TO:<e@s.example>")));
+}
+
+#[test]
+fn finished_content_is_told_by_its_own_header() {
+    let sink = sink(SinkOptions::default());
+    let mut session = open(&sink);
+    let content = b"MIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<p>Hello</p>\r\n";
+    session.send("a@c.example", "b@s.example", "", "", "x", content).unwrap();
+    let text = String::from_utf8(sink.messages().remove(0).content).unwrap();
+    assert!(text.ends_with("MIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<p>Hello</p>\r\n"), "{text}");
+    let error = session.send("a@c.example", "b@s.example", "", "", "x", b"\xff").unwrap_err();
+    assert_eq!(error.error.kind(), Kind::Usage);
+    assert!(session.is_open());
+}
+
+#[test]
+fn many_messages_on_one_session_and_one_message_many_times() {
+    let mut rejecting = SinkOptions::default();
+    rejecting.reject("bad*=550 5.1.1 no such user").unwrap();
+    let sink = sink(rejecting);
+    let mut session = open(&sink);
+    let token =
+        Message::from_bytes("From: a@c.example\nTo: b@s.example, bad@s.example\nMessage-ID: <1@c>\n\nHi\n");
+    for at_least_one in [true, false, true, false, true] {
+        let mut options = options();
+        options.atleastone = at_least_one;
+        let report = session.send_message(&token, &options).unwrap();
+        assert_eq!(report.sent(), at_least_one);
+        assert_eq!(report.refused().count(), 1);
+        assert_eq!(report.error, None);
+    }
+    session.close();
+    assert_eq!(sink.count(), 3);
+}
+
+#[test]
+fn an_adopted_socket() {
+    let sink = sink(SinkOptions::default());
+    let stream = TcpStream::connect(("127.0.0.1", sink.port())).unwrap();
+    let mut session = Session::adopt(OwnedFd::from(stream), "s.example", &options()).unwrap();
+    assert!(session.send("a@c.example", "b@s.example", "", "", "x", b"Hi").unwrap().complete());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let error = Session::adopt(OwnedFd::from(listener), "s.example", &options()).err().unwrap();
+    assert_eq!(error.kind(), Kind::Usage);
+}
+
+/// A server that greets, then says nothing any more.
+fn silent() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        io::Write::write_all(&mut stream, b"220 s\r\n").unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    address
+}
+
+#[test]
+fn a_cancel_from_another_thread_ends_a_call() {
+    let address = silent();
+    let cancel = Cancel::new();
+    let mut options = options();
+    options.cancel = Some(cancel.clone());
+    let mut session = Session::open("127.0.0.1", address.port(), &options).unwrap();
+    let other = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(100));
+        cancel.trigger();
+    });
+    let start = Instant::now();
+    let error = session.ehlo(None).unwrap_err();
+    other.join().unwrap();
+    assert_eq!((error.kind(), error.step()), (Kind::Cancelled, Step::Hello));
+    assert!(start.elapsed() < Duration::from_secs(5), "the time-out of EHLO is five minutes");
+    assert!(!session.is_open());
+}
+
+#[test]
+fn a_deadline_ends_a_call_whatever_the_server_does() {
+    let mut options = options();
+    options.deadline = Some(Duration::from_millis(200));
+    options.servers = vec!["127.0.0.1".to_owned(), "127.0.0.1".to_owned()];
+    options.ports = vec![silent().port(), silent().port()];
+    let message = Message::from_bytes("From: a@c.example\nTo: b@s.example\n\nHi\n");
+    let failed = sendmessage(&message, &options).unwrap_err();
+    assert_eq!(failed.error.kind(), Kind::Timeout);
+    assert!(failed.error.text().contains("deadline"), "{failed}");
+    assert_eq!(failed.report.attempts.len(), 1, "no further server is tried");
+    assert_eq!(failed.report.recipients[0].outcome, Outcome::NotSent);
+}
+
+/// Produces so many octets and counts what was asked for.
+struct Endless(u64);
+
+impl Read for Endless {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = buf.len().min(usize::try_from(self.0).unwrap());
+        buf[..n].fill(b'x');
+        for line in buf[..n].chunks_mut(64) {
+            *line.last_mut().unwrap() = b'\n';
+        }
+        self.0 -= n as u64;
+        Ok(n)
+    }
+}
+
+#[test]
+fn a_reader_is_streamed_and_serves_once() {
+    let sink = Sink::start(SinkOptions::default()).unwrap();
+    let header = &b"From: a@c.example\nTo: b@s.example\n\n"[..];
+    let token = Message::from_read(header.chain(Endless(32 << 20)));
+    let mut options = options();
+    options.servers = vec!["127.0.0.1".to_owned()];
+    options.ports = vec![sink.port()];
+    let report = sendmessage(&token, &options).unwrap();
+    assert!(report.complete());
+    assert!(report.octets > 32 << 20);
+    let failed = sendmessage(&token, &options).unwrap_err();
+    assert_eq!(failed.error.kind(), Kind::Source);
+    assert_eq!(sink.count(), 1);
+}
+
+/// Fails in the middle.
+struct Broken(usize);
+
+impl Read for Broken {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.0 == 0 {
+            return Err(io::Error::other("the disk is gone"));
+        }
+        let n = buf.len().min(self.0);
+        buf[..n].fill(b'\n');
+        self.0 -= n;
+        Ok(n)
+    }
+}
+
+#[test]
+fn a_reader_that_fails_midway_completes_nothing() {
+    for length in [0, 10, 1 << 20] {
+        let sink = sink(SinkOptions::default());
+        let header = &b"From: a@c.example\nTo: b@s.example\n\n"[..];
+        let mut session = open(&sink);
+        let token = Message::from_read(header.chain(Broken(length)));
+        let failed = session.send_message(&token, &options()).unwrap_err();
+        assert_eq!(failed.error.kind(), Kind::Source, "{failed}");
+        assert!(failed.error.text().contains("the disk is gone"), "{failed}");
+        assert_eq!(
+            failed.report.recipients.first().map_or(Outcome::NotSent, |r| r.outcome),
+            Outcome::NotSent
+        );
+        drop(session);
+        assert_eq!(sink.count(), 0);
+    }
+}
