@@ -1,7 +1,7 @@
 //! From the octets of a body to its lines: each encoding of RFC 2045, piece by piece.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::PAD;
 
 use super::quoted::Quoted;
 
@@ -11,6 +11,23 @@ const LINE: usize = 76;
 
 /// Whole lines that are encoded at once: below 64 KiB of output.
 const BLOCK: usize = TAKES * 768;
+
+/// The engine with vector instructions, which exists for these processors.
+#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
+type Fast = base64::engine::Simd;
+
+#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
+fn fast() -> Fast {
+    Fast::standard(PAD)
+}
+
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon"))))]
+type Fast = base64::engine::GeneralPurpose;
+
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon"))))]
+fn fast() -> Fast {
+    Fast::new(&base64::alphabet::STANDARD, PAD)
+}
 
 /// A running encoder. The output ends without a line end where the input does.
 #[derive(Debug)]
@@ -22,12 +39,12 @@ pub(super) enum Codec {
     /// Quoted-printable.
     Quoted(Quoted),
     /// Base64, of text whose line ends become CRLF first where `lines` says so.
-    Base64 { encoder: Base64, lines: bool, after_cr: bool },
+    Base64 { encoder: Box<Base64>, lines: bool, after_cr: bool },
 }
 
 impl Codec {
     pub(super) fn base64(lines: bool) -> Self {
-        Self::Base64 { encoder: Base64::default(), lines, after_cr: false }
+        Self::Base64 { encoder: Box::new(Base64::new()), lines, after_cr: false }
     }
 
     pub(super) fn update(&mut self, data: &[u8], out: &mut Vec<u8>) {
@@ -78,8 +95,9 @@ pub(super) fn canonical(mut data: &[u8], after_cr: &mut bool, out: &mut Vec<u8>)
 }
 
 /// Base64 in lines of 76, with CRLF between them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Base64 {
+    engine: Fast,
     /// Less than a line.
     held: Vec<u8>,
     started: bool,
@@ -87,6 +105,10 @@ pub(super) struct Base64 {
 }
 
 impl Base64 {
+    fn new() -> Self {
+        Self { engine: fast(), held: Vec::new(), started: false, scratch: Vec::new() }
+    }
+
     /// The length of the encoding of `length` octets.
     pub(super) fn size(length: u64) -> u64 {
         let code = length.div_ceil(3).saturating_mul(4);
@@ -118,9 +140,11 @@ impl Base64 {
 
     fn lines(&mut self, data: &[u8], out: &mut Vec<u8>) {
         let length = data.len().div_ceil(3).saturating_mul(4);
-        self.scratch.resize(length, 0);
+        if self.scratch.len() < length {
+            self.scratch.resize(length, 0);
+        }
         // The buffer fits by construction; were it not so, nothing at all would be written.
-        let Ok(length) = STANDARD.encode_slice(data, &mut self.scratch) else {
+        let Ok(length) = self.engine.encode_slice(data, &mut self.scratch) else {
             return;
         };
         out.reserve(length + length / LINE * 2 + 2);
@@ -207,7 +231,7 @@ mod tests {
                 prop_assert_eq!(Base64::size(wanted.len() as u64), code.len() as u64);
                 prop_assert!(code.split(|b| *b == b'\n').all(|l| l.len() <= 77));
                 let flat: Vec<u8> = code.into_iter().filter(|b| !b.is_ascii_whitespace()).collect();
-                prop_assert_eq!(STANDARD.decode(flat).unwrap(), wanted);
+                prop_assert_eq!(fast().decode(flat).unwrap(), wanted);
             }
         }
     }

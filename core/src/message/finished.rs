@@ -63,7 +63,8 @@ impl Finished {
     }
 
     pub(super) fn set(&mut self, name: &str, value: &str, mode: HeaderMode) {
-        if mode != HeaderMode::Append {
+        let known = self.removed.iter().any(|r| r.eq_ignore_ascii_case(name));
+        if mode != HeaderMode::Append && !known {
             self.removed.push(name.to_owned());
         }
         self.front.set(name, value, mode);
@@ -263,7 +264,7 @@ impl Ready {
     /// As [`open`](Self::open), with CRLF line ends.
     pub(super) fn open_embedded(&self, transfer: Transfer) -> Result<Stream, Error> {
         let stream = self.open(transfer)?;
-        if self.tail.is_some_and(|tail| !tail.bare()) {
+        if self.tail.is_some_and(|tail| tail.bare() == 0) {
             return Ok(stream);
         }
         Ok(Box::new(Coded::new(stream, Codec::Lines { after_cr: false })))

@@ -193,7 +193,7 @@ impl Leaf {
     }
 
     pub(super) fn open(&self, coding: Coding) -> Result<Stream, Error> {
-        let lines = self.text && self.census.is_none_or(|c| c.bare());
+        let lines = self.text && self.census.is_none_or(|c| c.bare() > 0);
         let codec = match coding {
             Coding::Quoted => Codec::Quoted(Quoted::new(self.text)),
             Coding::Base64 => Codec::base64(lines),
@@ -218,10 +218,7 @@ impl Leaf {
     /// Whether the octets can be sent as they are.
     fn stands(&self, eight_bit: bool) -> bool {
         self.census.is_some_and(|c| {
-            c.nul.is_none()
-                && c.longest_line <= 998
-                && (eight_bit || !c.eight_bit)
-                && (self.text || !c.bare())
+            c.nul.is_none() && !c.long && (eight_bit || !c.eight_bit) && (self.text || c.bare() == 0)
         })
     }
 

@@ -99,7 +99,7 @@ impl Quoted {
             _ => (data, None),
         };
         while let Some(&first) = rest.first() {
-            let run = rest.iter().position(|b| !PLAIN[usize::from(*b)]).unwrap_or(rest.len());
+            let run = plain_run(rest);
             if run == 0 {
                 self.escape(first, out);
                 rest = rest.get(1..).unwrap_or_default();
@@ -138,6 +138,27 @@ impl Quoted {
         out.put(b"=\r\n");
         self.column = 0;
     }
+}
+
+/// How many octets stand for themselves. Runs are short in text with many escapes; longer ones are passed
+/// over in blocks, which the compiler compares at once.
+fn plain_run(data: &[u8]) -> usize {
+    const BLOCK: usize = 16;
+    let escape = |b: &u8| !PLAIN[usize::from(*b)];
+    let start = data.get(..8).unwrap_or(data);
+    if let Some(short) = start.iter().position(escape) {
+        return short;
+    }
+    let plain =
+        |block: &&[u8]| block.iter().fold(true, |all, b| all & (b.wrapping_sub(b' ') < 95) & (*b != b'='));
+    let behind = data.get(start.len()..).unwrap_or_default();
+    let run = start.len() + behind.chunks_exact(BLOCK).take_while(plain).count() * BLOCK;
+    // The last octets once more with those before them, as a block.
+    if data.len() - run < BLOCK && data.rchunks_exact(BLOCK).take(1).any(|last| plain(&last)) {
+        return data.len();
+    }
+    let rest = data.get(run..).unwrap_or_default();
+    run + rest.iter().position(escape).unwrap_or(rest.len())
 }
 
 /// How long the encoding is.

@@ -106,9 +106,10 @@ pub(super) fn with_parameters(name: &str, value: &str, list: &[(String, String)]
 }
 
 fn write(name: &str, body: impl FnOnce(&mut EmailWriter<'_>) -> fmt::Result) -> Result<String, Error> {
-    let mut out = format!("{name}:");
+    // The first word stays on the first line: a line without any is legal, and often misread.
+    let mut out = format!("{name}: ");
     let length = out.len();
-    let result = body(&mut EmailWriter::new(&mut out, length, 1, true));
+    let result = body(&mut EmailWriter::new(&mut out, length, 0, false));
     let longest = out.split("\r\n").map(str::len).max().unwrap_or(0);
     if result.is_err() || longest > LIMIT {
         return Err(Error::usage(format!(
@@ -157,7 +158,8 @@ fn addresses(value: &str, utf8: bool, w: &mut EmailWriter<'_>) -> fmt::Result {
             b'[' => at = quoted(bytes, at, b']'),
             b'(' => {
                 let end = comment(bytes, at);
-                if !utf8 && !part(at, end).is_ascii() {
+                // Within a display name that is encoded the comment is a part of it.
+                if !utf8 && !part(at, end).is_ascii() && part(start, at).is_ascii() {
                     spaced(part(start, at), w)?;
                     commented(part(at, end), w)?;
                     start = end;
@@ -165,13 +167,13 @@ fn addresses(value: &str, utf8: bool, w: &mut EmailWriter<'_>) -> fmt::Result {
                 at = end;
             }
             b'<' => {
-                phrase(part(start, at), utf8, w)?;
+                phrase(part(start, at), utf8, start > 0, w)?;
                 let end = quoted(bytes, at, b'>');
                 word(part(at, end), w)?;
                 (start, at) = (end, end);
             }
             b':' => {
-                phrase(part(start, at), utf8, w)?;
+                phrase(part(start, at), utf8, start > 0, w)?;
                 w.write_char(':')?;
                 at += 1;
                 start = at;
@@ -244,7 +246,7 @@ fn word(text: &str, w: &mut EmailWriter<'_>) -> fmt::Result {
     if text.len() > LONG_WORD {
         return w.folding().write_str(text);
     }
-    if has_space(w) && w.line_len() > 1 && w.projected_line_len() + text.len() > WIDTH {
+    if has_space(w) && w.projected_line_len() + text.len() > WIDTH {
         w.new_line()?;
     }
     w.write_str(text)
@@ -254,13 +256,13 @@ fn has_space(w: &EmailWriter<'_>) -> bool {
     w.projected_line_len() > w.line_len()
 }
 
-/// A display name or the name of a group, with the white space around it.
-fn phrase(text: &str, utf8: bool, w: &mut EmailWriter<'_>) -> fmt::Result {
+/// A display name or the name of a group, with the white space around it; `inside`: not the first.
+fn phrase(text: &str, utf8: bool, inside: bool, w: &mut EmailWriter<'_>) -> fmt::Result {
     let name = text.trim_matches([' ', '\t']);
     if utf8 || name.is_ascii() {
         return spaced(text, w);
     }
-    if !has_space(w) {
+    if inside && !has_space(w) {
         w.space();
     }
     rfc2047::encode(&unquote(name), w)?;
@@ -333,6 +335,12 @@ mod tests {
              (=?utf-8?b?w6QgKSBi?=), \"P, Q\" <p@q.r>\r\n"
         );
         assert_eq!(write("Cc", "Gr\u{fc}n: a@b.c,d@e.f;"), "Cc: =?utf-8?b?R3LDvG4=?= : a@b.c,d@e.f;\r\n");
+        assert_eq!(
+            write("From", "J\u{f6}rg (\u{e4}) <a@b.c>"),
+            "From: =?utf-8?b?SsO2cmcgKMOkKQ==?= <a@b.c>\r\n"
+        );
+        let nobody = "undisclosed-recipients:;";
+        assert_eq!(write("To", nobody), format!("To: {nobody}\r\n"));
         assert_eq!(write("From", "\"a \u{e9}"), "From: \"a \u{e9}\r\n");
         assert_eq!(write("From", "\u{f6}@b.c"), "From: \u{f6}@b.c\r\n");
         let quoted = format!("\"{}\"", "a b".repeat(21));

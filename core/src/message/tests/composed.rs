@@ -1,0 +1,141 @@
+//! Composed messages.
+
+use super::*;
+
+#[test]
+fn text_takes_the_encoding_that_fits() {
+    for (text, seven, eight) in [
+        ("plain\n", "7bit\r\n\r\nplain\r\n", "7bit"),
+        ("gr\u{fc}n is green", "quoted-printable\r\n\r\ngr=C3=BCn is green", "8bit"),
+        ("\u{fc}\u{fc}\u{fc}", "base64\r\n\r\nw7zDvMO8", "8bit"),
+        ("a\0b, and more of it", "quoted-printable\r\n\r\na=00b, and more of it", "quoted-printable"),
+    ] {
+        let token = Message::text(text);
+        let got = sent(&token, &Edits::default(), SEVEN);
+        assert!(got.ends_with(&format!("Content-Transfer-Encoding: {seven}")), "{got}");
+        let got = sent(&token, &Edits::default(), EIGHT);
+        assert!(got.contains(&format!("Content-Transfer-Encoding: {eight}\r\n")), "{got}");
+    }
+    let long = Message::text(&"x ".repeat(600));
+    assert!(sent(&long, &Edits::default(), EIGHT).split("\r\n").all(|l| l.len() <= 76));
+    let mut wish = Message::part("application/x-y").unwrap();
+    wish.set_body_bytes(b"a\nb".to_vec()).unwrap();
+    wish.set_encoding(Encoding::SevenBit).unwrap();
+    assert!(sent(&wish, &Edits::default(), EIGHT).contains("base64"));
+    wish.set_encoding(Encoding::Binary).unwrap();
+    assert!(sent(&wish, &Edits::default(), EIGHT).contains("base64"));
+    let out = wish.prepare(&Edits::default()).unwrap();
+    assert_eq!(out.form(ALL).unwrap().body, BodyKind::BinaryMime);
+    assert!(sent(&wish, &Edits::default(), ALL).ends_with("binary\r\n\r\na\nb"));
+}
+
+#[test]
+fn header_fields_are_encoded_unless_the_server_takes_utf8() {
+    let mut token = Message::text("");
+    token.set_header("Subject", "gr\u{fc}n", HeaderMode::Write).unwrap();
+    token.set_header("From", "J\u{f6}rg <a@b.c>", HeaderMode::Write).unwrap();
+    assert!(!token.prepare(&Edits::default()).unwrap().needs_utf8());
+    assert!(sent(&token, &Edits::default(), EIGHT).is_ascii());
+    assert!(
+        sent(&token, &Edits::default(), ALL).starts_with("Subject: gr\u{fc}n\r\nFrom: J\u{f6}rg <a@b.c>\r\n")
+    );
+    assert_eq!(token.prepare(&Edits::default()).unwrap().form(ALL).unwrap().body, BodyKind::EightBitMime);
+    token.set_header("To", "\u{f6}@b.c", HeaderMode::Write).unwrap();
+    let out = token.prepare(&Edits::default()).unwrap();
+    assert!(out.needs_utf8());
+    assert_eq!(out.form(SEVEN).unwrap_err().kind(), Kind::Unsupported);
+    for bad in [edits(&[], &[("Content-Type", "x")]), edits(&[], &[("A", "b\nc")]), edits(&["a b"], &[])] {
+        assert_eq!(token.prepare(&bad).unwrap_err().kind(), Kind::Usage);
+    }
+}
+
+#[test]
+fn conveniences_build_the_usual_tree() {
+    fn shape(message: &Message) -> String {
+        let parts: Vec<String> = message.parts().iter().map(shape).collect();
+        let media = message.content_type().unwrap_or("finished").to_owned();
+        if parts.is_empty() { media } else { format!("{media}[{}]", parts.join(" ")) }
+    }
+    let mut token = Message::text("t");
+    token.set_header("Subject", "s", HeaderMode::Write).unwrap();
+    token.attach_bytes("a.pdf", None, "x").unwrap();
+    token.add_alternative_html("<img src='cid:a@b'>").unwrap();
+    assert_eq!(token.inline_bytes("a.png", None, "x", Some("<a@b>")).unwrap(), "a@b");
+    let cid = token.inline_bytes("b.jpg", None, "x", None).unwrap();
+    assert!(cid.ends_with("@inline"));
+    token.attach_bytes("q.zzz", None, "x").unwrap();
+    token.attach_bytes("page.html", Some("text/html"), "a\nb").unwrap();
+    token.attach(Message::rfc822(Message::from_bytes("A: b\n\n"))).unwrap();
+    assert_eq!(
+        shape(&token),
+        "multipart/mixed[multipart/alternative[text/plain multipart/related[text/html image/png image/jpeg]] \
+         application/pdf application/octet-stream text/html message/rfc822[finished]]"
+    );
+    assert_eq!(token.header("subject").unwrap(), ["s"]);
+    let text = sent(&token, &Edits::default(), SEVEN);
+    assert!(text.starts_with("Subject: s\r\nMIME-Version: 1.0\r\n"));
+    assert_eq!(text.matches("MIME-Version").count(), 1);
+    assert!(text.contains("Content-ID: <a@b>\r\n") && text.contains("type=\"text/html\""));
+    assert!(text.contains("YQpi\r\n--"), "an attachment is sent octet by octet");
+
+    let usage = |r: Result<(), Error>| assert_eq!(r.unwrap_err().kind(), Kind::Usage);
+    usage(Message::text("").attach_bytes("a\nb", None, ""));
+    usage(Message::text("").attach_file("/"));
+    usage(Message::text("").attach_bytes("a", Some("text"), ""));
+    usage(Message::text("").inline_bytes("a", None, "", None).map(drop));
+    usage(Message::html("").inline_bytes("a", None, "", Some("a b")).map(drop));
+    usage(Message::html("").add_alternative_html(""));
+    usage(Message::from_bytes("").attach_bytes("a", None, ""));
+    usage(Message::part("multipart/mixed").map(drop));
+    usage(Message::part("text").map(drop));
+    usage(Message::multipart("mixed", vec![]).unwrap().prepare(&Edits::default()).map(drop));
+    usage(Message::multipart("mixed", vec![]).unwrap().set_body_bytes(""));
+    let deep = (0..200).fold(Message::text(""), |m, _| Message::rfc822(m));
+    usage(deep.prepare(&Edits::default()).map(drop));
+}
+
+#[test]
+fn a_token_is_sent_from_many_threads() {
+    let mut token = Message::text("gr\u{fc}n");
+    token.attach_bytes("a.bin", None, vec![7; 100_000]).unwrap();
+    let wanted = token.size().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                assert_eq!(token.to_bytes().unwrap().len() as u64, wanted.unwrap());
+            });
+        }
+    });
+}
+
+proptest! {
+    #[test]
+    fn every_body_has_the_size_that_is_said(
+        data in octets(), text in any::<bool>(), step in 1usize..40, encoding in 0usize..6, transfer in 0usize..3
+    ) {
+        use Encoding::*;
+        let encoding = [Auto, SevenBit, EightBit, QuotedPrintable, Base64, Binary][encoding];
+        let transfer = [SEVEN, EIGHT, ALL][transfer];
+        let mut part = Message::part(if text { "Text/x-y" } else { "application/x-y" }).unwrap();
+        part.set_encoding(encoding).unwrap();
+        part.set_body_bytes(data.clone()).unwrap();
+        let mut out = part.prepare(&Edits::default()).unwrap();
+        let wanted = read(&mut out, transfer);
+        let form = out.form(transfer).unwrap();
+        let binary = form.body == BodyKind::BinaryMime;
+        prop_assert_eq!(form.size, Some(if binary { wanted.len() } else { wire(&wanted).len() } as u64));
+        prop_assert!(form.body != BodyKind::SevenBit || wanted.is_ascii());
+
+        let file = TempFile::new(&data);
+        part.set_body_file(&file.0).unwrap();
+        let mut out = part.prepare(&Edits::default()).unwrap();
+        prop_assert_eq!(out.form(transfer).unwrap(), form);
+        prop_assert_eq!(patiently(out.open(transfer).unwrap(), step).unwrap(), &wanted[..]);
+
+        if matches!(encoding, QuotedPrintable | Base64) {
+            part.set_body_reader(Pieces::new(&data, step, Some(data.len() as u64))).unwrap();
+            let mut out = part.prepare(&Edits::default()).unwrap();
+            prop_assert_eq!(patiently(out.open(transfer).unwrap(), step).unwrap(), wanted);
+        }
+    }
+}
