@@ -17,6 +17,7 @@ pub mod command;
 pub mod content;
 pub mod conversation;
 pub mod delivery;
+pub mod dialogue;
 pub mod engine;
 pub mod envelope;
 pub mod error;

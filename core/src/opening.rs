@@ -133,9 +133,11 @@ impl Opening {
         Progress::Going
     }
 
-    /// Goes on with the login alone, whatever is wanted of TLS.
+    /// Goes on with the login alone, whatever is wanted of TLS; EHLO comes first where it was not said.
     pub fn log_in(&mut self, link: &mut Link) -> Progress {
-        self.begin_login(link)
+        self.security.wanted = false;
+        self.security.required = false;
+        self.resume(link, false)
     }
 
     /// Takes an answer of the engine and asks for what follows. Answers to other requests are ignored.

@@ -58,7 +58,7 @@ use zeroize::Zeroize;
 use self::expect::Expect;
 use self::request::Request;
 use self::state::{Phase, Turn};
-use self::transaction::{Active, Verbs, report_unbegun};
+use self::transaction::{Active, Verbs};
 use self::transcript::Transcript;
 use crate::command::Command;
 use crate::content::Content;
@@ -67,6 +67,7 @@ use crate::extensions::Extensions;
 use crate::reply::{Reply, ReplyParser};
 
 pub use self::request::{Config, Event, Id, Protocol, Timeouts, Transaction};
+pub(crate) use self::transaction::unbegun;
 pub use self::transcript::{Direction, Listener};
 
 /// One connection's SMTP. See the [module](self).
@@ -431,8 +432,8 @@ impl Engine {
     /// Answers a request of which nothing was written.
     fn refuse(&mut self, id: Id, request: Request, error: Error) {
         self.events.push_back(match request {
-            Request::Transaction(t) => Event::Sent(id, Box::new(report_unbegun(&t.recipients, error))),
-            Request::Data(_) => Event::Sent(id, Box::new(report_unbegun(&[], error))),
+            Request::Transaction(t) => Event::Sent(id, Box::new(unbegun(&t.recipients, error))),
+            Request::Data(_) => Event::Sent(id, Box::new(unbegun(&[], error))),
             Request::Hello | Request::Helo | Request::Command(_) | Request::Login(_) => {
                 Event::Failed(id, error)
             }

@@ -218,7 +218,7 @@ impl Active {
 }
 
 /// The report of a transaction of which nothing was written: `error` says why.
-pub(super) fn report_unbegun(recipients: &[Rcpt], error: Error) -> Report {
+pub(crate) fn unbegun(recipients: &[Rcpt], error: Error) -> Report {
     let recipients = recipients.iter().map(|rcpt| Recipient {
         address: rcpt.path.as_str().to_owned(),
         outcome: Outcome::NotSent,

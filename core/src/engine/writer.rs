@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::expect::{Effect, Expect};
 use super::request::{Id, Protocol, Request, Transaction};
 use super::state::{Phase, Stage};
-use super::transaction::{Active, report_unbegun};
+use super::transaction::{Active, unbegun};
 use super::{Engine, Event};
 use crate::command::Command;
 use crate::content::{Content, Transfer};
@@ -117,7 +117,7 @@ impl Engine {
             None
         };
         if let Some(error) = refusal {
-            let report = report_unbegun(&transaction.recipients, error);
+            let report = unbegun(&transaction.recipients, error);
             self.events.push_back(Event::Sent(id, Box::new(report)));
             return;
         }
@@ -165,7 +165,7 @@ impl Engine {
         }
         if let Err(error) = super::plan::plan(active, &self.extensions) {
             if let Some(active) = self.actives.pop_back() {
-                let report = report_unbegun(&active.recipients, error);
+                let report = unbegun(&active.recipients, error);
                 self.events.push_back(Event::Sent(active.id, Box::new(report)));
             }
             return true;

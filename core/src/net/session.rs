@@ -1,7 +1,6 @@
 //! One open connection, driven verb by verb or message by message.
 
 use std::io::BufRead;
-use std::net::SocketAddr;
 
 use socket2::Socket;
 
@@ -13,20 +12,16 @@ use super::sendmessage::{SendError, dial_options, ends, limits, local, with_debu
 use super::stream::Stream;
 use crate::command::{ClientName, Command, Mail, Rcpt, Text};
 use crate::content::Once;
-use crate::delivery::{client_name, engine_config, listener};
-use crate::engine::{Engine, Event, Id, Protocol, Transaction};
-use crate::envelope::Envelope;
+use crate::dialogue::{Answer, Dialogue, Ticket};
+use crate::engine::Protocol;
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
-use crate::link::Link;
 use crate::message::Message;
-use crate::opening::{Opening, Progress};
 use crate::options::Options;
 use crate::reply::Reply;
-use crate::report::{Attempt, Report};
+use crate::report::Report;
 use crate::secret::Secret;
 use crate::server::{Server, Target, servers};
-use crate::tls::Verify;
 
 /// One open connection to a server.
 ///
@@ -34,16 +29,7 @@ use crate::tls::Verify;
 /// said by itself before the first thing that needs it. Dropping a session closes the connection without QUIT.
 pub struct Session {
     stream: Option<Stream>,
-    link: Link,
-    options: Options,
-    server: Server,
-    /// Whether `server` can be dialled again.
-    dialled: bool,
-    loopback: bool,
-    peer: Option<SocketAddr>,
-    /// How TLS and login went, once they did.
-    opening: Option<Opening>,
-    logged_in: bool,
+    dialogue: Dialogue,
     buffer: Vec<u8>,
 }
 
@@ -86,38 +72,18 @@ impl Session {
         limits: &Limits,
         dialled: bool,
     ) -> Result<Self, Error> {
-        if let Some(name) = &options.client {
-            ClientName::parse(name)
-                .map_err(|error| Error::usage(format!("option `client`: {}", error.text())))?;
-        }
-        let options = with_debug(options);
-        let ends = ends(&stream);
-        let client = client_name(&options, std::slice::from_ref(&server), &local().host, ends.local);
-        let mut engine = Engine::new(engine_config(&options, server.protocol, client));
-        if let Some(listener) = listener(&options) {
-            engine.listen(listener);
-        }
-        let mut session = Self {
-            stream: Some(stream),
-            link: Link::new(engine),
-            options,
-            server,
-            dialled,
-            loopback: ends.loopback,
-            peer: ends.peer,
-            opening: None,
-            logged_in: false,
-            buffer: vec![0; READ],
-        };
-        let mut opening = session.new_opening(&session.options, false)?;
-        opening.begin(&mut session.link)?;
-        session.reply(Id::GREETING, limits)?;
+        let library = library(options)?;
+        let host = local().host;
+        let dialogue =
+            Dialogue::new(server, with_debug(options), Some(library), ends(&stream), &host, dialled)?;
+        let mut session = Self { stream: Some(stream), dialogue, buffer: vec![0; READ] };
+        session.reply(Dialogue::GREETING, limits)?;
         Ok(session)
     }
 
     /// The server's greeting.
     pub fn greeting(&self) -> Option<&Reply> {
-        self.link.engine().greeting()
+        self.dialogue.engine().greeting()
     }
 
     /// The extensions that the server offers, by EHLO, which is said first where it was not.
@@ -126,7 +92,7 @@ impl Session {
     /// No EHLO, HELO or LHLO was taken.
     pub fn server_options(&mut self) -> Result<&Extensions, Error> {
         self.introduce()?;
-        Ok(self.link.engine().extensions())
+        Ok(self.dialogue.extensions())
     }
 
     /// The SASL mechanisms that the server offers.
@@ -135,7 +101,7 @@ impl Session {
     /// As for [`server_options`](Self::server_options).
     pub fn auth_types(&mut self) -> Result<&[String], Error> {
         self.introduce()?;
-        Ok(self.link.engine().extensions().auth())
+        Ok(self.dialogue.extensions().auth())
     }
 
     /// EHLO (RFC 5321 section 4.1.1.1). `None`: the name of option `client`.
@@ -162,7 +128,6 @@ impl Session {
     /// As for [`ehlo`](Self::ehlo).
     pub fn lhlo(&mut self, name: Option<&str>) -> Result<Reply, Error> {
         let name = self.client(name)?;
-        self.link.engine_mut().config_mut().protocol = Protocol::Lmtp;
         self.command(Command::Lhlo(name))
     }
 
@@ -188,9 +153,9 @@ impl Session {
     /// # Errors
     /// No reply. [`Kind::Unknown`] where the content was sent whole.
     pub fn data(&mut self, content: Box<dyn BufRead + Send>) -> Result<Report, SendError> {
-        let id = self.link.engine_mut().data(Box::new(Once::new(content)));
-        let limits = limits(&self.options);
-        let report = self.sent(id, &limits);
+        let ticket = self.dialogue.data(Box::new(Once::new(content)));
+        let limits = limits(self.dialogue.options());
+        let report = self.sent(ticket, &limits);
         match &report.error {
             Some(error) if error.kind() != Kind::Refused => {
                 Err(SendError { error: error.clone(), report: Box::new(report) })
@@ -258,9 +223,9 @@ impl Session {
         if matches!(command, Command::StartTls) {
             return Err(Error::usage("STARTTLS changes the connection: it is no plain command"));
         }
-        let limits = limits(&self.options);
-        let id = self.link.engine_mut().command(command);
-        self.reply(id, &limits)
+        let limits = limits(self.dialogue.options());
+        let ticket = self.dialogue.command(command);
+        self.reply(ticket, &limits)
     }
 
     /// STARTTLS (RFC 3207) and the handshake behind it. Certificate and host name are verified unless option
@@ -269,26 +234,9 @@ impl Session {
     /// # Errors
     /// No reply, or no TLS: the session is closed then. A refusal is a reply.
     pub fn starttls(&mut self) -> Result<Reply, Error> {
-        if self.link.engine().is_encrypted() {
-            return Err(Error::usage("the session is under TLS already"));
-        }
-        let limits = limits(&self.options);
-        let library = library(&self.options)?;
-        let layer = library.start(self.server.host(), Verify::Require)?;
-        let id = self.link.engine_mut().command(Command::StartTls);
-        match self.event(id, &limits) {
-            Some(Event::StartTls(_, reply)) => {
-                self.link.secure(layer);
-                self.run(&limits, |link| !link.is_shaking() || link.is_closed());
-                if self.link.is_shaking() || self.link.engine().is_closed() {
-                    return Err(self.gone());
-                }
-                Ok(reply)
-            }
-            Some(Event::Reply(_, reply)) => Ok(reply),
-            Some(Event::Failed(_, error)) => Err(error.with_server(self.name())),
-            Some(Event::Sent(..)) | None => Err(self.gone()),
-        }
+        let limits = limits(self.dialogue.options());
+        let ticket = self.dialogue.starttls()?;
+        self.reply(ticket, &limits)
     }
 
     /// Logs in (RFC 4954), once a connection. `mechanism` is one of [`auth_types`](Self::auth_types);
@@ -297,32 +245,9 @@ impl Session {
     /// # Errors
     /// [`Kind::Login`] where no login succeeded.
     pub fn authenticate(&mut self, user: &str, password: &str, mechanism: Option<&str>) -> Result<(), Error> {
-        if self.logged_in {
-            return Err(Error::usage(
-                "the session is logged in already: RFC 4954 allows one login a connection",
-            ));
-        }
-        let limits = limits(&self.options);
-        if !self.link.engine().is_introduced() {
-            let id = self.link.engine_mut().hello();
-            self.reply(id, &limits)?;
-        }
-        let mut options = self.options.clone();
-        options.username = Some(user.to_owned());
-        options.password = Some(Secret::from(password));
-        options.oauthtoken = None;
-        if let Some(mechanism) = mechanism {
-            let oauth = matches!(mechanism.to_ascii_uppercase().as_str(), "XOAUTH2" | "OAUTHBEARER");
-            if oauth {
-                options.oauthtoken = options.password.take();
-            }
-            options.auth = vec![mechanism.to_owned()];
-        }
-        let mut opening = self.new_opening(&options, false)?;
-        let progress = opening.log_in(&mut self.link);
-        self.go_on(opening, progress, &limits)?;
-        self.logged_in = true;
-        Ok(())
+        let limits = limits(self.dialogue.options());
+        let ticket = self.dialogue.login(user, Secret::from(password), mechanism)?;
+        self.done(ticket, &limits)
     }
 
     /// Sends a message with the envelope that the options, or its header section, give.
@@ -330,20 +255,9 @@ impl Session {
     /// # Errors
     /// A failed step, with the report. The session can be used on unless [`is_open`](Self::is_open) is false.
     pub fn send_message(&mut self, message: &Message, options: &Options) -> Result<Report, SendError> {
-        let envelope = Envelope::derive(message, options, &local())?;
-        let content = message.prepare(&envelope.edits)?;
         let limits = limits(options);
-        self.introduce()?;
-        let id = self.link.engine_mut().send(Transaction {
-            mail: envelope.mail,
-            recipients: envelope.recipients,
-            content: Box::new(content),
-            at_least_one: options.atleastone,
-            queue: options.queue,
-        });
-        let mut report = self.sent(id, &limits);
-        report.error = report.error.map(|error| error.with_server(self.name()));
-        report.attempts.push(self.attempt(report.error.clone()));
+        let ticket = self.dialogue.send_message(message, options, &local())?;
+        let report = self.sent(ticket, &limits);
         match &report.error {
             None => Ok(report),
             Some(error) => Err(SendError { error: error.clone(), report: Box::new(report) }),
@@ -365,7 +279,7 @@ impl Session {
         content: &[u8],
     ) -> Result<Report, SendError> {
         let message = token(content)?;
-        let mut options = self.options.clone();
+        let mut options = self.dialogue.options().clone();
         options.originator = None;
         options.recipients = None;
         for (name, value) in [("From", from), ("To", to), ("Cc", cc), ("Bcc", bcc), ("Subject", subject)] {
@@ -383,167 +297,98 @@ impl Session {
 
     /// What [`close`](Self::close) does, for those who cannot give the session away.
     pub fn part(&mut self) {
-        let limits = limits(&self.options);
-        self.link.engine_mut().part();
-        self.run(&limits, Link::is_closed);
+        let limits = limits(self.dialogue.options());
+        self.dialogue.part();
+        if let Some(stream) = &mut self.stream {
+            run(stream, &mut self.dialogue, &limits, &mut self.buffer, Dialogue::is_closed);
+        }
         self.stream = None;
     }
 
     /// Whether the connection can still be used.
     pub fn is_open(&self) -> bool {
-        self.stream.is_some() && !self.link.engine().is_closed()
+        self.stream.is_some() && !self.dialogue.engine().is_closed()
     }
 
     /// The options that the session was opened with.
     pub fn options(&self) -> &Options {
-        &self.options
+        self.dialogue.options()
     }
 
     fn client(&self, name: Option<&str>) -> Result<ClientName, Error> {
         match name {
             Some(name) => ClientName::parse(name),
-            None => Ok(self.link.engine().config().client.clone()),
+            None => Ok(self.dialogue.engine().config().client.clone()),
         }
     }
 
-    /// EHLO, TLS and login as the options want them, unless they were had already.
     fn introduce(&mut self) -> Result<(), Error> {
-        if self.opening.is_some() && self.link.engine().is_introduced() {
-            return Ok(());
-        }
-        let limits = limits(&self.options);
-        let mut opening = self.new_opening(&self.options, false)?;
-        let progress = opening.resume(&mut self.link, self.logged_in);
-        self.go_on(opening, progress, &limits)
+        let limits = limits(self.dialogue.options());
+        let ticket = self.dialogue.introduce();
+        self.done(ticket, &limits)
     }
 
-    fn new_opening(&self, options: &Options, plain: bool) -> Result<Opening, Error> {
-        Ok(Opening::new(&self.server, options, Some(library(options)?), self.loopback, plain))
-    }
-
-    fn go_on(&mut self, mut opening: Opening, mut progress: Progress, limits: &Limits) -> Result<(), Error> {
-        loop {
-            match progress {
-                Progress::Ready => {
-                    self.logged_in |= opening.logins().last().is_some_and(|login| login.error.is_none());
-                    self.opening = Some(opening);
-                    return Ok(());
-                }
-                Progress::Failed(error) => {
-                    self.opening = None;
-                    return Err(error.with_server(self.name()));
-                }
-                Progress::Redial => {
-                    (opening, progress) = self.redial(limits)?;
-                    continue;
-                }
-                Progress::Going if self.link.engine().has_events() => {}
-                Progress::Going if self.link.engine().is_closed() => return Err(self.gone()),
-                Progress::Going => {
-                    let shaking = self.link.is_shaking();
-                    self.run(limits, |link| {
-                        link.engine().has_events() || link.is_shaking() != shaking || link.is_closed()
-                    });
-                }
-            }
-            progress = match self.link.engine_mut().poll_event() {
-                Some(event) => opening.step(&mut self.link, event),
-                None => opening.look(&mut self.link),
-            };
+    fn reply(&mut self, ticket: Ticket, limits: &Limits) -> Result<Reply, Error> {
+        match self.wait(ticket, limits) {
+            Some(Answer::Reply(reply)) => reply,
+            _ => Err(self.gone()),
         }
     }
 
-    /// Connects again, to go on in plain text where the policy said so.
-    fn redial(&mut self, limits: &Limits) -> Result<(Opening, Progress), Error> {
-        if !self.dialled {
-            return Err(self.gone());
-        }
-        self.stream = None;
-        let stream = connect(&self.server, &self.options, limits)?;
-        let listener = self.link.engine_mut().take_listener();
-        let mut engine = Engine::new(self.link.engine().config().clone());
-        if let Some(listener) = listener {
-            engine.listen(listener);
-        }
-        self.stream = Some(stream);
-        self.link = Link::new(engine);
-        self.reply(Id::GREETING, limits)?;
-        let mut opening = self.new_opening(&self.options, true)?;
-        let progress = opening.resume(&mut self.link, false);
-        Ok((opening, progress))
-    }
-
-    fn attempt(&self, error: Option<Error>) -> Attempt {
-        let mut attempt = Attempt { peer: self.peer, error, ..Attempt::new(self.name()) };
-        if let Some(opening) = &self.opening {
-            attempt.tls = opening.facts().cloned();
-            attempt.policy = opening.answer();
-            attempt.logins = opening.logins().to_vec();
-        }
-        attempt
-    }
-
-    fn name(&self) -> String {
-        self.server.target.to_string()
-    }
-
-    fn run(&mut self, limits: &Limits, done: impl Fn(&mut Link) -> bool) {
-        if let Some(stream) = &mut self.stream {
-            run(stream, &mut self.link, limits, &mut self.buffer, done);
+    fn done(&mut self, ticket: Ticket, limits: &Limits) -> Result<(), Error> {
+        match self.wait(ticket, limits) {
+            Some(Answer::Done(done)) => done,
+            _ => Err(self.gone()),
         }
     }
 
-    /// Runs until the answer to a hello, a verb or the greeting is there.
-    fn reply(&mut self, id: Id, limits: &Limits) -> Result<Reply, Error> {
-        match self.event(id, limits) {
-            Some(Event::Reply(_, reply) | Event::StartTls(_, reply)) => Ok(reply),
-            Some(Event::Failed(_, error)) => Err(error.with_server(self.name())),
-            Some(Event::Sent(..)) | None => Err(self.gone()),
-        }
-    }
-
-    /// Runs until a message has its outcome.
-    fn sent(&mut self, id: Id, limits: &Limits) -> Report {
-        match self.event(id, limits) {
-            Some(Event::Sent(_, report)) => *report,
+    fn sent(&mut self, ticket: Ticket, limits: &Limits) -> Report {
+        match self.wait(ticket, limits) {
+            Some(Answer::Sent(report)) => *report,
             _ => Report { error: Some(self.gone()), ..Report::default() },
         }
     }
 
+    /// Runs until the answer is there.
+    fn wait(&mut self, ticket: Ticket, limits: &Limits) -> Option<Answer> {
+        loop {
+            while let Some((other, answer)) = self.dialogue.poll_answer() {
+                if other == ticket {
+                    if self.dialogue.is_closed() {
+                        self.stream = None;
+                    }
+                    return Some(answer);
+                }
+            }
+            if self.dialogue.wants_redial() {
+                self.redial(limits);
+                continue;
+            }
+            let stream = self.stream.as_mut()?;
+            run(stream, &mut self.dialogue, limits, &mut self.buffer, |dialogue| {
+                dialogue.has_answers() || dialogue.wants_redial() || dialogue.is_closed()
+            });
+            if !self.dialogue.has_answers() && !self.dialogue.wants_redial() {
+                return None;
+            }
+        }
+    }
+
+    fn redial(&mut self, limits: &Limits) {
+        self.stream = None;
+        match connect(self.dialogue.server(), self.dialogue.options(), limits) {
+            Ok(stream) => {
+                self.dialogue.reconnected(ends(&stream));
+                self.stream = Some(stream);
+            }
+            Err(error) => self.dialogue.redial_failed(error),
+        }
+    }
+
     fn gone(&self) -> Error {
-        let fault = self.link.engine().fault().cloned();
+        let fault = self.dialogue.engine().fault().cloned();
         let fault = fault.unwrap_or_else(|| Error::new(Kind::Closed, Step::Command, "the session is closed"));
-        fault.with_server(self.name())
-    }
-
-    fn event(&mut self, id: Id, limits: &Limits) -> Option<Event> {
-        let mut answered = self.take_event(id);
-        while answered.is_none() && !self.link.is_closed() {
-            self.run(limits, |link| link.engine().has_events() || link.is_closed());
-            let nothing = !self.link.engine().has_events();
-            answered = self.take_event(id);
-            if nothing {
-                break;
-            }
-        }
-        if self.link.is_closed() {
-            self.stream = None;
-        }
-        answered
-    }
-
-    fn take_event(&mut self, id: Id) -> Option<Event> {
-        while let Some(event) = self.link.engine_mut().poll_event() {
-            let own = match &event {
-                Event::Reply(other, _) | Event::StartTls(other, _) => *other == id,
-                Event::Sent(other, _) => *other == id,
-                Event::Failed(other, _) => *other == id,
-            };
-            if own {
-                return Some(event);
-            }
-        }
-        None
+        fault.with_server(self.dialogue.server().target.to_string())
     }
 }
 

@@ -1,0 +1,626 @@
+//! A session without any I/O: verbs and messages one after the other over one connection.
+//!
+//! A driver moves bytes (see [`Conversation`]), looks for answers, and connects again when asked to:
+//!
+//! ```text
+//!   ask: command, data, starttls, login, introduce, send_message  ──> a Ticket
+//!   poll_answer                                                   ──> Ticket and Answer
+//!   wants_redial   close, connect to `server` again, then `reconnected` or `redial_failed`
+//! ```
+//!
+//! What is asked is done in its order. EHLO, STARTTLS and login happen by themselves before the first
+//! message, as the options want them. Messages that are asked for together share round trips where the
+//! server offers PIPELINING.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::command::{ClientName, Command};
+use crate::content::Content;
+use crate::conversation::Conversation;
+use crate::delivery::{Ends, client_name, engine_config, listener};
+use crate::engine::{Engine, Event, Id, Protocol, Transaction};
+use crate::envelope::{Envelope, Local};
+use crate::error::{Error, Kind, Step};
+use crate::extensions::Extensions;
+use crate::link::Link;
+use crate::message::Message;
+use crate::opening::{Opening, Progress};
+use crate::options::Options;
+use crate::reply::Reply;
+use crate::report::{Attempt, Report};
+use crate::secret::Secret;
+use crate::server::Server;
+use crate::tls::{Layer, Secure, Verify};
+
+/// Names what was asked; each is answered once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(u64);
+
+/// The answer to what was asked.
+#[derive(Debug)]
+pub enum Answer {
+    /// To the greeting, a verb or STARTTLS: the server's reply whatever it says, or why there is none.
+    Reply(Result<Reply, Error>),
+    /// To an introduction or a login.
+    Done(Result<(), Error>),
+    /// To a message or DATA: what became of it.
+    Sent(Box<Report>),
+}
+
+/// One session, without I/O. See the [module](self).
+pub struct Dialogue {
+    link: Link,
+    server: Server,
+    options: Options,
+    library: Option<Arc<dyn Secure>>,
+    ends: Ends,
+    can_redial: bool,
+    /// How TLS and login went, once the session is ready for messages.
+    opening: Option<Opening>,
+    logged_in: bool,
+    asks: VecDeque<(Ticket, Ask)>,
+    doing: Option<(Ticket, Doing)>,
+    sending: VecDeque<(Ticket, Id)>,
+    answers: VecDeque<(Ticket, Answer)>,
+    redial: bool,
+    next: u64,
+}
+
+/// What is asked and not begun.
+enum Ask {
+    Introduce,
+    Verb(Command),
+    StartTls(Box<dyn Layer>),
+    Login(Box<Opening>),
+    Data(Box<dyn Content>),
+    Send(Box<Transaction>),
+}
+
+/// What is under way, beside messages.
+enum Doing {
+    /// A reply that is the answer.
+    Reply(Id),
+    /// The reply to STARTTLS, and the layer for behind it.
+    StartTls(Id, Option<Box<dyn Layer>>),
+    /// The handshake behind the reply.
+    Shaking(Reply),
+    /// EHLO, TLS and login; `message`: because a message is to be sent.
+    Opening { opening: Box<Opening>, message: bool },
+}
+
+impl Dialogue {
+    /// The ticket of the server's greeting.
+    pub const GREETING: Ticket = Ticket(0);
+
+    /// A session over a connection to `server` on which nothing was said yet. `library` makes the TLS
+    /// layers; `can_redial` tells whether the driver can connect to the same server again.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for a client name that is none, and where TLS comes first and cannot be begun.
+    pub fn new(
+        server: Server,
+        options: Options,
+        library: Option<Arc<dyn Secure>>,
+        ends: Ends,
+        host: &str,
+        can_redial: bool,
+    ) -> Result<Self, Error> {
+        if let Some(name) = &options.client {
+            ClientName::parse(name)
+                .map_err(|error| Error::usage(format!("option `client`: {}", error.text())))?;
+        }
+        let client = client_name(&options, std::slice::from_ref(&server), host, ends.local);
+        let mut engine = Engine::new(engine_config(&options, server.protocol, client));
+        if let Some(listener) = listener(&options) {
+            engine.listen(listener);
+        }
+        let mut dialogue = Self {
+            link: Link::new(engine),
+            server,
+            options,
+            library,
+            ends,
+            can_redial,
+            opening: None,
+            logged_in: false,
+            asks: VecDeque::new(),
+            doing: Some((Self::GREETING, Doing::Reply(Id::GREETING))),
+            sending: VecDeque::new(),
+            answers: VecDeque::new(),
+            redial: false,
+            next: 1,
+        };
+        let mut opening = dialogue.new_opening(&dialogue.options, false);
+        opening.begin(&mut dialogue.link)?;
+        Ok(dialogue)
+    }
+
+    // What may be asked.
+
+    /// EHLO, TLS and login as the options want them, unless they were had already.
+    pub fn introduce(&mut self) -> Ticket {
+        self.ask(Ask::Introduce)
+    }
+
+    /// Any verb but STARTTLS, AUTH, DATA and BDAT. Answered by [`Answer::Reply`].
+    pub fn command(&mut self, command: Command) -> Ticket {
+        if let Command::Lhlo(_) = command {
+            self.link.engine_mut().config_mut().protocol = Protocol::Lmtp;
+        }
+        self.ask(Ask::Verb(command))
+    }
+
+    /// STARTTLS and the handshake behind it. Answered by [`Answer::Reply`]; an error closes the session. The
+    /// certificate is verified unless option `tlsverify` is off.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] under TLS already, [`Kind::Unsupported`] without a TLS library.
+    pub fn starttls(&mut self) -> Result<Ticket, Error> {
+        if self.link.engine().is_encrypted() {
+            return Err(Error::usage("the session is under TLS already"));
+        }
+        let Some(library) = &self.library else {
+            return Err(Error::new(Kind::Unsupported, Step::Tls, "this build of the library has no TLS"));
+        };
+        let layer = library.start(self.server.host(), Verify::Require)?;
+        Ok(self.ask(Ask::StartTls(layer)))
+    }
+
+    /// A login (RFC 4954), once a connection, by one mechanism or by the strongest that succeeds. EHLO is said
+    /// first where it was not. Answered by [`Answer::Done`]. For `XOAUTH2` and `OAUTHBEARER` the password is
+    /// the token.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] where the session is logged in.
+    pub fn login(&mut self, user: &str, password: Secret, mechanism: Option<&str>) -> Result<Ticket, Error> {
+        if self.logged_in {
+            let text = "the session is logged in already: RFC 4954 allows one login a connection";
+            return Err(Error::usage(text));
+        }
+        let mut options = self.options.clone();
+        options.username = Some(user.to_owned());
+        (options.password, options.oauthtoken) = (Some(password), None);
+        if let Some(mechanism) = mechanism {
+            if matches!(mechanism.to_ascii_uppercase().as_str(), "XOAUTH2" | "OAUTHBEARER") {
+                options.oauthtoken = options.password.take();
+            }
+            options.auth = vec![mechanism.to_owned()];
+        }
+        let opening = self.new_opening(&options, false);
+        Ok(self.ask(Ask::Login(Box::new(opening))))
+    }
+
+    /// DATA and the content, for the recipients that the verb RCPT got accepted. Answered by [`Answer::Sent`],
+    /// whose `reply` is the final reply, or that to DATA where it was refused.
+    pub fn data(&mut self, content: Box<dyn Content>) -> Ticket {
+        self.ask(Ask::Data(content))
+    }
+
+    /// A message, with the envelope that `options` or its header section give. Answered by [`Answer::Sent`].
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] and [`Kind::Source`]: nothing was said.
+    pub fn send_message(
+        &mut self,
+        message: &Message,
+        options: &Options,
+        local: &Local,
+    ) -> Result<Ticket, Error> {
+        let envelope = Envelope::derive(message, options, local)?;
+        let content = message.prepare(&envelope.edits)?;
+        Ok(self.ask(Ask::Send(Box::new(Transaction {
+            mail: envelope.mail,
+            recipients: envelope.recipients,
+            content: Box::new(content),
+            at_least_one: options.atleastone,
+            queue: options.queue,
+        }))))
+    }
+
+    /// Takes leave: QUIT behind everything asked so far, whose reply is not waited for.
+    pub fn part(&mut self) {
+        self.link.engine_mut().part();
+        self.advance();
+    }
+
+    /// The next answer, in the order in which they came about.
+    pub fn poll_answer(&mut self) -> Option<(Ticket, Answer)> {
+        self.answers.pop_front()
+    }
+
+    /// Whether an answer is there.
+    pub fn has_answers(&self) -> bool {
+        !self.answers.is_empty()
+    }
+
+    // Connecting again, where TLS failed and the policy said `insecure`.
+
+    /// Whether the driver is to close the connection and to connect to [`server`](Self::server) again.
+    pub fn wants_redial(&self) -> bool {
+        self.redial
+    }
+
+    /// Tells that the server is connected again.
+    pub fn reconnected(&mut self, ends: Ends) {
+        let listener = self.link.engine_mut().take_listener();
+        let mut engine = Engine::new(self.link.engine().config().clone());
+        if let Some(listener) = listener {
+            engine.listen(listener);
+        }
+        self.link = Link::new(engine);
+        self.ends = ends;
+        self.redial = false;
+        let plain = Box::new(self.new_opening(&self.options, true));
+        if let Some((_, Doing::Opening { opening, .. })) = &mut self.doing {
+            *opening = plain;
+        }
+    }
+
+    /// Tells that the server could not be connected to again.
+    pub fn redial_failed(&mut self, error: Error) {
+        self.redial = false;
+        self.opening_over(Err(error));
+        self.advance();
+    }
+
+    // What is known.
+
+    /// The engine below.
+    pub fn engine(&self) -> &Engine {
+        self.link.engine()
+    }
+
+    /// The extensions that the server offered last.
+    pub fn extensions(&self) -> &Extensions {
+        self.link.engine().extensions()
+    }
+
+    /// The server that the session is with.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// The options that the session was made with.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Whether the connection is to be closed.
+    pub fn is_closed(&mut self) -> bool {
+        !self.redial && self.link.is_closed()
+    }
+
+    fn ask(&mut self, ask: Ask) -> Ticket {
+        let ticket = Ticket(self.next);
+        self.next += 1;
+        self.asks.push_back((ticket, ask));
+        self.advance();
+        ticket
+    }
+
+    /// Takes what happened and begins what can be begun.
+    fn advance(&mut self) {
+        loop {
+            while let Some(event) = self.link.engine_mut().poll_event() {
+                self.on_event(event);
+            }
+            self.look();
+            if self.doing.is_some() || self.redial || !self.begin_next() {
+                if self.link.engine().has_events() {
+                    continue;
+                }
+                return;
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        let event = match event {
+            Event::Sent(id, report) => return self.on_sent(id, report),
+            other => other,
+        };
+        match self.doing.take() {
+            Some((ticket, Doing::Reply(id))) => match event {
+                Event::Reply(other, reply) if other == id => self.answer(ticket, Answer::Reply(Ok(reply))),
+                Event::Failed(other, error) if other == id => self.fail(ticket, error),
+                _ => self.doing = Some((ticket, Doing::Reply(id))),
+            },
+            Some((ticket, Doing::StartTls(id, mut layer))) => match event {
+                Event::StartTls(other, reply) if other == id => {
+                    if let Some(layer) = layer.take() {
+                        self.link.secure(layer);
+                    }
+                    self.doing = Some((ticket, Doing::Shaking(reply)));
+                }
+                Event::Reply(other, reply) if other == id => self.answer(ticket, Answer::Reply(Ok(reply))),
+                Event::Failed(other, error) if other == id => self.fail(ticket, error),
+                _ => self.doing = Some((ticket, Doing::StartTls(id, layer))),
+            },
+            Some((ticket, Doing::Opening { mut opening, message })) => {
+                let progress = opening.step(&mut self.link, event);
+                self.doing = Some((ticket, Doing::Opening { opening, message }));
+                self.on_progress(progress);
+            }
+            other => self.doing = other,
+        }
+    }
+
+    fn on_sent(&mut self, id: Id, mut report: Box<Report>) {
+        let Some(index) = self.sending.iter().position(|(_, own)| *own == id) else { return };
+        let Some((ticket, _)) = self.sending.remove(index) else { return };
+        report.error = report.error.map(|error| error.with_server(self.name()));
+        let mut attempt =
+            Attempt { peer: self.ends.peer, error: report.error.clone(), ..Attempt::new(self.name()) };
+        if let Some(opening) = &self.opening {
+            attempt.tls = opening.facts().cloned();
+            attempt.policy = opening.answer();
+            attempt.logins = opening.logins().to_vec();
+        }
+        report.attempts.push(attempt);
+        self.answer(ticket, Answer::Sent(report));
+    }
+
+    /// Looks at what happened below the engine.
+    fn look(&mut self) {
+        match &mut self.doing {
+            Some((_, Doing::Opening { opening, .. })) if !self.redial => {
+                let progress = opening.look(&mut self.link);
+                self.on_progress(progress);
+            }
+            Some((ticket, Doing::Shaking(_))) if self.link.engine().is_closed() => {
+                let ticket = *ticket;
+                let error = self.gone();
+                self.doing = None;
+                self.fail(ticket, error);
+            }
+            Some((ticket, Doing::Shaking(reply))) if !self.link.is_shaking() => {
+                let (ticket, reply) = (*ticket, reply.clone());
+                self.doing = None;
+                self.answer(ticket, Answer::Reply(Ok(reply)));
+            }
+            _ => {}
+        }
+    }
+
+    fn on_progress(&mut self, progress: Progress) {
+        match progress {
+            Progress::Going => {}
+            Progress::Ready => self.opening_over(Ok(())),
+            Progress::Failed(error) => self.opening_over(Err(error)),
+            Progress::Redial if self.can_redial => self.redial = true,
+            Progress::Redial => {
+                let error = self.gone();
+                self.opening_over(Err(error));
+            }
+        }
+    }
+
+    fn opening_over(&mut self, result: Result<(), Error>) {
+        let Some((ticket, Doing::Opening { opening, message })) = self.doing.take() else { return };
+        match result {
+            Ok(()) => {
+                self.logged_in |= opening.logins().last().is_some_and(|login| login.error.is_none());
+                self.opening = Some(*opening);
+                if !message {
+                    self.answer(ticket, Answer::Done(Ok(())));
+                }
+            }
+            Err(error) => {
+                let error = error.with_server(self.name());
+                if !message {
+                    return self.answer(ticket, Answer::Done(Err(error)));
+                }
+                // The message that the opening was for is the first that is asked for.
+                if let Some((ticket, Ask::Send(transaction))) = self.asks.pop_front() {
+                    let report = crate::engine::unbegun(&transaction.recipients, error);
+                    self.answer(ticket, Answer::Sent(Box::new(report)));
+                }
+            }
+        }
+    }
+
+    /// Begins the next thing asked; false where there is none, or a message must come first.
+    fn begin_next(&mut self) -> bool {
+        let ready = self.opening.is_some() && self.link.engine().is_introduced();
+        if let Some((ticket, Ask::Send(_))) = self.asks.front()
+            && !ready
+        {
+            let ticket = *ticket;
+            self.open_up(ticket, true);
+            return true;
+        }
+        // Only messages go out together; everything else waits for its turn.
+        if !self.sending.is_empty() && !matches!(self.asks.front(), Some((_, Ask::Send(_)))) {
+            return false;
+        }
+        let Some((ticket, ask)) = self.asks.pop_front() else { return false };
+        match ask {
+            Ask::Introduce if ready => self.answer(ticket, Answer::Done(Ok(()))),
+            Ask::Introduce => self.open_up(ticket, false),
+            Ask::Verb(command) => {
+                let id = self.link.engine_mut().command(command);
+                self.doing = Some((ticket, Doing::Reply(id)));
+            }
+            Ask::StartTls(layer) => {
+                let id = self.link.engine_mut().command(Command::StartTls);
+                self.doing = Some((ticket, Doing::StartTls(id, Some(layer))));
+            }
+            Ask::Login(mut opening) => {
+                let progress = opening.log_in(&mut self.link);
+                self.doing = Some((ticket, Doing::Opening { opening, message: false }));
+                self.on_progress(progress);
+            }
+            Ask::Data(content) => {
+                let id = self.link.engine_mut().data(content);
+                self.sending.push_back((ticket, id));
+            }
+            Ask::Send(transaction) => {
+                let id = self.link.engine_mut().send(*transaction);
+                self.sending.push_back((ticket, id));
+            }
+        }
+        true
+    }
+
+    fn open_up(&mut self, ticket: Ticket, message: bool) {
+        let mut opening = Box::new(self.new_opening(&self.options, false));
+        let progress = opening.resume(&mut self.link, self.logged_in);
+        self.doing = Some((ticket, Doing::Opening { opening, message }));
+        self.on_progress(progress);
+    }
+
+    fn new_opening(&self, options: &Options, plain: bool) -> Opening {
+        Opening::new(&self.server, options, self.library.clone(), self.ends.loopback, plain)
+    }
+
+    fn answer(&mut self, ticket: Ticket, answer: Answer) {
+        self.answers.push_back((ticket, answer));
+    }
+
+    fn fail(&mut self, ticket: Ticket, error: Error) {
+        let error = error.with_server(self.name());
+        self.answer(ticket, Answer::Reply(Err(error)));
+    }
+
+    fn gone(&self) -> Error {
+        let fault = self.link.engine().fault().cloned();
+        fault.unwrap_or_else(|| Error::new(Kind::Closed, Step::Command, "the session is closed"))
+    }
+
+    fn name(&self) -> String {
+        self.server.target.to_string()
+    }
+
+    fn with_link(&mut self, tell: impl FnOnce(&mut Link)) {
+        tell(&mut self.link);
+        self.advance();
+    }
+}
+
+impl Conversation for Dialogue {
+    fn handle_input(&mut self, input: &[u8]) {
+        self.with_link(|link| link.handle_input(input));
+    }
+    fn handle_eof(&mut self) {
+        self.with_link(Link::handle_eof);
+    }
+    fn handle_timeout(&mut self) {
+        self.with_link(Link::handle_timeout);
+    }
+    fn handle_error(&mut self, cause: Error) {
+        self.with_link(|link| link.handle_error(cause));
+    }
+    fn abort(&mut self, cause: Error) {
+        self.can_redial = false;
+        self.with_link(|link| link.handle_error(cause));
+    }
+    fn poll_output(&mut self) -> &[u8] {
+        // What is gathered may end the connection (a reader that fails): its answers come first.
+        self.link.poll_output();
+        self.advance();
+        self.link.poll_output()
+    }
+    fn output_done(&mut self, n: usize) {
+        self.with_link(|link| link.output_done(n));
+    }
+    fn timeout(&self) -> Option<Duration> {
+        self.link.timeout()
+    }
+    fn progress(&self) -> u64 {
+        self.link.progress()
+    }
+    fn waits_for_source(&self) -> bool {
+        self.link.waits_for_source()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::Target;
+
+    fn dialogue(options: Options) -> Dialogue {
+        let target = Target::Tcp { host: "s.example".to_owned(), port: 25 };
+        let server = Server { target, protocol: Protocol::Smtp, tls: false };
+        Dialogue::new(server, options, None, Ends::default(), "c.example", false).unwrap()
+    }
+
+    fn local() -> Local {
+        Local { host: "c.example".into(), user: "u".into(), now: jiff::Zoned::default() }
+    }
+
+    fn said(dialogue: &mut Dialogue) -> String {
+        let mut said = Vec::new();
+        loop {
+            let output = dialogue.poll_output().to_vec();
+            if output.is_empty() {
+                return String::from_utf8(said).unwrap();
+            }
+            dialogue.output_done(output.len());
+            said.extend(output);
+        }
+    }
+
+    const TOKEN: &[u8] = b"From: a@c\nTo: b@s\nDate: x\nMessage-ID: <1@c>\n\nHi\n";
+
+    #[test]
+    fn messages_asked_for_together_share_round_trips() {
+        let mut dialogue = dialogue(Options::default());
+        let message = Message::from_bytes(TOKEN);
+        let tickets: Vec<Ticket> =
+            (0..3).map(|_| dialogue.send_message(&message, &Options::default(), &local()).unwrap()).collect();
+        assert_eq!(said(&mut dialogue), "");
+        dialogue.handle_input(b"220 s\r\n");
+        assert_eq!(said(&mut dialogue), "EHLO c.example\r\n");
+        dialogue.handle_input(b"250-s\r\n250 PIPELINING\r\n");
+        let envelope = "MAIL FROM:<a@c>\r\nRCPT TO:<b@s>\r\nDATA\r\n";
+        assert_eq!(said(&mut dialogue), envelope);
+        dialogue.handle_input(b"250 ok\r\n250 ok\r\n354 go\r\n");
+        assert!(said(&mut dialogue).ends_with(&format!("\r\nHi\r\n.\r\n{envelope}")));
+        dialogue.handle_input(b"250 one\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+        said(&mut dialogue);
+        dialogue.handle_input(b"250 two\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+        said(&mut dialogue);
+        dialogue.handle_input(b"554 three\r\n");
+        assert!(matches!(dialogue.poll_answer(), Some((Dialogue::GREETING, Answer::Reply(Ok(_))))));
+        for (n, ticket) in tickets.into_iter().enumerate() {
+            let Some((own, Answer::Sent(report))) = dialogue.poll_answer() else { panic!("message {n}") };
+            assert_eq!((own, report.sent()), (ticket, n < 2));
+        }
+    }
+
+    #[test]
+    fn a_verb_waits_for_the_messages_before_it() {
+        let mut dialogue = dialogue(Options::default());
+        dialogue.send_message(&Message::from_bytes(TOKEN), &Options::default(), &local()).unwrap();
+        dialogue.command(Command::Noop(None));
+        dialogue.handle_input(b"220 s\r\n");
+        said(&mut dialogue);
+        dialogue.handle_input(b"250-s\r\n250 PIPELINING\r\n");
+        assert!(said(&mut dialogue).ends_with("DATA\r\n"));
+        dialogue.handle_input(b"250 ok\r\n250 ok\r\n354 go\r\n");
+        assert!(said(&mut dialogue).ends_with("\r\n.\r\n"));
+        dialogue.handle_input(b"250 done\r\n");
+        assert_eq!(said(&mut dialogue), "NOOP\r\n");
+    }
+
+    #[test]
+    fn credentials_that_cannot_be_used_send_nothing() {
+        let mut options = Options::default();
+        options.set("username", "u").unwrap();
+        options.set("password", "hunter2").unwrap();
+        let mut dialogue = dialogue(options);
+        dialogue.send_message(&Message::from_bytes(TOKEN), &Options::default(), &local()).unwrap();
+        dialogue.handle_input(b"220 s\r\n");
+        said(&mut dialogue);
+        dialogue.handle_input(b"250-s\r\n250 AUTH PLAIN\r\n");
+        assert_eq!(said(&mut dialogue), "");
+        dialogue.poll_answer();
+        let Some((_, Answer::Sent(report))) = dialogue.poll_answer() else { panic!("no report") };
+        let error = report.error.unwrap();
+        assert_eq!((error.kind(), error.step()), (Kind::Login, Step::Auth));
+        assert!(!error.to_string().contains("hunter2"));
+    }
+}
