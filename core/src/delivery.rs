@@ -298,7 +298,13 @@ impl Delivery {
                         return;
                     }
                     let (decided, redial) = (*decided, *redial);
+                    let fault = link.engine().fault().cloned();
                     self.note_security();
+                    if let Some(fault) = fault.filter(|_| {
+                        !decided && self.report.attempts.last().is_some_and(|a| a.error.is_none())
+                    }) {
+                        self.left(fault);
+                    }
                     self.connection_over(decided, redial);
                 }
             }

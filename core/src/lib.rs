@@ -32,6 +32,7 @@ pub mod sasl;
 pub mod secret;
 pub mod server;
 pub mod tls;
+pub mod transcript;
 pub mod wire;
 
 #[cfg(feature = "net")]

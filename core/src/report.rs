@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 
 use crate::error::{Error, Step};
-use crate::options::TlsAnswer;
 use crate::reply::Reply;
-use crate::tls::TlsFacts;
+use crate::tls::{TlsAnswer, TlsFacts};
 
 /// What became of a message for one recipient. Exactly one of these holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

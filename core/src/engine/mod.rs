@@ -68,7 +68,7 @@ use crate::reply::{Reply, ReplyParser};
 
 pub use self::request::{Config, Event, Id, Protocol, Timeouts, Transaction};
 pub(crate) use self::transaction::unbegun;
-pub use self::transcript::{Direction, Listener};
+pub use crate::transcript::{Direction, Listener};
 
 /// One connection's SMTP. See the [module](self).
 pub struct Engine {

@@ -13,26 +13,18 @@ use std::time::Duration;
 
 use crate::cancel::Cancel;
 use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
-use crate::engine::Direction;
 use crate::secret::Secret;
 use crate::tls::{Secure, TlsVersion};
+use crate::transcript::Direction;
 
 pub use self::names::names;
+pub use crate::tls::TlsAnswer;
 
 /// Is given every line of the dialogue, secrets masked. May be called from the thread that sends.
 pub type TranscriptFn = Arc<dyn Fn(Direction, &str) + Send + Sync>;
 
 /// Is asked with a code and a diagnostic when TLS cannot be set up.
 pub type TlsPolicyFn = Arc<dyn Fn(u16, &str) -> TlsAnswer + Send + Sync>;
-
-/// What to do when TLS cannot be set up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsAnswer {
-    /// Close the connection; the next server is tried.
-    Secure,
-    /// Go on in plain text.
-    Insecure,
-}
 
 /// Who decides when TLS cannot be set up.
 #[derive(Clone, Default)]

@@ -18,6 +18,15 @@ pub enum TlsVersion {
     Tls13,
 }
 
+/// What to do when TLS cannot be set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsAnswer {
+    /// Close the connection; the next server is tried.
+    Secure,
+    /// Go on in plain text.
+    Insecure,
+}
+
 /// What becomes of a certificate that does not verify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verify {

@@ -42,7 +42,7 @@ pub use config::{TlsConfig, TlsSettings};
 pub use facts::{TlsFacts, VerifyFault};
 #[cfg(feature = "net")]
 pub use fingerprint::Fingerprint;
-pub use layer::{Layer, ReadState, Secure, TlsVersion, Verify};
+pub use layer::{Layer, ReadState, Secure, TlsAnswer, TlsVersion, Verify};
 #[cfg(feature = "net")]
 pub use stream::TlsStream;
 
