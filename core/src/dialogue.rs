@@ -199,15 +199,18 @@ impl Dialogue {
     }
 
     /// A message, with the envelope that `options` or its header section give. Answered by [`Answer::Sent`].
+    /// What `options` say of servers, time-outs and the dialogue was settled when the session was opened.
     ///
     /// # Errors
-    /// [`Kind::Usage`] and [`Kind::Source`]: nothing was said.
+    /// [`Kind::Usage`] and [`Kind::Source`]: nothing was said. Usage too where `options` want TLS or a login
+    /// that the session was not opened with and does not have.
     pub fn send_message(
         &mut self,
         message: &Message,
         options: &Options,
         local: &Local,
     ) -> Result<Ticket, Error> {
+        self.check_security(options)?;
         let envelope = Envelope::derive(message, options, local)?;
         let content = message.prepare(&envelope.edits)?;
         Ok(self.ask(Ask::Send(Box::new(Transaction {
@@ -290,6 +293,23 @@ impl Dialogue {
     /// Whether the connection is to be closed.
     pub fn is_closed(&mut self) -> bool {
         !self.redial && self.link.is_closed()
+    }
+
+    /// Security that is asked for too late is an error, not a silence.
+    fn check_security(&self, options: &Options) -> Result<(), Error> {
+        let own = &self.options;
+        if options.tlsrequired && !own.tlsrequired && !self.link.engine().is_encrypted() {
+            let text = "option `tlsrequired`: the session was opened without it and is not under TLS: open it with \
+                        `tlsrequired`, or say STARTTLS first";
+            return Err(Error::usage(text));
+        }
+        let login = |o: &Options| o.username.is_some() || o.password.is_some() || o.oauthtoken.is_some();
+        if login(options) && !login(own) && !self.logged_in {
+            let text = "options `username`, `password`, `oauthtoken`: the session was opened without a login: open \
+                        it with one, or authenticate first";
+            return Err(Error::usage(text));
+        }
+        Ok(())
     }
 
     fn ask(&mut self, ask: Ask) -> Ticket {
@@ -604,6 +624,20 @@ mod tests {
         assert!(said(&mut dialogue).ends_with("\r\n.\r\n"));
         dialogue.handle_input(b"250 done\r\n");
         assert_eq!(said(&mut dialogue), "NOOP\r\n");
+    }
+
+    #[test]
+    fn security_that_is_asked_for_too_late_is_an_error() {
+        for (name, value) in [("tlsrequired", "1"), ("username", "u"), ("password", "p"), ("oauthtoken", "t")]
+        {
+            let mut options = Options::default();
+            options.set(name, value).unwrap();
+            let error = dialogue(Options::default())
+                .send_message(&Message::from_bytes(TOKEN), &options, &local())
+                .unwrap_err();
+            assert_eq!(error.kind(), Kind::Usage);
+            assert!(error.text().contains(name), "{error}");
+        }
     }
 
     #[test]
