@@ -208,7 +208,13 @@ impl Engine {
         active.data_reply = Some(reply.clone());
         if refused {
             active.stage = Stage::Over;
-            self.rset_due |= !active.mail_refused();
+            let (by_verbs, begun) = (active.by_verbs, !active.mail_refused());
+            if by_verbs {
+                // Still the caller's to end; a message behind it begins with RSET.
+                self.verbs = Some(Verbs::default());
+            } else {
+                self.rset_due |= begun;
+            }
             self.conclude(id);
         } else if code != 354 {
             let error = self.nonsense(Step::Data, "DATA was answered with neither 354 nor a refusal", &reply);

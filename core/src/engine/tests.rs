@@ -409,6 +409,11 @@ fn data_by_verb_that_is_refused_has_the_reply() {
     assert_eq!(play.client(), "DATA\r\n");
     play.server("503 5.5.1 MAIL first\r\n");
     assert_eq!(play.sent().reply.map(|r| r.code()), Some(503));
+    play.engine.command(Command::Noop(None));
+    assert_eq!(play.client(), "NOOP\r\n", "verbs are the caller's, and nothing is put between them");
+    play.server("250 ok\r\n");
+    play.engine.send(transaction(&["b@s"], false));
+    assert_eq!(play.client(), "RSET\r\n");
 }
 
 #[test]
