@@ -1,6 +1,6 @@
 //! The engine against servers that answer plausibly, and then do not.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::cell::RefCell;
 use std::collections::HashMap;

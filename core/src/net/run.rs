@@ -73,7 +73,10 @@ fn wait_for_room<C: Conversation>(
     buffer: &mut [u8],
     clock: &mut Clock,
 ) {
-    let Some(left) = clock.left(conversation) else { return };
+    let Some(left) = clock.left(conversation) else {
+        // Only a farewell is left to write, and nobody takes it.
+        return conversation.handle_error(Error::new(Kind::Closed, Step::Quit, "the server reads no more"));
+    };
     match stream.wait(true, true, limits.slice(left)) {
         Ok(ready) if ready.read => match stream.try_recv(buffer) {
             Ok(None) => {}
