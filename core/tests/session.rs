@@ -117,6 +117,34 @@ fn many_messages_on_one_session_and_one_message_many_times() {
 }
 
 #[test]
+fn a_batch_is_reported_message_by_message() {
+    let mut rejecting = SinkOptions::default();
+    rejecting.reject("bad*=550 5.1.1 no such user").unwrap();
+    for pipelining in [true, false] {
+        let sink = sink(SinkOptions { pipelining, ..rejecting.clone() });
+        let mut session = open(&sink);
+        let messages = (0..100).map(|n| {
+            let to = if n % 10 == 3 { "bad@s.example" } else { "b@s.example" };
+            let to = if n == 50 { "no address" } else { to };
+            Message::from_bytes(format!("From: a@c.example\nTo: {to}\nMessage-ID: <{n}@c>\n\nnumber {n}\n"))
+        });
+        let results: Vec<_> = session.send_many(messages).collect();
+        session.close();
+        assert_eq!(results.len(), 100);
+        for (n, result) in results.iter().enumerate() {
+            match result {
+                Ok(report) => assert_eq!(report.sent(), n % 10 != 3, "{n}"),
+                Err(failed) => assert!(n == 50 && failed.error.kind() == Kind::Usage, "{n}: {failed}"),
+            }
+        }
+        let stored = sink.messages();
+        assert_eq!(stored.len(), 89);
+        assert!(stored.windows(2).all(|two| two[0].number < two[1].number));
+        assert!(String::from_utf8_lossy(&stored[88].content).ends_with("number 99\r\n"));
+    }
+}
+
+#[test]
 fn an_adopted_socket() {
     let sink = sink(SinkOptions::default());
     let stream = TcpStream::connect(("127.0.0.1", sink.port())).unwrap();

@@ -1,5 +1,6 @@
 //! One open connection, driven verb by verb or message by message.
 
+use std::collections::VecDeque;
 use std::io::BufRead;
 
 use socket2::Socket;
@@ -31,7 +32,12 @@ pub struct Session {
     stream: Option<Stream>,
     dialogue: Dialogue,
     buffer: Vec<u8>,
+    /// Answers that came before they were waited for.
+    early: VecDeque<(Ticket, Answer)>,
 }
+
+/// Messages of a batch that are on their way at once: enough to fill a round trip, few enough to hold.
+const WINDOW: usize = 32;
 
 impl Session {
     /// Connects to `host`, which may also be a URL as in option `servers`, and reads the greeting.
@@ -76,7 +82,8 @@ impl Session {
         let host = local().host;
         let dialogue =
             Dialogue::new(server, with_debug(options), Some(library), ends(&stream), &host, dialled)?;
-        let mut session = Self { stream: Some(stream), dialogue, buffer: vec![0; READ] };
+        let mut session =
+            Self { stream: Some(stream), dialogue, buffer: vec![0; READ], early: VecDeque::new() };
         session.reply(Dialogue::GREETING, limits)?;
         Ok(session)
     }
@@ -257,11 +264,19 @@ impl Session {
     pub fn send_message(&mut self, message: &Message, options: &Options) -> Result<Report, SendError> {
         let limits = limits(options);
         let ticket = self.dialogue.send_message(message, options, &local())?;
-        let report = self.sent(ticket, &limits);
-        match &report.error {
-            None => Ok(report),
-            Some(error) => Err(SendError { error: error.clone(), report: Box::new(report) }),
-        }
+        judged(self.sent(ticket, &limits))
+    }
+
+    /// Sends many messages with the session's options, and yields what became of each, in order. Where the server
+    /// offers PIPELINING, the end of one message and the envelope of the next go out together (RFC 2920
+    /// section 3.1): one round trip a message. Up to 32 messages are taken ahead of their reports; those that were
+    /// taken are sent even if the iterator is dropped before.
+    pub fn send_many<I>(&mut self, messages: I) -> SendMany<'_, I::IntoIter>
+    where
+        I: IntoIterator<Item = Message>,
+    {
+        self.early.clear();
+        SendMany { session: self, messages: messages.into_iter().fuse(), taken: VecDeque::new() }
     }
 
     /// Sends content to `to`, `cc` and `bcc`: plain text, or a finished message, told apart by its own header
@@ -352,13 +367,14 @@ impl Session {
     /// Runs until the answer is there.
     fn wait(&mut self, ticket: Ticket, limits: &Limits) -> Option<Answer> {
         loop {
-            while let Some((other, answer)) = self.dialogue.poll_answer() {
-                if other == ticket {
-                    if self.dialogue.is_closed() {
-                        self.stream = None;
-                    }
-                    return Some(answer);
+            while let Some(answer) = self.dialogue.poll_answer() {
+                self.early.push_back(answer);
+            }
+            if let Some(index) = self.early.iter().position(|(own, _)| *own == ticket) {
+                if self.dialogue.is_closed() {
+                    self.stream = None;
                 }
+                return self.early.remove(index).map(|(_, answer)| answer);
             }
             if self.dialogue.wants_redial() {
                 self.redial(limits);
@@ -389,6 +405,39 @@ impl Session {
         let fault = self.dialogue.engine().fault().cloned();
         let fault = fault.unwrap_or_else(|| Error::new(Kind::Closed, Step::Command, "the session is closed"));
         fault.with_server(self.dialogue.server().target.to_string())
+    }
+}
+
+/// What became of the messages of a batch. See [`Session::send_many`].
+pub struct SendMany<'a, I: Iterator<Item = Message>> {
+    session: &'a mut Session,
+    messages: std::iter::Fuse<I>,
+    /// Messages that were asked for, or could not be, and are not reported yet.
+    taken: VecDeque<Result<Ticket, Error>>,
+}
+
+impl<I: Iterator<Item = Message>> Iterator for SendMany<'_, I> {
+    type Item = Result<Report, SendError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let options = self.session.dialogue.options().clone();
+        while self.taken.len() < WINDOW
+            && let Some(message) = self.messages.next()
+        {
+            self.taken.push_back(self.session.dialogue.send_message(&message, &options, &local()));
+        }
+        let limits = limits(&options);
+        Some(match self.taken.pop_front()? {
+            Ok(ticket) => judged(self.session.sent(ticket, &limits)),
+            Err(error) => Err(error.into()),
+        })
+    }
+}
+
+fn judged(report: Report) -> Result<Report, SendError> {
+    match &report.error {
+        None => Ok(report),
+        Some(error) => Err(SendError { error: error.clone(), report: Box::new(report) }),
     }
 }
 
