@@ -203,7 +203,11 @@ fn edits(
     if let Some(originator) = originator
         && !fields.has(&sender)?
     {
-        let authors = list(&format!("field `{from}`"), from_text)?;
+        let authors = match list(&format!("field `{from}`"), from_text) {
+            // What a finished message says of itself is not touched, and not judged.
+            Err(_) if fields.message.is_finished() && fields.given(&from).is_empty() => Vec::new(),
+            authors => authors?,
+        };
         if !matches!(authors.as_slice(), [one] if one.addr_spec() == originator.addr_spec()) {
             add.push((sender, originator.addr_spec().to_owned()));
         }
