@@ -218,15 +218,9 @@ fn edits(
     }
     let id = fields.name("Message-ID");
     if !fields.has(&id)? {
-        let domain = match originator {
-            Some(address) => address.domain().to_owned(),
-            None => parse_list(from_text)
-                .ok()
-                .and_then(|list| Some(list.first()?.domain().to_owned()))
-                .unwrap_or_default(),
-        };
-        let domain = if domain.is_empty() { &local.host } else { &domain };
-        add.push((id, identity::message_id(domain)?));
+        let authors = parse_list(from_text).unwrap_or_default();
+        let domain = originator.or(authors.first()).and_then(ascii_domain);
+        add.push((id, identity::message_id(domain.as_ref().unwrap_or(&local.host))?));
     }
     let mut addressed = false;
     for name in ["To", "Cc", "Resent-To", "Resent-Cc"] {
@@ -257,6 +251,16 @@ fn wire_form(address: &Address, what: &str) -> Result<String, Error> {
         return Ok(address.addr_spec().to_owned());
     }
     address.to_ascii().map_err(|error| Error::usage(format!("{what}: {:?}: {error}", address.addr_spec())))
+}
+
+/// The domain, where there is one, in A-labels.
+fn ascii_domain(address: &Address) -> Option<String> {
+    let domain = address.domain();
+    if domain.is_ascii() {
+        return Some(domain.to_owned()).filter(|domain| !domain.is_empty());
+    }
+    let ascii = parse_mailbox(&format!("x@{domain}")).ok()?.to_ascii().ok()?;
+    ascii.strip_prefix("x@").map(str::to_owned)
 }
 
 fn contains(names: &[String], name: &str) -> bool {
