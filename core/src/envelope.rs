@@ -157,12 +157,7 @@ fn recipients(fields: &Fields<'_>, options: &Options) -> Result<Vec<Rcpt>, Error
     let mut seen = std::collections::HashSet::with_capacity(addresses.len());
     for address in &addresses {
         let path = wire_form(address, "a recipient")?;
-        // The domain is case-insensitive, the local part is the server's to compare.
-        let key = match path.rsplit_once('@') {
-            Some((local, domain)) => format!("{local}@{}", domain.to_ascii_lowercase()),
-            None => path.to_ascii_lowercase(),
-        };
-        if seen.insert(key) {
+        if seen.insert(key(&path)) {
             recipients.push(Rcpt { path: ForwardPath::new(&path)?, parameters: parameters.clone() });
         }
     }
@@ -208,8 +203,10 @@ fn edits(
             Err(_) if fields.message.is_finished() && fields.given(&from).is_empty() => Vec::new(),
             authors => authors?,
         };
-        if !matches!(authors.as_slice(), [one] if one.addr_spec() == originator.addr_spec()) {
-            add.push((sender, originator.addr_spec().to_owned()));
+        let own = wire_form(originator, "the originator")?;
+        let is_own = |author| wire_form(author, "the author").is_ok_and(|author| key(&author) == key(&own));
+        if !matches!(authors.as_slice(), [one] if is_own(one)) {
+            add.push((sender, own));
         }
     }
     let date = fields.name("Date");
@@ -261,6 +258,14 @@ fn ascii_domain(address: &Address) -> Option<String> {
     }
     let ascii = parse_mailbox(&format!("x@{domain}")).ok()?.to_ascii().ok()?;
     ascii.strip_prefix("x@").map(str::to_owned)
+}
+
+/// The same for the same mailbox: the domain is case-insensitive, the local part is the server's to compare.
+fn key(path: &str) -> String {
+    match path.rsplit_once('@') {
+        Some((local, domain)) => format!("{local}@{}", domain.to_ascii_lowercase()),
+        None => path.to_ascii_lowercase(),
+    }
 }
 
 fn contains(names: &[String], name: &str) -> bool {
