@@ -230,15 +230,28 @@ fn edits(
 }
 
 fn one_mailbox(what: &str, text: &str) -> Result<Address, Error> {
-    parse_mailbox(text).map_err(|error| {
+    let address = parse_mailbox(text).map_err(|error| {
         let several = parse_list(text).is_ok_and(|list| list.len() > 1);
         let way_out = if several { ": it must be one mailbox; name it with option `originator`" } else { "" };
         Error::usage(format!("{what}: {text:?}: {error}{way_out}"))
-    })
+    })?;
+    check_readable(what, &address)?;
+    Ok(address)
 }
 
 fn list(what: &str, text: &str) -> Result<Vec<Address>, Error> {
-    parse_list(text).map_err(|error| Error::usage(format!("{what}: {text:?}: {error}")))
+    let addresses = parse_list(text).map_err(|error| Error::usage(format!("{what}: {text:?}: {error}")))?;
+    addresses.iter().try_for_each(|address| check_readable(what, address))?;
+    Ok(addresses)
+}
+
+/// Octets that are no UTF-8 were read as U+FFFD: in an address it would be somebody else's.
+fn check_readable(what: &str, address: &Address) -> Result<(), Error> {
+    if address.addr_spec().contains(char::REPLACEMENT_CHARACTER) {
+        let spec = address.addr_spec();
+        return Err(Error::usage(format!("{what}: {spec:?} was not given in UTF-8, so it cannot be known")));
+    }
+    Ok(())
 }
 
 /// The address for the command line: the domain as A-labels where the local part is ASCII, so that only
