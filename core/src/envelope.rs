@@ -32,8 +32,8 @@ pub struct Envelope {
 const BLIND: [&str; 4] = ["Bcc", "Dcc", "Resent-Bcc", "Resent-Dcc"];
 
 /// Fields of which a message has one (RFC 5322 section 3.6): `header` replaces the token's.
-const SINGLE: [&str; 9] =
-    ["From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To"];
+const SINGLE: [&str; 10] =
+    ["From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "References"];
 
 /// Fields that belong to the token's own form.
 const FORBIDDEN: [&str; 4] = ["Content-Type", "Content-Transfer-Encoding", "Content-MD5", "MIME-Version"];
