@@ -110,7 +110,6 @@ impl<'a> Fields<'a> {
         if values.is_empty() {
             values = self.message.header(&name)?;
         }
-        values.retain(|value| !value.trim().is_empty());
         Ok((!values.is_empty()).then(|| values.join(", ")))
     }
 
