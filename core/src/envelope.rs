@@ -47,14 +47,18 @@ impl Envelope {
     pub fn derive(message: &Message, options: &Options, local: &Local) -> Result<Self, Error> {
         let fields = Fields::new(message, options)?;
         let login = format!("{}@{}", local.user, local.host);
-        let from_text = match fields.find("From")? {
-            Some(text) => text,
-            None => options.originator.clone().filter(|text| !text.trim().is_empty()).unwrap_or(login),
+        let from = fields.name("From");
+        let (who, from_text) = match fields.find("From")? {
+            Some(text) => (format!("field `{from}`"), text),
+            None => {
+                let given = options.originator.clone().filter(|text| !text.trim().is_empty());
+                (format!("the login name, as there is no {from}"), given.unwrap_or(login))
+            }
         };
         let originator = match &options.originator {
             Some(text) if text.trim().is_empty() => None,
             Some(text) => Some(one_mailbox("option `originator`", text)?),
-            None => Some(one_mailbox(&fields.name("From"), &from_text)?),
+            None => Some(one_mailbox(&who, &from_text)?),
         };
         let recipients = recipients(&fields, options)?;
         let edits = edits(&fields, options, local, &from_text, originator.as_ref())?;
@@ -231,7 +235,11 @@ fn edits(
 fn one_mailbox(what: &str, text: &str) -> Result<Address, Error> {
     let address = parse_mailbox(text).map_err(|error| {
         let several = parse_list(text).is_ok_and(|list| list.len() > 1);
-        let way_out = if several { ": it must be one mailbox; name it with option `originator`" } else { "" };
+        let way_out = match (several, what.contains("option")) {
+            (true, _) => ": it must be one mailbox; name it with option `originator`",
+            (false, true) => "",
+            (false, false) => "; name another with option `originator`",
+        };
         Error::usage(format!("{what}: {text:?}: {error}{way_out}"))
     })?;
     check_readable(what, &address)?;
