@@ -7,6 +7,7 @@ find "$corpus" -name '*.eml' -exec rm {} +
 python3 by_hand.py "$corpus"
 python3 python_email.py "$corpus"
 python3 debian_data.py "$corpus" "$1"
+# shellcheck disable=SC2016 # $0 is for the inner shell
 # Programs put the machine's name into their messages: let it have none that matters.
 unshare --uts sh -ec '
     hostname host.example
