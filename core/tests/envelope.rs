@@ -439,6 +439,9 @@ fn addresses_beyond_ascii() {
         let envelope = derive(&format!("From: {address}\nTo: {address}\n\n"), &[]).unwrap();
         assert_eq!((reverse(&envelope), &*forward(&envelope)), (wire, &[wire][..]), "{address}");
     }
+    // The header section too, as long as nothing asks for SMTPUTF8.
+    let text = leaves("Subject: x\n\n", &["originator Ann <ann@b\u{fc}cher.example>", "recipients x@x"]);
+    assert!(text.starts_with("From: Ann <ann@xn--bcher-kva.example>\r\n"), "{text}");
     usage(
         derive(WHOLE, &[&format!("recipients a@{}.example", "\u{fc}".repeat(60))]),
         &["recipient"],
