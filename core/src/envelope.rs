@@ -32,8 +32,8 @@ pub struct Envelope {
 const BLIND: [&str; 4] = ["Bcc", "Dcc", "Resent-Bcc", "Resent-Dcc"];
 
 /// Fields of which a message has one (RFC 5322 section 3.6): `header` replaces the token's.
-const SINGLE: [&str; 9] =
-    ["From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To"];
+const SINGLE: [&str; 10] =
+    ["From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "References"];
 
 /// Fields that belong to the token's own form.
 const FORBIDDEN: [&str; 4] = ["Content-Type", "Content-Transfer-Encoding", "Content-MD5", "MIME-Version"];
@@ -47,14 +47,18 @@ impl Envelope {
     pub fn derive(message: &Message, options: &Options, local: &Local) -> Result<Self, Error> {
         let fields = Fields::new(message, options)?;
         let login = format!("{}@{}", local.user, local.host);
-        let from_text = match fields.find("From")? {
-            Some(text) => text,
-            None => options.originator.clone().filter(|text| !text.trim().is_empty()).unwrap_or(login),
+        let from = fields.name("From");
+        let (who, from_text) = match fields.find("From")? {
+            Some(text) => (format!("field `{from}`"), text),
+            None => {
+                let given = options.originator.clone().filter(|text| !text.trim().is_empty());
+                (format!("the login name, as there is no {from}"), given.unwrap_or(login))
+            }
         };
         let originator = match &options.originator {
             Some(text) if text.trim().is_empty() => None,
             Some(text) => Some(one_mailbox("option `originator`", text)?),
-            None => Some(one_mailbox(&fields.name("From"), &from_text)?),
+            None => Some(one_mailbox(&who, &from_text)?),
         };
         let recipients = recipients(&fields, options)?;
         let edits = edits(&fields, options, local, &from_text, originator.as_ref())?;
@@ -110,7 +114,6 @@ impl<'a> Fields<'a> {
         if values.is_empty() {
             values = self.message.header(&name)?;
         }
-        values.retain(|value| !value.trim().is_empty());
         Ok((!values.is_empty()).then(|| values.join(", ")))
     }
 
@@ -157,12 +160,7 @@ fn recipients(fields: &Fields<'_>, options: &Options) -> Result<Vec<Rcpt>, Error
     let mut seen = std::collections::HashSet::with_capacity(addresses.len());
     for address in &addresses {
         let path = wire_form(address, "a recipient")?;
-        // The domain is case-insensitive, the local part is the server's to compare.
-        let key = match path.rsplit_once('@') {
-            Some((local, domain)) => format!("{local}@{}", domain.to_ascii_lowercase()),
-            None => path.to_ascii_lowercase(),
-        };
-        if seen.insert(key) {
+        if seen.insert(key(&path)) {
             recipients.push(Rcpt { path: ForwardPath::new(&path)?, parameters: parameters.clone() });
         }
     }
@@ -203,9 +201,15 @@ fn edits(
     if let Some(originator) = originator
         && !fields.has(&sender)?
     {
-        let authors = list(&format!("field `{from}`"), from_text)?;
-        if !matches!(authors.as_slice(), [one] if one.addr_spec() == originator.addr_spec()) {
-            add.push((sender, originator.addr_spec().to_owned()));
+        let authors = match list(&format!("field `{from}`"), from_text) {
+            // What a finished message says of itself is not touched, and not judged.
+            Err(_) if fields.message.is_finished() && fields.given(&from).is_empty() => Vec::new(),
+            authors => authors?,
+        };
+        let own = wire_form(originator, "the originator")?;
+        let is_own = |author| wire_form(author, "the author").is_ok_and(|author| key(&author) == key(&own));
+        if !matches!(authors.as_slice(), [one] if is_own(one)) {
+            add.push((sender, own));
         }
     }
     let date = fields.name("Date");
@@ -214,15 +218,9 @@ fn edits(
     }
     let id = fields.name("Message-ID");
     if !fields.has(&id)? {
-        let domain = match originator {
-            Some(address) => address.domain().to_owned(),
-            None => parse_list(from_text)
-                .ok()
-                .and_then(|list| Some(list.first()?.domain().to_owned()))
-                .unwrap_or_default(),
-        };
-        let domain = if domain.is_empty() { &local.host } else { &domain };
-        add.push((id, identity::message_id(domain)?));
+        let authors = parse_list(from_text).unwrap_or_default();
+        let domain = originator.or(authors.first()).and_then(ascii_domain);
+        add.push((id, identity::message_id(domain.as_ref().unwrap_or(&local.host))?));
     }
     let mut addressed = false;
     for name in ["To", "Cc", "Resent-To", "Resent-Cc"] {
@@ -235,15 +233,32 @@ fn edits(
 }
 
 fn one_mailbox(what: &str, text: &str) -> Result<Address, Error> {
-    parse_mailbox(text).map_err(|error| {
+    let address = parse_mailbox(text).map_err(|error| {
         let several = parse_list(text).is_ok_and(|list| list.len() > 1);
-        let way_out = if several { ": it must be one mailbox; name it with option `originator`" } else { "" };
+        let way_out = match (several, what.contains("option")) {
+            (true, _) => ": it must be one mailbox; name it with option `originator`",
+            (false, true) => "",
+            (false, false) => "; name another with option `originator`",
+        };
         Error::usage(format!("{what}: {text:?}: {error}{way_out}"))
-    })
+    })?;
+    check_readable(what, &address)?;
+    Ok(address)
 }
 
 fn list(what: &str, text: &str) -> Result<Vec<Address>, Error> {
-    parse_list(text).map_err(|error| Error::usage(format!("{what}: {text:?}: {error}")))
+    let addresses = parse_list(text).map_err(|error| Error::usage(format!("{what}: {text:?}: {error}")))?;
+    addresses.iter().try_for_each(|address| check_readable(what, address))?;
+    Ok(addresses)
+}
+
+/// Octets that are no UTF-8 were read as U+FFFD: in an address it would be somebody else's.
+fn check_readable(what: &str, address: &Address) -> Result<(), Error> {
+    if address.addr_spec().contains(char::REPLACEMENT_CHARACTER) {
+        let spec = address.addr_spec();
+        return Err(Error::usage(format!("{what}: {spec:?} was not given in UTF-8, so it cannot be known")));
+    }
+    Ok(())
 }
 
 /// The address for the command line: the domain as A-labels where the local part is ASCII, so that only
@@ -253,6 +268,24 @@ fn wire_form(address: &Address, what: &str) -> Result<String, Error> {
         return Ok(address.addr_spec().to_owned());
     }
     address.to_ascii().map_err(|error| Error::usage(format!("{what}: {:?}: {error}", address.addr_spec())))
+}
+
+/// The domain, where there is one, in A-labels.
+fn ascii_domain(address: &Address) -> Option<String> {
+    let domain = address.domain();
+    if domain.is_ascii() {
+        return Some(domain.to_owned()).filter(|domain| !domain.is_empty());
+    }
+    let ascii = parse_mailbox(&format!("x@{domain}")).ok()?.to_ascii().ok()?;
+    ascii.strip_prefix("x@").map(str::to_owned)
+}
+
+/// The same for the same mailbox: the domain is case-insensitive, the local part is the server's to compare.
+fn key(path: &str) -> String {
+    match path.rsplit_once('@') {
+        Some((local, domain)) => format!("{local}@{}", domain.to_ascii_lowercase()),
+        None => path.to_ascii_lowercase(),
+    }
 }
 
 fn contains(names: &[String], name: &str) -> bool {

@@ -254,11 +254,14 @@ impl Ready {
             chain.push_back(Box::new(Slice::new(Arc::clone(blob), head.end..blob.bytes().len())));
             return Ok(Box::new(Chain(chain)));
         }
-        let mut promise = self.promise.clone();
-        promise.seven_bit = !transfer.eight_bit && self.tail.is_none();
-        let input = Checked::new(self.source.open()?, promise);
+        let input = Checked::new(self.source.open()?, self.promise.clone());
         let edit = Edit { front, ..self.edit.clone() };
-        Ok(Box::new(Edited::new(Box::new(input), edit)))
+        let edited = Box::new(Edited::new(Box::new(input), edit));
+        if transfer.eight_bit || self.tail.is_some() {
+            return Ok(edited);
+        }
+        // Looked at behind the edit: what is stripped does not count.
+        Ok(Box::new(Checked::new(edited, Promise { name: NAME, seven_bit: true, ..Promise::default() })))
     }
 
     /// As [`open`](Self::open), with CRLF line ends.

@@ -6,6 +6,7 @@ use email_encoding::headers::rfc2047;
 use email_encoding::headers::writer::EmailWriter;
 
 use super::parameters;
+use crate::address::parse_mailbox;
 use crate::error::Error;
 
 /// The longest line that is allowed, without CRLF (RFC 5322 2.1.1).
@@ -160,7 +161,7 @@ fn addresses(value: &str, utf8: bool, w: &mut EmailWriter<'_>) -> fmt::Result {
                 let end = comment(bytes, at);
                 // Within a display name that is encoded the comment is a part of it.
                 if !utf8 && !part(at, end).is_ascii() && part(start, at).is_ascii() {
-                    spaced(part(start, at), w)?;
+                    bare(part(start, at), utf8, w)?;
                     commented(part(at, end), w)?;
                     start = end;
                 }
@@ -169,7 +170,10 @@ fn addresses(value: &str, utf8: bool, w: &mut EmailWriter<'_>) -> fmt::Result {
             b'<' => {
                 phrase(part(start, at), utf8, start > 0, w)?;
                 let end = quoted(bytes, at, b'>');
-                word(part(at, end), w)?;
+                match a_labels(part(at, end), utf8) {
+                    Some(spec) => word(&format!("<{spec}>"), w)?,
+                    None => word(part(at, end), w)?,
+                }
                 (start, at) = (end, end);
             }
             b':' => {
@@ -179,7 +183,7 @@ fn addresses(value: &str, utf8: bool, w: &mut EmailWriter<'_>) -> fmt::Result {
                 start = at;
             }
             b',' | b';' => {
-                spaced(part(start, at), w)?;
+                bare(part(start, at), utf8, w)?;
                 w.write_char(char::from(octet))?;
                 at += 1;
                 start = at;
@@ -187,7 +191,25 @@ fn addresses(value: &str, utf8: bool, w: &mut EmailWriter<'_>) -> fmt::Result {
             _ => at += 1,
         }
     }
-    spaced(part(start, bytes.len()), w)
+    bare(part(start, bytes.len()), utf8, w)
+}
+
+/// A mailbox without angle brackets, or what is left of one.
+fn bare(text: &str, utf8: bool, w: &mut EmailWriter<'_>) -> fmt::Result {
+    let mailbox = text.trim_matches([' ', '\t']);
+    match a_labels(mailbox, utf8) {
+        // With it a comment would go.
+        Some(spec) if !mailbox.contains('(') => spaced(&text.replacen(mailbox, &spec, 1), w),
+        _ => spaced(text, w),
+    }
+}
+
+/// The addr-spec for a reader without SMTPUTF8, where it has one and is not ASCII yet (RFC 5890).
+fn a_labels(mailbox: &str, utf8: bool) -> Option<String> {
+    if utf8 || mailbox.is_ascii() {
+        return None;
+    }
+    parse_mailbox(mailbox).ok()?.to_ascii().ok()
 }
 
 /// Behind the `close` of what opens at `at`; quoted pairs, and within angle brackets quoted strings, are passed over.
@@ -349,6 +371,21 @@ mod tests {
             format!("From: x@y.z,\r\n {quoted} <a@b.c>\r\n")
         );
         assert_eq!(write("From", &"x@y.z, ".repeat(400)).split("\r\n").map(str::len).max(), Some(77));
+    }
+
+    #[test]
+    fn domains_are_a_labels_without_utf8() {
+        let (u, a) = ("j@b\u{fc}cher.example", "j@xn--bcher-kva.example");
+        for text in ["X", "X, y@z", "<X>", "B <X>, <X>", "\"B, C\" <X>", "T: X, C <X>;", "X (c), y@z", "X,"] {
+            let name = if text.contains("(c)") { u } else { a };
+            assert_eq!(write("To", &text.replace('X', u)), format!("To: {}\r\n", text.replace('X', name)));
+            assert_eq!(
+                field("To", &text.replace('X', u), true).unwrap(),
+                format!("To: {}\r\n", text.replace('X', u))
+            );
+        }
+        assert_eq!(write("To", "j\u{f6}@b\u{fc}.example"), "To: j\u{f6}@b\u{fc}.example\r\n");
+        assert_eq!(write("Subject", "<j@b\u{fc}.example>"), "Subject: =?utf-8?b?PGpAYsO8LmV4YW1wbGU+?=\r\n");
     }
 
     proptest::proptest! {

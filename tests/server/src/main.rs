@@ -32,7 +32,7 @@ scripted-server sink [OPTIONS]
       --dump DIR          write each message to N.eml, its MAIL and RCPT lines to N.envelope
       --reject 'PATTERN=CODE TEXT'  refuse recipients (`*` is anything); may stand several times
       --size N            refuse messages of more octets
-      --lmtp  --chunking  --no-pipelining    what is offered
+      --lmtp  --chunking  --no-pipelining  --no-8bitmime    what is offered
       --messages N        end after so many messages
       --seconds N         end after so many seconds (3600)
       --verbose           print the dialogue
@@ -199,6 +199,7 @@ fn sink(arguments: &[OsString]) -> Result<bool, String> {
             "--lmtp" => options.lmtp = true,
             "--chunking" => options.chunking = true,
             "--no-pipelining" => options.pipelining = false,
+            "--no-8bitmime" => options.eight_bit_mime = false,
             "--verbose" => options.verbose = true,
             "--messages" => messages = Some(words.number(word)?),
             "--seconds" => limit = words.number(word)?,

@@ -35,9 +35,12 @@ fn finished_8_bit_needs_8bitmime() {
     assert_eq!(error.kind(), Kind::Unsupported);
     assert!(error.text().contains("8BITMIME"));
     // What is stripped does not count.
-    let token = Message::from_bytes("A: b\r\nBcc: gr\u{fc}n\r\n\r\n");
-    let out = token.prepare(&edits(&["Bcc"], &[])).unwrap();
-    assert_eq!(out.form(SEVEN).unwrap().body, BodyKind::SevenBit);
+    let text = "A: b\r\nBcc: gr\u{fc}n\r\n\r\n";
+    for token in [Message::from_bytes(text), Message::from_read(io::Cursor::new(text))] {
+        let mut out = token.prepare(&edits(&["Bcc"], &[])).unwrap();
+        assert_eq!(out.form(SEVEN).unwrap().body, BodyKind::SevenBit);
+        assert_eq!(read(&mut out, SEVEN), b"A: b\r\n\r\n");
+    }
 
     let token = Message::from_reader(Again(io::Cursor::new("A: b\r\n\r\ngr\u{fc}n".into())));
     let mut out = token.prepare(&Edits::default()).unwrap();

@@ -31,6 +31,8 @@ pub struct SinkOptions {
     pub chunking: bool,
     /// Offer PIPELINING (RFC 2920).
     pub pipelining: bool,
+    /// Offer 8BITMIME (RFC 6152), and SMTPUTF8, which needs it (RFC 6531 section 3.1).
+    pub eight_bit_mime: bool,
     /// Print the dialogue.
     pub verbose: bool,
 }
@@ -47,6 +49,7 @@ impl Default for SinkOptions {
             lmtp: false,
             chunking: false,
             pipelining: true,
+            eight_bit_mime: true,
             verbose: false,
         }
     }

@@ -118,7 +118,10 @@ impl Session<'_> {
         let size = options.size.map_or("SIZE".into(), |size| format!("SIZE {size}"));
         let mut lines = vec!["sink.example"];
         lines.extend(options.pipelining.then_some("PIPELINING"));
-        lines.extend(["8BITMIME", &size, "ENHANCEDSTATUSCODES", "SMTPUTF8", "DSN"]);
+        lines.extend(options.eight_bit_mime.then_some("8BITMIME"));
+        lines.extend([&size, "ENHANCEDSTATUSCODES"]);
+        lines.extend(options.eight_bit_mime.then_some("SMTPUTF8"));
+        lines.push("DSN");
         lines.extend(options.chunking.then_some(["CHUNKING", "BINARYMIME"]).into_iter().flatten());
         for (index, line) in lines.iter().enumerate() {
             let dash = if index + 1 < lines.len() { '-' } else { ' ' };

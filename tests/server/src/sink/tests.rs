@@ -35,6 +35,18 @@ fn a_message_is_kept_byte_for_byte() {
 }
 
 #[test]
+fn eight_bit_mime_can_be_left_out() {
+    for offered in [true, false] {
+        let sink = sink(|o| o.eight_bit_mime = offered);
+        let mut socket = TcpStream::connect(("127.0.0.1", sink.port())).unwrap();
+        socket.write_all(b"EHLO me\r\nQUIT\r\n").unwrap();
+        let mut heard = String::new();
+        socket.read_to_string(&mut heard).unwrap();
+        assert_eq!((heard.contains("8BITMIME"), heard.contains("SMTPUTF8")), (offered, offered), "{heard}");
+    }
+}
+
+#[test]
 fn several_messages_on_one_connection() {
     let sink = sink(|_| {});
     let one = b"MAIL FROM:<>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\r\n.\r\n";
