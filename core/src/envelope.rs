@@ -1,9 +1,12 @@
 //! Who a message is from, who it goes to, and which header fields are added or taken away for it.
 
+use std::cell::OnceCell;
+use std::fmt;
+
 use crate::address::{Address, parse_list, parse_mailbox};
 use crate::command::{ForwardPath, Mail, MailParameters, Rcpt, RcptParameters, ReversePath};
 use crate::error::Error;
-use crate::message::{Edits, Message, identity};
+use crate::message::{Edits, Header, Message, identity};
 use crate::options::Options;
 
 /// What the machine says of itself.
@@ -46,15 +49,15 @@ impl Envelope {
     /// wrong; [`Kind::Source`](crate::error::Kind::Source) where the token cannot be read.
     pub fn derive(message: &Message, options: &Options, local: &Local) -> Result<Self, Error> {
         let fields = Fields::new(message, options)?;
-        let login = format!("{}@{}", local.user, local.host);
-        let from_text = match fields.find("From")? {
-            Some(text) => text,
-            None => options.originator.clone().filter(|text| !text.trim().is_empty()).unwrap_or(login),
+        let from_text = match (fields.find(fields.names.from)?, &options.originator) {
+            (Some(text), _) => text,
+            (None, Some(text)) if !text.trim().is_empty() => text.clone(),
+            (None, _) => format!("{}@{}", local.user, local.host),
         };
         let originator = match &options.originator {
             Some(text) if text.trim().is_empty() => None,
             Some(text) => Some(one_mailbox("option `originator`", text)?),
-            None => Some(one_mailbox(&fields.name("From"), &from_text)?),
+            None => Some(one_mailbox(fields.names.from, &from_text)?),
         };
         let recipients = recipients(&fields, options)?;
         let edits = edits(&fields, options, local, &from_text, originator.as_ref())?;
@@ -74,11 +77,39 @@ impl Envelope {
     }
 }
 
+/// The fields that a delivery looks at, by their names.
+struct Names {
+    from: &'static str,
+    sender: &'static str,
+    date: &'static str,
+    message_id: &'static str,
+    /// To, Cc, Dcc, Bcc.
+    recipients: [&'static str; 4],
+}
+
+const ORIGINAL: Names = Names {
+    from: "From",
+    sender: "Sender",
+    date: "Date",
+    message_id: "Message-ID",
+    recipients: ["To", "Cc", "Dcc", "Bcc"],
+};
+
+const RESENT: Names = Names {
+    from: "Resent-From",
+    sender: "Resent-Sender",
+    date: "Resent-Date",
+    message_id: "Resent-Message-ID",
+    recipients: ["Resent-To", "Resent-Cc", "Resent-Dcc", "Resent-Bcc"],
+};
+
 /// The token's header section with the fields of option `header` in front.
 struct Fields<'a> {
     message: &'a Message,
+    /// The token's own fields, once they are asked for: a file or reader is read for them.
+    own: OnceCell<Header<'a>>,
     header: &'a [(String, String)],
-    prefix: &'static str,
+    names: &'static Names,
 }
 
 impl<'a> Fields<'a> {
@@ -87,35 +118,35 @@ impl<'a> Fields<'a> {
             check_field(name, value)?;
         }
         let resent = options.header.iter().any(|(name, _)| starts_with_ignore_case(name, "resent-"));
-        Ok(Self { message, header: &options.header, prefix: if resent { "Resent-" } else { "" } })
+        let names = if resent { &RESENT } else { &ORIGINAL };
+        Ok(Self { message, own: OnceCell::new(), header: &options.header, names })
     }
 
-    fn name(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
+    fn own(&self) -> Result<&Header<'a>, Error> {
+        if let Some(own) = self.own.get() {
+            return Ok(own);
+        }
+        let own = Header::of(self.message)?;
+        Ok(self.own.get_or_init(|| own))
     }
 
     /// The values of a field in option `header`.
-    fn given(&self, name: &str) -> Vec<String> {
-        self.header
-            .iter()
-            .filter(|(own, _)| own.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.clone())
-            .collect()
+    fn given(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.header.iter().filter(move |(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The field by its right name, from `header`, else from the token; several are one list.
+    /// The field from `header`, else from the token; several are one list.
     fn find(&self, name: &str) -> Result<Option<String>, Error> {
-        let name = self.name(name);
-        let mut values = self.given(&name);
+        let mut values: Vec<String> = self.given(name).map(str::to_owned).collect();
         if values.is_empty() {
-            values = self.message.header(&name)?;
+            values = self.own()?.values(name);
         }
         values.retain(|value| !value.trim().is_empty());
-        Ok((!values.is_empty()).then(|| values.join(", ")))
+        Ok(if values.len() > 1 { Some(values.join(", ")) } else { values.pop() })
     }
 
     fn has(&self, name: &str) -> Result<bool, Error> {
-        Ok(!self.given(name).is_empty() || !self.message.header(name)?.is_empty())
+        Ok(self.given(name).next().is_some() || self.own()?.has(name))
     }
 }
 
@@ -138,38 +169,40 @@ fn check_field(name: &str, value: &str) -> Result<(), Error> {
 }
 
 fn recipients(fields: &Fields<'_>, options: &Options) -> Result<Vec<Rcpt>, Error> {
-    const FIELDS: [&str; 4] = ["To", "Cc", "Dcc", "Bcc"];
     let mut addresses = Vec::new();
     if let Some(text) = &options.recipients {
-        addresses = list("option `recipients`", text)?;
+        addresses = list(format_args!("option `recipients`"), text)?;
     } else {
-        let by_option = FIELDS.iter().any(|name| !fields.given(&fields.name(name)).is_empty());
-        for name in FIELDS {
-            let name = fields.name(name);
-            let values = if by_option { fields.given(&name) } else { fields.message.header(&name)? };
+        let names = &fields.names.recipients;
+        let by_option = names.iter().any(|name| fields.given(name).next().is_some());
+        for name in names {
+            let values = match by_option {
+                true => fields.given(name).map(str::to_owned).collect(),
+                false => fields.own()?.values(name),
+            };
             for value in values {
-                addresses.extend(list(&format!("field `{name}`"), &value)?);
+                addresses.extend(list(format_args!("field `{name}`"), &value)?);
             }
         }
     }
     let parameters = RcptParameters { notify: options.dsnnotify, ..RcptParameters::default() };
     let mut recipients: Vec<Rcpt> = Vec::with_capacity(addresses.len());
-    let mut seen = std::collections::HashSet::with_capacity(addresses.len());
+    let mut seen = std::collections::HashSet::new();
     for address in &addresses {
         let path = wire_form(address, "a recipient")?;
         // The domain is case-insensitive, the local part is the server's to compare.
-        let key = match path.rsplit_once('@') {
+        let key = || match path.rsplit_once('@') {
             Some((local, domain)) => format!("{local}@{}", domain.to_ascii_lowercase()),
             None => path.to_ascii_lowercase(),
         };
-        if seen.insert(key) {
+        if addresses.len() == 1 || seen.insert(key()) {
             recipients.push(Rcpt { path: ForwardPath::new(&path)?, parameters: parameters.clone() });
         }
     }
     if recipients.is_empty() {
+        let [to, cc, _, bcc] = fields.names.recipients;
         let text = format!(
-            "there is no recipient: give option `recipients`, or one of the fields {0}To, {0}Cc, {0}Bcc",
-            fields.prefix
+            "there is no recipient: give option `recipients`, or one of the fields {to}, {cc}, {bcc}"
         );
         return Err(Error::usage(text));
     }
@@ -195,25 +228,23 @@ fn edits(
         }
         add.push((name.clone(), value.clone()));
     }
-    let from = fields.name("From");
-    if !fields.has(&from)? {
-        add.push((from.clone(), from_text.to_owned()));
+    let Names { from, sender, date, message_id, recipients: [to, ..] } = *fields.names;
+    if !fields.has(from)? {
+        add.push((from.to_owned(), from_text.to_owned()));
     }
-    let sender = fields.name("Sender");
-    if let Some(originator) = originator
-        && !fields.has(&sender)?
+    // Without the option the originator is the one author.
+    if let Some(originator) = originator.filter(|_| options.originator.is_some())
+        && !fields.has(sender)?
     {
-        let authors = list(&format!("field `{from}`"), from_text)?;
+        let authors = list(format_args!("field `{from}`"), from_text)?;
         if !matches!(authors.as_slice(), [one] if one.addr_spec() == originator.addr_spec()) {
-            add.push((sender, originator.addr_spec().to_owned()));
+            add.push((sender.to_owned(), originator.addr_spec().to_owned()));
         }
     }
-    let date = fields.name("Date");
-    if !fields.has(&date)? {
-        add.push((date, identity::date(&local.now)));
+    if !fields.has(date)? {
+        add.push((date.to_owned(), identity::date(&local.now)));
     }
-    let id = fields.name("Message-ID");
-    if !fields.has(&id)? {
+    if !fields.has(message_id)? {
         let domain = match originator {
             Some(address) => address.domain().to_owned(),
             None => parse_list(from_text)
@@ -222,14 +253,14 @@ fn edits(
                 .unwrap_or_default(),
         };
         let domain = if domain.is_empty() { &local.host } else { &domain };
-        add.push((id, identity::message_id(domain)?));
+        add.push((message_id.to_owned(), identity::message_id(domain)?));
     }
     let mut addressed = false;
     for name in ["To", "Cc", "Resent-To", "Resent-Cc"] {
         addressed = addressed || fields.has(name)?;
     }
     if !addressed {
-        add.push((fields.name("To"), "undisclosed-recipients:;".to_owned()));
+        add.push((to.to_owned(), "undisclosed-recipients:;".to_owned()));
     }
     Ok(Edits { remove, add })
 }
@@ -242,7 +273,7 @@ fn one_mailbox(what: &str, text: &str) -> Result<Address, Error> {
     })
 }
 
-fn list(what: &str, text: &str) -> Result<Vec<Address>, Error> {
+fn list(what: fmt::Arguments<'_>, text: &str) -> Result<Vec<Address>, Error> {
     parse_list(text).map_err(|error| Error::usage(format!("{what}: {text:?}: {error}")))
 }
 

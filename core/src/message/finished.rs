@@ -1,13 +1,15 @@
 //! Finished messages: sent as they are, but for fields that go and fields that are put in front.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Cursor};
 use std::sync::Arc;
 
 use super::PIECE;
 use super::codec::Codec;
-use super::field::{Field, Fields, unique};
+use super::field::{Field, Fields};
 use super::head::{Head, HeadParser, MAX_HEAD};
+use super::header::Section;
 use super::source::{Path, Place, Source, source};
 use super::stream::{Chain, Checked, Coded, Edited, Promise, Slice, Stream};
 use super::survey::{Census, Survey};
@@ -31,35 +33,26 @@ impl Finished {
         Self { source, front: Fields::default(), removed: Vec::new() }
     }
 
-    /// Every field, unfolded: what was put in front, then the message's own.
-    pub(super) fn fields(&self) -> Result<Vec<Field>, Error> {
-        let mut fields = self.front.0.clone();
-        let mut add = |data: &[u8], head: &Head| {
-            let own = head.fields(data).map(|(name, value)| Field { name: name.to_owned(), value });
-            fields.extend(own.filter(|f| !self.removed.iter().any(|r| r.eq_ignore_ascii_case(&f.name))));
-        };
-        match self.source.place()? {
-            Place::Memory(blob) => add(blob.bytes(), &blob.survey().head),
+    /// The header section, read now.
+    pub(super) fn section(&self) -> Result<Section<'_>, Error> {
+        let (data, head) = match self.source.place()? {
+            Place::Memory(blob) => (Cow::Borrowed(blob.bytes()), Cow::Borrowed(&blob.survey().head)),
             Place::Regular(file, _) => {
                 let (data, head, _) = file_head(file)?;
-                add(&data, &head);
+                (Cow::Owned(data), Cow::Owned(head))
             }
-            Place::Stream(slot) => match slot.head()? {
-                Some((data, head)) => add(&data, &head),
-                None => {
+            Place::Stream(slot) => {
+                let Some((data, head)) = slot.head()? else {
                     return Err(source(
                         "the reader has nothing to give yet, so the header section is not known: \
                          name the originator and the recipients"
                             .to_owned(),
                     ));
-                }
-            },
-        }
-        Ok(fields)
-    }
-
-    pub(super) fn names(&self) -> Result<Vec<String>, Error> {
-        Ok(unique(self.fields()?.iter().map(|f| f.name.as_str())))
+                };
+                (Cow::Owned(data), Cow::Owned(head))
+            }
+        };
+        Ok(Section { front: &self.front, removed: &self.removed, data, head })
     }
 
     pub(super) fn set(&mut self, name: &str, value: &str, mode: HeaderMode) {

@@ -30,15 +30,13 @@ impl Head {
         HeadParser::default().advance(data, true).unwrap_or_default()
     }
 
-    /// The name and the unfolded value of each field.
-    pub(super) fn fields<'a>(&self, data: &'a [u8]) -> impl Iterator<Item = (&'a str, String)> {
+    /// The name of each field, and what is behind its colon.
+    pub(super) fn fields<'a>(&self, data: &'a [u8]) -> impl Iterator<Item = (&'a str, &'a [u8])> {
         self.fields.iter().filter_map(move |span| {
             let name = std::str::from_utf8(data.get(span.name.clone())?).ok()?;
             let raw = data.get(span.name.end..span.whole.end)?;
             let colon = memchr::memchr(b':', raw)?;
-            let text = String::from_utf8_lossy(raw.get(colon + 1..)?);
-            let text: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
-            Some((name, text.trim_matches([' ', '\t']).to_owned()))
+            Some((name, raw.get(colon + 1..)?))
         })
     }
 
@@ -138,6 +136,15 @@ impl HeadParser {
     }
 }
 
+/// The value of a field, from what is behind its colon.
+pub(super) fn unfolded(raw: &[u8]) -> String {
+    let mut value = String::with_capacity(raw.len());
+    for line in raw.split(|octet| matches!(octet, b'\r' | b'\n')) {
+        value.push_str(&String::from_utf8_lossy(line));
+    }
+    value.trim_matches([' ', '\t']).to_owned()
+}
+
 /// The length of the first line with its line end. A CR at the very end may be half a CRLF.
 fn line_end(data: &[u8], last: bool) -> Option<usize> {
     let Some(at) = memchr::memchr2(b'\r', b'\n', data) else {
@@ -156,7 +163,7 @@ mod tests {
 
     fn names(data: &[u8]) -> (Vec<(String, String)>, usize, bool) {
         let head = Head::parse(data);
-        let fields = head.fields(data).map(|(n, v)| (n.to_owned(), v)).collect();
+        let fields = head.fields(data).map(|(n, v)| (n.to_owned(), unfolded(v))).collect();
         (fields, head.end, head.separated)
     }
 

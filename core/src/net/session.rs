@@ -15,7 +15,7 @@ use crate::command::{ClientName, Command, Mail, Rcpt, Text};
 use crate::content::Once;
 use crate::delivery::{client_name, engine_config, listener};
 use crate::engine::{Engine, Event, Id, Protocol, Transaction};
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, Local};
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
 use crate::link::Link;
@@ -45,6 +45,8 @@ pub struct Session {
     opening: Option<Opening>,
     logged_in: bool,
     buffer: Vec<u8>,
+    /// As the machine was when the session was opened, but for the time.
+    local: Local,
 }
 
 impl Session {
@@ -92,7 +94,8 @@ impl Session {
         }
         let options = with_debug(options);
         let ends = ends(&stream);
-        let client = client_name(&options, std::slice::from_ref(&server), &local().host, ends.local);
+        let local = local();
+        let client = client_name(&options, std::slice::from_ref(&server), &local.host, ends.local);
         let mut engine = Engine::new(engine_config(&options, server.protocol, client));
         if let Some(listener) = listener(&options) {
             engine.listen(listener);
@@ -108,6 +111,7 @@ impl Session {
             opening: None,
             logged_in: false,
             buffer: vec![0; READ],
+            local,
         };
         let mut opening = session.new_opening(&session.options, false)?;
         opening.begin(&mut session.link)?;
@@ -330,7 +334,8 @@ impl Session {
     /// # Errors
     /// A failed step, with the report. The session can be used on unless [`is_open`](Self::is_open) is false.
     pub fn send_message(&mut self, message: &Message, options: &Options) -> Result<Report, SendError> {
-        let envelope = Envelope::derive(message, options, &local())?;
+        self.local.now = jiff::Zoned::now();
+        let envelope = Envelope::derive(message, options, &self.local)?;
         let content = message.prepare(&envelope.edits)?;
         let limits = limits(options);
         self.introduce()?;
