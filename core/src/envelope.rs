@@ -1,5 +1,6 @@
 //! Who a message is from, who it goes to, and which header fields are added or taken away for it.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
 
@@ -61,8 +62,10 @@ impl Envelope {
         };
         let recipients = recipients(&fields, options)?;
         let edits = edits(&fields, options, local, &from_text, originator.as_ref())?;
-        let reverse =
-            originator.as_ref().map_or(Ok(String::new()), |address| wire_form(address, "the originator"))?;
+        let path = match &originator {
+            Some(address) => ReversePath::new(&wire_form(address, "the originator")?)?,
+            None => ReversePath::default(),
+        };
         let parameters = MailParameters {
             smtputf8: options.smtputf8,
             ret: options.dsnret,
@@ -73,7 +76,7 @@ impl Envelope {
             hold: options.hold.clone(),
             ..MailParameters::default()
         };
-        Ok(Self { mail: Mail { path: ReversePath::new(&reverse)?, parameters }, recipients, edits })
+        Ok(Self { mail: Mail { path, parameters }, recipients, edits })
     }
 }
 
@@ -279,11 +282,12 @@ fn list(what: fmt::Arguments<'_>, text: &str) -> Result<Vec<Address>, Error> {
 
 /// The address for the command line: the domain as A-labels where the local part is ASCII, so that only
 /// a local part beyond ASCII needs SMTPUTF8.
-fn wire_form(address: &Address, what: &str) -> Result<String, Error> {
+fn wire_form<'a>(address: &'a Address, what: &str) -> Result<Cow<'a, str>, Error> {
     if address.is_ascii() || !address.local().is_ascii() {
-        return Ok(address.addr_spec().to_owned());
+        return Ok(address.addr_spec().into());
     }
-    address.to_ascii().map_err(|error| Error::usage(format!("{what}: {:?}: {error}", address.addr_spec())))
+    let ascii = address.to_ascii().map(Cow::Owned);
+    ascii.map_err(|error| Error::usage(format!("{what}: {:?}: {error}", address.addr_spec())))
 }
 
 fn contains(names: &[String], name: &str) -> bool {

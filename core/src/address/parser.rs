@@ -1,8 +1,9 @@
 //! The grammar of RFC 5322 sections 3.4 and 4.4, in one pass without going back.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::scanner::{Scanner, is_atext, is_atom, quote};
+use super::scanner::{Scanner, is_atext, quote};
 use super::{Address, AddressError, MAX_ADDR_SPEC, MAX_DOMAIN, MAX_LOCAL, domain};
 
 /// See [`super::parse_list`].
@@ -45,7 +46,7 @@ struct Parser<'a> {
     group: Option<(Arc<str>, usize)>,
 }
 
-impl Parser<'_> {
+impl<'a> Parser<'a> {
     /// A mailbox up to the separator behind it, or the opening of a group (then `None`).
     /// `start` is where its source begins.
     fn element(&mut self, start: usize) -> Result<Option<Address>, AddressError> {
@@ -73,7 +74,7 @@ impl Parser<'_> {
         }))
     }
 
-    fn open_group(&mut self, words: Words) -> Result<(), AddressError> {
+    fn open_group(&mut self, words: Words<'_>) -> Result<(), AddressError> {
         let start = words.start;
         if self.group.is_some() {
             return self.scanner.fail(start, "a group cannot hold a group: close the first with a semicolon");
@@ -106,7 +107,7 @@ impl Parser<'_> {
 
     /// Atoms, quoted strings and dots: a display name, a group's name or a local part, which only
     /// the character behind them tells.
-    fn words(&mut self) -> Result<Words, AddressError> {
+    fn words(&mut self) -> Result<Words<'a>, AddressError> {
         self.scanner.skip_cfws()?;
         let mut words = Words { start: self.scanner.pos(), ..Words::default() };
         let mut spaced = false;
@@ -117,11 +118,11 @@ impl Parser<'_> {
                     self.scanner.eat(b'.');
                     words.push_dot(at, spaced);
                 }
-                Some(b'"') => words.push_word(at, spaced, &self.scanner.quoted_string()?),
+                Some(b'"') => words.push_word(at, spaced, self.scanner.quoted_string()?.into()),
                 Some(byte) if is_atext(byte) => {
                     let atom = self.scanner.atom();
-                    words.push_word(at, spaced, atom);
-                    if atom.contains(char::is_whitespace) {
+                    words.push_word(at, spaced, atom.into());
+                    if !atom.is_ascii() && atom.contains(char::is_whitespace) {
                         words.fault(at, "white space that is not ASCII cannot stand here without quotes");
                     }
                 }
@@ -132,12 +133,12 @@ impl Parser<'_> {
     }
 
     /// The words as the text of a phrase.
-    fn phrase(&self, words: Words) -> Result<String, AddressError> {
+    fn phrase(&self, words: Words<'_>) -> Result<String, AddressError> {
         match words.first {
             Some(Token::Dot) => {
                 self.scanner.fail(words.start, "a name that begins with a dot must be quoted")
             }
-            _ => Ok(words.text),
+            _ => Ok(words.text.into_owned()),
         }
     }
 
@@ -197,7 +198,7 @@ impl Parser<'_> {
     }
 
     /// A local part that has been read, and the `@` and domain that follow.
-    fn addr_spec(&mut self, mut words: Words) -> Result<Spec, AddressError> {
+    fn addr_spec(&mut self, mut words: Words<'_>) -> Result<Spec, AddressError> {
         let start = words.start;
         let at = self.scanner.pos();
         match words.last {
@@ -207,12 +208,11 @@ impl Parser<'_> {
             }
             Some(Token::Word) => {}
         }
-        let mut text = self.local_part(words)?;
-        let local_len = text.len();
+        let local = self.local_part(words)?;
+        let local_len = local.len();
         self.scanner.eat(b'@');
         let domain = self.domain()?;
-        text.push('@');
-        text.push_str(&domain);
+        let text = [&local, "@", &domain].concat();
         if text.len() > MAX_ADDR_SPEC {
             return self.scanner.fail(start, "the address is longer than 254 octets");
         }
@@ -220,17 +220,17 @@ impl Parser<'_> {
     }
 
     /// A name that no domain follows.
-    fn bare_name(&self, words: Words) -> Result<Spec, AddressError> {
+    fn bare_name(&self, words: Words<'_>) -> Result<Spec, AddressError> {
         let start = words.start;
         if words.local.eq_ignore_ascii_case("postmaster") && words.fault.is_none() {
-            return Ok(Spec { local_len: words.local.len(), text: words.local });
+            return Ok(Spec { local_len: words.local.len(), text: words.local.into_owned() });
         }
         let reason = "this has no domain: add one, as in name@example.org; quote a name that holds a comma";
         self.scanner.fail(start, reason)
     }
 
     /// The words as a local part in the one form that it has here.
-    fn local_part(&self, words: Words) -> Result<String, AddressError> {
+    fn local_part<'w>(&self, words: Words<'w>) -> Result<Cow<'w, str>, AddressError> {
         if let Some((at, reason)) = words.fault {
             return self.scanner.fail(at, reason);
         }
@@ -241,7 +241,7 @@ impl Parser<'_> {
         }
         let local = match is_dot_atom(&words.local) {
             true => words.local,
-            false => quote(&words.local),
+            false => quote(&words.local).into(),
         };
         if local.len() > MAX_LOCAL {
             return self.scanner.fail(words.start, "the local part is longer than 64 octets");
@@ -269,7 +269,7 @@ impl Parser<'_> {
     }
 
     fn domain_name(&mut self) -> Result<String, AddressError> {
-        let mut name = String::new();
+        let mut name = String::with_capacity(MAX_DOMAIN.min(self.scanner.left()));
         loop {
             let at = self.scanner.pos();
             let label = self.scanner.atom();
@@ -347,20 +347,20 @@ enum Token {
 
 /// A run of words and dots, read both as a phrase and as a local part.
 #[derive(Debug, Default)]
-struct Words {
+struct Words<'a> {
     start: usize,
     /// As a phrase: one space where there was white space or a comment.
-    text: String,
+    text: Cow<'a, str>,
     /// As a local part: no space at all.
-    local: String,
+    local: Cow<'a, str>,
     /// What keeps it from being a local part, and where.
     fault: Option<(usize, &'static str)>,
     first: Option<Token>,
     last: Option<Token>,
 }
 
-impl Words {
-    fn push_word(&mut self, at: usize, spaced: bool, word: &str) {
+impl<'a> Words<'a> {
+    fn push_word(&mut self, at: usize, spaced: bool, word: Cow<'a, str>) {
         if self.last == Some(Token::Word) {
             self.fault(
                 at,
@@ -376,15 +376,20 @@ impl Words {
             Some(Token::Dot) => self.fault(at, "two dots in a row: remove one, or quote the local part"),
             Some(Token::Word) => {}
         }
-        self.push(Token::Dot, spaced, ".");
+        self.push(Token::Dot, spaced, ".".into());
     }
 
-    fn push(&mut self, token: Token, spaced: bool, text: &str) {
-        if spaced && !self.text.is_empty() {
-            self.text.push(' ');
+    fn push(&mut self, token: Token, spaced: bool, text: Cow<'a, str>) {
+        if self.first.is_none() {
+            self.text = text.clone();
+            self.local = text;
+        } else {
+            if spaced && !self.text.is_empty() {
+                self.text.to_mut().push(' ');
+            }
+            self.text.to_mut().push_str(&text);
+            self.local.to_mut().push_str(&text);
         }
-        self.text.push_str(text);
-        self.local.push_str(text);
         self.first = self.first.or(Some(token));
         self.last = Some(token);
     }
@@ -397,5 +402,10 @@ impl Words {
 
 /// RFC 5322 section 3.2.3 `dot-atom-text`. White space beyond ASCII stays in quotes.
 fn is_dot_atom(text: &str) -> bool {
-    text.split('.').all(is_atom) && !text.contains(char::is_whitespace)
+    let mut before = b'.';
+    let in_place = |octet: u8| {
+        let after = std::mem::replace(&mut before, octet);
+        is_atext(octet) || (octet == b'.' && after != b'.')
+    };
+    text.bytes().all(in_place) && before != b'.' && (text.is_ascii() || !text.contains(char::is_whitespace))
 }

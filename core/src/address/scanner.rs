@@ -17,6 +17,10 @@ impl<'a> Scanner<'a> {
     /// Refuses control characters, and line ends that fold nothing, before anything else looks at
     /// the text: behind this, CR and LF are white space and cannot end a header or a command.
     pub(super) fn new(text: &'a str) -> Result<Self, AddressError> {
+        // Almost every text is such, and is told so in a few instructions.
+        if text.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+            return Ok(Self { text, pos: 0 });
+        }
         let mut rest = text.char_indices();
         while let Some((at, c)) = rest.next() {
             let reason = match c {
@@ -38,6 +42,11 @@ impl<'a> Scanner<'a> {
 
     pub(super) fn pos(&self) -> usize {
         self.pos
+    }
+
+    /// How many octets are ahead.
+    pub(super) fn left(&self) -> usize {
+        self.text.len().saturating_sub(self.pos)
     }
 
     pub(super) fn peek(&self) -> Option<u8> {

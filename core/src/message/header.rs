@@ -39,7 +39,10 @@ impl<'a> Header<'a> {
         match &self.0 {
             Kind::Finished(section) => {
                 let front = section.front.values(name).map(str::to_owned);
-                front.chain(section.own(name).map(unfolded)).collect()
+                if section.is_removed(name) {
+                    return front.collect();
+                }
+                front.chain(section.head.values(&section.data, name).map(unfolded)).collect()
             }
             Kind::Composed(_) if name.eq_ignore_ascii_case("MIME-Version") => vec!["1.0".to_owned()],
             Kind::Composed(part) if name.eq_ignore_ascii_case("Content-Type") => {
@@ -58,7 +61,8 @@ impl<'a> Header<'a> {
     pub(crate) fn has(&self, name: &str) -> bool {
         match &self.0 {
             Kind::Finished(section) => {
-                section.front.values(name).next().is_some() || section.own(name).next().is_some()
+                section.front.values(name).next().is_some()
+                    || (!section.is_removed(name) && section.head.has(&section.data, name))
             }
             Kind::Composed(part) => part.fields.values(name).next().is_some(),
         }
@@ -68,8 +72,7 @@ impl<'a> Header<'a> {
     pub(super) fn names(&self) -> Vec<String> {
         match &self.0 {
             Kind::Finished(section) => {
-                let own = section.head.fields(&section.data).map(|(name, _)| name);
-                let own = own.filter(|name| !section.is_removed(name));
+                let own = section.head.names(&section.data).filter(|name| !section.is_removed(name));
                 unique(section.front.0.iter().map(|f| f.name.as_str()).chain(own))
             }
             Kind::Composed(part) => {
@@ -81,13 +84,7 @@ impl<'a> Header<'a> {
 }
 
 impl Section<'_> {
-    /// The message's own fields of that name: what is behind the colon.
-    fn own(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        let gone = self.is_removed(name);
-        let fields = self.head.fields(&self.data);
-        fields.filter(move |(own, _)| !gone && own.eq_ignore_ascii_case(name)).map(|(_, raw)| raw)
-    }
-
+    /// Whether the message's own fields of that name are gone.
     fn is_removed(&self, name: &str) -> bool {
         self.removed.iter().any(|removed| removed.eq_ignore_ascii_case(name))
     }

@@ -108,7 +108,18 @@ impl Census {
 #[derive(Clone, Debug)]
 pub(super) struct Survey {
     pub(super) head: Head,
+    /// The header section.
+    pub(super) fields: Census,
+    /// What is behind it.
     pub(super) rest: Census,
+}
+
+impl Survey {
+    /// `data` has at least the header section; what is behind it can be counted in `rest` later.
+    pub(super) fn of(head: Head, data: &[u8]) -> Self {
+        let (fields, rest) = data.split_at_checked(head.end).unwrap_or((data, &[]));
+        Self { fields: Census::of(fields), rest: Census::of(rest), head }
+    }
 }
 
 /// Octets in memory, with what was found out about them, so that a token that is sent again costs nothing again.
@@ -134,11 +145,7 @@ impl Blob {
     }
 
     pub(super) fn survey(&self) -> &Survey {
-        self.survey.get_or_init(|| {
-            let head = Head::parse(&self.bytes);
-            let rest = Census::of(self.bytes.get(head.end..).unwrap_or_default());
-            Survey { head, rest }
-        })
+        self.survey.get_or_init(|| Survey::of(Head::parse(&self.bytes), &self.bytes))
     }
 
     /// The octets as quoted-printable, of text or of anything else.

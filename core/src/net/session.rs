@@ -37,6 +37,8 @@ pub struct Session {
     link: Link,
     options: Options,
     server: Server,
+    /// What the server is called in reports.
+    name: String,
     /// Whether `server` can be dialled again.
     dialled: bool,
     loopback: bool,
@@ -104,6 +106,7 @@ impl Session {
             stream: Some(stream),
             link: Link::new(engine),
             options,
+            name: server.target.to_string(),
             server,
             dialled,
             loopback: ends.loopback,
@@ -488,8 +491,8 @@ impl Session {
         attempt
     }
 
-    fn name(&self) -> String {
-        self.server.target.to_string()
+    fn name(&self) -> &str {
+        &self.name
     }
 
     fn run(&mut self, limits: &Limits, done: impl Fn(&mut Link) -> bool) {
