@@ -135,7 +135,10 @@ impl<'a> Fields<'a> {
 
     /// The values of a field in option `header`.
     fn given(&self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.header.iter().filter(move |(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.header
+            .iter()
+            .filter(move |(own, _)| own.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// The field from `header`, else from the token; several are one list.

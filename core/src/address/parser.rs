@@ -250,11 +250,11 @@ impl<'a> Parser<'a> {
     }
 
     /// A domain or a literal, with the white space and comments on both sides.
-    fn domain(&mut self) -> Result<String, AddressError> {
+    fn domain(&mut self) -> Result<Cow<'a, str>, AddressError> {
         self.scanner.skip_cfws()?;
         let start = self.scanner.pos();
         let domain = match self.scanner.peek() {
-            Some(b'[') => self.domain_literal()?,
+            Some(b'[') => self.domain_literal()?.into(),
             _ => self.domain_name()?,
         };
         // Before and after the mapping: the first bounds its work.
@@ -268,8 +268,11 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn domain_name(&mut self) -> Result<String, AddressError> {
-        let mut name = String::with_capacity(MAX_DOMAIN.min(self.scanner.left()));
+    fn domain_name(&mut self) -> Result<Cow<'a, str>, AddressError> {
+        let start = self.scanner.pos();
+        // Only white space and comments between the labels make it another text than the one here.
+        let mut name = Cow::Borrowed("");
+        let mut spaced = false;
         loop {
             let at = self.scanner.pos();
             let label = self.scanner.atom();
@@ -283,13 +286,19 @@ impl<'a> Parser<'a> {
                 };
                 return self.scanner.fail(at, reason);
             }
-            name.push_str(label);
-            self.scanner.skip_cfws()?;
+            match spaced {
+                true => name.to_mut().push_str(label),
+                false => name = self.scanner.since(start).into(),
+            }
+            spaced |= self.scanner.skip_cfws()?;
             if !self.scanner.eat(b'.') {
                 return Ok(name);
             }
-            name.push('.');
-            self.scanner.skip_cfws()?;
+            match spaced {
+                true => name.to_mut().push('.'),
+                false => name = self.scanner.since(start).into(),
+            }
+            spaced |= self.scanner.skip_cfws()?;
         }
     }
 

@@ -44,11 +44,6 @@ impl<'a> Scanner<'a> {
         self.pos
     }
 
-    /// How many octets are ahead.
-    pub(super) fn left(&self) -> usize {
-        self.text.len().saturating_sub(self.pos)
-    }
-
     pub(super) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.pos).copied()
     }
@@ -75,11 +70,11 @@ impl<'a> Scanner<'a> {
     pub(super) fn skip_cfws(&mut self) -> Result<bool, AddressError> {
         let start = self.pos;
         loop {
-            self.skip_while(is_white);
-            if self.peek() != Some(b'(') {
-                return Ok(self.pos > start);
+            match self.peek() {
+                Some(b'(') => self.skip_comment()?,
+                Some(byte) if is_white(byte) => self.skip_while(is_white),
+                _ => return Ok(self.pos > start),
             }
-            self.skip_comment()?;
         }
     }
 
@@ -202,5 +197,6 @@ fn is_white(byte: u8) -> bool {
 
 /// RFC 5322 section 3.2.3, and the octets of UTF-8 (RFC 6532 section 3.2).
 pub(super) fn is_atext(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte >= 0x80 || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | 0x80.. | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'/'
+        | b'=' | b'?' | b'^'..=b'`' | b'{'..=b'~')
 }

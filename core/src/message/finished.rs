@@ -254,7 +254,10 @@ impl Ready {
             let (head, data) = (&blob.survey().head, blob.bytes());
             let kept = self.edit.kept(head, data);
             let separator = self.edit.separator(head, &kept, data);
-            if front.is_empty() && separator.is_empty() && matches!(kept.as_slice(), [all] if *all == (0..head.end)) {
+            if front.is_empty()
+                && separator.is_empty()
+                && matches!(kept.as_slice(), [all] if *all == (0..head.end))
+            {
                 return Ok(Box::new(Slice::new(Arc::clone(blob), 0..data.len())));
             }
             let mut chain: VecDeque<Stream> = VecDeque::new();

@@ -151,11 +151,12 @@ impl HeadParser {
 
 /// The value of a field, from what is behind its colon.
 pub(super) fn unfolded(raw: &[u8]) -> String {
-    let mut value = String::with_capacity(raw.len());
-    for line in raw.split(|octet| matches!(octet, b'\r' | b'\n')) {
-        value.push_str(&String::from_utf8_lossy(line));
+    let text = String::from_utf8_lossy(raw);
+    let text = text.trim_matches([' ', '\t', '\r', '\n']);
+    match memchr::memchr2(b'\r', b'\n', text.as_bytes()) {
+        None => text.to_owned(),
+        Some(_) => text.replace(['\r', '\n'], ""),
     }
-    value.trim_matches([' ', '\t']).to_owned()
 }
 
 /// The length of the first line with its line end. A CR at the very end may be half a CRLF.

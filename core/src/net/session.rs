@@ -351,7 +351,7 @@ impl Session {
         });
         let mut report = self.sent(id, &limits);
         report.error = report.error.map(|error| error.with_server(self.name()));
-        report.attempts.push(self.attempt(report.error.clone()));
+        report.attempts = vec![self.attempt(report.error.clone())];
         match &report.error {
             None => Ok(report),
             Some(error) => Err(SendError { error: error.clone(), report: Box::new(report) }),
