@@ -48,13 +48,20 @@ fn main() -> Result<(), Fault> {
     let mut session = Session::open(server, 0, &options)?;
     for _ in 0..messages {
         match mode.as_str() {
-            "fresh" => session.send_message(&Message::from_bytes(whole.clone()), &options)?,
+            "fresh" => session.send_message(&Message::from_bytes(copy(&whole)), &options)?,
             "stream" => session.send_message(&streamed(), &options)?,
             _ => session.send_message(&token, &options)?,
         };
     }
     session.close();
     Ok(())
+}
+
+/// In pieces: callgrind counts the one instruction that copies much as one for each octet.
+fn copy(whole: &[u8]) -> Vec<u8> {
+    let mut copy = Vec::with_capacity(whole.len());
+    whole.chunks(1024).for_each(|piece| copy.extend_from_slice(piece));
+    copy
 }
 
 /// A header section, and lines without an end.

@@ -161,13 +161,13 @@ fn domain_fault(domain: &str) -> Option<&'static str> {
         });
         return (!good).then_some("no address literal; write [192.0.2.1] or [IPv6:2001:db8::1]");
     }
-    if domain.contains('@') {
+    if domain.as_bytes().contains(&b'@') {
         return Some("more than one @; quote the local part, as in \"a@b\"@example.org");
     }
     if domain.contains(is_special) {
         return Some("a blank or one of ()<>[]:;,\\\" in the domain");
     }
-    if domain.split('.').any(str::is_empty) {
+    if domain.as_bytes().split(|octet| *octet == b'.').any(<[u8]>::is_empty) {
         return Some("the domain is empty, or has nothing before, between or after its dots");
     }
     None

@@ -16,7 +16,8 @@ pub(super) struct Span {
 
 impl Span {
     fn is(&self, data: &[u8], name: &str) -> bool {
-        data.get(self.name.clone()).is_some_and(|own| own.eq_ignore_ascii_case(name.as_bytes()))
+        self.name.len() == name.len()
+            && data.get(self.name.clone()).is_some_and(|own| own.eq_ignore_ascii_case(name.as_bytes()))
     }
 }
 
