@@ -17,7 +17,7 @@ pub(super) fn to_a_labels(domain: &str) -> Option<Cow<'_, str>> {
 
 /// The domain in U-labels, mapped as UTS #46 says (dots, case, width), as RFC 6531 wants it on the
 /// wire; an ASCII domain as it is. `None` where it has no A-labels.
-pub(super) fn to_u_labels(domain: Cow<'_, str>) -> Option<Cow<'_, str>> {
+pub(super) fn to_u_labels(domain: String) -> Option<String> {
     if domain.is_ascii() {
         return Some(domain);
     }
@@ -25,7 +25,7 @@ pub(super) fn to_u_labels(domain: Cow<'_, str>) -> Option<Cow<'_, str>> {
     let (deny, hyphens) = (AsciiDenyList::STD3, Hyphens::CheckFirstLast);
     let (mapped, outcome) = Uts46::new().to_unicode(domain.as_bytes(), deny, hyphens);
     outcome.ok()?;
-    Some(mapped.into_owned().into())
+    Some(mapped.into_owned())
 }
 
 /// Checks what stands between the brackets (RFC 5321 section 4.1.3); says what is wrong with it.

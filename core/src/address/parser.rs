@@ -1,9 +1,8 @@
 //! The grammar of RFC 5322 sections 3.4 and 4.4, in one pass without going back.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::scanner::{Scanner, is_atext, quote};
+use super::scanner::{Scanner, is_atext, is_atom, quote};
 use super::{Address, AddressError, MAX_ADDR_SPEC, MAX_DOMAIN, MAX_LOCAL, domain};
 
 /// See [`super::parse_list`].
@@ -46,17 +45,21 @@ struct Parser<'a> {
     group: Option<(Arc<str>, usize)>,
 }
 
-impl<'a> Parser<'a> {
+impl Parser<'_> {
     /// A mailbox up to the separator behind it, or the opening of a group (then `None`).
     /// `start` is where its source begins.
     fn element(&mut self, start: usize) -> Result<Option<Address>, AddressError> {
-        let words = self.words()?;
-        let (spec, display_name) = match self.scanner.peek() {
-            Some(b'<') => (self.angle_addr()?, Some(self.phrase(words)?)),
-            Some(b':') if words.last.is_some() => return self.open_group(words).map(|()| None),
-            Some(b'@') => (self.addr_spec(words)?, None),
-            None | Some(b',' | b';') if words.last.is_some() => (self.bare_name(words)?, None),
-            _ => return self.unexpected(),
+        let (spec, display_name) = if let Some(spec) = self.plain_addr_spec() {
+            (spec, None)
+        } else {
+            let words = self.words()?;
+            match self.scanner.peek() {
+                Some(b'<') => (self.angle_addr()?, Some(self.phrase(words)?)),
+                Some(b':') if words.last.is_some() => return self.open_group(words).map(|()| None),
+                Some(b'@') => (self.addr_spec(words)?, None),
+                None | Some(b',' | b';') if words.last.is_some() => (self.bare_name(words)?, None),
+                _ => return self.unexpected(),
+            }
         };
         self.scanner.skip_cfws()?;
         let source = self.scanner.since(start).trim_matches([' ', '\t', '\r', '\n']).to_owned();
@@ -74,7 +77,7 @@ impl<'a> Parser<'a> {
         }))
     }
 
-    fn open_group(&mut self, words: Words<'_>) -> Result<(), AddressError> {
+    fn open_group(&mut self, words: Words) -> Result<(), AddressError> {
         let start = words.start;
         if self.group.is_some() {
             return self.scanner.fail(start, "a group cannot hold a group: close the first with a semicolon");
@@ -107,7 +110,7 @@ impl<'a> Parser<'a> {
 
     /// Atoms, quoted strings and dots: a display name, a group's name or a local part, which only
     /// the character behind them tells.
-    fn words(&mut self) -> Result<Words<'a>, AddressError> {
+    fn words(&mut self) -> Result<Words, AddressError> {
         self.scanner.skip_cfws()?;
         let mut words = Words { start: self.scanner.pos(), ..Words::default() };
         let mut spaced = false;
@@ -118,11 +121,11 @@ impl<'a> Parser<'a> {
                     self.scanner.eat(b'.');
                     words.push_dot(at, spaced);
                 }
-                Some(b'"') => words.push_word(at, spaced, self.scanner.quoted_string()?.into()),
+                Some(b'"') => words.push_word(at, spaced, &self.scanner.quoted_string()?),
                 Some(byte) if is_atext(byte) => {
                     let atom = self.scanner.atom();
-                    words.push_word(at, spaced, atom.into());
-                    if !atom.is_ascii() && atom.contains(char::is_whitespace) {
+                    words.push_word(at, spaced, atom);
+                    if atom.contains(char::is_whitespace) {
                         words.fault(at, "white space that is not ASCII cannot stand here without quotes");
                     }
                 }
@@ -133,12 +136,12 @@ impl<'a> Parser<'a> {
     }
 
     /// The words as the text of a phrase.
-    fn phrase(&self, words: Words<'_>) -> Result<String, AddressError> {
+    fn phrase(&self, words: Words) -> Result<String, AddressError> {
         match words.first {
             Some(Token::Dot) => {
                 self.scanner.fail(words.start, "a name that begins with a dot must be quoted")
             }
-            _ => Ok(words.text.into_owned()),
+            _ => Ok(words.text),
         }
     }
 
@@ -148,15 +151,19 @@ impl<'a> Parser<'a> {
         self.scanner.eat(b'<');
         self.scanner.skip_cfws()?;
         self.skip_route()?;
-        let words = self.words()?;
-        let spec = match self.scanner.peek() {
-            Some(b'@') => self.addr_spec(words)?,
-            Some(b'>') if words.last.is_some() => self.bare_name(words)?,
-            Some(b'>') => {
-                return self.scanner.fail(open, "<> holds no address; it is the null reverse-path alone");
+        let spec = if let Some(spec) = self.plain_addr_spec() {
+            spec
+        } else {
+            let words = self.words()?;
+            match self.scanner.peek() {
+                Some(b'@') => self.addr_spec(words)?,
+                Some(b'>') if words.last.is_some() => self.bare_name(words)?,
+                Some(b'>') => {
+                    return self.scanner.fail(open, "<> holds no address; it is the null reverse-path alone");
+                }
+                None => return self.scanner.fail(open, "the < here has no closing >"),
+                Some(_) => return self.unexpected(),
             }
-            None => return self.scanner.fail(open, "the < here has no closing >"),
-            Some(_) => return self.unexpected(),
         };
         if self.scanner.eat(b'>') {
             return Ok(spec);
@@ -165,6 +172,12 @@ impl<'a> Parser<'a> {
             None | Some(b',' | b';') => self.scanner.fail(open, "the < here has no closing >"),
             Some(_) => self.unexpected(),
         }
+    }
+
+    /// The short way for what almost every addr-spec is.
+    fn plain_addr_spec(&mut self) -> Option<Spec> {
+        let (text, local_len) = self.scanner.plain_addr_spec()?;
+        Some(Spec { text: text.to_owned(), local_len })
     }
 
     /// RFC 5322 section 4.4 `obs-route`: to be read and ignored.
@@ -198,7 +211,7 @@ impl<'a> Parser<'a> {
     }
 
     /// A local part that has been read, and the `@` and domain that follow.
-    fn addr_spec(&mut self, mut words: Words<'_>) -> Result<Spec, AddressError> {
+    fn addr_spec(&mut self, mut words: Words) -> Result<Spec, AddressError> {
         let start = words.start;
         let at = self.scanner.pos();
         match words.last {
@@ -208,11 +221,12 @@ impl<'a> Parser<'a> {
             }
             Some(Token::Word) => {}
         }
-        let local = self.local_part(words)?;
-        let local_len = local.len();
+        let mut text = self.local_part(words)?;
+        let local_len = text.len();
         self.scanner.eat(b'@');
         let domain = self.domain()?;
-        let text = [&local, "@", &domain].concat();
+        text.push('@');
+        text.push_str(&domain);
         if text.len() > MAX_ADDR_SPEC {
             return self.scanner.fail(start, "the address is longer than 254 octets");
         }
@@ -220,17 +234,17 @@ impl<'a> Parser<'a> {
     }
 
     /// A name that no domain follows.
-    fn bare_name(&self, words: Words<'_>) -> Result<Spec, AddressError> {
+    fn bare_name(&self, words: Words) -> Result<Spec, AddressError> {
         let start = words.start;
         if words.local.eq_ignore_ascii_case("postmaster") && words.fault.is_none() {
-            return Ok(Spec { local_len: words.local.len(), text: words.local.into_owned() });
+            return Ok(Spec { local_len: words.local.len(), text: words.local });
         }
         let reason = "this has no domain: add one, as in name@example.org; quote a name that holds a comma";
         self.scanner.fail(start, reason)
     }
 
     /// The words as a local part in the one form that it has here.
-    fn local_part<'w>(&self, words: Words<'w>) -> Result<Cow<'w, str>, AddressError> {
+    fn local_part(&self, words: Words) -> Result<String, AddressError> {
         if let Some((at, reason)) = words.fault {
             return self.scanner.fail(at, reason);
         }
@@ -241,7 +255,7 @@ impl<'a> Parser<'a> {
         }
         let local = match is_dot_atom(&words.local) {
             true => words.local,
-            false => quote(&words.local).into(),
+            false => quote(&words.local),
         };
         if local.len() > MAX_LOCAL {
             return self.scanner.fail(words.start, "the local part is longer than 64 octets");
@@ -250,11 +264,11 @@ impl<'a> Parser<'a> {
     }
 
     /// A domain or a literal, with the white space and comments on both sides.
-    fn domain(&mut self) -> Result<Cow<'a, str>, AddressError> {
+    fn domain(&mut self) -> Result<String, AddressError> {
         self.scanner.skip_cfws()?;
         let start = self.scanner.pos();
         let domain = match self.scanner.peek() {
-            Some(b'[') => self.domain_literal()?.into(),
+            Some(b'[') => self.domain_literal()?,
             _ => self.domain_name()?,
         };
         // Before and after the mapping: the first bounds its work.
@@ -268,11 +282,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn domain_name(&mut self) -> Result<Cow<'a, str>, AddressError> {
-        let start = self.scanner.pos();
-        // Only white space and comments between the labels make it another text than the one here.
-        let mut name = Cow::Borrowed("");
-        let mut spaced = false;
+    fn domain_name(&mut self) -> Result<String, AddressError> {
+        let mut name = String::new();
         loop {
             let at = self.scanner.pos();
             let label = self.scanner.atom();
@@ -286,19 +297,13 @@ impl<'a> Parser<'a> {
                 };
                 return self.scanner.fail(at, reason);
             }
-            match spaced {
-                true => name.to_mut().push_str(label),
-                false => name = self.scanner.since(start).into(),
-            }
-            spaced |= self.scanner.skip_cfws()?;
+            name.push_str(label);
+            self.scanner.skip_cfws()?;
             if !self.scanner.eat(b'.') {
                 return Ok(name);
             }
-            match spaced {
-                true => name.to_mut().push('.'),
-                false => name = self.scanner.since(start).into(),
-            }
-            spaced |= self.scanner.skip_cfws()?;
+            name.push('.');
+            self.scanner.skip_cfws()?;
         }
     }
 
@@ -356,20 +361,20 @@ enum Token {
 
 /// A run of words and dots, read both as a phrase and as a local part.
 #[derive(Debug, Default)]
-struct Words<'a> {
+struct Words {
     start: usize,
     /// As a phrase: one space where there was white space or a comment.
-    text: Cow<'a, str>,
+    text: String,
     /// As a local part: no space at all.
-    local: Cow<'a, str>,
+    local: String,
     /// What keeps it from being a local part, and where.
     fault: Option<(usize, &'static str)>,
     first: Option<Token>,
     last: Option<Token>,
 }
 
-impl<'a> Words<'a> {
-    fn push_word(&mut self, at: usize, spaced: bool, word: Cow<'a, str>) {
+impl Words {
+    fn push_word(&mut self, at: usize, spaced: bool, word: &str) {
         if self.last == Some(Token::Word) {
             self.fault(
                 at,
@@ -385,20 +390,15 @@ impl<'a> Words<'a> {
             Some(Token::Dot) => self.fault(at, "two dots in a row: remove one, or quote the local part"),
             Some(Token::Word) => {}
         }
-        self.push(Token::Dot, spaced, ".".into());
+        self.push(Token::Dot, spaced, ".");
     }
 
-    fn push(&mut self, token: Token, spaced: bool, text: Cow<'a, str>) {
-        if self.first.is_none() {
-            self.text = text.clone();
-            self.local = text;
-        } else {
-            if spaced && !self.text.is_empty() {
-                self.text.to_mut().push(' ');
-            }
-            self.text.to_mut().push_str(&text);
-            self.local.to_mut().push_str(&text);
+    fn push(&mut self, token: Token, spaced: bool, text: &str) {
+        if spaced && !self.text.is_empty() {
+            self.text.push(' ');
         }
+        self.text.push_str(text);
+        self.local.push_str(text);
         self.first = self.first.or(Some(token));
         self.last = Some(token);
     }
@@ -411,10 +411,5 @@ impl<'a> Words<'a> {
 
 /// RFC 5322 section 3.2.3 `dot-atom-text`. White space beyond ASCII stays in quotes.
 fn is_dot_atom(text: &str) -> bool {
-    let mut before = b'.';
-    let in_place = |octet: u8| {
-        let after = std::mem::replace(&mut before, octet);
-        is_atext(octet) || (octet == b'.' && after != b'.')
-    };
-    text.bytes().all(in_place) && before != b'.' && (text.is_ascii() || !text.contains(char::is_whitespace))
+    text.split('.').all(is_atom) && !text.contains(char::is_whitespace)
 }

@@ -1,6 +1,6 @@
 //! The tokens of RFC 5322 section 3.2: atoms, quoted strings, comments and white space.
 
-use super::AddressError;
+use super::{AddressError, MAX_ADDR_SPEC, MAX_LOCAL};
 
 /// How deep comments may nest. Nobody nests more than two or three; the header goes on to
 /// readers that recurse, and this keeps a hostile list from reaching their limits.
@@ -90,6 +90,22 @@ impl<'a> Scanner<'a> {
         self.since(start)
     }
 
+    /// Steps over an addr-spec of ASCII atoms and dots with nothing but a separator behind it, as almost every
+    /// one is: itself, and the length of its local part. Anything else is left to the whole grammar.
+    pub(super) fn plain_addr_spec(&mut self) -> Option<(&'a str, usize)> {
+        let rest = self.text.as_bytes().get(self.pos..)?;
+        let local = plain_dot_atom(rest)?;
+        let domain = plain_dot_atom(rest.get(local..)?.strip_prefix(b"@")?)?;
+        let length = local.saturating_add(1).saturating_add(domain);
+        let ended = matches!(rest.get(length), None | Some(b',' | b';' | b'>'));
+        if !ended || local > MAX_LOCAL || length > MAX_ADDR_SPEC {
+            return None;
+        }
+        let start = self.pos;
+        self.pos = start.saturating_add(length);
+        Some((self.since(start), local))
+    }
+
     /// The run of `dcontent` (RFC 5321 section 4.1.3) that begins here, but for `<` and `>`: they
     /// would end the path for a server that does not know literals.
     pub(super) fn dcontent(&mut self) -> &'a str {
@@ -174,6 +190,22 @@ impl<'a> Scanner<'a> {
 /// Whether the text is one atom.
 pub(super) fn is_atom(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_atext)
+}
+
+/// How long the dot-atom that begins here is, where it is ASCII.
+fn plain_dot_atom(octets: &[u8]) -> Option<usize> {
+    let mut before = b'.';
+    for (at, &octet) in octets.iter().enumerate() {
+        if octet == b'.' {
+            if before == b'.' {
+                return None;
+            }
+        } else if !is_atext(octet) || !octet.is_ascii() {
+            return (before != b'.').then_some(at);
+        }
+        before = octet;
+    }
+    (before != b'.').then_some(octets.len())
 }
 
 /// The text as a quoted string (RFC 5322 section 3.2.4).

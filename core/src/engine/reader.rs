@@ -205,8 +205,8 @@ impl Engine {
         let Some(active) = self.active(id) else { return };
         active.outstanding -= 1;
         let (code, refused) = (reply.code(), reply.is_failure());
-        active.data_reply = Some(reply.clone());
         if refused {
+            active.data_refused = Some(reply);
             active.stage = Stage::Over;
             self.rset_due |= !active.mail_refused();
             self.conclude(id);
