@@ -49,13 +49,17 @@ impl Parser<'_> {
     /// A mailbox up to the separator behind it, or the opening of a group (then `None`).
     /// `start` is where its source begins.
     fn element(&mut self, start: usize) -> Result<Option<Address>, AddressError> {
-        let words = self.words()?;
-        let (spec, display_name) = match self.scanner.peek() {
-            Some(b'<') => (self.angle_addr()?, Some(self.phrase(words)?)),
-            Some(b':') if words.last.is_some() => return self.open_group(words).map(|()| None),
-            Some(b'@') => (self.addr_spec(words)?, None),
-            None | Some(b',' | b';') if words.last.is_some() => (self.bare_name(words)?, None),
-            _ => return self.unexpected(),
+        let (spec, display_name) = if let Some(spec) = self.plain_addr_spec() {
+            (spec, None)
+        } else {
+            let words = self.words()?;
+            match self.scanner.peek() {
+                Some(b'<') => (self.angle_addr()?, Some(self.phrase(words)?)),
+                Some(b':') if words.last.is_some() => return self.open_group(words).map(|()| None),
+                Some(b'@') => (self.addr_spec(words)?, None),
+                None | Some(b',' | b';') if words.last.is_some() => (self.bare_name(words)?, None),
+                _ => return self.unexpected(),
+            }
         };
         self.scanner.skip_cfws()?;
         let source = self.scanner.since(start).trim_matches([' ', '\t', '\r', '\n']).to_owned();
@@ -147,15 +151,19 @@ impl Parser<'_> {
         self.scanner.eat(b'<');
         self.scanner.skip_cfws()?;
         self.skip_route()?;
-        let words = self.words()?;
-        let spec = match self.scanner.peek() {
-            Some(b'@') => self.addr_spec(words)?,
-            Some(b'>') if words.last.is_some() => self.bare_name(words)?,
-            Some(b'>') => {
-                return self.scanner.fail(open, "<> holds no address; it is the null reverse-path alone");
+        let spec = if let Some(spec) = self.plain_addr_spec() {
+            spec
+        } else {
+            let words = self.words()?;
+            match self.scanner.peek() {
+                Some(b'@') => self.addr_spec(words)?,
+                Some(b'>') if words.last.is_some() => self.bare_name(words)?,
+                Some(b'>') => {
+                    return self.scanner.fail(open, "<> holds no address; it is the null reverse-path alone");
+                }
+                None => return self.scanner.fail(open, "the < here has no closing >"),
+                Some(_) => return self.unexpected(),
             }
-            None => return self.scanner.fail(open, "the < here has no closing >"),
-            Some(_) => return self.unexpected(),
         };
         if self.scanner.eat(b'>') {
             return Ok(spec);
@@ -164,6 +172,12 @@ impl Parser<'_> {
             None | Some(b',' | b';') => self.scanner.fail(open, "the < here has no closing >"),
             Some(_) => self.unexpected(),
         }
+    }
+
+    /// The short way for what almost every addr-spec is.
+    fn plain_addr_spec(&mut self) -> Option<Spec> {
+        let (text, local_len) = self.scanner.plain_addr_spec()?;
+        Some(Spec { text: text.to_owned(), local_len })
     }
 
     /// RFC 5322 section 4.4 `obs-route`: to be read and ignored.

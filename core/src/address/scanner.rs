@@ -1,6 +1,6 @@
 //! The tokens of RFC 5322 section 3.2: atoms, quoted strings, comments and white space.
 
-use super::AddressError;
+use super::{AddressError, MAX_ADDR_SPEC, MAX_LOCAL};
 
 /// How deep comments may nest. Nobody nests more than two or three; the header goes on to
 /// readers that recurse, and this keeps a hostile list from reaching their limits.
@@ -17,6 +17,10 @@ impl<'a> Scanner<'a> {
     /// Refuses control characters, and line ends that fold nothing, before anything else looks at
     /// the text: behind this, CR and LF are white space and cannot end a header or a command.
     pub(super) fn new(text: &'a str) -> Result<Self, AddressError> {
+        // Almost every text is such, and is told so in a few instructions.
+        if text.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+            return Ok(Self { text, pos: 0 });
+        }
         let mut rest = text.char_indices();
         while let Some((at, c)) = rest.next() {
             let reason = match c {
@@ -66,11 +70,11 @@ impl<'a> Scanner<'a> {
     pub(super) fn skip_cfws(&mut self) -> Result<bool, AddressError> {
         let start = self.pos;
         loop {
-            self.skip_while(is_white);
-            if self.peek() != Some(b'(') {
-                return Ok(self.pos > start);
+            match self.peek() {
+                Some(b'(') => self.skip_comment()?,
+                Some(byte) if is_white(byte) => self.skip_while(is_white),
+                _ => return Ok(self.pos > start),
             }
-            self.skip_comment()?;
         }
     }
 
@@ -84,6 +88,22 @@ impl<'a> Scanner<'a> {
         let start = self.pos;
         self.skip_while(is_atext);
         self.since(start)
+    }
+
+    /// Steps over an addr-spec of ASCII atoms and dots with nothing but a separator behind it, as almost every
+    /// one is: itself, and the length of its local part. Anything else is left to the whole grammar.
+    pub(super) fn plain_addr_spec(&mut self) -> Option<(&'a str, usize)> {
+        let rest = self.text.as_bytes().get(self.pos..)?;
+        let local = plain_dot_atom(rest)?;
+        let domain = plain_dot_atom(rest.get(local..)?.strip_prefix(b"@")?)?;
+        let length = local.saturating_add(1).saturating_add(domain);
+        let ended = matches!(rest.get(length), None | Some(b',' | b';' | b'>'));
+        if !ended || local > MAX_LOCAL || length > MAX_ADDR_SPEC {
+            return None;
+        }
+        let start = self.pos;
+        self.pos = start.saturating_add(length);
+        Some((self.since(start), local))
     }
 
     /// The run of `dcontent` (RFC 5321 section 4.1.3) that begins here, but for `<` and `>`: they
@@ -172,6 +192,22 @@ pub(super) fn is_atom(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_atext)
 }
 
+/// How long the dot-atom that begins here is, where it is ASCII.
+fn plain_dot_atom(octets: &[u8]) -> Option<usize> {
+    let mut before = b'.';
+    for (at, &octet) in octets.iter().enumerate() {
+        if octet == b'.' {
+            if before == b'.' {
+                return None;
+            }
+        } else if !is_atext(octet) || !octet.is_ascii() {
+            return (before != b'.').then_some(at);
+        }
+        before = octet;
+    }
+    (before != b'.').then_some(octets.len())
+}
+
 /// The text as a quoted string (RFC 5322 section 3.2.4).
 pub(super) fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len().saturating_add(2));
@@ -193,5 +229,6 @@ fn is_white(byte: u8) -> bool {
 
 /// RFC 5322 section 3.2.3, and the octets of UTF-8 (RFC 6532 section 3.2).
 pub(super) fn is_atext(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte >= 0x80 || b"!#$%&'*+-/=?^_`{|}~".contains(&byte)
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | 0x80.. | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'/'
+        | b'=' | b'?' | b'^'..=b'`' | b'{'..=b'~')
 }

@@ -99,7 +99,8 @@ fn fault(text: &str, local_only: bool) -> Option<&'static str> {
     if text.is_empty() {
         return Some("empty; an address looks like user@example.org");
     }
-    if text.chars().any(char::is_control) {
+    let ascii = text.is_ascii();
+    if text.bytes().any(|octet| octet.is_ascii_control()) || (!ascii && text.chars().any(char::is_control)) {
         return Some("control characters cannot stand in an address; take them out");
     }
     if text.len() > MAX_PATH {
@@ -160,13 +161,13 @@ fn domain_fault(domain: &str) -> Option<&'static str> {
         });
         return (!good).then_some("no address literal; write [192.0.2.1] or [IPv6:2001:db8::1]");
     }
-    if domain.contains('@') {
+    if domain.as_bytes().contains(&b'@') {
         return Some("more than one @; quote the local part, as in \"a@b\"@example.org");
     }
     if domain.contains(is_special) {
         return Some("a blank or one of ()<>[]:;,\\\" in the domain");
     }
-    if domain.split('.').any(str::is_empty) {
+    if domain.as_bytes().split(|octet| *octet == b'.').any(<[u8]>::is_empty) {
         return Some("the domain is empty, or has nothing before, between or after its dots");
     }
     None
@@ -174,7 +175,10 @@ fn domain_fault(domain: &str) -> Option<&'static str> {
 
 /// What an unquoted part cannot hold (RFC 5322 section 3.2.3, but the dot); a blank of any script.
 fn is_special(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '(' | ')' | '<' | '>' | '[' | ']' | ':' | ';' | ',' | '\\' | '"')
+    // The most common first: each octet of each address is asked for.
+    !c.is_ascii_alphanumeric()
+        && (c.is_whitespace()
+            || matches!(c, '(' | ')' | '<' | '>' | '[' | ']' | ':' | ';' | ',' | '\\' | '"'))
 }
 
 #[cfg(test)]

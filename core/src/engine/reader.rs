@@ -205,8 +205,8 @@ impl Engine {
         let Some(active) = self.active(id) else { return };
         active.outstanding -= 1;
         let (code, refused) = (reply.code(), reply.is_failure());
-        active.data_reply = Some(reply.clone());
         if refused {
+            active.data_refused = Some(reply);
             active.stage = Stage::Over;
             let (by_verbs, begun) = (active.by_verbs, !active.mail_refused());
             if by_verbs {

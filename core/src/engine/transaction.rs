@@ -55,7 +55,7 @@ pub(super) struct Active {
     pub(super) outstanding: usize,
     pub(super) mail_reply: Option<Reply>,
     pub(super) rcpt_replies: Vec<Reply>,
-    pub(super) data_reply: Option<Reply>,
+    pub(super) data_refused: Option<Reply>,
     pub(super) finals: Vec<Reply>,
 }
 
@@ -79,7 +79,7 @@ impl Active {
             end: None,
             outstanding: 0,
             mail_reply: None,
-            data_reply: None,
+            data_refused: None,
             finals: Vec::new(),
         }
     }
@@ -169,7 +169,7 @@ impl Active {
         if self.accepted() == 0 {
             return None;
         }
-        if let Some(reply) = refused(&self.data_reply) {
+        if let Some(reply) = self.data_refused.clone() {
             return Some(Error::refused(Step::Data, "the server refused DATA", reply));
         }
         let reply = self.finals.first().filter(|reply| !self.lmtp && !reply.is_success())?;
@@ -179,10 +179,10 @@ impl Active {
     /// Each recipient by the first reply that decided over it, or `undecided`.
     fn into_report(mut self, undecided: (Outcome, Step, Option<Reply>), error: Option<Error>) -> Report {
         let mail_refused = self.mail_reply.take().filter(Reply::is_failure);
-        let data_refused = self.data_reply.take().filter(Reply::is_failure);
-        let last = self.finals.last().cloned();
+        let data_refused = self.data_refused.take();
+        let last = if self.lmtp { self.finals.last().cloned() } else { self.finals.pop() };
+        let shared = last.as_ref().filter(|_| !self.lmtp);
         let mut finals = self.finals.into_iter();
-        let shared = if self.lmtp { None } else { finals.next() };
         let mut replies = self.rcpt_replies.into_iter();
         let recipients = self.recipients.iter().map(|rcpt| {
             let own = replies.next();
@@ -194,7 +194,7 @@ impl Active {
             } else if let Some(reply) = &data_refused {
                 Some((Step::Data, reply.clone()))
             } else {
-                shared.clone().or_else(|| finals.next()).map(|reply| (Step::Final, reply))
+                shared.cloned().or_else(|| finals.next()).map(|reply| (Step::Final, reply))
             };
             let (outcome, step, reply) = match decided {
                 None => undecided.clone(),

@@ -95,13 +95,8 @@ impl Fields {
 
 /// Names in order of their first field.
 pub(super) fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut unique: Vec<String> = Vec::new();
-    for name in names {
-        if !unique.iter().any(|u| u.eq_ignore_ascii_case(name)) {
-            unique.push(name.to_owned());
-        }
-    }
-    unique
+    let mut seen = std::collections::HashSet::new();
+    names.filter(|name| seen.insert(name.to_ascii_lowercase())).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
 //! Finished messages: sent as they are, but for fields that go and fields that are put in front.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Cursor};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::PIECE;
 use super::codec::Codec;
-use super::field::{Field, Fields, unique};
+use super::field::{Field, Fields};
 use super::head::{Head, HeadParser, MAX_HEAD};
+use super::header::Section;
 use super::source::{Path, Place, Source, source};
 use super::stream::{Chain, Checked, Coded, Edited, Promise, Slice, Stream};
 use super::survey::{Census, Survey};
@@ -31,35 +34,26 @@ impl Finished {
         Self { source, front: Fields::default(), removed: Vec::new() }
     }
 
-    /// Every field, unfolded: what was put in front, then the message's own.
-    pub(super) fn fields(&self) -> Result<Vec<Field>, Error> {
-        let mut fields = self.front.0.clone();
-        let mut add = |data: &[u8], head: &Head| {
-            let own = head.fields(data).map(|(name, value)| Field { name: name.to_owned(), value });
-            fields.extend(own.filter(|f| !self.removed.iter().any(|r| r.eq_ignore_ascii_case(&f.name))));
-        };
-        match self.source.place()? {
-            Place::Memory(blob) => add(blob.bytes(), &blob.survey().head),
+    /// The header section, read now.
+    pub(super) fn section(&self) -> Result<Section<'_>, Error> {
+        let (data, head) = match self.source.place()? {
+            Place::Memory(blob) => (Cow::Borrowed(blob.bytes()), Cow::Borrowed(&blob.survey().head)),
             Place::Regular(file, _) => {
                 let (data, head, _) = file_head(file)?;
-                add(&data, &head);
+                (Cow::Owned(data), Cow::Owned(head))
             }
-            Place::Stream(slot) => match slot.head()? {
-                Some((data, head)) => add(&data, &head),
-                None => {
+            Place::Stream(slot) => {
+                let Some((data, head)) = slot.head()? else {
                     return Err(source(
                         "the reader has nothing to give yet, so the header section is not known: \
                          name the originator and the recipients"
                             .to_owned(),
                     ));
-                }
-            },
-        }
-        Ok(fields)
-    }
-
-    pub(super) fn names(&self) -> Result<Vec<String>, Error> {
-        Ok(unique(self.fields()?.iter().map(|f| f.name.as_str())))
+                };
+                (Cow::Owned(data), Cow::Owned(head))
+            }
+        };
+        Ok(Section { front: &self.front, removed: &self.removed, data, head })
     }
 
     pub(super) fn set(&mut self, name: &str, value: &str, mode: HeaderMode) {
@@ -74,8 +68,15 @@ impl Finished {
     pub(super) fn prepare(&self, edits: &Edits, embedded: bool) -> Result<Ready, Error> {
         let mut front: Vec<Field> = edits.fields();
         front.extend(self.front.0.iter().filter(|f| !edits.removes(&f.name)).cloned());
-        let mut remove = self.removed.clone();
-        remove.extend(edits.remove.iter().cloned());
+        let place = self.source.place()?;
+        let remove = self.removed.iter().chain(&edits.remove);
+        let remove = match &place {
+            Place::Memory(blob) => {
+                let there = |name: &&String| blob.survey().head.has(blob.bytes(), name);
+                remove.filter(there).cloned().collect()
+            }
+            Place::Regular(..) | Place::Stream(_) => remove.cloned().collect(),
+        };
         let edit = Edit { front: render(&front, false)?, remove, embedded };
         let mut ready = Ready {
             source: self.source.clone(),
@@ -86,7 +87,7 @@ impl Finished {
             promise: Promise { name: NAME, no_nul: true, ..Promise::default() },
             estimate: None,
         };
-        match self.source.place()? {
+        match place {
             Place::Memory(blob) => ready.known(blob.bytes(), blob.survey())?,
             Place::Regular(file, length) => {
                 let (data, survey) = survey_file(file)?;
@@ -97,10 +98,12 @@ impl Finished {
                 ready.promise.length = slot.length;
                 ready.estimate = slot.length;
                 if let Some((data, head)) = slot.head()? {
-                    let kept = ready.edit.kept(&head, &data);
-                    ready.needs_utf8 |= !kept.is_ascii();
-                    let gone = head.end.saturating_sub(kept.len()) as u64;
-                    ready.estimate = slot.length.map(|l| l.saturating_sub(gone));
+                    let mut gone = head.end;
+                    for range in ready.edit.kept(&head, &data) {
+                        gone = gone.saturating_sub(range.len());
+                        ready.needs_utf8 |= !data.get(range).is_none_or(<[u8]>::is_ascii);
+                    }
+                    ready.estimate = slot.length.map(|l| l.saturating_sub(gone as u64));
                 }
             }
         }
@@ -129,28 +132,29 @@ pub(super) struct Edit {
 impl Edit {
     /// The edited header section and all of `data` behind the old one.
     pub(super) fn apply(&self, head: &Head, data: &[u8]) -> Vec<u8> {
-        let rest = data.get(head.end..).unwrap_or_default();
+        let kept = self.kept(head, data);
         let mut out = self.front.clone();
-        out.extend_from_slice(&self.kept(head, data));
-        out.extend_from_slice(self.separator(head, data));
-        out.extend_from_slice(rest);
+        for range in &kept {
+            out.extend_from_slice(data.get(range.clone()).unwrap_or_default());
+        }
+        out.extend_from_slice(self.separator(head, &kept, data));
+        out.extend_from_slice(data.get(head.end..).unwrap_or_default());
         out
     }
 
-    fn kept(&self, head: &Head, data: &[u8]) -> Vec<u8> {
-        let ranges = head.kept(data, &self.remove);
-        ranges.into_iter().flat_map(|r| data.get(r).unwrap_or_default()).copied().collect()
+    /// The parts of the header section that stay.
+    fn kept(&self, head: &Head, data: &[u8]) -> Vec<Range<usize>> {
+        head.kept(data, &self.remove)
     }
 
     /// A message without a header section is all body: an empty line keeps it apart from what is put in
     /// front. As a part of another message it also needs the one that a header section alone may lack.
-    fn separator(&self, head: &Head, data: &[u8]) -> &'static [u8] {
+    fn separator(&self, head: &Head, kept: &[Range<usize>], data: &[u8]) -> &'static [u8] {
         let headless = head.fields.is_empty() && !head.separated;
         if headless && (self.embedded || !self.front.is_empty()) {
             return b"\r\n";
         }
-        let kept = head.kept(data, &self.remove).last().map_or(0, |range| range.end);
-        let last = kept.checked_sub(1).and_then(|at| data.get(at));
+        let last = kept.last().map_or(0, |range| range.end).checked_sub(1).and_then(|at| data.get(at));
         // A field that went between a lone CR and a lone LF must not make one line end of them.
         if last == Some(&b'\r') && data.get(head.end) == Some(&b'\n') {
             return b"\n";
@@ -181,19 +185,23 @@ pub(super) struct Ready {
 impl Ready {
     /// `data` has at least the header section.
     fn known(&mut self, data: &[u8], survey: &Survey) -> Result<(), Error> {
-        let head = data.get(..survey.head.end).unwrap_or_default();
         let behind = |at: u64| at.saturating_add(survey.head.end as u64);
-        let nul = memchr::memchr(0, head).map(|at| at as u64).or(survey.rest.nul.map(behind));
-        if let Some(nul) = nul {
+        if let Some(nul) = survey.fields.nul.or(survey.rest.nul.map(behind)) {
             return Err(Error::usage(format!(
                 "the message has a NUL at octet {nul}, which no message may have (RFC 5322 4): encode that part"
             )));
         }
         let kept = self.edit.kept(&survey.head, data);
-        self.needs_utf8 |= !kept.is_ascii();
+        let mut tail = match kept.as_slice() {
+            [all] if *all == (0..survey.head.end) => survey.fields,
+            _ => kept.iter().fold(Census::default(), |mut sum, range| {
+                sum.append(&Census::of(data.get(range.clone()).unwrap_or_default()));
+                sum
+            }),
+        };
+        self.needs_utf8 |= tail.eight_bit;
         let whole = data.get(..survey.head.end.saturating_add(usize::from(survey.rest.length > 0)));
-        let mut tail = Census::of(&kept);
-        tail.update(self.edit.separator(&survey.head, whole.unwrap_or(data)));
+        tail.update(self.edit.separator(&survey.head, &kept, whole.unwrap_or(data)));
         tail.append(&survey.rest);
         self.tail = Some(tail);
         Ok(())
@@ -244,14 +252,22 @@ impl Ready {
     pub(super) fn open(&self, transfer: Transfer) -> Result<Stream, Error> {
         let front = render(&self.front, transfer.utf8)?;
         if let Source::Bytes(blob) = &self.source {
-            let head = &blob.survey().head;
+            let (head, data) = (&blob.survey().head, blob.bytes());
+            let kept = self.edit.kept(head, data);
+            let separator = self.edit.separator(head, &kept, data);
+            if front.is_empty()
+                && separator.is_empty()
+                && matches!(kept.as_slice(), [all] if *all == (0..head.end))
+            {
+                return Ok(Box::new(Slice::new(Arc::clone(blob), 0..data.len())));
+            }
             let mut chain: VecDeque<Stream> = VecDeque::new();
             chain.push_back(Box::new(Cursor::new(front)));
-            for range in head.kept(blob.bytes(), &self.edit.remove) {
+            for range in kept {
                 chain.push_back(Box::new(Slice::new(Arc::clone(blob), range)));
             }
-            chain.push_back(Box::new(Cursor::new(self.edit.separator(head, blob.bytes()))));
-            chain.push_back(Box::new(Slice::new(Arc::clone(blob), head.end..blob.bytes().len())));
+            chain.push_back(Box::new(Cursor::new(separator)));
+            chain.push_back(Box::new(Slice::new(Arc::clone(blob), head.end..data.len())));
             return Ok(Box::new(Chain(chain)));
         }
         let input = Checked::new(self.source.open()?, self.promise.clone());
@@ -295,9 +311,9 @@ fn file_head(file: &Path) -> Result<(Vec<u8>, Head, impl BufRead + use<>), Error
 
 fn survey_file(file: &Path) -> Result<(Vec<u8>, Survey), Error> {
     let (data, head, mut input) = file_head(file)?;
-    let mut rest = Census::of(data.get(head.end..).unwrap_or_default());
-    count(file, &mut input, |piece| rest.update(piece))?;
-    Ok((data, Survey { head, rest }))
+    let mut survey = Survey::of(head, &data);
+    count(file, &mut input, |piece| survey.rest.update(piece))?;
+    Ok((data, survey))
 }
 
 /// Shows every piece of a file to `each`.

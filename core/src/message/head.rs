@@ -14,6 +14,13 @@ pub(super) struct Span {
     pub(super) whole: Range<usize>,
 }
 
+impl Span {
+    fn is(&self, data: &[u8], name: &str) -> bool {
+        self.name.len() == name.len()
+            && data.get(self.name.clone()).is_some_and(|own| own.eq_ignore_ascii_case(name.as_bytes()))
+    }
+}
+
 /// A header section.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Head {
@@ -30,24 +37,29 @@ impl Head {
         HeadParser::default().advance(data, true).unwrap_or_default()
     }
 
-    /// The name and the unfolded value of each field.
-    pub(super) fn fields<'a>(&self, data: &'a [u8]) -> impl Iterator<Item = (&'a str, String)> {
-        self.fields.iter().filter_map(move |span| {
-            let name = std::str::from_utf8(data.get(span.name.clone())?).ok()?;
+    /// The names of the fields, in order.
+    pub(super) fn names<'a>(&self, data: &'a [u8]) -> impl Iterator<Item = &'a str> {
+        self.fields.iter().filter_map(move |span| std::str::from_utf8(data.get(span.name.clone())?).ok())
+    }
+
+    /// Of each field of that name: what is behind the colon.
+    pub(super) fn values<'a>(&self, data: &'a [u8], name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.fields.iter().filter(move |span| span.is(data, name)).filter_map(move |span| {
             let raw = data.get(span.name.end..span.whole.end)?;
-            let colon = memchr::memchr(b':', raw)?;
-            let text = String::from_utf8_lossy(raw.get(colon + 1..)?);
-            let text: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
-            Some((name, text.trim_matches([' ', '\t']).to_owned()))
+            raw.get(memchr::memchr(b':', raw)? + 1..)
         })
+    }
+
+    /// Whether there is a field of that name.
+    pub(super) fn has(&self, data: &[u8], name: &str) -> bool {
+        self.fields.iter().any(|span| span.is(data, name))
     }
 
     /// The parts of the header section that stay when the fields named in `remove` go.
     pub(super) fn kept(&self, data: &[u8], remove: &[String]) -> Vec<Range<usize>> {
         let mut kept: Vec<Range<usize>> = Vec::new();
         for span in &self.fields {
-            let name = data.get(span.name.clone()).unwrap_or_default();
-            if remove.iter().any(|r| r.as_bytes().eq_ignore_ascii_case(name)) {
+            if remove.iter().any(|name| span.is(data, name)) {
                 continue;
             }
             match kept.last_mut() {
@@ -138,6 +150,16 @@ impl HeadParser {
     }
 }
 
+/// The value of a field, from what is behind its colon.
+pub(super) fn unfolded(raw: &[u8]) -> String {
+    let text = String::from_utf8_lossy(raw);
+    let text = text.trim_matches([' ', '\t', '\r', '\n']);
+    match memchr::memchr2(b'\r', b'\n', text.as_bytes()) {
+        None => text.to_owned(),
+        Some(_) => text.replace(['\r', '\n'], ""),
+    }
+}
+
 /// The length of the first line with its line end. A CR at the very end may be half a CRLF.
 fn line_end(data: &[u8], last: bool) -> Option<usize> {
     let Some(at) = memchr::memchr2(b'\r', b'\n', data) else {
@@ -156,7 +178,11 @@ mod tests {
 
     fn names(data: &[u8]) -> (Vec<(String, String)>, usize, bool) {
         let head = Head::parse(data);
-        let fields = head.fields(data).map(|(n, v)| (n.to_owned(), v)).collect();
+        let mut fields: Vec<(String, String)> = Vec::new();
+        for name in head.names(data) {
+            let before = fields.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name)).count();
+            fields.push((name.to_owned(), unfolded(head.values(data, name).nth(before).unwrap())));
+        }
         (fields, head.end, head.separated)
     }
 

@@ -20,6 +20,7 @@ mod codec;
 mod field;
 mod finished;
 mod head;
+mod header;
 pub mod identity;
 mod outgoing;
 mod parameters;
@@ -35,6 +36,7 @@ mod token;
 mod words;
 
 pub use field::HeaderMode;
+pub(crate) use header::Header;
 pub use identity::{date, message_id};
 pub use outgoing::{Edits, Outgoing};
 pub use part::Encoding;

@@ -135,11 +135,22 @@ fn pairs(octets: &[u8], next: &[u8]) -> (u64, u8, u8) {
     (bare, least, any)
 }
 
-/// A finished message, looked through once: its header section, and the rest counted.
+/// A finished message, looked through once: its header section, and both parts counted.
 #[derive(Clone, Debug)]
 pub(super) struct Survey {
     pub(super) head: Head,
+    /// The octets of the header section.
+    pub(super) fields: Census,
+    /// The octets behind it.
     pub(super) rest: Census,
+}
+
+impl Survey {
+    /// `data` begins with the header section, and may go on.
+    pub(super) fn of(head: Head, data: &[u8]) -> Self {
+        let (fields, rest) = data.split_at_checked(head.end).unwrap_or((data, &[]));
+        Self { fields: Census::of(fields), rest: Census::of(rest), head }
+    }
 }
 
 /// Octets in memory, with what was found out about them, so that a token that is sent again costs nothing again.
@@ -165,11 +176,7 @@ impl Blob {
     }
 
     pub(super) fn survey(&self) -> &Survey {
-        self.survey.get_or_init(|| {
-            let head = Head::parse(&self.bytes);
-            let rest = Census::of(self.bytes.get(head.end..).unwrap_or_default());
-            Survey { head, rest }
-        })
+        self.survey.get_or_init(|| Survey::of(Head::parse(&self.bytes), &self.bytes))
     }
 
     /// The octets as quoted-printable, of text or of anything else.

@@ -3,8 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::field::{self, HeaderMode, unique};
+use super::field::{self, HeaderMode};
 use super::finished::Finished;
+use super::header::Header;
 use super::outgoing::{Edits, Outgoing};
 use super::parameters;
 use super::part::{Body, Encoding, Part};
@@ -198,22 +199,7 @@ impl Message {
     /// [`Kind::Source`](crate::error::Kind::Source) where the file or reader of a finished message cannot be
     /// read.
     pub fn header(&self, name: &str) -> Result<Vec<String>, Error> {
-        match &self.0 {
-            Token::Finished(finished) => {
-                let fields = finished.fields()?.into_iter();
-                Ok(fields.filter(|f| f.name.eq_ignore_ascii_case(name)).map(|f| f.value).collect())
-            }
-            Token::Composed(_) if name.eq_ignore_ascii_case("MIME-Version") => Ok(vec!["1.0".to_owned()]),
-            Token::Composed(part) if name.eq_ignore_ascii_case("Content-Type") => {
-                let mut value = part.media.clone();
-                for (name, text) in &part.parameters {
-                    let text = text.replace('\\', "\\\\").replace('"', "\\\"");
-                    value.push_str(&format!("; {name}=\"{text}\""));
-                }
-                Ok(vec![value])
-            }
-            Token::Composed(part) => Ok(part.fields.values(name).map(str::to_owned).collect()),
-        }
+        Ok(Header::of(self)?.values(name))
     }
 
     /// The names of the fields, each once, in order.
@@ -221,13 +207,7 @@ impl Message {
     /// # Errors
     /// As [`header`](Self::header).
     pub fn header_names(&self) -> Result<Vec<String>, Error> {
-        match &self.0 {
-            Token::Finished(finished) => finished.names(),
-            Token::Composed(part) => {
-                let derived = ["MIME-Version", "Content-Type"];
-                Ok(unique(part.fields.0.iter().map(|f| f.name.as_str()).chain(derived)))
-            }
-        }
+        Ok(Header::of(self)?.names())
     }
 
     /// Changes the header section of this part. The value is unfolded text without control characters; words

@@ -15,6 +15,7 @@ use crate::command::{ClientName, Command, Mail, Rcpt, Text};
 use crate::content::Once;
 use crate::dialogue::{Answer, Dialogue, Ticket};
 use crate::engine::Protocol;
+use crate::envelope::Local;
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
 use crate::message::Message;
@@ -34,6 +35,8 @@ pub struct Session {
     buffer: Vec<u8>,
     /// Answers that came before they were waited for.
     early: VecDeque<(Ticket, Answer)>,
+    /// As the machine was when the session was opened, but for the time.
+    local: Local,
 }
 
 /// Messages of a batch that are on their way at once: enough to fill a round trip, few enough to hold.
@@ -79,11 +82,11 @@ impl Session {
         dialled: bool,
     ) -> Result<Self, Error> {
         let library = library(options)?;
-        let host = local().host;
+        let local = local();
         let dialogue =
-            Dialogue::new(server, with_debug(options), Some(library), ends(&stream), &host, dialled)?;
+            Dialogue::new(server, with_debug(options), Some(library), ends(&stream), &local.host, dialled)?;
         let mut session =
-            Self { stream: Some(stream), dialogue, buffer: vec![0; READ], early: VecDeque::new() };
+            Self { stream: Some(stream), dialogue, buffer: vec![0; READ], early: VecDeque::new(), local };
         session.reply(Dialogue::GREETING, limits)?;
         Ok(session)
     }
@@ -263,7 +266,8 @@ impl Session {
     /// A failed step, with the report. The session can be used on unless [`is_open`](Self::is_open) is false.
     pub fn send_message(&mut self, message: &Message, options: &Options) -> Result<Report, SendError> {
         let limits = limits(options);
-        let ticket = self.dialogue.send_message(message, options, &local())?;
+        self.local.now = jiff::Zoned::now();
+        let ticket = self.dialogue.send_message(message, options, &self.local)?;
         judged(self.sent(ticket, &limits))
     }
 
@@ -424,7 +428,9 @@ impl<I: Iterator<Item = Message>> Iterator for SendMany<'_, I> {
         while self.taken.len() < WINDOW
             && let Some(message) = self.messages.next()
         {
-            self.taken.push_back(self.session.dialogue.send_message(&message, &options, &local()));
+            self.session.local.now = jiff::Zoned::now();
+            let Session { dialogue, local, .. } = &mut *self.session;
+            self.taken.push_back(dialogue.send_message(&message, &options, local));
         }
         let limits = limits(&options);
         Some(match self.taken.pop_front()? {

@@ -139,6 +139,7 @@ impl ReplyParser {
         let (code, more, text) = split(line).ok_or_else(|| ReplyFault::Malformed(excerpt(line)))?;
         if self.lines == 1 {
             self.code = code;
+            self.text = String::with_capacity(text.len());
         } else if self.code != code {
             return Err(ReplyFault::CodesDiffer(self.code, code));
         } else {

@@ -120,6 +120,15 @@ proptest! {
     }
 
     #[test]
+    fn the_short_way_gives_what_the_grammar_gives(text in "[ab.@@<>,; :-]{0,12}") {
+        // A space in front of the @ is allowed, and too much for the short way.
+        let specs = |text: &str| parse_list(text).ok().map(|list| {
+            list.iter().map(|one| (one.addr_spec().to_owned(), one.local().to_owned())).collect::<Vec<_>>()
+        });
+        prop_assert_eq!(specs(&text), specs(&text.replace('@', " @")));
+    }
+
+    #[test]
     fn any_name_and_local_part(name in "[^\\p{Cc}]{0,20}", local in "[^\\p{Cc}]{0,15}", domain in "[^\\p{Cc}]{1,12}") {
         holds(&format!("{name} <{local}@{domain}>"))?;
         let quoted = super::super::scanner::quote(&local);

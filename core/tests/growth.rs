@@ -1,0 +1,152 @@
+//! Nothing takes time that grows faster than what it is given. What is given here is so much that anything
+//! quadratic would take many times the limit, and anything linear takes a small part of it.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::time::{Duration, Instant};
+
+use smtpclient::command::{ClientName, ForwardPath, Mail, Rcpt, RcptParameters};
+use smtpclient::content::Once;
+use smtpclient::engine::{Config, Engine, Event, Transaction};
+use smtpclient::envelope::{Envelope, Local};
+use smtpclient::message::Message;
+use smtpclient::options::Options;
+
+/// For a build without optimization on a busy machine.
+const LIMIT: Duration = Duration::from_secs(10);
+
+fn in_time<T>(work: impl FnOnce() -> T) -> T {
+    let begin = Instant::now();
+    let result = work();
+    assert!(begin.elapsed() < LIMIT, "{:?}", begin.elapsed());
+    result
+}
+
+fn greeted() -> Engine {
+    let mut engine = Engine::new(Config::new(ClientName::parse("client.example").unwrap()));
+    engine.handle_input(b"220 server\r\n");
+    engine.hello();
+    drain(&mut engine);
+    engine.handle_input(b"250-server\r\n250 PIPELINING\r\n");
+    while engine.poll_event().is_some() {}
+    engine
+}
+
+fn drain(engine: &mut Engine) -> Vec<u8> {
+    let mut written = Vec::new();
+    loop {
+        let output = engine.poll_output();
+        let count = output.len();
+        if count == 0 {
+            return written;
+        }
+        written.extend_from_slice(output);
+        engine.output_done(count);
+    }
+}
+
+fn transaction(recipients: usize) -> Transaction {
+    let rcpt = |n| Rcpt {
+        path: ForwardPath::new(&format!("user{n}@example.test")).unwrap(),
+        parameters: RcptParameters::default(),
+    };
+    Transaction {
+        mail: Mail::default(),
+        recipients: (0..recipients).map(rcpt).collect(),
+        content: Box::new(Once::new(Box::new(&b"Subject: x\r\n\r\nx\r\n"[..]))),
+        at_least_one: true,
+        queue: false,
+    }
+}
+
+/// Answers everything that is written until nothing is.
+fn serve(engine: &mut Engine) {
+    loop {
+        let written = drain(engine);
+        let mut replies = Vec::new();
+        for line in written.split_inclusive(|octet| *octet == b'\n') {
+            match line {
+                b"DATA\r\n" => replies.extend_from_slice(b"354 go on\r\n"),
+                b".\r\n" | [b'M', b'A', b'I', b'L', ..] | [b'R', b'C', b'P', b'T', ..] => {
+                    replies.extend_from_slice(b"250 2.0.0 Ok: queued as 1\r\n");
+                }
+                _ => {}
+            }
+        }
+        if replies.is_empty() {
+            return;
+        }
+        engine.handle_input(&replies);
+    }
+}
+
+#[test]
+fn many_recipients() {
+    let mut engine = greeted();
+    in_time(|| {
+        engine.send(transaction(100_000));
+        serve(&mut engine);
+    });
+    let Some(Event::Sent(_, report)) = engine.poll_event() else { panic!("{engine:?}") };
+    assert!(report.complete());
+    assert_eq!(report.recipients.len(), 100_000);
+}
+
+#[test]
+fn many_transactions() {
+    let mut engine = greeted();
+    in_time(|| {
+        for _ in 0..100_000 {
+            engine.send(transaction(1));
+        }
+        serve(&mut engine);
+    });
+    let sent = std::iter::from_fn(|| engine.poll_event()).filter(|event| match event {
+        Event::Sent(_, report) => report.complete(),
+        _ => false,
+    });
+    assert_eq!(sent.count(), 100_000);
+}
+
+#[test]
+fn many_transactions_that_fail_at_once() {
+    let mut engine = greeted();
+    in_time(|| {
+        for _ in 0..100_000 {
+            engine.send(transaction(1));
+        }
+        drain(&mut engine);
+        engine.handle_eof();
+    });
+    assert_eq!(std::iter::from_fn(|| engine.poll_event()).count(), 100_000);
+}
+
+#[test]
+fn a_long_reply_octet_by_octet() {
+    let line = format!("250-{}\r\n", "x".repeat(120));
+    let reply = line.repeat(500) + "250 end\r\n";
+    in_time(|| {
+        for _ in 0..20 {
+            let mut engine = greeted();
+            engine.hello();
+            drain(&mut engine);
+            reply.as_bytes().chunks(1).for_each(|octet| engine.handle_input(octet));
+            assert!(matches!(engine.poll_event(), Some(Event::Reply(..))));
+        }
+    });
+}
+
+#[test]
+fn many_addresses_and_fields() {
+    let local = Local { host: "host.example".into(), user: "user".into(), now: jiff::Zoned::default() };
+    let addresses: Vec<String> = (0..100_000).map(|n| format!("User {n} <user{n}@example.test>")).collect();
+    let fields: String = (0..20_000).map(|n| format!("X-Field-{n}: value\r\n")).collect();
+    let text = format!("From: a@b.example\r\nTo: {}\r\n{fields}\r\nbody\r\n", addresses.join(",\r\n "));
+    let message = Message::from_bytes(text);
+    in_time(|| {
+        let envelope = Envelope::derive(&message, &Options::default(), &local).unwrap();
+        assert_eq!(envelope.recipients.len(), 100_000);
+        message.prepare(&envelope.edits).unwrap();
+    });
+    in_time(|| assert_eq!(message.header_names().unwrap().len(), 20_002));
+}
