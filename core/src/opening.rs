@@ -52,6 +52,8 @@ enum Stage {
     Handshake,
     Login,
     Ready,
+    /// Failed; that was said once.
+    Over,
 }
 
 /// What the options say of TLS.
@@ -140,6 +142,39 @@ impl Opening {
 
     /// Takes an answer of the engine and asks for what follows. Answers to other requests are ignored.
     pub fn step(&mut self, link: &mut Link, event: Event) -> Progress {
+        let progress = self.answered(link, event);
+        self.note_end(progress)
+    }
+
+    /// Looks at what happened below the engine: a handshake that is done, or a connection that ended in one.
+    pub fn look(&mut self, link: &mut Link) -> Progress {
+        let progress = self.looked(link);
+        self.note_end(progress)
+    }
+
+    /// What is known of TLS, where it was begun.
+    pub fn facts(&self) -> Option<&TlsFacts> {
+        self.facts.as_ref()
+    }
+
+    /// What the policy answered, where it was asked.
+    pub fn answer(&self) -> Option<TlsAnswer> {
+        self.answer
+    }
+
+    /// The mechanisms that were tried, in order.
+    pub fn logins(&self) -> &[Login] {
+        &self.logins
+    }
+
+    fn note_end(&mut self, progress: Progress) -> Progress {
+        if matches!(progress, Progress::Failed(_) | Progress::Redial) {
+            self.stage = Stage::Over;
+        }
+        progress
+    }
+
+    fn answered(&mut self, link: &mut Link, event: Event) -> Progress {
         match event {
             Event::Reply(id, reply) if id == self.asked => match self.stage {
                 Stage::Greeting => {
@@ -160,7 +195,7 @@ impl Opening {
                     self.stage = Stage::Ready;
                     Progress::Ready
                 }
-                Stage::Handshake | Stage::Ready => Progress::Going,
+                Stage::Handshake | Stage::Ready | Stage::Over => Progress::Going,
             },
             Event::StartTls(id, _) if id == self.asked => {
                 self.stage = Stage::Handshake;
@@ -170,6 +205,7 @@ impl Opening {
                 }
             }
             Event::Failed(id, error) if id == self.asked => match self.stage {
+                Stage::Over => Progress::Going,
                 Stage::Login => self.login_refused(link, error),
                 _ => self.ended(error),
             },
@@ -177,8 +213,10 @@ impl Opening {
         }
     }
 
-    /// Looks at what happened below the engine: a handshake that is done, or a connection that ended in one.
-    pub fn look(&mut self, link: &mut Link) -> Progress {
+    fn looked(&mut self, link: &mut Link) -> Progress {
+        if self.stage == Stage::Over {
+            return Progress::Going;
+        }
         let shaking = link.is_shaking();
         if !shaking && self.facts.is_none() && link.layer().is_some() {
             self.facts = link.layer().map(|layer| layer.facts().clone());
@@ -195,21 +233,6 @@ impl Opening {
             }
             _ => Progress::Going,
         }
-    }
-
-    /// What is known of TLS, where it was begun.
-    pub fn facts(&self) -> Option<&TlsFacts> {
-        self.facts.as_ref()
-    }
-
-    /// What the policy answered, where it was asked.
-    pub fn answer(&self) -> Option<TlsAnswer> {
-        self.answer
-    }
-
-    /// The mechanisms that were tried, in order.
-    pub fn logins(&self) -> &[Login] {
-        &self.logins
     }
 
     fn hello(&mut self, link: &mut Link) {
