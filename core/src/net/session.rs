@@ -26,7 +26,7 @@ use crate::reply::Reply;
 use crate::report::{Attempt, Report};
 use crate::secret::Secret;
 use crate::server::{Server, Target, servers};
-use crate::tls::Verify;
+use crate::tls::{Layer, TlsFacts, Verify, VerifyFault};
 
 /// One open connection to a server.
 ///
@@ -111,7 +111,7 @@ impl Session {
         };
         let mut opening = session.new_opening(&session.options, false)?;
         opening.begin(&mut session.link)?;
-        session.reply(Id::GREETING, limits)?;
+        session.greeted(limits)?;
         Ok(session)
     }
 
@@ -266,6 +266,8 @@ impl Session {
     /// STARTTLS (RFC 3207) and the handshake behind it. Certificate and host name are verified unless option
     /// `tlsverify` is off. What the server offered before is forgotten: EHLO is said again when it is needed.
     ///
+    /// A login before it counts no longer (RFC 3207 section 4.2).
+    ///
     /// # Errors
     /// No reply, or no TLS: the session is closed then. A refusal is a reply.
     pub fn starttls(&mut self) -> Result<Reply, Error> {
@@ -278,11 +280,16 @@ impl Session {
         let id = self.link.engine_mut().command(Command::StartTls);
         match self.event(id, &limits) {
             Some(Event::StartTls(_, reply)) => {
-                self.link.secure(layer);
-                self.run(&limits, |link| !link.is_shaking() || link.is_closed());
+                if !self.link.engine().is_closed() {
+                    self.link.secure(layer);
+                    self.run(&limits, |link| !link.is_shaking() || link.is_closed());
+                }
                 if self.link.is_shaking() || self.link.engine().is_closed() {
+                    self.stream = None;
                     return Err(self.gone());
                 }
+                self.logged_in = false;
+                self.opening = None;
                 Ok(reply)
             }
             Some(Event::Reply(_, reply)) => Ok(reply),
@@ -292,10 +299,14 @@ impl Session {
     }
 
     /// Logs in (RFC 4954), once a connection. `mechanism` is one of [`auth_types`](Self::auth_types);
-    /// `None` tries the strongest first, each in turn. EHLO is said first where it was not.
+    /// `None` tries the strongest first, each in turn. EHLO is said first where it was not, and STARTTLS where it is
+    /// offered, unless option `usetls` is off.
+    ///
+    /// The certificate must have been verified for that. Where TLS was set up before there was a secret to send,
+    /// and nobody looked at the certificate, the session connects again and verifies it.
     ///
     /// # Errors
-    /// [`Kind::Login`] where no login succeeded.
+    /// [`Kind::Login`] where no login succeeded, [`Kind::Tls`] where it would not be safe.
     pub fn authenticate(&mut self, user: &str, password: &str, mechanism: Option<&str>) -> Result<(), Error> {
         if self.logged_in {
             return Err(Error::usage(
@@ -303,26 +314,31 @@ impl Session {
             ));
         }
         let limits = limits(&self.options);
-        if !self.link.engine().is_introduced() {
-            let id = self.link.engine_mut().hello();
-            self.reply(id, &limits)?;
-        }
         let mut options = self.options.clone();
         options.username = Some(user.to_owned());
         options.password = Some(Secret::from(password));
         options.oauthtoken = None;
         if let Some(mechanism) = mechanism {
-            let oauth = matches!(mechanism.to_ascii_uppercase().as_str(), "XOAUTH2" | "OAUTHBEARER");
-            if oauth {
-                options.oauthtoken = options.password.take();
+            match mechanism.to_ascii_uppercase().as_str() {
+                "XOAUTH2" | "OAUTHBEARER" => options.oauthtoken = options.password.take(),
+                "EXTERNAL" => options.password = None,
+                _ => {}
             }
             options.auth = vec![mechanism.to_owned()];
         }
-        let mut opening = self.new_opening(&options, false)?;
-        let progress = opening.log_in(&mut self.link);
-        self.go_on(opening, progress, &limits)?;
-        self.logged_in = true;
-        Ok(())
+        let (opening, progress) = match self.distrust() {
+            None => {
+                let mut opening = self.new_opening(&options, false)?;
+                let progress = opening.resume(&mut self.link, false);
+                (opening, progress)
+            }
+            Some(VerifyFault::NotChecked) if self.dialled => self.redial(&options, false, &limits)?,
+            Some(fault) => {
+                let text = format!("the certificate {fault}, so that nothing secret is sent");
+                return Err(Error::new(Kind::Tls, Step::Auth, text).with_server(self.name()));
+            }
+        };
+        self.go_on(&options, opening, progress, &limits)
     }
 
     /// Sends a message with the envelope that the options, or its header section, give.
@@ -334,6 +350,7 @@ impl Session {
         let content = message.prepare(&envelope.edits)?;
         let limits = limits(options);
         self.introduce()?;
+        self.check_tls(options)?;
         let id = self.link.engine_mut().send(Transaction {
             mail: envelope.mail,
             recipients: envelope.recipients,
@@ -389,6 +406,11 @@ impl Session {
         self.stream = None;
     }
 
+    /// What is known of TLS; `None` where the session is in plain text.
+    pub fn tls(&self) -> Option<&TlsFacts> {
+        self.link.layer().map(Layer::facts)
+    }
+
     /// Whether the connection can still be used.
     pub fn is_open(&self) -> bool {
         self.stream.is_some() && !self.link.engine().is_closed()
@@ -412,16 +434,43 @@ impl Session {
             return Ok(());
         }
         let limits = limits(&self.options);
-        let mut opening = self.new_opening(&self.options, false)?;
+        let options = self.options.clone();
+        let mut opening = self.new_opening(&options, false)?;
         let progress = opening.resume(&mut self.link, self.logged_in);
-        self.go_on(opening, progress, &limits)
+        self.go_on(&options, opening, progress, &limits)
+    }
+
+    /// What speaks against the certificate of a session under TLS, where it was to verify.
+    fn distrust(&self) -> Option<VerifyFault> {
+        let facts = self.tls().filter(|facts| self.options.tlsverify && !facts.verified && !facts.pinned)?;
+        Some(facts.why_not.clone().unwrap_or(VerifyFault::NotChecked))
+    }
+
+    /// A message may want more of TLS than the session did when it began.
+    fn check_tls(&self, options: &Options) -> Result<(), Error> {
+        if !options.tlsrequired && !options.requiretls {
+            return Ok(());
+        }
+        let text = match self.distrust() {
+            _ if !self.link.engine().is_encrypted() => "the session is in plain text".to_owned(),
+            Some(fault) => format!("the certificate {fault}"),
+            None => return Ok(()),
+        };
+        let text = format!("{text}, and TLS is required: open the session with option `tlsrequired`");
+        Err(Error::new(Kind::Tls, Step::Tls, text).with_server(self.name()))
     }
 
     fn new_opening(&self, options: &Options, plain: bool) -> Result<Opening, Error> {
         Ok(Opening::new(&self.server, options, Some(library(options)?), self.loopback, plain))
     }
 
-    fn go_on(&mut self, mut opening: Opening, mut progress: Progress, limits: &Limits) -> Result<(), Error> {
+    fn go_on(
+        &mut self,
+        options: &Options,
+        mut opening: Opening,
+        mut progress: Progress,
+        limits: &Limits,
+    ) -> Result<(), Error> {
         loop {
             match progress {
                 Progress::Ready => {
@@ -434,7 +483,7 @@ impl Session {
                     return Err(error.with_server(self.name()));
                 }
                 Progress::Redial => {
-                    (opening, progress) = self.redial(limits)?;
+                    (opening, progress) = self.redial(options, true, limits)?;
                     continue;
                 }
                 Progress::Going if self.link.engine().has_events() => {}
@@ -453,13 +502,20 @@ impl Session {
         }
     }
 
-    /// Connects again, to go on in plain text where the policy said so.
-    fn redial(&mut self, limits: &Limits) -> Result<(Opening, Progress), Error> {
+    /// Connects again: to go on in plain text where the policy said so, or to verify what was not.
+    fn redial(
+        &mut self,
+        options: &Options,
+        plain: bool,
+        limits: &Limits,
+    ) -> Result<(Opening, Progress), Error> {
+        self.stream = None;
         if !self.dialled {
             return Err(self.gone());
         }
-        self.stream = None;
-        let stream = connect(&self.server, &self.options, limits)?;
+        let stream = connect(&self.server, options, limits)?;
+        let ends = ends(&stream);
+        (self.peer, self.loopback) = (ends.peer, ends.loopback);
         let listener = self.link.engine_mut().take_listener();
         let mut engine = Engine::new(self.link.engine().config().clone());
         if let Some(listener) = listener {
@@ -467,16 +523,32 @@ impl Session {
         }
         self.stream = Some(stream);
         self.link = Link::new(engine);
-        self.reply(Id::GREETING, limits)?;
-        let mut opening = self.new_opening(&self.options, true)?;
+        self.opening = None;
+        self.logged_in = false;
+        let mut opening = self.new_opening(options, plain)?;
+        opening.begin(&mut self.link)?;
+        self.greeted(limits)?;
         let progress = opening.resume(&mut self.link, false);
         Ok((opening, progress))
     }
 
+    /// Reads the greeting, behind TLS where that comes first.
+    fn greeted(&mut self, limits: &Limits) -> Result<(), Error> {
+        let greeting = self.reply(Id::GREETING, limits);
+        if greeting.is_err() {
+            // The server is to know why.
+            self.run(limits, Link::is_closed);
+            if self.link.is_shaking() {
+                return Err(self.gone());
+            }
+        }
+        greeting.map(drop)
+    }
+
     fn attempt(&self, error: Option<Error>) -> Attempt {
         let mut attempt = Attempt { peer: self.peer, error, ..Attempt::new(self.name()) };
+        attempt.tls = self.tls().cloned();
         if let Some(opening) = &self.opening {
-            attempt.tls = opening.facts().cloned();
             attempt.policy = opening.answer();
             attempt.logins = opening.logins().to_vec();
         }
