@@ -37,7 +37,7 @@ pub enum TlsAnswer {
 /// Who decides when TLS cannot be set up.
 #[derive(Clone, Default)]
 pub enum TlsPolicy {
-    /// `insecure` while no secret is to be sent and TLS is not required, else `secure`.
+    /// `insecure` while TLS is not required, no certificate is pinned and no secret is to be sent, else `secure`.
     #[default]
     Default,
     /// Always this answer.
