@@ -264,7 +264,8 @@ impl Session {
     }
 
     /// STARTTLS (RFC 3207) and the handshake behind it. Certificate and host name are verified unless option
-    /// `tlsverify` is off. What the server offered before is forgotten: EHLO is said again when it is needed.
+    /// `tlsverify` is off. EHLO is said first where it was not; what the server offered before is forgotten, and EHLO is
+    /// said again when it is needed.
     ///
     /// A login before it counts no longer (RFC 3207 section 4.2).
     ///
@@ -277,6 +278,11 @@ impl Session {
         let limits = limits(&self.options);
         let library = library(&self.options)?;
         let layer = library.start(self.server.host(), Verify::Require)?;
+        if !self.link.engine().is_introduced() {
+            // Some servers know no STARTTLS that they did not offer yet.
+            let id = self.link.engine_mut().hello();
+            self.reply(id, &limits)?;
+        }
         let id = self.link.engine_mut().command(Command::StartTls);
         match self.event(id, &limits) {
             Some(Event::StartTls(_, reply)) => {

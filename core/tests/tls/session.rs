@@ -286,6 +286,7 @@ fn verbs_under_tls() {
     let server = Server::one(script(&GOOD));
     let mut session = open(&Client::new(&[]), &server);
     session.starttls().unwrap();
+    assert!(!session.server_options().unwrap().starttls());
     session.ehlo(None).unwrap();
     let path = ReversePath::new("a@client.example").unwrap();
     session.mail(Mail { path, parameters: MailParameters::default() }).unwrap();
@@ -294,5 +295,8 @@ fn verbs_under_tls() {
     let report = session.data(Box::new(&b"Subject: x\n\nHi\n"[..])).unwrap();
     assert_eq!(report.reply.unwrap().code(), 250);
     assert_eq!(session.quit().unwrap().code(), 221);
-    assert_eq!(server.finish()[0].messages, 1);
+    let heard = &server.finish()[0];
+    assert_eq!(heard.messages, 1);
+    // Exim, for one, refuses a STARTTLS that it did not offer yet.
+    assert!(heard.plain_text().starts_with("EHLO client.example\r\nSTARTTLS\r\n"), "{heard:?}");
 }
