@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use openssl::base64;
-use openssl::ssl::{SslAcceptor, SslMethod, SslVerifyMode, SslVersion};
+use openssl::ssl::{SslAcceptor, SslMethod, SslOptions, SslVerifyMode, SslVersion};
 use smtpclient::message::Message;
 use smtpclient::options::{Options, TlsAnswer, TlsPolicy};
 use smtpclient::report::Report;
@@ -36,6 +36,17 @@ pub fn acceptor_of(issued: &Issued, version: SslVersion) -> SslAcceptor {
 /// One that asks for a client certificate of the test authority and does without.
 pub fn asking_acceptor(issued: &Issued) -> SslAcceptor {
     build(issued, None, true)
+}
+
+/// TLS 1.2 without the extended master secret (RFC 7627), so that there is nothing to export.
+pub fn old_acceptor(issued: &Issued) -> SslAcceptor {
+    let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server()).unwrap();
+    acceptor.set_private_key(&issued.key).unwrap();
+    acceptor.set_certificate(&issued.cert).unwrap();
+    acceptor.set_max_proto_version(Some(SslVersion::TLS1_2)).unwrap();
+    // SSL_OP_NO_EXTENDED_MASTER_SECRET.
+    acceptor.set_options(SslOptions::from_bits_retain(1));
+    acceptor.build()
 }
 
 fn build(issued: &Issued, version: Option<SslVersion>, asking: bool) -> SslAcceptor {

@@ -125,8 +125,10 @@ fn scram(
     let (flag, _identity) = (parts.next().unwrap_or_default(), parts.next());
     let bare = parts.next().unwrap_or_default();
     let client_nonce = bare.split_once(",r=").map_or("", |(_, nonce)| nonce);
+    peer.heard.bound_by = flag.to_owned();
     let binding = match flag.split_once('=') {
         Some(("p", "tls-exporter")) => peer.exporter().unwrap_or_default(),
+        Some(("p", "tls-unique")) => peer.unique().unwrap_or_default(),
         Some(("p", "tls-server-end-point")) => {
             let cert = super::pki::GOOD.cert.digest(MessageDigest::sha256()).map_err(io::Error::other)?;
             cert.to_vec()

@@ -97,6 +97,8 @@ pub struct Heard {
     pub certificate: bool,
     /// Mechanisms that were begun, and whether each succeeded.
     pub logins: Vec<(String, bool)>,
+    /// The gs2-cbind-flag of the last SCRAM.
+    pub bound_by: String,
 }
 
 impl Heard {
@@ -274,6 +276,15 @@ impl Peer {
         let Wire::Tls(stream) = &self.wire else { return None };
         let mut value = vec![0; 32];
         stream.ssl().export_keying_material(&mut value, "EXPORTER-Channel-Binding", Some(&[])).ok()?;
+        Some(value)
+    }
+
+    /// The value of the connection that tls-unique binds to: the client's Finished message.
+    pub fn unique(&self) -> Option<Vec<u8>> {
+        let Wire::Tls(stream) = &self.wire else { return None };
+        let mut value = vec![0; 64];
+        let length = stream.ssl().peer_finished(&mut value);
+        value.truncate(length);
         Some(value)
     }
 

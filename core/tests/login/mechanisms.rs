@@ -5,7 +5,10 @@ use smtpclient::error::{Kind, Step};
 use crate::common::pki::{GOOD, Spec, TRUSTED};
 use crate::common::sasl::{self, Login};
 use crate::common::server::{Heard, Script, Server};
-use crate::common::{Client, PASSWORD, TOKEN, USER, acceptor, asking_acceptor, error, no_secret};
+use crate::common::{
+    Client, PASSWORD, TOKEN, USER, acceptor, acceptor_of, asking_acceptor, error, no_secret, old_acceptor,
+};
+use openssl::ssl::SslVersion;
 use smtpclient::report::Report;
 
 /// The mechanisms of a password, weakest last; those that need TLS are not among them.
@@ -76,12 +79,35 @@ fn each_mechanism_logs_in_with_the_password_and_not_without() {
 
 #[test]
 fn the_bound_variants_bind() {
-    for mechanism in ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"] {
-        for password in [PASSWORD, "another-one"] {
-            let (client, report, heard) =
-                run(secure(mechanism, sasl::login(password)), |c| c.with_password(&[]));
-            check(mechanism, password == PASSWORD, &client, &report, &heard);
+    let end_point = "p=tls-server-end-point";
+    let channels = [
+        (acceptor(&GOOD), "p=tls-exporter"),
+        (acceptor_of(&GOOD, SslVersion::TLS1_2), "p=tls-exporter"),
+        (old_acceptor(&GOOD), "p=tls-unique"),
+    ];
+    for (acceptor, flag) in channels {
+        for mechanism in ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"] {
+            for password in [PASSWORD, "another-one"] {
+                let script = Script::starttls(acceptor.clone());
+                let script = script.with(|s| {
+                    (s.secure, s.login) = (vec![keyword(mechanism)], Some(sasl::login(password)));
+                });
+                let (client, report, heard) = run(script, |c| c.with_password(&[]));
+                check(mechanism, password == PASSWORD, &client, &report, &heard);
+                assert_eq!(heard.bound_by, if cfg!(feature = "tls-openssl") { flag } else { end_point });
+            }
         }
+    }
+}
+
+#[test]
+fn a_server_learns_that_the_client_could_bind() {
+    // `y`: a server that offers a bound variant then knows that somebody took it out of its list.
+    for (tls, flag) in [(true, "y"), (false, "n")] {
+        let script = if tls { secure } else { plain }("SCRAM-SHA-256", sasl::login(PASSWORD));
+        let (_, report, heard) = run(script, |c| c.with_password(&[]));
+        assert!(report.complete());
+        assert_eq!(heard.bound_by, flag);
     }
 }
 
