@@ -31,7 +31,7 @@ pub trait Conversation {
 }
 
 macro_rules! forward {
-    ($type:ty, $abort:ident) => {
+    ($type:ty) => {
         impl Conversation for $type {
             fn handle_input(&mut self, input: &[u8]) {
                 self.handle_input(input);
@@ -46,7 +46,7 @@ macro_rules! forward {
                 self.handle_error(cause);
             }
             fn abort(&mut self, cause: Error) {
-                self.$abort(cause);
+                self.abort(cause);
             }
             fn poll_output(&mut self) -> &[u8] {
                 self.poll_output()
@@ -67,5 +67,5 @@ macro_rules! forward {
     };
 }
 
-forward!(Link, handle_error);
-forward!(Delivery, abort);
+forward!(Link);
+forward!(Delivery);

@@ -167,7 +167,7 @@ impl Delivery {
         match &mut self.state {
             State::Dial => self.give_up(cause),
             State::Exchange(conversing) => {
-                conversing.link.handle_error(cause.clone());
+                conversing.link.abort(cause);
                 self.servers.truncate(self.current + 1);
                 self.update();
             }

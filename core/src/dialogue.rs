@@ -32,7 +32,7 @@ use crate::reply::Reply;
 use crate::report::{Attempt, Report};
 use crate::secret::Secret;
 use crate::server::Server;
-use crate::tls::{Layer, Secure, Verify};
+use crate::tls::{Layer, Secure, TlsFacts, Verify, VerifyFault};
 
 /// Names what was asked; each is answered once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -73,21 +73,37 @@ enum Ask {
     Introduce,
     Verb(Command),
     StartTls(Box<dyn Layer>),
-    Login(Box<Opening>),
+    /// With the credentials among the options.
+    Login(Box<Options>),
     Data(Box<dyn Content>),
-    Send(Box<Transaction>),
+    Send {
+        transaction: Box<Transaction>,
+        needs_tls: bool,
+    },
 }
 
 /// What is under way, beside messages.
 enum Doing {
     /// A reply that is the answer.
     Reply(Id),
+    /// The reply to EHLO that STARTTLS needs before it.
+    HelloBefore(Id, Option<Box<dyn Layer>>),
     /// The reply to STARTTLS, and the layer for behind it.
     StartTls(Id, Option<Box<dyn Layer>>),
     /// The handshake behind the reply.
     Shaking(Reply),
-    /// EHLO, TLS and login; `message`: because a message is to be sent.
-    Opening { opening: Box<Opening>, message: bool },
+    /// EHLO, TLS and login.
+    Opening(Box<OpeningUp>),
+}
+
+struct OpeningUp {
+    opening: Opening,
+    /// Because a message is to be sent, the first that is asked for.
+    message: bool,
+    /// Where they are not the session's own.
+    options: Option<Box<Options>>,
+    /// Behind a redial: TLS could not be had, and the policy says `insecure`.
+    plain: bool,
 }
 
 impl Dialogue {
@@ -153,7 +169,8 @@ impl Dialogue {
     }
 
     /// STARTTLS and the handshake behind it. Answered by [`Answer::Reply`]; an error closes the session. The
-    /// certificate is verified unless option `tlsverify` is off.
+    /// certificate is verified unless option `tlsverify` is off. EHLO is said first where it was not; what the server
+    /// offered before, and a login, count no longer (RFC 3207 section 4.2).
     ///
     /// # Errors
     /// [`Kind::Usage`] under TLS already, [`Kind::Unsupported`] without a TLS library.
@@ -169,8 +186,11 @@ impl Dialogue {
     }
 
     /// A login (RFC 4954), once a connection, by one mechanism or by the strongest that succeeds. EHLO is said
-    /// first where it was not. Answered by [`Answer::Done`]. For `XOAUTH2` and `OAUTHBEARER` the password is
-    /// the token.
+    /// first where it was not, and STARTTLS where it is offered, unless option `usetls` is off. Answered by
+    /// [`Answer::Done`]. For `XOAUTH2` and `OAUTHBEARER` the password is the token.
+    ///
+    /// The certificate must have been verified for that. Where TLS was set up before there was a secret to send,
+    /// and nobody looked at the certificate, the session connects again and verifies it.
     ///
     /// # Errors
     /// [`Kind::Usage`] where the session is logged in.
@@ -183,13 +203,14 @@ impl Dialogue {
         options.username = Some(user.to_owned());
         (options.password, options.oauthtoken) = (Some(password), None);
         if let Some(mechanism) = mechanism {
-            if matches!(mechanism.to_ascii_uppercase().as_str(), "XOAUTH2" | "OAUTHBEARER") {
-                options.oauthtoken = options.password.take();
+            match mechanism.to_ascii_uppercase().as_str() {
+                "XOAUTH2" | "OAUTHBEARER" => options.oauthtoken = options.password.take(),
+                "EXTERNAL" => options.password = None,
+                _ => {}
             }
             options.auth = vec![mechanism.to_owned()];
         }
-        let opening = self.new_opening(&options, false);
-        Ok(self.ask(Ask::Login(Box::new(opening))))
+        Ok(self.ask(Ask::Login(Box::new(options))))
     }
 
     /// DATA and the content, for the recipients that the verb RCPT got accepted. Answered by [`Answer::Sent`],
@@ -202,24 +223,25 @@ impl Dialogue {
     /// What `options` say of servers, time-outs and the dialogue was settled when the session was opened.
     ///
     /// # Errors
-    /// [`Kind::Usage`] and [`Kind::Source`]: nothing was said. Usage too where `options` want TLS or a login
-    /// that the session was not opened with and does not have.
+    /// [`Kind::Usage`] and [`Kind::Source`]: nothing was said. Usage too where `options` want a login that the
+    /// session was not opened with and does not have.
     pub fn send_message(
         &mut self,
         message: &Message,
         options: &Options,
         local: &Local,
     ) -> Result<Ticket, Error> {
-        self.check_security(options)?;
+        self.check_login(options)?;
         let envelope = Envelope::derive(message, options, local)?;
         let content = message.prepare(&envelope.edits)?;
-        Ok(self.ask(Ask::Send(Box::new(Transaction {
+        let transaction = Box::new(Transaction {
             mail: envelope.mail,
             recipients: envelope.recipients,
             content: Box::new(content),
             at_least_one: options.atleastone,
             queue: options.queue,
-        }))))
+        });
+        Ok(self.ask(Ask::Send { transaction, needs_tls: options.tlsrequired || options.requiretls }))
     }
 
     /// Takes leave: QUIT behind everything asked so far, whose reply is not waited for.
@@ -253,12 +275,15 @@ impl Dialogue {
             engine.listen(listener);
         }
         self.link = Link::new(engine);
-        self.ends = ends;
-        self.redial = false;
-        let plain = Box::new(self.new_opening(&self.options, true));
-        if let Some((_, Doing::Opening { opening, .. })) = &mut self.doing {
-            *opening = plain;
+        (self.ends, self.redial, self.logged_in, self.opening) = (ends, false, false, None);
+        let Some((ticket, Doing::Opening(mut up))) = self.doing.take() else { return };
+        up.opening = self.new_opening(up.options.as_deref().unwrap_or(&self.options), up.plain);
+        let begun = up.opening.begin(&mut self.link);
+        self.doing = Some((ticket, Doing::Opening(up)));
+        if let Err(error) = begun {
+            self.opening_over(Err(error));
         }
+        self.advance();
     }
 
     /// Tells that the server could not be connected to again.
@@ -280,6 +305,11 @@ impl Dialogue {
         self.link.engine().extensions()
     }
 
+    /// What is known of TLS; `None` where the session is in plain text.
+    pub fn tls(&self) -> Option<&TlsFacts> {
+        self.link.layer().map(Layer::facts)
+    }
+
     /// The server that the session is with.
     pub fn server(&self) -> &Server {
         &self.server
@@ -295,16 +325,10 @@ impl Dialogue {
         !self.redial && self.link.is_closed()
     }
 
-    /// Security that is asked for too late is an error, not a silence.
-    fn check_security(&self, options: &Options) -> Result<(), Error> {
-        let own = &self.options;
-        if options.tlsrequired && !own.tlsrequired && !self.link.engine().is_encrypted() {
-            let text = "option `tlsrequired`: the session was opened without it and is not under TLS: open it with \
-                        `tlsrequired`, or say STARTTLS first";
-            return Err(Error::usage(text));
-        }
+    /// A login that is asked for too late is an error, not a silence.
+    fn check_login(&self, options: &Options) -> Result<(), Error> {
         let login = |o: &Options| o.username.is_some() || o.password.is_some() || o.oauthtoken.is_some();
-        if login(options) && !login(own) && !self.logged_in {
+        if login(options) && !login(&self.options) && !self.logged_in {
             let text = "options `username`, `password`, `oauthtoken`: the session was opened without a login: open \
                         it with one, or authenticate first";
             return Err(Error::usage(text));
@@ -344,8 +368,18 @@ impl Dialogue {
         match self.doing.take() {
             Some((ticket, Doing::Reply(id))) => match event {
                 Event::Reply(other, reply) if other == id => self.answer(ticket, Answer::Reply(Ok(reply))),
+                // The engine waits for a greeting; what failed is the handshake before it.
+                Event::Failed(other, _) if other == id && self.link.is_shaking() => {
+                    let error = self.gone();
+                    self.fail(ticket, error);
+                }
                 Event::Failed(other, error) if other == id => self.fail(ticket, error),
                 _ => self.doing = Some((ticket, Doing::Reply(id))),
+            },
+            Some((ticket, Doing::HelloBefore(id, layer))) => match event {
+                Event::Reply(other, _) if other == id => self.say_starttls(ticket, layer),
+                Event::Failed(other, error) if other == id => self.fail(ticket, error),
+                _ => self.doing = Some((ticket, Doing::HelloBefore(id, layer))),
             },
             Some((ticket, Doing::StartTls(id, mut layer))) => match event {
                 Event::StartTls(other, reply) if other == id => {
@@ -358,9 +392,9 @@ impl Dialogue {
                 Event::Failed(other, error) if other == id => self.fail(ticket, error),
                 _ => self.doing = Some((ticket, Doing::StartTls(id, layer))),
             },
-            Some((ticket, Doing::Opening { mut opening, message })) => {
-                let progress = opening.step(&mut self.link, event);
-                self.doing = Some((ticket, Doing::Opening { opening, message }));
+            Some((ticket, Doing::Opening(mut up))) => {
+                let progress = up.opening.step(&mut self.link, event);
+                self.doing = Some((ticket, Doing::Opening(up)));
                 self.on_progress(progress);
             }
             other => self.doing = other,
@@ -373,8 +407,8 @@ impl Dialogue {
         report.error = report.error.map(|error| error.with_server(self.name()));
         let mut attempt =
             Attempt { peer: self.ends.peer, error: report.error.clone(), ..Attempt::new(self.name()) };
+        attempt.tls = self.tls().cloned();
         if let Some(opening) = &self.opening {
-            attempt.tls = opening.facts().cloned();
             attempt.policy = opening.answer();
             attempt.logins = opening.logins().to_vec();
         }
@@ -385,8 +419,8 @@ impl Dialogue {
     /// Looks at what happened below the engine.
     fn look(&mut self) {
         match &mut self.doing {
-            Some((_, Doing::Opening { opening, .. })) if !self.redial => {
-                let progress = opening.look(&mut self.link);
+            Some((_, Doing::Opening(up))) if !self.redial => {
+                let progress = up.opening.look(&mut self.link);
                 self.on_progress(progress);
             }
             Some((ticket, Doing::Shaking(_))) if self.link.engine().is_closed() => {
@@ -397,7 +431,7 @@ impl Dialogue {
             }
             Some((ticket, Doing::Shaking(reply))) if !self.link.is_shaking() => {
                 let (ticket, reply) = (*ticket, reply.clone());
-                self.doing = None;
+                (self.doing, self.opening, self.logged_in) = (None, None, false);
                 self.answer(ticket, Answer::Reply(Ok(reply)));
             }
             _ => {}
@@ -409,7 +443,12 @@ impl Dialogue {
             Progress::Going => {}
             Progress::Ready => self.opening_over(Ok(())),
             Progress::Failed(error) => self.opening_over(Err(error)),
-            Progress::Redial if self.can_redial => self.redial = true,
+            Progress::Redial if self.can_redial => {
+                self.redial = true;
+                if let Some((_, Doing::Opening(up))) = &mut self.doing {
+                    up.plain = true;
+                }
+            }
             Progress::Redial => {
                 let error = self.gone();
                 self.opening_over(Err(error));
@@ -418,11 +457,12 @@ impl Dialogue {
     }
 
     fn opening_over(&mut self, result: Result<(), Error>) {
-        let Some((ticket, Doing::Opening { opening, message })) = self.doing.take() else { return };
+        let Some((ticket, Doing::Opening(up))) = self.doing.take() else { return };
+        let OpeningUp { opening, message, .. } = *up;
         match result {
             Ok(()) => {
                 self.logged_in |= opening.logins().last().is_some_and(|login| login.error.is_none());
-                self.opening = Some(*opening);
+                self.opening = Some(opening);
                 if !message {
                     self.answer(ticket, Answer::Done(Ok(())));
                 }
@@ -433,9 +473,8 @@ impl Dialogue {
                     return self.answer(ticket, Answer::Done(Err(error)));
                 }
                 // The message that the opening was for is the first that is asked for.
-                if let Some((ticket, Ask::Send(transaction))) = self.asks.pop_front() {
-                    let report = crate::engine::unbegun(&transaction.recipients, error);
-                    self.answer(ticket, Answer::Sent(Box::new(report)));
+                if let Some((ticket, Ask::Send { transaction, .. })) = self.asks.pop_front() {
+                    self.refuse(ticket, &transaction, error);
                 }
             }
         }
@@ -444,7 +483,7 @@ impl Dialogue {
     /// Begins the next thing asked; false where there is none, or a message must come first.
     fn begin_next(&mut self) -> bool {
         let ready = self.opening.is_some() && self.link.engine().is_introduced();
-        if let Some((ticket, Ask::Send(_))) = self.asks.front()
+        if let Some((ticket, Ask::Send { .. })) = self.asks.front()
             && !ready
         {
             let ticket = *ticket;
@@ -452,7 +491,7 @@ impl Dialogue {
             return true;
         }
         // Only messages go out together; everything else waits for its turn.
-        if !self.sending.is_empty() && !matches!(self.asks.front(), Some((_, Ask::Send(_)))) {
+        if !self.sending.is_empty() && !matches!(self.asks.front(), Some((_, Ask::Send { .. }))) {
             return false;
         }
         let Some((ticket, ask)) = self.asks.pop_front() else { return false };
@@ -463,32 +502,82 @@ impl Dialogue {
                 let id = self.link.engine_mut().command(command);
                 self.doing = Some((ticket, Doing::Reply(id)));
             }
+            Ask::StartTls(layer) if self.link.engine().is_introduced() => {
+                self.say_starttls(ticket, Some(layer))
+            }
             Ask::StartTls(layer) => {
-                let id = self.link.engine_mut().command(Command::StartTls);
-                self.doing = Some((ticket, Doing::StartTls(id, Some(layer))));
+                // Some servers know no STARTTLS that they did not offer yet.
+                let id = self.link.engine_mut().hello();
+                self.doing = Some((ticket, Doing::HelloBefore(id, Some(layer))));
             }
-            Ask::Login(mut opening) => {
-                let progress = opening.log_in(&mut self.link);
-                self.doing = Some((ticket, Doing::Opening { opening, message: false }));
-                self.on_progress(progress);
-            }
+            Ask::Login(options) => self.log_in(ticket, options),
             Ask::Data(content) => {
                 let id = self.link.engine_mut().data(content);
                 self.sending.push_back((ticket, id));
             }
-            Ask::Send(transaction) => {
-                let id = self.link.engine_mut().send(*transaction);
-                self.sending.push_back((ticket, id));
-            }
+            Ask::Send { transaction, needs_tls } => match self.check_tls(needs_tls) {
+                Ok(()) => {
+                    let id = self.link.engine_mut().send(*transaction);
+                    self.sending.push_back((ticket, id));
+                }
+                Err(error) => self.refuse(ticket, &transaction, error),
+            },
         }
         true
     }
 
+    fn say_starttls(&mut self, ticket: Ticket, layer: Option<Box<dyn Layer>>) {
+        let id = self.link.engine_mut().command(Command::StartTls);
+        self.doing = Some((ticket, Doing::StartTls(id, layer)));
+    }
+
     fn open_up(&mut self, ticket: Ticket, message: bool) {
-        let mut opening = Box::new(self.new_opening(&self.options, false));
+        let mut opening = self.new_opening(&self.options, false);
         let progress = opening.resume(&mut self.link, self.logged_in);
-        self.doing = Some((ticket, Doing::Opening { opening, message }));
+        let up = OpeningUp { opening, message, options: None, plain: false };
+        self.doing = Some((ticket, Doing::Opening(Box::new(up))));
         self.on_progress(progress);
+    }
+
+    fn log_in(&mut self, ticket: Ticket, options: Box<Options>) {
+        let mut opening = self.new_opening(&options, false);
+        let progress = match self.distrust() {
+            None => opening.resume(&mut self.link, false),
+            Some(VerifyFault::NotChecked) if self.can_redial => {
+                self.redial = true;
+                Progress::Going
+            }
+            Some(fault) => {
+                let text = format!("the certificate {fault}, so that nothing secret is sent");
+                Progress::Failed(Error::new(Kind::Tls, Step::Auth, text))
+            }
+        };
+        let up = OpeningUp { opening, message: false, options: Some(options), plain: false };
+        self.doing = Some((ticket, Doing::Opening(Box::new(up))));
+        self.on_progress(progress);
+    }
+
+    /// What speaks against the certificate of a session under TLS, where it was to verify.
+    fn distrust(&self) -> Option<VerifyFault> {
+        let facts = self.tls().filter(|facts| self.options.tlsverify && !facts.verified && !facts.pinned)?;
+        Some(facts.why_not.clone().unwrap_or(VerifyFault::NotChecked))
+    }
+
+    /// A message may want more of TLS than the session did when it began.
+    fn check_tls(&self, needed: bool) -> Result<(), Error> {
+        let text = match self.distrust() {
+            _ if !needed => return Ok(()),
+            _ if !self.link.engine().is_encrypted() => "the session is in plain text".to_owned(),
+            Some(fault) => format!("the certificate {fault}"),
+            None => return Ok(()),
+        };
+        let text = format!("{text}, and TLS is required: open the session with option `tlsrequired`");
+        Err(Error::new(Kind::Tls, Step::Tls, text))
+    }
+
+    fn refuse(&mut self, ticket: Ticket, transaction: &Transaction, error: Error) {
+        let report = crate::engine::unbegun(&transaction.recipients, error.with_server(self.name()));
+        self.answer(ticket, Answer::Sent(Box::new(report)));
     }
 
     fn new_opening(&self, options: &Options, plain: bool) -> Opening {
@@ -534,7 +623,7 @@ impl Conversation for Dialogue {
     }
     fn abort(&mut self, cause: Error) {
         self.can_redial = false;
-        self.with_link(|link| link.handle_error(cause));
+        self.with_link(|link| link.abort(cause));
     }
     fn poll_output(&mut self) -> &[u8] {
         // What is gathered may end the connection (a reader that fails): its answers come first.
@@ -627,9 +716,8 @@ mod tests {
     }
 
     #[test]
-    fn security_that_is_asked_for_too_late_is_an_error() {
-        for (name, value) in [("tlsrequired", "1"), ("username", "u"), ("password", "p"), ("oauthtoken", "t")]
-        {
+    fn a_login_that_is_asked_for_too_late_is_an_error() {
+        for (name, value) in [("username", "u"), ("password", "p"), ("oauthtoken", "t")] {
             let mut options = Options::default();
             options.set(name, value).unwrap();
             let error = dialogue(Options::default())

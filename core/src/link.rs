@@ -18,20 +18,34 @@ pub struct Link {
     /// How much of the layer's plaintext the engine knows to be handed over.
     flushed: u64,
     plain: Vec<u8>,
+    /// Something came in answer to the handshake.
+    heard: bool,
     /// Nothing more is written, whatever the layer still holds.
     silent: bool,
+    /// The caller ended it all.
+    aborted: bool,
 }
 
 impl Link {
     /// A plain connection.
     pub fn new(engine: Engine) -> Self {
-        Self { engine, layer: None, shaking: false, flushed: 0, plain: Vec::new(), silent: false }
+        Self {
+            engine,
+            layer: None,
+            shaking: false,
+            flushed: 0,
+            plain: Vec::new(),
+            heard: false,
+            silent: false,
+            aborted: false,
+        }
     }
 
     /// Puts a TLS layer below the engine: at once, or behind [`Event::StartTls`](crate::engine::Event::StartTls).
     pub fn secure(&mut self, layer: Box<dyn Layer>) {
         self.layer = Some(layer);
         self.shaking = true;
+        self.heard = false;
         self.flushed = 0;
     }
 
@@ -55,8 +69,21 @@ impl Link {
         self.shaking
     }
 
+    /// Whether [`abort`](Self::abort) ended it.
+    pub fn is_aborted(&self) -> bool {
+        self.aborted
+    }
+
     /// Takes bytes from the wire.
     pub fn handle_input(&mut self, input: &[u8]) {
+        let Some(first) = input.first() else { return };
+        // A server's handshake begins with a record of type 22, or 21 (RFC 8446 section 5.1). What else stands behind
+        // the reply to STARTTLS is plain text that came late, and the engine knows what to say of that.
+        let late = self.shaking && !self.heard && self.engine.waiting_for() == Step::Tls;
+        self.heard |= self.shaking;
+        if late && !matches!(first, 21 | 22) {
+            return self.engine.handle_input(input);
+        }
         match &mut self.layer {
             None => self.engine.handle_input(input),
             Some(layer) => match layer.handle_input(input) {
@@ -79,14 +106,27 @@ impl Link {
 
     /// Takes note that the time of [`timeout`](Self::timeout) has passed without progress.
     pub fn handle_timeout(&mut self) {
-        self.engine.handle_timeout();
+        if self.shaking {
+            let limit = self.timeout().unwrap_or_default().as_secs_f64();
+            let text = format!("the TLS handshake was not done within {limit} s");
+            self.engine.handle_error(Error::new(Kind::Timeout, Step::Tls, text));
+        } else {
+            self.engine.handle_timeout();
+        }
         self.silent |= self.engine.is_closed();
     }
 
     /// Takes note that the connection is of no more use.
     pub fn handle_error(&mut self, cause: Error) {
-        self.engine.handle_error(cause);
+        let unplaced = self.shaking && cause.step() == Step::Command;
+        self.engine.handle_error(if unplaced { cause.with_step(Step::Tls) } else { cause });
         self.silent |= self.engine.is_closed();
+    }
+
+    /// Ends it all: the call was cancelled, or is over its deadline.
+    pub fn abort(&mut self, cause: Error) {
+        self.aborted = true;
+        self.handle_error(cause);
     }
 
     /// Bytes for the wire; empty when there is nothing to write now.

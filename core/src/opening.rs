@@ -52,6 +52,8 @@ enum Stage {
     Handshake,
     Login,
     Ready,
+    /// Failed; that was said once.
+    Over,
 }
 
 /// What the options say of TLS.
@@ -81,7 +83,8 @@ impl Opening {
         let pinned = !options.tlsfingerprint.is_empty();
         let verify = if required || secret || pinned { Verify::Require } else { Verify::Report };
         let policy = match &options.tlspolicy {
-            TlsPolicy::Default if secret => TlsPolicy::Fixed(TlsAnswer::Secure),
+            // Who pins a key does not want the message to go to whoever has another one.
+            TlsPolicy::Default if secret || pinned => TlsPolicy::Fixed(TlsAnswer::Secure),
             TlsPolicy::Default => TlsPolicy::Fixed(TlsAnswer::Insecure),
             own => own.clone(),
         };
@@ -125,6 +128,8 @@ impl Opening {
     pub fn resume(&mut self, link: &mut Link, logged_in: bool) -> Progress {
         if logged_in {
             self.credentials = None;
+            // STARTTLS would undo the login (RFC 3207 section 4.2).
+            self.security.wanted = self.security.required;
         }
         if link.engine().is_introduced() {
             return self.introduced(link);
@@ -133,15 +138,41 @@ impl Opening {
         Progress::Going
     }
 
-    /// Goes on with the login alone, whatever is wanted of TLS; EHLO comes first where it was not said.
-    pub fn log_in(&mut self, link: &mut Link) -> Progress {
-        self.security.wanted = false;
-        self.security.required = false;
-        self.resume(link, false)
-    }
-
     /// Takes an answer of the engine and asks for what follows. Answers to other requests are ignored.
     pub fn step(&mut self, link: &mut Link, event: Event) -> Progress {
+        let progress = self.answered(link, event);
+        self.note_end(progress)
+    }
+
+    /// Looks at what happened below the engine: a handshake that is done, or a connection that ended in one.
+    pub fn look(&mut self, link: &mut Link) -> Progress {
+        let progress = self.looked(link);
+        self.note_end(progress)
+    }
+
+    /// What is known of TLS, where it was begun.
+    pub fn facts(&self) -> Option<&TlsFacts> {
+        self.facts.as_ref()
+    }
+
+    /// What the policy answered, where it was asked.
+    pub fn answer(&self) -> Option<TlsAnswer> {
+        self.answer
+    }
+
+    /// The mechanisms that were tried, in order.
+    pub fn logins(&self) -> &[Login] {
+        &self.logins
+    }
+
+    fn note_end(&mut self, progress: Progress) -> Progress {
+        if matches!(progress, Progress::Failed(_) | Progress::Redial) {
+            self.stage = Stage::Over;
+        }
+        progress
+    }
+
+    fn answered(&mut self, link: &mut Link, event: Event) -> Progress {
         match event {
             Event::Reply(id, reply) if id == self.asked => match self.stage {
                 Stage::Greeting => {
@@ -162,25 +193,36 @@ impl Opening {
                     self.stage = Stage::Ready;
                     Progress::Ready
                 }
-                Stage::Handshake | Stage::Ready => Progress::Going,
+                Stage::Handshake | Stage::Ready | Stage::Over => Progress::Going,
             },
             Event::StartTls(id, _) if id == self.asked => {
                 self.stage = Stage::Handshake;
+                if link.engine().is_closed() {
+                    return self.looked(link); // because of what stood behind the reply
+                }
                 match self.secure(link) {
                     Ok(()) => Progress::Going,
                     Err(error) => Progress::Failed(error),
                 }
             }
             Event::Failed(id, error) if id == self.asked => match self.stage {
+                Stage::Over => Progress::Going,
                 Stage::Login => self.login_refused(link, error),
-                _ => self.ended(error),
+                // The engine waits for a greeting; what failed is the handshake before it.
+                _ if link.is_shaking() => {
+                    let fault = link.engine().fault().cloned().unwrap_or(error);
+                    self.ended(link, fault)
+                }
+                _ => self.ended(link, error),
             },
             _ => Progress::Going,
         }
     }
 
-    /// Looks at what happened below the engine: a handshake that is done, or a connection that ended in one.
-    pub fn look(&mut self, link: &mut Link) -> Progress {
+    fn looked(&mut self, link: &mut Link) -> Progress {
+        if self.stage == Stage::Over {
+            return Progress::Going;
+        }
         let shaking = link.is_shaking();
         if !shaking && self.facts.is_none() && link.layer().is_some() {
             self.facts = link.layer().map(|layer| layer.facts().clone());
@@ -191,27 +233,11 @@ impl Opening {
                 Progress::Going
             }
             Some(fault) if matches!(self.stage, Stage::Handshake) || shaking => {
-                self.facts = link.layer().map(|layer| layer.facts().clone());
                 let fault = fault.clone();
-                self.ended(fault)
+                self.ended(link, fault)
             }
             _ => Progress::Going,
         }
-    }
-
-    /// What is known of TLS, where it was begun.
-    pub fn facts(&self) -> Option<&TlsFacts> {
-        self.facts.as_ref()
-    }
-
-    /// What the policy answered, where it was asked.
-    pub fn answer(&self) -> Option<TlsAnswer> {
-        self.answer
-    }
-
-    /// The mechanisms that were tried, in order.
-    pub fn logins(&self) -> &[Login] {
-        &self.logins
     }
 
     fn hello(&mut self, link: &mut Link) {
@@ -249,15 +275,19 @@ impl Opening {
     fn tls_failed(&mut self, link: &mut Link, code: u16, error: Error) -> Progress {
         match self.ask(code, &error) {
             TlsAnswer::Secure => Progress::Failed(error),
+            TlsAnswer::Insecure if link.engine().is_closed() => Progress::Redial,
             TlsAnswer::Insecure => self.begin_login(link),
         }
     }
 
-    fn ended(&mut self, error: Error) -> Progress {
-        // An attack is no question of policy.
+    fn ended(&mut self, link: &Link, error: Error) -> Progress {
+        self.facts = link.layer().map(|layer| layer.facts().clone());
+        let error = hinted(error, self.security.first);
+        // An attack is no question of policy, nor is what the caller ended.
         let negotiable = error.kind() == Kind::Tls && error.step() != Step::StartTls;
-        let cut = matches!(error.kind(), Kind::Closed | Kind::Timeout) && self.stage == Stage::Handshake;
-        if (negotiable || cut) && self.ask(0, &error) == TlsAnswer::Insecure {
+        let cut = matches!(error.kind(), Kind::Closed | Kind::Timeout)
+            && matches!(self.stage, Stage::StartTls | Stage::Handshake);
+        if (negotiable || cut) && !link.is_aborted() && self.ask(0, &error) == TlsAnswer::Insecure {
             return Progress::Redial;
         }
         Progress::Failed(error)
@@ -337,6 +367,18 @@ impl Opening {
             login.error = error;
         }
     }
+}
+
+/// A port that waits for TLS looks like a server that says nothing.
+fn hinted(error: Error, tls_first: bool) -> Error {
+    if tls_first || error.kind() != Kind::Timeout || error.step() != Step::Greeting {
+        return error;
+    }
+    let text = format!(
+        "{}: does this port want TLS from the first byte (smtps://, option `tlsimport`)?",
+        error.text()
+    );
+    Error::new(Kind::Timeout, Step::Greeting, text)
 }
 
 /// What the options give to log in with; `None` where no login is wanted.

@@ -16,6 +16,10 @@ use crate::sasl::Progress;
 impl Engine {
     pub(super) fn on_reply(&mut self, reply: Reply) {
         self.progress += 1;
+        let reply = match &self.login {
+            Some(exchange) => exchange.masked(reply),
+            None => reply,
+        };
         self.transcript.server(&reply);
         let Some(expect) = self.expected.pop_front() else {
             return self.on_unasked(reply);

@@ -73,10 +73,8 @@ fn wait_for_room<C: Conversation>(
     buffer: &mut [u8],
     clock: &mut Clock,
 ) {
-    let Some(left) = clock.left(conversation) else {
-        // Only a farewell is left to write, and nobody takes it.
-        return conversation.handle_error(Error::new(Kind::Closed, Step::Quit, "the server reads no more"));
-    };
+    // Nothing is due from the server, so what is left is a farewell that it does not take.
+    let Some(left) = clock.left(conversation) else { return conversation.handle_timeout() };
     match stream.wait(true, true, limits.slice(left)) {
         Ok(ready) if ready.read => match stream.try_recv(buffer) {
             Ok(None) => {}

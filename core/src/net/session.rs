@@ -24,6 +24,7 @@ use crate::reply::Reply;
 use crate::report::Report;
 use crate::secret::Secret;
 use crate::server::{Server, Target, servers};
+use crate::tls::TlsFacts;
 
 /// One open connection to a server.
 ///
@@ -239,7 +240,8 @@ impl Session {
     }
 
     /// STARTTLS (RFC 3207) and the handshake behind it. Certificate and host name are verified unless option
-    /// `tlsverify` is off. What the server offered before is forgotten: EHLO is said again when it is needed.
+    /// `tlsverify` is off. EHLO is said first where it was not; what the server offered before is forgotten, and EHLO
+    /// is said again when it is needed. A login before it counts no longer (RFC 3207 section 4.2).
     ///
     /// # Errors
     /// No reply, or no TLS: the session is closed then. A refusal is a reply.
@@ -250,10 +252,14 @@ impl Session {
     }
 
     /// Logs in (RFC 4954), once a connection. `mechanism` is one of [`auth_types`](Self::auth_types);
-    /// `None` tries the strongest first, each in turn. EHLO is said first where it was not.
+    /// `None` tries the strongest first, each in turn. EHLO is said first where it was not, and STARTTLS where it is
+    /// offered, unless option `usetls` is off.
+    ///
+    /// The certificate must have been verified for that. Where TLS was set up before there was a secret to send,
+    /// and nobody looked at the certificate, the session connects again and verifies it.
     ///
     /// # Errors
-    /// [`Kind::Login`] where no login succeeded.
+    /// [`Kind::Login`] where no login succeeded, [`Kind::Tls`] where it would not be safe.
     pub fn authenticate(&mut self, user: &str, password: &str, mechanism: Option<&str>) -> Result<(), Error> {
         let limits = limits(self.dialogue.options());
         let ticket = self.dialogue.login(user, Secret::from(password), mechanism)?;
@@ -324,6 +330,11 @@ impl Session {
         self.stream = None;
     }
 
+    /// What is known of TLS; `None` where the session is in plain text.
+    pub fn tls(&self) -> Option<&TlsFacts> {
+        self.dialogue.tls()
+    }
+
     /// Whether the connection can still be used.
     pub fn is_open(&self) -> bool {
         self.stream.is_some() && !self.dialogue.engine().is_closed()
@@ -375,7 +386,11 @@ impl Session {
                 self.early.push_back(answer);
             }
             if let Some(index) = self.early.iter().position(|(own, _)| *own == ticket) {
-                if self.dialogue.is_closed() {
+                if self.dialogue.engine().is_closed() && !self.dialogue.wants_redial() {
+                    // The server is to know why: a TLS alert may be left to write.
+                    if let Some(stream) = &mut self.stream {
+                        run(stream, &mut self.dialogue, limits, &mut self.buffer, Dialogue::is_closed);
+                    }
                     self.stream = None;
                 }
                 return self.early.remove(index).map(|(_, answer)| answer);

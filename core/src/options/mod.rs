@@ -29,7 +29,7 @@ pub type TlsPolicyFn = Arc<dyn Fn(u16, &str) -> TlsAnswer + Send + Sync>;
 /// Who decides when TLS cannot be set up.
 #[derive(Clone, Default)]
 pub enum TlsPolicy {
-    /// `insecure` while no secret is to be sent and TLS is not required, else `secure`.
+    /// `insecure` while TLS is not required, no certificate is pinned and no secret is to be sent, else `secure`.
     #[default]
     Default,
     /// Always this answer.

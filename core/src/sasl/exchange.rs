@@ -1,5 +1,7 @@
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 use super::{Fault, Mechanism, text};
 use crate::reply::Reply;
 use crate::secret::Secret;
@@ -15,6 +17,8 @@ pub struct Exchange {
     mechanism: Box<dyn Mechanism>,
     /// The initial response that did not fit the command.
     held: Option<Secret>,
+    /// What went out, in base64.
+    sent: Vec<Zeroizing<Vec<u8>>>,
     /// Why `*` was sent.
     cancelled: Option<Fault>,
 }
@@ -45,7 +49,7 @@ pub struct LoginFault {
 impl Exchange {
     /// An exchange that has not begun.
     pub fn new(mechanism: Box<dyn Mechanism>) -> Self {
-        Self { mechanism, held: None, cancelled: None }
+        Self { mechanism, held: None, sent: Vec::new(), cancelled: None }
     }
 
     /// The mechanism's registered name.
@@ -62,7 +66,7 @@ impl Exchange {
             Some(initial) if initial.is_empty() => out.extend_from_slice(b" ="),
             Some(initial) if self.fits(&initial) => {
                 out.push(b' ');
-                text::append_base64(initial.expose(), out);
+                self.send(&initial, out);
             }
             initial => self.held = initial,
         }
@@ -82,7 +86,7 @@ impl Exchange {
             },
             334 => match self.answer(reply.text()) {
                 Ok(response) => {
-                    text::append_base64(response.expose(), out);
+                    self.send(&response, out);
                     out.extend_from_slice(b"\r\n");
                     Progress::Continue
                 }
@@ -99,6 +103,24 @@ impl Exchange {
                 self.failed(reply, "235 alone is success, and the server sends another code".to_owned(), true)
             }
         }
+    }
+
+    /// The reply as it may be shown: some servers repeat the line that they refuse.
+    pub fn masked(&self, reply: Reply) -> Reply {
+        let mut text = reply.text().to_owned();
+        for line in self.sent.iter().filter_map(|line| std::str::from_utf8(line).ok()) {
+            // One of fewer octets says nothing, and stands in many a word.
+            if line.len() >= 8 && text.contains(line) {
+                text = text.replace(line, "***");
+            }
+        }
+        if text == reply.text() { reply } else { Reply::new(reply.code(), text) }
+    }
+
+    fn send(&mut self, response: &Secret, out: &mut Vec<u8>) {
+        let start = out.len();
+        text::append_base64(response.expose(), out);
+        self.sent.push(Zeroizing::new(out.get(start..).unwrap_or_default().to_vec()));
     }
 
     fn answer(&mut self, challenge: &str) -> Result<Secret, Fault> {

@@ -3,6 +3,7 @@
 mod bytes;
 mod certificates;
 mod clients;
+#[path = "../../../tests/common/pki.rs"]
 mod pki;
 mod versions;
 

@@ -1,4 +1,4 @@
-//! A test authority, made at run time.
+//! A test authority, made at run time. The tests of the TLS layer and those of the whole library share it.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -14,45 +14,45 @@ use ::openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use ::openssl::x509::{X509, X509NameBuilder};
 
 /// The authority that the clients of these tests trust.
-pub(super) static TRUSTED: LazyLock<Issued> = LazyLock::new(|| Spec::authority("Test Root").issue(None));
+pub(crate) static TRUSTED: LazyLock<Issued> = LazyLock::new(|| Spec::authority("Test Root").issue(None));
 /// One that nobody trusts.
-pub(super) static UNKNOWN: LazyLock<Issued> = LazyLock::new(|| Spec::authority("Unknown Root").issue(None));
+pub(crate) static UNKNOWN: LazyLock<Issued> = LazyLock::new(|| Spec::authority("Unknown Root").issue(None));
 /// What a good server shows.
-pub(super) static GOOD: LazyLock<Issued> = LazyLock::new(|| Spec::server().issue(Some(&TRUSTED)));
+pub(crate) static GOOD: LazyLock<Issued> = LazyLock::new(|| Spec::server().issue(Some(&TRUSTED)));
 
 #[derive(Clone)]
-pub(super) struct Issued {
-    pub(super) cert: X509,
-    pub(super) key: PKey<Private>,
+pub(crate) struct Issued {
+    pub(crate) cert: X509,
+    pub(crate) key: PKey<Private>,
 }
 
 impl Issued {
-    pub(super) fn cert_pem(&self) -> Vec<u8> {
+    pub(crate) fn cert_pem(&self) -> Vec<u8> {
         self.cert.to_pem().unwrap()
     }
 
-    pub(super) fn key_pem(&self) -> Vec<u8> {
+    pub(crate) fn key_pem(&self) -> Vec<u8> {
         self.key.private_key_to_pem_pkcs8().unwrap()
     }
 }
 
-/// A certificate to be: valid now, for mx.example.org and 127.0.0.1 and ::1.
-pub(super) struct Spec {
-    pub(super) name: Vec<(Nid, String)>,
-    pub(super) dns: Vec<String>,
-    pub(super) ip: Vec<&'static str>,
+/// A certificate to be: valid now, for mx.example.org, localhost, 127.0.0.1 and ::1.
+pub(crate) struct Spec {
+    pub(crate) name: Vec<(Nid, String)>,
+    pub(crate) dns: Vec<String>,
+    pub(crate) ip: Vec<&'static str>,
     /// Days from now.
-    pub(super) from: i64,
-    pub(super) to: i64,
-    pub(super) ca: bool,
-    pub(super) key: PKey<Private>,
+    pub(crate) from: i64,
+    pub(crate) to: i64,
+    pub(crate) ca: bool,
+    pub(crate) key: PKey<Private>,
 }
 
 impl Spec {
-    pub(super) fn server() -> Self {
+    pub(crate) fn server() -> Self {
         Self {
             name: vec![(Nid::COMMONNAME, "mx.example.org".into())],
-            dns: vec!["mx.example.org".into(), "xn--bcher-kva.example".into()],
+            dns: vec!["mx.example.org".into(), "xn--bcher-kva.example".into(), "localhost".into()],
             ip: vec!["127.0.0.1", "::1"],
             from: -10,
             to: 10,
@@ -61,7 +61,7 @@ impl Spec {
         }
     }
 
-    pub(super) fn authority(name: &str) -> Self {
+    pub(crate) fn authority(name: &str) -> Self {
         Self {
             name: vec![(Nid::COMMONNAME, name.into())],
             dns: vec![],
@@ -72,7 +72,7 @@ impl Spec {
     }
 
     /// Signed by `by`, or by itself.
-    pub(super) fn issue(self, by: Option<&Issued>) -> Issued {
+    pub(crate) fn issue(self, by: Option<&Issued>) -> Issued {
         static SERIAL: AtomicU32 = AtomicU32::new(1);
         let mut name = X509NameBuilder::new().unwrap();
         for (nid, value) in &self.name {
@@ -107,7 +107,7 @@ impl Spec {
     }
 }
 
-pub(super) fn key() -> PKey<Private> {
+pub(crate) fn key() -> PKey<Private> {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
     PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
 }
@@ -118,10 +118,10 @@ fn day(days: i64) -> Asn1Time {
 }
 
 /// A folder of files that goes with it.
-pub(super) struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("smtpclient-tls-{}-{count}", std::process::id()));
@@ -129,13 +129,13 @@ impl Folder {
         Self(path)
     }
 
-    pub(super) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.join(name);
         std::fs::write(&path, content).unwrap();
         path
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }

@@ -1,0 +1,12 @@
+//! Logins with honest servers, and with such as would like to know the password.
+#![cfg(feature = "net")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+#[path = "login/attacks.rs"]
+mod attacks;
+#[path = "login/choice.rs"]
+mod choice;
+#[path = "login/mechanisms.rs"]
+mod mechanisms;

@@ -1,0 +1,147 @@
+//! Which mechanisms are tried, in which order, and where none may be.
+
+use smtpclient::delivery::Action;
+use smtpclient::error::{Kind, Step};
+use smtpclient::options::Options;
+
+use crate::common::memory::{delivery, take};
+use crate::common::pki::GOOD;
+use crate::common::sasl;
+use crate::common::server::{Script, Server};
+use crate::common::{Client, PASSWORD, TOKEN, USER, acceptor, error, message, no_secret};
+
+const ALL: &str = "AUTH LOGIN PLAIN CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 SCRAM-SHA-256";
+
+fn tried(keywords: Vec<&'static str>, allowed: &[&str]) -> Vec<String> {
+    let server = Server::one(Script::starttls(acceptor(&GOOD)).with(|s| {
+        (s.secure, s.login) = (keywords, Some(sasl::login("another-one")));
+    }));
+    let client = Client::new(&[&server]).with_password(allowed);
+    let report = client.send();
+    assert!(!report.sent());
+    client.shows_no_secret(&report);
+    let heard = server.finish();
+    let tried: Vec<String> = heard[0].logins.iter().map(|(name, _)| name.clone()).collect();
+    let reported: Vec<_> = report.attempts[0].logins.iter().map(|l| l.mechanism.to_owned()).collect();
+    assert_eq!(tried, reported, "every attempt is in the report");
+    tried
+}
+
+#[test]
+fn strongest_first_each_in_turn() {
+    assert_eq!(
+        tried(vec![ALL], &[]),
+        ["SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN"]
+    );
+    assert_eq!(
+        tried(vec!["AUTH SCRAM-SHA-1-PLUS SCRAM-SHA-1 SCRAM-SHA-256 PLAIN"], &[]),
+        ["SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "PLAIN"]
+    );
+}
+
+#[test]
+fn auth_restricts_and_orders() {
+    assert_eq!(tried(vec![ALL], &["login", "CRAM-MD5"]), ["LOGIN", "CRAM-MD5"]);
+    assert_eq!(tried(vec![ALL], &["NTLM"]), Vec::<String>::new());
+}
+
+#[test]
+fn the_old_syntax_is_understood() {
+    assert_eq!(tried(vec!["AUTH=LOGIN PLAIN", "AUTH CRAM-MD5"], &[]), ["CRAM-MD5", "PLAIN", "LOGIN"]);
+}
+
+#[test]
+fn credentials_and_no_login_are_an_error_and_nothing_is_sent() {
+    for keywords in [vec![], vec!["AUTH"], vec!["AUTH NTLM GSSAPI"]] {
+        let server = Server::one(Script::plain().with(|s| s.plain = keywords));
+        let client = Client::new(&[&server]).with_password(&[]);
+        let report = client.send();
+        let error = error(&report);
+        assert_eq!((error.kind(), error.step()), (Kind::Login, Step::Auth), "{error}");
+        assert!(!error.is_transient());
+        assert_eq!(server.finish()[0].plain_text(), "EHLO client.example\r\nQUIT\r\n");
+        client.shows_no_secret(&report);
+    }
+}
+
+#[test]
+fn half_of_the_credentials_is_an_error_too() {
+    for change in
+        [(|o| o.username = Some(USER.to_owned())) as fn(&mut Options), |o| o.password = Some(PASSWORD.into())]
+    {
+        let server = Server::one(Script::plain().with(|s| s.plain = vec![ALL]));
+        let report = Client::new(&[&server]).with(change).send();
+        assert_eq!(error(&report).kind(), Kind::Login, "{report:?}");
+        assert!(error(&report).text().contains("none is set"), "{report:?}");
+        assert!(!server.finish()[0].plain_text().contains("AUTH"));
+    }
+}
+
+#[test]
+fn auth_that_goes_away_under_tls_is_not_used() {
+    let server = Server::one(Script::starttls(acceptor(&GOOD)).with(|s| s.plain = vec!["STARTTLS", ALL]));
+    let report = Client::new(&[&server]).with_password(&[]).send();
+    assert_eq!(error(&report).kind(), Kind::Login);
+    let heard = server.finish();
+    assert!(!heard[0].plain_text().contains("AUTH") && !heard[0].secure_text().contains("AUTH"));
+}
+
+#[test]
+fn the_next_server_is_tried_where_no_login_succeeds() {
+    let wrong = Server::one(Script::plain().with(|s| {
+        (s.plain, s.login) = (vec!["AUTH CRAM-MD5"], Some(sasl::login("another-one")));
+    }));
+    let right = Server::one(Script::plain().with(|s| {
+        (s.plain, s.login) = (vec!["AUTH CRAM-MD5"], Some(sasl::login(PASSWORD)));
+    }));
+    let report = Client::new(&[&wrong, &right]).with_password(&[]).send();
+    assert!(report.complete(), "{report:?}");
+    assert_eq!(report.attempts[0].error.as_ref().unwrap().kind(), Kind::Login);
+    assert_eq!(report.attempts[1].logins.len(), 1);
+}
+
+/// What a server that is not this machine gets in plain text.
+fn far(keywords: &str, change: fn(&mut Options)) -> (String, Option<Kind>) {
+    let mut options = Options::default();
+    options.username = Some(USER.to_owned());
+    options.password = Some(PASSWORD.into());
+    options.oauthtoken = Some(TOKEN.into());
+    options.servers = vec!["mail.example".to_owned()];
+    change(&mut options);
+    let mut delivery = delivery(&message(), &options, None, false);
+    let mut heard = Vec::new();
+    let ehlo = format!("250-s\r\n250-{keywords}\r\n250 SIZE\r\n");
+    for reply in ["220 s\r\n", ehlo.as_str(), "535 no\r\n", "535 no\r\n", "535 no\r\n", "535 no\r\n"] {
+        heard.extend(take(&mut delivery));
+        delivery.handle_input(reply.as_bytes());
+    }
+    heard.extend(take(&mut delivery));
+    delivery.handle_eof();
+    assert_eq!(delivery.action(), Action::Done);
+    let kind = delivery.into_report().error.map(|error| error.kind());
+    (String::from_utf8(heard).unwrap(), kind)
+}
+
+#[test]
+fn nothing_that_shows_a_secret_goes_in_plain_text_to_another_machine() {
+    let (heard, kind) = far("AUTH PLAIN LOGIN XOAUTH2 OAUTHBEARER", |_| {});
+    assert_eq!(kind, Some(Kind::Login));
+    assert!(!heard.contains("AUTH") && heard.ends_with("QUIT\r\n"), "{heard}");
+    no_secret("the plain text", heard.as_bytes());
+    // A stripped STARTTLS with an AUTH that is offered in the clear alone is no better.
+    for change in [
+        (|o: &mut Options| o.tlsrequired = true) as fn(&mut Options),
+        |o| o.set("tlspolicy", "insecure").unwrap(),
+        |o| o.auth = vec!["PLAIN".to_owned()],
+        |o| o.usetls = false,
+    ] {
+        let (heard, kind) = far("AUTH PLAIN LOGIN", change);
+        assert!(kind.is_some() && !heard.contains("AUTH") && !heard.contains("MAIL"), "{heard}");
+    }
+    let (heard, _) = far("AUTH PLAIN LOGIN CRAM-MD5", |_| {});
+    assert!(heard.contains("AUTH CRAM-MD5\r\n") && !heard.contains("PLAIN"), "{heard}");
+    no_secret("the plain text", heard.as_bytes());
+    // But by the caller's word it does.
+    let (heard, _) = far("AUTH PLAIN", |o| o.authinsecure = true);
+    assert!(heard.contains("AUTH PLAIN "), "{heard}");
+}

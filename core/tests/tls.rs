@@ -1,0 +1,16 @@
+//! TLS against servers that are good, wrong, or an attacker's.
+#![cfg(feature = "net")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+#[path = "tls/broken.rs"]
+mod broken;
+#[path = "tls/certainty.rs"]
+mod certainty;
+#[path = "tls/certificates.rs"]
+mod certificates;
+#[path = "tls/policy.rs"]
+mod policy;
+#[path = "tls/session.rs"]
+mod session;
