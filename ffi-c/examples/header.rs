@@ -51,7 +51,7 @@ fn path() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../include/libsmtp.h")
 }
 
-fn generate() -> Result<String, String> {
+pub(crate) fn generate() -> Result<String, String> {
     let part = |text: &str| text.parse::<u32>().unwrap_or_default();
     let number = part(env!("CARGO_PKG_VERSION_MAJOR")) << 16
         | part(env!("CARGO_PKG_VERSION_MINOR")) << 8

@@ -10,6 +10,7 @@
 #![allow(unsafe_code, reason = "the one crate that speaks with C")]
 #![allow(non_camel_case_types, reason = "the names of C")]
 #![allow(clippy::missing_safety_doc, reason = "it is the same for all, and stands above")]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 #![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
 
 mod address;

@@ -385,7 +385,7 @@ static void ended_early(void)
 
 /* A poll loop, with a reader that has nothing now and then. */
 typedef struct {
-    int count, pauses;
+    int count, pauses; /* calls of the reader, and how often the loop was told to wait for it */
 } slow;
 
 static int64_t read_slowly(void *user_data, void *buffer, size_t size)
@@ -393,12 +393,8 @@ static int64_t read_slowly(void *user_data, void *buffer, size_t size)
     slow *s = user_data;
 
     (void)size;
-    if (s->count % 2 == 0 && s->count < 20) {
-        s->count++;
-        return SMTP_READ_AGAIN;
-    }
-    if (s->count >= 20) return 0;
-    s->count++;
+    if (s->count == 20) return 0;
+    if (s->count++ % 4 != 3) return SMTP_READ_AGAIN;
     memcpy(buffer, "a line\n", 7);
     return 7;
 }
