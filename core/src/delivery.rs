@@ -353,6 +353,9 @@ impl Delivery {
         if next {
             self.next_server();
         } else {
+            if !decided {
+                self.report.error = error;
+            }
             self.state = State::Done;
         }
     }

@@ -68,14 +68,15 @@ impl Server {
 /// [`Kind::Usage`](crate::error::Kind::Usage) for an entry that names no server.
 pub fn servers(options: &Options) -> Result<Vec<Server>, Error> {
     let mut servers = Vec::with_capacity(options.servers.len());
+    let port = |n| options.ports.get(n).copied().filter(|port| *port > 0);
     for (n, entry) in options.servers.iter().enumerate() {
         // An empty entry is skipped together with its port.
         if !entry.trim().is_empty() {
-            servers.push(parse(entry.trim(), options.ports.get(n).copied(), options)?);
+            servers.push(parse(entry.trim(), port(n), options)?);
         }
     }
     if servers.is_empty() {
-        servers.push(parse("localhost", options.ports.first().copied(), options)?);
+        servers.push(parse("localhost", port(0), options)?);
     }
     Ok(servers)
 }
@@ -171,6 +172,7 @@ mod tests {
         assert_eq!(parsed(&["a", "", "c"], &[1, 2, 3, 4]), ["a:1", "c:3"]);
         assert_eq!(parsed(&[], &[]), ["localhost:25"]);
         assert_eq!(parsed(&[""], &[2525]), ["localhost:2525"]);
+        assert_eq!(parsed(&["a", "smtps://b", "c"], &[0, 0, 2527]), ["a:25", "b:465", "c:2527"]);
     }
 
     #[test]

@@ -187,6 +187,25 @@ fn a_cancel_from_another_thread_ends_a_call() {
 }
 
 #[test]
+fn a_cancel_while_the_server_is_silent_is_told_by_the_report() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let cancel = Cancel::new();
+    let mut options = options();
+    options.servers = vec![listener.local_addr().unwrap().to_string(), "127.0.0.1:1".to_owned()];
+    options.originator = Some("a@c.example".to_owned());
+    options.recipients = Some("b@s.example".to_owned());
+    options.cancel = Some(cancel.clone());
+    let other = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(100));
+        cancel.trigger();
+    });
+    let failed = sendmessage(&Message::text("x"), &options).unwrap_err();
+    other.join().unwrap();
+    assert_eq!((failed.error.kind(), failed.error.step()), (Kind::Cancelled, Step::Greeting));
+    assert_eq!(failed.report.attempts.len(), 1);
+}
+
+#[test]
 fn a_deadline_ends_a_call_whatever_the_server_does() {
     let mut options = options();
     options.deadline = Some(Duration::from_millis(200));

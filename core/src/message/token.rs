@@ -138,6 +138,19 @@ impl Message {
         }
     }
 
+    /// Adds a part behind the others of a multipart.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for what is no composed multipart.
+    pub fn push_part(&mut self, added: Self) -> Result<(), Error> {
+        let part = self.composed_mut("a part")?;
+        let Body::Parts(parts) = &mut part.body else {
+            return Err(Error::usage(format!("{} is not made of parts: use attach()", part.media)));
+        };
+        parts.push(added);
+        Ok(())
+    }
+
     /// Sets a parameter of Content-Type, such as `charset`. The value is any text without control
     /// characters; outside ASCII it is encoded (RFC 2231).
     ///

@@ -16,6 +16,6 @@ mod stream;
 pub use dial::{DialOptions, check, dial};
 pub use limits::Limits;
 pub use proxy::Proxy;
-pub use sendmessage::{SendError, local, sendmessage};
+pub use sendmessage::{SendError, delivery, local, sendmessage};
 pub use session::{SendMany, Session};
 pub use stream::{Ready, Stream};

@@ -62,8 +62,7 @@ pub fn sendmessage(message: &Message, options: &Options) -> Result<Report, SendE
 fn deliver(message: &Message, options: &Options) -> Result<Report, Error> {
     let limits = limits(options);
     let dial_options = dial_options(options, &limits)?;
-    let options = with_debug(options);
-    let mut delivery = Delivery::new(message, &options, &local(), Some(library(&options)?))?;
+    let mut delivery = delivery(message, options)?;
     for server in delivery.servers() {
         check(&server.target)?;
     }
@@ -91,6 +90,16 @@ fn deliver(message: &Message, options: &Options) -> Result<Report, Error> {
             (Action::Exchange, None) | (Action::Done, _) => return Ok(delivery.into_report()),
         }
     }
+}
+
+/// The delivery that [`sendmessage`] drives, for an event loop that connects and moves the bytes itself.
+/// Options `connecttimeout`, `deadline`, `localaddress`, `proxy` and `cancel` are the driver's business.
+///
+/// # Errors
+/// As [`Delivery::new`], and a TLS library that cannot be set up as the options say.
+pub fn delivery(message: &Message, options: &Options) -> Result<Delivery, Error> {
+    let options = with_debug(options);
+    Delivery::new(message, &options, &local(), Some(library(&options)?))
 }
 
 pub(super) fn ends(stream: &Stream) -> Ends {

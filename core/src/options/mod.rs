@@ -58,7 +58,7 @@ pub struct Options {
     /// Servers, tried in order: a host, `host:port`, or a URL `smtp://`, `smtps://`, `submission://`,
     /// `lmtp://`, `unix:/path`. Empty entries are skipped; none at all means `localhost`.
     pub servers: Vec<String>,
-    /// Ports, walked in tandem with `servers`; missing ones are the default, which is 25 (465 for
+    /// Ports, walked in tandem with `servers`; missing ones, and 0, are the default, which is 25 (465 for
     /// `smtps://`, 587 for `submission://`, 24 for `lmtp://`).
     pub ports: Vec<u16>,
     /// The name in EHLO. Default: `localhost` where one of the servers is, else the host's own name.

@@ -50,6 +50,17 @@ fn header_fields_are_encoded_unless_the_server_takes_utf8() {
 }
 
 #[test]
+fn a_part_is_added_to_what_is_made_of_parts_only() {
+    let mut multipart = Message::multipart("digest", Vec::new()).unwrap();
+    multipart.push_part(Message::text("a")).unwrap();
+    multipart.push_part(Message::from_bytes("A: b\n\n")).unwrap();
+    assert_eq!(multipart.parts().len(), 2);
+    for mut other in [Message::text("a"), Message::from_bytes("A: b\n\n"), Message::rfc822(multipart)] {
+        assert_eq!(other.push_part(Message::text("b")).unwrap_err().kind(), Kind::Usage);
+    }
+}
+
+#[test]
 fn conveniences_build_the_usual_tree() {
     fn shape(message: &Message) -> String {
         let parts: Vec<String> = message.parts().iter().map(shape).collect();

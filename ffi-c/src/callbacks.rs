@@ -1,0 +1,226 @@
+//! Functions of C's that the library calls.
+
+use std::ffi::{c_char, c_int, c_void};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use smtpclient::engine::Direction;
+use smtpclient::message::Reader;
+use smtpclient::options::{TlsAnswer, TlsPolicyFn, TranscriptFn};
+
+use crate::strings::{Fault, c_string};
+
+/// Gives a message piece by piece: writes up to `size` octets to `buffer` and returns how many; 0 at the
+/// end; -1 where reading failed: the message is then abandoned, and never completed at the server.
+/// `SMTP_READ_AGAIN`: nothing now, for event loops (`smtp_engine_waits_for_reader()`); a blocking call
+/// fails on it. Any other number is a failure. It is called on the thread that sends.
+pub type smtp_read_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, buffer: *mut c_void, size: usize) -> i64>;
+
+/// Goes back to the first octet: 0, or anything else where that failed.
+pub type smtp_rewind_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> c_int>;
+
+/// Is told, exactly once, that `user_data` is not used any more: when the last message or options that know
+/// it are freed or changed, and at once where the call that was given it failed. It must not touch the
+/// handle that is being freed.
+pub type smtp_release_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+
+/// Takes the next octets of a message: 0, or anything else to stop.
+pub type smtp_write_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, data: *const c_void, size: usize) -> c_int>;
+
+/// Is asked when TLS cannot be set up: the server's reply code or 0, and why. Answers `SMTP_SECURE` (close
+/// the connection; the next server is tried) or `SMTP_INSECURE` (go on in plain text). Any other number is
+/// `SMTP_SECURE`. `diagnostic` lives during the call.
+pub type smtp_tlspolicy_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, code: c_int, diagnostic: *const c_char) -> c_int>;
+
+/// Is given every line of the dialogue, without its line end and with secrets masked, as it is written or was
+/// read. `direction` is `SMTP_CLIENT`, `SMTP_SERVER` or `SMTP_NOTE`. `line` lives during the call.
+pub type smtp_transcript_fn =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, direction: c_int, line: *const c_char)>;
+
+/// A reader has nothing now; ask again later.
+pub const SMTP_READ_AGAIN: i64 = -2;
+/// A TLS policy's answer: close the connection.
+pub const SMTP_SECURE: c_int = 0;
+/// A TLS policy's answer: go on in plain text.
+pub const SMTP_INSECURE: c_int = 1;
+/// A line of a transcript that the client said.
+pub const SMTP_CLIENT: c_int = 1;
+/// A line of a transcript that the server said.
+pub const SMTP_SERVER: c_int = 2;
+/// A remark in a transcript, such as the number of octets of a message.
+pub const SMTP_NOTE: c_int = 3;
+
+/// What C wants to be given back, and the function that is told when it is not needed any more.
+pub(crate) struct UserData {
+    pointer: *mut c_void,
+    release: smtp_release_fn,
+}
+
+// SAFETY: the library does nothing with the pointer but give it back; the header says on which threads,
+// and that transcripts and policies may be called on several at once.
+unsafe impl Send for UserData {}
+// SAFETY: as above.
+unsafe impl Sync for UserData {}
+
+impl UserData {
+    pub(crate) fn new(pointer: *mut c_void, release: smtp_release_fn) -> Self {
+        Self { pointer, release }
+    }
+
+    fn get(&self) -> *mut c_void {
+        self.pointer
+    }
+}
+
+impl Drop for UserData {
+    fn drop(&mut self) {
+        if let Some(release) = self.release {
+            // SAFETY: a function as the header asks for, with what came with it.
+            unsafe { release(self.pointer) }
+        }
+    }
+}
+
+type Read = unsafe extern "C" fn(*mut c_void, *mut c_void, usize) -> i64;
+
+/// A message or body that C gives piece by piece.
+pub(crate) struct CReader {
+    read: Read,
+    rewind: smtp_rewind_fn,
+    user: UserData,
+    length: Option<u64>,
+}
+
+impl CReader {
+    /// `user` is released where this fails, too.
+    pub(crate) fn new(
+        read: smtp_read_fn,
+        rewind: smtp_rewind_fn,
+        user: UserData,
+        length: i64,
+    ) -> Result<Self, Fault> {
+        let read = read.ok_or(Fault::Null("read"))?;
+        let length =
+            match length {
+                -1 => None,
+                length => Some(u64::try_from(length).map_err(|_| {
+                    Fault::usage(format!("a length of {length}: give -1 where it is not known"))
+                })?),
+            };
+        Ok(Self { read, rewind, user, length })
+    }
+}
+
+impl Reader for CReader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        call_read(self.read, &self.user, buf)
+    }
+
+    fn rewind(&mut self) -> io::Result<bool> {
+        let Some(rewind) = self.rewind else { return Ok(false) };
+        // SAFETY: a function as the header asks for, with what came with it.
+        match unsafe { rewind(self.user.get()) } {
+            0 => Ok(true),
+            code => Err(io::Error::other(format!("the rewind function returned {code}"))),
+        }
+    }
+
+    fn length(&self) -> Option<u64> {
+        self.length
+    }
+}
+
+/// A reader for one call: whatever still holds it afterwards reads nothing from it any more.
+pub(crate) struct Lent {
+    read: Read,
+    user: UserData,
+    over: Arc<AtomicBool>,
+}
+
+impl Lent {
+    /// The reader, and what ends it.
+    pub(crate) fn new(read: smtp_read_fn, user_data: *mut c_void) -> Result<(Self, Arc<AtomicBool>), Fault> {
+        let over = Arc::new(AtomicBool::new(false));
+        let user = UserData::new(user_data, None);
+        Ok((Self { read: read.ok_or(Fault::Null("read"))?, user, over: Arc::clone(&over) }, over))
+    }
+}
+
+impl io::Read for Lent {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.over.load(Ordering::Acquire) {
+            return Err(io::Error::other("the call that lent the reader is over"));
+        }
+        call_read(self.read, &self.user, buf)
+    }
+}
+
+fn call_read(read: Read, user: &UserData, buf: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: a function as the header asks for, with what came with it and room for as much as said.
+    let count = unsafe { read(user.get(), buf.as_mut_ptr().cast(), buf.len()) };
+    match usize::try_from(count) {
+        Ok(count) if count <= buf.len() => Ok(count),
+        Ok(count) => {
+            let text = format!("the reader says {count} octets where {} were asked for", buf.len());
+            Err(io::Error::new(io::ErrorKind::InvalidData, text))
+        }
+        Err(_) if count == SMTP_READ_AGAIN => Err(io::ErrorKind::WouldBlock.into()),
+        Err(_) => Err(io::Error::other(format!("the reader returned {count}"))),
+    }
+}
+
+/// A message that is written to C.
+pub(crate) struct CWriter {
+    write: unsafe extern "C" fn(*mut c_void, *const c_void, usize) -> c_int,
+    user: UserData,
+}
+
+impl CWriter {
+    pub(crate) fn new(write: smtp_write_fn, user_data: *mut c_void) -> Result<Self, Fault> {
+        Ok(Self { write: write.ok_or(Fault::Null("write"))?, user: UserData::new(user_data, None) })
+    }
+}
+
+impl io::Write for CWriter {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        // SAFETY: a function as the header asks for, with what came with it and as many octets as said.
+        match unsafe { (self.write)(self.user.get(), data.as_ptr().cast(), data.len()) } {
+            0 => Ok(data.len()),
+            code => Err(io::Error::other(format!("the write function returned {code}"))),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// `None` where there is no function; `user` is released then.
+pub(crate) fn transcript(function: smtp_transcript_fn, user: UserData) -> Option<TranscriptFn> {
+    let function = function?;
+    Some(Arc::new(move |direction, line| {
+        let direction = match direction {
+            Direction::Client => SMTP_CLIENT,
+            Direction::Server => SMTP_SERVER,
+            Direction::Note => SMTP_NOTE,
+        };
+        // SAFETY: a function as the header asks for, with what came with it and a string that lives on.
+        unsafe { function(user.get(), direction, c_string(line).as_ptr()) }
+    }))
+}
+
+/// `None` where there is no function; `user` is released then.
+pub(crate) fn tls_policy(function: smtp_tlspolicy_fn, user: UserData) -> Option<TlsPolicyFn> {
+    let function = function?;
+    Some(Arc::new(move |code, diagnostic| {
+        // SAFETY: a function as the header asks for, with what came with it and a string that lives on.
+        match unsafe { function(user.get(), code.into(), c_string(diagnostic).as_ptr()) } {
+            SMTP_INSECURE => TlsAnswer::Insecure,
+            _ => TlsAnswer::Secure,
+        }
+    }))
+}

@@ -1,0 +1,107 @@
+//! An HTML alternative, attachments, pictures within the HTML.
+
+use std::ffi::{c_char, c_int, c_void};
+
+use super::{State, change, smtp_message};
+use crate::strings::{Fault, octets, optional, path, utf8};
+
+/// Adds the same content as HTML, in UTF-8: a text becomes a `multipart/alternative`. `html` is copied.
+/// `SMTP_OK`; `SMTP_ERR_USAGE`: there is no text that it could be an alternative to, or no UTF-8.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_message_add_html(message: *mut smtp_message, html: *const c_char) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { change(message, |state| Ok(state.message.add_alternative_html(utf8(html, "html")?)?)) }
+}
+
+/// Attaches a file with its name and the content type that its extension stands for. It is opened when it is
+/// sent; where there is none the send tells, with `SMTP_ERR_SOURCE`. `SMTP_OK`; `SMTP_ERR_USAGE`: a path
+/// without a file name, or `message` is finished.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_message_attach_file(message: *mut smtp_message, path: *const c_char) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { change(message, |state| Ok(state.message.attach_file(self::path(path, "path")?)?)) }
+}
+
+/// Attaches octets, which are copied, under a file name. `content_type` NULL: the one that the extension of
+/// the name stands for. `SMTP_OK`; `SMTP_ERR_USAGE`: a name with control characters, a content type that is
+/// none, or `message` is finished.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_message_attach(
+    message: *mut smtp_message,
+    name: *const c_char,
+    content_type: *const c_char,
+    data: *const c_void,
+    length: usize,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe {
+        change(message, |state| {
+            let content_type = optional(content_type, "content_type")?;
+            let data = octets(data, length, "data")?;
+            Ok(state.message.attach_bytes(utf8(name, "name")?, content_type, data)?)
+        })
+    }
+}
+
+/// Adds a file that the HTML shows as `<img src="cid:ID">`. `cid` is the ID (`"logo@example.org"`), or NULL
+/// for a new one. `cid_out`, which may be NULL, gets the ID; it lives until the next call on `message`.
+/// `SMTP_OK`; `SMTP_ERR_USAGE`: there is no HTML, `cid` is none, or as for `smtp_message_attach_file()`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_message_inline_file(
+    message: *mut smtp_message,
+    path: *const c_char,
+    cid: *const c_char,
+    cid_out: *mut *const c_char,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe {
+        with_cid(message, cid_out, |state| {
+            Ok(state.message.inline_file(self::path(path, "path")?, optional(cid, "cid")?)?)
+        })
+    }
+}
+
+/// As `smtp_message_inline_file()`, with octets, which are copied, under a file name; `content_type` as for
+/// `smtp_message_attach()`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_message_inline(
+    message: *mut smtp_message,
+    name: *const c_char,
+    content_type: *const c_char,
+    data: *const c_void,
+    length: usize,
+    cid: *const c_char,
+    cid_out: *mut *const c_char,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe {
+        with_cid(message, cid_out, |state| {
+            let content_type = optional(content_type, "content_type")?;
+            let data = octets(data, length, "data")?;
+            let cid = optional(cid, "cid")?;
+            Ok(state.message.inline_bytes(utf8(name, "name")?, content_type, data, cid)?)
+        })
+    }
+}
+
+/// # Safety
+/// As for [`change`], and `out` is NULL or may be written to.
+unsafe fn with_cid(
+    message: *mut smtp_message,
+    out: *mut *const c_char,
+    call: impl FnOnce(&mut State) -> Result<String, Fault>,
+) -> c_int {
+    // SAFETY: as the caller says.
+    unsafe {
+        if let Some(out) = out.as_mut() {
+            *out = std::ptr::null();
+        }
+        change(message, |state| {
+            let cid = call(state)?;
+            if let Some(out) = out.as_mut() {
+                *out = state.lend(&cid);
+            }
+            Ok(())
+        })
+    }
+}

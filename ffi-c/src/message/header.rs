@@ -1,0 +1,108 @@
+//! The header section of a message.
+
+use std::ffi::{c_char, c_int};
+
+use smtpclient::message::HeaderMode;
+
+use super::{State, change, smtp_message, tell};
+use crate::code::SMTP_OK;
+use crate::guard::{alone, code};
+use crate::strings::{Fault, utf8};
+
+/// There is no such field, or no further one.
+pub const SMTP_NO_FIELD: c_int = 1;
+
+/// Sets a header field, in place of all others of that name. `value` is text in one line; what is not ASCII
+/// is encoded, in an address field only the display names. `SMTP_OK`; `SMTP_ERR_USAGE`: a name or value that
+/// is none, or a field that follows from the content (Content-Type, MIME-Version, ...).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_message_set_header(
+    message: *mut smtp_message,
+    name: *const c_char,
+    value: *const c_char,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe {
+        change(message, |state| set(state, utf8(name, "name")?, utf8(value, "value")?, HeaderMode::Write))
+    }
+}
+
+/// Adds a header field behind the others; of the same name there may be some already. As
+/// `smtp_message_set_header()` else.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_message_add_header(
+    message: *mut smtp_message,
+    name: *const c_char,
+    value: *const c_char,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe {
+        change(message, |state| set(state, utf8(name, "name")?, utf8(value, "value")?, HeaderMode::Append))
+    }
+}
+
+/// Removes every header field of that name; none is fine. `SMTP_OK`; `SMTP_ERR_USAGE`: a name that is none,
+/// or a field that follows from the content.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_message_delete_header(
+    message: *mut smtp_message,
+    name: *const c_char,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { change(message, |state| set(state, utf8(name, "name")?, "", HeaderMode::Delete)) }
+}
+
+/// The field of that name, in any case, with that index, from 0: unfolded, and not decoded. `*value` lives
+/// until the next call on `message`, and is NULL where there is none. `SMTP_OK`; `SMTP_NO_FIELD`: there is
+/// none; `SMTP_ERR_SOURCE`: the file or reader of a finished message cannot be read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_message_header(
+    message: *mut smtp_message,
+    name: *const c_char,
+    index: usize,
+    value: *mut *const c_char,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { nth(message, value, index, |state| Ok(state.message.header(utf8(name, "name")?)?)) }
+}
+
+/// The name of a header field, each once, in their order, with that index, from 0. As `smtp_message_header()`
+/// else.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_message_header_name(
+    message: *mut smtp_message,
+    index: usize,
+    name: *mut *const c_char,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { nth(message, name, index, |state| Ok(state.message.header_names()?)) }
+}
+
+fn set(state: &mut State, name: &str, value: &str, mode: HeaderMode) -> Result<(), Fault> {
+    Ok(state.message.set_header(name, value, mode)?)
+}
+
+/// # Safety
+/// As for [`alone`], and `out` is NULL or may be written to.
+unsafe fn nth(
+    message: *mut smtp_message,
+    out: *mut *const c_char,
+    index: usize,
+    list: impl FnOnce(&State) -> Result<Vec<String>, Fault>,
+) -> c_int {
+    // SAFETY: as the caller says.
+    let out = unsafe { out.as_mut() };
+    let find = |state: &mut State| -> Result<c_int, Fault> {
+        let out = out.ok_or(Fault::Null("value"))?;
+        *out = std::ptr::null();
+        match list(state)?.get(index) {
+            Some(text) => {
+                *out = state.lend(text);
+                Ok(SMTP_OK)
+            }
+            None => Ok(SMTP_NO_FIELD),
+        }
+    };
+    // SAFETY: as the caller says.
+    unsafe { alone(message, code, |state| tell(state, find)) }
+}

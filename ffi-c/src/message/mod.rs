@@ -1,0 +1,133 @@
+//! `smtp_message`: the token, a whole message or a part of one.
+
+// The blank lines keep the order, which is that of the header.
+mod content;
+
+mod build;
+
+mod header;
+
+mod write;
+
+use std::ffi::{CString, c_char, c_int};
+
+use smtpclient::message::{HeaderMode, Message};
+
+use crate::code::SMTP_OK;
+use crate::guard::{Handle, alone, caught, code, free, give, guarded, shared};
+use crate::strings::{EMPTY, Fault, empty};
+
+pub use build::*;
+pub use content::*;
+pub use header::*;
+pub use write::*;
+
+/// A message, or a part of one. Sending does not change it: it can be sent again, by several threads at once
+/// (where its octets come from a reader, by one after the other).
+pub struct smtp_message {
+    handle: Handle<State>,
+}
+
+pub(crate) struct State {
+    pub(crate) message: Message,
+    /// The text of the last failure.
+    error: CString,
+    /// What `smtp_message_header()` and others lent.
+    lent: CString,
+}
+guarded!(smtp_message, State);
+
+/// A new message: an empty `text/plain` in UTF-8. Free it with `smtp_message_free()`. NULL only where the
+/// library failed.
+#[unsafe(no_mangle)]
+pub extern "C" fn smtp_message_new() -> *mut smtp_message {
+    caught(|_| std::ptr::null_mut(), || wrap(Message::new()))
+}
+
+/// A copy, to be freed like the original. It shares the octets of bodies and the readers, which costs nothing.
+/// NULL where `message` is NULL or in use.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_message_copy(message: *const smtp_message) -> *mut smtp_message {
+    // SAFETY: what the header asks for.
+    unsafe { shared(message, |_| std::ptr::null_mut(), |state| wrap(state.message.clone())) }
+}
+
+/// Frees a message. NULL is fine. Sends that run and copies keep what they need.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_message_free(message: *mut smtp_message) {
+    // SAFETY: what the header asks for.
+    unsafe { free(message) }
+}
+
+/// Why the last call on `message` that failed did: one line, empty where none did. Lives until the next call
+/// that takes `message` without `const`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_message_error(message: *const smtp_message) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { shared(message, empty, |state| state.error.as_ptr()) }
+}
+
+fn wrap(message: Message) -> *mut smtp_message {
+    let state = State { message, error: CString::default(), lent: CString::default() };
+    give(smtp_message { handle: Handle::new(state) })
+}
+
+/// A change: 0, or the code of the fault, whose text is kept.
+///
+/// # Safety
+/// As for [`alone`].
+unsafe fn change(message: *mut smtp_message, call: impl FnOnce(&mut State) -> Result<(), Fault>) -> c_int {
+    // SAFETY: as the caller says.
+    unsafe { alone(message, code, |state| tell(state, call)) }
+}
+
+/// As [`change`], for calls that tell more than that they went well.
+fn tell<R: Into<Told>>(state: &mut State, call: impl FnOnce(&mut State) -> Result<R, Fault>) -> c_int {
+    match call(state) {
+        Ok(told) => told.into().0,
+        Err(fault) => {
+            state.error = fault.text();
+            fault.code()
+        }
+    }
+}
+
+struct Told(c_int);
+
+impl From<()> for Told {
+    fn from((): ()) -> Self {
+        Self(SMTP_OK)
+    }
+}
+
+impl From<c_int> for Told {
+    fn from(code: c_int) -> Self {
+        Self(code)
+    }
+}
+
+impl State {
+    /// Puts other content in place. The fields that were set here stay; those of a finished message belong
+    /// to it and go with it.
+    fn replace(&mut self, mut content: Message) -> Result<(), Fault> {
+        if !self.message.is_finished() {
+            for name in self.message.header_names()? {
+                if name == "MIME-Version" || name == "Content-Type" {
+                    continue;
+                }
+                for (n, value) in self.message.header(&name)?.iter().enumerate() {
+                    let mode = if n == 0 { HeaderMode::Write } else { HeaderMode::Append };
+                    content.set_header(&name, value, mode)?;
+                }
+            }
+        }
+        self.message = content;
+        Ok(())
+    }
+
+    /// Lends a text until the next call.
+    fn lend(&mut self, text: &str) -> *const c_char {
+        self.lent = crate::strings::c_string(text);
+        if self.lent.is_empty() { EMPTY } else { self.lent.as_ptr() }
+    }
+}

@@ -1,0 +1,274 @@
+//! `smtp_options`: how to send.
+
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::sync::LazyLock;
+
+use smtpclient::options::{Options, TlsPolicy, names};
+use smtpclient::secret::Secret;
+
+use crate::callbacks::{
+    UserData, smtp_release_fn, smtp_tlspolicy_fn, smtp_transcript_fn, tls_policy, transcript,
+};
+use crate::cancel::smtp_cancel;
+use crate::code::SMTP_OK;
+use crate::guard::{Handle, alone, caught, code, free, give, guarded, shared};
+use crate::strings::{Fault, c_string, empty, utf8};
+
+/// How to send. Sending does not change options: they can be used again, and by several threads at once; the
+/// transcript and policy functions are then called on each of these threads.
+pub struct smtp_options {
+    handle: Handle<State>,
+}
+
+pub(crate) struct State {
+    pub(crate) options: Options,
+    /// The text of the last failure.
+    error: CString,
+}
+guarded!(smtp_options, State);
+
+/// The names are constants; C wants them with a NUL behind.
+static NAMES: LazyLock<Vec<CString>> = LazyLock::new(|| names().map(c_string).collect());
+
+/// New options: send through localhost, port 25. Free them with `smtp_options_free()`. NULL only where the
+/// library failed.
+#[unsafe(no_mangle)]
+pub extern "C" fn smtp_options_new() -> *mut smtp_options {
+    caught(|_| std::ptr::null_mut(), || wrap(Options::default()))
+}
+
+/// A copy, to be freed like the original; functions and their `user_data` are shared. NULL where `options`
+/// is NULL or in use.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_options_copy(options: *const smtp_options) -> *mut smtp_options {
+    // SAFETY: what the header asks for.
+    unsafe { shared(options, |_| std::ptr::null_mut(), |state| wrap(state.options.clone())) }
+}
+
+/// Frees options. NULL is fine. Sends that run, sessions and copies keep what they need.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_options_free(options: *mut smtp_options) {
+    // SAFETY: what the header asks for.
+    unsafe { free(options) }
+}
+
+/// Sets an option by its name, as the README lists them. Lists are separated by spaces or commas, truth values
+/// are `"1"` and `"0"`, times are seconds, `"header"` takes `"Name: value"` and adds one. An empty value
+/// takes an option back to its default; the empty `"originator"` is the null reverse-path.
+/// `SMTP_OK`; `SMTP_ERR_USAGE`: no such option (the text names the nearest), or a value that does not fit.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_options_set(
+    options: *mut smtp_options,
+    name: *const c_char,
+    value: *const c_char,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { change(options, |options| Ok(options.set(utf8(name, "name")?, utf8(value, "value")?)?)) }
+}
+
+/// Adds a server behind the others: a host, `host:port`, `smtp://`, `smtps://`, `submission://` or `lmtp://`
+/// with a host, or `unix:/path`. They are tried in order. `port` 0 is the default: 25, 465 for `smtps://`,
+/// 587 for `submission://`, 24 for `lmtp://`. `SMTP_OK`; what is no server is told by the send.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_options_add_server(
+    options: *mut smtp_options,
+    server: *const c_char,
+    port: u16,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe {
+        change(options, |options| {
+            let (server, index) = (utf8(server, "server")?, options.servers.len());
+            options.servers.push(server.to_owned());
+            if port > 0 {
+                let length = options.ports.len().max(index + 1);
+                options.ports.resize(length, 0);
+                options.ports[index] = port;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Sets the originator: one mailbox, or `""` for the null reverse-path `<>`. Default: `From` of the message.
+/// `SMTP_OK`; `SMTP_ERR_USAGE`: a line end in it. What is no mailbox is told by the send.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_options_set_originator(
+    options: *mut smtp_options,
+    originator: *const c_char,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { change(options, |options| Ok(options.set("originator", utf8(originator, "originator")?)?)) }
+}
+
+/// Sets the recipients: an address list, `"Ann <ann@a.example>, bo@b.example"`. Default: `To`, `Cc` and `Bcc`
+/// of the message, which are not looked at where this is set. `SMTP_OK`; `SMTP_ERR_USAGE`: a line end in it.
+/// What is no address list is told by the send.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_options_set_recipients(
+    options: *mut smtp_options,
+    recipients: *const c_char,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { change(options, |options| Ok(options.set("recipients", utf8(recipients, "recipients")?)?)) }
+}
+
+/// Adds a recipient, or a list of them, behind those of before. As `smtp_options_set_recipients()` else.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_options_add_recipient(
+    options: *mut smtp_options,
+    recipient: *const c_char,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe {
+        change(options, |options| {
+            let recipient = utf8(recipient, "recipient")?;
+            match &options.recipients {
+                Some(before) if !before.is_empty() => {
+                    let all = format!("{before}, {recipient}");
+                    Ok(options.set("recipients", &all)?)
+                }
+                _ => Ok(options.set("recipients", recipient)?),
+            }
+        })
+    }
+}
+
+/// Adds a header field to each message that is sent with these options; the same name may occur again. A
+/// field of the message that has the same name stays. `SMTP_OK`; a name or value that is none is told by the
+/// send.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_options_add_header(
+    options: *mut smtp_options,
+    name: *const c_char,
+    value: *const c_char,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe {
+        change(options, |options| {
+            options.header.push((utf8(name, "name")?.to_owned(), utf8(value, "value")?.to_owned()));
+            Ok(())
+        })
+    }
+}
+
+/// Sets user and password to log in with. They go over TLS with a verified certificate only, unless the
+/// server is this machine or an option says otherwise. `SMTP_OK`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_options_set_login(
+    options: *mut smtp_options,
+    user: *const c_char,
+    password: *const c_char,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe {
+        change(options, |options| {
+            let (user, password) = (utf8(user, "user")?, utf8(password, "password")?);
+            options.username = Some(user.to_owned());
+            options.password = Some(Secret::from(password));
+            Ok(())
+        })
+    }
+}
+
+/// Sets the function that decides when TLS cannot be set up; NULL: the default, to go on in plain text while
+/// TLS is not required and no secret is to be sent. `release` may be NULL; it is called once when `user_data`
+/// is not needed any more, also where this call fails. `SMTP_OK`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_options_set_tlspolicy(
+    options: *mut smtp_options,
+    policy: smtp_tlspolicy_fn,
+    user_data: *mut c_void,
+    release: smtp_release_fn,
+) -> c_int {
+    let user = UserData::new(user_data, release);
+    // SAFETY: what the header asks for.
+    unsafe {
+        change(options, |options| {
+            options.tlspolicy = tls_policy(policy, user).map_or(TlsPolicy::Default, TlsPolicy::Ask);
+            Ok(())
+        })
+    }
+}
+
+/// Sets the function that is given every line of the dialogue; NULL: none. `release` as for
+/// `smtp_options_set_tlspolicy()`. `SMTP_OK`. The option `"debug"` prints the same on standard error.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_options_set_transcript(
+    options: *mut smtp_options,
+    transcript: smtp_transcript_fn,
+    user_data: *mut c_void,
+    release: smtp_release_fn,
+) -> c_int {
+    let user = UserData::new(user_data, release);
+    // SAFETY: what the header asks for.
+    unsafe {
+        change(options, |options| {
+            options.transcript = self::transcript(transcript, user);
+            Ok(())
+        })
+    }
+}
+
+/// Attaches a cancel, which is shared and may be freed before the options; NULL: none. `SMTP_OK`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_options_set_cancel(
+    options: *mut smtp_options,
+    cancel: *const smtp_cancel,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe {
+        change(options, |options| {
+            options.cancel = cancel.as_ref().map(|cancel| cancel.cancel.clone());
+            Ok(())
+        })
+    }
+}
+
+/// Why the last call on `options` that failed did: one line, empty where none did. Lives until the next call
+/// that changes `options`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_options_error(options: *const smtp_options) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { shared(options, empty, |state| state.error.as_ptr()) }
+}
+
+/// The name of the option with that index, from 0; NULL past the last. Lives for ever.
+#[unsafe(no_mangle)]
+pub extern "C" fn smtp_option_name(index: usize) -> *const c_char {
+    caught(|_| std::ptr::null(), || NAMES.get(index).map_or(std::ptr::null(), |name| name.as_ptr()))
+}
+
+fn wrap(options: Options) -> *mut smtp_options {
+    give(smtp_options { handle: Handle::new(State { options, error: CString::default() }) })
+}
+
+/// # Safety
+/// As for [`alone`].
+unsafe fn change(options: *mut smtp_options, call: impl FnOnce(&mut Options) -> Result<(), Fault>) -> c_int {
+    let tell = |state: &mut State| match call(&mut state.options) {
+        Ok(()) => SMTP_OK,
+        Err(fault) => {
+            state.error = fault.text();
+            fault.code()
+        }
+    };
+    // SAFETY: as the caller says.
+    unsafe { alone(options, code, tell) }
+}
+
+/// Runs `call` with options that others may read at the same time; NULL is the default ones.
+///
+/// # Safety
+/// As for [`shared`].
+pub(crate) unsafe fn with_options<R>(
+    options: *const smtp_options,
+    refused: fn(c_int) -> R,
+    call: impl FnOnce(&Options) -> R,
+) -> R {
+    if options.is_null() {
+        return caught(refused, || call(&Options::default()));
+    }
+    // SAFETY: as the caller says.
+    unsafe { shared(options, refused, |state| call(&state.options)) }
+}

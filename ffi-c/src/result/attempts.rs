@@ -1,0 +1,177 @@
+//! The servers that were tried.
+
+use std::ffi::{c_char, c_int};
+
+use smtpclient::report::Attempt;
+
+use super::error::reply_code;
+use super::{number, smtp_result, text};
+
+/// How many connections were tried, in order; the last one is that which the outcome comes from.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_attempt_count(result: *const smtp_result) -> usize {
+    // SAFETY: what the header asks for.
+    unsafe { number(result, 0, |result| Some(result.report.attempts.len())) }
+}
+
+/// The server, `"host:port"`, as you named it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_attempt_server(
+    result: *const smtp_result,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.server)) }
+}
+
+/// The address and port that were connected to; empty for a Unix socket and where none was.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_attempt_peer(result: *const smtp_result, index: usize) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.peer)) }
+}
+
+/// Why it was left, as `smtp_result_error()`; empty where it was not.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_attempt_error(
+    result: *const smtp_result,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.error.line)) }
+}
+
+/// The same as `smtp_result_error_kind()`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_attempt_error_kind(
+    result: *const smtp_result,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.error.kind)) }
+}
+
+/// The same as `smtp_result_error_step()`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_attempt_error_step(
+    result: *const smtp_result,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.error.step)) }
+}
+
+/// The same as `smtp_result_error_code()`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_attempt_error_code(result: *const smtp_result, index: usize) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { number(result, 0, |result| reply_code(attempt(result, index)?.error.as_ref()?)) }
+}
+
+/// The same as `smtp_result_error_enhanced()`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_attempt_error_enhanced(
+    result: *const smtp_result,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.error.reply.enhanced)) }
+}
+
+/// The same as `smtp_result_transient()`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_attempt_transient(result: *const smtp_result, index: usize) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { number(result, 0, |result| Some(attempt(result, index)?.error.as_ref()?.is_transient().into())) }
+}
+
+/// 1 where the certificate and the host name verified, 0 where not, -1 where there was no TLS.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_attempt_tls_verified(result: *const smtp_result, index: usize) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { number(result, -1, |result| Some(attempt(result, index)?.tls.as_ref()?.verified.into())) }
+}
+
+/// Why it did not verify, in one word: `"expired"`, `"notyetvalid"`, `"wrongname"`, `"unknownissuer"`,
+/// `"selfsigned"`, `"revoked"`, `"notpinned"`, `"notchecked"`, `"other"`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_attempt_tls_why_not(
+    result: *const smtp_result,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.why_not)) }
+}
+
+/// The SHA-256 of the server's certificate, in hex.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_attempt_tls_certificate(
+    result: *const smtp_result,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.certificate)) }
+}
+
+/// The version of TLS, `"TLSv1.3"`, where the TLS library tells.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_attempt_tls_version(
+    result: *const smtp_result,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.version)) }
+}
+
+/// The cipher suite, where the TLS library tells.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_attempt_tls_cipher(
+    result: *const smtp_result,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.cipher)) }
+}
+
+/// What the TLS policy answered, where it was asked: `"secure"` or `"insecure"`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_attempt_policy(
+    result: *const smtp_result,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.policy)) }
+}
+
+/// How many mechanisms were tried to log in, in order.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_attempt_login_count(result: *const smtp_result, index: usize) -> usize {
+    // SAFETY: what the header asks for.
+    unsafe { number(result, 0, |result| Some(attempt(result, index)?.logins.len())) }
+}
+
+/// The name of a mechanism: `"SCRAM-SHA-256"`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_attempt_login_mechanism(
+    result: *const smtp_result,
+    index: usize,
+    login: usize,
+) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.logins.get(login)?.mechanism)) }
+}
+
+/// Why it did not log in, in one line; empty where it did.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_attempt_login_error(
+    result: *const smtp_result,
+    index: usize,
+    login: usize,
+) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.logins.get(login)?.error)) }
+}
+
+fn attempt(result: &smtp_result, index: usize) -> Option<&Attempt> {
+    result.report.attempts.get(index)
+}

@@ -1,0 +1,71 @@
+//! Why a message was not sent, or is not known to be.
+
+use std::ffi::{c_char, c_int};
+
+use smtpclient::error::Error;
+
+use super::{number, smtp_result, text};
+
+/// Why the message was not sent, or is not known to be, in one line with server, step and reply. Empty where
+/// it was sent, and where only recipients were refused: see the result list.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_error(result: *const smtp_result) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.error.line)) }
+}
+
+/// The sort of error, in one word: `"usage"`, `"connect"`, `"unknown"`, the `smtp_code_name()` of its code.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_error_kind(result: *const smtp_result) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.error.kind)) }
+}
+
+/// The step that failed, in one word: `"setup"` (before any connection), `"connect"`, `"tls"`, `"greeting"`,
+/// `"hello"`, `"starttls"`, `"auth"`, `"mail"`, `"rcpt"`, `"data"`, `"body"`, `"final"`, `"rset"`, `"quit"`,
+/// `"command"`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_error_step(result: *const smtp_result) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.error.step)) }
+}
+
+/// The server at which it happened, `"host:port"`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_error_server(result: *const smtp_result) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.error.server)) }
+}
+
+/// The code of the reply that failed the step; 0 where it was none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_error_code(result: *const smtp_result) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { number(result, 0, |result| reply_code(result.report.error.as_ref()?)) }
+}
+
+/// The enhanced status code of that reply.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_error_enhanced(result: *const smtp_result) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.error.reply.enhanced)) }
+}
+
+/// The text of that reply; lines are separated by `\n`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_error_text(result: *const smtp_result) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.error.reply.text)) }
+}
+
+/// 1 where sending again later can help, else 0. Never for `SMTP_ERR_UNKNOWN`: that could deliver twice. For
+/// refused recipients their codes tell.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_transient(result: *const smtp_result) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { number(result, 0, |result| Some(result.report.error.as_ref()?.is_transient().into())) }
+}
+
+pub(super) fn reply_code(error: &Error) -> Option<c_int> {
+    Some(error.reply()?.code().into())
+}

@@ -1,0 +1,209 @@
+//! `smtp_result`: what became of a message.
+
+// The blank lines keep the order, which is that of the header.
+mod recipients;
+
+mod error;
+
+mod attempts;
+
+mod json;
+mod texts;
+
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::sync::OnceLock;
+
+use smtpclient::error::Error;
+use smtpclient::net::SendError;
+use smtpclient::report::Report;
+
+use self::texts::Texts;
+use crate::code::{SMTP_ERR_NULL, SMTP_ERR_RECIPIENTS, SMTP_ERR_UNKNOWN, SMTP_OK, SMTP_PARTIAL, code_of};
+use crate::guard::caught;
+use crate::strings::EMPTY;
+
+pub use attempts::*;
+pub use error::*;
+pub use recipients::*;
+
+/// What became of a message: for each recipient, and at each server that was tried. It does not change;
+/// several threads can read it. Its strings live as long as it does; where there is nothing, NULL is
+/// `result` or an index is out of range they are empty, and numbers are 0, unless said otherwise.
+pub struct smtp_result {
+    status: c_int,
+    report: Report,
+    /// Made when somebody asks: most callers look at the status only.
+    texts: OnceLock<Texts>,
+    json: OnceLock<CString>,
+}
+
+/// Frees a result and its strings. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_free(result: *mut smtp_result) {
+    if !result.is_null() {
+        // SAFETY: a handle of ours that is not used again.
+        let result = unsafe { Box::from_raw(result) };
+        caught(|_| (), || drop(result));
+    }
+}
+
+/// What the function that sent returned: `SMTP_OK`, `SMTP_PARTIAL` or a negative code. `SMTP_ERR_NULL` for
+/// NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_status(result: *const smtp_result) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { number(result, SMTP_ERR_NULL, |result| Some(result.status)) }
+}
+
+/// 1 where the server took the message for at least one recipient, else 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_sent(result: *const smtp_result) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { number(result, 0, |result| Some(result.report.sent().into())) }
+}
+
+/// The server's own name for the message, out of its last reply, where the form of that is known.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_queue_id(result: *const smtp_result) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.queue_id)) }
+}
+
+/// The code of the server's reply to the end of the message; with LMTP of the last of them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_reply_code(result: *const smtp_result) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { number(result, 0, |result| Some(result.report.reply.as_ref()?.code().into())) }
+}
+
+/// The enhanced status code of that reply, as `"2.0.0"`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_reply_enhanced(result: *const smtp_result) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.reply.enhanced)) }
+}
+
+/// The text of that reply; lines are separated by `\n`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_reply_text(result: *const smtp_result) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| Some(&texts.reply.text)) }
+}
+
+/// The octets of the message that were given to the connection, as on the wire.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_octets(result: *const smtp_result) -> u64 {
+    // SAFETY: what the header asks for.
+    unsafe { number(result, 0, |result| Some(result.report.octets)) }
+}
+
+/// How many extensions were used.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_extension_count(result: *const smtp_result) -> usize {
+    // SAFETY: what the header asks for.
+    unsafe { number(result, 0, |result| Some(result.report.used.len())) }
+}
+
+/// The keyword of an extension that was used: `"PIPELINING"`, `"SIZE"`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_extension(result: *const smtp_result, index: usize) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| texts.used.get(index)) }
+}
+
+/// Everything that is known, as JSON in one line.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_json(result: *const smtp_result) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe {
+        number(result, EMPTY, |result| {
+            Some(result.json.get_or_init(|| json::line(result.status, &result.report)).as_ptr())
+        })
+    }
+}
+
+impl smtp_result {
+    fn texts(&self) -> &Texts {
+        self.texts.get_or_init(|| Texts::new(&self.report))
+    }
+}
+
+/// Hands a report over to C, where C wants it, and gives the status.
+///
+/// # Safety
+/// `out` is NULL or may be written to.
+pub(crate) unsafe fn hand_over(sent: Result<Report, SendError>, out: *mut *mut smtp_result) -> c_int {
+    let (report, error) = match sent {
+        Ok(report) => (report, None),
+        Err(SendError { error, report }) => (*report, Some(error)),
+    };
+    let status = status_of(&report, error.as_ref());
+    // SAFETY: as the caller says.
+    if let Some(out) = unsafe { out.as_mut() } {
+        let result = smtp_result { status, report, texts: OnceLock::new(), json: OnceLock::new() };
+        *out = Box::into_raw(Box::new(result));
+    }
+    status
+}
+
+fn status_of(report: &Report, error: Option<&Error>) -> c_int {
+    if report.unknown() {
+        SMTP_ERR_UNKNOWN
+    } else if report.complete() {
+        SMTP_OK
+    } else if report.sent() {
+        SMTP_PARTIAL
+    } else {
+        error.map_or(SMTP_ERR_RECIPIENTS, |error| code_of(error.kind()))
+    }
+}
+
+/// # Safety
+/// `result` is NULL or a handle of ours.
+unsafe fn number<R: Copy>(
+    result: *const smtp_result,
+    none: R,
+    pick: impl FnOnce(&smtp_result) -> Option<R>,
+) -> R {
+    // SAFETY: as the caller says.
+    let Some(result) = (unsafe { result.as_ref() }) else { return none };
+    caught(|_| None, || pick(result)).unwrap_or(none)
+}
+
+/// # Safety
+/// As for [`number`].
+unsafe fn text(result: *const smtp_result, pick: impl FnOnce(&Texts) -> Option<&CString>) -> *const c_char {
+    // SAFETY: as the caller says.
+    unsafe { number(result, EMPTY, |result| pick(result.texts()).map(|text| CStr::as_ptr(text))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use smtpclient::error::{Kind, Step};
+    use smtpclient::report::{Outcome, Recipient};
+
+    use super::*;
+
+    fn report(outcomes: &[Outcome]) -> Report {
+        let recipients = outcomes.iter().map(|&outcome| Recipient {
+            address: "a@b".to_owned(),
+            outcome,
+            step: Step::Final,
+            reply: None,
+        });
+        Report { recipients: recipients.collect(), ..Report::default() }
+    }
+
+    #[test]
+    fn the_status_says_what_became_of_the_message() {
+        use Outcome::{Accepted, NotSent, Rejected, Unknown};
+        let closed = Error::new(Kind::Closed, Step::Final, "x");
+        assert_eq!(status_of(&report(&[Accepted, Accepted]), None), SMTP_OK);
+        assert_eq!(status_of(&report(&[Accepted, Rejected]), None), SMTP_PARTIAL);
+        assert_eq!(status_of(&report(&[Accepted, NotSent]), Some(&closed)), SMTP_PARTIAL);
+        assert_eq!(status_of(&report(&[Accepted, Unknown]), Some(&closed)), SMTP_ERR_UNKNOWN);
+        assert_eq!(status_of(&report(&[NotSent, Rejected]), None), SMTP_ERR_RECIPIENTS);
+        assert_eq!(status_of(&report(&[NotSent]), Some(&closed)), code_of(Kind::Closed));
+        assert_eq!(status_of(&report(&[]), Some(&closed)), code_of(Kind::Closed));
+    }
+}

@@ -1,0 +1,166 @@
+//! Texts in both directions, and what is wrong with the arguments of a call.
+
+use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use smtpclient::error::Error;
+
+use crate::code::{SMTP_ERR_NULL, code_of};
+
+/// Why a call failed.
+pub(crate) enum Fault {
+    /// The argument of this name is NULL.
+    Null(&'static str),
+    Failed(Error),
+}
+
+impl Fault {
+    pub(crate) fn usage(text: impl Into<String>) -> Self {
+        Self::Failed(Error::usage(text))
+    }
+
+    pub(crate) fn code(&self) -> c_int {
+        match self {
+            Self::Null(_) => SMTP_ERR_NULL,
+            Self::Failed(error) => code_of(error.kind()),
+        }
+    }
+
+    pub(crate) fn text(&self) -> CString {
+        match self {
+            Self::Null(name) => c_string(&format!("the argument `{name}` is NULL")),
+            Self::Failed(error) => c_string(&error.to_string()),
+        }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// What accessors answer where there is nothing.
+pub(crate) const EMPTY: *const c_char = c"".as_ptr();
+
+/// For `refused` of the guard: no text.
+pub(crate) fn empty(_: c_int) -> *const c_char {
+    EMPTY
+}
+
+/// A text for C; a NUL in it, which would end it, becomes `?`.
+pub(crate) fn c_string(text: &str) -> CString {
+    let octets = text.bytes().map(|octet| if octet == 0 { b'?' } else { octet }).collect::<Vec<u8>>();
+    CString::new(octets).unwrap_or_default()
+}
+
+/// A string argument.
+///
+/// # Safety
+/// `text` is NULL, or ends in NUL and lives for `'a`.
+pub(crate) unsafe fn utf8<'a>(text: *const c_char, name: &'static str) -> Result<&'a str, Fault> {
+    // SAFETY: as the caller says.
+    unsafe { optional(text, name) }?.ok_or(Fault::Null(name))
+}
+
+/// A string argument that may be NULL.
+///
+/// # Safety
+/// As for [`utf8`].
+pub(crate) unsafe fn optional<'a>(text: *const c_char, name: &'static str) -> Result<Option<&'a str>, Fault> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: as the caller says, and not NULL.
+    let text = unsafe { CStr::from_ptr(text) };
+    checked(text.to_bytes(), name).map(Some)
+}
+
+/// A string argument with its length.
+///
+/// # Safety
+/// As for [`octets`].
+pub(crate) unsafe fn sized<'a>(
+    text: *const c_char,
+    length: usize,
+    name: &'static str,
+) -> Result<&'a str, Fault> {
+    // SAFETY: as the caller says.
+    checked(unsafe { octets(text.cast(), length, name) }?, name)
+}
+
+/// Octets; NULL is none where the length is 0.
+///
+/// # Safety
+/// `data` is NULL, or `length` octets that live for `'a`.
+pub(crate) unsafe fn octets<'a>(
+    data: *const c_void,
+    length: usize,
+    name: &'static str,
+) -> Result<&'a [u8], Fault> {
+    if length == 0 {
+        return Ok(&[]);
+    }
+    if data.is_null() {
+        return Err(Fault::Null(name));
+    }
+    if isize::try_from(length).is_err() {
+        return Err(Fault::usage(format!("the length of `{name}`, {length}, is more than there can be")));
+    }
+    // SAFETY: as the caller says, not NULL, and of a length that can be.
+    Ok(unsafe { std::slice::from_raw_parts(data.cast(), length) })
+}
+
+/// A path; it need not be UTF-8.
+///
+/// # Safety
+/// As for [`utf8`].
+pub(crate) unsafe fn path(path: *const c_char, name: &'static str) -> Result<PathBuf, Fault> {
+    if path.is_null() {
+        return Err(Fault::Null(name));
+    }
+    // SAFETY: as the caller says, and not NULL.
+    let path = unsafe { CStr::from_ptr(path) };
+    Ok(OsStr::from_bytes(path.to_bytes()).into())
+}
+
+/// Where a call puts what it made: NULL for now, so that it never holds what is not there.
+///
+/// # Safety
+/// `out` is NULL or may be written to.
+pub(crate) unsafe fn clear<T>(out: *mut *mut T) {
+    // SAFETY: as the caller says.
+    if let Some(out) = unsafe { out.as_mut() } {
+        *out = std::ptr::null_mut();
+    }
+}
+
+fn checked<'a>(text: &'a [u8], name: &str) -> Result<&'a str, Fault> {
+    std::str::from_utf8(text).map_err(|error| {
+        Fault::usage(format!("the argument `{name}` is no UTF-8 at its octet {}", error.valid_up_to()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_looked_at() {
+        // SAFETY: NULL, or literals of the length given.
+        unsafe {
+            assert!(matches!(utf8(std::ptr::null(), "x"), Err(Fault::Null("x"))));
+            assert!(matches!(optional(std::ptr::null(), "x"), Ok(None)));
+            assert!(matches!(utf8(c"a".as_ptr(), "x"), Ok("a")));
+            let bad = utf8(c"ab\xff".as_ptr(), "x").map_err(|fault| fault.text());
+            assert_eq!(bad.unwrap_err().to_bytes(), b"the argument `x` is no UTF-8 at its octet 2");
+            assert!(matches!(octets(std::ptr::null(), 0, "x"), Ok(&[])));
+            assert!(matches!(octets(std::ptr::null(), 1, "x"), Err(Fault::Null("x"))));
+            assert!(matches!(octets(c"a".as_ptr().cast(), usize::MAX, "x"), Err(Fault::Failed(_))));
+            assert!(matches!(sized(c"abc".as_ptr(), 2, "x"), Ok("ab")));
+            assert_eq!(path(c"/\xff".as_ptr(), "x").ok(), Some(OsStr::from_bytes(b"/\xff").into()));
+        }
+        assert_eq!(c_string("a\0b").to_bytes(), b"a?b");
+    }
+}

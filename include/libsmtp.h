@@ -1,0 +1,1207 @@
+/* Made by cargo run -p libsmtp --example header: change ffi-c/src instead. */
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+#ifndef LIBSMTP_H
+#define LIBSMTP_H
+
+/*
+ * libsmtp: an SMTP client that knows what became of every message. Link with -lsmtp, or
+ * pkg-config --cflags --libs libsmtp.
+ *
+ *   #include <libsmtp.h>
+ *   #include <stdio.h>
+ *   #include <string.h>
+ *
+ *   int main(void)
+ *   {
+ *       const char *text = "Hello, Bob.\n";
+ *       smtp_message *message = smtp_message_new();
+ *       smtp_options *options = smtp_options_new();
+ *       smtp_result *result;
+ *       size_t i;
+ *       smtp_message_set_text(message, text, strlen(text));
+ *       smtp_message_set_header(message, "From", "alice@a.example");
+ *       smtp_message_set_header(message, "To", "Bob <bob@b.example>");
+ *       smtp_message_set_header(message, "Subject", "Greetings");
+ *       smtp_options_set(options, "servers", "mail.a.example");
+ *       if (smtp_sendmessage(message, options, &result) != SMTP_OK)
+ *           fprintf(stderr, "%s\n", smtp_result_error(result));
+ *       for (i = 0; i < smtp_result_refused_count(result); i++)
+ *           fprintf(stderr, "%s: %s\n", smtp_result_refused_address(result, i),
+ *               smtp_result_refused_text(result, i));
+ *       smtp_result_free(result);
+ *       smtp_options_free(options);
+ *       smtp_message_free(message);
+ *       return 0;
+ *   }
+ *
+ * What holds for every function:
+ *
+ * Handles. What a function named _new, _copy, _open or _parse gives, or one puts into a T **out, is
+ * yours: give it back with the _free (or _close) of that type. Free of NULL is fine.
+ *
+ * Memory. What you hand in is copied, and yours. Strings that are given out (const char *) belong to their
+ * handle: never free them; they live until the next call that takes the handle without const, and with a
+ * result or an address list as long as that. They end in NUL and are UTF-8; where there is nothing they are
+ * empty, not NULL, unless a comment says so. What you hand in as text is UTF-8, too, but for paths.
+ *
+ * Codes. An int status is 0 (SMTP_OK) where all went well, positive where some did, and negative where
+ * nothing did. Its comment says which codes a function may return; these it may return besides: SMTP_ERR_NULL
+ * (a pointer that may not be NULL is), SMTP_ERR_USAGE (a text that is no UTF-8), SMTP_ERR_BUSY (the handle is
+ * in use) and SMTP_ERR_PANIC (a bug of the library; the handle then takes only its free). After a failed
+ * change nothing has changed, and the error function of the handle has the text. Verbs of a session return the
+ * server's reply code. Counts and numbers are 0 for NULL.
+ *
+ * Threads. A handle is used by one thread at a time; different handles never interfere. Functions that take a
+ * message or options with const may run on several threads at once, also on the same ones.
+ *
+ * Callbacks return; they neither throw nor longjmp. One that uses a handle which is in use by the call that it
+ * was called from is told SMTP_ERR_BUSY (strings are then empty, numbers 0); other handles it may use.
+ *
+ * The library keeps no state but in handles, starts a thread only to resolve a name, installs no
+ * signal handler, raises no SIGPIPE, and prints nothing unless option debug says so.
+ *
+ * Numbers, names and signatures are never changed or reused; new ones may be added.
+ */
+
+/** The version of this header; smtp_version() has that of the library. */
+#define SMTP_VERSION "0.1.0"
+/** The same as a number that grows: major, minor and patch, 8 bits each. */
+#define SMTP_VERSION_NUMBER 0x000100
+
+/** For smtp_session_authenticate(): the mechanisms that the server offers, strongest first. */
+#define SMTP_AUTH_DEFAULT NULL
+/** For smtp_session_authenticate(): PLAIN only (RFC 4616). */
+#define SMTP_AUTH_PLAIN "PLAIN"
+/** For smtp_session_authenticate(): LOGIN only. */
+#define SMTP_AUTH_LOGIN "LOGIN"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Done. For sends: the server took the message for every recipient. */
+#define SMTP_OK 0
+
+/** The server took the message for some of the recipients; the result lists the others. */
+#define SMTP_PARTIAL 1
+
+/**
+ * Your mistake, found before anything was sent; the text names the thing, the value and the way out.
+ */
+#define SMTP_ERR_USAGE (-1)
+
+/** The server's name could not be resolved to an address. */
+#define SMTP_ERR_RESOLVE (-2)
+
+/** No connection could be made. */
+#define SMTP_ERR_CONNECT (-3)
+
+/** The server, or the whole call, took longer than was allowed. */
+#define SMTP_ERR_TIMEOUT (-4)
+
+/** The connection ended before the step was done, or was ended before. */
+#define SMTP_ERR_CLOSED (-5)
+
+/** The server said something that is not SMTP, or not at this place. */
+#define SMTP_ERR_PROTOCOL (-6)
+
+/** The server refused a step: the greeting, EHLO, MAIL, DATA or the message itself. */
+#define SMTP_ERR_REFUSED (-7)
+
+/** The server refused recipients, and so nothing was sent; the result lists them. */
+#define SMTP_ERR_RECIPIENTS (-8)
+
+/** The server does not offer what an option or the message needs. */
+#define SMTP_ERR_UNSUPPORTED (-9)
+
+/** The message is larger than the server takes. */
+#define SMTP_ERR_TOOLARGE (-10)
+
+/** The message could not be read, or not be written: a file, or one of your callbacks. */
+#define SMTP_ERR_SOURCE (-11)
+
+/** TLS could not be set up as the options ask. */
+#define SMTP_ERR_TLS (-12)
+
+/** No login succeeded, and credentials were given. */
+#define SMTP_ERR_LOGIN (-13)
+
+/** The call was cancelled. */
+#define SMTP_ERR_CANCELLED (-14)
+
+/**
+ * The message may have been delivered, at least for one recipient: the connection ended between its end
+ * and the reply. Nothing is sent again by itself, for it could arrive twice.
+ */
+#define SMTP_ERR_UNKNOWN (-15)
+
+/** A pointer is NULL that must not be. */
+#define SMTP_ERR_NULL (-16)
+
+/** The handle is in use: by the call from which your callback was called, or by another thread. */
+#define SMTP_ERR_BUSY (-17)
+
+/** A bug of this library. The handle takes only its free from now on. */
+#define SMTP_ERR_PANIC (-18)
+
+/** The server took the message for this recipient. */
+#define SMTP_ACCEPTED 1
+
+/** The server refused this recipient, or the message; 4yz: for now, 5yz: for good. */
+#define SMTP_REJECTED 2
+
+/** The server has no message for this recipient and did not refuse it: sending again is safe. */
+#define SMTP_NOT_SENT 3
+
+/** The message may have been delivered to this recipient, or not. */
+#define SMTP_UNKNOWN 4
+
+/** A reader has nothing now; ask again later. */
+#define SMTP_READ_AGAIN (-2)
+
+/** A TLS policy's answer: close the connection. */
+#define SMTP_SECURE 0
+
+/** A TLS policy's answer: go on in plain text. */
+#define SMTP_INSECURE 1
+
+/** A line of a transcript that the client said. */
+#define SMTP_CLIENT 1
+
+/** A line of a transcript that the server said. */
+#define SMTP_SERVER 2
+
+/** A remark in a transcript, such as the number of octets of a message. */
+#define SMTP_NOTE 3
+
+/** How a body is encoded: as its content and the server need it. The default. */
+#define SMTP_ENCODING_AUTO 0
+
+/** 7bit, where the content is. */
+#define SMTP_ENCODING_7BIT 1
+
+/** 8bit, where the server offers 8BITMIME. */
+#define SMTP_ENCODING_8BIT 2
+
+/** quoted-printable. */
+#define SMTP_ENCODING_QUOTED_PRINTABLE 3
+
+/** base64. */
+#define SMTP_ENCODING_BASE64 4
+
+/** binary, where the server offers BINARYMIME. */
+#define SMTP_ENCODING_BINARY 5
+
+/** There is no such field, or no further one. */
+#define SMTP_NO_FIELD 1
+
+/**
+ * Close the old connection, if there is one, and connect to smtp_engine_host(), smtp_engine_port(); then
+ * call smtp_engine_connected() or smtp_engine_connect_failed().
+ */
+#define SMTP_DIAL 1
+
+/**
+ * Move octets: write what smtp_engine_output() gives, hand what can be read to smtp_engine_input().
+ */
+#define SMTP_EXCHANGE 2
+
+/** Close the connection, and take the result. */
+#define SMTP_DONE 3
+
+/**
+ * The mailboxes of an RFC 5322 address list. It does not change; several threads can read it. Its strings
+ * live as long as it does, and are empty where there is nothing, NULL is addresses or an index is out of
+ * range.
+ */
+typedef struct smtp_addresses smtp_addresses;
+
+/**
+ * Ends calls from another thread or a signal handler. Attach it with smtp_options_set_cancel(); it may be
+ * attached to many options, and be freed before them.
+ */
+typedef struct smtp_cancel smtp_cancel;
+
+/**
+ * One smtp_sendmessage() for an event loop, which connects, moves octets and waits by itself; TLS is done
+ * in here. Ask smtp_engine_action() after every other call: each may change it. Options timeout,
+ * connecttimeout, deadline and a cancel work by smtp_engine_timeout(); localaddress is your business.
+ */
+typedef struct smtp_engine smtp_engine;
+
+/**
+ * A message, or a part of one. Sending does not change it: it can be sent again, by several threads at once
+ * (where its octets come from a reader, by one after the other).
+ */
+typedef struct smtp_message smtp_message;
+
+/**
+ * How to send. Sending does not change options: they can be used again, and by several threads at once; the
+ * transcript and policy functions are then called on each of these threads.
+ */
+typedef struct smtp_options smtp_options;
+
+/**
+ * What became of a message: for each recipient, and at each server that was tried. It does not change;
+ * several threads can read it. Its strings live as long as it does; where there is nothing, NULL is
+ * result or an index is out of range they are empty, and numbers are 0, unless said otherwise.
+ */
+typedef struct smtp_result smtp_result;
+
+/**
+ * One open connection. Verbs return the server's reply code, whatever it says, or a negative code where
+ * there was no reply: SMTP_ERR_USAGE (an argument that cannot stand in a command), SMTP_ERR_TIMEOUT,
+ * SMTP_ERR_CLOSED, SMTP_ERR_PROTOCOL, SMTP_ERR_CANCELLED; smtp_session_error() tells more.
+ */
+typedef struct smtp_session smtp_session;
+
+/**
+ * Gives a message piece by piece: writes up to size octets to buffer and returns how many; 0 at the
+ * end; -1 where reading failed: the message is then abandoned, and never completed at the server.
+ * SMTP_READ_AGAIN: nothing now, for event loops (smtp_engine_waits_for_reader()); a blocking call
+ * fails on it. Any other number is a failure. It is called on the thread that sends.
+ */
+typedef int64_t (*smtp_read_fn)(void *user_data, void *buffer, size_t size);
+
+/** Goes back to the first octet: 0, or anything else where that failed. */
+typedef int (*smtp_rewind_fn)(void *user_data);
+
+/**
+ * Is told, exactly once, that user_data is not used any more: when the last message or options that know
+ * it are freed or changed, and at once where the call that was given it failed. It must not touch the
+ * handle that is being freed.
+ */
+typedef void (*smtp_release_fn)(void *user_data);
+
+/** Takes the next octets of a message: 0, or anything else to stop. */
+typedef int (*smtp_write_fn)(void *user_data, const void *data, size_t size);
+
+/**
+ * Is asked when TLS cannot be set up: the server's reply code or 0, and why. Answers SMTP_SECURE (close
+ * the connection; the next server is tried) or SMTP_INSECURE (go on in plain text). Any other number is
+ * SMTP_SECURE. diagnostic lives during the call.
+ */
+typedef int (*smtp_tlspolicy_fn)(void *user_data, int code, const char *diagnostic);
+
+/**
+ * Is given every line of the dialogue, without its line end and with secrets masked, as it is written or was
+ * read. direction is SMTP_CLIENT, SMTP_SERVER or SMTP_NOTE. line lives during the call.
+ */
+typedef void (*smtp_transcript_fn)(void *user_data, int direction, const char *line);
+
+/**
+ * The version of the library that runs, "0.1.0"; SMTP_VERSION is the one of the header. Lives for ever.
+ */
+const char *smtp_version(void);
+
+/**
+ * The version of the library that runs as a number that grows: 0x000100 is 0.1.0; see
+ * SMTP_VERSION_NUMBER.
+ */
+uint32_t smtp_version_number(void);
+
+/**
+ * One lower-case word for a code, the same in every language: "ok", "usage", "recipients". Empty for
+ * a number that is no code. Lives for ever.
+ */
+const char *smtp_code_name(int code);
+
+/**
+ * A sentence for a code. What went wrong in a certain case is in smtp_result_error(),
+ * smtp_session_error(), smtp_message_error() or smtp_options_error(). Lives for ever.
+ */
+const char *smtp_code_text(int code);
+
+/**
+ * The word for an outcome: "accepted", "rejected", "not sent", "unknown". Empty for a number that
+ * is none. Lives for ever.
+ */
+const char *smtp_outcome_name(int outcome);
+
+/**
+ * A cancel that is not triggered. Free it with smtp_cancel_free(). NULL only where the library failed.
+ */
+smtp_cancel *smtp_cancel_new(void);
+
+/**
+ * Ends every call whose options have this, within 200 ms; it returns SMTP_ERR_CANCELLED, or
+ * SMTP_ERR_UNKNOWN where the message may have arrived. From any thread, and from a signal handler. NULL is
+ * fine. Calls that begin later end at once, until smtp_cancel_reset().
+ */
+void smtp_cancel_trigger(smtp_cancel *cancel);
+
+/** Makes it usable again. From any thread. NULL is fine. */
+void smtp_cancel_reset(smtp_cancel *cancel);
+
+/** Frees it; options that have it keep their share. NULL is fine. */
+void smtp_cancel_free(smtp_cancel *cancel);
+
+/**
+ * A new message: an empty text/plain in UTF-8. Free it with smtp_message_free(). NULL only where the
+ * library failed.
+ */
+smtp_message *smtp_message_new(void);
+
+/**
+ * A copy, to be freed like the original. It shares the octets of bodies and the readers, which costs nothing.
+ * NULL where message is NULL or in use.
+ */
+smtp_message *smtp_message_copy(const smtp_message *message);
+
+/** Frees a message. NULL is fine. Sends that run and copies keep what they need. */
+void smtp_message_free(smtp_message *message);
+
+/**
+ * Why the last call on message that failed did: one line, empty where none did. Lives until the next call
+ * that takes message without const.
+ */
+const char *smtp_message_error(const smtp_message *message);
+
+/**
+ * Makes message a text/plain in UTF-8; lines may end in LF or CRLF. Header fields that were set with
+ * smtp_message_set_header() or smtp_message_add_header() stay, here and in the functions below, but for
+ * those of a finished message, which go with it. text is copied.
+ * SMTP_OK; SMTP_ERR_USAGE: no UTF-8.
+ */
+int smtp_message_set_text(smtp_message *message,
+                          const char *text,
+                          size_t length);
+
+/**
+ * Makes message a text/html in UTF-8. For text and HTML both: smtp_message_set_text(), then
+ * smtp_message_add_html(). html is copied. SMTP_OK; SMTP_ERR_USAGE: no UTF-8.
+ */
+int smtp_message_set_html(smtp_message *message, const char *html, size_t length);
+
+/**
+ * Makes message a finished message: header section, empty line, body. It is sent octet by octet, but for
+ * line ends, Bcc, and fields that are added in front. data is copied. SMTP_OK.
+ */
+int smtp_message_set_message(smtp_message *message,
+                             const void *data,
+                             size_t length);
+
+/**
+ * As smtp_message_set_message(), from a file, which is opened when it is sent and must not change until
+ * then. SMTP_OK, also where there is no such file: the send tells, with SMTP_ERR_SOURCE.
+ */
+int smtp_message_set_message_file(smtp_message *message,
+                                  const char *path);
+
+/**
+ * As smtp_message_set_message(), from a function that gives it piece by piece; memory use does not grow
+ * with it. rewind may be NULL: the message then serves one send. release may be NULL; it is called once
+ * when user_data is not needed any more, also where this call fails. length is the number of octets, or
+ * -1; where it is given it is declared to the server, and giving fewer or more abandons the message.
+ * SMTP_OK; SMTP_ERR_USAGE: a negative length. What the reader does wrong is told by the send, with
+ * SMTP_ERR_SOURCE.
+ */
+int smtp_message_set_message_reader(smtp_message *message,
+                                    smtp_read_fn read,
+                                    smtp_rewind_fn rewind,
+                                    void *user_data,
+                                    smtp_release_fn release,
+                                    int64_t length);
+
+/**
+ * Makes message a part of any type, "application/pdf", with an empty body; give it one with
+ * smtp_message_set_body(). SMTP_OK; SMTP_ERR_USAGE: not of the form type/subtype, or a type that is
+ * made of other parts.
+ */
+int smtp_message_set_part(smtp_message *message,
+                          const char *content_type);
+
+/**
+ * Sets the body, which is copied. SMTP_OK; SMTP_ERR_USAGE: message is finished, or made of parts.
+ */
+int smtp_message_set_body(smtp_message *message,
+                          const void *data,
+                          size_t length);
+
+/**
+ * Sets the body to a file, which is opened when it is sent. As smtp_message_set_body() else; where there
+ * is no such file the send tells, with SMTP_ERR_SOURCE.
+ */
+int smtp_message_set_body_file(smtp_message *message,
+                               const char *path);
+
+/**
+ * Sets the body to what a function gives piece by piece, as smtp_message_set_message_reader() does. It is
+ * sent as base64, or quoted-printable where it is text, unless smtp_message_set_encoding() promises more.
+ * SMTP_OK; SMTP_ERR_USAGE: a negative length, or message is finished or made of parts.
+ */
+int smtp_message_set_body_reader(smtp_message *message,
+                                 smtp_read_fn read,
+                                 smtp_rewind_fn rewind,
+                                 void *user_data,
+                                 smtp_release_fn release,
+                                 int64_t length);
+
+/**
+ * Sets a parameter of the content type, "charset" or "name", to any text without control characters.
+ * SMTP_OK; SMTP_ERR_USAGE: a name or value that is none, or message is finished.
+ */
+int smtp_message_set_parameter(smtp_message *message,
+                               const char *name,
+                               const char *value);
+
+/**
+ * Sets how the body is encoded: one of the SMTP_ENCODING_ numbers. All but base64 and quoted-printable are
+ * wishes: where the content or the server does not allow them, they are as SMTP_ENCODING_AUTO.
+ * SMTP_OK; SMTP_ERR_USAGE: no such number, or message is finished or made of parts.
+ */
+int smtp_message_set_encoding(smtp_message *message,
+                              int encoding);
+
+/**
+ * Makes message a multipart without parts yet: "mixed", "alternative", "related", "digest"; add
+ * them with smtp_message_add_part(). At least one is needed to send it. SMTP_OK; SMTP_ERR_USAGE: a
+ * subtype that is none.
+ */
+int smtp_message_set_multipart(smtp_message *message,
+                               const char *subtype);
+
+/**
+ * Adds a part behind the others. What is no multipart yet becomes the first part of a multipart/mixed.
+ * part is copied, may be a finished message, and stays yours. SMTP_OK; SMTP_ERR_USAGE: message is
+ * finished.
+ */
+int smtp_message_add_part(smtp_message *message,
+                          const smtp_message *part);
+
+/**
+ * Makes message a message/rfc822: a message within a message. inner is copied, and stays yours.
+ * SMTP_OK.
+ */
+int smtp_message_set_rfc822(smtp_message *message,
+                            const smtp_message *inner);
+
+/**
+ * Adds the same content as HTML, in UTF-8: a text becomes a multipart/alternative. html is copied.
+ * SMTP_OK; SMTP_ERR_USAGE: there is no text that it could be an alternative to, or no UTF-8.
+ */
+int smtp_message_add_html(smtp_message *message,
+                          const char *html);
+
+/**
+ * Attaches a file with its name and the content type that its extension stands for. It is opened when it is
+ * sent; where there is none the send tells, with SMTP_ERR_SOURCE. SMTP_OK; SMTP_ERR_USAGE: a path
+ * without a file name, or message is finished.
+ */
+int smtp_message_attach_file(smtp_message *message,
+                             const char *path);
+
+/**
+ * Attaches octets, which are copied, under a file name. content_type NULL: the one that the extension of
+ * the name stands for. SMTP_OK; SMTP_ERR_USAGE: a name with control characters, a content type that is
+ * none, or message is finished.
+ */
+int smtp_message_attach(smtp_message *message,
+                        const char *name,
+                        const char *content_type,
+                        const void *data,
+                        size_t length);
+
+/**
+ * Adds a file that the HTML shows as <img src="cid:ID">. cid is the ID ("logo@example.org"), or NULL
+ * for a new one. cid_out, which may be NULL, gets the ID; it lives until the next call on message.
+ * SMTP_OK; SMTP_ERR_USAGE: there is no HTML, cid is none, or as for smtp_message_attach_file().
+ */
+int smtp_message_inline_file(smtp_message *message,
+                             const char *path,
+                             const char *cid,
+                             const char **cid_out);
+
+/**
+ * As smtp_message_inline_file(), with octets, which are copied, under a file name; content_type as for
+ * smtp_message_attach().
+ */
+int smtp_message_inline(smtp_message *message,
+                        const char *name,
+                        const char *content_type,
+                        const void *data,
+                        size_t length,
+                        const char *cid,
+                        const char **cid_out);
+
+/**
+ * Sets a header field, in place of all others of that name. value is text in one line; what is not ASCII
+ * is encoded, in an address field only the display names. SMTP_OK; SMTP_ERR_USAGE: a name or value that
+ * is none, or a field that follows from the content (Content-Type, MIME-Version, ...).
+ */
+int smtp_message_set_header(smtp_message *message,
+                            const char *name,
+                            const char *value);
+
+/**
+ * Adds a header field behind the others; of the same name there may be some already. As
+ * smtp_message_set_header() else.
+ */
+int smtp_message_add_header(smtp_message *message, const char *name, const char *value);
+
+/**
+ * Removes every header field of that name; none is fine. SMTP_OK; SMTP_ERR_USAGE: a name that is none,
+ * or a field that follows from the content.
+ */
+int smtp_message_delete_header(smtp_message *message,
+                               const char *name);
+
+/**
+ * The field of that name, in any case, with that index, from 0: unfolded, and not decoded. *value lives
+ * until the next call on message, and is NULL where there is none. SMTP_OK; SMTP_NO_FIELD: there is
+ * none; SMTP_ERR_SOURCE: the file or reader of a finished message cannot be read.
+ */
+int smtp_message_header(smtp_message *message,
+                        const char *name,
+                        size_t index,
+                        const char **value);
+
+/**
+ * The name of a header field, each once, in their order, with that index, from 0. As smtp_message_header()
+ * else.
+ */
+int smtp_message_header_name(smtp_message *message,
+                             size_t index,
+                             const char **name);
+
+/**
+ * The octets that smtp_message_write() would write, in *size; -1 where only reading it would tell.
+ * SMTP_OK; SMTP_ERR_USAGE: the message cannot be sent as it is (a multipart without parts, a NUL in a
+ * finished message); SMTP_ERR_SOURCE: a file or reader cannot be read.
+ */
+int smtp_message_size(smtp_message *message,
+                      int64_t *size);
+
+/**
+ * Writes the message as it would go to a server with 8BITMIME, Bcc and all, with CRLF at the end of every
+ * line. write is called as often as needed. As smtp_message_size(); also SMTP_ERR_SOURCE: write
+ * stopped it.
+ */
+int smtp_message_write(smtp_message *message,
+                       smtp_write_fn write,
+                       void *user_data);
+
+/**
+ * As smtp_message_write(), to a new file, or in place of what is in the file. After a failure the file is
+ * not whole.
+ */
+int smtp_message_write_file(smtp_message *message,
+                            const char *path);
+
+/**
+ * New options: send through localhost, port 25. Free them with smtp_options_free(). NULL only where the
+ * library failed.
+ */
+smtp_options *smtp_options_new(void);
+
+/**
+ * A copy, to be freed like the original; functions and their user_data are shared. NULL where options
+ * is NULL or in use.
+ */
+smtp_options *smtp_options_copy(const smtp_options *options);
+
+/** Frees options. NULL is fine. Sends that run, sessions and copies keep what they need. */
+void smtp_options_free(smtp_options *options);
+
+/**
+ * Sets an option by its name, as the README lists them. Lists are separated by spaces or commas, truth values
+ * are "1" and "0", times are seconds, "header" takes "Name: value" and adds one. An empty value
+ * takes an option back to its default; the empty "originator" is the null reverse-path.
+ * SMTP_OK; SMTP_ERR_USAGE: no such option (the text names the nearest), or a value that does not fit.
+ */
+int smtp_options_set(smtp_options *options,
+                     const char *name,
+                     const char *value);
+
+/**
+ * Adds a server behind the others: a host, host:port, smtp://, smtps://, submission:// or lmtp://
+ * with a host, or unix:/path. They are tried in order. port 0 is the default: 25, 465 for smtps://,
+ * 587 for submission://, 24 for lmtp://. SMTP_OK; what is no server is told by the send.
+ */
+int smtp_options_add_server(smtp_options *options,
+                            const char *server,
+                            uint16_t port);
+
+/**
+ * Sets the originator: one mailbox, or "" for the null reverse-path <>. Default: From of the message.
+ * SMTP_OK; SMTP_ERR_USAGE: a line end in it. What is no mailbox is told by the send.
+ */
+int smtp_options_set_originator(smtp_options *options,
+                                const char *originator);
+
+/**
+ * Sets the recipients: an address list, "Ann <ann@a.example>, bo@b.example". Default: To, Cc and Bcc
+ * of the message, which are not looked at where this is set. SMTP_OK; SMTP_ERR_USAGE: a line end in it.
+ * What is no address list is told by the send.
+ */
+int smtp_options_set_recipients(smtp_options *options,
+                                const char *recipients);
+
+/**
+ * Adds a recipient, or a list of them, behind those of before. As smtp_options_set_recipients() else.
+ */
+int smtp_options_add_recipient(smtp_options *options,
+                               const char *recipient);
+
+/**
+ * Adds a header field to each message that is sent with these options; the same name may occur again. A
+ * field of the message that has the same name stays. SMTP_OK; a name or value that is none is told by the
+ * send.
+ */
+int smtp_options_add_header(smtp_options *options,
+                            const char *name,
+                            const char *value);
+
+/**
+ * Sets user and password to log in with. They go over TLS with a verified certificate only, unless the
+ * server is this machine or an option says otherwise. SMTP_OK.
+ */
+int smtp_options_set_login(smtp_options *options,
+                           const char *user,
+                           const char *password);
+
+/**
+ * Sets the function that decides when TLS cannot be set up; NULL: the default, to go on in plain text while
+ * TLS is not required and no secret is to be sent. release may be NULL; it is called once when user_data
+ * is not needed any more, also where this call fails. SMTP_OK.
+ */
+int smtp_options_set_tlspolicy(smtp_options *options,
+                               smtp_tlspolicy_fn policy,
+                               void *user_data,
+                               smtp_release_fn release);
+
+/**
+ * Sets the function that is given every line of the dialogue; NULL: none. release as for
+ * smtp_options_set_tlspolicy(). SMTP_OK. The option "debug" prints the same on standard error.
+ */
+int smtp_options_set_transcript(smtp_options *options,
+                                smtp_transcript_fn transcript,
+                                void *user_data,
+                                smtp_release_fn release);
+
+/** Attaches a cancel, which is shared and may be freed before the options; NULL: none. SMTP_OK. */
+int smtp_options_set_cancel(smtp_options *options, const smtp_cancel *cancel);
+
+/**
+ * Why the last call on options that failed did: one line, empty where none did. Lives until the next call
+ * that changes options.
+ */
+const char *smtp_options_error(const smtp_options *options);
+
+/** The name of the option with that index, from 0; NULL past the last. Lives for ever. */
+const char *smtp_option_name(size_t index);
+
+/**
+ * Sends a message: checks everything that can be checked, connects to the first server that answers, and
+ * reports. options NULL: through localhost, port 25. result, which may be NULL, gets the result, also
+ * after a failure; free it with smtp_result_free(). It is NULL only with SMTP_ERR_NULL,
+ * SMTP_ERR_BUSY and SMTP_ERR_PANIC. message and options do not change, and may be in use by other
+ * threads that send. It blocks; smtp_cancel_trigger() and the options timeout and deadline end it.
+ *
+ * SMTP_OK: the server took it for every recipient. SMTP_PARTIAL: for some.
+ * SMTP_ERR_RECIPIENTS: recipients were refused, nothing was sent. SMTP_ERR_UNKNOWN: it may have been
+ * delivered; do not send it again without a thought. With any other negative code no server has it:
+ * SMTP_ERR_USAGE, _RESOLVE, _CONNECT, _TIMEOUT, _CLOSED, _PROTOCOL, _REFUSED, _UNSUPPORTED,
+ * _TOOLARGE, _SOURCE, _TLS, _LOGIN, _CANCELLED.
+ */
+int smtp_sendmessage(const smtp_message *message,
+                     const smtp_options *options,
+                     smtp_result **result);
+
+/** Frees a result and its strings. NULL is fine. */
+void smtp_result_free(smtp_result *result);
+
+/**
+ * What the function that sent returned: SMTP_OK, SMTP_PARTIAL or a negative code. SMTP_ERR_NULL for
+ * NULL.
+ */
+int smtp_result_status(const smtp_result *result);
+
+/** 1 where the server took the message for at least one recipient, else 0. */
+int smtp_result_sent(const smtp_result *result);
+
+/** The server's own name for the message, out of its last reply, where the form of that is known. */
+const char *smtp_result_queue_id(const smtp_result *result);
+
+/** The code of the server's reply to the end of the message; with LMTP of the last of them. */
+int smtp_result_reply_code(const smtp_result *result);
+
+/** The enhanced status code of that reply, as "2.0.0". */
+const char *smtp_result_reply_enhanced(const smtp_result *result);
+
+/** The text of that reply; lines are separated by \n. */
+const char *smtp_result_reply_text(const smtp_result *result);
+
+/** The octets of the message that were given to the connection, as on the wire. */
+uint64_t smtp_result_octets(const smtp_result *result);
+
+/** How many extensions were used. */
+size_t smtp_result_extension_count(const smtp_result *result);
+
+/** The keyword of an extension that was used: "PIPELINING", "SIZE". */
+const char *smtp_result_extension(const smtp_result *result, size_t index);
+
+/** Everything that is known, as JSON in one line. */
+const char *smtp_result_json(const smtp_result *result);
+
+/** How many recipients the server refused: the result list. */
+size_t smtp_result_refused_count(const smtp_result *result);
+
+/** The address of a refused recipient. */
+const char *smtp_result_refused_address(const smtp_result *result, size_t index);
+
+/** The code of the reply that refused it: 4yz for now, 5yz for good. */
+int smtp_result_refused_code(const smtp_result *result, size_t index);
+
+/** The enhanced status code of that reply, as "5.1.1". */
+const char *smtp_result_refused_enhanced(const smtp_result *result, size_t index);
+
+/** The text of that reply; lines are separated by \n. */
+const char *smtp_result_refused_text(const smtp_result *result, size_t index);
+
+/** How many recipients there are, refused or not; each address counts once. */
+size_t smtp_result_recipient_count(const smtp_result *result);
+
+/** The address of a recipient, as in RCPT TO. */
+const char *smtp_result_recipient_address(const smtp_result *result, size_t index);
+
+/**
+ * What became of the message for it: SMTP_ACCEPTED, SMTP_REJECTED, SMTP_NOT_SENT or SMTP_UNKNOWN.
+ */
+int smtp_result_recipient_outcome(const smtp_result *result,
+                                  size_t index);
+
+/**
+ * The step that decided: "rcpt", "final", or the one that failed, as smtp_result_error_step() has them.
+ */
+const char *smtp_result_recipient_step(const smtp_result *result,
+                                       size_t index);
+
+/** The code of the reply that decided; 0 where there was none. */
+int smtp_result_recipient_code(const smtp_result *result, size_t index);
+
+/** The enhanced status code of that reply. */
+const char *smtp_result_recipient_enhanced(const smtp_result *result, size_t index);
+
+/** The text of that reply; lines are separated by \n. */
+const char *smtp_result_recipient_text(const smtp_result *result, size_t index);
+
+/**
+ * Why the message was not sent, or is not known to be, in one line with server, step and reply. Empty where
+ * it was sent, and where only recipients were refused: see the result list.
+ */
+const char *smtp_result_error(const smtp_result *result);
+
+/**
+ * The sort of error, in one word: "usage", "connect", "unknown", the smtp_code_name() of its code.
+ */
+const char *smtp_result_error_kind(const smtp_result *result);
+
+/**
+ * The step that failed, in one word: "setup" (before any connection), "connect", "tls", "greeting",
+ * "hello", "starttls", "auth", "mail", "rcpt", "data", "body", "final", "rset", "quit",
+ * "command".
+ */
+const char *smtp_result_error_step(const smtp_result *result);
+
+/** The server at which it happened, "host:port". */
+const char *smtp_result_error_server(const smtp_result *result);
+
+/** The code of the reply that failed the step; 0 where it was none. */
+int smtp_result_error_code(const smtp_result *result);
+
+/** The enhanced status code of that reply. */
+const char *smtp_result_error_enhanced(const smtp_result *result);
+
+/** The text of that reply; lines are separated by \n. */
+const char *smtp_result_error_text(const smtp_result *result);
+
+/**
+ * 1 where sending again later can help, else 0. Never for SMTP_ERR_UNKNOWN: that could deliver twice. For
+ * refused recipients their codes tell.
+ */
+int smtp_result_transient(const smtp_result *result);
+
+/** How many connections were tried, in order; the last one is that which the outcome comes from. */
+size_t smtp_result_attempt_count(const smtp_result *result);
+
+/** The server, "host:port", as you named it. */
+const char *smtp_result_attempt_server(const smtp_result *result, size_t index);
+
+/** The address and port that were connected to; empty for a Unix socket and where none was. */
+const char *smtp_result_attempt_peer(const smtp_result *result, size_t index);
+
+/** Why it was left, as smtp_result_error(); empty where it was not. */
+const char *smtp_result_attempt_error(const smtp_result *result, size_t index);
+
+/** The same as smtp_result_error_kind(). */
+const char *smtp_result_attempt_error_kind(const smtp_result *result, size_t index);
+
+/** The same as smtp_result_error_step(). */
+const char *smtp_result_attempt_error_step(const smtp_result *result, size_t index);
+
+/** The same as smtp_result_error_code(). */
+int smtp_result_attempt_error_code(const smtp_result *result, size_t index);
+
+/** The same as smtp_result_error_enhanced(). */
+const char *smtp_result_attempt_error_enhanced(const smtp_result *result, size_t index);
+
+/** The same as smtp_result_transient(). */
+int smtp_result_attempt_transient(const smtp_result *result, size_t index);
+
+/** 1 where the certificate and the host name verified, 0 where not, -1 where there was no TLS. */
+int smtp_result_attempt_tls_verified(const smtp_result *result, size_t index);
+
+/**
+ * Why it did not verify, in one word: "expired", "notyetvalid", "wrongname", "unknownissuer",
+ * "selfsigned", "revoked", "notpinned", "notchecked", "other".
+ */
+const char *smtp_result_attempt_tls_why_not(const smtp_result *result,
+                                            size_t index);
+
+/** The SHA-256 of the server's certificate, in hex. */
+const char *smtp_result_attempt_tls_certificate(const smtp_result *result, size_t index);
+
+/** The version of TLS, "TLSv1.3", where the TLS library tells. */
+const char *smtp_result_attempt_tls_version(const smtp_result *result, size_t index);
+
+/** The cipher suite, where the TLS library tells. */
+const char *smtp_result_attempt_tls_cipher(const smtp_result *result, size_t index);
+
+/** What the TLS policy answered, where it was asked: "secure" or "insecure". */
+const char *smtp_result_attempt_policy(const smtp_result *result, size_t index);
+
+/** How many mechanisms were tried to log in, in order. */
+size_t smtp_result_attempt_login_count(const smtp_result *result, size_t index);
+
+/** The name of a mechanism: "SCRAM-SHA-256". */
+const char *smtp_result_attempt_login_mechanism(const smtp_result *result,
+                                                size_t index,
+                                                size_t login);
+
+/** Why it did not log in, in one line; empty where it did. */
+const char *smtp_result_attempt_login_error(const smtp_result *result, size_t index, size_t login);
+
+/**
+ * Connects to host, which may be a URL as in smtp_options_add_server(), and reads the greeting. port 0
+ * is the default. options NULL: the default ones; they are copied. *out gets the session, and also after
+ * a failure a handle, which only tells why by smtp_session_error(): close or free it in either case. It is
+ * NULL only with SMTP_ERR_NULL, SMTP_ERR_BUSY and SMTP_ERR_PANIC.
+ * SMTP_OK; SMTP_ERR_USAGE, _RESOLVE, _CONNECT, _TIMEOUT, _CLOSED, _PROTOCOL, _REFUSED (a
+ * greeting that is not 220), _TLS, _CANCELLED.
+ */
+int smtp_session_open(const char *host,
+                      uint16_t port,
+                      const smtp_options *options,
+                      smtp_session **out);
+
+/**
+ * As smtp_session_open(), over a connected stream socket on which nothing was said yet. name is the
+ * server's name, for certificates and texts. The descriptor belongs to the session from now on, also after
+ * a failure, and is closed with it.
+ */
+int smtp_session_adopt(int fd,
+                       const char *name,
+                       const smtp_options *options,
+                       smtp_session **out);
+
+/** Says QUIT, closes the connection and frees the session. NULL is fine. */
+void smtp_session_close(smtp_session *session);
+
+/** Closes the connection without QUIT and frees the session. NULL is fine. */
+void smtp_session_free(smtp_session *session);
+
+/** EHLO. name NULL: that of option client. */
+int smtp_session_ehlo(smtp_session *session, const char *name);
+
+/** HELO. name NULL: that of option client. */
+int smtp_session_helo(smtp_session *session, const char *name);
+
+/** LHLO; from here on the session speaks LMTP. name NULL: that of option client. */
+int smtp_session_lhlo(smtp_session *session, const char *name);
+
+/**
+ * MAIL FROM. from is an addr-spec, with or without angle brackets; "" is the null reverse-path.
+ * parameters, "SIZE=100 BODY=8BITMIME", go as they are; NULL is none. No EHLO is said by itself.
+ */
+int smtp_session_mail(smtp_session *session,
+                      const char *from,
+                      const char *parameters);
+
+/** RCPT TO. As smtp_session_mail(). */
+int smtp_session_rcpt(smtp_session *session, const char *to, const char *parameters);
+
+/**
+ * DATA and the message, for the recipients that were accepted. Line ends become CRLF, leading dots are
+ * doubled, the final dot is added; header fields are not. The reply is the one to the final dot, or to DATA
+ * where that was refused; with LMTP there is one for each recipient: see smtp_session_result().
+ * Also SMTP_ERR_UNKNOWN: the message was sent whole, and no reply came.
+ */
+int smtp_session_data(smtp_session *session,
+                      const void *data,
+                      size_t length);
+
+/**
+ * As smtp_session_data(), from a function that gives the message piece by piece, and is not called after
+ * this returned. Also SMTP_ERR_SOURCE: read failed; the connection is closed, and the server has no
+ * message.
+ */
+int smtp_session_data_reader(smtp_session *session,
+                             smtp_read_fn read,
+                             void *user_data);
+
+/** RSET. */
+int smtp_session_rset(smtp_session *session);
+
+/** NOOP. */
+int smtp_session_noop(smtp_session *session);
+
+/** VRFY: asks whether there is such a user or mailbox. */
+int smtp_session_vrfy(smtp_session *session, const char *name);
+
+/** EXPN: asks who is on a mailing list. */
+int smtp_session_expn(smtp_session *session, const char *list);
+
+/** HELP. topic may be NULL. */
+int smtp_session_help(smtp_session *session, const char *topic);
+
+/** QUIT. The connection is closed then; the session still is to be closed or freed. */
+int smtp_session_quit(smtp_session *session);
+
+/**
+ * Any other command, in one line without its CRLF. Commands that change the connection or expect more than
+ * one reply (STARTTLS, AUTH, DATA, BDAT) have functions of their own.
+ */
+int smtp_session_command(smtp_session *session,
+                         const char *line);
+
+/**
+ * STARTTLS and the handshake behind it. Certificate and host name are verified unless option tlsverify is
+ * off. What the server offered before is forgotten: EHLO is said again when it is needed. Also
+ * SMTP_ERR_TLS: no TLS came about; the connection is closed.
+ */
+int smtp_session_starttls(smtp_session *session);
+
+/**
+ * Logs in, once a connection. type is a mechanism, SMTP_AUTH_PLAIN; with SMTP_AUTH_DEFAULT (NULL) those
+ * that the server offers are tried, strongest first. EHLO is said first where it was not. SMTP_OK, no reply
+ * code; SMTP_ERR_LOGIN: no login succeeded; SMTP_ERR_USAGE: there was one already; or as the verbs.
+ */
+int smtp_session_authenticate(smtp_session *session,
+                              const char *user,
+                              const char *password,
+                              const char *type);
+
+/**
+ * Sends content to to, cc and bcc, which are address lists or NULL. It is plain text in UTF-8, or a
+ * finished message: one with a MIME-Version field. from, to, cc and subject become its header
+ * fields; NULL is none. result and what is returned as for smtp_sendmessage(); the session can be used
+ * on while smtp_session_is_open(). A handle that could not be opened gives SMTP_ERR_CLOSED and no result.
+ */
+int smtp_session_send(smtp_session *session,
+                      const char *from,
+                      const char *to,
+                      const char *cc,
+                      const char *bcc,
+                      const char *subject,
+                      const void *content,
+                      size_t length,
+                      smtp_result **result);
+
+/**
+ * Sends a message with the envelope that the options, or its header section, give. options NULL: those of
+ * the session; of others the connection, TLS and login ones are of no effect. result and what is returned
+ * as for smtp_session_send().
+ */
+int smtp_session_sendmessage(smtp_session *session,
+                             const smtp_message *message,
+                             const smtp_options *options,
+                             smtp_result **result);
+
+/**
+ * What became of the last smtp_session_data(), for each recipient. *out gets a result to be freed with
+ * smtp_result_free(), and the status of that is returned; SMTP_ERR_USAGE and NULL where there was none.
+ */
+int smtp_session_result(smtp_session *session,
+                        smtp_result **out);
+
+/** 1 where the connection can still be used, else 0. */
+int smtp_session_is_open(const smtp_session *session);
+
+/**
+ * Why the last call on session that failed did: one line, empty where none did. This and the strings
+ * below live until the next call on session that says something to the server.
+ */
+const char *smtp_session_error(const smtp_session *session);
+
+/** The code of the last reply to a verb, 0 where there was none. */
+int smtp_session_reply_code(const smtp_session *session);
+
+/** The enhanced status code of that reply, as "2.1.5"; empty where it has none. */
+const char *smtp_session_reply_enhanced(const smtp_session *session);
+
+/** The text of that reply; lines are separated by \n. */
+const char *smtp_session_reply(const smtp_session *session);
+
+/** The text of the server's greeting. */
+const char *smtp_session_greeting(const smtp_session *session);
+
+/**
+ * Learns what the server offers: says EHLO where it was not said, with STARTTLS and login as the options of
+ * the session want them. SMTP_OK; SMTP_ERR_REFUSED: neither EHLO nor HELO was taken; SMTP_ERR_TLS,
+ * SMTP_ERR_LOGIN, or as the verbs.
+ */
+int smtp_session_options(smtp_session *session);
+
+/**
+ * How many extensions the server offers. It does smtp_session_options() first where that was not done since
+ * the last EHLO, STARTTLS or login; 0 where it fails.
+ */
+size_t smtp_session_option_count(smtp_session *session);
+
+/**
+ * An extension that the server offers, "SIZE 1000", with that index, from 0; empty past the last, and
+ * before smtp_session_options() or smtp_session_option_count().
+ */
+const char *smtp_session_option(const smtp_session *session,
+                                size_t index);
+
+/** How many SASL mechanisms the server offers; as smtp_session_option_count(). */
+size_t smtp_session_auth_type_count(smtp_session *session);
+
+/** A SASL mechanism that the server offers, "PLAIN"; as smtp_session_option(). */
+const char *smtp_session_auth_type(const smtp_session *session, size_t index);
+
+/**
+ * Begins to send a message. message and options (NULL: the default ones) are copied. *out gets the
+ * engine, also after a failure, when it is SMTP_DONE and only has the result; free it with
+ * smtp_engine_free(). It is NULL only with SMTP_ERR_NULL, SMTP_ERR_BUSY and SMTP_ERR_PANIC.
+ * SMTP_OK; SMTP_ERR_USAGE: whatever can be found wrong without a server, and option proxy, for you
+ * connect yourself; SMTP_ERR_SOURCE: a file or reader cannot be read; SMTP_ERR_TLS: the TLS files cannot.
+ */
+int smtp_engine_new(const smtp_message *message,
+                    const smtp_options *options,
+                    smtp_engine **out);
+
+/**
+ * Frees an engine, at any time; what was begun is left as it is: close the connection. NULL is fine.
+ */
+void smtp_engine_free(smtp_engine *engine);
+
+/** What to do next: SMTP_DIAL, SMTP_EXCHANGE or SMTP_DONE. */
+int smtp_engine_action(const smtp_engine *engine);
+
+/**
+ * The host to connect to, a name or an address, or the path of a Unix socket. Lives until the next call that
+ * takes engine without const.
+ */
+const char *smtp_engine_host(const smtp_engine *engine);
+
+/** The port to connect to; 0 where smtp_engine_host() is the path of a Unix socket. */
+uint16_t smtp_engine_port(const smtp_engine *engine);
+
+/**
+ * Tells, at SMTP_DIAL, that the server is connected. fd is only asked for its addresses, during the call;
+ * -1 where there is none. SMTP_OK; SMTP_ERR_USAGE: it is not time for this, and nothing was done. So
+ * with all functions below.
+ */
+int smtp_engine_connected(smtp_engine *engine,
+                          int fd);
+
+/** Tells, at SMTP_DIAL, that the server cannot be connected to, and why (NULL: not known). */
+int smtp_engine_connect_failed(smtp_engine *engine, const char *why);
+
+/**
+ * The octets to write now, in *data and *length; 0 octets where there are none. They live until the next
+ * call that takes engine without const. A reader of yours may be called.
+ */
+int smtp_engine_output(smtp_engine *engine,
+                       const void **data,
+                       size_t *length);
+
+/**
+ * Tells that the first count octets of smtp_engine_output() were written. SMTP_ERR_USAGE also where
+ * there were fewer.
+ */
+int smtp_engine_output_done(smtp_engine *engine,
+                            size_t count);
+
+/** Hands over octets that were read from the server. */
+int smtp_engine_input(smtp_engine *engine, const void *data, size_t length);
+
+/** Tells that the server ended its direction: a read gave 0 octets. */
+int smtp_engine_eof(smtp_engine *engine);
+
+/** Tells that reading or writing failed, and why (NULL: not known). */
+int smtp_engine_failed(smtp_engine *engine, const char *why);
+
+/**
+ * How long to wait for anything to happen, in milliseconds: the time that is left to the server, to the
+ * connection to come about, or to the whole call. -1: for ever. When it is over call
+ * smtp_engine_timed_out(). Ask again after every other call.
+ */
+int64_t smtp_engine_timeout(const smtp_engine *engine);
+
+/** Tells that the time of smtp_engine_timeout() passed; where it did not yet, nothing happens. */
+int smtp_engine_timed_out(smtp_engine *engine);
+
+/**
+ * 1 where a reader of yours answered SMTP_READ_AGAIN: call smtp_engine_output() when it has more. Else 0.
+ */
+int smtp_engine_waits_for_reader(const smtp_engine *engine);
+
+/**
+ * Ends the send; why (NULL: not known) goes into the result, whose status is SMTP_ERR_CANCELLED, or
+ * SMTP_ERR_UNKNOWN where the message may have arrived. No further server is tried.
+ */
+int smtp_engine_abort(smtp_engine *engine,
+                      const char *why);
+
+/**
+ * The result, at SMTP_DONE: *out gets it, to be freed with smtp_result_free(), and its status is
+ * returned, as by smtp_sendmessage(). Before, SMTP_ERR_USAGE, and *out is NULL.
+ */
+int smtp_engine_result(const smtp_engine *engine,
+                       smtp_result **out);
+
+/**
+ * Reads an address list, "Ann <ann@a.example>, Crew: bo@b.example;". *out gets it, also after
+ * SMTP_ERR_USAGE (it then only tells why); free it with smtp_addresses_free(). It is NULL only with
+ * SMTP_ERR_NULL and SMTP_ERR_PANIC. SMTP_OK; SMTP_ERR_USAGE: that is no address list, or one
+ * that SMTP cannot carry. The empty text is the empty list.
+ */
+int smtp_address_parse(const char *list,
+                       smtp_addresses **out);
+
+/** Frees it and its strings. NULL is fine. */
+void smtp_addresses_free(smtp_addresses *addresses);
+
+/** Why the text is no address list: the place and the reason, in one line; empty where it is one. */
+const char *smtp_addresses_error(const smtp_addresses *addresses);
+
+/** How many mailboxes there are, the members of groups among them. */
+size_t smtp_addresses_count(const smtp_addresses *addresses);
+
+/** The addr-spec, "ann@a.example", without comments and white space: what RCPT TO has. */
+const char *smtp_addresses_addr_spec(const smtp_addresses *addresses, size_t index);
+
+/** The local part, quoted only where it must be. */
+const char *smtp_addresses_local(const smtp_addresses *addresses, size_t index);
+
+/** The domain, or a literal in its brackets; empty only for postmaster alone. */
+const char *smtp_addresses_domain(const smtp_addresses *addresses, size_t index);
+
+/** The display name, without quotes; encoded words (RFC 2047) stay as they are. */
+const char *smtp_addresses_display_name(const smtp_addresses *addresses, size_t index);
+
+/** The name of the group that it is a member of. */
+const char *smtp_addresses_group(const smtp_addresses *addresses, size_t index);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
