@@ -1,0 +1,107 @@
+# Every command that a user or a contributor needs. `make` alone lists them.
+
+VERSION = 0.1.0
+SOVERSION = 0
+
+PREFIX = /usr/local
+LIBDIR = $(PREFIX)/lib
+INCLUDEDIR = $(PREFIX)/include
+DESTDIR =
+
+CARGO = cargo
+CC = cc
+CFLAGS = -O2 -g
+INSTALL = install
+# Debug information is taken out of what is installed; STRIP=: leaves it in.
+STRIP = strip
+FEATURES = tls-openssl
+
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+BUILD = build
+STATIC = $(TARGET)/release/libsmtp.a
+SHARED = $(BUILD)/lib/libsmtp.so.$(VERSION)
+# What the static library needs beside itself.
+LIBS = -lssl -lcrypto -lpthread -lm -ldl
+STRICT = -std=c99 -Wall -Wextra -pedantic -Werror
+EXAMPLES = $(patsubst examples-c/%.c,$(BUILD)/examples/%,$(wildcard examples-c/*.c))
+# Where tests and examples find the installed library.
+HERE = $(CURDIR)/$(BUILD)/prefix
+# Not exported: cargo would build OpenSSL's crate anew whenever it changes.
+PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
+
+.DEFAULT_GOAL = help
+.PHONY: help setup build lib header install uninstall prefix examples demo test check valgrind interop load clean
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo '  PREFIX=$(PREFIX)  LIBDIR=$(LIBDIR)  DESTDIR=$(DESTDIR)'
+
+setup: ## install what building and testing need (Debian 12)
+	@./setup
+
+build: ## build everything for development
+	$(CARGO) build --locked --workspace --features libsmtp/$(FEATURES)
+
+lib: ## build the release libraries for C
+	$(CARGO) build --locked --release -p libsmtp --features $(FEATURES)
+	@$(MAKE) --no-print-directory $(SHARED)
+
+# rustc ignores a version script for a cdylib, so the linker makes the shared library from the static one.
+$(SHARED): $(STATIC) ffi-c/libsmtp.map
+	@mkdir -p $(@D)
+	$(CC) -shared -o $@ -Wl,--whole-archive $(STATIC) -Wl,--no-whole-archive -Wl,--version-script=ffi-c/libsmtp.map \
+	  -Wl,-soname,libsmtp.so.$(SOVERSION) -Wl,--gc-sections -Wl,-z,nodelete -Wl,-z,defs $(LDFLAGS) $(LIBS)
+
+header: ## write include/libsmtp.h anew
+	$(CARGO) run --locked --quiet -p libsmtp --example header
+
+install: lib ## install header, libraries and libsmtp.pc (PREFIX=, LIBDIR=, DESTDIR=)
+	$(INSTALL) -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig'
+	$(INSTALL) -m 644 include/libsmtp.h '$(DESTDIR)$(INCLUDEDIR)/'
+	$(INSTALL) -m 644 $(STATIC) '$(DESTDIR)$(LIBDIR)/'
+	$(INSTALL) -m 755 $(SHARED) '$(DESTDIR)$(LIBDIR)/'
+	$(STRIP) -g '$(DESTDIR)$(LIBDIR)/libsmtp.a' '$(DESTDIR)$(LIBDIR)/libsmtp.so.$(VERSION)'
+	ln -sf libsmtp.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/libsmtp.so.$(SOVERSION)'
+	ln -sf libsmtp.so.$(SOVERSION) '$(DESTDIR)$(LIBDIR)/libsmtp.so'
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+	  -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|' libsmtp.pc.in >'$(DESTDIR)$(LIBDIR)/pkgconfig/libsmtp.pc'
+
+uninstall: ## remove what install put there
+	rm -f '$(DESTDIR)$(INCLUDEDIR)/libsmtp.h' '$(DESTDIR)$(LIBDIR)/pkgconfig/libsmtp.pc' '$(DESTDIR)$(LIBDIR)/libsmtp.a' \
+	  '$(DESTDIR)$(LIBDIR)/libsmtp.so' '$(DESTDIR)$(LIBDIR)/libsmtp.so.$(SOVERSION)' '$(DESTDIR)$(LIBDIR)/libsmtp.so.$(VERSION)'
+
+prefix:
+	@mkdir -p $(BUILD)
+	@$(MAKE) --no-print-directory install PREFIX='$(HERE)' LIBDIR='$(HERE)/lib' INCLUDEDIR='$(HERE)/include' DESTDIR= >$(BUILD)/install.log
+
+examples: prefix ## build the C examples against a library installed in build/prefix
+	@$(MAKE) --no-print-directory $(EXAMPLES)
+
+$(BUILD)/examples/%: examples-c/%.c $(BUILD)/prefix/lib/pkgconfig/libsmtp.pc
+	@mkdir -p $(@D)
+	$(CC) $(STRICT) $(CFLAGS) $< -o $@ $$($(PKG_CONFIG) --cflags --libs libsmtp) -Wl,-rpath,'$(HERE)/lib'
+
+demo: examples ## send a message to three recipients, one of whom is refused
+	@demo/run
+
+test: ## run everything that must hold
+	@tests/run
+
+check: ## format, lints, header, symbols, layers
+	@tests/check
+
+valgrind: examples ## run the C tests and the examples under valgrind
+	VALGRIND=1 PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' tests/c/run $(BUILD)/valgrind
+	VALGRIND=1 examples-c/run
+
+interop: examples ## send to a real Postfix and compare byte for byte
+	tests/interop/postfix
+
+load: examples ## 10 000 messages on one session, and 200 sessions, against smtp-sink
+	tests/interop/load
+
+clean: ## remove everything that was built
+	$(CARGO) clean
+	rm -rf $(BUILD)
