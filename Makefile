@@ -83,10 +83,10 @@ $(BUILD)/examples/%: examples-c/%.c $(BUILD)/prefix/lib/pkgconfig/libsmtp.pc
 	@mkdir -p $(@D)
 	$(CC) $(STRICT) $(CFLAGS) $< -o $@ $$($(PKG_CONFIG) --cflags --libs libsmtp) -Wl,-rpath,'$(HERE)/lib'
 
-demo: examples ## send a message to three recipients, one of whom is refused
+demo: setup examples ## set up, build, send a message to three recipients, one of whom is refused
 	@demo/run
 
-test: ## run everything that must hold
+test: setup ## run everything that must hold
 	@tests/run
 
 check: ## format, lints, header, symbols, layers
