@@ -17,5 +17,5 @@ pub use dial::{DialOptions, check, dial};
 pub use limits::Limits;
 pub use proxy::Proxy;
 pub use sendmessage::{SendError, delivery, local, sendmessage};
-pub use session::{SendMany, Session};
+pub use session::{SendMany, Session, dialogue, one_server};
 pub use stream::{Ready, Stream};
