@@ -13,14 +13,14 @@ use super::sendmessage::{SendError, dial_options, ends, limits, local, with_debu
 use super::stream::Stream;
 use crate::command::{ClientName, Command, Mail, Rcpt, Text};
 use crate::content::Once;
-use crate::delivery::{client_name, engine_config, listener};
+use crate::delivery::{check_client, client_name, engine_config, listener};
 use crate::engine::{Engine, Event, Id, Protocol, Transaction};
 use crate::envelope::Envelope;
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
 use crate::link::Link;
 use crate::message::Message;
-use crate::opening::{Opening, Progress};
+use crate::opening::{Opening, Progress, check_credentials};
 use crate::options::Options;
 use crate::reply::Reply;
 use crate::report::{Attempt, Report};
@@ -54,6 +54,8 @@ impl Session {
     /// # Errors
     /// No connection, or a greeting that is not 220.
     pub fn open(host: &str, port: u16, options: &Options) -> Result<Self, Error> {
+        check_client(options)?;
+        check_credentials(options)?;
         let mut one = options.clone();
         one.servers = vec![host.to_owned()];
         one.ports = if port == 0 { Vec::new() } else { vec![port] };
@@ -71,6 +73,8 @@ impl Session {
     /// # Errors
     /// A socket that is not connected, or a greeting that is not 220.
     pub fn adopt(socket: impl Into<Socket>, name: &str, options: &Options) -> Result<Self, Error> {
+        check_client(options)?;
+        check_credentials(options)?;
         let stream = Stream::adopt(socket)?;
         let port = stream.peer().map_or(0, |peer| peer.port());
         let protocol = if options.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
@@ -86,10 +90,6 @@ impl Session {
         limits: &Limits,
         dialled: bool,
     ) -> Result<Self, Error> {
-        if let Some(name) = &options.client {
-            ClientName::parse(name)
-                .map_err(|error| Error::usage(format!("option `client`: {}", error.text())))?;
-        }
         let options = with_debug(options);
         let ends = ends(&stream);
         let client = client_name(&options, std::slice::from_ref(&server), &local().host, ends.local);
@@ -332,6 +332,7 @@ impl Session {
             }
             options.auth = vec![mechanism.to_owned()];
         }
+        check_credentials(&options)?;
         let (opening, progress) = match self.distrust() {
             None => {
                 let mut opening = self.new_opening(&options, false)?;
