@@ -16,17 +16,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::command::{ClientName, Command};
+use crate::command::Command;
 use crate::content::Content;
 use crate::conversation::Conversation;
-use crate::delivery::{Ends, client_name, engine_config, listener};
+use crate::delivery::{Ends, check_client, client_name, engine_config, listener};
 use crate::engine::{Engine, Event, Id, Protocol, Transaction};
 use crate::envelope::{Envelope, Local};
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
 use crate::link::Link;
 use crate::message::Message;
-use crate::opening::{Opening, Progress};
+use crate::opening::{Opening, Progress, check_credentials};
 use crate::options::Options;
 use crate::reply::Reply;
 use crate::report::{Attempt, Report};
@@ -123,10 +123,8 @@ impl Dialogue {
         host: &str,
         can_redial: bool,
     ) -> Result<Self, Error> {
-        if let Some(name) = &options.client {
-            ClientName::parse(name)
-                .map_err(|error| Error::usage(format!("option `client`: {}", error.text())))?;
-        }
+        check_client(&options)?;
+        check_credentials(&options)?;
         let client = client_name(&options, std::slice::from_ref(&server), host, ends.local);
         let mut engine = Engine::new(engine_config(&options, server.protocol, client));
         if let Some(listener) = listener(&options) {
@@ -210,6 +208,7 @@ impl Dialogue {
             }
             options.auth = vec![mechanism.to_owned()];
         }
+        check_credentials(&options)?;
         Ok(self.ask(Ask::Login(Box::new(options))))
     }
 
