@@ -81,7 +81,8 @@ examples: prefix ## build the C examples against a library installed in build/pr
 
 $(BUILD)/examples/%: examples-c/%.c $(BUILD)/prefix/lib/pkgconfig/libsmtp.pc
 	@mkdir -p $(@D)
-	$(CC) $(STRICT) $(CFLAGS) $< -o $@ $$($(PKG_CONFIG) --cflags --libs libsmtp) -Wl,-rpath,'$(HERE)/lib'
+	@echo '  CC $@'
+	@$(CC) $(STRICT) $(CFLAGS) $< -o $@ $$($(PKG_CONFIG) --cflags --libs libsmtp) -Wl,-rpath,'$(HERE)/lib'
 
 demo: setup examples ## set up, build, send a message to three recipients, one of whom is refused
 	@demo/run

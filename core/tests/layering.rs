@@ -21,7 +21,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("content", "error"),
     ("sasl", "error reply secret"),
     ("command", "content error secret"),
-    ("message", "content error"),
+    ("message", "address content error"),
     ("tls", "error sasl secret"),
     // What the caller says and learns.
     ("options", "cancel command error secret tls transcript"),
