@@ -97,8 +97,10 @@ valgrind: examples ## run the C tests and the examples under valgrind
 	VALGRIND=1 PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' tests/c/run $(BUILD)/valgrind
 	VALGRIND=1 examples-c/run
 
-interop: examples ## send to a real Postfix and compare byte for byte
+interop: examples ## real servers: what Postfix delivers byte for byte, and every login
 	tests/interop/postfix
+	tests/servers/fetch postfix exim dovecot dovecot24 || [ $$? = 77 ]
+	tests/interop/login --features tls-openssl || [ $$? = 77 ]
 
 load: examples ## 10 000 messages on one session, and 200 sessions, against smtp-sink
 	tests/interop/load
