@@ -106,7 +106,8 @@ examples: prefix ## build the C examples against a library installed in build/pr
 
 $(BUILD)/examples/%: examples-c/%.c $(BUILD)/prefix/lib/pkgconfig/libsmtp.pc
 	@mkdir -p $(@D)
-	$(CC) $(STRICT) $(CFLAGS) $< -o $@ $$($(PKG_CONFIG) --cflags --libs libsmtp) -Wl,-rpath,'$(HERE)/lib'
+	@echo '  CC $@'
+	@$(CC) $(STRICT) $(CFLAGS) $< -o $@ $$($(PKG_CONFIG) --cflags --libs libsmtp) -Wl,-rpath,'$(HERE)/lib'
 
 demo: setup examples ## set up, build, send a message to three recipients, one of whom is refused
 	@demo/run
@@ -121,8 +122,10 @@ valgrind: examples ## run the C tests and the examples under valgrind
 	VALGRIND=1 PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' tests/c/run $(BUILD)/valgrind
 	VALGRIND=1 examples-c/run
 
-interop: examples ## send to a real Postfix and compare byte for byte
+interop: examples ## real servers: what Postfix delivers byte for byte, and every login
 	tests/interop/postfix
+	tests/servers/fetch postfix exim dovecot dovecot24 || [ $$? = 77 ]
+	tests/interop/login --features tls-openssl || [ $$? = 77 ]
 
 load: examples ## 10 000 messages on one session, and 200 sessions, against smtp-sink
 	tests/interop/load

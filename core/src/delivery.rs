@@ -21,7 +21,7 @@ use crate::envelope::{Envelope, Local};
 use crate::error::{Error, Kind, Step};
 use crate::link::Link;
 use crate::message::{Message, Outgoing};
-use crate::opening::{Opening, Progress};
+use crate::opening::{Opening, Progress, check_credentials};
 use crate::options::{Options, Pipelining};
 use crate::report::{Attempt, Outcome, Recipient, Report};
 use crate::server::{Server, servers};
@@ -97,6 +97,7 @@ impl Delivery {
     ) -> Result<Self, Error> {
         let servers = servers(options)?;
         check_client(options)?;
+        check_credentials(options)?;
         let envelope = Envelope::derive(message, options, local)?;
         let outgoing = message.prepare(&envelope.edits)?;
         let report = Report { recipients: unsent(&envelope), ..Report::default() };
@@ -350,13 +351,10 @@ impl Delivery {
             None => !decided,
             Some(error) => may_try_next(error, &self.report),
         };
-        if next {
-            self.next_server();
-        } else {
-            if !decided {
-                self.report.error = error;
-            }
-            self.state = State::Done;
+        match error {
+            _ if next => self.next_server(),
+            Some(error) if !decided => self.give_up(error),
+            _ => self.state = State::Done,
         }
     }
 
@@ -414,7 +412,7 @@ fn may_try_next(error: &Error, report: &Report) -> bool {
     untouched && !lasting && error.step() <= Step::Mail
 }
 
-fn check_client(options: &Options) -> Result<(), Error> {
+pub(crate) fn check_client(options: &Options) -> Result<(), Error> {
     match &options.client {
         Some(name) => ClientName::parse(name)
             .map(drop)

@@ -16,17 +16,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::command::{ClientName, Command};
+use crate::command::Command;
 use crate::content::Content;
 use crate::conversation::Conversation;
-use crate::delivery::{Ends, client_name, engine_config, listener};
+use crate::delivery::{Ends, check_client, client_name, engine_config, listener};
 use crate::engine::{Engine, Event, Id, Protocol, Transaction};
 use crate::envelope::{Envelope, Local};
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
 use crate::link::Link;
 use crate::message::Message;
-use crate::opening::{Opening, Progress};
+use crate::opening::{Opening, Progress, check_credentials};
 use crate::options::Options;
 use crate::reply::Reply;
 use crate::report::{Attempt, Report};
@@ -130,10 +130,8 @@ impl Dialogue {
         host: &str,
         can_redial: bool,
     ) -> Result<Self, Error> {
-        if let Some(name) = &options.client {
-            ClientName::parse(name)
-                .map_err(|error| Error::usage(format!("option `client`: {}", error.text())))?;
-        }
+        check_client(&options)?;
+        check_credentials(&options)?;
         let client = client_name(&options, std::slice::from_ref(&server), host, ends.local);
         let mut engine = Engine::new(engine_config(&options, server.protocol, client));
         if let Some(listener) = listener(&options) {
@@ -183,7 +181,7 @@ impl Dialogue {
     /// [`Kind::Usage`] under TLS already, [`Kind::Unsupported`] without a TLS library.
     pub fn starttls(&mut self) -> Result<Ticket, Error> {
         if self.link.engine().is_encrypted() {
-            return Err(Error::usage("the session is under TLS already"));
+            return Err(under_tls());
         }
         let Some(library) = &self.library else {
             return Err(Error::new(Kind::Unsupported, Step::Tls, "this build of the library has no TLS"));
@@ -203,8 +201,7 @@ impl Dialogue {
     /// [`Kind::Usage`] where the session is logged in.
     pub fn login(&mut self, user: &str, password: Secret, mechanism: Option<&str>) -> Result<Ticket, Error> {
         if self.logged_in {
-            let text = "the session is logged in already: RFC 4954 allows one login a connection";
-            return Err(Error::usage(text));
+            return Err(logged_in());
         }
         let mut options = self.options.clone();
         options.username = Some(user.to_owned());
@@ -217,6 +214,7 @@ impl Dialogue {
             }
             options.auth = vec![mechanism.to_owned()];
         }
+        check_credentials(&options)?;
         Ok(self.ask(Ask::Login(Box::new(options))))
     }
 
@@ -390,7 +388,8 @@ impl Dialogue {
             },
             Some((ticket, Doing::StartTls(id, mut layer))) => match event {
                 Event::StartTls(other, reply) if other == id => {
-                    if let Some(layer) = layer.take() {
+                    // Closed by what stood behind the reply: there is nobody to shake hands with.
+                    if let Some(layer) = layer.take().filter(|_| !self.link.engine().is_closed()) {
                         self.link.secure(layer);
                     }
                     self.doing = Some((ticket, Doing::Shaking(reply)));
@@ -509,6 +508,7 @@ impl Dialogue {
                 let id = self.link.engine_mut().command(command);
                 self.doing = Some((ticket, Doing::Reply(id)));
             }
+            Ask::StartTls(_) if self.link.engine().is_encrypted() => self.fail(ticket, under_tls()),
             Ask::StartTls(layer) if self.link.engine().is_introduced() => {
                 self.say_starttls(ticket, Some(layer))
             }
@@ -517,6 +517,8 @@ impl Dialogue {
                 let id = self.link.engine_mut().hello();
                 self.doing = Some((ticket, Doing::HelloBefore(id, Some(layer))));
             }
+            // Asked for before the one that succeeded was done.
+            Ask::Login(_) if self.logged_in => self.answer(ticket, Answer::Done(Err(logged_in()))),
             Ask::Login(options) => self.log_in(ticket, options),
             Ask::Data(content) => {
                 let id = self.link.engine_mut().data(content);
@@ -613,6 +615,14 @@ impl Dialogue {
         tell(&mut self.link);
         self.advance();
     }
+}
+
+fn under_tls() -> Error {
+    Error::usage("the session is under TLS already")
+}
+
+fn logged_in() -> Error {
+    Error::usage("the session is logged in already: RFC 4954 allows one login a connection")
 }
 
 impl Conversation for Dialogue {
@@ -751,5 +761,23 @@ mod tests {
         let error = report.error.unwrap();
         assert_eq!((error.kind(), error.step()), (Kind::Login, Step::Auth));
         assert!(!error.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn one_login_a_connection_also_where_two_are_asked_for_at_once() {
+        let mut dialogue = dialogue(Options::default());
+        for _ in 0..2 {
+            dialogue.login("u", "hunter2".into(), Some("CRAM-MD5")).unwrap();
+        }
+        for (reply, verb) in [("220 s", "EHLO"), ("250-s\r\n250 AUTH CRAM-MD5", "AUTH"), ("334 eA==", "")] {
+            dialogue.handle_input(format!("{reply}\r\n").as_bytes());
+            assert!(said(&mut dialogue).starts_with(verb), "{reply}");
+        }
+        dialogue.handle_input(b"235 ok\r\n");
+        assert_eq!(said(&mut dialogue), "");
+        let mut answers = std::iter::from_fn(|| dialogue.poll_answer()).skip(1);
+        assert!(matches!(answers.next(), Some((_, Answer::Done(Ok(()))))));
+        let Some((_, Answer::Done(Err(error)))) = answers.next() else { panic!("no second answer") };
+        assert_eq!(error.kind(), Kind::Usage);
     }
 }

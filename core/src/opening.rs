@@ -10,6 +10,7 @@ use crate::link::Link;
 use crate::options::{Options, TlsAnswer, TlsPolicy};
 use crate::report::Login;
 use crate::sasl::{self, Channel, Credentials, MechanismName};
+use crate::secret::Secret;
 use crate::server::Server;
 use crate::tls::{Secure, TlsFacts, Verify};
 
@@ -367,6 +368,29 @@ impl Opening {
             login.error = error;
         }
     }
+}
+
+/// Finds credentials that no mechanism should carry, before a connection is opened.
+pub(crate) fn check_credentials(options: &Options) -> Result<(), Error> {
+    let credentials = [
+        ("username", options.username.as_deref().map(str::as_bytes)),
+        ("password", options.password.as_ref().map(Secret::expose)),
+        ("oauthtoken", options.oauthtoken.as_ref().map(Secret::expose)),
+    ];
+    for (name, value) in credentials {
+        if value.is_some_and(|value| value.iter().any(|octet| matches!(octet, b'\r' | b'\n' | 0))) {
+            let text = format!("option `{name}` has a line end or NUL in it: remove it");
+            return Err(Error::usage(text));
+        }
+    }
+    let token = options.oauthtoken.as_ref().map(Secret::expose);
+    if token.is_some_and(|token| token.is_empty() || !token.iter().all(u8::is_ascii_graphic)) {
+        return Err(Error::usage(
+            "option `oauthtoken` is empty, or has a space or a character in it that is not ASCII: give the access token \
+             alone, without \"Bearer\"",
+        ));
+    }
+    Ok(())
 }
 
 /// A port that waits for TLS looks like a server that says nothing.

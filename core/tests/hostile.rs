@@ -62,12 +62,12 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         1 => (0..REPLIES.len(), 1..60usize).prop_map(|(n, piece)| Act::Reply(REPLIES[n], piece)),
         // What leads on is likelier, so that the far states are reached.
-        60 => (prop::bool::weighted(0.1), 1..60usize).prop_map(|(refuse, piece)| Act::Answer { refuse, piece }),
+        160 => (prop::bool::weighted(0.1), 1..60usize).prop_map(|(refuse, piece)| Act::Answer { refuse, piece }),
         1 => prop::collection::vec(any::<u8>(), 0..20).prop_map(Act::Noise),
-        8 => (1..2000usize).prop_map(Act::Take),
-        6 => (1..6usize).prop_map(Act::TakeAllBut),
+        50 => (1..2000usize).prop_map(Act::Take),
+        30 => (1..6usize).prop_map(Act::TakeAllBut),
         1 => Just(Act::Hello),
-        4 => (1..4usize, any::<bool>()).prop_map(|(recipients, at_least_one)| Act::Send { recipients, at_least_one }),
+        20 => (1..4usize, any::<bool>()).prop_map(|(recipients, at_least_one)| Act::Send { recipients, at_least_one }),
         1 => Just(Act::Noop),
         1 => Just(Act::Part),
         1 => Just(Act::Silence),
@@ -279,8 +279,11 @@ impl Play {
 #[test]
 fn whatever_a_server_says_each_request_gets_one_true_answer() {
     let mut seen: HashMap<Outcome, usize> = HashMap::new();
-    let mut runner =
-        TestRunner::new(RunConfig { cases: 4000, failure_persistence: None, ..RunConfig::default() });
+    let mut runner = TestRunner::new(RunConfig {
+        cases: std::env::var("HOSTILE_CASES").map_or(2000, |text| text.parse().unwrap()),
+        failure_persistence: None,
+        ..RunConfig::default()
+    });
     let total = RefCell::new(&mut seen);
     let acts = (any::<bool>(), prop::collection::vec(act(), 1..200));
     let result = runner.run(&acts, |(lmtp, acts)| {
@@ -303,6 +306,6 @@ fn whatever_a_server_says_each_request_gets_one_true_answer() {
     }
     // A test that never gets far has tested nothing.
     for outcome in [Outcome::Accepted, Outcome::Rejected, Outcome::NotSent, Outcome::Unknown] {
-        assert!(seen.get(&outcome).is_some_and(|count| *count > 100), "seldom seen: {seen:?}");
+        assert!(seen.get(&outcome).is_some_and(|count| *count > 50), "seldom seen: {seen:?}");
     }
 }

@@ -21,7 +21,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("content", "error"),
     ("sasl", "error reply secret"),
     ("command", "content error secret"),
-    ("message", "content error"),
+    ("message", "address content error"),
     ("tls", "error sasl secret"),
     // What the caller says and learns.
     ("options", "cancel command error secret tls transcript"),
@@ -31,7 +31,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("engine", "command content error extensions reply report sasl transcript wire"),
     ("link", "engine error tls"),
     ("server", "engine error options"),
-    ("opening", "command engine error link options report sasl server tls"),
+    ("opening", "command engine error link options report sasl secret server tls"),
     ("delivery", "command content engine envelope error link message opening options report server tls"),
     ("conversation", "delivery error link"),
     (

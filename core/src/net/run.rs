@@ -141,3 +141,51 @@ impl Clock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    /// Has a farewell for a server that takes nothing any more.
+    struct Farewell {
+        over: bool,
+    }
+
+    impl Conversation for Farewell {
+        fn handle_input(&mut self, _: &[u8]) {}
+        fn handle_eof(&mut self) {}
+        fn handle_timeout(&mut self) {
+            self.over = true;
+        }
+        fn handle_error(&mut self, _: Error) {}
+        fn abort(&mut self, _: Error) {}
+        fn poll_output(&mut self) -> &[u8] {
+            if self.over { &[] } else { b"bye" }
+        }
+        fn output_done(&mut self, _: usize) {}
+        fn timeout(&self) -> Option<Duration> {
+            None
+        }
+        fn progress(&self) -> u64 {
+            0
+        }
+        fn waits_for_source(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_farewell_that_is_not_taken_is_given_up() {
+        let (own, _other) = UnixStream::pair().unwrap();
+        let mut stream = Stream::adopt(std::os::fd::OwnedFd::from(own)).unwrap();
+        while stream.try_send(&[b'x'; 4096]).unwrap() > 0 {}
+        while stream.try_send(b"x").unwrap() > 0 {}
+        let limits =
+            Limits { deadline: Instant::now().checked_add(Duration::from_secs(20)), ..Limits::default() };
+        let mut farewell = Farewell { over: false };
+        run(&mut stream, &mut farewell, &limits, &mut [0; 64], |farewell| farewell.over);
+        assert!(limits.check(Step::Command).is_ok(), "it went on until the deadline");
+    }
+}

@@ -13,13 +13,14 @@ use super::sendmessage::{SendError, dial_options, ends, limits, local, with_debu
 use super::stream::Stream;
 use crate::command::{ClientName, Command, Mail, Rcpt, Text};
 use crate::content::Once;
-use crate::delivery::Ends;
+use crate::delivery::{Ends, check_client};
 use crate::dialogue::{Answer, Dialogue, Ticket};
 use crate::engine::Protocol;
 use crate::envelope::Local;
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
 use crate::message::Message;
+use crate::opening::check_credentials;
 use crate::options::Options;
 use crate::reply::Reply;
 use crate::report::Report;
@@ -63,6 +64,8 @@ impl Session {
     /// # Errors
     /// A socket that is not connected, or a greeting that is not 220.
     pub fn adopt(socket: impl Into<Socket>, name: &str, options: &Options) -> Result<Self, Error> {
+        check_client(options)?;
+        check_credentials(options)?;
         let stream = Stream::adopt(socket)?;
         let port = stream.peer().map_or(0, |peer| peer.port());
         let protocol = if options.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
@@ -459,8 +462,10 @@ fn judged(report: Report) -> Result<Report, SendError> {
 /// The server that `host`, which may also be a URL as in option `servers`, and `port` name; `port` 0 is the default.
 ///
 /// # Errors
-/// [`Kind::Usage`] where that is no server.
+/// [`Kind::Usage`] where that is no server, or a session with it cannot be as the options say.
 pub fn one_server(host: &str, port: u16, options: &Options) -> Result<Server, Error> {
+    check_client(options)?;
+    check_credentials(options)?;
     let mut one = options.clone();
     one.servers = vec![host.to_owned()];
     one.ports = if port == 0 { Vec::new() } else { vec![port] };

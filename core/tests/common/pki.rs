@@ -36,7 +36,7 @@ impl Issued {
     }
 }
 
-/// A certificate to be: valid now, for mx.example.org, localhost, 127.0.0.1 and ::1.
+/// A certificate to be: valid now, for mx.example.org and 127.0.0.1 and ::1.
 pub(crate) struct Spec {
     pub(crate) name: Vec<(Nid, String)>,
     pub(crate) dns: Vec<String>,
@@ -52,7 +52,7 @@ impl Spec {
     pub(crate) fn server() -> Self {
         Self {
             name: vec![(Nid::COMMONNAME, "mx.example.org".into())],
-            dns: vec!["mx.example.org".into(), "xn--bcher-kva.example".into(), "localhost".into()],
+            dns: vec!["mx.example.org".into(), "xn--bcher-kva.example".into()],
             ip: vec!["127.0.0.1", "::1"],
             from: -10,
             to: 10,

@@ -145,3 +145,43 @@ fn nothing_that_shows_a_secret_goes_in_plain_text_to_another_machine() {
     let (heard, _) = far("AUTH PLAIN", |o| o.authinsecure = true);
     assert!(heard.contains("AUTH PLAIN "), "{heard}");
 }
+
+#[test]
+fn credentials_that_cannot_be_are_found_before_a_connection() {
+    for (change, name) in [
+        ((|o| o.username = Some("a\0b".to_owned())) as fn(&mut Options), "username"),
+        (|o| o.username = Some("a\r\nb".to_owned()), "username"),
+        (|o| o.password = Some("a\0b".into()), "password"),
+        (|o| o.password = Some("a\nb".into()), "password"),
+        (|o| o.oauthtoken = Some("a\rb".into()), "oauthtoken"),
+        (|o| o.oauthtoken = Some("Bearer x".into()), "oauthtoken"),
+    ] {
+        let server = Server::one(Script::plain().with(|s| s.plain = vec![ALL]));
+        let client = Client::new(&[&server]).with_password(&[]).with(change);
+        let report = client.send();
+        assert_eq!(error(&report).kind(), Kind::Usage, "{report:?}");
+        assert!(error(&report).text().contains(&format!("option `{name}`")), "{report:?}");
+        let opened = smtpclient::net::Session::open("127.0.0.1", server.port(), &client.options);
+        assert_eq!(opened.err().unwrap().kind(), Kind::Usage);
+        assert!(server.finish().is_empty());
+        client.shows_no_secret(&report);
+    }
+    let server = Server::one(Script::plain().with(|s| s.plain = vec![ALL]));
+    let client = Client::new(&[]);
+    let mut session = smtpclient::net::Session::open("127.0.0.1", server.port(), &client.options).unwrap();
+    assert_eq!(session.authenticate("a\0", "b", None).unwrap_err().kind(), Kind::Usage);
+    assert!(session.is_open());
+    session.close();
+    assert!(!server.finish()[0].plain_text().contains("AUTH"));
+}
+
+#[test]
+fn a_name_that_a_mechanism_cannot_carry_is_an_error_and_no_silence() {
+    // Found when the mechanism begins; a report without an error would look as if recipients had been refused.
+    let server = Server::one(Script::plain().with(|s| s.plain = vec!["AUTH XOAUTH2"]));
+    let client = Client::new(&[&server])
+        .with(|o| (o.username, o.oauthtoken) = (Some("a\x01b".to_owned()), Some(TOKEN.into())));
+    let failed = smtpclient::net::sendmessage(&message(), &client.options).unwrap_err();
+    assert_eq!(failed.error.kind(), Kind::Usage, "{failed}");
+    assert!(failed.error.text().contains("username"), "{failed}");
+}

@@ -6,7 +6,9 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use openssl::ssl::SslVersion;
+use smtpclient::cancel::Cancel;
 use smtpclient::error::{Kind, Step};
+use smtpclient::net::Session;
 use smtpclient::options::TlsAnswer::{Insecure, Secure};
 use smtpclient::report::Outcome;
 
@@ -85,7 +87,7 @@ fn a_silent_handshake_ends_with_the_time_out_and_a_trickling_one_too() {
                 let mut buffer = [0; 512];
                 for reply in ["220 s\r\n", "250-s\r\n250 STARTTLS\r\n", "220 go\r\n"] {
                     stream.write_all(reply.as_bytes()).unwrap();
-                    let _ = stream.read(&mut buffer).unwrap();
+                    assert!(stream.read(&mut buffer).unwrap() > 0);
                 }
             }
             // A record of the handshake that never ends.
@@ -111,8 +113,8 @@ fn a_silent_handshake_ends_with_the_time_out_and_a_trickling_one_too() {
     }
 }
 
-#[test]
-fn a_deadline_in_the_handshake_is_no_question_of_policy() {
+/// A server that says 220 to STARTTLS and then nothing.
+fn silent_handshake() -> (u16, std::thread::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = std::thread::spawn(move || {
@@ -120,21 +122,51 @@ fn a_deadline_in_the_handshake_is_no_question_of_policy() {
         let mut buffer = [0; 512];
         for reply in ["220 s\r\n", "250-s\r\n250 STARTTLS\r\n", "220 go\r\n"] {
             stream.write_all(reply.as_bytes()).unwrap();
-            let _ = stream.read(&mut buffer).unwrap();
+            assert!(stream.read(&mut buffer).unwrap() > 0);
         }
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let client = Client::new(&[]).answering(Insecure).with(|o| {
-        (o.servers, o.ports) = (vec!["127.0.0.1".to_owned()], vec![port]);
-        o.deadline = Some(Duration::from_millis(300));
-    });
-    let report = client.send();
-    let error = error(&report);
-    assert_eq!(error.kind(), Kind::Timeout);
-    assert!(error.text().contains("deadline"), "{error}");
-    assert!(client.asked().is_empty());
-    assert_eq!(report.attempts[0].policy, None);
-    server.join().unwrap();
+    (port, server)
+}
+
+#[test]
+fn a_deadline_or_a_cancel_in_the_handshake_is_no_question_of_policy() {
+    for cancelled in [false, true] {
+        let (port, server) = silent_handshake();
+        let cancel = Cancel::new();
+        let client = Client::new(&[]).answering(Insecure).with(|o| {
+            (o.servers, o.ports) = (vec!["127.0.0.1".to_owned(); 2], vec![port; 2]);
+            match cancelled {
+                true => o.cancel = Some(cancel.clone()),
+                false => o.deadline = Some(Duration::from_millis(300)),
+            }
+        });
+        let other = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(300));
+            cancel.trigger();
+        });
+        let failed = smtpclient::net::sendmessage(&crate::common::message(), &client.options).unwrap_err();
+        other.join().unwrap();
+        let (kind, word) =
+            if cancelled { (Kind::Cancelled, "cancelled") } else { (Kind::Timeout, "deadline") };
+        assert_eq!((failed.error.kind(), failed.error.step()), (kind, Step::Tls), "{failed}");
+        assert!(failed.error.text().contains(word), "{failed}");
+        assert!(client.asked().is_empty());
+        assert_eq!(failed.report.attempts.len(), 1);
+        assert_eq!(failed.report.attempts[0].policy, None);
+        assert_eq!(failed.report.recipients[0].outcome, Outcome::NotSent);
+        server.join().unwrap();
+
+        let (port, server) = silent_handshake();
+        let client =
+            Client::new(&[]).answering(Insecure).with(|o| o.deadline = Some(Duration::from_millis(300)));
+        let mut session = Session::open("127.0.0.1", port, &client.options).unwrap();
+        let failed = session.send_message(&crate::common::message(), &client.options).unwrap_err();
+        assert_eq!(failed.error.kind(), Kind::Timeout, "{failed}");
+        assert!(client.asked().is_empty());
+        drop(session);
+        server.join().unwrap();
+    }
 }
 
 #[test]

@@ -19,7 +19,6 @@ fn failures() -> Vec<(&'static str, u16, Script)> {
         ("closed at STARTTLS", 0, good().with(|s| s.dies_at = "STARTTLS")),
         ("handshake cut", 0, good().with(|s| s.cut = Some(100))),
         ("no handshake", 0, good().with(|s| s.cut = Some(0))),
-        ("no TLS at all", 0, good().with(|s| (s.tls, s.dies_at) = (None, ""))),
     ]
 }
 
@@ -71,6 +70,20 @@ fn the_policy_is_asked_once_with_code_and_text_and_its_answer_is_reported() {
         assert_eq!(heard.len(), 1, "{name}: no second connection");
         assert!(!heard[0].plain_text().contains("MAIL"), "{name}");
         assert!(matches!(error(&report).step(), Step::StartTls | Step::Tls), "{name}: {report:?}");
+    }
+}
+
+#[test]
+fn a_server_that_does_not_begin_the_handshake_is_a_question_too() {
+    for answer in [Insecure, Secure] {
+        let silent = Script::starttls(acceptor(&GOOD)).with(|s| s.tls = None);
+        let (client, report, _) = run(vec![silent, Script::plain()], |c| {
+            c.answering(answer).with(|o| o.timeout = Some(std::time::Duration::from_secs(1)))
+        });
+        assert_eq!(report.complete(), answer == Insecure, "{report:?}");
+        assert_eq!(client.asked().len(), 1);
+        let first = report.attempts[0].error.as_ref().unwrap();
+        assert_eq!((first.kind(), first.step()), (Kind::Timeout, Step::Tls));
     }
 }
 
