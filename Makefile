@@ -35,7 +35,7 @@ TCLBUILD = $(BUILD)/tcl/smtp$(TCLVERSION)
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header install uninstall prefix tcl install-tcl examples demo test check valgrind interop load clean
+.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl examples demo test check valgrind interop load clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -95,6 +95,11 @@ $(TCLBUILD)/pkgIndex.tcl: tcl-binding/pkgIndex.tcl.in tcl-binding/smtp.tcl
 	cp tcl-binding/smtp.tcl $(@D)/
 	sed -e 's|@VERSION@|$(TCLVERSION)|' $< >$@
 
+docs: ## make the manual page of the Tcl package, nroff and HTML, in build/docs
+	@mkdir -p $(BUILD)/docs
+	dtplite -o $(BUILD)/docs/smtp.n nroff tcl-binding/smtp.man
+	dtplite -o $(BUILD)/docs/smtp.html html tcl-binding/smtp.man
+
 install-tcl: tcl ## install the Tcl package into a folder that auto_path finds (PREFIX=, TCLDIR=, DESTDIR=)
 	$(INSTALL) -d '$(DESTDIR)$(TCLDIR)'
 	$(INSTALL) -m 755 $(TCLBUILD)/libtclsmtp.so '$(DESTDIR)$(TCLDIR)/'
@@ -109,7 +114,7 @@ $(BUILD)/examples/%: examples-c/%.c $(BUILD)/prefix/lib/pkgconfig/libsmtp.pc
 	@echo '  CC $@'
 	@$(CC) $(STRICT) $(CFLAGS) $< -o $@ $$($(PKG_CONFIG) --cflags --libs libsmtp) -Wl,-rpath,'$(HERE)/lib'
 
-demo: setup examples ## set up, build, send a message to three recipients, one of whom is refused
+demo: setup examples tcl ## set up, build, send a message to three recipients, one of whom is refused
 	@demo/run
 
 test: setup ## run everything that must hold
