@@ -4,14 +4,19 @@
 
 int TokenFirst(Tcl_Interp *interp, int objc, Tcl_Obj *const objv[], Tcl_Obj **token)
 {
+    Tcl_Obj *list;
+
     *token = NULL;
     if (objc % 2 == 1) {
         *token = objv[0];
         return 1;
     }
     if (objc == 0 || *Tcl_GetString(objv[0]) == '-') return 0;
-    Tcl_SetObjResult(interp, Tcl_ObjPrintf("Each option must have a value!  Invalid option list: %s",
-        Tcl_GetString(Tcl_NewListObj(objc - 1, objv + 1))));
+    list = Tcl_NewListObj(objc - 1, objv + 1);
+    Tcl_IncrRefCount(list);
+    Tcl_SetObjResult(interp,
+        Tcl_ObjPrintf("Each option must have a value!  Invalid option list: %s", Tcl_GetString(list)));
+    Tcl_DecrRefCount(list);
     Tcl_SetErrorCode(interp, "SMTP", "usage", "0", "", (char *)NULL);
     return -1;
 }

@@ -358,8 +358,7 @@ static int Sendmessage(Session *session, Question *question, int objc, Tcl_Obj *
         }
     } else {
         result = Expect(session, question, ticket);
-        /* The message keeps what it needs of a channel that nobody else closes. */
-        if (source != NULL && (question->done || ticket < 0)) SourceClose(source);
+        if (source != NULL) SourceLeave(source);
     }
     DropQuestion(question);
     DropSession(session);

@@ -66,6 +66,8 @@ int SourceMessage(Source *source, smtp_message *message);
 /* From here on it never waits: the drive is stepped when there is more. */
 void SourceFeeds(Source *source, Drive *drive);
 void SourceClose(Source *source);
+/* Closes it when the message is not needed any more. */
+void SourceLeave(Source *source);
 
 /* options.c */
 typedef struct Options {

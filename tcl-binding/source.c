@@ -107,11 +107,38 @@ static int Rewind(void *data)
     return Tcl_Seek(source->channel, source->start, SEEK_SET) == source->start ? 0 : -1;
 }
 
+static void Readable(void *data, int mask)
+{
+    Source *source = data;
+
+    (void)mask;
+    if (source->drive != NULL && smtp_engine_waits_for_reader(source->drive->engine) == 1) DriveStep(source->drive);
+}
+
+/* Gives the channel back as it was, or closes it. */
+static void Restore(Source *source)
+{
+    if (source->gone) return;
+    Tcl_DeleteChannelHandler(source->channel, Readable, source);
+    Tcl_DeleteCloseHandler(source->channel, Closed, source);
+    source->gone = 1;
+    if (source->own) {
+        Tcl_UnregisterChannel(source->interp, source->channel);
+        return;
+    }
+    if (source->blocking[0]) Tcl_SetChannelOption(source->interp, source->channel, "-blocking", source->blocking);
+    if (source->encoding[0]) Tcl_SetChannelOption(source->interp, source->channel, "-encoding", source->encoding);
+    if (source->translation[0]) {
+        Tcl_SetChannelOption(source->interp, source->channel, "-translation", source->translation);
+    }
+}
+
 static void Drop(void *data)
 {
     Source *source = data;
 
     if (--source->refs > 0) return;
+    Restore(source);
     Tcl_DecrRefCount(source->name);
     free(source);
 }
@@ -144,14 +171,6 @@ int SourceMessage(Source *source, smtp_message *message)
     return smtp_message_set_message_reader(message, ReadSource, source->start >= 0 ? Rewind : NULL, source, Drop, -1);
 }
 
-static void Readable(void *data, int mask)
-{
-    Source *source = data;
-
-    (void)mask;
-    if (source->drive != NULL && smtp_engine_waits_for_reader(source->drive->engine) == 1) DriveStep(source->drive);
-}
-
 void SourceFeeds(Source *source, Drive *drive)
 {
     drive->source = source;
@@ -162,20 +181,12 @@ void SourceFeeds(Source *source, Drive *drive)
 
 void SourceClose(Source *source)
 {
-    if (!source->gone) {
-        Tcl_DeleteChannelHandler(source->channel, Readable, source);
-        Tcl_DeleteCloseHandler(source->channel, Closed, source);
-        source->gone = 1;
-        if (source->own) {
-            Tcl_UnregisterChannel(source->interp, source->channel);
-        } else {
-            if (source->blocking[0]) Tcl_SetChannelOption(source->interp, source->channel, "-blocking", source->blocking);
-            if (source->encoding[0]) Tcl_SetChannelOption(source->interp, source->channel, "-encoding", source->encoding);
-            if (source->translation[0]) {
-                Tcl_SetChannelOption(source->interp, source->channel, "-translation", source->translation);
-            }
-        }
-    }
+    Restore(source);
     source->drive = NULL;
+    Drop(source);
+}
+
+void SourceLeave(Source *source)
+{
     Drop(source);
 }
