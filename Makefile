@@ -123,9 +123,10 @@ test: setup ## run everything that must hold
 check: ## format, lints, header, symbols, layers
 	@tests/check
 
-valgrind: examples ## run the C tests and the examples under valgrind
+valgrind: examples ## run the C tests, the examples and the Tcl tests under valgrind
 	VALGRIND=1 PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' tests/c/run $(BUILD)/valgrind
 	VALGRIND=1 examples-c/run
+	VALGRIND=1 tests/tcl/run
 
 interop: examples ## real servers: what Postfix delivers byte for byte, and every login
 	tests/interop/postfix
