@@ -38,6 +38,13 @@ use crate::tls::{Layer, Secure, TlsFacts, Verify, VerifyFault};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
+impl Ticket {
+    /// The ticket as a number that no other one of the same dialogue has.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// The answer to what was asked.
 #[derive(Debug)]
 pub enum Answer {
