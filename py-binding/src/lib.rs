@@ -24,7 +24,7 @@ mod _native {
     #[pymodule_export]
     use crate::options::{PyCancel, PyOptions, option_names};
     #[pymodule_export]
-    use crate::send::{dial, sendmessage};
+    use crate::send::{dial, envelope, sendmessage};
     #[pymodule_export]
     use crate::server::{PyServer, servers};
     #[pymodule_export]

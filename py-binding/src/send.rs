@@ -4,6 +4,7 @@ use std::os::fd::{IntoRawFd, OwnedFd};
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
+use smtpclient::envelope::Envelope;
 use smtpclient::net;
 
 use crate::callback::{self, Raised};
@@ -66,4 +67,18 @@ pub(crate) fn dial(
         }
         Err(error) => Err(raise_from(py, &error, None, raised.take())),
     }
+}
+
+/// The reverse-path and the recipients of a message, as they would be said to a server.
+#[pyfunction]
+pub(crate) fn envelope(
+    py: Python<'_>,
+    message: &Bound<'_, PyMessage>,
+    options: PyRef<'_, PyOptions>,
+) -> PyResult<(String, Vec<String>)> {
+    let PyMessage { core, sources } = message.try_borrow()?.clone();
+    let envelope = Envelope::derive(&core, options.core(), &net::local())
+        .map_err(|error| raise_from(py, &error, None, raised_in(&sources)))?;
+    let recipients = envelope.recipients.iter().map(|rcpt| rcpt.path.as_str().to_owned());
+    Ok((envelope.mail.path.as_str().to_owned(), recipients.collect()))
 }

@@ -45,7 +45,9 @@ async def _connect(server: _native.Server, options: Options) -> tuple[socket.soc
         return sock, (None, None, True)
     host, local = server.host or "localhost", options.localaddress
     try:
-        found = await loop.getaddrinfo(host, server.port, type=socket.SOCK_STREAM)
+        found = _literal(host, server.port)
+        if found is None:
+            found = await loop.getaddrinfo(host, server.port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
         raise DialError(f"the name {host} cannot be resolved: {error}", "resolve") from error
     sock = await _race(loop, _interleaved(found, local), local)
@@ -54,6 +56,16 @@ async def _connect(server: _native.Server, options: Options) -> tuple[socket.soc
     address = ipaddress.ip_address(peer[0].partition("%")[0])
     mapped = getattr(address, "ipv4_mapped", None) or address
     return sock, ((str(address), peer[1]), own, mapped.is_loopback)
+
+
+def _literal(host: str, port: int) -> list[tuple] | None:  # type: ignore[type-arg]
+    """An address needs no resolver, and so no thread."""
+    try:
+        return socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        )
+    except (socket.gaierror, UnicodeError):
+        return None
 
 
 def _interleaved(found: list[tuple], local: str | None) -> list[tuple[int, tuple]]:  # type: ignore[type-arg]
@@ -149,6 +161,6 @@ async def _by_thread(server: _native.Server, options: Options) -> tuple[socket.s
     return sock, (peer, local, loopback)
 
 
-def _close_late(call: asyncio.Future[tuple[int, object, object, bool]]) -> None:
+def _close_late(call: asyncio.Future[tuple[int, tuple[str, int] | None, str | None, bool]]) -> None:
     if not call.cancelled() and call.exception() is None:
         os.close(call.result()[0])

@@ -67,17 +67,17 @@ class Recipient:
     @property
     def code(self) -> int | None:
         """The code of the reply that decided, where there was one."""
-        return self.reply and self.reply.code
+        return self.reply.code if self.reply else None
 
     @property
     def enhanced(self) -> str | None:
         """The enhanced status code of that reply."""
-        return self.reply and self.reply.enhanced
+        return self.reply.enhanced if self.reply else None
 
     @property
     def text(self) -> str | None:
         """The text of that reply."""
-        return self.reply and self.reply.text
+        return self.reply.text if self.reply else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,9 +121,9 @@ def _pieces(pieces: Iterable[bytes]) -> Message:
 
 
 def _bytes(piece: Any) -> bytes:
-    if isinstance(piece, (bytes, bytearray)):
+    if isinstance(piece, bytes):
         return piece
-    if isinstance(piece, memoryview):
+    if isinstance(piece, (bytearray, memoryview)):
         return bytes(piece)
     raise TypeError(f"a message is made of bytes, and its source gave {type(piece).__name__}")
 

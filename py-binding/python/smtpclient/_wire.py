@@ -86,7 +86,7 @@ class Wire:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    async def changed_or(self, task: asyncio.Future[object]) -> None:
+    async def changed_or(self, task: asyncio.Future[None]) -> None:
         """Wait for the connection or for ``task``, which goes on."""
         self._waiter = self._loop.create_future()
         self._arm()
