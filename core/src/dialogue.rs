@@ -529,9 +529,7 @@ impl Dialogue {
                 let id = self.link.engine_mut().command(command);
                 self.doing = Some((ticket, Doing::Reply(id)));
             }
-            Ask::StartTls(layer) if self.link.engine().is_introduced() => {
-                self.say_starttls(ticket, layer)
-            }
+            Ask::StartTls(layer) if self.link.engine().is_introduced() => self.say_starttls(ticket, layer),
             Ask::StartTls(layer) => {
                 // Some servers know no STARTTLS that they did not offer yet.
                 let id = self.link.engine_mut().hello();

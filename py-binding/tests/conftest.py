@@ -93,6 +93,7 @@ def tls_server(certificate):
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # so that a client that wants more fails
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     running = controller.Controller(

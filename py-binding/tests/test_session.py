@@ -161,7 +161,7 @@ def test_starttls_by_pythons_ssl(tls_server, certificate):
         assert session.starttls(context).code == 220
         assert isinstance(session.sock, ssl.SSLSocket) and session.is_encrypted
         session.authenticate("user", "pässword".encode(), "PLAIN")
-        assert all(report.complete for report in session.send_many([MESSAGE + b"x" * 200_000] * 3))
+        assert all(report.complete for report in session.send_many([MESSAGE + b"x\r\n" * 60_000] * 3))
         with pytest.raises(smtpclient.UsageError):
             session.starttls()
     with Session("localhost", tls_server.port) as session, pytest.raises(ssl.SSLError):
