@@ -74,7 +74,7 @@ def test_a_file_by_str_and_by_path(tmp_path, sink, to):
 def test_eight_bits_and_bcc(sink, to):
     assert sendmessage(mail(), **to).complete
     [(envelope, content)] = sink.messages()
-    assert "RCPT TO:<x@s.example>" in envelope and b"bcc" not in content.lower()
+    assert "RCPT TO:<x@s.example>" in envelope and b"\nbcc" not in content.lower()
     assert "Hällo".encode() in content and b"8bit" in content and b"=?utf-8?" in content
 
 

@@ -46,6 +46,11 @@ def composed(content: AnyMessage) -> Message:
         ) from error
 
 
+def options_of(own: Options, base: Options | None, more: OptionDict) -> Options:
+    """The session's options, others instead of them, and more beside them."""
+    return Options(base or own, **more) if more else base or own
+
+
 def addressed(
     options: Options, sender: str, to: Addresses, cc: Addresses, bcc: Addresses, subject: str
 ) -> Options:

@@ -25,6 +25,7 @@ from ._answers import (
     data_from,
     done_from,
     only,
+    options_of,
     reply_from,
     report_from,
     sent_from,
@@ -98,6 +99,8 @@ class Session:
         self._options = options
         self._server = server
         self._sock: socket.socket | None = sock
+        self._limited = options.deadline is not None or options.cancellable
+        self._poll: tuple[socket.socket, select.poll] | None = None
         peer, local, loopback = ends
         self._dialogue = _native.Dialogue(
             server,
@@ -251,7 +254,7 @@ class Session:
         self, message: AnyMessage, base: Options | None = None, /, **options: Unpack[OptionDict]
     ) -> Report:
         """Send a message, as ``sendmessage`` does; ``options`` are beside the session's own."""
-        known = Options(base or self._options, **options)
+        known = options_of(self._options, base, options)
         made = token(message)
         return sent_from(self._ask(lambda: self._dialogue.send_message(made, known)))
 
@@ -355,7 +358,7 @@ class Session:
 
     def _move(self, done: Callable[[], bool]) -> None:
         dialogue = self._dialogue
-        limits = _Limits(self._options)
+        limits = _Limits(self._options) if self._limited else None
         progress, since = dialogue.progress(), time.monotonic()
         unlooked = 0
         while not done():
@@ -365,7 +368,8 @@ class Session:
             sock = self._sock
             if sock is None:
                 return
-            limits.check(dialogue)
+            if limits is not None:
+                limits.check(dialogue)
             output = dialogue.poll_output()
             if output:
                 count = _send(dialogue, sock, output)
@@ -392,8 +396,22 @@ class Session:
                 dialogue.handle_timeout()
             elif isinstance(sock, ssl.SSLSocket) and _receive(dialogue, sock):
                 continue
-            elif _readable(sock, bool(output), limits.slice(left)):
+            elif self._readable(sock, bool(output), left if limits is None else limits.slice(left)):
                 _receive(dialogue, sock)
+
+    def _readable(self, sock: socket.socket, write: bool, seconds: float) -> bool:
+        """Wait until there is something to read, or room to write where that is asked for."""
+        if self._poll is None or self._poll[0] is not sock:
+            self._poll = sock, select.poll()
+            self._poll[1].register(sock, select.POLLIN)
+        poll = self._poll[1]
+        if write:
+            poll = select.poll()
+            poll.register(sock, select.POLLIN | select.POLLOUT)
+        # Rounded up, so that a wait for a fraction of a millisecond does not spin.
+        for _, found in poll.poll(int(seconds * 1000) + 1):
+            return bool(found & ~select.POLLOUT)
+        return False
 
     def _redial(self) -> None:
         self._drop()
@@ -506,12 +524,3 @@ def _receive(dialogue: _native.Dialogue, sock: socket.socket) -> bool:
     else:
         dialogue.handle_eof()
     return True
-
-
-def _readable(sock: socket.socket, write: bool, seconds: float) -> bool:
-    poll = select.poll()
-    poll.register(sock, select.POLLIN | (select.POLLOUT if write else 0))
-    # Rounded up, so that a wait for a fraction of a millisecond does not spin.
-    for _, found in poll.poll(int(seconds * 1000) + 1):
-        return bool(found & ~select.POLLOUT)
-    return False

@@ -25,6 +25,7 @@ from ._answers import (
     data_from,
     done_from,
     only,
+    options_of,
     reply_from,
     report_from,
     sent_from,
@@ -160,6 +161,7 @@ class Session:
         self._server = server_of(host, port, self._options)
         self._answers: dict[int, Answer] = {}
         self._busy = False
+        self._limited = self._options.deadline is not None or self._options.cancellable
         self._wire: Wire | None = None
         self._known: _native.Dialogue | None = None
         self._greeting: Reply | None = None
@@ -318,7 +320,7 @@ class Session:
         self, message: AnyMessage, base: Options | None = None, /, **options: Unpack[OptionDict]
     ) -> Report:
         """Send a message; ``options`` are beside the session's own."""
-        known = Options(base or self._options, **options)
+        known = options_of(self._options, base, options)
         made = token(message)
         return sent_from(await self._ask(lambda: self._dialogue.send_message(made, known)))
 
@@ -394,6 +396,8 @@ class Session:
         try:
             dialogue = self._dialogue
             number = ask()
+            if not self._limited:
+                return await self._wait(dialogue, number, [])
             async with _deadline(dialogue, self._options) as wires:
                 return await self._wait(dialogue, number, wires)
             raise self._gone(dialogue)
