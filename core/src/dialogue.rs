@@ -38,6 +38,13 @@ use crate::tls::{Layer, Secure, TlsFacts, Verify, VerifyFault};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
+impl Ticket {
+    /// The ticket as a number that no other one of the same dialogue has.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// The answer to what was asked.
 #[derive(Debug)]
 pub enum Answer {
@@ -72,7 +79,8 @@ pub struct Dialogue {
 enum Ask {
     Introduce,
     Verb(Command),
-    StartTls(Box<dyn Layer>),
+    /// Without a layer the caller encrypts.
+    StartTls(Option<Box<dyn Layer>>),
     /// With the credentials among the options.
     Login(Box<Options>),
     Data(Box<dyn Content>),
@@ -88,7 +96,7 @@ enum Doing {
     Reply(Id),
     /// The reply to EHLO that STARTTLS needs before it.
     HelloBefore(Id, Option<Box<dyn Layer>>),
-    /// The reply to STARTTLS, and the layer for behind it.
+    /// The reply to STARTTLS, and the layer for behind it, unless the caller encrypts.
     StartTls(Id, Option<Box<dyn Layer>>),
     /// The handshake behind the reply.
     Shaking(Reply),
@@ -180,7 +188,26 @@ impl Dialogue {
             return Err(Error::new(Kind::Unsupported, Step::Tls, "this build of the library has no TLS"));
         };
         let layer = library.start(self.server.host(), Verify::Require)?;
-        Ok(self.ask(Ask::StartTls(layer)))
+        Ok(self.ask(Ask::StartTls(Some(layer))))
+    }
+
+    /// STARTTLS alone, for a caller who encrypts below the session. Answered by [`Answer::Reply`]; where that is 220,
+    /// nothing more is said before [`tls_established`](Self::tls_established), and nothing may have been read.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] under TLS already.
+    pub fn starttls_below(&mut self) -> Result<Ticket, Error> {
+        if self.link.engine().is_encrypted() {
+            return Err(Error::usage("the session is under TLS already"));
+        }
+        Ok(self.ask(Ask::StartTls(None)))
+    }
+
+    /// Tells that the caller has set up TLS below the session: behind [`starttls_below`](Self::starttls_below), or
+    /// from the first byte. Whether the certificate is good is the caller's business then.
+    pub fn tls_established(&mut self) {
+        self.link.engine_mut().tls_established();
+        self.advance();
     }
 
     /// A login (RFC 4954), once a connection, by one mechanism or by the strongest that succeeds. EHLO is said
@@ -380,13 +407,18 @@ impl Dialogue {
                 _ => self.doing = Some((ticket, Doing::HelloBefore(id, layer))),
             },
             Some((ticket, Doing::StartTls(id, mut layer))) => match event {
-                Event::StartTls(other, reply) if other == id => {
+                Event::StartTls(other, reply) if other == id => match layer.take() {
                     // Closed by what stood behind the reply: there is nobody to shake hands with.
-                    if let Some(layer) = layer.take().filter(|_| !self.link.engine().is_closed()) {
-                        self.link.secure(layer);
+                    _ if self.link.engine().is_closed() => {
+                        let error = self.gone();
+                        self.fail(ticket, error);
                     }
-                    self.doing = Some((ticket, Doing::Shaking(reply)));
-                }
+                    Some(layer) => {
+                        self.link.secure(layer);
+                        self.doing = Some((ticket, Doing::Shaking(reply)));
+                    }
+                    None => self.answer(ticket, Answer::Reply(Ok(reply))),
+                },
                 Event::Reply(other, reply) if other == id => self.answer(ticket, Answer::Reply(Ok(reply))),
                 Event::Failed(other, error) if other == id => self.fail(ticket, error),
                 _ => self.doing = Some((ticket, Doing::StartTls(id, layer))),
@@ -502,13 +534,11 @@ impl Dialogue {
                 self.doing = Some((ticket, Doing::Reply(id)));
             }
             Ask::StartTls(_) if self.link.engine().is_encrypted() => self.fail(ticket, under_tls()),
-            Ask::StartTls(layer) if self.link.engine().is_introduced() => {
-                self.say_starttls(ticket, Some(layer))
-            }
+            Ask::StartTls(layer) if self.link.engine().is_introduced() => self.say_starttls(ticket, layer),
             Ask::StartTls(layer) => {
                 // Some servers know no STARTTLS that they did not offer yet.
                 let id = self.link.engine_mut().hello();
-                self.doing = Some((ticket, Doing::HelloBefore(id, Some(layer))));
+                self.doing = Some((ticket, Doing::HelloBefore(id, layer)));
             }
             // Asked for before the one that succeeded was done.
             Ask::Login(_) if self.logged_in => self.answer(ticket, Answer::Done(Err(logged_in()))),
@@ -736,6 +766,40 @@ mod tests {
             assert_eq!(error.kind(), Kind::Usage);
             assert!(error.text().contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn a_caller_may_encrypt_below_the_session() {
+        let mut dialogue = dialogue(Options::default());
+        dialogue.handle_input(b"220 s\r\n");
+        dialogue.introduce();
+        said(&mut dialogue);
+        dialogue.handle_input(b"250-s\r\n250 STARTTLS\r\n");
+        while dialogue.poll_answer().is_some() {}
+        let ticket = dialogue.starttls_below().unwrap();
+        assert_eq!(said(&mut dialogue), "STARTTLS\r\n");
+        dialogue.handle_input(b"220 go\r\n");
+        let answer = dialogue.poll_answer();
+        assert!(matches!(answer, Some((own, Answer::Reply(Ok(_)))) if own == ticket));
+        dialogue.introduce();
+        assert_eq!(said(&mut dialogue), "");
+        dialogue.tls_established();
+        assert_eq!(said(&mut dialogue), "EHLO c.example\r\n");
+        assert!(dialogue.engine().is_encrypted());
+        assert!(dialogue.starttls_below().is_err());
+    }
+
+    #[test]
+    fn plain_text_behind_the_reply_to_starttls_ends_a_session_that_is_encrypted_below() {
+        let mut dialogue = dialogue(Options::default());
+        dialogue.handle_input(b"220 s\r\n");
+        dialogue.starttls_below().unwrap();
+        said(&mut dialogue);
+        dialogue.handle_input(b"250 s\r\n");
+        said(&mut dialogue);
+        dialogue.handle_input(b"220 go\r\n250 injected\r\n");
+        assert!(dialogue.is_closed());
+        assert_eq!(dialogue.engine().fault().unwrap().kind(), Kind::Tls);
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Session {
             return Err(Error::usage("the host is empty"));
         };
         let limits = limits(options);
-        let stream = connect(&server, options, &limits)?;
+        let stream = connect_within(&server, options, &limits)?;
         Self::begin(stream, server, options, &limits, true)
     }
 
@@ -417,7 +417,7 @@ impl Session {
 
     fn redial(&mut self, limits: &Limits) {
         self.stream = None;
-        match connect(self.dialogue.server(), self.dialogue.options(), limits) {
+        match connect_within(self.dialogue.server(), self.dialogue.options(), limits) {
             Ok(stream) => {
                 self.dialogue.reconnected(ends(&stream));
                 self.stream = Some(stream);
@@ -468,7 +468,16 @@ fn judged(report: Report) -> Result<Report, SendError> {
     }
 }
 
-fn connect(server: &Server, options: &Options, limits: &Limits) -> Result<Stream, Error> {
+/// Connects to `server` as the options say: time-outs, local address, proxy. For drivers that speak over the
+/// socket themselves.
+///
+/// # Errors
+/// No connection.
+pub fn connect(server: &Server, options: &Options) -> Result<Stream, Error> {
+    connect_within(server, options, &limits(options))
+}
+
+fn connect_within(server: &Server, options: &Options, limits: &Limits) -> Result<Stream, Error> {
     dial(&server.target, &dial_options(options, limits)?)
         .map_err(|error| error.with_server(server.target.to_string()))
 }
