@@ -26,15 +26,20 @@ STRICT = -std=c99 -Wall -Wextra -pedantic -Werror
 EXAMPLES = $(patsubst examples-c/%.c,$(BUILD)/examples/%,$(wildcard examples-c/*.c))
 # Where tests and examples find the installed library.
 HERE = $(CURDIR)/$(BUILD)/prefix
+# The Tcl package: for which Tcl, its version, and the folder (of Tcl's auto_path) that it goes to.
+TCL = 8.6
+TCLVERSION = 1.6.0
+TCLDIR = $(LIBDIR)/tcltk/smtp$(TCLVERSION)
+TCLBUILD = $(BUILD)/tcl/smtp$(TCLVERSION)
 # Not exported: cargo would build OpenSSL's crate anew whenever it changes.
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header install uninstall prefix examples python demo test check valgrind interop load clean
+.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl examples python demo test check valgrind interop load clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo '  PREFIX=$(PREFIX)  LIBDIR=$(LIBDIR)  DESTDIR=$(DESTDIR)'
 
@@ -76,6 +81,31 @@ prefix:
 	@mkdir -p $(BUILD)
 	@$(MAKE) --no-print-directory install PREFIX='$(HERE)' LIBDIR='$(HERE)/lib' INCLUDEDIR='$(HERE)/include' DESTDIR= >$(BUILD)/install.log
 
+tcl: lib ## build the Tcl package in build/tcl
+	@$(MAKE) --no-print-directory $(TCLBUILD)/libtclsmtp.so $(TCLBUILD)/pkgIndex.tcl
+
+$(TCLBUILD)/libtclsmtp.so: $(wildcard tcl-binding/*.[ch]) tcl-binding/exports.map include/libsmtp.h $(STATIC)
+	@mkdir -p $(@D)
+	$(CC) $(STRICT) $(CFLAGS) -D_GNU_SOURCE -DUSE_TCL_STUBS -fPIC -shared -o $@ -Iinclude $$(pkg-config --cflags tcl$(TCL)) \
+	  $(filter %.c,$^) $(STATIC) -ltclstub$(TCL) $(LIBS) -Wl,--exclude-libs,ALL -Wl,--version-script=tcl-binding/exports.map \
+	  -Wl,--gc-sections -Wl,-z,nodelete $(LDFLAGS)
+
+$(TCLBUILD)/pkgIndex.tcl: tcl-binding/pkgIndex.tcl.in tcl-binding/smtp.tcl
+	@mkdir -p $(@D)
+	cp tcl-binding/smtp.tcl $(@D)/
+	sed -e 's|@VERSION@|$(TCLVERSION)|' $< >$@
+
+docs: ## make the manual page of the Tcl package, nroff and HTML, in build/docs
+	@mkdir -p $(BUILD)/docs
+	dtplite -o $(BUILD)/docs/smtp.n nroff tcl-binding/smtp.man
+	dtplite -o $(BUILD)/docs/smtp.html html tcl-binding/smtp.man
+
+install-tcl: tcl ## install the Tcl package into a folder that auto_path finds (PREFIX=, TCLDIR=, DESTDIR=)
+	$(INSTALL) -d '$(DESTDIR)$(TCLDIR)'
+	$(INSTALL) -m 755 $(TCLBUILD)/libtclsmtp.so '$(DESTDIR)$(TCLDIR)/'
+	$(INSTALL) -m 644 $(TCLBUILD)/smtp.tcl $(TCLBUILD)/pkgIndex.tcl '$(DESTDIR)$(TCLDIR)/'
+	$(STRIP) -g '$(DESTDIR)$(TCLDIR)/libtclsmtp.so'
+
 examples: prefix ## build the C examples against a library installed in build/prefix
 	@$(MAKE) --no-print-directory $(EXAMPLES)
 
@@ -87,7 +117,7 @@ $(BUILD)/examples/%: examples-c/%.c $(BUILD)/prefix/lib/pkgconfig/libsmtp.pc
 python: ## build the Python wheel (build/python/wheels), and test it
 	@py-binding/check
 
-demo: setup examples ## set up, build, send a message to three recipients, one of whom is refused
+demo: setup examples tcl ## set up, build, send a message to three recipients, one of whom is refused
 	@demo/run
 
 test: setup ## run everything that must hold

@@ -1168,6 +1168,137 @@ int smtp_engine_result(const smtp_engine *engine,
                        smtp_result **out);
 
 /**
+ * Begins a session for an event loop: an engine that is driven by the same functions as a send, from SMTP_DIAL
+ * (again where TLS failed and the policy answered SMTP_INSECURE) to SMTP_DONE, when the connection is over.
+ * In between the functions smtp_engine_ask_...() ask for something and give its ticket, and
+ * smtp_engine_answer() gives answers. Ticket 0 is the greeting. host, port, options and *out as for
+ * smtp_session_open(). Option deadline is for the time in which something asked is not answered.
+ * SMTP_OK; SMTP_ERR_USAGE: that is no server, or option proxy.
+ */
+int smtp_engine_new_session(const char *host,
+                            uint16_t port,
+                            const smtp_options *options,
+                            smtp_engine **out);
+
+/**
+ * EHLO. name NULL: that of option client. Gives a ticket, as all functions below do, or SMTP_ERR_USAGE: an
+ * argument that cannot stand in a command, no session, or not connected yet; smtp_engine_ask_error() tells.
+ * What is asked is done in its order.
+ */
+int64_t smtp_engine_ask_ehlo(smtp_engine *engine,
+                             const char *name);
+
+/** HELO. name NULL: that of option client. */
+int64_t smtp_engine_ask_helo(smtp_engine *engine, const char *name);
+
+/** LHLO; from here on the session speaks LMTP. name NULL: that of option client. */
+int64_t smtp_engine_ask_lhlo(smtp_engine *engine, const char *name);
+
+/** MAIL FROM. As smtp_session_mail(). */
+int64_t smtp_engine_ask_mail(smtp_engine *engine, const char *from, const char *parameters);
+
+/** RCPT TO. As smtp_session_rcpt(). */
+int64_t smtp_engine_ask_rcpt(smtp_engine *engine, const char *to, const char *parameters);
+
+/**
+ * Any other command, in one line without its CRLF: "RSET", "VRFY ann". As smtp_session_command().
+ */
+int64_t smtp_engine_ask_command(smtp_engine *engine,
+                                const char *line);
+
+/** QUIT, whose reply is answered. The connection is over then. */
+int64_t smtp_engine_ask_quit(smtp_engine *engine);
+
+/**
+ * DATA and the message, for the recipients that were accepted; as smtp_session_data(). data is copied. The
+ * answer has the final reply, or that to DATA where it was refused, and a result.
+ */
+int64_t smtp_engine_ask_data(smtp_engine *engine,
+                             const void *data,
+                             size_t length);
+
+/** STARTTLS and the handshake behind it. As smtp_session_starttls(). */
+int64_t smtp_engine_ask_starttls(smtp_engine *engine);
+
+/** A login. As smtp_session_authenticate(). The answer has a status, and no reply. */
+int64_t smtp_engine_ask_login(smtp_engine *engine,
+                              const char *user,
+                              const char *password,
+                              const char *type);
+
+/**
+ * A message with the envelope that the options, or its header section, give; options NULL: those of the session.
+ * As smtp_session_sendmessage(). The answer has the status and the result of it.
+ */
+int64_t smtp_engine_ask_sendmessage(smtp_engine *engine,
+                                    const smtp_message *message,
+                                    const smtp_options *options);
+
+/**
+ * EHLO, TLS and login as the options want them, unless they were had already. The answer has a status, and no
+ * reply; then smtp_engine_extension() tells what the server offers.
+ */
+int64_t smtp_engine_ask_introduce(smtp_engine *engine);
+
+/**
+ * Says QUIT behind everything that was asked, and does not wait for its reply: there is no ticket for it.
+ * SMTP_OK; SMTP_ERR_USAGE: no session, or not connected.
+ */
+int smtp_engine_part(smtp_engine *engine);
+
+/**
+ * Why the last function that asks gave no ticket: one line, empty where it did. Lives until the next call that
+ * takes engine without const.
+ */
+const char *smtp_engine_ask_error(const smtp_engine *engine);
+
+/**
+ * Takes the next answer: 1, and *ticket says to what; 0 where there is none. The functions below tell what it
+ * is, until the next call of this one.
+ */
+int smtp_engine_answer(smtp_engine *engine,
+                       int64_t *ticket);
+
+/**
+ * SMTP_OK where there is a reply, whatever it says, and where a login or introduction succeeded; a negative code
+ * where not. For a message the status of its result.
+ */
+int smtp_engine_answer_status(const smtp_engine *engine);
+
+/** The code of the server's reply; 0 where there is none. */
+int smtp_engine_answer_code(const smtp_engine *engine);
+
+/**
+ * The enhanced status code of that reply, as "2.1.5"; empty where it has none. This and the strings below live
+ * until the next smtp_engine_answer().
+ */
+const char *smtp_engine_answer_enhanced(const smtp_engine *engine);
+
+/** The text of that reply; lines are separated by \n. */
+const char *smtp_engine_answer_text(const smtp_engine *engine);
+
+/** Why there is no reply, or no success, in one line; empty where there is. */
+const char *smtp_engine_answer_error(const smtp_engine *engine);
+
+/**
+ * What became of a message or of DATA: *out gets a result to be freed with smtp_result_free(), and its status
+ * is returned; SMTP_ERR_USAGE and NULL where the answer is to something else.
+ */
+int smtp_engine_answer_result(const smtp_engine *engine,
+                              smtp_result **out);
+
+/**
+ * The extensions that the server of a session offered last, "SIZE 1000" and so on, separated by \n. Lives until
+ * the next call that takes engine without const.
+ */
+const char *smtp_engine_extensions(smtp_engine *engine);
+
+/**
+ * The SASL mechanisms that the server of a session offered last, separated by \n. As smtp_engine_extensions().
+ */
+const char *smtp_engine_auth_types(smtp_engine *engine);
+
+/**
  * Reads an address list, "Ann <ann@a.example>, Crew: bo@b.example;". *out gets it, also after
  * SMTP_ERR_USAGE (it then only tells why); free it with smtp_addresses_free(). It is NULL only with
  * SMTP_ERR_NULL and SMTP_ERR_PANIC. SMTP_OK; SMTP_ERR_USAGE: that is no address list, or one

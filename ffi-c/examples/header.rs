@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use cbindgen::{Builder, Config, DocumentationLength, DocumentationStyle, Language, Style};
 
 /// In the order of the header. Submodules follow where they are declared.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     "code",
     "callbacks",
     "cancel",
@@ -19,6 +19,7 @@ const SOURCES: [&str; 10] = [
     "result/mod",
     "session/mod",
     "engine",
+    "talk",
     "address",
 ];
 

@@ -5,13 +5,14 @@ use std::net::TcpStream;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use smtpclient::conversation::Conversation;
 use smtpclient::delivery::{Action, Delivery, Ends};
 use smtpclient::error::{Error, Kind, Step};
 use smtpclient::message::Message;
 use smtpclient::net::{Limits, SendError, delivery};
 use smtpclient::options::Options;
 use smtpclient::report::Report;
-use smtpclient::server::Target;
+use smtpclient::server::{Server, Target};
 
 use crate::code::{SMTP_ERR_NULL, SMTP_ERR_USAGE, SMTP_OK, code_of};
 use crate::guard::{Handle, alone, code, free, give, guarded, shared};
@@ -20,6 +21,7 @@ use crate::options::{smtp_options, with_options};
 use crate::result::{hand_over, smtp_result};
 use crate::session::with_error;
 use crate::strings::{Fault, c_string, clear, empty, octets, optional};
+use crate::talk::{Given, Talk};
 
 /// Close the old connection, if there is one, and connect to `smtp_engine_host()`, `smtp_engine_port()`; then
 /// call `smtp_engine_connected()` or `smtp_engine_connect_failed()`.
@@ -37,8 +39,12 @@ pub struct smtp_engine {
 }
 
 pub(crate) struct State {
-    delivery: Result<Box<Delivery>, Box<Report>>,
-    limits: Limits,
+    pub(crate) work: Work,
+    pub(crate) limits: Limits,
+    /// The answer that `smtp_engine_answer()` took last, and why the last question could not be asked.
+    pub(crate) answer: Option<Given>,
+    pub(crate) error: CString,
+    pub(crate) offer: CString,
     connect_timeout: Duration,
     /// Since when the server has made no progress, and what tells that it did.
     since: Instant,
@@ -49,6 +55,14 @@ pub(crate) struct State {
     given: usize,
 }
 guarded!(smtp_engine, State);
+
+/// What an engine works on.
+pub(crate) enum Work {
+    Send(Box<Delivery>),
+    Talk(Box<Talk>),
+    /// It could not be begun.
+    Over(Box<Report>),
+}
 
 /// Begins to send a message. `message` and `options` (NULL: the default ones) are copied. `*out` gets the
 /// engine, also after a failure, when it is `SMTP_DONE` and only has the result; free it with
@@ -67,10 +81,8 @@ pub unsafe extern "C" fn smtp_engine_new(
         let (false, Some(out)) = (message.is_null(), out.as_mut()) else { return SMTP_ERR_NULL };
         shared(message, code, |state| {
             with_options(options, code, |options| {
-                let begun = begin(&state.message, options);
-                let code = begun.as_ref().map_or_else(|error| code_of(error.kind()), |_| SMTP_OK);
-                *out = give(smtp_engine { handle: Handle::new(State::new(begun, options)) });
-                code
+                let begun = begin(&state.message, options).map(|delivery| Work::Send(Box::new(delivery)));
+                hand_over_engine(begun, options, out)
             })
         })
     }
@@ -87,7 +99,7 @@ pub unsafe extern "C" fn smtp_engine_free(engine: *mut smtp_engine) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_action(engine: *const smtp_engine) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { alone(engine, code, |state| state.action()) }
+    unsafe { alone(engine, code, |state| state.work.action()) }
 }
 
 /// The host to connect to, a name or an address, or the path of a Unix socket. Lives until the next call that
@@ -112,15 +124,19 @@ pub unsafe extern "C" fn smtp_engine_port(engine: *const smtp_engine) -> u16 {
 pub unsafe extern "C" fn smtp_engine_connected(engine: *mut smtp_engine, fd: c_int) -> c_int {
     // SAFETY: what the header asks for.
     unsafe {
-        drive(engine, SMTP_DIAL, |delivery| {
-            let ends = match delivery.action() {
+        drive(engine, SMTP_DIAL, |work| {
+            let ends = match work.dials() {
                 // Nobody between here and this machine: what `loopback` is about.
-                Action::Dial(server) if matches!(server.target, Target::Unix(_)) => {
+                Some(server) if matches!(server.target, Target::Unix(_)) => {
                     Ends { loopback: true, ..Ends::default() }
                 }
                 _ => ends(fd),
             };
-            delivery.connected(ends);
+            match work {
+                Work::Send(delivery) => delivery.connected(ends),
+                Work::Talk(talk) => talk.connected(ends),
+                Work::Over(_) => {}
+            }
         })
     }
 }
@@ -130,8 +146,8 @@ pub unsafe extern "C" fn smtp_engine_connected(engine: *mut smtp_engine, fd: c_i
 pub unsafe extern "C" fn smtp_engine_connect_failed(engine: *mut smtp_engine, why: *const c_char) -> c_int {
     // SAFETY: what the header asks for.
     unsafe {
-        told(engine, SMTP_DIAL, why, "no connection", |delivery, text| {
-            delivery.connect_failed(Error::new(Kind::Connect, Step::Connect, text));
+        told(engine, SMTP_DIAL, why, "no connection", |work, text| {
+            work.connect_failed(Error::new(Kind::Connect, Step::Connect, text));
         })
     }
 }
@@ -149,8 +165,8 @@ pub unsafe extern "C" fn smtp_engine_output(
         let (Some(data), Some(length)) = (data.as_mut(), length.as_mut()) else { return SMTP_ERR_NULL };
         (*data, *length) = (std::ptr::null(), 0);
         alone(engine, code, |state| {
-            let code = state.drive(Some(SMTP_EXCHANGE), |delivery| {
-                let output = delivery.poll_output();
+            let code = state.drive(Some(SMTP_EXCHANGE), |work| {
+                let output = work.conversation().map_or(&[][..], Conversation::poll_output);
                 if !output.is_empty() {
                     (*data, *length) = (output.as_ptr().cast(), output.len());
                 }
@@ -173,7 +189,7 @@ pub unsafe extern "C" fn smtp_engine_output_done(engine: *mut smtp_engine, count
             if enough { Ok(()) } else { Err(SMTP_ERR_USAGE) }
         });
         match enough {
-            Ok(()) => drive(engine, SMTP_EXCHANGE, |delivery| delivery.output_done(count)),
+            Ok(()) => exchange(engine, |conversation| conversation.output_done(count)),
             Err(code) => code,
         }
     }
@@ -189,7 +205,7 @@ pub unsafe extern "C" fn smtp_engine_input(
     // SAFETY: what the header asks for.
     unsafe {
         match octets(data, length, "data") {
-            Ok(input) => drive(engine, SMTP_EXCHANGE, |delivery| delivery.handle_input(input)),
+            Ok(input) => exchange(engine, |conversation| conversation.handle_input(input)),
             Err(fault) => fault.code(),
         }
     }
@@ -199,7 +215,7 @@ pub unsafe extern "C" fn smtp_engine_input(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_eof(engine: *mut smtp_engine) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { drive(engine, SMTP_EXCHANGE, Delivery::handle_eof) }
+    unsafe { exchange(engine, |conversation| conversation.handle_eof()) }
 }
 
 /// Tells that reading or writing failed, and why (NULL: not known).
@@ -207,8 +223,10 @@ pub unsafe extern "C" fn smtp_engine_eof(engine: *mut smtp_engine) -> c_int {
 pub unsafe extern "C" fn smtp_engine_failed(engine: *mut smtp_engine, why: *const c_char) -> c_int {
     // SAFETY: what the header asks for.
     unsafe {
-        told(engine, SMTP_EXCHANGE, why, "the connection was lost", |delivery, text| {
-            delivery.handle_error(Error::new(Kind::Closed, Step::Command, text));
+        told(engine, SMTP_EXCHANGE, why, "the connection was lost", |work, text| {
+            if let Some(conversation) = work.conversation() {
+                conversation.handle_error(Error::new(Kind::Closed, Step::Command, text));
+            }
         })
     }
 }
@@ -230,12 +248,16 @@ pub unsafe extern "C" fn smtp_engine_timed_out(engine: *mut smtp_engine) -> c_in
         alone(engine, code, |state| {
             let over = state.left().is_some_and(|left| left.is_zero());
             let length = state.connect_timeout.as_secs_f64();
-            state.drive(None, |delivery| match delivery.action() {
-                Action::Dial(_) if over => {
+            state.drive(None, |work| match work.action() {
+                SMTP_DIAL if over => {
                     let text = format!("no connection within {length} s");
-                    delivery.connect_failed(Error::new(Kind::Timeout, Step::Connect, text));
+                    work.connect_failed(Error::new(Kind::Timeout, Step::Connect, text));
                 }
-                Action::Exchange if over => delivery.handle_timeout(),
+                SMTP_EXCHANGE if over => {
+                    if let Some(conversation) = work.conversation() {
+                        conversation.handle_timeout();
+                    }
+                }
                 _ => {}
             })
         })
@@ -247,7 +269,7 @@ pub unsafe extern "C" fn smtp_engine_timed_out(engine: *mut smtp_engine) -> c_in
 pub unsafe extern "C" fn smtp_engine_waits_for_reader(engine: *const smtp_engine) -> c_int {
     // SAFETY: what the header asks for.
     unsafe {
-        alone(engine, |_| 0, |state| state.delivery.as_ref().is_ok_and(|d| d.waits_for_source()).into())
+        alone(engine, |_| 0, |state| state.work.conversation().is_some_and(|c| c.waits_for_source()).into())
     }
 }
 
@@ -258,9 +280,9 @@ pub unsafe extern "C" fn smtp_engine_abort(engine: *mut smtp_engine, why: *const
     // SAFETY: what the header asks for.
     unsafe {
         alone(engine, code, |state| match text_of(why, "the caller ended the send") {
-            Ok(text) => state.drive(None, |delivery| {
-                delivery.abort(Error::new(Kind::Cancelled, Step::Command, text));
-            }),
+            Ok(text) => {
+                state.drive(None, |work| work.abort(Error::new(Kind::Cancelled, Step::Command, text)))
+            }
             Err(fault) => fault.code(),
         })
     }
@@ -276,31 +298,113 @@ pub unsafe extern "C" fn smtp_engine_result(engine: *const smtp_engine, out: *mu
         if out.is_null() {
             return SMTP_ERR_NULL;
         }
-        alone(engine, code, |state| match &state.delivery {
-            Ok(delivery) if delivery.action() == Action::Done => {
+        alone(engine, code, |state| match &state.work {
+            Work::Send(delivery) if delivery.action() == Action::Done => {
                 hand_over(with_error(delivery.report()), out)
             }
-            Ok(_) => SMTP_ERR_USAGE,
-            Err(report) => hand_over(with_error(report), out),
+            Work::Over(report) => hand_over(with_error(report), out),
+            _ => SMTP_ERR_USAGE,
         })
     }
 }
 
 fn begin(message: &Message, options: &Options) -> Result<Delivery, Error> {
+    without_proxy(options)?;
+    delivery(message, options)
+}
+
+pub(crate) fn without_proxy(options: &Options) -> Result<(), Error> {
     if options.proxy.is_some() {
         return Err(Error::usage(
             "option `proxy` is of no use to an engine, whose caller connects: connect through the proxy, and leave it out",
         ));
     }
-    delivery(message, options)
+    Ok(())
+}
+
+/// Gives C its engine, also where it could not be begun.
+pub(crate) fn hand_over_engine(
+    begun: Result<Work, Error>,
+    options: &Options,
+    out: &mut *mut smtp_engine,
+) -> c_int {
+    let code = begun.as_ref().map_or_else(|error| code_of(error.kind()), |_| SMTP_OK);
+    let work = begun.unwrap_or_else(|error| Work::Over(SendError::from(error).report));
+    *out = give(smtp_engine { handle: Handle::new(State::new(work, options)) });
+    code
+}
+
+impl Work {
+    fn action(&mut self) -> c_int {
+        match self {
+            Self::Send(delivery) => match delivery.action() {
+                Action::Dial(_) => SMTP_DIAL,
+                Action::Exchange => SMTP_EXCHANGE,
+                Action::Done => SMTP_DONE,
+            },
+            Self::Talk(talk) => talk.action(),
+            Self::Over(_) => SMTP_DONE,
+        }
+    }
+
+    /// The server to connect to.
+    fn dials(&self) -> Option<&Server> {
+        match self {
+            Self::Send(delivery) => match delivery.action() {
+                Action::Dial(server) => Some(server),
+                _ => None,
+            },
+            Self::Talk(talk) => talk.dials(),
+            Self::Over(_) => None,
+        }
+    }
+
+    fn connect_failed(&mut self, error: Error) {
+        match self {
+            Self::Send(delivery) => delivery.connect_failed(error),
+            Self::Talk(talk) => talk.connect_failed(error),
+            Self::Over(_) => {}
+        }
+    }
+
+    fn abort(&mut self, cause: Error) {
+        match self {
+            Self::Send(delivery) => delivery.abort(cause),
+            Self::Talk(talk) => talk.abort(cause),
+            Self::Over(_) => {}
+        }
+    }
+
+    fn conversation(&mut self) -> Option<&mut dyn Conversation> {
+        match self {
+            Self::Send(delivery) => Some(&mut **delivery),
+            Self::Talk(talk) => talk.conversation(),
+            Self::Over(_) => None,
+        }
+    }
+
+    /// Changes with every connection, and whenever the server makes progress.
+    fn seen(&mut self) -> (c_int, usize, u64) {
+        let attempts = match self {
+            Self::Send(delivery) => delivery.report().attempts.len(),
+            _ => 0,
+        };
+        (self.action(), attempts, self.conversation().map_or(0, |conversation| conversation.progress()))
+    }
 }
 
 impl State {
-    fn new(begun: Result<Delivery, Error>, options: &Options) -> Self {
-        let deadline = options.deadline.and_then(|time| Instant::now().checked_add(time));
+    fn new(work: Work, options: &Options) -> Self {
+        let deadline = match &work {
+            Work::Over(_) => None,
+            _ => options.deadline.and_then(|time| Instant::now().checked_add(time)),
+        };
         let mut state = Self {
-            delivery: begun.map(Box::new).map_err(|error| SendError::from(error).report),
+            work,
             limits: Limits { deadline, cancel: options.cancel.clone() },
+            answer: None,
+            error: CString::default(),
+            offer: CString::default(),
             connect_timeout: options.connecttimeout,
             since: Instant::now(),
             seen: (0, 0, 0),
@@ -312,39 +416,28 @@ impl State {
         state
     }
 
-    fn action(&self) -> c_int {
-        match self.delivery.as_ref().map(|delivery| delivery.action()) {
-            Ok(Action::Dial(_)) => SMTP_DIAL,
-            Ok(Action::Exchange) => SMTP_EXCHANGE,
-            Ok(Action::Done) | Err(_) => SMTP_DONE,
-        }
-    }
-
     /// Runs a step, unless it is not time for it, or the whole call is over.
-    fn drive(&mut self, when: Option<c_int>, call: impl FnOnce(&mut Delivery)) -> c_int {
-        let action = self.action();
-        let over = self.limits.check(Step::Command);
-        let (Ok(delivery), true) = (&mut self.delivery, when.is_none_or(|when| when == action)) else {
+    fn drive(&mut self, when: Option<c_int>, call: impl FnOnce(&mut Work)) -> c_int {
+        let action = self.work.action();
+        if matches!(self.work, Work::Over(_)) || when.is_some_and(|when| when != action) {
             return SMTP_ERR_USAGE;
-        };
-        match over {
-            Ok(()) => call(delivery),
-            Err(cause) => delivery.abort(cause),
+        }
+        match self.limits.check(Step::Command) {
+            Ok(()) => call(&mut self.work),
+            Err(cause) => self.work.abort(cause),
         }
         self.look();
         SMTP_OK
     }
 
     /// Takes note of where to connect to, and of progress.
-    fn look(&mut self) {
-        let action = self.action();
-        let Ok(delivery) = &self.delivery else { return };
-        let seen = (action, delivery.report().attempts.len(), delivery.progress());
+    pub(crate) fn look(&mut self) {
+        let seen = self.work.seen();
         if seen != self.seen {
             self.seen = seen;
             self.since = Instant::now();
         }
-        if let Action::Dial(server) = delivery.action() {
+        if let Some(server) = self.work.dials() {
             (self.host, self.port) = match &server.target {
                 Target::Tcp { host, port } => (c_string(host), *port),
                 Target::Unix(path) => (c_string(&path.to_string_lossy()), 0),
@@ -353,31 +446,44 @@ impl State {
     }
 
     /// The time that is left until somebody has been too slow.
-    fn left(&self) -> Option<Duration> {
-        let delivery = self.delivery.as_ref().ok()?;
-        let whole = match delivery.action() {
-            Action::Dial(_) => self.connect_timeout,
-            Action::Exchange => delivery.timeout()?,
-            Action::Done => return None,
+    fn left(&mut self) -> Option<Duration> {
+        let whole = match self.work.action() {
+            SMTP_DIAL => self.connect_timeout,
+            SMTP_EXCHANGE => self.work.conversation()?.timeout()?,
+            _ => return None,
         };
         Some(whole.saturating_sub(self.since.elapsed()))
     }
 
     /// The time until something is to be looked at.
-    fn wait(&self) -> Option<Duration> {
-        if self.action() == SMTP_DONE {
+    fn wait(&mut self) -> Option<Duration> {
+        if self.work.action() == SMTP_DONE {
             return None;
         }
-        let wait = self.limits.slice(self.left().unwrap_or(Duration::MAX));
+        let left = self.left().unwrap_or(Duration::MAX);
+        let wait = self.limits.slice(left);
         (wait < Duration::MAX).then_some(wait)
     }
 }
 
 /// # Safety
 /// As for [`alone`].
-unsafe fn drive(engine: *mut smtp_engine, when: c_int, call: impl FnOnce(&mut Delivery)) -> c_int {
+unsafe fn drive(engine: *mut smtp_engine, when: c_int, call: impl FnOnce(&mut Work)) -> c_int {
     // SAFETY: as the caller says.
     unsafe { alone(engine, code, |state| state.drive(Some(when), call)) }
+}
+
+/// # Safety
+/// As for [`alone`].
+unsafe fn exchange(engine: *mut smtp_engine, call: impl FnOnce(&mut dyn Conversation)) -> c_int {
+    // SAFETY: as the caller says.
+    unsafe {
+        drive(engine, SMTP_EXCHANGE, |work| {
+            if let Some(conversation) = work.conversation() {
+                call(conversation);
+            }
+        })
+    }
 }
 
 /// # Safety
@@ -387,12 +493,12 @@ unsafe fn told(
     when: c_int,
     why: *const c_char,
     otherwise: &'static str,
-    call: impl FnOnce(&mut Delivery, String),
+    call: impl FnOnce(&mut Work, String),
 ) -> c_int {
     // SAFETY: as the caller says.
     unsafe {
         match text_of(why, otherwise) {
-            Ok(text) => drive(engine, when, |delivery| call(delivery, text)),
+            Ok(text) => drive(engine, when, |work| call(work, text)),
             Err(fault) => fault.code(),
         }
     }

@@ -25,6 +25,7 @@ mod result;
 mod send;
 mod session;
 mod strings;
+mod talk;
 
 pub use address::*;
 pub use callbacks::{
@@ -39,3 +40,4 @@ pub use options::*;
 pub use result::*;
 pub use send::*;
 pub use session::*;
+pub use talk::*;

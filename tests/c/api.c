@@ -818,6 +818,138 @@ static void engines(void)
     smtp_message_free(m);
 }
 
+/* Moves octets until there is an answer, and gives its ticket; -1 where the engine is done without one. */
+static int64_t answered(smtp_engine *e, int fd)
+{
+    const void *data;
+    size_t length;
+    char buffer[4096];
+    int64_t ticket = -1;
+
+    while (smtp_engine_answer(e, &ticket) == 0) {
+        if (smtp_engine_action(e) != SMTP_EXCHANGE) return -1;
+        smtp_engine_output(e, &data, &length);
+        if (length > 0) {
+            smtp_engine_output_done(e, (size_t)write(fd, data, length));
+        } else {
+            ssize_t n = read(fd, buffer, sizeof buffer);
+            if (n > 0) smtp_engine_input(e, buffer, (size_t)n);
+            else smtp_engine_eof(e);
+        }
+    }
+    return ticket;
+}
+
+/* A session for event loops, with blocking calls. */
+static void talks(void)
+{
+    smtp_message *m = mail();
+    smtp_options *o = to_sink();
+    smtp_engine *e = NULL;
+    smtp_result *r;
+    int64_t ticket = 7, first;
+    int fd;
+
+    CODE(smtp_engine_new_session("127.0.0.1", port, o, &e), SMTP_OK);
+    CODE(smtp_engine_action(e), SMTP_DIAL);
+    TEXT(smtp_engine_host(e), "127.0.0.1");
+    CODE(smtp_engine_answer(e, &ticket), 0);
+    CODE(smtp_engine_ask_command(e, "NOOP"), SMTP_ERR_USAGE);
+    PART(smtp_engine_ask_error(e), "not connected");
+    CODE(smtp_engine_part(e), SMTP_ERR_USAGE);
+    fd = connected();
+    CODE(smtp_engine_connected(e, fd), SMTP_OK);
+    CODE(answered(e, fd), 0);
+    CODE(smtp_engine_answer_code(e), 220);
+    CODE(smtp_engine_answer_status(e), SMTP_OK);
+    CODE(smtp_engine_answer_result(e, &r), SMTP_ERR_USAGE);
+    first = smtp_engine_ask_ehlo(e, "c.example");
+    CHECK(first > 0);
+    CHECK(smtp_engine_ask_mail(e, "<a@c.example>", NULL) == first + 1);
+    CHECK(smtp_engine_ask_rcpt(e, "no@d.example", NULL) == first + 2);
+    CHECK(smtp_engine_ask_rcpt(e, "yes@d.example", NULL) == first + 3);
+    CHECK(smtp_engine_ask_data(e, "Subject: x\n\nHi\n", 15) == first + 4);
+    CHECK(answered(e, fd) == first);
+    CHECK(strstr(smtp_engine_extensions(e), "SIZE 10000000") != NULL);
+    EMPTY(smtp_engine_auth_types(e));
+    CHECK(answered(e, fd) == first + 1);
+    CODE(smtp_engine_answer_code(e), 250);
+    CHECK(answered(e, fd) == first + 2);
+    CODE(smtp_engine_answer_code(e), 550);
+    TEXT(smtp_engine_answer_enhanced(e), "5.1.1");
+    PART(smtp_engine_answer_text(e), "No such user");
+    EMPTY(smtp_engine_answer_error(e));
+    CHECK(answered(e, fd) == first + 3);
+    CHECK(answered(e, fd) == first + 4);
+    CODE(smtp_engine_answer_code(e), 250);
+    CODE(smtp_engine_answer_result(e, NULL), SMTP_ERR_NULL);
+    smtp_engine_answer_result(e, &r);
+    CODE(smtp_result_reply_code(r), 250);
+    smtp_result_free(r);
+    CHECK(smtp_engine_ask_introduce(e) > 0);
+    CHECK(answered(e, fd) > 0);
+    CODE(smtp_engine_answer_status(e), SMTP_OK);
+    CHECK(smtp_engine_ask_sendmessage(e, m, o) > 0);
+    CHECK(answered(e, fd) > 0);
+    CODE(smtp_engine_answer_status(e), SMTP_ERR_RECIPIENTS);
+    CODE(smtp_engine_answer_result(e, &r), SMTP_ERR_RECIPIENTS);
+    smtp_result_free(r);
+    CODE(smtp_engine_ask_mail(e, "a b\n", NULL), SMTP_ERR_USAGE);
+    CODE(smtp_engine_ask_rcpt(e, "a\r\nQUIT", NULL), SMTP_ERR_USAGE);
+    CODE(smtp_engine_ask_command(e, "STARTTLS"), SMTP_ERR_USAGE);
+    CODE(smtp_engine_ask_helo(e, "a b"), SMTP_ERR_USAGE);
+    CODE(smtp_engine_ask_lhlo(e, "a b"), SMTP_ERR_USAGE);
+    PART(smtp_engine_ask_error(e), "a b");
+    CHECK(smtp_engine_ask_login(e, "u", "p", SMTP_AUTH_PLAIN) > 0);
+    CHECK(answered(e, fd) > 0);
+    CHECK(smtp_engine_answer_status(e) < 0);
+    PART(smtp_engine_answer_error(e), "127.0.0.1");
+    if (smtp_engine_ask_starttls(e) > 0) {
+        CHECK(answered(e, fd) > 0);
+    }
+    CHECK(smtp_engine_ask_quit(e) > 0);
+    CHECK(answered(e, fd) > 0);
+    CHECK(answered(e, fd) == -1);
+    CODE(smtp_engine_action(e), SMTP_DONE);
+    smtp_engine_free(e);
+    close(fd);
+
+    CODE(smtp_engine_new_session("127.0.0.1", port, NULL, &e), SMTP_OK);
+    fd = connected();
+    smtp_engine_connected(e, fd);
+    CODE(answered(e, fd), 0);
+    CODE(smtp_engine_part(e), SMTP_OK);
+    CHECK(answered(e, fd) == -1);
+    smtp_engine_free(e);
+    close(fd);
+
+    CODE(smtp_engine_new_session("127.0.0.1", port, NULL, &e), SMTP_OK);
+    CODE(smtp_engine_connect_failed(e, "no route"), SMTP_OK);
+    CODE(smtp_engine_action(e), SMTP_DONE);
+    CODE(smtp_engine_answer(e, &ticket), 1);
+    CODE(ticket, 0);
+    CODE(smtp_engine_answer_status(e), SMTP_ERR_CONNECT);
+    PART(smtp_engine_answer_error(e), "no route");
+    CODE(smtp_engine_ask_introduce(e), SMTP_ERR_CLOSED);
+    CODE(smtp_engine_result(e, &r), SMTP_ERR_USAGE);
+    smtp_engine_free(e);
+
+    CODE(smtp_engine_new_session("", 0, NULL, &e), SMTP_ERR_USAGE);
+    CODE(smtp_engine_action(e), SMTP_DONE);
+    CODE(smtp_engine_result(e, &r), SMTP_ERR_USAGE);
+    smtp_result_free(r);
+    smtp_engine_free(e);
+    CODE(smtp_engine_new_session(NULL, 0, NULL, &e), SMTP_ERR_NULL);
+    CODE(smtp_engine_new_session("a", 0, NULL, NULL), SMTP_ERR_NULL);
+    CODE(smtp_engine_ask_introduce(NULL), SMTP_ERR_NULL);
+    CODE(smtp_engine_answer(NULL, &ticket), SMTP_ERR_NULL);
+    CODE(smtp_engine_answer(NULL, NULL), SMTP_ERR_NULL);
+    CODE(smtp_engine_part(NULL), SMTP_ERR_NULL);
+    EMPTY(smtp_engine_answer_text(NULL));
+    smtp_options_free(o);
+    smtp_message_free(m);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 4) {
@@ -837,5 +969,6 @@ int main(int argc, char **argv)
     sessions();
     session_nulls();
     engines();
+    talks();
     return summary();
 }

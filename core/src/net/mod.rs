@@ -18,5 +18,5 @@ pub use limits::Limits;
 pub use proxy::Proxy;
 pub use security::library;
 pub use sendmessage::{SendError, delivery, local, sendmessage};
-pub use session::{SendMany, Session, connect};
+pub use session::{SendMany, Session, connect, dialogue, one_server};
 pub use stream::{Ready, Stream};

@@ -13,7 +13,7 @@ use super::sendmessage::{SendError, dial_options, ends, limits, local, with_debu
 use super::stream::Stream;
 use crate::command::{ClientName, Command, Mail, Rcpt, Text};
 use crate::content::Once;
-use crate::delivery::check_client;
+use crate::delivery::{Ends, check_client};
 use crate::dialogue::{Answer, Dialogue, Ticket};
 use crate::engine::Protocol;
 use crate::envelope::Local;
@@ -52,14 +52,7 @@ impl Session {
     /// # Errors
     /// No connection, or a greeting that is not 220.
     pub fn open(host: &str, port: u16, options: &Options) -> Result<Self, Error> {
-        check_client(options)?;
-        check_credentials(options)?;
-        let mut one = options.clone();
-        one.servers = vec![host.to_owned()];
-        one.ports = if port == 0 { Vec::new() } else { vec![port] };
-        let Some(server) = servers(&one)?.into_iter().next() else {
-            return Err(Error::usage("the host is empty"));
-        };
+        let server = one_server(host, port, options)?;
         let limits = limits(options);
         let stream = connect_within(&server, options, &limits)?;
         Self::begin(stream, server, options, &limits, true)
@@ -88,10 +81,8 @@ impl Session {
         limits: &Limits,
         dialled: bool,
     ) -> Result<Self, Error> {
-        let library = library(options)?;
         let local = local();
-        let dialogue =
-            Dialogue::new(server, with_debug(options), Some(library), ends(&stream), &local.host, dialled)?;
+        let dialogue = dialogue(server, options, ends(&stream), &local, dialled)?;
         let mut session =
             Self { stream: Some(stream), dialogue, buffer: vec![0; READ], early: VecDeque::new(), local };
         session.reply(Dialogue::GREETING, limits)?;
@@ -466,6 +457,38 @@ fn judged(report: Report) -> Result<Report, SendError> {
         None => Ok(report),
         Some(error) => Err(SendError { error: error.clone(), report: Box::new(report) }),
     }
+}
+
+/// The server that `host`, which may also be a URL as in option `servers`, and `port` name; `port` 0 is the default.
+///
+/// # Errors
+/// [`Kind::Usage`] where that is no server, or a session with it cannot be as the options say.
+pub fn one_server(host: &str, port: u16, options: &Options) -> Result<Server, Error> {
+    check_client(options)?;
+    check_credentials(options)?;
+    let mut one = options.clone();
+    one.servers = vec![host.to_owned()];
+    one.ports = if port == 0 { Vec::new() } else { vec![port] };
+    if host.trim().is_empty() {
+        return Err(Error::usage("the host is empty"));
+    }
+    servers(&one)?.into_iter().next().ok_or_else(|| Error::usage("the host is empty"))
+}
+
+/// The dialogue that [`Session`] drives, over a connection with these ends, for an event loop that connects and
+/// moves the bytes itself. Options `connecttimeout`, `deadline`, `localaddress`, `proxy` and `cancel` are the
+/// driver's business.
+///
+/// # Errors
+/// As [`Dialogue::new`], and a TLS library that cannot be set up as the options say.
+pub fn dialogue(
+    server: Server,
+    options: &Options,
+    ends: Ends,
+    local: &Local,
+    can_redial: bool,
+) -> Result<Dialogue, Error> {
+    Dialogue::new(server, with_debug(options), Some(library(options)?), ends, &local.host, can_redial)
 }
 
 /// Connects to `server` as the options say: time-outs, local address, proxy. For drivers that speak over the

@@ -23,6 +23,7 @@ pub use accessors::*;
 pub use open::*;
 pub use send::*;
 pub use verbs::*;
+pub(crate) use verbs::{bare, raw, split};
 
 /// One open connection. Verbs return the server's reply code, whatever it says, or a negative code where
 /// there was no reply: `SMTP_ERR_USAGE` (an argument that cannot stand in a command), `SMTP_ERR_TIMEOUT`,

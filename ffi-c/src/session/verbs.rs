@@ -239,16 +239,16 @@ fn data(state: &mut State, session: &mut Session, content: Box<dyn BufRead + Sen
 }
 
 /// An addr-spec out of its angle brackets.
-fn bare(path: &str) -> &str {
+pub(crate) fn bare(path: &str) -> &str {
     path.strip_prefix('<').and_then(|path| path.strip_suffix('>')).unwrap_or(path)
 }
 
-fn split(parameters: Option<&str>) -> Result<Vec<Parameter>, Fault> {
+pub(crate) fn split(parameters: Option<&str>) -> Result<Vec<Parameter>, Fault> {
     let words = parameters.unwrap_or_default().split_ascii_whitespace();
     words.map(|word| Ok(Parameter::parse(word)?)).collect()
 }
 
-fn raw(line: &str) -> Result<RawCommand, Fault> {
+pub(crate) fn raw(line: &str) -> Result<RawCommand, Fault> {
     let command = RawCommand::new(line)?;
     let own = ["STARTTLS", "AUTH", "DATA", "BDAT"];
     match own.iter().find(|own| own.eq_ignore_ascii_case(command.verb())) {

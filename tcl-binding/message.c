@@ -1,0 +1,90 @@
+/* The message that a command is to send. */
+#include "smtp_tcl.h"
+#include <string.h>
+
+int TokenFirst(Tcl_Interp *interp, int objc, Tcl_Obj *const objv[], Tcl_Obj **token)
+{
+    Tcl_Obj *list;
+
+    *token = NULL;
+    if (objc % 2 == 1) {
+        *token = objv[0];
+        return 1;
+    }
+    if (objc == 0 || *Tcl_GetString(objv[0]) == '-') return 0;
+    list = Tcl_NewListObj(objc - 1, objv + 1);
+    Tcl_IncrRefCount(list);
+    Tcl_SetObjResult(interp,
+        Tcl_ObjPrintf("Each option must have a value!  Invalid option list: %s", Tcl_GetString(list)));
+    Tcl_DecrRefCount(list);
+    Tcl_SetErrorCode(interp, "SMTP", "usage", "0", "", (char *)NULL);
+    return -1;
+}
+
+static smtp_message *Failed(Tcl_Interp *interp, smtp_message *message, const char *why)
+{
+    if (why != NULL) Fail(interp, SMTP_ERR_USAGE, why);
+    smtp_message_free(message);
+    return NULL;
+}
+
+static smtp_message *FromChannel(Tcl_Interp *interp, smtp_message *message, Tcl_Obj *channel, int own, Source **source)
+{
+    *source = SourceNew(interp, channel, own);
+    if (*source == NULL) return Failed(interp, message, NULL);
+    if (SourceWhole(*source, message)) {
+        SourceClose(*source);
+        *source = NULL;
+    } else {
+        SourceMessage(*source, message);
+    }
+    return message;
+}
+
+/* A file that only Tcl can read, in a virtual file system, comes through a channel. */
+static int NativeFile(smtp_message *message, Tcl_Obj *path)
+{
+    const char *native = Tcl_FSGetNativePath(path);
+
+    return native != NULL && smtp_message_set_message_file(message, native) == SMTP_OK;
+}
+
+smtp_message *MessageOf(State *state, Tcl_Obj *token, Options *options, Source **source)
+{
+    Tcl_Interp *interp = state->interp;
+    smtp_message *message = smtp_message_new();
+    int count = (token != NULL) + (options->file != NULL) + (options->channel != NULL) + (options->message != NULL);
+
+    *source = NULL;
+    if (count != 1) {
+        return Failed(interp, message, "give one message: a token, -file, -channel or -message");
+    }
+    if (options->message != NULL) {
+        Tcl_Size length;
+        const unsigned char *octets = OctetsOf(interp, options->message, "-message", &length);
+
+        if (octets == NULL) return Failed(interp, message, NULL);
+        smtp_message_set_message(message, octets, (size_t)length);
+        return message;
+    }
+    if (options->channel != NULL) return FromChannel(interp, message, options->channel, 0, source);
+    if (options->file != NULL && NativeFile(message, options->file)) return message;
+    /* A script of ours gives a channel: of the file, or of a temporary one with the message of the token. */
+    {
+        Tcl_Obj *call[2], *channel;
+        int result;
+
+        call[0] = Tcl_NewStringObj(token != NULL ? "::smtp::Spool" : "::smtp::Open", -1);
+        call[1] = token != NULL ? token : options->file;
+        Tcl_IncrRefCount(call[0]);
+        result = Tcl_EvalObjv(interp, 2, call, TCL_EVAL_GLOBAL);
+        Tcl_DecrRefCount(call[0]);
+        if (result != TCL_OK) return Failed(interp, message, NULL);
+        channel = Tcl_GetObjResult(interp);
+        Tcl_IncrRefCount(channel);
+        Tcl_ResetResult(interp);
+        message = FromChannel(interp, message, channel, 1, source);
+        Tcl_DecrRefCount(channel);
+        return message;
+    }
+}

@@ -1,0 +1,243 @@
+/* The options of a command, by name. */
+#include "smtp_tcl.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* A -tlspolicy script. The engine holds it as long as it may ask. */
+typedef struct Policy {
+    Tcl_Interp *interp;
+    Tcl_Obj *script, *error, *message;
+    int refs;
+} Policy;
+
+static const char *const truths[] = {"-atleastone", "-authinsecure", "-debug", "-lmtp", "-queue", "-requiretls",
+    "-smtputf8", "-tlsimport", "-tlsrequired", "-tlsverify", "-usetls", NULL};
+
+static void PolicyDrop(void *data)
+{
+    Policy *policy = data;
+
+    if (--policy->refs > 0) return;
+    Tcl_DecrRefCount(policy->script);
+    if (policy->error != NULL) Tcl_DecrRefCount(policy->error);
+    if (policy->message != NULL) Tcl_DecrRefCount(policy->message);
+    Tcl_Release(policy->interp);
+    free(policy);
+}
+
+static int PolicyAsk(void *data, int code, const char *diagnostic)
+{
+    Policy *policy = data;
+    Tcl_Interp *interp = policy->interp;
+    Tcl_Obj *call;
+    int answer = SMTP_SECURE, result;
+
+    if (Tcl_InterpDeleted(interp)) return SMTP_SECURE;
+    policy->refs++;
+    call = Tcl_DuplicateObj(policy->script);
+    Tcl_IncrRefCount(call);
+    result = Tcl_ListObjAppendElement(interp, call, Tcl_NewIntObj(code));
+    if (result == TCL_OK) result = Tcl_ListObjAppendElement(interp, call, TextFrom(diagnostic));
+    if (result == TCL_OK) result = Tcl_EvalObjEx(interp, call, TCL_EVAL_GLOBAL);
+    if (Tcl_InterpDeleted(interp)) {
+        answer = SMTP_SECURE;
+    } else if (result == TCL_OK || result == TCL_RETURN) {
+        if (strcmp(Tcl_GetStringResult(interp), "insecure") == 0) answer = SMTP_INSECURE;
+    } else if (policy->error == NULL) {
+        policy->error = Tcl_GetReturnOptions(interp, TCL_ERROR);
+        Tcl_IncrRefCount(policy->error);
+        policy->message = Tcl_GetObjResult(interp);
+        Tcl_IncrRefCount(policy->message);
+    }
+    if (!Tcl_InterpDeleted(interp)) Tcl_ResetResult(interp);
+    Tcl_DecrRefCount(call);
+    PolicyDrop(policy);
+    return answer;
+}
+
+Tcl_Obj *PolicyError(Policy *policy, Tcl_Obj **message)
+{
+    Tcl_Obj *error;
+
+    if (policy == NULL || policy->error == NULL) return NULL;
+    error = policy->error;
+    *message = policy->message;
+    policy->error = policy->message = NULL;
+    return error;
+}
+
+static int Failed(Tcl_Interp *interp, Options *into, int status)
+{
+    return status == SMTP_OK ? TCL_OK : Fail(interp, status, smtp_options_error(into->smtp));
+}
+
+static int Set(Tcl_Interp *interp, Options *into, const char *name, Tcl_Obj *value)
+{
+    Tcl_DString text;
+    const char *utf8 = TextOf(interp, value, name, &text);
+    int status;
+
+    if (utf8 == NULL) return TCL_ERROR;
+    if (strcmp(name, "-originator") == 0) status = smtp_options_set_originator(into->smtp, utf8);
+    else if (strcmp(name, "-recipients") == 0) status = *utf8 ? smtp_options_set_recipients(into->smtp, utf8) : SMTP_OK;
+    else status = smtp_options_set(into->smtp, name + 1, utf8);
+    Tcl_DStringFree(&text);
+    return Failed(interp, into, status);
+}
+
+static int Header(Tcl_Interp *interp, Options *into, Tcl_Obj *value)
+{
+    Tcl_Size count;
+    Tcl_Obj **pair;
+    Tcl_DString name, text;
+    int status = SMTP_ERR_USAGE;
+    const char *first, *second;
+
+    if (Tcl_ListObjGetElements(interp, value, &count, &pair) != TCL_OK) return TCL_ERROR;
+    if (count != 2) {
+        Tcl_SetObjResult(interp, Tcl_ObjPrintf("-header expects a key and a value, not %s", Tcl_GetString(value)));
+        Tcl_SetErrorCode(interp, "SMTP", "usage", "0", "", (char *)NULL);
+        return TCL_ERROR;
+    }
+    first = TextOf(interp, pair[0], "-header", &name);
+    if (first == NULL) return TCL_ERROR;
+    second = TextOf(interp, pair[1], "-header", &text);
+    if (second != NULL) {
+        status = smtp_options_add_header(into->smtp, first, second);
+        Tcl_DStringFree(&text);
+    }
+    Tcl_DStringFree(&name);
+    return second == NULL ? TCL_ERROR : Failed(interp, into, status);
+}
+
+/* Servers and ports are walked in tandem; an empty server is skipped with its port. */
+static int Servers(Tcl_Interp *interp, Options *into, Tcl_Obj *servers, Tcl_Obj *ports)
+{
+    Tcl_Size count = 0, portCount = 0, i;
+    Tcl_Obj **items = NULL, **portItems = NULL, *localhost = Tcl_NewStringObj("localhost", -1);
+    int result = TCL_OK, none = 1;
+
+    Tcl_IncrRefCount(localhost);
+    if (servers != NULL && Tcl_ListObjGetElements(interp, servers, &count, &items) != TCL_OK) result = TCL_ERROR;
+    if (ports != NULL && Tcl_ListObjGetElements(interp, ports, &portCount, &portItems) != TCL_OK) result = TCL_ERROR;
+    if (count == 0) count = 1, items = &localhost;
+    for (i = 0; i < count && result == TCL_OK; i++) {
+        Tcl_DString text;
+        const char *server = TextOf(interp, items[i], "-servers", &text);
+        int port = 0;
+
+        if (server == NULL) result = TCL_ERROR;
+        else if (*server != '\0') {
+            if (i < portCount && *Tcl_GetString(portItems[i]) != '\0'
+                && (Tcl_GetIntFromObj(NULL, portItems[i], &port) != TCL_OK || port < 1 || port > 65535)) {
+                Tcl_SetObjResult(interp, Tcl_ObjPrintf("-ports: \"%s\" is no port: give a number from 1 to 65535",
+                    Tcl_GetString(portItems[i])));
+                Tcl_SetErrorCode(interp, "SMTP", "usage", "0", "", (char *)NULL);
+                result = TCL_ERROR;
+            } else {
+                result = Failed(interp, into, smtp_options_add_server(into->smtp, server, (uint16_t)port));
+            }
+            none = 0;
+        }
+        if (server != NULL) Tcl_DStringFree(&text);
+    }
+    if (result == TCL_OK && none) result = Fail(interp, SMTP_ERR_USAGE, "-servers names no server");
+    Tcl_DecrRefCount(localhost);
+    return result;
+}
+
+static void Remember(Tcl_Obj **into, Tcl_Obj *value)
+{
+    Tcl_IncrRefCount(value);
+    if (*into != NULL) Tcl_DecrRefCount(*into);
+    *into = value;
+}
+
+static int Truth(const char *name)
+{
+    int i;
+
+    for (i = 0; truths[i] != NULL; i++) {
+        if (strcmp(truths[i], name) == 0) return 1;
+    }
+    return 0;
+}
+
+static int One(State *state, Options *into, const char *name, Tcl_Obj *value)
+{
+    Tcl_Interp *interp = state->interp;
+
+    if (*name != '-') {
+        Tcl_SetObjResult(interp, Tcl_ObjPrintf("unknown option %s", name));
+        Tcl_SetErrorCode(interp, "SMTP", "usage", "0", "", (char *)NULL);
+        return TCL_ERROR;
+    }
+    if (strcmp(name, "-header") == 0) return Header(interp, into, value);
+    if (strcmp(name, "-command") == 0) return Remember(&into->command, value), TCL_OK;
+    if (strcmp(name, "-file") == 0) return Remember(&into->file, value), TCL_OK;
+    if (strcmp(name, "-channel") == 0) return Remember(&into->channel, value), TCL_OK;
+    if (strcmp(name, "-message") == 0) return Remember(&into->message, value), TCL_OK;
+    if (strcmp(name, "-localaddress") == 0) {
+        free(into->local);
+        into->local = *Tcl_GetString(value) ? strdup(Tcl_GetString(value)) : NULL;
+    }
+    if (strcmp(name, "-tlspolicy") == 0) {
+        Policy *policy;
+        const char *word = Tcl_GetString(value);
+
+        if (*word == '\0') return TCL_OK;
+        policy = calloc(1, sizeof *policy);
+        if (policy == NULL) Tcl_Panic("smtp: no memory");
+        policy->interp = interp;
+        policy->refs = 2;
+        policy->script = value;
+        Tcl_IncrRefCount(value);
+        Tcl_Preserve(interp);
+        if (into->policy != NULL) PolicyDrop(into->policy);
+        into->policy = policy;
+        return Failed(interp, into, smtp_options_set_tlspolicy(into->smtp, PolicyAsk, policy, PolicyDrop));
+    }
+    if (Truth(name)) {
+        int truth;
+
+        if (Tcl_GetBooleanFromObj(interp, value, &truth) != TCL_OK) return TCL_ERROR;
+        return Failed(interp, into, smtp_options_set(into->smtp, name + 1, truth ? "1" : "0"));
+    }
+    return Set(interp, into, name, value);
+}
+
+int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into)
+{
+    Tcl_Obj *servers = NULL, *ports = NULL;
+    int i, result = TCL_OK;
+
+    memset(into, 0, sizeof *into);
+    into->smtp = smtp_options_new();
+    for (i = 0; i + 1 < objc && result == TCL_OK; i += 2) {
+        const char *name = Tcl_GetString(objv[i]);
+
+        if (strcmp(name, "-servers") == 0) servers = objv[i + 1];
+        else if (strcmp(name, "-ports") == 0) ports = objv[i + 1];
+        else result = One(state, into, name, objv[i + 1]);
+    }
+    if (result == TCL_OK) result = Servers(state->interp, into, servers, ports);
+    if (result != TCL_OK) OptionsFree(into);
+    return result;
+}
+
+void OptionsFree(Options *options)
+{
+    Tcl_Obj **objects[] = {&options->command, &options->file, &options->channel, &options->message};
+    size_t i;
+
+    for (i = 0; i < sizeof objects / sizeof *objects; i++) {
+        if (*objects[i] != NULL) Tcl_DecrRefCount(*objects[i]);
+        *objects[i] = NULL;
+    }
+    smtp_options_free(options->smtp);
+    options->smtp = NULL;
+    free(options->local);
+    options->local = NULL;
+    if (options->policy != NULL) PolicyDrop(options->policy);
+    options->policy = NULL;
+}

@@ -1,0 +1,100 @@
+/* What the parts of the Tcl package share. */
+#ifndef SMTP_TCL_H
+#define SMTP_TCL_H
+
+#include <libsmtp.h>
+#include <tcl.h>
+
+#ifndef TCL_SIZE_MAX /* Tcl 8.6 */
+typedef int Tcl_Size;
+#endif
+
+#define PACKAGE_NAME "smtp"
+#define PACKAGE_VERSION "1.6.0"
+#define NOTHING_SENT 7 /* tcllib's return code for a step that the server refused */
+
+/* What an interpreter has of us. */
+typedef struct State {
+    Tcl_Interp *interp;
+    struct Drive *drives;
+    Tcl_Obj *report; /* of the last send */
+    unsigned long serial;
+} State;
+
+/* text.c: Tcl's strings are not quite UTF-8. The text lives in the DString, which is initialised here. NULL: it holds
+ * a NUL; the interpreter has an error. */
+const char *TextOf(Tcl_Interp *interp, Tcl_Obj *obj, const char *what, Tcl_DString *into);
+Tcl_Obj *TextFrom(const char *utf8);
+/* The octets of a string of characters up to U+00FF; NULL and an error where there are others. */
+const unsigned char *OctetsOf(Tcl_Interp *interp, Tcl_Obj *obj, const char *what, Tcl_Size *length);
+int Fail(Tcl_Interp *interp, int status, const char *text);
+
+/* drive.c: an engine, its connection, and the event loop. */
+typedef struct Drive {
+    State *state;
+    struct Drive *next, **link;
+    smtp_engine *engine;
+    int refs, busy, again, over;
+    int fd, mask, connecting;
+    struct Lookup *lookup;
+    void *addresses, *address; /* struct addrinfo: all, and the one that is tried */
+    char *local;               /* option localaddress */
+    Tcl_TimerToken timer;
+    long long giveUp; /* when this address has had its time, in ms; 0: never */
+    char why[256];    /* why the last address did not answer */
+    struct Source *source;
+    /* After every step, and when it is over. */
+    void (*progress)(struct Drive *drive);
+    void (*gone)(struct Drive *drive); /* the interpreter goes: close it, and tell nobody */
+    void *owner;
+} Drive;
+
+Drive *DriveNew(State *state, smtp_engine *engine, const char *local, void *owner, void (*progress)(Drive *),
+    void (*gone)(Drive *));
+void DriveStep(Drive *drive);
+/* Ends it; progress is not called any more. */
+void DriveClose(Drive *drive);
+void DriveHold(Drive *drive);
+void DriveRelease(Drive *drive);
+
+/* source.c: a message out of a Tcl channel. */
+typedef struct Source Source;
+Source *SourceNew(Tcl_Interp *interp, Tcl_Obj *channel, int own);
+/* Takes it into memory where it is known to be small: then its size and whether it is 8-bit can be told. */
+int SourceWhole(Source *source, smtp_message *message);
+int SourceMessage(Source *source, smtp_message *message);
+/* From here on it never waits: the drive is stepped when there is more. */
+void SourceFeeds(Source *source, Drive *drive);
+void SourceClose(Source *source);
+/* Closes it when the message is not needed any more. */
+void SourceLeave(Source *source);
+
+/* options.c */
+typedef struct Options {
+    smtp_options *smtp;
+    Tcl_Obj *command, *file, *channel, *message;
+    char *local;
+    struct Policy *policy;
+} Options;
+int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into);
+void OptionsFree(Options *options);
+/* What a -tlspolicy script threw: the return options and the message, to be given back once. */
+Tcl_Obj *PolicyError(struct Policy *policy, Tcl_Obj **message);
+
+/* message.c: the message that the arguments name, and the source that it comes from, if there is one. */
+smtp_message *MessageOf(State *state, Tcl_Obj *token, Options *options, Source **source);
+/* Whether there is a token before the options. */
+int TokenFirst(Tcl_Interp *interp, int objc, Tcl_Obj *const objv[], Tcl_Obj **token);
+
+/* report.c */
+Tcl_Obj *ReportDict(const smtp_result *result);
+/* The code and, in *value, the result of a command that sent; *errorCode is set, empty where nothing failed. */
+int Outcome(const smtp_result *result, Tcl_Obj **value, Tcl_Obj **errorCode);
+
+/* send.c, session.c */
+Tcl_ObjCmdProc SendmessageCmd, CancelCmd, SessionCmd;
+
+/* Runs the event loop until *done or the interpreter goes. */
+int Wait(Tcl_Interp *interp, const int *done);
+
+#endif
