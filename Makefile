@@ -35,7 +35,7 @@ TCLBUILD = $(BUILD)/tcl/smtp$(TCLVERSION)
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl examples demo test check valgrind interop load clean
+.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl examples python demo test check valgrind interop load clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -113,6 +113,9 @@ $(BUILD)/examples/%: examples-c/%.c $(BUILD)/prefix/lib/pkgconfig/libsmtp.pc
 	@mkdir -p $(@D)
 	@echo '  CC $@'
 	@$(CC) $(STRICT) $(CFLAGS) $< -o $@ $$($(PKG_CONFIG) --cflags --libs libsmtp) -Wl,-rpath,'$(HERE)/lib'
+
+python: ## build the Python wheel (build/python/wheels), and test it
+	@py-binding/check
 
 demo: setup examples tcl ## set up, build, send a message to three recipients, one of whom is refused
 	@demo/run

@@ -1,11 +1,18 @@
 //! Ending a call from elsewhere.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Cancels calls from another thread. Clones share one state.
-#[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+#[derive(Clone, Default)]
+pub struct Cancel(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    triggered: AtomicBool,
+    ask: Option<Box<dyn Fn() -> bool + Send + Sync>>,
+}
 
 impl Cancel {
     /// Not triggered.
@@ -13,18 +20,50 @@ impl Cancel {
         Self::default()
     }
 
+    /// Counts as triggered also while `ask` says so. It is asked in the thread that sends, at least five times
+    /// a second while that waits, and often while it does not: it should be quick.
+    pub fn asking(ask: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(State { triggered: AtomicBool::new(false), ask: Some(Box::new(ask)) }))
+    }
+
     /// Cancels every call that was given this. One atomic store, so that a signal handler may do it.
     pub fn trigger(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.triggered.store(true, Ordering::Release);
     }
 
     /// Whether it was triggered.
     pub fn is_triggered(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.triggered.load(Ordering::Acquire) || self.0.ask.as_ref().is_some_and(|ask| ask())
     }
 
     /// Makes it usable again.
     pub fn reset(&self) {
-        self.0.store(false, Ordering::Release);
+        self.0.triggered.store(false, Ordering::Release);
+    }
+}
+
+impl fmt::Debug for Cancel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Cancel").field(&self.0.triggered).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_triggered_by_its_owner_and_by_whom_it_asks() {
+        let said = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&said);
+        let cancel = Cancel::asking(move || asked.load(Ordering::SeqCst));
+        assert!(!cancel.is_triggered());
+        said.store(true, Ordering::SeqCst);
+        assert!(cancel.clone().is_triggered());
+        said.store(false, Ordering::SeqCst);
+        cancel.trigger();
+        assert!(cancel.is_triggered());
+        cancel.reset();
+        assert!(!cancel.is_triggered());
     }
 }

@@ -272,7 +272,9 @@ fn edits(
             authors => authors?,
         };
         let own = wire_form(originator, "the originator")?;
-        let is_own = |author| wire_form(author, "the author").is_ok_and(|author| key(&author) == key(&own));
+        let is_own = |author| {
+            wire_form(author, "the author").is_ok_and(|author| author == own || key(&author) == key(&own))
+        };
         if !matches!(authors.as_slice(), [one] if is_own(one)) {
             add.push((sender.to_owned(), own.into_owned()));
         }
@@ -327,7 +329,7 @@ fn list(who: &Who, text: &str) -> Result<Vec<Address>, Error> {
 /// Octets that are no UTF-8 were read as U+FFFD: in an address it would be somebody else's.
 fn check_readable(who: &Who, address: &Address) -> Result<(), Error> {
     let spec = address.addr_spec();
-    if spec.contains(char::REPLACEMENT_CHARACTER) {
+    if !spec.is_ascii() && spec.contains(char::REPLACEMENT_CHARACTER) {
         return Err(Error::usage(format!("{who}: {spec:?} was not given in UTF-8, so it cannot be known")));
     }
     Ok(())

@@ -80,12 +80,12 @@ impl Opening {
     ) -> Self {
         let credentials = credentials(options);
         let secret = credentials.is_some();
-        let required = (options.tlsrequired || server.tls || options.requiretls) && !plain;
+        // A pin that a stripped STARTTLS could go round would pin nothing.
         let pinned = !options.tlsfingerprint.is_empty();
-        let verify = if required || secret || pinned { Verify::Require } else { Verify::Report };
+        let required = (options.tlsrequired || server.tls || options.requiretls || pinned) && !plain;
+        let verify = if required || secret { Verify::Require } else { Verify::Report };
         let policy = match &options.tlspolicy {
-            // Who pins a key does not want the message to go to whoever has another one.
-            TlsPolicy::Default if secret || pinned => TlsPolicy::Fixed(TlsAnswer::Secure),
+            TlsPolicy::Default if secret => TlsPolicy::Fixed(TlsAnswer::Secure),
             TlsPolicy::Default => TlsPolicy::Fixed(TlsAnswer::Insecure),
             own => own.clone(),
         };

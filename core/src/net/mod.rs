@@ -16,6 +16,7 @@ mod stream;
 pub use dial::{DialOptions, check, dial};
 pub use limits::Limits;
 pub use proxy::Proxy;
+pub use security::library;
 pub use sendmessage::{SendError, delivery, local, sendmessage};
-pub use session::{SendMany, Session, dialogue, one_server};
+pub use session::{SendMany, Session, connect, dialogue, one_server};
 pub use stream::{Ready, Stream};

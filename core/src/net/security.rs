@@ -8,7 +8,11 @@ use crate::tls::{Fingerprint, Secure, TlsConfig, TlsSettings};
 
 /// The library for these options. Setting it up reads the system's authorities, which takes tens of
 /// milliseconds, so it is kept with the options and shared by their copies.
-pub(super) fn library(options: &Options) -> Result<Arc<dyn Secure>, Error> {
+///
+/// # Errors
+/// [`Kind::Usage`](crate::error::Kind::Usage) for a fingerprint that is none, [`Kind::Tls`](crate::error::Kind::Tls)
+/// for files that cannot be used.
+pub fn library(options: &Options) -> Result<Arc<dyn Secure>, Error> {
     let key = options.tls_key();
     let mut cache = options.library.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((known, library)) = &*cache

@@ -54,7 +54,7 @@ impl Session {
     pub fn open(host: &str, port: u16, options: &Options) -> Result<Self, Error> {
         let server = one_server(host, port, options)?;
         let limits = limits(options);
-        let stream = connect(&server, options, &limits)?;
+        let stream = connect_within(&server, options, &limits)?;
         Self::begin(stream, server, options, &limits, true)
     }
 
@@ -408,7 +408,7 @@ impl Session {
 
     fn redial(&mut self, limits: &Limits) {
         self.stream = None;
-        match connect(self.dialogue.server(), self.dialogue.options(), limits) {
+        match connect_within(self.dialogue.server(), self.dialogue.options(), limits) {
             Ok(stream) => {
                 self.dialogue.reconnected(ends(&stream));
                 self.stream = Some(stream);
@@ -491,7 +491,16 @@ pub fn dialogue(
     Dialogue::new(server, with_debug(options), Some(library(options)?), ends, &local.host, can_redial)
 }
 
-fn connect(server: &Server, options: &Options, limits: &Limits) -> Result<Stream, Error> {
+/// Connects to `server` as the options say: time-outs, local address, proxy. For drivers that speak over the
+/// socket themselves.
+///
+/// # Errors
+/// No connection.
+pub fn connect(server: &Server, options: &Options) -> Result<Stream, Error> {
+    connect_within(server, options, &limits(options))
+}
+
+fn connect_within(server: &Server, options: &Options, limits: &Limits) -> Result<Stream, Error> {
     dial(&server.target, &dial_options(options, limits)?)
         .map_err(|error| error.with_server(server.target.to_string()))
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Shutdown, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
@@ -198,6 +198,13 @@ impl Stream {
         self.socket.set_read_timeout(Some(block))?;
         self.block = block;
         Ok(())
+    }
+}
+
+/// Gives the socket away, connected and blocking.
+impl From<Stream> for OwnedFd {
+    fn from(stream: Stream) -> Self {
+        stream.socket.into()
     }
 }
 

@@ -29,7 +29,7 @@ pub type TlsPolicyFn = Arc<dyn Fn(u16, &str) -> TlsAnswer + Send + Sync>;
 /// Who decides when TLS cannot be set up.
 #[derive(Clone, Default)]
 pub enum TlsPolicy {
-    /// `insecure` while TLS is not required, no certificate is pinned and no secret is to be sent, else `secure`.
+    /// `insecure` while TLS is not required and no secret is to be sent, else `secure`.
     #[default]
     Default,
     /// Always this answer.
@@ -91,7 +91,8 @@ pub struct Options {
     pub tlskeyfile: Option<String>,
     /// The password of the key, where it has one.
     pub tlskeypassword: Option<Secret>,
-    /// SHA-256 fingerprints, in hex, of certificates or public keys to accept.
+    /// SHA-256 fingerprints, in hex, of the certificates or public keys to accept, and no others. TLS is
+    /// required then.
     pub tlsfingerprint: Vec<String>,
     /// The oldest version of TLS to speak. Default: 1.2.
     pub tlsminversion: TlsVersion,

@@ -123,16 +123,21 @@ impl Server {
     pub fn start(scripts: impl IntoIterator<Item = Script>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
+        listener.set_nonblocking(true).unwrap();
         let over = Arc::new(AtomicBool::new(false));
         let heard = Arc::<Mutex<Vec<Heard>>>::default();
         let scripts: Vec<_> = scripts.into_iter().collect();
         let (end, notes) = (Arc::clone(&over), Arc::clone(&heard));
         let thread = std::thread::spawn(move || {
             for script in scripts {
-                let (stream, _) = listener.accept().unwrap();
-                if end.load(Ordering::SeqCst) {
-                    return;
-                }
+                let stream = loop {
+                    match listener.accept() {
+                        Ok((stream, _)) => break stream,
+                        // Only now: whoever has connected is served.
+                        Err(_) if end.load(Ordering::SeqCst) => return,
+                        Err(_) => std::thread::sleep(Duration::from_millis(1)),
+                    }
+                };
                 let mut peer = Peer::new(stream, script.cut);
                 // Whatever fails, what was heard before it counts.
                 let _ = peer.serve(&script);
@@ -158,7 +163,6 @@ impl Server {
 
     fn end(&mut self) {
         self.over.store(true, Ordering::SeqCst);
-        drop(TcpStream::connect(("127.0.0.1", self.port)));
         if let Some(thread) = self.thread.take() {
             thread.join().unwrap();
         }

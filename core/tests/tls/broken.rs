@@ -138,11 +138,11 @@ fn a_deadline_or_a_cancel_in_the_handshake_is_no_question_of_policy() {
             (o.servers, o.ports) = (vec!["127.0.0.1".to_owned(); 2], vec![port; 2]);
             match cancelled {
                 true => o.cancel = Some(cancel.clone()),
-                false => o.deadline = Some(Duration::from_millis(300)),
+                false => o.deadline = Some(Duration::from_millis(1000)),
             }
         });
         let other = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(300));
+            std::thread::sleep(Duration::from_millis(1000));
             cancel.trigger();
         });
         let failed = smtpclient::net::sendmessage(&crate::common::message(), &client.options).unwrap_err();
@@ -159,7 +159,7 @@ fn a_deadline_or_a_cancel_in_the_handshake_is_no_question_of_policy() {
 
         let (port, server) = silent_handshake();
         let client =
-            Client::new(&[]).answering(Insecure).with(|o| o.deadline = Some(Duration::from_millis(300)));
+            Client::new(&[]).answering(Insecure).with(|o| o.deadline = Some(Duration::from_millis(1000)));
         let mut session = Session::open("127.0.0.1", port, &client.options).unwrap();
         let failed = session.send_message(&crate::common::message(), &client.options).unwrap_err();
         assert_eq!(failed.error.kind(), Kind::Timeout, "{failed}");

@@ -183,7 +183,7 @@ fn a_pin_that_does_not_match_refuses_even_a_good_certificate() {
 
 #[test]
 fn a_pin_that_does_not_match_is_no_reason_for_plain_text() {
-    // TLS is opportunistic here; but who pins a key does not want a message to go to just anybody.
+    // Whoever pins a key does not want a message to go to just anybody.
     let server = Server::start([Script::starttls(acceptor(&GOOD)), Script::plain()]);
     let client = Client::new(&[&server]).with(|o| o.tlsfingerprint = vec!["0".repeat(64)]);
     let report = client.send();

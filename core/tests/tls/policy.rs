@@ -1,6 +1,7 @@
 //! What happens when TLS cannot be set up, and whom the library asks.
 
 use smtpclient::error::{Error, Kind, Step};
+use smtpclient::options::Options;
 use smtpclient::options::TlsAnswer::{self, Insecure, Secure};
 use smtpclient::report::Report;
 
@@ -187,9 +188,12 @@ fn a_stripped_starttls_means_plain_text_only_where_that_will_do() {
     let (_, report, heard) = run(vec![Script::plain()], |c| c);
     assert!(report.complete() && report.attempts[0].tls.is_none());
     assert_eq!(heard[0].messages, 1);
-    let (_, report, heard) = run(vec![Script::plain()], |c| c.with(|o| o.tlsrequired = true));
-    assert_eq!((error(&report).kind(), error(&report).step()), (Kind::Tls, Step::StartTls));
-    assert_eq!(heard[0].plain_text(), "EHLO client.example\r\nQUIT\r\n");
+    let pin = |o: &mut Options| o.tlsfingerprint = vec!["0".repeat(64)];
+    for change in [|o: &mut Options| o.tlsrequired = true, pin] {
+        let (_, report, heard) = run(vec![Script::plain()], |c| c.with(change));
+        assert_eq!((error(&report).kind(), error(&report).step()), (Kind::Tls, Step::StartTls));
+        assert_eq!(heard[0].plain_text(), "EHLO client.example\r\nQUIT\r\n");
+    }
 }
 
 #[test]

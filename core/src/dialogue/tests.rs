@@ -1,0 +1,150 @@
+use super::*;
+use crate::server::Target;
+
+fn dialogue(options: Options) -> Dialogue {
+    let target = Target::Tcp { host: "s.example".to_owned(), port: 25 };
+    let server = Server { target, protocol: Protocol::Smtp, tls: false };
+    Dialogue::new(server, options, None, Ends::default(), "c.example", false).unwrap()
+}
+
+fn local() -> Local {
+    Local { host: "c.example".into(), user: "u".into(), now: jiff::Zoned::default() }
+}
+
+fn said(dialogue: &mut Dialogue) -> String {
+    let mut said = Vec::new();
+    loop {
+        let output = dialogue.poll_output().to_vec();
+        if output.is_empty() {
+            return String::from_utf8(said).unwrap();
+        }
+        dialogue.output_done(output.len());
+        said.extend(output);
+    }
+}
+
+const TOKEN: &[u8] = b"From: a@c\nTo: b@s\nDate: x\nMessage-ID: <1@c>\n\nHi\n";
+
+#[test]
+fn messages_asked_for_together_share_round_trips() {
+    let mut dialogue = dialogue(Options::default());
+    let message = Message::from_bytes(TOKEN);
+    let tickets: Vec<Ticket> =
+        (0..3).map(|_| dialogue.send_message(&message, &Options::default(), &local()).unwrap()).collect();
+    assert_eq!(said(&mut dialogue), "");
+    dialogue.handle_input(b"220 s\r\n");
+    assert_eq!(said(&mut dialogue), "EHLO c.example\r\n");
+    dialogue.handle_input(b"250-s\r\n250 PIPELINING\r\n");
+    let envelope = "MAIL FROM:<a@c>\r\nRCPT TO:<b@s>\r\nDATA\r\n";
+    assert_eq!(said(&mut dialogue), envelope);
+    dialogue.handle_input(b"250 ok\r\n250 ok\r\n354 go\r\n");
+    assert!(said(&mut dialogue).ends_with(&format!("\r\nHi\r\n.\r\n{envelope}")));
+    dialogue.handle_input(b"250 one\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+    said(&mut dialogue);
+    dialogue.handle_input(b"250 two\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+    said(&mut dialogue);
+    dialogue.handle_input(b"554 three\r\n");
+    assert!(matches!(dialogue.poll_answer(), Some((Dialogue::GREETING, Answer::Reply(Ok(_))))));
+    for (n, ticket) in tickets.into_iter().enumerate() {
+        let Some((own, Answer::Sent(report))) = dialogue.poll_answer() else { panic!("message {n}") };
+        assert_eq!((own, report.sent()), (ticket, n < 2));
+    }
+}
+
+#[test]
+fn a_verb_waits_for_the_messages_before_it() {
+    let mut dialogue = dialogue(Options::default());
+    dialogue.send_message(&Message::from_bytes(TOKEN), &Options::default(), &local()).unwrap();
+    dialogue.command(Command::Noop(None));
+    dialogue.handle_input(b"220 s\r\n");
+    said(&mut dialogue);
+    dialogue.handle_input(b"250-s\r\n250 PIPELINING\r\n");
+    assert!(said(&mut dialogue).ends_with("DATA\r\n"));
+    dialogue.handle_input(b"250 ok\r\n250 ok\r\n354 go\r\n");
+    assert!(said(&mut dialogue).ends_with("\r\n.\r\n"));
+    dialogue.handle_input(b"250 done\r\n");
+    assert_eq!(said(&mut dialogue), "NOOP\r\n");
+}
+
+#[test]
+fn a_login_that_is_asked_for_too_late_is_an_error() {
+    for (name, value) in [("username", "u"), ("password", "p"), ("oauthtoken", "t")] {
+        let mut options = Options::default();
+        options.set(name, value).unwrap();
+        let error = dialogue(Options::default())
+            .send_message(&Message::from_bytes(TOKEN), &options, &local())
+            .unwrap_err();
+        assert_eq!(error.kind(), Kind::Usage);
+        assert!(error.text().contains(name), "{error}");
+    }
+}
+
+#[test]
+fn a_caller_may_encrypt_below_the_session() {
+    let mut dialogue = dialogue(Options::default());
+    dialogue.handle_input(b"220 s\r\n");
+    dialogue.introduce();
+    said(&mut dialogue);
+    dialogue.handle_input(b"250-s\r\n250 STARTTLS\r\n");
+    while dialogue.poll_answer().is_some() {}
+    let ticket = dialogue.starttls_below().unwrap();
+    assert_eq!(said(&mut dialogue), "STARTTLS\r\n");
+    dialogue.handle_input(b"220 go\r\n");
+    let answer = dialogue.poll_answer();
+    assert!(matches!(answer, Some((own, Answer::Reply(Ok(_)))) if own == ticket));
+    dialogue.introduce();
+    assert_eq!(said(&mut dialogue), "");
+    dialogue.tls_established();
+    assert_eq!(said(&mut dialogue), "EHLO c.example\r\n");
+    assert!(dialogue.engine().is_encrypted());
+    assert!(dialogue.starttls_below().is_err());
+}
+
+#[test]
+fn plain_text_behind_the_reply_to_starttls_ends_a_session_that_is_encrypted_below() {
+    let mut dialogue = dialogue(Options::default());
+    dialogue.handle_input(b"220 s\r\n");
+    dialogue.starttls_below().unwrap();
+    said(&mut dialogue);
+    dialogue.handle_input(b"250 s\r\n");
+    said(&mut dialogue);
+    dialogue.handle_input(b"220 go\r\n250 injected\r\n");
+    assert!(dialogue.is_closed());
+    assert_eq!(dialogue.engine().fault().unwrap().kind(), Kind::Tls);
+}
+
+#[test]
+fn credentials_that_cannot_be_used_send_nothing() {
+    let mut options = Options::default();
+    options.set("username", "u").unwrap();
+    options.set("password", "hunter2").unwrap();
+    let mut dialogue = dialogue(options);
+    dialogue.send_message(&Message::from_bytes(TOKEN), &Options::default(), &local()).unwrap();
+    dialogue.handle_input(b"220 s\r\n");
+    said(&mut dialogue);
+    dialogue.handle_input(b"250-s\r\n250 AUTH PLAIN\r\n");
+    assert_eq!(said(&mut dialogue), "");
+    dialogue.poll_answer();
+    let Some((_, Answer::Sent(report))) = dialogue.poll_answer() else { panic!("no report") };
+    let error = report.error.unwrap();
+    assert_eq!((error.kind(), error.step()), (Kind::Login, Step::Auth));
+    assert!(!error.to_string().contains("hunter2"));
+}
+
+#[test]
+fn one_login_a_connection_also_where_two_are_asked_for_at_once() {
+    let mut dialogue = dialogue(Options::default());
+    for _ in 0..2 {
+        dialogue.login("u", "hunter2".into(), Some("CRAM-MD5")).unwrap();
+    }
+    for (reply, verb) in [("220 s", "EHLO"), ("250-s\r\n250 AUTH CRAM-MD5", "AUTH"), ("334 eA==", "")] {
+        dialogue.handle_input(format!("{reply}\r\n").as_bytes());
+        assert!(said(&mut dialogue).starts_with(verb), "{reply}");
+    }
+    dialogue.handle_input(b"235 ok\r\n");
+    assert_eq!(said(&mut dialogue), "");
+    let mut answers = std::iter::from_fn(|| dialogue.poll_answer()).skip(1);
+    assert!(matches!(answers.next(), Some((_, Answer::Done(Ok(()))))));
+    let Some((_, Answer::Done(Err(error)))) = answers.next() else { panic!("no second answer") };
+    assert_eq!(error.kind(), Kind::Usage);
+}

@@ -1,0 +1,67 @@
+"""An SMTP client that knows what became of every message.
+
+``sendmessage`` sends one message and returns a ``Report``; ``Session`` is one open connection;
+``smtpclient.aio`` has both for asyncio.
+"""
+
+from ._answers import AUTH_DEFAULT
+from ._errors import (
+    AuthenticationError,
+    Cancelled,
+    ConnectError,
+    ConnectionClosed,
+    ConnectTimeout,
+    MessageTooLarge,
+    OutcomeUnknown,
+    ProtocolError,
+    RecipientsRefused,
+    RefusedError,
+    ResolveError,
+    SMTPException,
+    SourceError,
+    Timeout,
+    TLSError,
+    Unsupported,
+    UsageError,
+)
+from ._native import Cancel, Message, Options, option_names
+from ._options import OptionDict
+from ._report import Attempt, Failure, Login, Recipient, Refused, Reply, Report, TLSFacts
+from ._send import sendmessage
+from ._session import Session
+
+__all__ = [
+    "AUTH_DEFAULT",
+    "Attempt",
+    "AuthenticationError",
+    "Cancel",
+    "Cancelled",
+    "ConnectError",
+    "ConnectTimeout",
+    "ConnectionClosed",
+    "Failure",
+    "Login",
+    "Message",
+    "MessageTooLarge",
+    "OptionDict",
+    "Options",
+    "OutcomeUnknown",
+    "ProtocolError",
+    "Recipient",
+    "RecipientsRefused",
+    "Refused",
+    "RefusedError",
+    "Reply",
+    "Report",
+    "ResolveError",
+    "SMTPException",
+    "Session",
+    "SourceError",
+    "TLSError",
+    "TLSFacts",
+    "Timeout",
+    "Unsupported",
+    "UsageError",
+    "option_names",
+    "sendmessage",
+]

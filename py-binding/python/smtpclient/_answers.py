@@ -1,0 +1,120 @@
+"""What sessions of both kinds share: what is asked, and what an answer means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+from . import _native
+from ._errors import SMTPException, checked, exception_of, usage
+from ._native import Message, Options
+from ._options import OptionDict
+from ._report import Failure, Reply, Report, failure_of, report_of
+from ._tokens import AnyMessage, token
+
+#: Number, reply, report, failure, and what the caller's own source raised.
+Answer: TypeAlias = tuple[int, Any, Any, Any, BaseException | None]
+#: A message, or one with options of its own.
+Item: TypeAlias = AnyMessage | tuple[AnyMessage, OptionDict]
+Addresses: TypeAlias = str | Iterable[str]
+
+#: The strongest login that succeeds.
+AUTH_DEFAULT = None
+
+
+def server_of(host: str, port: int, options: Options) -> _native.Server:
+    """The server, as an entry of option ``servers`` names it."""
+    if not host.strip():
+        raise usage("the host is empty")
+    ports = [port] if port else []
+    return _native.servers(Options(options, servers=[host], ports=ports))[0]
+
+
+def composed(content: AnyMessage) -> Message:
+    """The token for content that is plain text, or a message already: one that says ``MIME-Version``."""
+    if isinstance(content, str):
+        return Message(content)
+    message = token(content)
+    if not isinstance(content, (bytes, bytearray, memoryview)) or "MIME-Version" in message:
+        return message
+    try:
+        return Message(bytes(content).decode())
+    except UnicodeDecodeError as error:
+        raise usage(
+            f"the content is no UTF-8 (octet {error.start}), and no message with a MIME-Version field "
+            "that could say what it is"
+        ) from error
+
+
+def options_of(own: Options, base: Options | None, more: OptionDict) -> Options:
+    """The session's options, others instead of them, and more beside them."""
+    return Options(base or own, **more) if more else base or own
+
+
+def addressed(
+    options: Options, sender: str, to: Addresses, cc: Addresses, bcc: Addresses, subject: str
+) -> Options:
+    """The options for a message whose fields are these."""
+    fields = [("From", sender), ("To", to), ("Cc", cc), ("Bcc", bcc), ("Subject", subject)]
+    texts = [(name, value if isinstance(value, str) else ", ".join(value)) for name, value in fields]
+    return options.for_fields([field for field in texts if field[1]])
+
+
+def ask_for(dialogue: _native.Dialogue, item: Item, options: Options) -> int | Report:
+    """Ask for one of many messages; the report where nothing can be asked for."""
+    message, own = item if isinstance(item, tuple) else (item, OptionDict())
+    try:
+        return dialogue.send_message(token(message), Options(options, **own) if own else options)
+    except SMTPException as error:
+        if error.failure is None:
+            raise
+        return Report(error=error.failure)
+
+
+def reply_from(answer: Answer) -> Reply:
+    _, reply, _, failure, _ = answer
+    if failure is not None:
+        raise exception_of(_known(failure))
+    return Reply(*reply)
+
+
+def done_from(answer: Answer) -> None:
+    if answer[3] is not None:
+        raise exception_of(_known(answer[3]))
+
+
+def report_from(answer: Answer) -> Report:
+    return report_of(answer[2])
+
+
+def sent_from(answer: Answer) -> Report:
+    """The report of a message that was sent; an exception for one that was not."""
+    cause = answer[4]
+    try:
+        return checked(report_from(answer))
+    except SMTPException as error:
+        if cause is None:
+            raise
+        if isinstance(cause, Exception):
+            raise error from cause
+        raise cause from error
+
+
+def data_from(answer: Answer) -> Report:
+    """The report about content: a refusal is a reply, not an error."""
+    report = report_from(answer)
+    if report.error is not None and (report.error.kind != "refused" or report.reply is None):
+        return sent_from(answer)
+    return report
+
+
+def only(report: Report) -> Reply:
+    """The reply to content."""
+    assert report.reply is not None
+    return report.reply
+
+
+def _known(failure: Any) -> Failure:
+    known = failure_of(failure)
+    assert known is not None
+    return known

@@ -1,0 +1,101 @@
+"""Options: their types, and who listens to the dialogue."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from ipaddress import IPv4Address, IPv6Address
+from typing import Literal, TypedDict
+
+from ._native import Cancel, Options
+
+Seconds = int | float | timedelta
+Secret = str | bytes | bytearray
+Direction = Literal["client", "server", "note"]
+Listener = Callable[[Direction, str], object]
+
+logger = logging.getLogger("smtpclient")
+
+
+class OptionDict(TypedDict, total=False):
+    """The options of ``sendmessage``, by name. ``None`` leaves one at its default."""
+
+    servers: str | Iterable[str] | None
+    ports: int | str | Iterable[int] | None
+    client: str | None
+    queue: bool | None
+    atleastone: bool | None
+    originator: str | None
+    recipients: str | Iterable[str] | None
+    header: Mapping[str, str] | Iterable[tuple[str, str]] | str | None
+    usetls: bool | None
+    tlsimport: bool | None
+    tlspolicy: (
+        Literal["secure", "insecure"] | Callable[[int, str], Literal["secure", "insecure"]] | None
+    )
+    tlsrequired: bool | None
+    tlsverify: bool | None
+    tlscafile: str | os.PathLike[str] | None
+    tlscertfile: str | os.PathLike[str] | None
+    tlskeyfile: str | os.PathLike[str] | None
+    tlskeypassword: Secret | None
+    tlsfingerprint: str | Iterable[str] | None
+    tlsminversion: Literal["1.0", "1.1", "1.2", "1.3"] | None
+    username: str | None
+    password: Secret | None
+    auth: str | Iterable[str] | None
+    oauthtoken: Secret | None
+    authinsecure: bool | None
+    debug: bool | None
+    maxsecs: Seconds | None
+    connecttimeout: Seconds | None
+    timeout: Seconds | None
+    deadline: Seconds | None
+    localaddress: str | IPv4Address | IPv6Address | None
+    proxy: Secret | None
+    pipelining: Literal["off", "rfc"] | None
+    dsnnotify: str | Iterable[str] | None
+    dsnret: Literal["full", "hdrs"] | None
+    dsnenvid: str | None
+    smtputf8: bool | None
+    requiretls: bool | None
+    deliverby: str | int | None
+    priority: int | None
+    hold: str | int | None
+    lmtp: bool | None
+    transcript: Listener | None
+    cancel: Cancel | None
+
+
+def listener(options: Options) -> Listener | None:
+    """Everybody who wants to hear the dialogue, as one function."""
+    listeners: list[Listener] = []
+    if options.debug:
+        listeners.append(_print)
+    if logger.isEnabledFor(logging.DEBUG):
+        listeners.append(_log)
+    if options.transcript is not None:
+        listeners.append(options.transcript)
+    if len(listeners) < 2:
+        return listeners[0] if listeners else None
+
+    def every(direction: Direction, line: str) -> None:
+        for each in listeners:
+            each(direction, line)
+
+    return every
+
+
+_MARKS = {"client": "C:", "server": "S:", "note": "--"}
+
+
+def _print(direction: Direction, line: str) -> None:
+    if sys.stderr is not None:
+        print(_MARKS[direction], line, file=sys.stderr)
+
+
+def _log(direction: Direction, line: str) -> None:
+    logger.debug("%s %s", _MARKS[direction], line)

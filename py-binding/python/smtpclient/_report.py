@@ -1,0 +1,270 @@
+"""What became of a message, as plain data: comparable, picklable, hashable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple, overload
+
+Outcome = Literal["accepted", "rejected", "not sent", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One whole reply of a server. ``enhanced`` is its status code as RFC 3463 has it, ``"5.1.1"``."""
+
+    code: int
+    enhanced: str | None
+    text: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines' texts without codes; at least one."""
+        return self.text.split("\n")
+
+    @property
+    def ok(self) -> bool:
+        """2yz: done."""
+        return 200 <= self.code < 300
+
+    def __str__(self) -> str:
+        return f"{self.code} {' / '.join(self.lines)}"
+
+
+class Refused(NamedTuple):
+    """A recipient that the server refused, with its words."""
+
+    address: str
+    code: int
+    diagnostic: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a step failed: what an exception says, as data."""
+
+    kind: str
+    step: str
+    text: str
+    server: str | None
+    reply: Reply | None
+    transient: bool
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One recipient. ``step`` is the one that decided: ``rcpt``, ``final``, or the one that failed."""
+
+    address: str
+    outcome: Outcome
+    step: str
+    reply: Reply | None
+
+    @property
+    def code(self) -> int | None:
+        """The code of the reply that decided, where there was one."""
+        return self.reply.code if self.reply else None
+
+    @property
+    def enhanced(self) -> str | None:
+        """The enhanced status code of that reply."""
+        return self.reply.enhanced if self.reply else None
+
+    @property
+    def text(self) -> str | None:
+        """The text of that reply."""
+        return self.reply.text if self.reply else None
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """One SASL mechanism that was tried; ``error`` is ``None`` where it logged in."""
+
+    mechanism: str
+    error: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class TLSFacts:
+    """What is known of a TLS connection. ``why_not`` says in a word and in words why ``verified`` is false."""
+
+    certificate_sha256: str | None
+    public_key_sha256: str | None
+    verified: bool
+    why_not: tuple[str, str] | None
+    pinned: bool
+    version: str | None
+    cipher: str | None
+    subject: str | None
+    issuer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One server that was tried; ``error`` is why it was left, ``None`` where the report is about it."""
+
+    server: str
+    peer: tuple[str, int] | None
+    tls: TLSFacts | None
+    policy: Literal["secure", "insecure"] | None
+    logins: tuple[Login, ...]
+    error: Failure | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Report(Sequence[Refused]):
+    """The result of sending one message.
+
+    As a sequence it is the list of the recipients that the server refused, so it is empty, and false,
+    where all went well. Two reports are equal where all their fields are; a report equals a list or
+    tuple with the same refused recipients.
+    """
+
+    recipients: tuple[Recipient, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    #: The reply to the end of the message; for LMTP the last of them.
+    reply: Reply | None = None
+    #: The server's own name for the message, where its reply has a known form.
+    queue_id: str | None = None
+    #: The extensions that were used, by keyword.
+    used: tuple[str, ...] = ()
+    #: Octets of the message that were given to the connection.
+    octets: int = 0
+    #: Why the message was not sent, or is not known to be; ``None`` where only recipients were refused.
+    error: Failure | None = None
+
+    @property
+    def refused(self) -> tuple[Refused, ...]:
+        """The recipients that the server refused."""
+        return tuple(
+            Refused(r.address, r.reply.code if r.reply else 0, r.reply.text if r.reply else "")
+            for r in self.recipients
+            if r.outcome == "rejected"
+        )
+
+    @property
+    def sent(self) -> bool:
+        """Whether the server took the message for at least one recipient."""
+        return any(r.outcome == "accepted" for r in self.recipients)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the server took the message for every recipient."""
+        return bool(self.recipients) and all(r.outcome == "accepted" for r in self.recipients)
+
+    @property
+    def unknown(self) -> bool:
+        """Whether it is unknown for a recipient what became of the message."""
+        return any(r.outcome == "unknown" for r in self.recipients)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as dicts, lists, strings and numbers, for JSON."""
+        plain = asdict(self)
+        plain["refused"] = [r._asdict() for r in self.refused]
+        plain |= {"sent": self.sent, "complete": self.complete, "unknown": self.unknown}
+        return _lists(plain)  # type: ignore[no-any-return]
+
+    @overload
+    def __getitem__(self, index: int) -> Refused: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Refused]: ...
+    def __getitem__(self, index: int | slice) -> Refused | Sequence[Refused]:
+        return self.refused[index]
+
+    def __len__(self) -> int:
+        return sum(r.outcome == "rejected" for r in self.recipients)
+
+    def __iter__(self) -> Iterator[Refused]:
+        return iter(self.refused)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Report):
+            return self._fields() == other._fields()
+        if isinstance(other, (list, tuple)):
+            return list(self.refused) == list(other)
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.refused)
+
+    def __repr__(self) -> str:
+        counts = [(name, sum(r.outcome == name for r in self.recipients)) for name in _OUTCOMES]
+        parts = [f"{count} {name}" for name, count in counts if count] or ["no recipients"]
+        if self.queue_id:
+            parts.append(f"queued as {self.queue_id}")
+        if self.attempts:
+            parts.append(f"by {self.attempts[-1].server}")
+        if self.refused:
+            parts.append("refused: " + ", ".join(f"{r.address} ({r.code})" for r in self.refused))
+        if self.error:
+            parts.append(str(self.error))
+        return f"<Report: {'; '.join(parts)}>"
+
+    def _fields(self) -> tuple[object, ...]:
+        return (
+            self.recipients,
+            self.attempts,
+            self.reply,
+            self.queue_id,
+            self.used,
+            self.octets,
+            self.error,
+        )
+
+
+_OUTCOMES = ("accepted", "rejected", "not sent", "unknown")
+
+
+def _lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _lists(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_lists(item) for item in value]
+    return value
+
+
+# From the native module's tuples.
+
+
+def reply_of(native: Any) -> Reply | None:
+    return native and Reply(*native)
+
+
+def failure_of(native: Any) -> Failure | None:
+    if native is None:
+        return None
+    kind, step, text, server, reply, transient, message = native
+    return Failure(kind, step, text, server, reply_of(reply), transient, message)
+
+
+def report_of(native: Any) -> Report:
+    recipients, attempts, reply, queue_id, used, octets, error = native
+    return Report(
+        tuple(
+            Recipient(address, outcome, step, reply and Reply(*reply))
+            for address, outcome, step, reply in recipients
+        ),
+        tuple(_attempt(*attempt) for attempt in attempts),
+        reply_of(reply),
+        queue_id,
+        tuple(used),
+        octets,
+        failure_of(error),
+    )
+
+
+def _attempt(
+    server: str, peer: Any, tls: Any, policy: Any, logins: list[tuple[str, Any]], error: Any
+) -> Attempt:
+    return Attempt(
+        server,
+        peer,
+        tls and TLSFacts(*tls),
+        policy,
+        tuple(Login(mechanism, failure_of(failed)) for mechanism, failed in logins),
+        failure_of(error),
+    )

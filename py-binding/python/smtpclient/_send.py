@@ -1,0 +1,34 @@
+"""``sendmessage``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import _native
+from ._errors import recipients_refused
+from ._native import Options
+from ._options import OptionDict, listener
+from ._report import Report, report_of
+from ._tokens import AnyMessage, token
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+def sendmessage(
+    message: AnyMessage, base: Options | None = None, /, **options: Unpack[OptionDict]
+) -> Report:
+    """Send a message to the first server that takes it.
+
+    ``message`` is an ``EmailMessage``, bytes, the path of a file, a binary file, an iterable of bytes
+    or a ``Message``. Options are keyword arguments; ``base`` gives others, made once.
+
+    Return the report, which is empty as a list where every recipient was accepted. Raise
+    ``RecipientsRefused`` where nothing was sent because of refused recipients, another
+    ``SMTPException`` where a step failed, ``TypeError`` for an unknown option or a wrong type.
+    """
+    known = base if base is not None and not options else Options(base, **options)
+    report = report_of(_native.sendmessage(token(message), known, listener(known)))
+    if not report.sent:
+        raise recipients_refused(report)
+    return report

@@ -1,0 +1,130 @@
+"""Messages of every kind as tokens of the core."""
+
+from __future__ import annotations
+
+import email.generator
+import email.message
+import email.policy
+import email.utils
+import io
+import os
+from collections.abc import Iterable, Iterator
+from typing import IO, Any
+
+from ._errors import usage
+from ._native import Message
+
+AnyMessage = (
+    Message
+    | email.message.Message
+    | bytes
+    | bytearray
+    | memoryview
+    | str
+    | os.PathLike[str]
+    | IO[bytes]
+    | Iterable[bytes]
+)
+
+_ADDRESSES = ("From", "Sender", "To", "Cc", "Bcc", "Dcc", "Reply-To")
+
+
+def token(message: AnyMessage) -> Message:
+    """The token for a message; ``TypeError`` for what is none."""
+    if isinstance(message, Message):
+        return message
+    if isinstance(message, (bytes, bytearray)):
+        return Message.from_bytes(message)
+    if isinstance(message, memoryview):
+        return Message.from_bytes(bytes(message))
+    if isinstance(message, email.message.Message):
+        return Message.from_bytes(serialised(message))
+    if isinstance(message, str):
+        if "\n" in message:
+            raise usage("a str names a file: give the message itself as bytes, or an EmailMessage")
+        return Message.from_file(message)
+    if isinstance(message, os.PathLike):
+        return Message.from_file(os.fspath(message))
+    if callable(getattr(message, "read", None)):
+        return _file(message)
+    if isinstance(message, Iterable) and not isinstance(message, (dict, set, frozenset)):
+        return _pieces(message)
+    raise TypeError(
+        "a message is an EmailMessage, bytes, the path of a file, a binary file, an iterable of bytes "
+        f"or a smtpclient.Message, not {type(message).__name__}"
+    )
+
+
+def serialised(message: email.message.Message) -> bytes:
+    """The message as it goes over the wire: CRLF, eight bits where it has them, ``Bcc`` and all."""
+    policy = message.policy.clone(linesep="\r\n")
+    if _is_international(message) and isinstance(policy, email.policy.EmailPolicy):
+        policy = policy.clone(utf8=True)
+    out = io.BytesIO()
+    try:
+        email.generator.BytesGenerator(out, mangle_from_=False, policy=policy).flatten(message)
+    except UnicodeError as error:
+        raise usage(f"the message cannot be written as bytes: {error}") from error
+    return out.getvalue()
+
+
+def _is_international(message: email.message.Message) -> bool:
+    """Whether an address itself, not only a name, is beyond ASCII (RFC 6532)."""
+    values = [str(value) for name in _ADDRESSES for value in message.get_all(name, [])]
+    if all(value.isascii() for value in values):
+        return False
+    return any(not address.isascii() for _, address in email.utils.getaddresses(values))
+
+
+def _file(file: Any) -> Message:
+    if isinstance(file, io.TextIOBase):
+        raise TypeError("a message file must be open in binary mode ('rb')")
+    try:
+        start = file.tell() if file.seekable() else None
+        length = file.seek(0, io.SEEK_END) - start if start is not None else None
+        if start is not None:
+            file.seek(start)
+    except (AttributeError, OSError):
+        start = length = None
+
+    def rewind() -> bool:
+        if start is not None:
+            file.seek(start)
+        return start is not None
+
+    def read(most: int) -> bytes:
+        piece = file.read(most)
+        if piece is None:
+            raise BlockingIOError
+        return _bytes(piece)
+
+    return Message.from_reader(read, rewind, length if length is None or length >= 0 else None)
+
+
+def _pieces(pieces: Iterable[bytes]) -> Message:
+    iterator: Iterator[bytes] = iter(pieces)
+    once = iterator is pieces
+
+    def read(_most: int) -> bytes:
+        for piece in iterator:
+            if piece := _bytes(piece):
+                return piece
+        return b""
+
+    def rewind() -> bool:
+        nonlocal iterator
+        if not once:
+            iterator = iter(pieces)
+        return not once
+
+    return Message.from_reader(read, rewind)
+
+
+def _bytes(piece: Any) -> bytes:
+    if isinstance(piece, bytes):
+        return piece
+    if isinstance(piece, (bytearray, memoryview)):
+        return bytes(piece)
+    raise TypeError(f"a message is made of bytes, and its source gave {type(piece).__name__}")
+
+

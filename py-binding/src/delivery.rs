@@ -1,0 +1,80 @@
+//! `sendmessage` without any I/O.
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use smtpclient::conversation::Conversation;
+use smtpclient::delivery::{self, Action};
+use smtpclient::net;
+
+use crate::callback::{self, Raised};
+use crate::convert::{self, driver_error, raise_from};
+use crate::driven::{Driven, driven, ends};
+use crate::message::{PyMessage, raised_in};
+use crate::options::PyOptions;
+use crate::server::PyServer;
+
+/// One message on its way to the first server that takes it.
+#[pyclass(frozen, module = "smtpclient._native")]
+pub(crate) struct Delivery {
+    driven: Driven<delivery::Delivery>,
+    sources: Vec<Raised>,
+}
+
+driven!(Delivery);
+
+#[pymethods]
+impl Delivery {
+    #[new]
+    #[pyo3(signature = (message, options, listener=None))]
+    fn new(
+        py: Python<'_>,
+        message: &Bound<'_, PyMessage>,
+        options: &Bound<'_, PyOptions>,
+        listener: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        let raised = Raised::default();
+        let listener = listener.map(|listener| callback::transcript(listener, &raised));
+        let options = options.get().bind(py, &raised, listener);
+        let PyMessage { core, sources } = message.try_borrow()?.clone();
+        let made = py.detach(|| {
+            delivery::Delivery::new(&core, &options, &net::local(), Some(net::library(&options)?))
+        });
+        match made {
+            Ok(delivery) => Ok(Self { driven: Driven::new(delivery, raised), sources }),
+            Err(error) => Err(raise_from(py, &error, None, raised_in(&sources))),
+        }
+    }
+
+    /// The server to connect to now, when that is what comes next.
+    fn wants(&self) -> PyResult<Option<PyServer>> {
+        self.driven.with(|delivery| match delivery.action() {
+            Action::Dial(server) => Some(PyServer(server.clone())),
+            _ => None,
+        })
+    }
+
+    /// Whether bytes are to be moved now.
+    fn exchanges(&self) -> PyResult<bool> {
+        self.driven.with(|delivery| delivery.action() == Action::Exchange)
+    }
+
+    /// Tells that the server of `wants()` is connected.
+    fn connected(&self, peer: Option<(String, u16)>, local: Option<&str>, loopback: bool) -> PyResult<()> {
+        self.driven.with(|delivery| delivery.connected(ends(peer, local, loopback)))
+    }
+
+    /// Tells that the server of `wants()` cannot be connected to.
+    fn connect_failed(&self, text: &str, kind: &str) -> PyResult<()> {
+        self.driven.with(|delivery| delivery.connect_failed(driver_error(kind, text)))
+    }
+
+    /// The report, as far as it is known; an exception where a step failed.
+    fn report<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let report = self.driven.with(|delivery| delivery.report().clone())?;
+        if let Some(error) = &report.error {
+            let cause = self.driven.raised.take().or_else(|| raised_in(&self.sources));
+            return Err(raise_from(py, error, Some(&report), cause));
+        }
+        Ok(convert::report(&report).into_pyobject(py)?.into_any())
+    }
+}

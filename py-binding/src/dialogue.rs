@@ -1,0 +1,317 @@
+//! A session without any I/O. What is asked gives a number; `poll_answer` names it.
+
+use std::collections::HashMap;
+use std::io::BufReader;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Zoned;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyBytes;
+use smtpclient::command::{
+    ClientName, Command, ForwardPath, Mail, MailParameters, Parameter, RawCommand, Rcpt, RcptParameters,
+    ReversePath, Text,
+};
+use smtpclient::content::Once;
+use smtpclient::conversation::Conversation;
+use smtpclient::dialogue::{self, Answer};
+use smtpclient::engine::Protocol;
+use smtpclient::envelope::Local;
+use smtpclient::error::Error;
+use smtpclient::net;
+
+use crate::callback::{self, Raised};
+use crate::convert::{self, driver_error, raise, raise_from};
+use crate::driven::{Driven, driven, ends};
+use crate::message::{PyMessage, raised_in};
+use crate::options::{PyOptions, secret};
+use crate::server::PyServer;
+use crate::source::PyReader;
+
+/// A session over a connection whose bytes Python moves.
+#[pyclass(frozen, module = "smtpclient._native")]
+pub(crate) struct Dialogue {
+    driven: Driven<dialogue::Dialogue>,
+    /// What the readers of messages under way raised.
+    sources: Mutex<HashMap<u64, Vec<Raised>>>,
+    /// Host and login name, asked for once.
+    local: Local,
+}
+
+driven!(Dialogue);
+
+type Core = dialogue::Dialogue;
+
+#[pymethods]
+impl Dialogue {
+    #[new]
+    #[pyo3(signature = (server, options, listener=None, *, peer=None, local=None, loopback=false, can_redial=false))]
+    #[expect(clippy::too_many_arguments, reason = "by name in Python")]
+    fn new(
+        py: Python<'_>,
+        server: PyRef<'_, PyServer>,
+        options: PyRef<'_, PyOptions>,
+        listener: Option<Py<PyAny>>,
+        peer: Option<(String, u16)>,
+        local: Option<&str>,
+        loopback: bool,
+        can_redial: bool,
+    ) -> PyResult<Self> {
+        let raised = Raised::default();
+        let listener = listener.map(|listener| callback::transcript(listener, &raised));
+        let options = options.bind(py, &raised, listener);
+        let own = net::local();
+        let made = net::library(&options).and_then(|library| {
+            let ends = ends(peer, local, loopback);
+            Core::new(server.0.clone(), options, Some(library), ends, &own.host, can_redial)
+        });
+        let dialogue = made.map_err(|error| raise(py, &error, None))?;
+        Ok(Self { driven: Driven::new(dialogue, raised), sources: Mutex::default(), local: own })
+    }
+
+    /// The next answer: number, reply, report, failure, and the exception that a reader of the caller's raised.
+    fn poll_answer<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let Some((ticket, answer)) = self.driven.with(Core::poll_answer)? else { return Ok(None) };
+        let number = ticket.number();
+        let sources = self.sources().remove(&number).unwrap_or_default();
+        let (mut reply, mut report, mut failure, mut cause) = (None, None, None, None);
+        match &answer {
+            Answer::Reply(Ok(found)) => reply = Some(convert::reply(found)),
+            Answer::Reply(Err(error)) | Answer::Done(Err(error)) => failure = Some(convert::failure(error)),
+            Answer::Done(Ok(())) => {}
+            Answer::Sent(found) => {
+                report = Some(convert::report(found));
+                cause = raised_in(&sources);
+            }
+        }
+        Ok(Some((number, reply, report, failure, cause).into_pyobject(py)?.into_any()))
+    }
+
+    /// Whether `poll_answer` has something.
+    fn has_answers(&self) -> PyResult<bool> {
+        self.driven.with(|dialogue| dialogue.has_answers())
+    }
+
+    fn introduce(&self) -> PyResult<u64> {
+        self.driven.with(|dialogue| dialogue.introduce().number())
+    }
+
+    /// `None`: the name of option `client`.
+    #[pyo3(signature = (name=None))]
+    fn ehlo(&self, py: Python<'_>, name: Option<&str>) -> PyResult<u64> {
+        self.command(py, |dialogue| Ok(Command::Ehlo(client(dialogue, name)?)))
+    }
+
+    #[pyo3(signature = (name=None))]
+    fn helo(&self, py: Python<'_>, name: Option<&str>) -> PyResult<u64> {
+        self.command(py, |dialogue| Ok(Command::Helo(client(dialogue, name)?)))
+    }
+
+    #[pyo3(signature = (name=None))]
+    fn lhlo(&self, py: Python<'_>, name: Option<&str>) -> PyResult<u64> {
+        self.command(py, |dialogue| Ok(Command::Lhlo(client(dialogue, name)?)))
+    }
+
+    /// Parameters are `KEYWORD` or `KEYWORD=value`, as they are sent.
+    #[pyo3(signature = (path, parameters=Vec::new()))]
+    fn mail(&self, py: Python<'_>, path: &str, parameters: Vec<String>) -> PyResult<u64> {
+        self.command(py, |_| {
+            let parameters = MailParameters { other: others(&parameters)?, ..MailParameters::default() };
+            Ok(Command::Mail(Mail { path: ReversePath::new(path)?, parameters }))
+        })
+    }
+
+    #[pyo3(signature = (path, parameters=Vec::new()))]
+    fn rcpt(&self, py: Python<'_>, path: &str, parameters: Vec<String>) -> PyResult<u64> {
+        self.command(py, |_| {
+            let parameters = RcptParameters { other: others(&parameters)?, ..RcptParameters::default() };
+            Ok(Command::Rcpt(Rcpt { path: ForwardPath::new(path)?, parameters }))
+        })
+    }
+
+    fn rset(&self, py: Python<'_>) -> PyResult<u64> {
+        self.command(py, |_| Ok(Command::Rset))
+    }
+
+    #[pyo3(signature = (text=None))]
+    fn noop(&self, py: Python<'_>, text: Option<&str>) -> PyResult<u64> {
+        self.command(py, |_| Ok(Command::Noop(text.map(Text::new).transpose()?)))
+    }
+
+    fn vrfy(&self, py: Python<'_>, name: &str) -> PyResult<u64> {
+        self.command(py, |_| Ok(Command::Vrfy(Text::new(name)?)))
+    }
+
+    fn expn(&self, py: Python<'_>, list: &str) -> PyResult<u64> {
+        self.command(py, |_| Ok(Command::Expn(Text::new(list)?)))
+    }
+
+    #[pyo3(signature = (topic=None))]
+    fn help(&self, py: Python<'_>, topic: Option<&str>) -> PyResult<u64> {
+        self.command(py, |_| Ok(Command::Help(topic.map(Text::new).transpose()?)))
+    }
+
+    fn quit(&self, py: Python<'_>) -> PyResult<u64> {
+        self.command(py, |_| Ok(Command::Quit))
+    }
+
+    /// A whole command line without its CRLF.
+    fn raw(&self, py: Python<'_>, line: &str) -> PyResult<u64> {
+        self.command(py, |_| Ok(Command::Raw(RawCommand::new(line)?)))
+    }
+
+    /// STARTTLS and the handshake behind it.
+    fn starttls(&self, py: Python<'_>) -> PyResult<u64> {
+        let ticket = self.driven.with(Core::starttls)?;
+        ticket.map(|ticket| ticket.number()).map_err(|error| raise(py, &error, None))
+    }
+
+    /// STARTTLS alone: after its 220 the caller wraps the socket and calls `tls_established`.
+    fn starttls_below(&self, py: Python<'_>) -> PyResult<u64> {
+        let ticket = self.driven.with(Core::starttls_below)?;
+        ticket.map(|ticket| ticket.number()).map_err(|error| raise(py, &error, None))
+    }
+
+    /// Tells that TLS is up below: behind `starttls_below`, or from the first byte.
+    fn tls_established(&self) -> PyResult<()> {
+        self.driven.with(Core::tls_established)
+    }
+
+    #[pyo3(signature = (user, password, mechanism=None))]
+    fn login(
+        &self,
+        py: Python<'_>,
+        user: &str,
+        password: &Bound<'_, PyAny>,
+        mechanism: Option<&str>,
+    ) -> PyResult<u64> {
+        let password = secret("password", password)?;
+        let ticket = self.driven.with(|dialogue| dialogue.login(user, password, mechanism))?;
+        ticket.map(|ticket| ticket.number()).map_err(|error| raise(py, &error, None))
+    }
+
+    /// DATA and content, for the recipients that `rcpt` got accepted.
+    fn data(&self, content: PyBackedBytes) -> PyResult<u64> {
+        let content = Box::new(Once::new(Box::new(std::io::Cursor::new(content))));
+        self.driven.with(|dialogue| dialogue.data(content).number())
+    }
+
+    /// As `data`, with content piece by piece: `read(n)` gives bytes, none at the end.
+    fn data_from(&self, read: Py<PyAny>) -> PyResult<u64> {
+        let (reader, raised) = PyReader::new(read, None, None);
+        let content = Box::new(Once::new(Box::new(BufReader::with_capacity(64 * 1024, reader))));
+        let number = self.driven.with(|dialogue| dialogue.data(content).number())?;
+        self.sources().insert(number, vec![raised]);
+        Ok(number)
+    }
+
+    /// A message with the envelope that the options or its header section give.
+    fn send_message(
+        &self,
+        py: Python<'_>,
+        message: &Bound<'_, PyMessage>,
+        options: PyRef<'_, PyOptions>,
+    ) -> PyResult<u64> {
+        let PyMessage { core, sources } = message.try_borrow()?.clone();
+        let local = Local { now: Zoned::now(), ..self.local.clone() };
+        let ticket = self.driven.with(|dialogue| dialogue.send_message(&core, options.core(), &local))?;
+        let number = ticket.map_err(|error| raise_from(py, &error, None, raised_in(&sources)))?.number();
+        if !sources.is_empty() {
+            self.sources().insert(number, sources);
+        }
+        Ok(number)
+    }
+
+    /// QUIT behind everything asked so far, whose reply is not waited for.
+    fn part(&self) -> PyResult<()> {
+        self.driven.with(Core::part)
+    }
+
+    /// Whether to close the connection and to connect again.
+    fn wants_redial(&self) -> PyResult<bool> {
+        self.driven.with(|dialogue| dialogue.wants_redial())
+    }
+
+    fn reconnected(&self, peer: Option<(String, u16)>, local: Option<&str>, loopback: bool) -> PyResult<()> {
+        self.driven.with(|dialogue| dialogue.reconnected(ends(peer, local, loopback)))
+    }
+
+    fn redial_failed(&self, text: &str, kind: &str) -> PyResult<()> {
+        self.driven.with(|dialogue| dialogue.redial_failed(driver_error(kind, text)))
+    }
+
+    /// Keywords and parameters that the server offered last.
+    fn extensions(&self) -> PyResult<Vec<(String, String)>> {
+        self.driven.with(|dialogue| {
+            let keywords = dialogue.extensions().keywords();
+            keywords.map(|(keyword, parameters)| (keyword.to_owned(), parameters.to_owned())).collect()
+        })
+    }
+
+    /// The mechanisms that the server offered last.
+    fn auth_types(&self) -> PyResult<Vec<String>> {
+        self.driven.with(|dialogue| dialogue.extensions().auth().to_vec())
+    }
+
+    /// Code, enhanced status code and text of the greeting.
+    fn greeting(&self) -> PyResult<Option<(u16, Option<String>, String)>> {
+        self.driven.with(|dialogue| {
+            dialogue.engine().greeting().map(|reply| {
+                let (code, enhanced, text) = convert::reply(reply);
+                (code, enhanced, text.to_owned())
+            })
+        })
+    }
+
+    /// The exception for the fault that ended the connection.
+    fn fault(&self, py: Python<'_>) -> PyResult<Option<PyErr>> {
+        let fault = self.driven.with(|dialogue| dialogue.engine().fault().cloned())?;
+        Ok(fault.map(|fault| raise(py, &fault, None)))
+    }
+
+    #[getter]
+    fn is_closed(&self) -> PyResult<bool> {
+        self.driven.with(Core::is_closed)
+    }
+
+    #[getter]
+    fn is_encrypted(&self) -> PyResult<bool> {
+        self.driven.with(|dialogue| dialogue.engine().is_encrypted())
+    }
+
+    #[getter]
+    fn is_introduced(&self) -> PyResult<bool> {
+        self.driven.with(|dialogue| dialogue.engine().is_introduced())
+    }
+
+    #[getter]
+    fn is_lmtp(&self) -> PyResult<bool> {
+        self.driven.with(|dialogue| dialogue.engine().config().protocol == Protocol::Lmtp)
+    }
+}
+
+impl Dialogue {
+    fn command(
+        &self,
+        py: Python<'_>,
+        command: impl FnOnce(&Core) -> Result<Command, Error>,
+    ) -> PyResult<u64> {
+        let ticket = self.driven.with(|dialogue| Ok(dialogue.command(command(dialogue)?).number()))?;
+        ticket.map_err(|error| raise(py, &error, None))
+    }
+
+    fn sources(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Vec<Raised>>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn client(dialogue: &Core, name: Option<&str>) -> Result<ClientName, Error> {
+    match name {
+        Some(name) => ClientName::parse(name),
+        None => Ok(dialogue.engine().config().client.clone()),
+    }
+}
+
+fn others(parameters: &[String]) -> Result<Vec<Parameter>, Error> {
+    parameters.iter().map(|text| Parameter::parse(text)).collect()
+}

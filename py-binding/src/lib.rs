@@ -1,0 +1,32 @@
+//! `smtpclient._native`: the core for Python. The public face is the package around it, which gives
+//! these values their classes; here they are numbers, strings and tuples.
+
+mod callback;
+mod convert;
+mod delivery;
+mod dialogue;
+mod driven;
+mod message;
+mod options;
+mod send;
+mod server;
+mod sink;
+mod source;
+
+#[pyo3::pymodule(gil_used = false)]
+mod _native {
+    #[pymodule_export]
+    use crate::delivery::Delivery;
+    #[pymodule_export]
+    use crate::dialogue::Dialogue;
+    #[pymodule_export]
+    use crate::message::PyMessage;
+    #[pymodule_export]
+    use crate::options::{PyCancel, PyOptions, option_names};
+    #[pymodule_export]
+    use crate::send::{dial, envelope, sendmessage};
+    #[pymodule_export]
+    use crate::server::{PyServer, servers};
+    #[pymodule_export]
+    use crate::sink::Sink;
+}

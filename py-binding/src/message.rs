@@ -1,0 +1,265 @@
+//! The token.
+
+use std::path::PathBuf;
+
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyBytes;
+use smtpclient::error::Error;
+use smtpclient::message::{Encoding, HeaderMode, Message};
+
+use crate::callback::Raised;
+use crate::convert::raise_from;
+use crate::source::PyReader;
+
+/// A MIME part: a whole message, or a part of one.
+#[pyclass(module = "smtpclient", name = "Message")]
+#[derive(Clone)]
+pub(crate) struct PyMessage {
+    pub(crate) core: Message,
+    /// What the readers in it raised.
+    pub(crate) sources: Vec<Raised>,
+}
+
+impl From<Message> for PyMessage {
+    fn from(core: Message) -> Self {
+        Self { core, sources: Vec::new() }
+    }
+}
+
+impl PyMessage {
+    fn check<T>(&self, py: Python<'_>, result: Result<T, Error>) -> PyResult<T> {
+        result.map_err(|error| raise_from(py, &error, None, raised_in(&self.sources)))
+    }
+
+    fn header_with(&mut self, py: Python<'_>, name: &str, value: &str, mode: HeaderMode) -> PyResult<()> {
+        let result = self.core.set_header(name, value, mode);
+        self.check(py, result)
+    }
+}
+
+/// The exception that a reader raised, if one did.
+pub(crate) fn raised_in(sources: &[Raised]) -> Option<PyErr> {
+    sources.iter().find_map(Raised::take)
+}
+
+#[pymethods]
+impl PyMessage {
+    #[new]
+    #[pyo3(signature = (text="", html=None))]
+    fn new(py: Python<'_>, text: &str, html: Option<&str>) -> PyResult<Self> {
+        let mut message = Self::from(Message::text(text));
+        if let Some(html) = html {
+            message.add_html(py, html)?;
+        }
+        Ok(message)
+    }
+
+    #[staticmethod]
+    fn html(html: &str) -> Self {
+        Message::html(html).into()
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (content_type, body=None))]
+    fn part(py: Python<'_>, content_type: &str, body: Option<PyBackedBytes>) -> PyResult<Self> {
+        let part = Message::part(content_type).map_err(|error| raise_from(py, &error, None, None))?;
+        let mut part = Self::from(part);
+        if let Some(body) = body {
+            part.set_body(py, body)?;
+        }
+        Ok(part)
+    }
+
+    #[staticmethod]
+    fn multipart(py: Python<'_>, subtype: &str, parts: Vec<PyRef<'_, Self>>) -> PyResult<Self> {
+        let sources = parts.iter().flat_map(|part| part.sources.clone()).collect();
+        let parts = parts.iter().map(|part| part.core.clone()).collect();
+        let core = Message::multipart(subtype, parts).map_err(|error| raise_from(py, &error, None, None))?;
+        Ok(Self { core, sources })
+    }
+
+    #[staticmethod]
+    fn rfc822(inner: PyRef<'_, Self>) -> Self {
+        Self { core: Message::rfc822(inner.core.clone()), sources: inner.sources.clone() }
+    }
+
+    #[staticmethod]
+    fn from_bytes(message: PyBackedBytes) -> Self {
+        Message::from_bytes(&*message).into()
+    }
+
+    #[staticmethod]
+    fn from_file(path: PathBuf) -> Self {
+        Message::from_file(path).into()
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (read, rewind=None, length=None))]
+    fn from_reader(read: Py<PyAny>, rewind: Option<Py<PyAny>>, length: Option<u64>) -> Self {
+        let (reader, raised) = PyReader::new(read, rewind, length);
+        Self { core: Message::from_reader(reader), sources: vec![raised] }
+    }
+
+    fn add_html(&mut self, py: Python<'_>, html: &str) -> PyResult<()> {
+        let result = self.core.add_alternative_html(html);
+        self.check(py, result)
+    }
+
+    fn attach(&mut self, py: Python<'_>, part: Py<Self>) -> PyResult<()> {
+        let (core, sources) = {
+            let part = part.try_borrow(py)?;
+            (part.core.clone(), part.sources.clone())
+        };
+        let result = self.core.attach(core);
+        self.sources.extend(sources);
+        self.check(py, result)
+    }
+
+    fn attach_file(&mut self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        let result = self.core.attach_file(path);
+        self.check(py, result)
+    }
+
+    #[pyo3(signature = (name, data, content_type=None))]
+    fn attach_bytes(
+        &mut self,
+        py: Python<'_>,
+        name: &str,
+        data: PyBackedBytes,
+        content_type: Option<&str>,
+    ) -> PyResult<()> {
+        let result = self.core.attach_bytes(name, content_type, &*data);
+        self.check(py, result)
+    }
+
+    #[pyo3(signature = (path, cid=None))]
+    fn inline_file(&mut self, py: Python<'_>, path: PathBuf, cid: Option<&str>) -> PyResult<String> {
+        let result = self.core.inline_file(path, cid);
+        self.check(py, result)
+    }
+
+    #[pyo3(signature = (name, data, content_type=None, cid=None))]
+    fn inline_bytes(
+        &mut self,
+        py: Python<'_>,
+        name: &str,
+        data: PyBackedBytes,
+        content_type: Option<&str>,
+        cid: Option<&str>,
+    ) -> PyResult<String> {
+        let result = self.core.inline_bytes(name, content_type, &*data, cid);
+        self.check(py, result)
+    }
+
+    fn header(&self, py: Python<'_>, name: &str) -> PyResult<Vec<String>> {
+        self.check(py, self.core.header(name))
+    }
+
+    fn header_names(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.check(py, self.core.header_names())
+    }
+
+    fn set_header(&mut self, py: Python<'_>, name: &str, value: &str) -> PyResult<()> {
+        self.header_with(py, name, value, HeaderMode::Write)
+    }
+
+    fn add_header(&mut self, py: Python<'_>, name: &str, value: &str) -> PyResult<()> {
+        self.header_with(py, name, value, HeaderMode::Append)
+    }
+
+    fn delete_header(&mut self, py: Python<'_>, name: &str) -> PyResult<()> {
+        self.header_with(py, name, "", HeaderMode::Delete)
+    }
+
+    fn set_parameter(&mut self, py: Python<'_>, name: &str, value: &str) -> PyResult<()> {
+        let result = self.core.set_parameter(name, value);
+        self.check(py, result)
+    }
+
+    fn set_encoding(&mut self, py: Python<'_>, encoding: &str) -> PyResult<()> {
+        let result = encoding_named(encoding).and_then(|encoding| self.core.set_encoding(encoding));
+        self.check(py, result)
+    }
+
+    fn set_body(&mut self, py: Python<'_>, body: PyBackedBytes) -> PyResult<()> {
+        let result = self.core.set_body_bytes(&*body);
+        self.check(py, result)
+    }
+
+    #[getter]
+    fn content_type(&self) -> Option<&str> {
+        self.core.content_type()
+    }
+
+    #[getter]
+    fn parts(&self) -> Vec<Self> {
+        let part = |core: &Message| Self { core: core.clone(), sources: self.sources.clone() };
+        self.core.parts().iter().map(part).collect()
+    }
+
+    #[getter]
+    fn is_finished(&self) -> bool {
+        self.core.is_finished()
+    }
+
+    fn size(&self, py: Python<'_>) -> PyResult<Option<u64>> {
+        let core = self.core.clone();
+        self.check(py, py.detach(move || core.size()))
+    }
+
+    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let core = self.core.clone();
+        let bytes = self.check(py, py.detach(move || core.to_bytes()))?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    fn __bytes__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        self.to_bytes(py)
+    }
+
+    fn __copy__(&self) -> Self {
+        self.clone()
+    }
+
+    fn __setitem__(&mut self, py: Python<'_>, name: &str, value: &str) -> PyResult<()> {
+        self.set_header(py, name, value)
+    }
+
+    fn __getitem__(&self, py: Python<'_>, name: &str) -> PyResult<Option<String>> {
+        Ok(self.header(py, name)?.into_iter().next())
+    }
+
+    fn __delitem__(&mut self, py: Python<'_>, name: &str) -> PyResult<()> {
+        self.delete_header(py, name)
+    }
+
+    fn __contains__(&self, py: Python<'_>, name: &str) -> PyResult<bool> {
+        Ok(!self.header(py, name)?.is_empty())
+    }
+
+    /// Without it Python would iterate by index.
+    fn __iter__(&self) -> PyResult<()> {
+        Err(pyo3::exceptions::PyTypeError::new_err("a Message is not iterable: see parts and header_names()"))
+    }
+
+    fn __repr__(&self) -> String {
+        match self.core.content_type() {
+            Some(kind) => format!("<Message {kind}>"),
+            None => "<Message finished>".to_owned(),
+        }
+    }
+}
+
+fn encoding_named(name: &str) -> Result<Encoding, Error> {
+    match name {
+        "auto" => Ok(Encoding::Auto),
+        "7bit" => Ok(Encoding::SevenBit),
+        "8bit" => Ok(Encoding::EightBit),
+        "quoted-printable" => Ok(Encoding::QuotedPrintable),
+        "base64" => Ok(Encoding::Base64),
+        _ => Err(Error::usage(format!(
+            "{name:?} is no encoding: give auto, 7bit, 8bit, quoted-printable or base64"
+        ))),
+    }
+}

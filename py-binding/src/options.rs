@@ -1,0 +1,333 @@
+//! Options with Python's types.
+
+use std::sync::OnceLock;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyString};
+use smtpclient::cancel::Cancel;
+use smtpclient::options::{Options, TranscriptFn, names};
+use smtpclient::secret::Secret;
+
+use crate::callback::{self, Raised};
+use crate::convert::{raise, seconds};
+
+/// What is no option by a text.
+const FUNCTIONS: [&str; 2] = ["transcript", "cancel"];
+
+/// How to send. Unchangeable; threads may share one.
+#[pyclass(frozen, module = "smtpclient", name = "Options")]
+pub(crate) struct PyOptions {
+    core: Options,
+    policy: Option<Py<PyAny>>,
+    transcript: Option<Py<PyAny>>,
+    cancel: Option<Cancel>,
+    debug: bool,
+}
+
+/// Ends calls from another thread.
+#[pyclass(frozen, module = "smtpclient", name = "Cancel")]
+#[derive(Default)]
+pub(crate) struct PyCancel(Cancel);
+
+#[pymethods]
+impl PyCancel {
+    #[new]
+    fn new() -> Self {
+        Self::default()
+    }
+
+    fn trigger(&self) {
+        self.0.trigger();
+    }
+
+    fn reset(&self) {
+        self.0.reset();
+    }
+
+    #[getter]
+    fn triggered(&self) -> bool {
+        self.0.is_triggered()
+    }
+}
+
+/// The names of all options.
+#[pyfunction]
+pub(crate) fn option_names() -> Vec<&'static str> {
+    names().chain(FUNCTIONS).collect()
+}
+
+#[pymethods]
+impl PyOptions {
+    #[new]
+    #[pyo3(signature = (base=None, /, **values))]
+    fn new(base: Option<&Self>, values: Option<&Bound<'_, PyDict>>, py: Python<'_>) -> PyResult<Self> {
+        let mut options = match base {
+            Some(base) => base.copy(py),
+            None => Self::fresh(values)?,
+        };
+        for (name, value) in values.into_iter().flatten() {
+            if !value.is_none() {
+                options.set(name.extract()?, &value)?;
+            }
+        }
+        Ok(options)
+    }
+
+    #[getter]
+    fn transcript(&self) -> Option<&Py<PyAny>> {
+        self.transcript.as_ref()
+    }
+
+    #[getter]
+    fn debug(&self) -> bool {
+        self.debug
+    }
+
+    #[getter]
+    fn deadline(&self) -> Option<f64> {
+        seconds(self.core.deadline)
+    }
+
+    #[getter]
+    fn connecttimeout(&self) -> f64 {
+        self.core.connecttimeout.as_secs_f64()
+    }
+
+    #[getter]
+    fn localaddress(&self) -> Option<String> {
+        self.core.localaddress.map(|address| address.to_string())
+    }
+
+    /// Whether a proxy is to be used; its address may hold a password.
+    #[getter]
+    fn proxied(&self) -> bool {
+        self.core.proxy.is_some()
+    }
+
+    /// Whether the call was cancelled from elsewhere.
+    #[getter]
+    fn cancelled(&self) -> bool {
+        self.cancel.as_ref().is_some_and(Cancel::is_triggered)
+    }
+
+    /// Whether a call can be cancelled from elsewhere.
+    #[getter]
+    fn cancellable(&self) -> bool {
+        self.cancel.is_some()
+    }
+
+    #[getter]
+    fn tlsimport(&self) -> bool {
+        self.core.tlsimport
+    }
+
+    #[getter]
+    fn lmtp(&self) -> bool {
+        self.core.lmtp
+    }
+
+    /// A copy whose envelope comes from these header fields.
+    fn for_fields(&self, py: Python<'_>, fields: Vec<(String, String)>) -> Self {
+        let mut copy = self.copy(py);
+        (copy.core.originator, copy.core.recipients) = (None, None);
+        copy.core.header.extend(fields);
+        copy
+    }
+
+    fn __repr__(&self) -> String {
+        let list = |items: &[String]| items.join(" ");
+        let secret = if self.core.password.is_some() || self.core.oauthtoken.is_some() { " ***" } else { "" };
+        let user = self.core.username.as_deref().map_or_else(String::new, |user| format!(" as {user}"));
+        let servers =
+            if self.core.servers.is_empty() { "localhost".to_owned() } else { list(&self.core.servers) };
+        format!("<Options {servers}{user}{secret}>")
+    }
+}
+
+impl PyOptions {
+    /// For a call: with the functions that it calls.
+    pub(crate) fn bind(&self, py: Python<'_>, raised: &Raised, listener: Option<TranscriptFn>) -> Options {
+        let mut options = self.core.clone();
+        if let Some(policy) = &self.policy {
+            options.tlspolicy = callback::policy(policy.clone_ref(py), raised);
+        }
+        options.transcript = listener;
+        options.cancel = Some(callback::cancel(raised, self.cancel.clone()));
+        options
+    }
+
+    /// For envelopes and servers, which call nothing.
+    pub(crate) fn core(&self) -> &Options {
+        &self.core
+    }
+
+    /// Options share one TLS library, whose set-up takes longer than a message does; not where files say
+    /// what it is, which may be written anew.
+    fn fresh(values: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        static SHARED: OnceLock<Options> = OnceLock::new();
+        let mut files = false;
+        for name in ["tlscafile", "tlscertfile", "tlskeyfile"] {
+            files |= values.map_or(Ok(false), |values| values.contains(name))?;
+        }
+        let core = if files { Options::default() } else { SHARED.get_or_init(Options::default).clone() };
+        Ok(Self { core, policy: None, transcript: None, cancel: None, debug: false })
+    }
+
+    fn copy(&self, py: Python<'_>) -> Self {
+        Self {
+            core: self.core.clone(),
+            policy: self.policy.as_ref().map(|policy| policy.clone_ref(py)),
+            transcript: self.transcript.as_ref().map(|transcript| transcript.clone_ref(py)),
+            cancel: self.cancel.clone(),
+            debug: self.debug,
+        }
+    }
+
+    fn set(&mut self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = value.py();
+        match name {
+            "transcript" => {
+                self.transcript = Some(callable(name, value)?);
+                return Ok(());
+            }
+            "tlspolicy" if value.is_callable() => {
+                self.policy = Some(value.clone().unbind());
+                return Ok(());
+            }
+            "tlspolicy" => self.policy = None,
+            "cancel" => {
+                let cancel = value.cast::<PyCancel>().map_err(|_| wrong(name, "a Cancel", value))?;
+                self.cancel = Some(cancel.get().0.clone());
+                return Ok(());
+            }
+            "servers" if !value.is_instance_of::<PyString>() => {
+                self.core.servers = strings(name, value)?;
+                return Ok(());
+            }
+            "header" if !value.is_instance_of::<PyString>() => {
+                self.core.header = fields(value)?;
+                return Ok(());
+            }
+            "recipients" if !value.is_instance_of::<PyString>() => {
+                self.core.recipients = Some(strings(name, value)?.join(", "));
+                return Ok(());
+            }
+            "password" => return self.secret(name, value, |o, s| o.password = s),
+            "oauthtoken" => return self.secret(name, value, |o, s| o.oauthtoken = s),
+            "tlskeypassword" => return self.secret(name, value, |o, s| o.tlskeypassword = s),
+            "proxy" => return self.secret(name, value, |o, s| o.proxy = s),
+            "header" => self.core.header.clear(),
+            _ => {}
+        }
+        if !option_names().contains(&name) {
+            let error = Options::default().set(name, "").err();
+            let text = error.map_or_else(|| name.to_owned(), |error| error.text().to_owned());
+            return Err(PyTypeError::new_err(text));
+        }
+        let text = text(name, value)?;
+        self.core.set(name, &text).map_err(|error| raise(py, &error, None))?;
+        if name == "debug" {
+            // Python prints it, to its own sys.stderr.
+            self.debug = std::mem::take(&mut self.core.debug);
+        }
+        Ok(())
+    }
+
+    fn secret(
+        &mut self,
+        name: &str,
+        value: &Bound<'_, PyAny>,
+        set: impl FnOnce(&mut Options, Option<Secret>),
+    ) -> PyResult<()> {
+        let secret = secret(name, value)?;
+        set(&mut self.core, (!secret.is_empty()).then_some(secret));
+        Ok(())
+    }
+}
+
+/// A secret as text or bytes, which no error shows.
+pub(crate) fn secret(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Secret> {
+    if let Ok(text) = value.cast::<PyString>() {
+        let bytes = text.encode_utf8().map_err(|_| {
+            PyValueError::new_err(format!("{name} has a lone surrogate in it, which is no character"))
+        })?;
+        return Ok(Secret::new(bytes.as_bytes()));
+    }
+    if let Ok(bytes) = value.cast::<PyBytes>() {
+        return Ok(Secret::new(bytes.as_bytes()));
+    }
+    if let Ok(bytes) = value.cast::<PyByteArray>() {
+        return Ok(Secret::new(bytes.to_vec()));
+    }
+    Err(wrong(name, "a str or bytes", value))
+}
+
+fn callable(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    if value.is_callable() { Ok(value.clone().unbind()) } else { Err(wrong(name, "a function", value)) }
+}
+
+/// A list, or any other iterable, of strings.
+fn strings(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    if value.is_instance_of::<PyBytes>() {
+        return Err(wrong(name, "a str or a list of them", value));
+    }
+    let items = value.try_iter().map_err(|_| wrong(name, "a str or a list of them", value))?;
+    items
+        .map(|item| {
+            let item = item?;
+            text(name, &item)
+        })
+        .collect()
+}
+
+/// Pairs, or a mapping.
+fn fields(value: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
+    let wanted = "a list of pairs (name, value)";
+    let items = match value.getattr("items") {
+        Ok(items) => items.call0()?,
+        Err(_) => value.clone(),
+    };
+    let items = items.try_iter().map_err(|_| wrong("header", wanted, value))?;
+    items
+        .map(|item| {
+            let item = item?;
+            if item.is_instance_of::<PyString>() {
+                return Err(wrong("header", wanted, value));
+            }
+            item.extract::<(String, String)>().map_err(|_| wrong("header", wanted, &item))
+        })
+        .collect()
+}
+
+/// The text that the core's table of options takes for a value.
+fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+    if let Ok(text) = value.cast::<PyString>() {
+        return text.extract();
+    }
+    if value.is_instance_of::<PyBool>() {
+        return Ok(if value.is_truthy()? { "true" } else { "false" }.to_owned());
+    }
+    if value.is_instance_of::<PyInt>() || value.is_instance_of::<PyFloat>() {
+        return Ok(value.str()?.to_string());
+    }
+    if let Ok(seconds) = value.call_method0("total_seconds") {
+        return Ok(seconds.str()?.to_string());
+    }
+    if value.hasattr("__fspath__")? {
+        return value.call_method0("__fspath__")?.extract();
+    }
+    if name == "localaddress" && value.hasattr("packed")? {
+        return Ok(value.str()?.to_string());
+    }
+    let list = ["ports", "auth", "tlsfingerprint", "dsnnotify", "servers"].contains(&name);
+    if list && !value.is_instance_of::<PyBytes>() && value.try_iter().is_ok() {
+        return Ok(strings(name, value)?.join(","));
+    }
+    Err(wrong(name, if list { "a str or a list" } else { "a str, a number or a bool" }, value))
+}
+
+fn wrong(name: &str, wanted: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    let given = value.get_type().name().map_or_else(|_| "that".to_owned(), |name| name.to_string());
+    PyTypeError::new_err(format!("option `{name}` takes {wanted}, not {given}"))
+}

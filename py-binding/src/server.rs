@@ -1,0 +1,66 @@
+//! Servers, as options name them.
+
+use pyo3::prelude::*;
+use smtpclient::engine::Protocol;
+use smtpclient::server::{self, Server, Target};
+
+use crate::convert::raise;
+use crate::options::PyOptions;
+
+/// One server: where it is and what it speaks.
+#[pyclass(frozen, module = "smtpclient._native", name = "Server")]
+pub(crate) struct PyServer(pub(crate) Server);
+
+#[pymethods]
+impl PyServer {
+    #[new]
+    #[pyo3(signature = (host, port=25, *, tls=false, lmtp=false))]
+    fn new(host: String, port: u16, tls: bool, lmtp: bool) -> Self {
+        let protocol = if lmtp { Protocol::Lmtp } else { Protocol::Smtp };
+        Self(Server { target: Target::Tcp { host, port }, protocol, tls })
+    }
+
+    /// The host's name or address; `None` for a Unix socket.
+    #[getter]
+    fn host(&self) -> Option<&str> {
+        match &self.0.target {
+            Target::Tcp { host, .. } => Some(host),
+            Target::Unix(_) => None,
+        }
+    }
+
+    /// 0 for a Unix socket.
+    #[getter]
+    fn port(&self) -> u16 {
+        match &self.0.target {
+            Target::Tcp { port, .. } => *port,
+            Target::Unix(_) => 0,
+        }
+    }
+
+    /// The path of a Unix socket.
+    #[getter]
+    fn path(&self) -> Option<String> {
+        match &self.0.target {
+            Target::Tcp { .. } => None,
+            Target::Unix(path) => Some(path.display().to_string()),
+        }
+    }
+
+    /// TLS from the first byte.
+    #[getter]
+    fn tls(&self) -> bool {
+        self.0.tls
+    }
+
+    fn __str__(&self) -> String {
+        self.0.target.to_string()
+    }
+}
+
+/// The servers of options, in order.
+#[pyfunction]
+pub(crate) fn servers(py: Python<'_>, options: PyRef<'_, PyOptions>) -> PyResult<Vec<PyServer>> {
+    let servers = server::servers(options.core()).map_err(|error| raise(py, &error, None))?;
+    Ok(servers.into_iter().map(PyServer).collect())
+}

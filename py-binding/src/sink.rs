@@ -1,0 +1,93 @@
+//! The project's test server, for trying things out.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use scripted_server::sink::{self, SinkOptions};
+
+/// A server that takes every message. It stops taking connections when it is closed.
+#[pyclass(frozen, module = "smtpclient.testing")]
+pub(crate) struct Sink(Mutex<Option<sink::Sink>>);
+
+type Stored<'py> = (Vec<String>, Bound<'py, PyBytes>);
+
+#[pymethods]
+impl Sink {
+    #[new]
+    #[pyo3(signature = (listen="127.0.0.1:0", *, unix=None, dump=None, keep=true, rejects=Vec::new(), size=None,
+        lmtp=false, chunking=false, pipelining=true, verbose=false))]
+    #[expect(clippy::too_many_arguments, reason = "by name in Python")]
+    #[expect(clippy::fn_params_excessive_bools, reason = "by name in Python")]
+    fn new(
+        listen: &str,
+        unix: Option<PathBuf>,
+        dump: Option<PathBuf>,
+        keep: bool,
+        rejects: Vec<String>,
+        size: Option<u64>,
+        lmtp: bool,
+        chunking: bool,
+        pipelining: bool,
+        verbose: bool,
+    ) -> PyResult<Self> {
+        let listen: SocketAddr = listen
+            .parse()
+            .map_err(|_| PyValueError::new_err(format!("listen wants ADDRESS:PORT, not {listen:?}")))?;
+        let mut options = SinkOptions {
+            listen,
+            unix,
+            dump,
+            keep,
+            size,
+            lmtp,
+            chunking,
+            pipelining,
+            verbose,
+            ..SinkOptions::default()
+        };
+        for rule in rejects {
+            options.reject(&rule).map_err(PyValueError::new_err)?;
+        }
+        Ok(Self(Mutex::new(Some(sink::Sink::start(options)?))))
+    }
+
+    /// The port; 0 for a Unix socket.
+    #[getter]
+    fn port(&self) -> u16 {
+        self.look(|sink| sink.port()).unwrap_or_default()
+    }
+
+    /// How many messages were taken.
+    #[getter]
+    fn count(&self) -> u64 {
+        self.look(|sink| sink.count()).unwrap_or_default()
+    }
+
+    /// The messages that were taken and kept: the MAIL and RCPT lines, and the content.
+    fn messages<'py>(&self, py: Python<'py>) -> Vec<Stored<'py>> {
+        let messages = self.look(|sink| sink.messages()).unwrap_or_default();
+        messages.into_iter().map(|m| (m.envelope, PyBytes::new(py, &m.content))).collect()
+    }
+
+    fn close(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    fn __enter__(this: Py<Self>) -> Py<Self> {
+        this
+    }
+
+    fn __exit__(&self, _type: Py<PyAny>, _value: Py<PyAny>, _traceback: Py<PyAny>) {
+        self.close();
+    }
+}
+
+impl Sink {
+    fn look<R>(&self, look: impl FnOnce(&sink::Sink) -> R) -> Option<R> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(look)
+    }
+}

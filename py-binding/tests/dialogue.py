@@ -1,0 +1,87 @@
+"""Sends the message of one dialogue file (tests/dialogues/README.md) and prints what became of it.
+
+Run by `scripted-server run FILES -- python dialogue.py [--aio]`.
+"""
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+import smtpclient
+from smtpclient import aio
+
+YES = {"true": True, "false": False}
+
+
+def options(folder):
+    words = (folder / "options").read_bytes().decode().split("\0")[:-1]
+    found, header = {}, []
+    while words:
+        name, value = words.pop(0), words.pop(0)
+        while words and not re.fullmatch("[a-z0-9]+", words[0]):
+            value += "\0" + words.pop(0)  # one that was in the value
+        if name == "header":
+            field, _, body = value.partition(":")
+            header.append((field.rstrip(), body.strip()))
+        elif name == "ports":
+            found[name] = [int(port) for port in value.split()]
+        elif name == "servers":
+            found[name] = value.split()
+        else:
+            found[name] = YES.get(value, value)
+    return found | ({"header": header} if header else {})
+
+
+def send(folder):
+    message = (folder / "message").read_bytes()
+    try:
+        if "--aio" in sys.argv:
+            return asyncio.run(aio.sendmessage(message, **options(folder)))
+        return smtpclient.sendmessage(message, **options(folder))
+    except smtpclient.SMTPException as error:
+        if isinstance(error, smtpclient.OutcomeUnknown):
+            assert error.report.unknown
+        return error.report if error.report is not None else smtpclient.Report(error=error.failure)
+    except TypeError as error:  # an unknown option
+        text = str(error)
+        failure = smtpclient.Failure("usage", "setup", text, None, None, False, text)
+        return smtpclient.Report(error=failure)
+
+
+def reply(found):
+    return f"{found.code} {found.enhanced or '-'}" if found else "- -"
+
+
+def failure(error):
+    lasting = "transient" if error.transient else "permanent"
+    return f"{error.kind} {error.step} {lasting} {reply(error.reply)}"
+
+
+def main():
+    report = send(Path(sys.argv[-1]))
+    status = (
+        "unknown" if report.unknown
+        else "sent" if report.complete
+        else "partial" if report.sent
+        else "error" if report.error
+        else "notsent"
+    )
+    print("status =", status)
+    if report.error:
+        print("error =", failure(report.error))
+        print("error_text =", report.error)
+    for one in report.recipients:
+        outcome = one.outcome.replace(" ", "")
+        print("recipient =", one.address, outcome, one.step, reply(one.reply))
+    for address, code, diagnostic in report:
+        if code:
+            print("refused =", address, code, diagnostic.replace("\n", " / "))
+    print("reply =", report.reply or "-")
+    print("queue_id =", report.queue_id or "-")
+    for attempt in report.attempts:
+        print("attempt =", failure(attempt.error) if attempt.error else "ok")
+    print("used =", *report.used)
+
+
+main()

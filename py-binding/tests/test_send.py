@@ -1,0 +1,199 @@
+"""``sendmessage``: messages of every kind, options of every type, reports and exceptions."""
+
+import email
+import email.policy
+import io
+import json
+import logging
+import pickle
+from datetime import timedelta
+from email.message import EmailMessage
+
+import pytest
+import smtpclient
+from conftest import MESSAGE
+from smtpclient import Message, Options, sendmessage
+
+
+def mail(text="Hällo\n"):
+    message = EmailMessage()
+    message["From"] = "Ä <a@c.example>"
+    message["To"] = "b@s.example"
+    message["Bcc"] = "x@s.example"
+    message["Subject"] = "Grüße"
+    message.set_content(text)
+    return message
+
+
+def pieces():
+    yield MESSAGE[:10]
+    yield b""
+    yield bytearray(MESSAGE[10:30])
+    yield memoryview(MESSAGE)[30:]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        MESSAGE,
+        bytearray(MESSAGE),
+        memoryview(MESSAGE),
+        MESSAGE.replace(b"\r\n", b"\n"),
+        io.BytesIO(MESSAGE),
+        pieces(),
+        [MESSAGE[:7], MESSAGE[7:]],
+        Message.from_bytes(MESSAGE),
+        email.message_from_bytes(MESSAGE),
+        email.message_from_bytes(MESSAGE, policy=email.policy.default),
+    ],
+    ids=lambda m: type(m).__name__,
+)
+def test_each_kind_of_message(message, sink, to):
+    report = sendmessage(message, **to)
+    assert report.complete and not report and report == [] and report.queue_id == "00000001"
+    [(envelope, content)] = sink.messages()
+    assert envelope[0].startswith("MAIL FROM:<a@c.example>") and envelope[1:] == ["RCPT TO:<b@s.example>"]
+    assert content.endswith(MESSAGE) and content.count(b"From:") == 1
+
+
+def test_a_file_by_str_and_by_path(tmp_path, sink, to):
+    path = tmp_path / "m.eml"
+    path.write_bytes(MESSAGE)
+    for message in (path, str(path)):
+        assert sendmessage(message, **to).complete
+    with open(path, "rb") as file:
+        assert sendmessage(file, **to).complete
+        assert file.read() == b""
+        file.seek(0)
+        token = Message.from_reader(file.read, lambda: file.seek(0) == 0)
+        assert sendmessage(token, **to).complete
+        assert sendmessage(token, **to).complete, "it can start again"
+    assert len({content[-60:] for _, content in sink.messages()}) == 1
+
+
+def test_eight_bits_and_bcc(sink, to):
+    assert sendmessage(mail(), **to).complete
+    [(envelope, content)] = sink.messages()
+    assert "RCPT TO:<x@s.example>" in envelope and b"\nbcc" not in content.lower()
+    assert "Hällo".encode() in content and b"8bit" in content and b"=?utf-8?" in content
+
+
+def test_from_at_the_start_of_a_line_stays(sink, to):
+    sendmessage(email.message_from_string("From: a@c\nTo: b@s.example\n\nFrom here\n"), **to)
+    assert b"\r\nFrom here\r\n" in sink.messages()[0][1]
+
+
+def test_addresses_beyond_ascii(sink, to):
+    message = mail()
+    message.replace_header("To", "grün@s.example")
+    assert "SMTPUTF8" in sendmessage(message, **to).used
+    assert any(line.startswith("RCPT TO:<grün@") for line in sink.messages()[0][0])
+
+
+def test_tokens(tmp_path, sink, to):
+    (tmp_path / "notes.txt").write_text("notes")
+    message = Message("text\n", html="<p>html <img src='cid:logo@x'></p>")
+    message["Subject"] = "Grüße"
+    message.attach_file(tmp_path / "notes.txt")
+    message.attach_bytes("a.pdf", b"%PDF")
+    message.attach(Message.rfc822(Message.from_bytes(MESSAGE)))
+    assert message.inline_bytes("logo.png", b"png", cid="logo@x") == "logo@x"
+    assert message["subject"] == "Grüße" and "X-None" not in message
+    assert message.size() == len(bytes(message))
+    assert sendmessage(message, originator="a@c.example", recipients=["b@s.example"], **to).complete
+    read = email.message_from_bytes(sink.messages()[0][1], policy=email.policy.default)
+    types = [part.get_content_type() for part in read.walk()]
+    assert types == [
+        "multipart/mixed", "multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png",
+        "text/plain", "application/pdf", "message/rfc822", "text/plain",
+    ]
+
+
+def test_options_of_every_type(sink, to, tmp_path):
+    to |= {
+        "ports": sink.port,
+        "recipients": ["b@s.example", "C <c@s.example>, d@s.example"],
+        "header": [("X-A", "1"), ("X-A", "2"), ("Subject", "Grüße")],
+        "maxsecs": 60,
+        "timeout": timedelta(seconds=5),
+        "deadline": 20.5,
+        "usetls": False,
+        "dsnnotify": ["success", "failure"],
+        "password": None,
+        "localaddress": "127.0.0.1",
+    }
+    assert sendmessage(b"\r\nHello\r\n", originator="", **to).complete
+    [(envelope, content)] = sink.messages()
+    assert envelope[0].startswith("MAIL FROM:<>") and len(envelope) == 4
+    assert "NOTIFY=SUCCESS,FAILURE" in envelope[1]
+    assert content.count(b"X-A: ") == 2
+    assert sendmessage(MESSAGE, Options(**to), header={"X-B": "3"}).complete
+    assert b"X-B: 3" in sink.messages()[1][1]
+
+
+def test_a_partial_refusal(to):
+    with pytest.raises(smtpclient.RecipientsRefused) as caught:
+        sendmessage(MESSAGE, recipients="b@s.example, bad@s.example", **to)
+    error = caught.value
+    assert error.refused == (("bad@s.example", 550, "5.1.1 no such user"),)
+    assert not error.transient and error.report.recipients[0].outcome == "not sent"
+    report = sendmessage(MESSAGE, recipients="b@s.example, bad@s.example", atleastone=True, **to)
+    assert report and report.sent and not report.complete
+    assert report == [("bad@s.example", 550, "5.1.1 no such user")]
+    [(address, code, diagnostic)] = report
+    assert (address, code) == (report[0].address, 550) and len(report[:]) == len(report) == 1
+    assert report.recipients[1].enhanced == "5.1.1" and report.recipients[1].step == "rcpt"
+    with pytest.raises(smtpclient.RefusedError) as caught:
+        sendmessage(MESSAGE, recipients="later@s.example", **to)
+    assert caught.value.transient
+
+
+def test_a_report_is_plain_data(to):
+    report = sendmessage(MESSAGE, recipients="b@s.example, bad@s.example", atleastone=True, **to)
+    assert pickle.loads(pickle.dumps(report)) == report
+    assert hash(report) == hash(pickle.loads(pickle.dumps(report)))
+    assert report != sendmessage(MESSAGE, **to)
+    again = json.loads(json.dumps(report.to_dict()))
+    assert again["queue_id"] == "00000001" and again["refused"][0]["code"] == 550
+    assert repr(report).startswith("<Report: 1 accepted; 1 rejected; queued as 00000001; by 127.0.0.1")
+
+
+def test_exceptions_say_all_and_can_be_pickled(free_port):
+    with pytest.raises(smtpclient.ConnectError) as caught:
+        sendmessage(MESSAGE, servers=["127.0.0.1", "localhost"], ports=[free_port, free_port])
+    error = caught.value
+    assert isinstance(error, ConnectionError) and error.transient and error.step == "connect"
+    assert len(error.attempts) == 2 and str(free_port) in str(error)
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), again.report, again.failure) == (
+        type(error), str(error), error.report, error.failure,
+    )
+    for kind in vars(smtpclient).values():
+        if isinstance(kind, type) and issubclass(kind, smtpclient.SMTPException):
+            failure = smtpclient.Failure("usage", "setup", "x", None, None, False, "x")
+            made = kind("x", failure=failure, report=error.report)
+            again = pickle.loads(pickle.dumps(made))
+            assert type(again) is kind and str(again) == "x" and again.report == error.report
+
+
+def test_second_bases():
+    assert issubclass(smtpclient.Timeout, TimeoutError)
+    assert issubclass(smtpclient.ConnectionClosed, ConnectionError)
+    assert issubclass(smtpclient.UsageError, ValueError)
+
+
+def test_transcript_debug_and_logging(to, capsys, caplog):
+    lines = []
+    with caplog.at_level(logging.DEBUG, "smtpclient"):
+        sendmessage(MESSAGE, transcript=lambda *line: lines.append(line), debug=True, **to)
+    assert ("client", "MAIL FROM:<a@c.example> SIZE=") in [(d, line[:29]) for d, line in lines]
+    assert "S: 220 " in capsys.readouterr().err
+    assert any("C: QUIT" in record.getMessage() for record in caplog.records)
+
+
+@pytest.fixture
+def free_port():
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
