@@ -133,6 +133,7 @@ valgrind: examples ## run the C tests, the examples and the Tcl tests under valg
 
 interop: examples ## real servers: what Postfix delivers byte for byte, and every login
 	tests/interop/postfix
+	tests/interop/tls
 	tests/servers/fetch postfix exim dovecot dovecot24 || [ $$? = 77 ]
 	tests/interop/login --features tls-openssl || [ $$? = 77 ]
 

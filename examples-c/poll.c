@@ -1,4 +1,4 @@
-/* poll RECIPIENT SERVER SERVER...: one message to each server, all at once, in one thread.
+/* poll RECIPIENT [NAME=VALUE...] SERVER...: one message to each server, all at once, in one thread.
  *
  * The engine has no socket. The program connects, moves octets, and tells when time is up. */
 #define _DEFAULT_SOURCE
@@ -120,15 +120,22 @@ int main(int argc, char **argv)
     smtp_message *message = smtp_message_new();
     smtp_options *options = smtp_options_new();
     job jobs[MOST];
-    int count, i, failed = 0;
+    int count = 0, i, failed = 0;
 
     smtp_message_set_text(message, body, sizeof body - 1);
     if (argc > 1) smtp_options_set(options, "recipients", argv[1]);
-    for (count = 0; count < MOST && count + 2 < argc; count++) {
+    for (i = 2; i < argc && count < MOST; i++) {
+        char *value = strchr(argv[i], '=');
+
+        if (value != NULL) { /* an option, for the servers behind it */
+            *value++ = '\0';
+            if (smtp_options_set(options, argv[i], value) != SMTP_OK) fprintf(stderr, "%s\n", smtp_options_error(options));
+            continue;
+        }
         jobs[count].fd = -1;
         jobs[count].connecting = 0;
-        smtp_options_set(options, "servers", argv[count + 2]);
-        smtp_engine_new(message, options, &jobs[count].engine); /* where it fails the result says why */
+        smtp_options_set(options, "servers", argv[i]);
+        smtp_engine_new(message, options, &jobs[count++].engine); /* where it fails the result says why */
     }
     while (turn(jobs, count)) continue;
     for (i = 0; i < count; i++) {
