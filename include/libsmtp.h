@@ -18,12 +18,14 @@
  *       smtp_options *options = smtp_options_new();
  *       smtp_result *result;
  *       size_t i;
+ *       int status;
  *       smtp_message_set_text(message, text, strlen(text));
  *       smtp_message_set_header(message, "From", "alice@a.example");
  *       smtp_message_set_header(message, "To", "Bob <bob@b.example>");
  *       smtp_message_set_header(message, "Subject", "Greetings");
  *       smtp_options_set(options, "servers", "mail.a.example");
- *       if (smtp_sendmessage(message, options, &result) != SMTP_OK)
+ *       status = smtp_sendmessage(message, options, &result);
+ *       if (status != SMTP_OK)
  *           fprintf(stderr, "%s\n", smtp_result_error(result));
  *       for (i = 0; i < smtp_result_refused_count(result); i++)
  *           fprintf(stderr, "%s: %s\n", smtp_result_refused_address(result, i),
@@ -31,7 +33,7 @@
  *       smtp_result_free(result);
  *       smtp_options_free(options);
  *       smtp_message_free(message);
- *       return 0;
+ *       return status != SMTP_OK;
  *   }
  *
  * What holds for every function:

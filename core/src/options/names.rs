@@ -87,16 +87,27 @@ impl Options {
     }
 }
 
+/// Words of other programs for options of this one.
+const ALIASES: &[(&str, &str)] = &[
+    ("from", "originator"),
+    ("sender", "originator"),
+    ("to", "recipients"),
+    ("host", "servers"),
+    ("user", "username"),
+    ("starttls", "usetls"),
+    ("ssl", "tlsimport"),
+];
+
 fn unknown(name: &str) -> Error {
-    let nearest = names().max_by(|a, b| {
-        let (a, b) = (strsim::jaro_winkler(a, name), strsim::jaro_winkler(b, name));
-        a.total_cmp(&b)
+    let alias = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name)).map(|(_, own)| *own);
+    let nearest = alias.or_else(|| {
+        names().max_by(|a, b| {
+            let (a, b) = (strsim::jaro_winkler(a, name), strsim::jaro_winkler(b, name));
+            a.total_cmp(&b)
+        })
     });
-    Error::usage(format!(
-        "there is no option `{}`: did you mean `{}`?",
-        name.escape_debug(),
-        nearest.unwrap_or_default()
-    ))
+    let nearest = nearest.unwrap_or_default();
+    Error::usage(format!("there is no option `{}`: did you mean `{nearest}`?", name.escape_debug()))
 }
 
 /// An empty value takes the option back to its default.
@@ -122,6 +133,11 @@ mod tests {
         let error = Options::default().set("recipient", "a@b").unwrap_err();
         assert_eq!(error.kind(), Kind::Usage);
         assert!(error.text().contains("`recipients`"), "{error}");
+        let error = Options::default().set("from", "a@b").unwrap_err();
+        assert!(error.text().contains("`originator`"), "{error}");
+        for (_, own) in ALIASES {
+            assert!(names().any(|name| name == *own), "{own}");
+        }
     }
 
     #[test]
