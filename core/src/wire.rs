@@ -1,7 +1,6 @@
-//! A message on the wire: CRLF line ends, doubled dots and the final dot (RFC 5321 section 4.5.2), and what
-//! can be told of it before.
+//! A message on the wire: CRLF line ends, doubled dots and the final dot (RFC 5321 section 4.5.2).
 
-use memchr::{memchr, memchr2};
+use memchr::memchr2;
 
 const CR: u8 = b'\r';
 const LF: u8 = b'\n';
@@ -173,68 +172,6 @@ fn odd_array<const N: usize>(here: &[u8; N], next: &[u8; N]) -> bool {
 
 fn odd(a: u8, b: u8) -> u8 {
     (u8::from(a == CR) ^ u8::from(b == LF)) | (u8::from(a == LF) & u8::from(b == b'.'))
-}
-
-/// Tells what a message will be on the wire, in one pass.
-#[derive(Clone, Debug, Default)]
-pub struct Census {
-    counted: Counted,
-    line: u64,
-    after_cr: bool,
-}
-
-/// What a [`Census`] found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counted {
-    /// Octets as RFC 1870 counts them: with CRLF line ends, also behind the last line, without what dots add.
-    pub size: u64,
-    /// There are octets above 127.
-    pub eight_bit: bool,
-    /// There are NULs, which need BINARYMIME or an encoding.
-    pub nul: bool,
-    /// Octets of the longest line without its CRLF; RFC 5321 section 4.5.3.1.6 allows 998.
-    pub longest_line: u64,
-}
-
-impl Census {
-    /// Nothing counted yet.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Counts the next octets. It does not matter how a message is cut.
-    pub fn update(&mut self, input: &[u8]) {
-        if input.is_empty() {
-            return;
-        }
-        self.counted.eight_bit = self.counted.eight_bit || !input.is_ascii();
-        self.counted.nul = self.counted.nul || memchr(0, input).is_some();
-        let mut rest = input;
-        if self.after_cr {
-            rest = rest.strip_prefix(&[LF]).unwrap_or(rest);
-        }
-        while let Some((line, end)) = memchr2(CR, LF, rest).and_then(|end| rest.split_at_checked(end)) {
-            self.line = self.line.saturating_add(line.len() as u64);
-            self.end_line();
-            rest = end.strip_prefix(b"\r\n").or(end.get(1..)).unwrap_or_default();
-        }
-        self.line = self.line.saturating_add(rest.len() as u64);
-        self.after_cr = input.ends_with(&[CR]);
-    }
-
-    /// What the message will be.
-    pub fn finish(mut self) -> Counted {
-        if self.line > 0 {
-            self.end_line();
-        }
-        self.counted
-    }
-
-    fn end_line(&mut self) {
-        self.counted.longest_line = self.counted.longest_line.max(self.line);
-        self.counted.size = self.counted.size.saturating_add(self.line).saturating_add(2);
-        self.line = 0;
-    }
 }
 
 #[cfg(test)]
