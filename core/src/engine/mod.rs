@@ -447,13 +447,13 @@ impl Engine {
 
     /// Answers a request of which nothing was written.
     fn refuse(&mut self, id: Id, request: Request, error: Error) {
-        self.events.push_back(match request {
-            Request::Transaction(t) => Event::Sent(id, Box::new(unbegun(&t.recipients, error))),
-            Request::Data(_) => Event::Sent(id, Box::new(unbegun(&[], error))),
+        match request {
+            Request::Transaction(t) => self.tell(id, unbegun(&t.recipients, error)),
+            Request::Data(_) => self.tell(id, unbegun(&[], error)),
             Request::Hello | Request::Helo | Request::Command(_) | Request::Login(_) => {
-                Event::Failed(id, error)
+                self.events.push_back(Event::Failed(id, error));
             }
-        });
+        }
     }
 
     fn new_id(&mut self) -> Id {

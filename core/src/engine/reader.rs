@@ -304,21 +304,25 @@ impl Engine {
             return self.end(error);
         }
         if let Some(active) = self.remove_active(id) {
-            let report = active.report_stopped(reply.clone());
-            self.events.push_back(Event::Sent(id, Box::new(report)));
+            self.tell(id, active.report_stopped(reply.clone()));
         }
         self.end(Error::refused(Step::Body, "the server refused the message before its end", reply));
     }
 
     fn conclude(&mut self, id: Id) {
         let Some(active) = self.remove_active(id) else { return };
-        if active.again {
+        if active.again && !active.finals.iter().any(Reply::is_success) {
             let place = self.requests.iter().position(|(other, _)| *other > id);
             let request = Request::Transaction(Box::new(active.into_transaction()));
             self.requests.insert(place.unwrap_or(self.requests.len()), (id, request));
             return;
         }
-        let report = Report { avoided: self.avoided.clone(), ..active.report() };
+        self.tell(id, active.report());
+    }
+
+    /// Answers a request to send.
+    pub(super) fn tell(&mut self, id: Id, report: Report) {
+        let report = Report { avoided: self.avoided.clone(), ..report };
         self.events.push_back(Event::Sent(id, Box::new(report)));
     }
 
@@ -364,8 +368,7 @@ impl Engine {
         }
         for active in std::mem::take(&mut self.actives) {
             let id = active.id;
-            let report = active.report_ended(cause.clone(), flushed);
-            self.events.push_back(Event::Sent(id, Box::new(report)));
+            self.tell(id, active.report_ended(cause.clone(), flushed));
         }
         for (id, request) in std::mem::take(&mut self.requests) {
             self.refuse(id, request, cause.clone());

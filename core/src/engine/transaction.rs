@@ -223,7 +223,9 @@ impl Active {
 
     /// Each recipient by the first reply that decided over it, or `undecided`.
     fn into_report(mut self, undecided: (Outcome, Step, Option<Reply>), error: Option<Error>) -> Report {
-        let mail_refused = self.mail_reply.take().filter(Reply::is_failure);
+        // A message that was taken behind a refused MAIL is taken, for whomever RCPT was.
+        let taken = self.finals.iter().any(Reply::is_success);
+        let mail_refused = self.mail_reply.take().filter(|reply| reply.is_failure() && !taken);
         let refused = self.refused.take();
         let last = if self.lmtp { self.finals.last().cloned() } else { self.finals.pop() };
         let shared = last.as_ref().filter(|_| !self.lmtp);

@@ -128,9 +128,7 @@ impl Engine {
             None
         };
         if let Some(error) = refusal {
-            let report = unbegun(&transaction.recipients, error);
-            self.events.push_back(Event::Sent(id, Box::new(report)));
-            return;
+            return self.tell(id, unbegun(&transaction.recipients, error));
         }
         if self.verbs.take().is_some() {
             self.rset_due = true;
@@ -179,8 +177,7 @@ impl Engine {
         }
         if let Err(error) = super::plan::plan(active, &self.extensions, grouped, chunking) {
             if let Some(active) = self.actives.pop_back() {
-                let report = unbegun(&active.recipients, error);
-                self.events.push_back(Event::Sent(active.id, Box::new(report)));
+                self.tell(active.id, unbegun(&active.recipients, error));
             }
             return true;
         }
