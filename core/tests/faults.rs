@@ -130,7 +130,8 @@ impl Scene {
         };
         // LMTP answers for each recipient; SMTP for all at once, once the message was sent.
         let fate = |outcome| matches!(outcome, Outcome::Accepted | Outcome::Unknown).then_some(outcome);
-        let alike = self.lmtp || outcome == Outcome::Rejected || fate(first) == fate(outcome);
+        let alike =
+            self.lmtp || [first, outcome].contains(&Outcome::Rejected) || fate(first) == fate(outcome);
         let whole = fault.direction == Direction::ToServer && fault.at < ending;
         if !good || !alike || (whole && stored > 0) || (!window && bad_is_wrong(&report)) {
             return Err(format!("{fault:?}: stored {stored}, {report:#?}"));
