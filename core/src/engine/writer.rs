@@ -4,11 +4,11 @@ use std::io::{BufRead, ErrorKind};
 
 use zeroize::Zeroizing;
 
+use super::Engine;
 use super::expect::{Effect, Expect};
 use super::request::{Id, Protocol, Request, Transaction};
 use super::state::{Phase, Stage};
 use super::transaction::{Active, unbegun};
-use super::{Engine, Event};
 use crate::command::Command;
 use crate::content::{Content, Transfer};
 use crate::error::{Error, Kind, Step};
