@@ -11,6 +11,7 @@ use super::codec::Codec;
 use super::field::{Field, Fields};
 use super::head::{Head, HeadParser, MAX_HEAD};
 use super::header::Section;
+use super::known::Known;
 use super::source::{Path, Place, Source, source};
 use super::stream::{Chain, Checked, Coded, Edited, Promise, Slice, Stream};
 use super::survey::{Census, Survey};
@@ -69,13 +70,18 @@ impl Finished {
         let mut front: Vec<Field> = edits.fields();
         front.extend(self.front.0.iter().filter(|f| !edits.removes(&f.name)).cloned());
         let place = self.source.place()?;
-        let remove = self.removed.iter().chain(&edits.remove);
+        let remove = self.removed.iter().chain(&edits.remove).map(|name| name.as_str());
+        let blind: &[Known] = if edits.blind { &Known::BLIND } else { &[] };
         let remove = match &place {
             Place::Memory(blob) => {
-                let there = |name: &&String| blob.survey().head.has(blob.bytes(), name);
-                remove.filter(there).cloned().collect()
+                let head = &blob.survey().head;
+                let remove = remove.filter(|name| head.has(blob.bytes(), name));
+                let blind = blind.iter().filter(|field| head.has_known(**field));
+                remove.chain(blind.map(|field| field.name())).map(str::to_owned).collect()
             }
-            Place::Regular(..) | Place::Stream(_) => remove.cloned().collect(),
+            Place::Regular(..) | Place::Stream(_) => {
+                remove.chain(blind.iter().map(|field| field.name())).map(str::to_owned).collect()
+            }
         };
         let edit = Edit { front: render(&front, false)?, remove, embedded };
         let mut ready = Ready {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::field::{Fields, unique};
 use super::head::{Head, unfolded};
+use super::known::Known;
 use super::part::Part;
 use super::token::{Message, Token};
 use crate::error::Error;
@@ -42,7 +43,8 @@ impl<'a> Header<'a> {
                 if section.is_removed(name) {
                     return front.collect();
                 }
-                front.chain(section.head.values(&section.data, name).map(unfolded)).collect()
+                let own = section.head.values(&section.data, name).map(unfolded);
+                front.chain(own.map(Cow::into_owned)).collect()
             }
             Kind::Composed(_) if name.eq_ignore_ascii_case("MIME-Version") => vec!["1.0".to_owned()],
             Kind::Composed(part) if name.eq_ignore_ascii_case("Content-Type") => {
@@ -57,14 +59,29 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Whether there is a field of that name, one of those that a caller sets.
-    pub(crate) fn has(&self, name: &str) -> bool {
+    /// The values of a field, as [`values`](Self::values) has them.
+    pub(crate) fn texts(&self, field: Known) -> impl Iterator<Item = Cow<'_, str>> {
+        let (set, own) = self.sides(field);
+        let own = own
+            .into_iter()
+            .flat_map(move |section| section.head.values(&section.data, field.name()).map(unfolded));
+        set.values(field.name()).map(Cow::Borrowed).chain(own)
+    }
+
+    /// Whether there is such a field.
+    pub(crate) fn has(&self, field: Known) -> bool {
+        let (set, own) = self.sides(field);
+        own.is_some() || set.values(field.name()).next().is_some()
+    }
+
+    /// The fields that a caller set, and the message's own where it has that one.
+    fn sides(&self, field: Known) -> (&Fields, Option<&Section<'a>>) {
         match &self.0 {
             Kind::Finished(section) => {
-                section.front.values(name).next().is_some()
-                    || (!section.is_removed(name) && section.head.has(&section.data, name))
+                let own = section.head.has_known(field) && !section.is_removed(field.name());
+                (section.front, own.then_some(section))
             }
-            Kind::Composed(part) => part.fields.values(name).next().is_some(),
+            Kind::Composed(part) => (&part.fields, None),
         }
     }
 

@@ -4,6 +4,7 @@ use std::io::{self, BufRead};
 
 use super::codec::canonical;
 use super::field::{self, Field};
+use super::known::Known;
 use super::plan::Node;
 use super::token::Message;
 use crate::content::{Content, Form, Transfer};
@@ -12,7 +13,9 @@ use crate::error::{Error, Kind, Step};
 /// What a delivery changes in the header section of the message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Edits {
-    /// Names of fields that go, folded lines included, whatever their case: `Bcc`, `Dcc`, ...
+    /// Whether `Bcc`, `Dcc` and their `Resent-` forms go, which nobody may see.
+    pub blind: bool,
+    /// Names of other fields that go, folded lines included, whatever their case.
     pub remove: Vec<String>,
     /// Names and values of fields that are put in front, in this order. A value is unfolded text; it is
     /// folded and encoded here.
@@ -25,7 +28,7 @@ impl Edits {
     }
 
     pub(super) fn removes(&self, name: &str) -> bool {
-        self.remove.iter().any(|r| r.eq_ignore_ascii_case(name))
+        (self.blind && Known::is_blind(name)) || self.remove.iter().any(|r| r.eq_ignore_ascii_case(name))
     }
 }
 
