@@ -11,7 +11,7 @@ use smol_str::SmolStr;
 use crate::address::{Address, parse_each, parse_list, parse_mailbox, plain_mailbox};
 use crate::command::{ForwardPath, Mail, MailParameters, Rcpt, RcptParameters, ReversePath};
 use crate::error::Error;
-use crate::message::{Edits, Header, Known, Message, identity};
+use crate::message::{Edits, Header, Known, KnownSet, Message, identity};
 use crate::options::Options;
 
 /// What the machine says of itself.
@@ -133,55 +133,66 @@ const RESENT: Names = Names {
 struct Fields<'a> {
     message: &'a Message,
     /// The token's own fields, once they are asked for: a file or reader is read for them.
-    own: OnceCell<Header<'a>>,
+    own: OnceCell<(Header<'a>, KnownSet)>,
     header: &'a [(String, String)],
+    given: KnownSet,
     names: &'static Names,
 }
 
 impl<'a> Fields<'a> {
     fn new(message: &'a Message, options: &'a Options) -> Result<Self, Error> {
+        let mut given = KnownSet::default();
         for (name, value) in &options.header {
             check_field(name, value)?;
+            given.insert(name.as_bytes());
         }
         let resent = options.header.iter().any(|(name, _)| starts_with_ignore_case(name, "resent-"));
         let names = if resent { &RESENT } else { &ORIGINAL };
-        Ok(Self { message, own: OnceCell::new(), header: &options.header, names })
+        Ok(Self { message, own: OnceCell::new(), header: &options.header, given, names })
     }
 
-    fn own(&self) -> Result<&Header<'a>, Error> {
+    fn own(&self) -> Result<&(Header<'a>, KnownSet), Error> {
         if let Some(own) = self.own.get() {
             return Ok(own);
         }
         let own = Header::of(self.message)?;
-        Ok(self.own.get_or_init(|| own))
+        let known = own.known();
+        Ok(self.own.get_or_init(|| (own, known)))
     }
 
-    /// The values of a field in option `header`.
-    fn given(&self, field: Known) -> impl Iterator<Item = &'a str> {
-        let own = self.header.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(field.name()));
-        own.map(|(_, value)| value.as_str())
-    }
-
-    /// The values of a field in `header`, or in the token.
-    fn texts(&self, field: Known, given: bool) -> Result<impl Iterator<Item = Cow<'_, str>>, Error> {
-        let own = if given { None } else { Some(self.own()?.texts(field)) };
-        Ok(self.given(field).filter(move |_| given).map(|text| text.into()).chain(own.into_iter().flatten()))
+    /// Gives the values of a field in option `header`, or in the token, until one is an error.
+    fn each<'s>(
+        &'s self,
+        field: Known,
+        given: bool,
+        mut take: impl FnMut(Cow<'s, str>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if !given {
+            return self.own()?.0.each(field, take);
+        }
+        let mut own = self.header.iter().filter(|(name, _)| name.eq_ignore_ascii_case(field.name()));
+        own.try_for_each(|(_, value)| take(value.into()))
     }
 
     /// The field from `header`, else from the token; several are one list.
     fn find(&self, field: Known) -> Result<Option<Cow<'_, str>>, Error> {
-        let mut texts = self.texts(field, self.given(field).next().is_some())?;
-        let Some(mut text) = texts.next() else { return Ok(None) };
-        for more in texts {
-            let text = text.to_mut();
-            text.push_str(", ");
-            text.push_str(&more);
-        }
-        Ok(Some(text))
+        let mut found: Option<Cow<'_, str>> = None;
+        self.each(field, self.given.has(field), |text| {
+            match &mut found {
+                None => found = Some(text),
+                Some(found) => {
+                    let found = found.to_mut();
+                    found.push_str(", ");
+                    found.push_str(&text);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     fn has(&self, field: Known) -> Result<bool, Error> {
-        Ok(self.given(field).next().is_some() || self.own()?.has(field))
+        Ok(self.given.has(field) || self.own()?.1.has(field))
     }
 }
 
@@ -210,11 +221,11 @@ fn recipients(fields: &Fields<'_>, options: &Options) -> Result<Vec<Rcpt>, Error
         each(&Who::Option("recipients"), text, |address| gathered.add(&address))?;
     } else {
         let names = &fields.names.recipients;
-        let given = names.iter().any(|field| fields.given(*field).next().is_some());
+        let given = fields.given.has_any(names);
         for field in names {
-            for text in fields.texts(*field, given)? {
-                each(&Who::Field(*field), &text, |address| gathered.add(&address))?;
-            }
+            fields.each(*field, given, |text| {
+                each(&Who::Field(*field), &text, |address| gathered.add(&address))
+            })?;
         }
     }
     if let Some(error) = gathered.error {
@@ -303,7 +314,7 @@ fn edits(
         });
         if let Err(error) = found {
             // What a finished message says of itself is not touched, and not judged.
-            if !fields.message.is_finished() || fields.given(from).next().is_some() {
+            if !fields.message.is_finished() || fields.given.has(from) {
                 return Err(error);
             }
             authors = 0;
@@ -438,6 +449,9 @@ impl PartialEq for Key {
 impl Eq for Key {}
 
 fn same_mailbox(one: &str, other: &str) -> bool {
+    if one == other {
+        return true;
+    }
     let ((local, domain), (other_local, other_domain)) = (parts(one), parts(other));
     local == other_local && domain.eq_ignore_ascii_case(other_domain)
 }

@@ -221,7 +221,8 @@ pub(super) fn plain_mailbox(text: &str) -> Option<(&str, usize)> {
 
 /// Whether this is atoms of ASCII and spaces, or one quoted string without quoted pairs.
 fn is_plain_name(name: &[u8]) -> bool {
-    match name.trim_ascii_end() {
+    let spaces = name.iter().rev().take_while(|octet| **octet == b' ').count();
+    match name.get(..name.len() - spaces).unwrap_or_default() {
         [b'"', quoted @ .., b'"'] => {
             quoted.iter().all(|octet| matches!(octet, b' '..=b'~') && !matches!(octet, b'"' | b'\\'))
         }

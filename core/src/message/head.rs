@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io;
 use std::ops::Range;
 
-use super::known::{Known, KnownSet};
+use super::known::KnownSet;
 
 /// The longest header section that is looked for in a file or reader: it is held in memory, and no
 /// server takes a longer one (Postfix: 100 KiB, Exim: 1 MiB).
@@ -59,9 +59,9 @@ impl Head {
         self.fields.iter().any(|span| span.is(data, name))
     }
 
-    /// As [`has`](Self::has), at once.
-    pub(super) fn has_known(&self, field: Known) -> bool {
-        self.known.has(field)
+    /// The known fields that there are.
+    pub(super) fn known(&self) -> KnownSet {
+        self.known
     }
 
     /// The parts of the header section that stay when the fields named in `remove` go.
@@ -168,9 +168,9 @@ pub(super) fn unfolded(raw: &[u8]) -> Cow<'_, str> {
     let end = raw.iter().rposition(|octet| !is_white(octet)).map_or(start, |last| last.saturating_add(1));
     let text = raw.get(start..end).unwrap_or_default();
     let folded = memchr::memchr2(b'\r', b'\n', text).is_some();
-    match String::from_utf8_lossy(text) {
-        text if folded => text.replace(['\r', '\n'], "").into(),
-        text => text,
+    match std::str::from_utf8(text) {
+        Ok(text) if !folded => text.into(),
+        _ => String::from_utf8_lossy(text).replace(['\r', '\n'], "").into(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::field::{Fields, unique};
 use super::head::{Head, unfolded};
-use super::known::Known;
+use super::known::{Known, KnownSet};
 use super::part::Part;
 use super::token::{Message, Token};
 use crate::error::Error;
@@ -59,29 +59,33 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// The values of a field, as [`values`](Self::values) has them.
-    pub(crate) fn texts(&self, field: Known) -> impl Iterator<Item = Cow<'_, str>> {
-        let (set, own) = self.sides(field);
-        let own = own
-            .into_iter()
-            .flat_map(move |section| section.head.values(&section.data, field.name()).map(unfolded));
-        set.values(field.name()).map(Cow::Borrowed).chain(own)
+    /// Gives the values of a field, as [`values`](Self::values) has them, until one is an error.
+    pub(crate) fn each<'s, E>(
+        &'s self,
+        field: Known,
+        mut take: impl FnMut(Cow<'s, str>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let name = field.name();
+        let (set, own) = match &self.0 {
+            Kind::Finished(section) => (section.front, Some(section).filter(|own| !own.is_removed(name))),
+            Kind::Composed(part) => (&part.fields, None),
+        };
+        set.values(name).try_for_each(|value| take(value.into()))?;
+        match own {
+            Some(own) => own.head.values(&own.data, name).try_for_each(|raw| take(unfolded(raw))),
+            None => Ok(()),
+        }
     }
 
-    /// Whether there is such a field.
-    pub(crate) fn has(&self, field: Known) -> bool {
-        let (set, own) = self.sides(field);
-        own.is_some() || set.values(field.name()).next().is_some()
-    }
-
-    /// The fields that a caller set, and the message's own where it has that one.
-    fn sides(&self, field: Known) -> (&Fields, Option<&Section<'a>>) {
+    /// The known fields that there are.
+    pub(crate) fn known(&self) -> KnownSet {
+        let names = |set: &Fields| KnownSet::of(set.0.iter().map(|field| field.name.as_str()));
         match &self.0 {
             Kind::Finished(section) => {
-                let own = section.head.has_known(field) && !section.is_removed(field.name());
-                (section.front, own.then_some(section))
+                let removed = KnownSet::of(section.removed.iter().map(String::as_str));
+                section.head.known().without(removed).and(names(section.front))
             }
-            Kind::Composed(part) => (&part.fields, None),
+            Kind::Composed(part) => names(&part.fields),
         }
     }
 

@@ -80,16 +80,37 @@ impl Known {
 
 /// Which of them there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct KnownSet(u16);
+pub(crate) struct KnownSet(u16);
 
 impl KnownSet {
-    pub(super) fn insert(&mut self, name: &[u8]) {
+    /// Takes note of a field; one that is not known changes nothing.
+    pub(crate) fn insert(&mut self, name: &[u8]) {
         let is = |known: &&Known| known.name().as_bytes().eq_ignore_ascii_case(name);
         self.0 |= ALL.iter().find(is).map_or(0, |known| 1 << *known as u16);
     }
 
-    pub(super) fn has(self, known: Known) -> bool {
+    pub(crate) fn has(self, known: Known) -> bool {
         self.0 & (1 << known as u16) != 0
+    }
+
+    pub(crate) fn has_any(self, wanted: &[Known]) -> bool {
+        wanted.iter().any(|known| self.has(*known))
+    }
+
+    /// The fields of both.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The fields of this one that are not in the other.
+    pub(super) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    pub(super) fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut set = Self::default();
+        names.into_iter().for_each(|name| set.insert(name.as_bytes()));
+        set
     }
 }
 

@@ -39,7 +39,7 @@ mod words;
 pub use field::HeaderMode;
 pub(crate) use header::Header;
 pub use identity::{date, message_id};
-pub(crate) use known::Known;
+pub(crate) use known::{Known, KnownSet};
 pub use outgoing::{Edits, Outgoing};
 pub use part::Encoding;
 pub use source::Reader;

@@ -137,7 +137,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_plain_is_so_for_the_grammar(name in "[ab\\.\" (,;:<\\\\é]{0,8}", spec in "[ab.@ <>]{0,9}") {
+    fn what_is_plain_is_so_for_the_grammar(name in "[ab\\.\" (,;:<\r\n\t\\\\é]{0,8}", spec in "[ab.@ <>]{0,9}") {
         holds(&format!("{name}<{spec}>"))?;
         holds(&format!("\"{name}\" <{spec}@b>"))?;
         holds(&spec)?;
