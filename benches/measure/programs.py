@@ -48,7 +48,7 @@ class Client:
                 task.kind, task.tls, CERTIFICATE]
 
     def environment(self, counted=None):
-        own = {**os.environ, "LC_ALL": "C", "PYTHONDONTWRITEBYTECODE": "1"}
+        own = {**os.environ, "LC_ALL": "C", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": f"{BENCHES}/peers"}
         preload = [library("nodelay")] if self.nodelay else []
         if counted:
             preload.append(library("count"))
@@ -131,7 +131,17 @@ def build_all():
     tclsh = shutil.which("tclsh8.6")
     if tclsh and attempt("tcllib", lambda: run(tclsh, stdin=subprocess.DEVNULL)):
         clients.append(Client("tcllib", (tclsh, f"{BENCHES}/peers/with_tcllib.tcl"), nodelay=True, interpreted=True))
+        if attempt("the Tcl package", lambda: run("make", "--silent", "-C", TOP, "tcl", stdout=subprocess.DEVNULL)):
+            clients.append(Client("libsmtp, Tcl", (tclsh, f"{BENCHES}/ours/with_tcl.tcl"), interpreted=True))
+    if attempt("the Python package", package):
+        clients += [Client(f"libsmtp, {name}", (PYTHON, f"{BENCHES}/ours/with_{name.lower()}.py"), interpreted=True)
+                    for name in ("Python", "asyncio")]
     return clients
+
+
+def package():
+    run(PYTHON, "-m", "maturin", "develop", "--quiet", "--release", "--manifest-path", f"{TOP}/py-binding/Cargo.toml",
+        env={**os.environ, "VIRTUAL_ENV": os.path.join(BUILD, "venv")})
 
 
 def python():

@@ -39,7 +39,7 @@ class Workload:
         return "octet" if self.octets else "message"
 
     def of(self, client):
-        return replace(self.task, mode=self.modes.get(client.name, self.task.mode))
+        return replace(self.task, mode=self.modes.get(client.name.split(",")[0], self.task.mode))
 
     def pair(self, client, messages):
         """The two runs of which the difference is `messages` messages, or so many octets."""
@@ -60,7 +60,7 @@ ALL = [
     Workload("single", "One connection, PIPELINING, single sends", Task(), (), {"limit": "grouped"}),
     Workload("batch", "One connection, PIPELINING, a batch", Task(), (), {"limit": "queued", "libsmtp": "batch"}),
     Workload("window", "One connection, CHUNKING, a batch with a window", Task(), ("--chunking",),
-             {"limit": "window", "libsmtp": "window"}, few=640, many=1920),
+             {"limit": "window", "libsmtp": "window"}, few=640, many=1920, only=("limit", "libsmtp", "smtp-source", "lettre")),
     Workload("each", "A connection for each message", Task("each"), few=50, many=150),
     Workload("recipients", "1 000 recipients", Task(recipients=1000), (), {"limit": "grouped"}, few=2, many=6),
     Workload("body", "100 MiB", Task(), (), {"limit": "grouped"}, **BODY),

@@ -53,16 +53,15 @@ fn parameters(task: &Task) -> Result<Option<TlsParameters>, Fault> {
 }
 
 fn parallel(task: &Arc<Task>, name: ClientId, envelope: &Envelope) -> Result<(), Fault> {
-    let pool = PoolConfig::new().max_size(u32::try_from(task.connections)?);
-    let transport: AsyncSmtpTransport<Tokio1Executor> =
-        AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous("127.0.0.1")
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // Its drop wants the runtime.
+        let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous("127.0.0.1")
             .port(task.port)
             .hello_name(name)
             .tls(Tls::None)
-            .pool_config(pool)
+            .pool_config(PoolConfig::new().max_size(u32::try_from(task.connections)?))
             .build();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
         let mut all = Vec::new();
         for number in 0..task.connections {
             let (transport, envelope, task) = (transport.clone(), envelope.clone(), Arc::clone(task));
