@@ -1,5 +1,6 @@
 """Builds the programs, and knows how each of them is called."""
 
+import glob
 import os
 import shutil
 import subprocess
@@ -140,8 +141,12 @@ def build_all():
 
 
 def package():
-    run(PYTHON, "-m", "maturin", "develop", "--quiet", "--release", "--manifest-path", f"{TOP}/py-binding/Cargo.toml",
-        env={**os.environ, "VIRTUAL_ENV": os.path.join(BUILD, "venv")})
+    wheels = os.path.join(BUILD, "wheels")
+    shutil.rmtree(wheels, ignore_errors=True)
+    run(PYTHON, "-m", "maturin", "build", "--quiet", "--release", "--auditwheel", "skip", "--out", wheels,
+        "--manifest-path", f"{TOP}/py-binding/Cargo.toml", stdout=subprocess.DEVNULL)
+    run(PYTHON, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-index", "--no-deps",
+        "--force-reinstall", *glob.glob(f"{wheels}/*.whl"))
 
 
 def python():
