@@ -8,16 +8,16 @@ from .workloads import ALL
 
 OURS, LIMIT = "libsmtp", "limit"
 DOCUMENT = os.path.join(TOP, "docs", "performance.md")
+# A run that was disturbed by so much is marked.
+DOUBT = 0.15
 HEADS = ["client", "speed", "two cores", "CPU", "instructions", "system calls", "allocations", "memory, MiB", "round trips"]
 
 
-def peers(rows):
-    return {name: row for name, row in rows.items() if name != LIMIT and not name.startswith(OURS)}
-
-
-def best(rows, key, pick=max):
+def best(workload, key, pick=max):
     """The best figure of the other clients."""
-    found = [row[key] for row in peers(rows).values() if row.get(key)]
+    aside = (LIMIT, *workload.get("aside", ()))
+    found = [row[key] for name, row in workload.get("rows", {}).items()
+             if name not in aside and not name.startswith(OURS) and row.get(key)]
     return pick(found) if found else None
 
 
@@ -36,28 +36,33 @@ def number(figure):
     return f"{figure:.2f}" if figure < 10 else f"{figure:.1f}"
 
 
-def cells(name, row, rows):
+def speed(row, workload, cores):
+    known = number(ratio(row.get(f"per_second_{cores}"), best(workload, f"per_second_{cores}")))
+    return f"~{known}" if known and row.get(f"doubt_{cores}", 0) > DOUBT else known
+
+
+def cells(name, workload):
+    row = workload["rows"][name]
     mebibytes = row["memory"] / (1 << 20) if "memory" in row else None
-    return [name, *(number(figure) for figure in (
-        ratio(row.get("per_second_one"), best(rows, "per_second_one")),
-        ratio(row.get("per_second_two"), best(rows, "per_second_two")),
-        ratio(row.get("cpu_one"), best(rows, "cpu_one", min)),
+    return [name, speed(row, workload, "one"), speed(row, workload, "two"), *(number(figure) for figure in (
+        ratio(row.get("cpu_one"), best(workload, "cpu_one", min)),
         row.get("instructions"), row.get("calls"), row.get("allocations"), mebibytes, row.get("round_trips")))]
 
 
-def table(rows):
+def table(workload):
     """A workload as markdown; columns in which nothing stands are left out."""
+    rows = workload["rows"]
     order = sorted(rows, key=lambda name: (name != LIMIT, not name.startswith(OURS),
                                            -(rows[name].get("per_second_one") or 0), rows[name].get("round_trips") or 0))
-    lines = [cells(name, rows[name], rows) for name in order]
-    keep = [at for at in range(len(HEADS)) if any(line[at] for line in lines)]
+    lines = [cells(name, workload) for name in order]
+    keep = [at for at in range(len(HEADS)) if any(line[at] not in ("", "0") for line in lines)]
     lines = [[line[at] for at in keep] for line in [HEADS, *lines]]
     lines.insert(1, ["---"] + ["---:"] * (len(keep) - 1))
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def plain(title, per, rows):
-    return f"\n## {title} (for one {per})\n{table(rows)}"
+def plain(workload):
+    return f"\n## {workload['title']} (for one {workload['per']})\n{table(workload)}"
 
 
 class Aims:
@@ -67,15 +72,15 @@ class Aims:
         self.workloads, self.lines = workloads, []
         self.titles = {each.name: each.title for each in ALL}
 
-    def rows(self, workload):
-        return self.workloads.get(workload, {}).get("rows", {})
-
     def figure(self, workload, key, client=OURS):
-        return self.rows(workload).get(client, {}).get(key)
+        return self.workloads.get(workload, {}).get("rows", {}).get(client, {}).get(key)
+
+    def best(self, workload, key, pick=max):
+        return best(self.workloads.get(workload, {}), key, pick)
 
     def faster(self, workload, than=None, client=OURS):
         """How many times as fast as that client, or as the best of the others."""
-        other = self.figure(workload, "per_second_one", than) if than else best(self.rows(workload), "per_second_one")
+        other = self.figure(workload, "per_second_one", than) if than else self.best(workload, "per_second_one")
         return ratio(self.figure(workload, "per_second_one", client), other)
 
     def most(self, workload, what, aim, figure):
@@ -124,7 +129,7 @@ def aims(workloads):
     a.most("parallel-200", "memory, MiB", 4, None if memory is None else memory / (1 << 20))
     for workload, aim in (("tls-each", 1), ("tls-single", 0.5)):
         a.most(workload, "CPU, of the best peer's", aim,
-               ratio(a.figure(workload, "cpu_one"), best(a.rows(workload), "cpu_one", min)))
+               ratio(a.figure(workload, "cpu_one"), a.best(workload, "cpu_one", min)))
     a.least("batch", "Python: speed, times smtplib", 6, a.faster("batch", "smtplib", "libsmtp, Python"))
     a.most("batch", "Python: CPU, of smtplib's", 0.2,
            ratio(a.figure("batch", "cpu_one", "libsmtp, Python"), a.figure("batch", "cpu_one", "smtplib")))
@@ -141,7 +146,7 @@ def document(results):
     parts = {
         "machine": f"{machine.get('date')}, {machine.get('cores')} cores ({machine.get('cpu')}), {machine.get('system')}; {versions}.",
         "aims": aims(workloads),
-        "tables": "\n\n".join(f"### {each['title']}\nFor one {each['per']}.\n\n{table(each['rows'])}"
+        "tables": "\n\n".join(f"### {each['title']}\nFor one {each['per']}.\n\n{table(each)}"
                               for each in workloads.values() if each["rows"]),
     }
     for name, part in parts.items():

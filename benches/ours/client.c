@@ -56,6 +56,39 @@ static int single(long messages)
     return status != SMTP_OK;
 }
 
+#ifdef HAVE_SEND_MANY
+static int next(void *left, const smtp_message **out, const smtp_options **unused)
+{
+    (void)unused;
+    *out = message;
+    return (*(long *)left)-- > 0;
+}
+
+static void sent(void *unused, uint64_t number, int status, const smtp_result *result)
+{
+    (void)unused;
+    (void)number;
+    if (status != SMTP_OK) failed(smtp_result_error(result));
+}
+#endif
+
+/* A batch on one session. */
+static int batch(long messages)
+{
+#ifdef HAVE_SEND_MANY
+    smtp_session *session;
+    int status = smtp_session_open("127.0.0.1", task.port, options, &session);
+
+    if (status != SMTP_OK) failed(smtp_session_error(session));
+    else status = smtp_session_send_many(session, next, sent, &messages);
+    smtp_session_close(session);
+    return status != SMTP_OK;
+#else
+    (void)messages;
+    return NOT_HERE;
+#endif
+}
+
 /* A connection for each message. */
 static int each(void)
 {
@@ -125,6 +158,9 @@ int main(int argc, char **argv)
         smtp_message_set_message(message, task.body, task.octets);
     }
     if (strcmp(task.mode, "single") == 0) status = single(task.messages);
+    else if (strcmp(task.mode, "batch") == 0) status = batch(task.messages);
+    else if (strcmp(task.mode, "window") == 0)
+        status = smtp_options_set(options, "pipelining", "full") == SMTP_OK ? batch(task.messages) : NOT_HERE;
     else if (strcmp(task.mode, "each") == 0) status = each();
     else if (strcmp(task.mode, "parallel") == 0) status = parallel();
     else status = NOT_HERE;
