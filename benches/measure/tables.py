@@ -10,7 +10,7 @@ OURS, LIMIT = "libsmtp", "limit"
 DOCUMENT = os.path.join(TOP, "docs", "performance.md")
 # A run that was disturbed by so much is marked.
 DOUBT = 0.15
-HEADS = ["client", "speed", "two cores", "CPU", "instructions", "system calls", "allocations", "memory, MiB", "round trips"]
+HEADS = ["client", "speed", "two cores", "CPU", "instructions", "system calls", "allocations", "memory, MiB", "round trips", "resumed"]
 
 
 def best(workload, key, pick=max):
@@ -46,7 +46,7 @@ def cells(name, workload):
     mebibytes = row["memory"] / (1 << 20) if "memory" in row else None
     return [name, speed(row, workload, "one"), speed(row, workload, "two"), *(number(figure) for figure in (
         ratio(row.get("cpu_one"), best(workload, "cpu_one", min)),
-        row.get("instructions"), row.get("calls"), row.get("allocations"), mebibytes, row.get("round_trips")))]
+        row.get("instructions"), row.get("calls"), row.get("allocations"), mebibytes, row.get("round_trips"), row.get("resumed")))]
 
 
 def table(workload):

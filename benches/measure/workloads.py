@@ -179,10 +179,13 @@ def counts(workload, client, port):
         one, two = read(small), read(large)
         return [(b - a) / count for a, b in zip(one, two)]
 
-    def answers(task):
-        server.counted(port)
+    def answered(task):
+        server.counted(port, task.tls == "wrap")
         tools.timed(client, task, port)
-        return [server.counted(port)["answers"]]
+        return server.counted(port, task.tls == "wrap")
+
+    def answers(task):
+        return [answered(task)["answers"]]
 
     row["round_trips"], = per(answers) if not workload.octets else [None]
     if workload.octets:
@@ -199,8 +202,6 @@ def counts(workload, client, port):
     if not client.interpreted:
         row["instructions"], = per(lambda task: [tools.instructions(client, task, port)])
     if workload.task.tls != "no":
-        server.counted(port)
-        tools.timed(client, large, port)
-        seen = server.counted(port)
+        seen = answered(large)
         row["resumed"] = seen["resumed"] / max(1, seen["handshakes"])
     return row
