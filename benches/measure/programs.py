@@ -135,9 +135,9 @@ def build_all():
     if tclsh and attempt("tcllib", lambda: run(tclsh, stdin=subprocess.DEVNULL)):
         clients.append(Client("tcllib", (tclsh, f"{BENCHES}/peers/with_tcllib.tcl"), nodelay=True, interpreted=True))
         if attempt("the Tcl package", lambda: run("make", "--silent", "-C", TOP, "tcl", stdout=subprocess.DEVNULL)):
-            clients.append(Client("libsmtp, Tcl", (tclsh, f"{BENCHES}/ours/with_tcl.tcl"), interpreted=True))
+            clients.append(Client("libsmtp (Tcl)", (tclsh, f"{BENCHES}/ours/with_tcl.tcl"), interpreted=True))
     if attempt("the Python package", package):
-        clients += [Client(f"libsmtp, {name}", (PYTHON, f"{BENCHES}/ours/with_{name.lower()}.py"), interpreted=True)
+        clients += [Client(f"libsmtp ({name})", (PYTHON, f"{BENCHES}/ours/with_{name.lower()}.py"), interpreted=True)
                     for name in ("Python", "asyncio")]
     return clients
 

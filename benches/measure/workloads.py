@@ -40,7 +40,7 @@ class Workload:
         return "octet" if self.octets else "message"
 
     def of(self, client):
-        return replace(self.task, mode=self.modes.get(client.name.split(",")[0], self.task.mode))
+        return replace(self.task, mode=self.modes.get(client.name.split(" (")[0], self.task.mode))
 
     def pair(self, client, messages):
         """The two runs of which the difference is `messages` messages, or so many octets."""
