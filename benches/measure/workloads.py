@@ -158,15 +158,16 @@ def rates(workload, able, rows, port, core, cores, rounds):
 
 
 def enough(workload, client, port, core):
-    """How many messages take long enough to be timed."""
+    """How many messages take long enough to be timed, beside the start-up."""
     if workload.octets:
         return workload.octets
+    start, _ = tools.timed(client, replace(workload.of(client), messages=1), port, core)
     messages = workload.many
     while True:
-        wall, _ = tools.timed(client, replace(workload.of(client), messages=messages), port, core)
+        wall = tools.timed(client, replace(workload.of(client), messages=messages), port, core)[0] - start
         if wall > LEAST_SECONDS or messages > 4_000_000:
             return messages
-        messages = int(messages * min(20, max(1.5, 1.3 * LEAST_SECONDS / wall)))
+        messages = int(messages * min(20, max(1.5, 1.3 * LEAST_SECONDS / max(wall, 0.001))))
 
 
 def counts(workload, client, port):
