@@ -35,7 +35,7 @@ TCLBUILD = $(BUILD)/tcl/smtp$(TCLVERSION)
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl examples python demo test check valgrind interop load clean
+.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl examples python demo test check valgrind interop load bench bench-quick clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -139,6 +139,13 @@ interop: examples ## real servers: what Postfix delivers byte for byte, and ever
 
 load: examples ## 10 000 messages on one session, and 200 sessions, against smtp-sink
 	tests/interop/load
+
+bench: ## measure beside other clients: tables and plots in docs/performance.md (20 minutes)
+	@./setup bench
+	benches/run
+
+bench-quick: ## compare instructions with the committed counts (2 minutes)
+	@benches/instructions
 
 clean: ## remove everything that was built
 	$(CARGO) clean
