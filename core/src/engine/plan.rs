@@ -5,6 +5,7 @@ use crate::command::ByMode;
 use crate::content::{BodyKind, Transfer};
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
+use crate::wire::DotEncoder;
 
 /// Fills in SIZE, BODY and SMTPUTF8 and notes the extensions that are used.
 ///
@@ -39,6 +40,9 @@ pub(super) fn plan(active: &mut Active, offered: &Extensions) -> Result<(), Erro
         active.used.push("SIZE");
     }
     parameters.body = form.body;
+    if form.clean {
+        active.encoder = DotEncoder::for_clean();
+    }
     if form.body == BodyKind::EightBitMime {
         active.used.push("8BITMIME");
     }
