@@ -17,6 +17,7 @@ pub struct DotEncoder {
     place: Place,
     octets: u64,
     no_dots: bool,
+    verbatim: bool,
     clean: bool,
 }
 
@@ -41,15 +42,24 @@ impl DotEncoder {
         Self { no_dots: true, ..Self::default() }
     }
 
-    /// An encoder for a message of which it is known that only its end may need anything: every line ends in CRLF,
+    /// An encoder for BINARYMIME (RFC 3030 section 3): nothing changes.
+    pub fn verbatim() -> Self {
+        Self { no_dots: true, verbatim: true, ..Self::default() }
+    }
+
+    /// The encoder for a message of which it is known that only its end may need anything: every line ends in CRLF,
     /// and none begins with a dot. It is not looked at again.
-    pub fn for_clean() -> Self {
-        Self { clean: true, ..Self::default() }
+    #[must_use]
+    pub fn for_clean(self) -> Self {
+        Self { clean: true, ..self }
     }
 
     /// Appends the next octets of the message, as they go out. It does not matter how a message is cut.
     pub fn encode(&mut self, input: &[u8], out: &mut Vec<u8>) {
         let Some(last) = input.last() else { return };
+        if self.verbatim {
+            return self.copy(input, out);
+        }
         if self.clean {
             input.chunks(BLOCK).for_each(|block| self.copy(block, out));
             self.place = if *last == LF { Place::LineStart } else { Place::InLine };

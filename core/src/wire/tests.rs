@@ -161,10 +161,12 @@ proptest! {
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
     ) {
         let input = (lines.concat() + &last).into_bytes();
-        prop_assert_eq!(
-            encode_with(DotEncoder::for_clean(), &cut(&input, &cuts)),
-            encode_with(DotEncoder::new(), &[&input])
-        );
+        for encoder in [DotEncoder::new, DotEncoder::without_dots, DotEncoder::verbatim] {
+            prop_assert_eq!(
+                encode_with(encoder().for_clean(), &cut(&input, &cuts)),
+                encode_with(encoder(), &[&input])
+            );
+        }
     }
 
     #[test]
