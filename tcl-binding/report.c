@@ -187,3 +187,26 @@ int Outcome(const smtp_result *r, Tcl_Obj **value, Tcl_Obj **errorCode)
     *value = Tcl_NewListObj(6, six);
     return NOTHING_SENT;
 }
+
+int Unbegun(int status, const char *text, Tcl_Obj **value, Tcl_Obj **errorCode, Tcl_Obj **report)
+{
+    Tcl_Obj *dict = Tcl_NewDictObj(), *error = Tcl_NewDictObj(), *four[4];
+    const char *const kind = smtp_code_name(status);
+
+    Text(error, "message", text);
+    Text(error, "kind", kind);
+    Text(dict, "status", kind);
+    Number(dict, "sent", 0);
+    Put(dict, "refused", Tcl_NewObj());
+    Put(dict, "recipients", Tcl_NewObj());
+    Put(dict, "error", error);
+    Put(dict, "attempts", Tcl_NewObj());
+    four[0] = Tcl_NewStringObj("SMTP", -1);
+    four[1] = Tcl_NewStringObj(kind, -1);
+    four[2] = Tcl_NewIntObj(0);
+    four[3] = Tcl_NewObj();
+    *value = TextFrom(text);
+    *errorCode = Tcl_NewListObj(4, four);
+    *report = dict;
+    return TCL_ERROR;
+}
