@@ -31,6 +31,10 @@ TCL = 8.6
 TCLVERSION = 1.6.0
 TCLDIR = $(LIBDIR)/tcltk/smtp$(TCLVERSION)
 TCLBUILD = $(BUILD)/tcl/smtp$(TCLVERSION)
+# One folder serves Tcl 8.6 and 9: each has its own library. Tcl 9's stubs are tclstub, or tclstub9.0 with Debian.
+TCLLIB = libtcl$(if $(filter 9.%,$(TCL)),9)smtp.so
+TCLFLAGS = $$(pkg-config --cflags tcl$(TCL))
+TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltclstub')
 # Not exported: cargo would build OpenSSL's crate anew whenever it changes.
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
@@ -81,13 +85,13 @@ prefix:
 	@mkdir -p $(BUILD)
 	@$(MAKE) --no-print-directory install PREFIX='$(HERE)' LIBDIR='$(HERE)/lib' INCLUDEDIR='$(HERE)/include' DESTDIR= >$(BUILD)/install.log
 
-tcl: lib ## build the Tcl package in build/tcl
-	@$(MAKE) --no-print-directory $(TCLBUILD)/libtclsmtp.so $(TCLBUILD)/pkgIndex.tcl
+tcl: lib ## build the Tcl package in build/tcl (TCL=8.6 or 9.0)
+	@$(MAKE) --no-print-directory $(TCLBUILD)/$(TCLLIB) $(TCLBUILD)/pkgIndex.tcl
 
-$(TCLBUILD)/libtclsmtp.so: $(wildcard tcl-binding/*.[ch]) tcl-binding/exports.map include/libsmtp.h $(STATIC)
+$(TCLBUILD)/$(TCLLIB): $(wildcard tcl-binding/*.[ch]) tcl-binding/exports.map include/libsmtp.h $(STATIC)
 	@mkdir -p $(@D)
-	$(CC) $(STRICT) $(CFLAGS) -D_GNU_SOURCE -DUSE_TCL_STUBS -fPIC -shared -o $@ -Iinclude $$(pkg-config --cflags tcl$(TCL)) \
-	  $(filter %.c,$^) $(STATIC) -ltclstub$(TCL) $(LIBS) -Wl,--exclude-libs,ALL -Wl,--version-script=tcl-binding/exports.map \
+	$(CC) $(STRICT) $(CFLAGS) -D_GNU_SOURCE -DUSE_TCL_STUBS -fPIC -shared -o $@ -Iinclude $(TCLFLAGS) \
+	  $(filter %.c,$^) $(STATIC) $(TCLSTUB) $(LIBS) -Wl,--exclude-libs,ALL -Wl,--version-script=tcl-binding/exports.map \
 	  -Wl,--gc-sections -Wl,-z,nodelete $(LDFLAGS)
 
 $(TCLBUILD)/pkgIndex.tcl: tcl-binding/pkgIndex.tcl.in tcl-binding/smtp.tcl
