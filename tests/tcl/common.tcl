@@ -30,7 +30,7 @@ proc normal {message} {
     set head [string range $message 0 [lindex $end 0]-1]
     set body [string range $message [lindex $end 1]+1 end]
     set head [regsub -all {\r?\n[ \t]+} $head { }]
-    if {[regexp {boundary="([^"]*)"} $head -> boundary]} {
+    foreach {- boundary} [regexp -all -inline {boundary="([^"]*)"} $head] {
         set head [string map [list $boundary BOUNDARY] $head]
         set body [string map [list $boundary BOUNDARY] $body]
     }
