@@ -1,7 +1,7 @@
 # What the tests share: an interpreter with tcllib's smtp, one with this one, and a server that records.
 package require tcltest 2
 namespace import ::tcltest::test
-::tcltest::configure -tmpdir [file join [expr {[info exists env(WORK)] ? $env(WORK) : "/tmp"}] smtp-tests-[pid]]
+::tcltest::configure {*}$argv -tmpdir [file join [expr {[info exists env(WORK)] ? $env(WORK) : "/tmp"}] smtp-tests-[pid]]
 source [file join [file dirname [file normalize [info script]]] server.tcl]
 set top [file dirname [file dirname [file dirname [file normalize [info script]]]]]
 set manual [open $top/tcl-binding/smtp.man]
