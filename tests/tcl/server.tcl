@@ -5,7 +5,8 @@ namespace eval server {
     variable count 0
 }
 
-# start ANSWERS: gives the port; what was said is in server::log(PORT), the messages in server::mail(PORT).
+# start ANSWERS: gives the port; what was said is in server::log(PORT), the messages in server::mail(PORT), and how often it
+# had to wait for the client, which is the number of round trips, in server::turns(PORT).
 proc server::start {answers} {
     set defaults {greeting {220 s.example ready} ehlo {s.example} HELO {250 s.example} MAIL {250 2.1.0 ok}
         RCPT {250 2.1.5 ok} DATA {354 go} dot {250 2.0.0 taken} QUIT {221 2.0.0 bye} RSET {250 2.0.0 ok} delay 0 tls 0 certificate server}
@@ -14,7 +15,9 @@ proc server::start {answers} {
     set port [lindex [chan configure $listener -sockname] 2]
     variable log
     variable mail
+    variable turns
     variable listeners
+    set turns($port) 0
     set log($port) {}
     set mail($port) {}
     set listeners($port) $listener
@@ -54,6 +57,7 @@ proc server::say {answers channel text} {
 proc server::next {channel} {
     while {[gets $channel line] < 0} {
         if {[eof $channel]} {return -code return}
+        incr ::server::turns([lindex [chan configure $channel -sockname] 2])
         yield
     }
     return [string trimright $line \r]
@@ -94,6 +98,10 @@ proc server::talk {answers channel port} {
                 }
             } elseif {$verb eq "AUTH"} {
                 set answer [auth $answers $channel $port $line]
+            } elseif {$verb eq "BDAT"} { # all of them LAST
+                set message [octets $channel [lindex [split $line] 1]]
+                lappend mail($port) $message
+                set answer [reply $answers dot $message]
             } else {
                 set answer [reply $answers $verb $line]
             }
@@ -116,10 +124,22 @@ proc server::talk {answers channel port} {
     }
 }
 
+# So many octets.
+proc server::octets {channel count} {
+    set octets {}
+    while {[string length [append octets [read $channel [expr {$count - [string length $octets]}]]]] < $count} {
+        if {[eof $channel]} {return -code return}
+        incr ::server::turns([lindex [chan configure $channel -sockname] 2])
+        yield
+    }
+    return $octets
+}
+
 # A line with its end, whatever that is.
 proc server::next2 {channel} {
     while {[gets $channel line] < 0} {
         if {[eof $channel]} {return -code return}
+        incr ::server::turns([lindex [chan configure $channel -sockname] 2])
         yield
     }
     return $line\n
