@@ -17,7 +17,7 @@ mod stream;
 pub use batch::{Batch, SendMany};
 pub use dial::{DialOptions, check, dial};
 pub use limits::Limits;
-pub use proxy::Proxy;
+pub use proxy::{Proxy, Tunnel};
 pub use security::library;
 pub use sendmessage::{SendError, delivery, local, sendmessage};
 pub use session::{Session, connect, dialogue, one_server};
