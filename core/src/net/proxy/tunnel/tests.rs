@@ -55,7 +55,8 @@ fn pieces_make_no_difference_and_the_rest_is_the_servers() {
 
 #[test]
 fn whatever_ends_it_names_the_proxy() {
-    let ends: [(fn(&mut Tunnel), Kind, &str); 4] = [
+    type End = fn(&mut Tunnel);
+    let ends: [(End, Kind, &str); 4] = [
         (|t| t.handle_eof(), Kind::Connect, "closed the connection before"),
         (|t| t.handle_timeout(), Kind::Timeout, "no answer within 3s"),
         (|t| t.handle_error(Error::new(Kind::Closed, Step::Command, "lost")), Kind::Connect, "lost"),
