@@ -226,6 +226,56 @@ proc server::encrypt {channel certificate} {
     return 1
 }
 
+# socks: the port of a SOCKS5 proxy (RFC 1928, and RFC 1929 where there is a LOGIN), which takes every server for the one at
+# this port. What it was asked for, name and port, is in server::log of its own port.
+proc server::socks {port {login {}}} {
+    variable log
+    set listener [socket -server [list ::server::proxied $port $login] -myaddr 127.0.0.1 0]
+    set own [lindex [chan configure $listener -sockname] 2]
+    variable listeners
+    set listeners($own) $listener
+    set log($own) {}
+    return $own
+}
+
+proc server::proxied {port login channel args} {
+    chan configure $channel -blocking 0 -translation binary -buffering none
+    coroutine ::server::proxy[incr ::server::count] ::server::relay $port $login $channel
+}
+
+proc server::relay {port login channel} {
+    variable log
+    set own [lindex [chan configure $channel -sockname] 2]
+    chan event $channel readable [list [info coroutine]]
+    try {
+        binary scan [octets $channel 2] cc version count
+        octets $channel $count
+        puts -nonewline $channel \x05[expr {$login eq "" ? "\x00" : "\x02"}]
+        if {$login ne ""} {
+            binary scan [octets $channel 2] cc - count
+            set name [octets $channel $count]
+            binary scan [octets $channel 1] c count
+            set right [expr {[list $name [octets $channel $count]] eq $login}]
+            puts -nonewline $channel \x01[expr {$right ? "\x00" : "\x01"}]
+            if {!$right} return
+        }
+        binary scan [octets $channel 5] ccccc - - - type count
+        set host [octets $channel [expr {$type == 3 ? $count : 3}]]
+        binary scan [octets $channel 2] Su asked
+        lappend log($own) $host $asked
+        set server [socket 127.0.0.1 $port]
+        chan configure $server -blocking 0 -translation binary -buffering none
+        puts -nonewline $channel \x05\x00\x00\x01\x00\x00\x00\x00\x00\x00
+        chan event $channel readable {}
+        foreach {from to} [list $channel $server $server $channel] {
+            chan copy $from $to -command [list apply {{to args} {catch {close $to}}} $to]
+        }
+        set channel {}
+    } finally {
+        catch {close $channel}
+    }
+}
+
 # dead: a port on which nothing listens.
 proc server::dead {} {
     set listener [socket -server list -myaddr 127.0.0.1 0]
