@@ -21,7 +21,7 @@
 
 #define PIECE 16384
 #define TURN (1024 * 1024)  /* octets that one step may write, before others get their turn */
-#define ROUNDS 8            /* that one step may take, likewise */
+#define ROUNDS 2            /* that one step may take, likewise */
 #define ADDRESS_MS 5000     /* for one address of several that does not answer */
 
 /* A name that a thread resolves, because getaddrinfo() blocks. */
