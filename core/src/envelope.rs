@@ -14,15 +14,15 @@ use crate::error::Error;
 use crate::message::{Edits, Header, Known, KnownSet, Message, identity};
 use crate::options::Options;
 
-/// What the machine says of itself.
-#[derive(Clone, Debug)]
+/// What the machine says of itself, asked only where a message needs it.
+#[derive(Clone, Copy, Debug)]
 pub struct Local {
     /// The host's own name.
-    pub host: String,
+    pub host: fn() -> String,
     /// The login name of the user.
-    pub user: String,
+    pub user: fn() -> String,
     /// The time now, with the local offset.
-    pub now: jiff::Zoned,
+    pub now: fn() -> jiff::Zoned,
 }
 
 /// The envelope of a message, and what its header section needs.
@@ -58,7 +58,7 @@ impl Envelope {
         let (who, from_text) = match (fields.find(from)?, &options.originator) {
             (Some(text), _) => (Who::Field(from), text),
             (None, Some(text)) if !text.is_empty() => (Who::Login(from), text.as_str().into()),
-            (None, _) => (Who::Login(from), format!("{}@{}", local.user, local.host).into()),
+            (None, _) => (Who::Login(from), format!("{}@{}", (local.user)(), (local.host)()).into()),
         };
         let originator = match &options.originator {
             Some(text) if text.is_empty() => None,
@@ -324,12 +324,12 @@ fn edits(
         }
     }
     if !fields.has(date)? {
-        add.push((date.name().to_owned(), identity::date(&local.now)));
+        add.push((date.name().to_owned(), identity::date(&(local.now)())));
     }
     if !fields.has(message_id)? {
         let authors = parse_list(from_text).unwrap_or_default();
         let domain = originator.or(authors.first()).and_then(ascii_domain);
-        let id = identity::message_id(domain.as_ref().unwrap_or(&local.host))?;
+        let id = identity::message_id(&domain.unwrap_or_else(local.host))?;
         add.push((message_id.name().to_owned(), id));
     }
     // A message that is resent is a whole message all the same (RFC 5322 section 3.6).
@@ -338,7 +338,7 @@ fn edits(
             add.push((ORIGINAL.from.name().to_owned(), from_text.to_owned()));
         }
         if !fields.has(ORIGINAL.date)? {
-            add.push((ORIGINAL.date.name().to_owned(), identity::date(&local.now)));
+            add.push((ORIGINAL.date.name().to_owned(), identity::date(&(local.now)())));
         }
     }
     let mut addressed = false;

@@ -18,7 +18,6 @@ use crate::content::Once;
 use crate::delivery::{Ends, check_client};
 use crate::dialogue::{Answer, Dialogue, Ticket};
 use crate::engine::Protocol;
-use crate::envelope::Local;
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
 use crate::message::Message;
@@ -40,8 +39,6 @@ pub struct Session {
     buffer: Vec<u8>,
     /// Answers that came before they were waited for.
     early: VecDeque<(Ticket, Answer)>,
-    /// As the machine was when the session was opened, but for the time.
-    local: Local,
 }
 
 impl Session {
@@ -80,10 +77,9 @@ impl Session {
         limits: &Limits,
         dialled: bool,
     ) -> Result<Self, Error> {
-        let local = local();
-        let dialogue = dialogue(server, options, ends(&stream), &local, dialled)?;
+        let dialogue = dialogue(server, options, ends(&stream), dialled)?;
         let mut session =
-            Self { stream: Some(stream), dialogue, buffer: vec![0; READ], early: VecDeque::new(), local };
+            Self { stream: Some(stream), dialogue, buffer: vec![0; READ], early: VecDeque::new() };
         session.reply(Dialogue::GREETING, limits)?;
         Ok(session)
     }
@@ -379,8 +375,7 @@ impl Session {
 
     /// Asks for a message; nothing is written yet.
     pub(super) fn ask(&mut self, message: &Message, options: &Options) -> Result<Ticket, Error> {
-        self.local.now = jiff::Zoned::now();
-        self.dialogue.send_message(message, options, &self.local)
+        self.dialogue.send_message(message, options)
     }
 
     /// Drops answers that nobody waits for any more.
@@ -472,14 +467,8 @@ pub fn one_server(host: &str, port: u16, options: &Options) -> Result<Server, Er
 ///
 /// # Errors
 /// As [`Dialogue::new`], and a TLS library that cannot be set up as the options say.
-pub fn dialogue(
-    server: Server,
-    options: &Options,
-    ends: Ends,
-    local: &Local,
-    can_redial: bool,
-) -> Result<Dialogue, Error> {
-    Dialogue::new(server, with_debug(options), Some(library(options)?), ends, &local.host, can_redial)
+pub fn dialogue(server: Server, options: &Options, ends: Ends, can_redial: bool) -> Result<Dialogue, Error> {
+    Dialogue::new(server, with_debug(options), Some(library(options)?), ends, local(), can_redial)
 }
 
 /// Connects to `server` as the options say: time-outs, local address, proxy. For drivers that speak over the
