@@ -61,6 +61,14 @@ impl ForwardPath {
         Mailbox::new("recipient", addr_spec, addr_spec.eq_ignore_ascii_case("postmaster")).map(Self)
     }
 
+    /// What stands between the angle brackets of a RCPT that the caller wrote, for reports: it may be no addr-spec.
+    pub(crate) fn said(line: &str) -> Self {
+        let (_, path) = line.split_once('<').unwrap_or_default();
+        let text = path.split_once('>').map_or(path, |(text, _)| text).to_owned();
+        let beyond_ascii = !text.is_ascii();
+        Self(Mailbox { text, beyond_ascii })
+    }
+
     /// The addr-spec without angle brackets.
     pub fn as_str(&self) -> &str {
         &self.0.text
