@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import ssl
 import threading
@@ -37,12 +38,21 @@ def ends_of(sock: socket.socket, peer: object) -> Ends:
 
 
 class Alone:
-    """One thread at a time; a second one gets an error instead of half an answer."""
+    """One thread at a time; a second one gets an error instead of half an answer. A forked process gets one too: what it
+    said would come in between what its parent says."""
 
-    def __init__(self, lock: threading.Lock) -> None:
-        self._lock = lock
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this is a child of the process that it was made in."""
+        return os.getpid() != self._process
 
     def __enter__(self) -> None:
+        if self.is_forked:
+            raise usage("the session is that of a parent process: open another")
         if not self._lock.acquire(blocking=False):
             raise usage("the session is in use by another thread: give each thread one of its own")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import select
 import socket
 import ssl
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -90,7 +89,7 @@ class Session:
     def _begin(
         self, sock: socket.socket, ends: Ends, server: _native.Server, options: Options, dialled: bool
     ) -> None:
-        self._lock = threading.Lock()
+        self._alone = Alone()
         self._answers: dict[int, Answer] = {}
         self._options = options
         self._server = server
@@ -211,10 +210,11 @@ class Session:
 
     def quit(self) -> Reply:
         """QUIT, and its reply. The session is closed then."""
-        try:
-            return self._reply(self._dialogue.quit)
-        finally:
-            self._drop()
+        with self._alone:
+            try:
+                return reply_from(self._wait(self._dialogue.quit()))
+            finally:
+                self._drop()
 
     def starttls(self, context: ssl.SSLContext | None = None) -> Reply:
         """STARTTLS and the handshake, by the library or by Python's ``context``. Certificate and host name
@@ -275,9 +275,9 @@ class Session:
 
     def close(self) -> None:
         """Take leave: QUIT, whose reply is not waited for."""
-        if self._sock is None:
-            return
-        with self._alone():
+        if self._sock is None or self._alone.is_forked:
+            return self._drop()
+        with self._alone:
             try:
                 self._dialogue.part()
                 self._drive(lambda: self._dialogue.is_closed)
@@ -308,18 +308,15 @@ class Session:
         return reply_from(self._ask(ask))
 
     def _ask(self, ask: Callable[[], int]) -> Answer:
-        with self._alone():
+        with self._alone:
             return self._wait(ask())
 
     def _next(self, waiting: deque[int | Report]) -> Report:
         number = waiting.popleft()
         if isinstance(number, Report):
             return number
-        with self._alone():
+        with self._alone:
             return report_from(self._wait(number))
-
-    def _alone(self) -> Alone:
-        return Alone(self._lock)
 
     def _wait(self, number: int) -> Answer:
         """Move bytes until the answer of that number is there."""

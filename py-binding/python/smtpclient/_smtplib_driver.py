@@ -6,7 +6,6 @@ import smtplib as _standard
 import socket
 import ssl
 import sys
-import threading
 from collections import deque
 from smtplib import CRLF
 from typing import TYPE_CHECKING, Any
@@ -38,12 +37,13 @@ class Driven(_standard.SMTP):
         def _print_debug(self, *args: object) -> None: ...
 
     def _prepare(self) -> None:
-        self._lock = threading.Lock()
+        self._alone = Alone()
         self._forget()
 
     def _begin(self, sock: socket.socket, server: _native.Server) -> tuple[int, bytes]:
         self.close()
         self.sock = sock
+        self._alone = Alone()
         options = Options(usetls=False, authinsecure=True, client="localhost")
         peer, local, self._loopback = ends_of(sock, _peer(sock))
         self._dialogue = _native.Dialogue(
@@ -90,7 +90,7 @@ class Driven(_standard.SMTP):
         else:
             number = dialogue.raw(line)
         self._pending.append(number)
-        with Alone(self._lock):
+        with self._alone:
             self._guarded(self._flush, dialogue)
 
     def getreply(self) -> tuple[int, bytes]:
@@ -117,12 +117,14 @@ class Driven(_standard.SMTP):
         dialogue = self._dialogue
         if dialogue is None or self.sock is None:
             raise SMTPServerDisconnected("please run connect() first")
+        if self._alone.is_forked:
+            raise SMTPServerDisconnected("the connection is that of a parent process: connect again")
         if isinstance(self.sock, ssl.SSLSocket) and not dialogue.is_encrypted:
             dialogue.tls_established()
         return dialogue
 
     def _wait(self, number: int) -> Answer:
-        with Alone(self._lock):
+        with self._alone:
             answer: Answer = self._guarded(self._answer, self._connected(), number)
             return answer
 
