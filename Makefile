@@ -35,11 +35,11 @@ TCLBUILD = $(BUILD)/tcl/smtp$(TCLVERSION)
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl examples python demo test check valgrind interop load clean
+.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl examples python python-leaks demo test check valgrind interop load clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo '  PREFIX=$(PREFIX)  LIBDIR=$(LIBDIR)  DESTDIR=$(DESTDIR)'
 
@@ -116,6 +116,9 @@ $(BUILD)/examples/%: examples-c/%.c $(BUILD)/prefix/lib/pkgconfig/libsmtp.pc
 
 python: ## build the Python wheel (build/python/wheels), and test it
 	@py-binding/check
+
+python-leaks: ## send 100 000 messages from Python in every way, in memory that must not grow (after make python)
+	@build/python/venv/bin/python py-binding/tests/leak.py 100000
 
 demo: setup examples tcl ## set up, build, send a message to three recipients, one of whom is refused
 	@demo/run

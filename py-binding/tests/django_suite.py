@@ -5,6 +5,7 @@
 What fails for a reason stands in django_suite.allow, as with cpython.py.
 """
 
+import logging
 import sys
 import unittest
 import warnings
@@ -17,6 +18,7 @@ from django.core.mail.backends import smtp
 from django.test.utils import setup_test_environment
 
 warnings.simplefilter("ignore")
+logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # of the server, aiosmtpd
 sys.path.insert(0, sys.argv[1])
 settings.configure(USE_TZ=True, SECRET_KEY="x", DATABASES={}, ADMINS=[], MANAGERS=[])
 django.setup()
