@@ -22,7 +22,7 @@ use crate::error::{Error, Kind, Step};
 use crate::link::Link;
 use crate::message::{Message, Outgoing};
 use crate::opening::{Opening, Progress, check_credentials};
-use crate::options::{Options, Pipelining};
+use crate::options::Options;
 use crate::report::{Attempt, Outcome, Recipient, Report};
 use crate::server::{Server, servers};
 use crate::tls::Secure;
@@ -445,7 +445,7 @@ pub(crate) fn engine_config(options: &Options, protocol: Protocol, client: Clien
         timeouts.block = timeout;
         timeouts.parting = timeouts.parting.min(timeout);
     }
-    Config { protocol, client, timeouts, pipelining: options.pipelining == Pipelining::Rfc }
+    Config { protocol, client, timeouts, pipelining: options.pipelining, chunking: options.chunking }
 }
 
 pub(crate) fn listener(options: &Options) -> Option<Listener> {

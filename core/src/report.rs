@@ -94,6 +94,9 @@ pub struct Report {
     pub queue_id: Option<String>,
     /// Extensions that were used, by keyword: `PIPELINING`, `SIZE`, `8BITMIME`, ...
     pub used: Vec<&'static str>,
+    /// Extensions that the server offers and that are not used any more on its connection, since it mishandled
+    /// them, for this message or one before: `PIPELINING`, `CHUNKING`.
+    pub avoided: Vec<&'static str>,
     /// Octets of the message that were given to the connection, as on the wire.
     pub octets: u64,
     /// Why the message was not sent, or is not known to be; `None` where only recipients were refused.

@@ -65,7 +65,7 @@ pub enum Answer {
 pub struct Dialogue {
     link: Link,
     server: Server,
-    options: Options,
+    options: Arc<Options>,
     library: Option<Arc<dyn Secure>>,
     ends: Ends,
     can_redial: bool,
@@ -130,12 +130,13 @@ impl Dialogue {
     /// [`Kind::Usage`] for a client name that is none, and where TLS comes first and cannot be begun.
     pub fn new(
         server: Server,
-        options: Options,
+        options: impl Into<Arc<Options>>,
         library: Option<Arc<dyn Secure>>,
         ends: Ends,
         host: &str,
         can_redial: bool,
     ) -> Result<Self, Error> {
+        let options = options.into();
         check_client(&options)?;
         check_credentials(&options)?;
         let client = client_name(&options, std::slice::from_ref(&server), host, ends.local);
@@ -228,7 +229,7 @@ impl Dialogue {
         if self.logged_in {
             return Err(logged_in());
         }
-        let mut options = self.options.clone();
+        let mut options = Options::clone(&self.options);
         options.username = Some(user.to_owned());
         (options.password, options.oauthtoken) = (Some(password), None);
         if let Some(mechanism) = mechanism {
@@ -348,6 +349,11 @@ impl Dialogue {
     /// The options that the session was made with.
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// The same, to keep.
+    pub fn shared_options(&self) -> Arc<Options> {
+        Arc::clone(&self.options)
     }
 
     /// Whether the connection is to be closed.

@@ -30,6 +30,7 @@ pub(super) fn line(status: c_int, report: &Report) -> CString {
         "reply": report.reply.as_ref().map(reply),
         "queue_id": report.queue_id,
         "used": report.used,
+        "avoided": report.avoided,
         "octets": report.octets,
         "error": report.error.as_ref().map(error),
     });
