@@ -342,6 +342,47 @@ def test_callbacks_that_call_what_calls_them(sink):
 # Threads.
 
 
+@pytest.fixture
+def hasty():
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_threads_hammer_one_session(sink):
+    """Of one message each, while others send, ask and look."""
+    token, sent, wrong = Message.from_bytes(MESSAGE), [], []
+    with Session("127.0.0.1", sink.port) as session, smtplib.SMTP("127.0.0.1", sink.port) as other:
+
+        def call(n):
+            for k in range(40):
+                try:
+                    if (n + k) % 3 == 0:
+                        sent.append(session.send_message(token).complete)
+                    elif (n + k) % 3 == 1:
+                        assert session.noop().ok and session.server_options()
+                    else:
+                        assert session.is_open and list(session.send_many([token])) != []
+                        sent.append(True)
+                    other.noop()
+                except (smtpclient.UsageError, RuntimeError):
+                    pass  # another thread has it
+                except BaseException as error:
+                    wrong.append(error)
+
+        threads = [threading.Thread(target=call, args=(n,)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert session.noop().ok
+    assert not wrong and all(sent) and sink.count >= len(sent) > 0
+
+
+@pytest.mark.usefixtures("hasty")
 def test_threads_share_options_that_one_of_them_changes(sink):
     options = {
         "servers": ["127.0.0.1"], "ports": [sink.port], "client": "c.example", "header": [("A", "b")],
@@ -375,6 +416,7 @@ def test_threads_share_options_that_one_of_them_changes(sink):
     assert not wrong and sink.count > 100
 
 
+@pytest.mark.usefixtures("hasty")
 def test_threads_share_one_message(sink, to):
     message, wrong = Message("Hello\n"), []
     message["From"], message["To"] = "a@c.example", "b@s.example"
