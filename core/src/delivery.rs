@@ -455,7 +455,7 @@ pub(crate) fn listener(options: &Options) -> Option<Listener> {
 
 fn unsent(envelope: &Envelope) -> Vec<Recipient> {
     let recipients = envelope.recipients.iter().map(|rcpt| Recipient {
-        address: rcpt.path.as_str().to_owned(),
+        address: rcpt.path.shared().clone(),
         outcome: Outcome::NotSent,
         step: Step::Connect,
         reply: None,

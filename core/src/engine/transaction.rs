@@ -250,12 +250,12 @@ impl Active {
                 }
                 Some((step, reply)) => (Outcome::Rejected, step, Some(reply)),
             };
-            Recipient { address: rcpt.path.as_str().to_owned(), outcome, step, reply }
+            Recipient { address: rcpt.path.shared().clone(), outcome, step, reply }
         });
         Report {
             recipients: recipients.collect(),
             attempts: Vec::new(),
-            queue_id: last.as_ref().filter(|reply| reply.is_success()).and_then(queue_id).map(str::to_owned),
+            queue_id: last.as_ref().filter(|reply| reply.is_success()).and_then(queue_id).map(Into::into),
             reply: last.or(undecided.2).or(refused.map(|(_, reply)| reply)),
             used: self.used,
             avoided: Vec::new(),
@@ -268,7 +268,7 @@ impl Active {
 /// The report of a transaction of which nothing was written: `error` says why.
 pub(crate) fn unbegun(recipients: &[Rcpt], error: Error) -> Report {
     let recipients = recipients.iter().map(|rcpt| Recipient {
-        address: rcpt.path.as_str().to_owned(),
+        address: rcpt.path.shared().clone(),
         outcome: Outcome::NotSent,
         step: error.step(),
         reply: None,

@@ -209,7 +209,7 @@ mod tests {
 
     fn report(outcomes: &[Outcome]) -> Report {
         let recipients = outcomes.iter().map(|&outcome| Recipient {
-            address: "a@b".to_owned(),
+            address: "a@b".into(),
             outcome,
             step: Step::Final,
             reply: None,
