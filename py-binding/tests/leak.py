@@ -18,7 +18,7 @@ from smtpclient import aio, smtplib
 TEXT = b"From: a@c.example\r\nTo: b@s.example\r\nSubject: x\r\n\r\n" + b"Hello, world.\r\n" * 20
 #: In KiB. One leaked object of the smallest size (48 octets) a send is found in 100 000 sends, a few hundred octets
 #: in 5000.
-LIMIT = 1024
+LIMIT = 768
 
 
 def resident():
@@ -100,7 +100,7 @@ def main(sends, leak):
             held.extend(bytearray(1024) for _ in range(count * leak))
 
         try:
-            round_of(1000)
+            round_of(max(1000, sends // 5))  # as large as those that count
             figures = [resident()]
             for _ in range(5):
                 round_of(sends // 5)
