@@ -70,7 +70,7 @@ pub(crate) fn report(report: &Report) -> ReportTuple<'_> {
         report.recipients.iter().map(recipient).collect(),
         report.attempts.iter().map(attempt).collect(),
         report.reply.as_ref().map(reply),
-        report.queue_id.as_deref(),
+        report.queue_id(),
         &report.used,
         &report.avoided,
         report.octets,

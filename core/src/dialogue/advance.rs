@@ -87,7 +87,7 @@ impl Dialogue {
             attempt.policy = opening.answer();
             attempt.logins = opening.logins().to_vec();
         }
-        report.attempts.push(attempt);
+        report.attempts = vec![attempt];
         self.answer(ticket, Answer::Sent(report));
     }
 

@@ -66,6 +66,7 @@ use crate::content::Content;
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
 use crate::reply::{Reply, ReplyParser};
+use crate::report::Keywords;
 
 pub use self::request::{Config, Event, Id, Protocol, Timeouts, Transaction};
 pub(crate) use self::transaction::unbegun;
@@ -109,7 +110,7 @@ pub struct Engine {
     /// The message whose BDAT was written and not answered yet: should it be refused, only RSET ends it.
     unsettled: Option<Id>,
     /// What the server offers and mishandles.
-    avoided: Vec<&'static str>,
+    avoided: Keywords,
     queue_asked: bool,
     source_waits: bool,
     parting: bool,
@@ -144,7 +145,7 @@ impl Engine {
             progress: 0,
             rset_due: false,
             unsettled: None,
-            avoided: Vec::new(),
+            avoided: Keywords::new(),
             queue_asked: false,
             source_waits: false,
             parting: false,

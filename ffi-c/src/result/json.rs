@@ -28,9 +28,9 @@ pub(super) fn line(status: c_int, report: &Report) -> CString {
         "recipients": recipients.collect::<Vec<_>>(),
         "attempts": report.attempts.iter().map(attempt).collect::<Vec<_>>(),
         "reply": report.reply.as_ref().map(reply),
-        "queue_id": report.queue_id.as_deref(),
-        "used": report.used,
-        "avoided": report.avoided,
+        "queue_id": report.queue_id(),
+        "used": report.used.as_slice(),
+        "avoided": report.avoided.as_slice(),
         "octets": report.octets,
         "error": report.error.as_ref().map(error),
     });
