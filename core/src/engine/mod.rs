@@ -199,8 +199,8 @@ impl Engine {
     }
 
     /// Sends one message. Answered by [`Event::Sent`]. Several may be asked for at once.
-    pub fn send(&mut self, transaction: Transaction) -> Id {
-        self.ask(Request::Transaction(Box::new(transaction)))
+    pub fn send(&mut self, transaction: impl Into<Box<Transaction>>) -> Id {
+        self.ask(Request::Transaction(transaction.into()))
     }
 
     /// Says DATA and sends content to the recipients that were accepted by the verbs MAIL and RCPT.
