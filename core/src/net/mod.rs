@@ -3,6 +3,7 @@
 
 mod dial;
 mod limits;
+pub mod mailer;
 mod poll;
 mod proxy;
 mod race;
@@ -15,6 +16,7 @@ mod stream;
 
 pub use dial::{DialOptions, check, dial};
 pub use limits::Limits;
+pub use mailer::Mailer;
 pub use proxy::Proxy;
 pub use security::library;
 pub use sendmessage::{SendError, delivery, local, sendmessage};

@@ -1,0 +1,64 @@
+//! Servers that end connections: what was reported is what they have.
+
+use std::time::Duration;
+
+use smtpclient::net::mailer::Mailer;
+use smtpclient::report::Outcome;
+
+use super::server::{Place, Rules, Server};
+use super::{agree, all_accepted, options, send};
+
+#[test]
+fn a_server_that_dies_at_any_place_and_the_sums() {
+    for place in
+        [Place::Mail, Place::Rcpt, Place::Data, Place::Body, Place::EndLost, Place::EndKept, Place::After]
+    {
+        for every in [2, 5, 23] {
+            let server = Server::start(Rules { dies: Some((place, every)), ..Rules::default() });
+            let mailer =
+                Mailer::new(&options(&[&server], &[("connections", "3"), ("backoff", "0.001")])).unwrap();
+            let reports = send(&mailer, 200);
+            agree(&reports, &[&server]);
+            let counts = mailer.counts();
+            assert_eq!((counts.submitted, counts.decided), (200, 200));
+            let sum = counts.accepted + counts.rejected + counts.not_sent + counts.unknown;
+            assert_eq!(sum, 200, "{counts:?}");
+            let unknown = reports.values().filter(|r| r.recipients[0].outcome == Outcome::Unknown).count();
+            match place {
+                // The whole of it was sent and nothing came: nobody knows.
+                Place::EndLost | Place::EndKept => assert!(unknown > 0, "{place:?}"),
+                _ => assert_eq!(unknown, 0, "{place:?} {every}"),
+            }
+            // Every other MAIL is too bad a server for some, but not for most.
+            let most = if every == 2 { 100 } else { 150 };
+            let done = counts.accepted + counts.unknown;
+            assert!(done >= most, "{place:?} {every}: {counts:?}");
+            assert!(server.record().most <= 3);
+        }
+    }
+}
+
+#[test]
+fn a_message_that_kills_each_connection_is_given_up_and_the_others_arrive() {
+    // The first MAIL on each connection is answered, nothing behind it ever.
+    let server = Server::start(Rules { dies: Some((Place::Data, 1)), ..Rules::default() });
+    let mailer = Mailer::new(&options(&[&server], &[("retries", "2")])).unwrap();
+    let reports = send(&mailer, 20);
+    agree(&reports, &[&server]);
+    assert!(reports.values().all(|report| report.recipients[0].outcome == Outcome::NotSent));
+    // Each failure in a row counts for all that wait.
+    assert!(server.record().connections < 20, "{:?}", server.record().connections);
+}
+
+#[test]
+fn a_connection_that_ended_while_idle_costs_nothing() {
+    let patience = Some(Duration::from_millis(30));
+    let server = Server::start(Rules { patience, ..Rules::default() });
+    let mailer = Mailer::new(&options(&[&server], &[("backoff", "10")])).unwrap();
+    for round in 1..=3 {
+        let reports = send(&mailer, 5);
+        all_accepted(&reports);
+        assert!(reports.values().all(|report| report.attempts.len() == 1));
+        server.wait("the end", |record| record.open == 0 && record.connections == round);
+    }
+}
