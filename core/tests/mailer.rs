@@ -1,5 +1,5 @@
 //! The mailer against servers that are honest, short of something, or dying.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 #[path = "mailer/dying.rs"]
 mod dying;

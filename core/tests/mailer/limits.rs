@@ -88,7 +88,7 @@ fn connections_are_opened_for_more_than_the_open_ones_take() {
 #[test]
 fn an_idle_connection_is_closed_after_a_time() {
     let server = Server::start(Rules::default());
-    let mailer = Mailer::new(&options(&[&server], &[("idletime", "0.05")])).unwrap();
+    let mailer = Mailer::new(&options(&[&server], &[("idletime", "0.05"), ("connections", "1")])).unwrap();
     all_accepted(&send(&mailer, 3));
     server.wait("QUIT", |record| record.quits == 1 && record.open == 0);
     all_accepted(&send(&mailer, 3));

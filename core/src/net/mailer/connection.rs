@@ -1,6 +1,7 @@
 //! One connection of a mailer: a dialogue, its socket, and the messages that are under way on it.
 
 use std::collections::VecDeque;
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use super::job::Job;
@@ -10,6 +11,9 @@ use crate::error::{Error, Kind, Step};
 use crate::net::run::{broken, take};
 use crate::net::stream::Stream;
 use crate::report::Report;
+
+/// How long a server may take to close a connection that has ended.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// So much is written before others have their turn.
 const TURN: usize = 256 * 1024;
@@ -30,6 +34,10 @@ pub(super) struct Connection {
     pub(super) decided: u64,
     /// Its dialogue has ended, and the message that it ended with was reported.
     pub(super) is_ending: bool,
+    /// The server has closed it, or it is of no use any more.
+    pub(super) is_gone: bool,
+    /// Until when it is kept, though nothing is said any more, for the server to close it.
+    pub(super) lingers: Option<Instant>,
     /// Since when it has nothing to do.
     pub(super) idle_since: Instant,
     /// The kernel took no more.
@@ -70,6 +78,8 @@ impl Connection {
             given: 0,
             decided: 0,
             is_ending: false,
+            is_gone: false,
+            lingers: None,
             idle_since: now,
             is_full: false,
             is_touched: true,
@@ -108,11 +118,22 @@ impl Connection {
         self.is_touched = true;
     }
 
+    /// Its dialogue is over: says so to the server, and waits a little for it to see that. A server that has a limit of
+    /// connections counts this one until then.
+    pub(super) fn linger(&mut self, now: Instant) {
+        self.phase = Phase::Parting;
+        self.lingers = Some(now.checked_add(LINGER).unwrap_or(now));
+        if let Some(stream) = &self.stream {
+            self.is_gone |= stream.shutdown(Shutdown::Write).is_err();
+        }
+    }
+
     /// Reads what is there.
     pub(super) fn read(&mut self, buffer: &mut [u8]) {
         let Some(stream) = &mut self.stream else { return };
         self.is_touched = true;
         let got = stream.try_recv(buffer);
+        self.is_gone |= matches!(got, Ok(Some(0)) | Err(_));
         take(&mut self.dialogue, got, buffer);
     }
 
@@ -167,6 +188,11 @@ impl Connection {
 
     /// How long nothing needs to be done here; `None`: until bytes come. A server that is overdue is told so.
     pub(super) fn left(&mut self, now: Instant) -> Option<Duration> {
+        if let Some(until) = self.lingers {
+            let left = until.saturating_duration_since(now);
+            self.is_gone |= left.is_zero();
+            return Some(left);
+        }
         let Some(timeout) = self.dialogue.timeout() else {
             self.since = now;
             // Nothing is due from the server, so what is left is a farewell that it does not take.

@@ -244,9 +244,16 @@ impl Driver {
                     let whose = (connection.lane, Some(id));
                     dialling::begin(whose, target, &self.dial, &self.shared, &self.dialled.0);
                 }
-            } else if connection.dialogue.is_closed() {
-                let connection = self.connections.swap_remove(index);
-                self.ended(connection, now);
+            } else if connection.lingers.is_none() && connection.dialogue.is_closed() {
+                self.ended(index, now);
+            }
+            if self
+                .connections
+                .get(index)
+                .is_some_and(|c| c.lingers.is_some() && (c.is_gone || c.stream.is_none()))
+            {
+                self.connections.swap_remove(index);
+                self.is_busy = true;
                 continue;
             }
             index += 1;
@@ -278,13 +285,13 @@ impl Driver {
         if is_pressed(&report) {
             lane.sending.fail(now, first);
         } else if report.sent() {
-            lane.sending.clear();
+            lane.sending.clear(now);
         }
         match fate {
             Fate::Decided => {
                 if !report.unknown() {
                     if connection.decided == 0 {
-                        lane.opening.clear();
+                        lane.opening.clear(now);
                     }
                     connection.decided += 1;
                 }
@@ -319,16 +326,23 @@ impl Driver {
         }
     }
 
-    fn ended(&mut self, connection: Connection, now: Instant) {
+    fn ended(&mut self, index: usize, now: Instant) {
         self.is_busy = true;
-        if connection.decided == 0 && connection.phase != Phase::Parting {
+        let backoff = self.options.mailer.backoff;
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        // One that nothing was given to for a while, and that the server therefore closed, is no failure.
+        let unused = connection.given == 0 && now.saturating_duration_since(connection.idle_since) >= backoff;
+        let is_failure = connection.decided == 0 && connection.phase != Phase::Parting && !unused;
+        connection.linger(now);
+        // None is left, as each was answered; if one were, it would not be lost.
+        self.again.extend(connection.jobs.drain(..).map(|(_, job)| job));
+        if is_failure {
             let fault = connection.dialogue.engine().fault().cloned();
             let fault =
                 fault.unwrap_or_else(|| Error::new(Kind::Closed, Step::Command, "the connection ended"));
-            self.lane_failed(connection.lane, Some(attempt_of(&connection)), fault, now);
+            let (lane, attempt) = (connection.lane, attempt_of(connection));
+            self.lane_failed(lane, Some(attempt), fault, now);
         }
-        // None is left, as each was answered; if one were, it would not be lost.
-        self.again.extend(connection.jobs.into_iter().map(|(_, job)| job));
     }
 
     /// Counts what is decided, and gives it to the caller's function where there is one.

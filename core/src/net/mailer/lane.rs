@@ -79,8 +79,11 @@ impl Backoff {
         self.until = now.checked_add(jittered(pause, getrandom::u32().unwrap_or(u32::MAX)));
     }
 
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
+    /// Notes a success. A pause that has begun is kept all the same.
+    pub(super) fn clear(&mut self, now: Instant) {
+        if !self.is_on(now) {
+            *self = Self::default();
+        }
     }
 
     pub(super) fn is_on(&self, now: Instant) -> bool {
@@ -117,7 +120,7 @@ mod tests {
             now = until;
             assert!(!backoff.is_on(now));
         }
-        backoff.clear();
+        backoff.clear(now);
         backoff.fail(now, first);
         assert!(backoff.until.unwrap().duration_since(now) <= first);
     }
