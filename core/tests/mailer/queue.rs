@@ -55,10 +55,11 @@ fn a_full_queue_says_so_or_waits() {
         std::thread::sleep(Duration::from_millis(100));
         assert!(!waiting.is_finished(), "it did not wait");
         assert_eq!(mailer.counts().submitted, 10);
+        assert!(!mailer.room(Duration::from_millis(20)));
         server.open_gate();
         waiting.join().unwrap().unwrap();
     });
-    assert!(mailer.drain(LIMIT));
+    assert!(mailer.drain(LIMIT) && mailer.room(Duration::ZERO));
     assert_eq!(server.record().stored.len(), 11);
     assert_eq!(fetch(&mailer, 11).len(), 11);
 }

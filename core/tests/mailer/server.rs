@@ -179,8 +179,9 @@ fn talk(stream: &TcpStream, shared: &Shared, messages: &mut usize) -> Option<()>
     let say = |text: &str| (&*stream).write_all(format!("{text}\r\n").as_bytes()).ok();
     say(rules.greeting.unwrap_or("220 mail.example ESMTP"))?;
     let (mut recipient, mut number) = (String::new(), 0);
-    let dies =
-        |number: usize, place| rules.dies.is_some_and(|(at, every)| at == place && number % every == 0);
+    let dies = |number: usize, place| {
+        rules.dies.is_some_and(|(at, every)| at == place && number.is_multiple_of(every))
+    };
     loop {
         let line = line(&mut input)?;
         let verb = line.get(..4).unwrap_or_default().to_ascii_uppercase();

@@ -166,6 +166,11 @@ impl Mailer {
         self.shared.push(self.job(message, options)?, false)
     }
 
+    /// Waits until the queue has room, for at most `timeout`; whether it has. Another thread may be quicker to use it.
+    pub fn room(&self, timeout: Duration) -> bool {
+        self.shared.wait_for_room(timeout)
+    }
+
     /// The next report that was not fetched; waits for it for at most `timeout`. `None`: there was none in
     /// that time, or there will be none, because everything is reported and the mailer is closed.
     pub fn next_report(&self, timeout: Duration) -> Option<(Ticket, Report)> {
@@ -182,10 +187,15 @@ impl Mailer {
         self.shared.drain(timeout)
     }
 
+    /// Takes no more messages, and ends by itself once it has sent those that it has.
+    pub fn seal(&self) {
+        self.shared.close(Closing::Gently);
+    }
+
     /// Takes no more messages, sends what it has for at most `timeout`, says QUIT to every server and ends. What is
     /// not decided then is ended: it is not sent, or unknown. Whether nothing had to be. Reports can still be fetched.
     pub fn close(&self, timeout: Duration) -> bool {
-        self.shared.close(Closing::Gently);
+        self.seal();
         let drained = self.shared.drain(timeout);
         if !drained {
             self.shared.close(Closing::AtOnce);

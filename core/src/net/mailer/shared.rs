@@ -154,6 +154,23 @@ impl Shared {
         Ok(ticket)
     }
 
+    pub(super) fn wait_for_room(&self, timeout: Duration) -> bool {
+        let mut state = self.lock();
+        let until = Instant::now().checked_add(timeout);
+        while state.closing == Closing::Not && state.undecided() >= self.bound {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return false;
+            }
+            // In pieces: the clock's end is nobody's time-out.
+            let left = left.unwrap_or(Duration::from_secs(3600)).min(Duration::from_secs(3600));
+            state.blocked += 1;
+            state = self.room.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state.blocked -= 1;
+        }
+        true
+    }
+
     /// Wakes the mailer's thread.
     pub(super) fn ring(&self) {
         // Full is as good: it is awake then.
