@@ -213,6 +213,7 @@ def test_asyncio_is_not_held_up(to):
 
 def test_sinks_take_turns():
     for _ in range(3):
-        with Sink() as sink, smtpclient.Mailer(servers="127.0.0.1", ports=sink.port) as mailer:
-            mailer.submit(MESSAGE)
-        assert sink.count == 1
+        with Sink() as sink:
+            with smtpclient.Mailer(servers="127.0.0.1", ports=sink.port) as mailer:
+                mailer.submit(MESSAGE)
+            assert sink.count == 1
