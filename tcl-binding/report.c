@@ -113,7 +113,7 @@ static Tcl_Obj *Refused(const smtp_result *r)
 
 Tcl_Obj *ReportDict(const smtp_result *r)
 {
-    Tcl_Obj *dict = Tcl_NewDictObj(), *used = Tcl_NewListObj(0, NULL), *error;
+    Tcl_Obj *dict = Tcl_NewDictObj(), *used = Tcl_NewListObj(0, NULL), *avoided = Tcl_NewListObj(0, NULL), *error;
     size_t i;
 
     Text(dict, "status", smtp_code_name(smtp_result_status(r)));
@@ -129,6 +129,10 @@ Tcl_Obj *ReportDict(const smtp_result *r)
         Tcl_ListObjAppendElement(NULL, used, TextFrom(smtp_result_extension(r, i)));
     }
     Put(dict, "used", used);
+    for (i = 0; i < smtp_result_avoided_count(r); i++) {
+        Tcl_ListObjAppendElement(NULL, avoided, TextFrom(smtp_result_avoided(r, i)));
+    }
+    Put(dict, "avoided", avoided);
     error = Tcl_NewDictObj();
     if (*smtp_result_error(r) != '\0') {
         Text(error, "message", smtp_result_error(r));

@@ -16,6 +16,7 @@ pub struct DotEncoder {
     place: Place,
     octets: u64,
     no_dots: bool,
+    verbatim: bool,
 }
 
 /// Where in a line the next octet stands.
@@ -39,9 +40,17 @@ impl DotEncoder {
         Self { no_dots: true, ..Self::default() }
     }
 
+    /// An encoder for BINARYMIME (RFC 3030 section 3): nothing changes.
+    pub fn verbatim() -> Self {
+        Self { no_dots: true, verbatim: true, ..Self::default() }
+    }
+
     /// Appends the next octets of the message, as they go out. It does not matter how a message is cut.
     pub fn encode(&mut self, input: &[u8], out: &mut Vec<u8>) {
         let Some(last) = input.last() else { return };
+        if self.verbatim {
+            return self.copy(input, out);
+        }
         let mut rest = input;
         if self.place == Place::AfterCr {
             rest = rest.strip_prefix(&[LF]).unwrap_or(rest);

@@ -138,7 +138,7 @@ fn a_long_reply_octet_by_octet() {
 
 #[test]
 fn many_addresses_and_fields() {
-    let local = Local { host: "host.example".into(), user: "user".into(), now: jiff::Zoned::default() };
+    let local = Local { host: || "host.example".into(), user: || "user".into(), now: jiff::Zoned::default };
     let addresses: Vec<String> = (0..100_000).map(|n| format!("User {n} <user{n}@example.test>")).collect();
     let fields: String = (0..20_000).map(|n| format!("X-Field-{n}: value\r\n")).collect();
     let text = format!("From: a@b.example\r\nTo: {}\r\n{fields}\r\nbody\r\n", addresses.join(",\r\n "));

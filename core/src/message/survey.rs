@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use super::head::Head;
 use super::quoted::Counter;
+use crate::error::Error;
 
 /// Small enough for the passes over one piece to find it in the first cache.
 const STEP: usize = 16 * 1024;
@@ -150,6 +151,25 @@ impl Survey {
     pub(super) fn of(head: Head, data: &[u8]) -> Self {
         let (fields, rest) = data.split_at_checked(head.end).unwrap_or((data, &[]));
         Self { fields: Census::of(fields), rest: Census::of(rest), head }
+    }
+
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for a NUL.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let behind = |at: u64| at.saturating_add(self.head.end as u64);
+        let Some(nul) = self.fields.nul.or(self.rest.nul.map(behind)) else {
+            return Ok(());
+        };
+        Err(Error::usage(format!(
+            "the message has a NUL at octet {nul}, which no message may have (RFC 5322 4): encode that part"
+        )))
+    }
+
+    /// Both parts counted as one.
+    pub(super) fn whole(&self) -> Census {
+        let mut whole = self.fields;
+        whole.append(&self.rest);
+        whole
     }
 }
 

@@ -4,7 +4,7 @@ use super::values::{
     boolean, count, header_field, integers, list, mechanisms, number, rate, seconds, text, tls_answer,
     tls_version,
 };
-use super::{MailerOptions, Options, Pipelining, TlsPolicy};
+use super::{Chunking, MailerOptions, Options, Pipelining, TlsPolicy};
 use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
 use crate::error::Error;
 use crate::secret::Secret;
@@ -54,6 +54,7 @@ const TABLE: &[(&str, Setter)] = &[
     ("priority", |o, v| Ok(o.priority = optional(v, MtPriority::parse)?)),
     ("lmtp", |o, v| Ok(o.lmtp = boolean(v)?)),
     ("pipelining", |o, v| Ok(o.pipelining = pipelining(v)?)),
+    ("chunking", |o, v| Ok(o.chunking = chunking(v)?)),
     ("hold", |o, v| Ok(o.hold = optional(v, Hold::parse)?)),
     ("connections", |o, v| Ok(o.mailer.connections = or_default(v, count, |m| m.connections)?)),
     ("connectionmessages", |o, v| Ok(o.mailer.messages = optional(v, count)?)),
@@ -136,7 +137,17 @@ fn pipelining(value: &str) -> Result<Pipelining, Error> {
     match value {
         "off" => Ok(Pipelining::Off),
         "rfc" | "" => Ok(Pipelining::Rfc),
-        _ => Err(Error::usage(format!("{value:?} is neither `rfc` nor `off`"))),
+        "full" => Ok(Pipelining::Full),
+        _ => Err(Error::usage(format!("{value:?} is none of `off`, `rfc`, `full`"))),
+    }
+}
+
+fn chunking(value: &str) -> Result<Chunking, Error> {
+    match value {
+        "off" => Ok(Chunking::Off),
+        "auto" | "" => Ok(Chunking::Auto),
+        "on" => Ok(Chunking::On),
+        _ => Err(Error::usage(format!("{value:?} is none of `off`, `auto`, `on`"))),
     }
 }
 
@@ -201,7 +212,8 @@ mod tests {
             ("client", "a\r\nb"),
             ("tlsminversion", "0.9"),
             ("tlspolicy", "maybe"),
-            ("pipelining", "full"),
+            ("pipelining", "most"),
+            ("chunking", "yes"),
             ("connections", "0"),
             ("connectionmessages", "-1"),
             ("rate", "fast"),

@@ -18,6 +18,7 @@ const ALL: Transfer = Transfer { eight_bit: true, binary: true, utf8: true };
 
 fn edits(remove: &[&str], add: &[(&str, &str)]) -> Edits {
     Edits {
+        blind: false,
         remove: remove.iter().map(|n| (*n).to_owned()).collect(),
         add: add.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
     }

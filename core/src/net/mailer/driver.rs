@@ -45,7 +45,7 @@ const CANCEL_SLICE: Duration = Duration::from_millis(200);
 const MOST_MOVES: u32 = 16;
 
 pub(super) struct Driver {
-    pub(super) options: Options,
+    pub(super) options: Arc<Options>,
     pub(super) lanes: Vec<Lane>,
     pub(super) connections: Vec<Connection>,
     /// Messages that a server has turned away and that wait for another one, or for its pause to end.
@@ -88,14 +88,15 @@ impl Driver {
             let text = format!("the mailer cannot be begun: {error}");
             return Err(Error::new(Kind::Connect, Step::Setup, text));
         }
+        let options = Arc::new(with_debug(options));
         Ok(Self {
-            options: with_debug(options),
-            lanes: servers.into_iter().map(Lane::new).collect(),
+            lanes: servers.into_iter().map(|server| Lane::new(server, Arc::clone(&options))).collect(),
             connections: Vec::new(),
             held: VecDeque::new(),
             again: Vec::new(),
             settled: Vec::new(),
             pace: Pace::new(options.mailer.rate, Instant::now()),
+            options,
             opened: 0,
             a_lane_failed: false,
             shared,
@@ -193,8 +194,8 @@ impl Driver {
             }
             let Some(lane) = self.lanes.get_mut(index) else { continue };
             lane.is_dialled = false;
-            let server = lane.server.clone();
-            match result.and_then(|stream| Ok((self.begin(server, &stream)?, stream))) {
+            let (server, options) = (lane.server.clone(), Arc::clone(&lane.options));
+            match result.and_then(|stream| Ok((self.begin(server, &options, &stream)?, stream))) {
                 Ok((dialogue, stream)) => {
                     self.opened += 1;
                     let connection = Connection::new(self.opened, index, dialogue, stream, now);
@@ -205,9 +206,9 @@ impl Driver {
         }
     }
 
-    fn begin(&self, server: Server, stream: &Stream) -> Result<Dialogue, Error> {
-        let (options, library) = (self.options.clone(), Arc::clone(&self.library));
-        Dialogue::new(server, options, Some(library), ends(stream), &self.local.host, true)
+    fn begin(&self, server: Server, options: &Arc<Options>, stream: &Stream) -> Result<Dialogue, Error> {
+        let (options, library) = (Arc::clone(options), Arc::clone(&self.library));
+        Dialogue::new(server, options, Some(library), ends(stream), self.local, true)
     }
 
     /// A connection did not come about, or ended before it was of any use.
@@ -216,7 +217,7 @@ impl Driver {
         let name = lane.server.target.to_string();
         let attempt = attempt.unwrap_or_else(|| Attempt::new(""));
         let error = Some(error.with_server(name.as_str()));
-        lane.failure = Some(Attempt { server: name, error, ..attempt });
+        lane.failure = Some(Attempt { server: name.into(), error, ..attempt });
         lane.opening.fail(now, self.options.mailer.backoff);
         self.a_lane_failed = true;
         self.is_busy = true;
@@ -282,6 +283,7 @@ impl Driver {
         let bystander = connection.is_ending;
         connection.is_ending |= report.error.is_some() && connection.dialogue.engine().is_closed();
         let fate = fate(&report, bystander);
+        lane.avoid(&report.avoided);
         if is_pressed(&report) {
             lane.sending.fail(now, first);
         } else if report.sent() {

@@ -66,7 +66,7 @@ mod tests {
 
     fn report(outcomes: &[(Outcome, Step, Option<&str>)], error: Option<Error>) -> Report {
         let recipient = |(outcome, step, line): &(Outcome, Step, Option<&str>)| Recipient {
-            address: "a@b.example".to_owned(),
+            address: "a@b.example".into(),
             outcome: *outcome,
             step: *step,
             reply: line.map(reply),

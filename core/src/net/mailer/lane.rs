@@ -1,7 +1,9 @@
 //! What a mailer knows of one server, and when it may be bothered again.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::options::{Chunking, Options, Pipelining};
 use crate::report::Attempt;
 use crate::server::Server;
 
@@ -11,6 +13,8 @@ const MOST_DOUBLINGS: u32 = 6;
 /// One server.
 pub(super) struct Lane {
     pub(super) server: Server,
+    /// For its next connection.
+    pub(super) options: Arc<Options>,
     /// Pauses between connections that did not come about.
     pub(super) opening: Backoff,
     /// Pauses after messages that the server had no room for.
@@ -30,10 +34,11 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn new(server: Server) -> Self {
+    pub(super) fn new(server: Server, options: Arc<Options>) -> Self {
         let (opening, sending) = (Backoff::default(), Backoff::default());
         Self {
             server,
+            options,
             opening,
             sending,
             failure: None,
@@ -42,6 +47,21 @@ impl Lane {
             is_wanted: false,
             live: 0,
             open: 0,
+        }
+    }
+
+    /// What it has mishandled on one connection is not tried on the next.
+    pub(super) fn avoid(&mut self, extensions: &[&str]) {
+        let pipelining = extensions.contains(&"PIPELINING") && self.options.pipelining != Pipelining::Off;
+        let chunking = extensions.contains(&"CHUNKING") && self.options.chunking != Chunking::Off;
+        if pipelining || chunking {
+            let options = Arc::make_mut(&mut self.options);
+            if pipelining {
+                options.pipelining = Pipelining::Off;
+            }
+            if chunking {
+                options.chunking = Chunking::Off;
+            }
         }
     }
 

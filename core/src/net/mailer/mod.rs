@@ -139,7 +139,7 @@ impl Mailer {
         });
         let (bell, listener) = UnixStream::pair().map_err(failed)?;
         let shared = Arc::new(Shared::new(options, bell));
-        let driver = Driver::new(Arc::clone(&shared), options, local.clone(), servers, listener, on_report)?;
+        let driver = Driver::new(Arc::clone(&shared), options, local, servers, listener, on_report)?;
         let thread = thread::Builder::new().name("smtp-mailer".to_owned());
         let thread = thread.spawn(move || driver.run()).map_err(failed)?;
         Ok(Self { shared, options: options.clone(), local, thread: Some(thread) })
@@ -220,7 +220,7 @@ impl Mailer {
         }
         let options = options.unwrap_or(&self.options);
         check_login(&self.options, options)?;
-        Job::new(message, options, &Local { now: jiff::Zoned::now(), ..self.local.clone() })
+        Job::new(message, options, &self.local)
     }
 }
 

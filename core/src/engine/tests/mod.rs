@@ -1,5 +1,7 @@
 //! The engine against servers that answer from a list.
 
+mod chunks;
+
 use std::io::{self, BufRead, BufReader, Read};
 
 use super::*;
