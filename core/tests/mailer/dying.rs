@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use scripted_server::proxy::{Direction, Fault, FaultKind, Proxy, ProxyOptions};
+use scripted_server::sink::{Sink, SinkOptions};
 use smtpclient::net::mailer::Mailer;
 use smtpclient::report::Outcome;
 
 use super::server::{Place, Rules, Server};
-use super::{agree, all_accepted, options, send};
+use super::{address, agree, all_accepted, options, send};
 
 #[test]
 fn a_server_that_dies_at_any_place_and_the_sums() {
@@ -60,5 +62,47 @@ fn a_connection_that_ended_while_idle_costs_nothing() {
         all_accepted(&reports);
         assert!(reports.values().all(|report| report.attempts.len() == 1));
         server.wait("the end", |record| record.open == 0 && record.connections == round);
+    }
+}
+
+/// One connection after the other is cut while whole messages are on their way without having been asked for.
+#[test]
+fn connections_that_are_cut_within_a_window() {
+    for (chunking, pipelining) in [(true, "full"), (true, "rfc"), (false, "full"), (false, "off")] {
+        for (direction, at) in [
+            (Direction::ToServer, 700),
+            (Direction::ToServer, 4001),
+            (Direction::ToServer, 20_000),
+            (Direction::ToClient, 400),
+            (Direction::ToClient, 1500),
+        ] {
+            let sink = Sink::start(SinkOptions { keep: true, chunking, ..SinkOptions::default() }).unwrap();
+            let fault = Some(Fault { kind: FaultKind::Cut, direction, at });
+            let to = ([127, 0, 0, 1], sink.port()).into();
+            let proxy = Proxy::start(ProxyOptions { fault, ..ProxyOptions::new(to) }).unwrap();
+            let mut options = options(&[], &[("pipelining", pipelining), ("connections", "2")]);
+            options.servers = vec!["127.0.0.1".to_owned()];
+            options.ports = vec![proxy.port()];
+            options.usetls = false;
+            let mailer = Mailer::new(&options).unwrap();
+            let reports = send(&mailer, 150);
+            let what = format!("{chunking} {pipelining} {direction:?} {at}");
+            std::thread::sleep(Duration::from_millis(20)); // the last one may be on its way to the record
+            let stored: Vec<String> =
+                sink.messages().iter().map(|message| message.envelope[1].to_ascii_lowercase()).collect();
+            let mut accepted = 0;
+            for (number, report) in &reports {
+                let line = format!("rcpt to:<{}>", address(*number));
+                let times = stored.iter().filter(|stored| **stored == line).count();
+                let good = match report.recipients[0].outcome {
+                    Outcome::Accepted => times == 1,
+                    Outcome::Unknown => times <= 1,
+                    Outcome::Rejected | Outcome::NotSent => times == 0,
+                };
+                accepted += usize::from(report.complete());
+                assert!(good, "{what}: number {number}, {times} times: {report:?}");
+            }
+            assert!(accepted > 0, "{what}: nothing arrived");
+        }
     }
 }
