@@ -50,6 +50,20 @@ fn a_message_that_is_turned_away_for_now_goes_to_the_next_server() {
 }
 
 #[test]
+fn one_server_without_room_and_one_that_cannot_be_had() {
+    let refusing = Rules { refusals: usize::MAX, refusal: "452 4.3.1 no room", ..Rules::default() };
+    for swapped in [false, true] {
+        let (full, nobody) = (Server::start(refusing.clone()), Server::nobody());
+        let both = if swapped { [&nobody, &full] } else { [&full, &nobody] };
+        let mailer = Mailer::new(&options(&both, &[("retries", "2")])).unwrap();
+        let reports = send(&mailer, 6);
+        agree(&reports, &[&full]);
+        assert!(reports.values().all(|report| !report.sent() && report.attempts.len() <= 8), "{reports:?}");
+        assert!(full.record().mails.len() <= 6 * 4);
+    }
+}
+
+#[test]
 fn a_server_without_room_is_asked_again_after_a_pause() {
     for refusal in ["450 4.2.1 busy", "451 4.3.0 later", "452 4.3.1 no room"] {
         let server = Server::start(Rules { refusals: 3, refusal, ..Rules::default() });

@@ -55,8 +55,6 @@ pub(super) struct Driver {
     pub(super) settled: Vec<(Ticket, Report)>,
     pub(super) pace: Pace,
     pub(super) opened: u64,
-    /// A connection did not come about, or did nothing, since it was looked at last.
-    pub(super) a_lane_failed: bool,
     shared: Arc<Shared>,
     local: Local,
     library: Arc<dyn Secure>,
@@ -98,7 +96,6 @@ impl Driver {
             pace: Pace::new(options.mailer.rate, Instant::now()),
             options,
             opened: 0,
-            a_lane_failed: false,
             shared,
             local,
             library,
@@ -219,7 +216,7 @@ impl Driver {
         let error = Some(error.with_server(name.as_str()));
         lane.failure = Some(Attempt { server: name.into(), error, ..attempt });
         lane.opening.fail(now, self.options.mailer.backoff);
-        self.a_lane_failed = true;
+        lane.has_failed = true;
         self.is_busy = true;
     }
 
@@ -311,11 +308,8 @@ impl Driver {
             }
             Fate::Again => job.tries = job.tries.saturating_add(1),
             Fate::Elsewhere => {
-                job.refused_by.push(connection.lane);
-                if job.refused_by.len() >= self.lanes.len() {
-                    job.refused_by.clear();
-                    job.tries = job.tries.saturating_add(1);
-                }
+                let lane = connection.lane;
+                job.refused(lane, self.lanes.len());
             }
         }
         if job.tries > retries {

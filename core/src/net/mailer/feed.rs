@@ -22,9 +22,7 @@ impl Driver {
             state.queue.push_front(job);
         }
         self.expire(state, now);
-        if std::mem::take(&mut self.a_lane_failed) && self.lanes.iter().all(Lane::is_down) {
-            self.charge_all(state);
-        }
+        self.look_at_failures(state);
         let mut quota = self.pace.quota(now);
         let window = self.window(state);
         self.feed_held(window, &mut quota, now);
@@ -109,6 +107,40 @@ impl Driver {
     fn want(&mut self, lane: usize) {
         if let Some(lane) = self.lanes.get_mut(lane) {
             lane.is_wanted = true;
+        }
+    }
+
+    fn look_at_failures(&mut self, state: &mut State) {
+        let all_down = self.lanes.iter().all(Lane::is_down);
+        let mut any = false;
+        for index in 0..self.lanes.len() {
+            let Some(lane) = self.lanes.get_mut(index) else { return };
+            if std::mem::take(&mut lane.has_failed) {
+                any = true;
+                if !all_down && lane.is_down() {
+                    self.charge_held(index);
+                }
+            }
+        }
+        if any && all_down {
+            self.charge_all(state);
+        }
+    }
+
+    /// A server cannot be had: for messages that another one has turned away that is as good as one more refusal.
+    fn charge_held(&mut self, index: usize) {
+        let Some(failure) = self.lanes.get(index).and_then(|lane| lane.failure.clone()) else { return };
+        for mut job in std::mem::take(&mut self.held) {
+            if !job.refused_by.contains(&index) {
+                job.attempts.push(failure.clone());
+                job.refused(index, self.lanes.len());
+            }
+            match &failure.error {
+                Some(error) if job.tries > self.options.mailer.retries => {
+                    self.settled.push(job.unsent(error.clone()));
+                }
+                _ => self.held.push_back(job),
+            }
         }
     }
 

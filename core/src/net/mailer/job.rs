@@ -56,6 +56,15 @@ impl Job {
         })
     }
 
+    /// One of `servers` servers has turned it away. That they all have is one try.
+    pub(super) fn refused(&mut self, by: usize, servers: usize) {
+        self.refused_by.push(by);
+        if self.refused_by.len() >= servers {
+            self.refused_by.clear();
+            self.tries = self.tries.saturating_add(1);
+        }
+    }
+
     /// What an engine is asked for; the job can be asked for again elsewhere.
     pub(super) fn transaction(&self) -> Box<Transaction> {
         Box::new(Transaction {

@@ -21,6 +21,8 @@ pub(super) struct Lane {
     pub(super) sending: Backoff,
     /// How the last connection failed that did not come about, or did nothing.
     pub(super) failure: Option<Attempt>,
+    /// That was since it was looked at last.
+    pub(super) has_failed: bool,
     /// A thread is connecting to it.
     pub(super) is_dialled: bool,
     /// A connection is on its way to being ready, or a thread is connecting: there is never more than one.
@@ -42,6 +44,7 @@ impl Lane {
             opening,
             sending,
             failure: None,
+            has_failed: false,
             is_dialled: false,
             is_opening: false,
             is_wanted: false,
