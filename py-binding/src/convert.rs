@@ -81,7 +81,7 @@ pub(crate) fn report(report: &Report) -> ReportTuple<'_> {
 
 fn recipient(recipient: &Recipient) -> RecipientTuple<'_> {
     let reply = recipient.reply.as_ref().map(reply);
-    (&recipient.address, recipient.outcome.name(), recipient.step.name(), reply)
+    (recipient.address.as_str(), recipient.outcome.name(), recipient.step.name(), reply)
 }
 
 fn attempt(attempt: &Attempt) -> AttemptTuple<'_> {

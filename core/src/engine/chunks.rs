@@ -11,7 +11,6 @@ use super::request::Id;
 use super::state::Stage;
 use super::writer::WATER;
 use crate::command::Command;
-use crate::content::BodyKind;
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Pipelining;
 use crate::reply::Reply;
@@ -43,10 +42,6 @@ impl Engine {
             Ok(body) => {
                 active.body = Some(body);
                 active.stage = Stage::Chunks;
-                active.encoder = match active.mail.parameters.body {
-                    BodyKind::BinaryMime => DotEncoder::verbatim(),
-                    BodyKind::SevenBit | BodyKind::EightBitMime => DotEncoder::without_dots(),
-                };
                 self.chunk.clear();
             }
             Err(error) => self.withdraw(id, error.with_step(Step::Body)),

@@ -5,6 +5,7 @@ use crate::command::ByMode;
 use crate::content::{BodyKind, Transfer};
 use crate::error::{Error, Kind, Step};
 use crate::extensions::{Chunking, Extensions, Pipelining};
+use crate::wire::DotEncoder;
 
 /// Fills in SIZE, BODY and SMTPUTF8, decides between DATA and BDAT, and notes the extensions that are used. `grouped`
 /// and `chunking` are what may be used of PIPELINING and CHUNKING.
@@ -63,6 +64,12 @@ pub(super) fn plan(
     if form.body == BodyKind::BinaryMime {
         active.used.push("BINARYMIME");
     }
+    let encoder = match (form.body, active.chunked) {
+        (BodyKind::BinaryMime, _) => DotEncoder::verbatim(),
+        (_, true) => DotEncoder::without_dots(),
+        (_, false) => DotEncoder::new(),
+    };
+    active.encoder = if form.clean { encoder.for_clean() } else { encoder };
     Ok(())
 }
 

@@ -307,7 +307,7 @@ pub(super) fn form(eight_bit: bool, size: Option<u64>, transfer: Transfer) -> Re
         ));
     }
     let body = if eight_bit { BodyKind::EightBitMime } else { BodyKind::SevenBit };
-    Ok(Form { body, size })
+    Ok(Form { body, size, clean: false })
 }
 
 /// The header section of a regular file, with what was read behind it, and the open rest.

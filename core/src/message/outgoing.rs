@@ -111,7 +111,8 @@ impl Content for Outgoing {
         match &self.0 {
             Shape::Untouched(blob) => {
                 let census = blob.survey().whole();
-                finished::form(census.eight_bit, Some(census.size()), transfer)
+                let form = finished::form(census.eight_bit, Some(census.size()), transfer)?;
+                Ok(Form { clean: census.clean(), ..form })
             }
             Shape::Made(node) => node.form(transfer),
         }

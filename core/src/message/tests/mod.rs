@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read, Write};
 use proptest::prelude::*;
 
 use super::*;
-use crate::content::{BodyKind, Content, Transfer};
+use crate::content::{BodyKind, Content, Form, Transfer};
 use crate::error::{Error, Kind};
 
 mod composed;
