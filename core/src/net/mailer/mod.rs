@@ -30,11 +30,13 @@
 //! - A connection that the server closes while it is idle costs nothing: it is watched, and gone before a message is given to it.
 //! - A server that cannot be had, or has no room (4yz to MAIL, DATA or the end of a message), is left alone for a pause
 //!   that doubles. Where no server can be had at all, every message that waits counts that as a try.
+//! - A message from a reader that cannot go back is tried again only as long as nothing of it was read.
 //!
 //! # One thread
 //! One thread moves the bytes of all connections, by poll(2) over [`Dialogue`](crate::dialogue::Dialogue)s. A thread for
-//! each connection costs a stack and an arena of malloc(3) each, and two switches a message where it and its server share a
-//! core. Only connecting, which may block in the resolver, has a thread of its own, one a server at most, while it lasts.
+//! each connection, measured beside it (`core/tests/mailer_load.rs`, messages of 1 KiB), needs three times the memory at 200
+//! connections, 11 MiB where this needs 4, and computes as long: 6 to 7 us a message at 1 and 16 connections, 10 at 200.
+//! What it gains is a second core, which a server is seldom quick enough for. Only connecting, which may block in the resolver, has a thread of its own, one a server at most, while it lasts.
 //! So what the options call (`tlspolicy`, `transcript`), a reader that makes a message, and the function for
 //! reports run in that thread, and hold up everything while they do not return.
 
