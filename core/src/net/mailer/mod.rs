@@ -36,8 +36,8 @@
 //! One thread moves the bytes of all connections, by poll(2) over [`Dialogue`](crate::dialogue::Dialogue)s. A thread for
 //! each connection, measured beside it (`core/tests/mailer_load.rs`, messages of 1 KiB), needs three times the memory at 200
 //! connections, 11 MiB where this needs 4, and computes as long: 6 to 7 us a message at 1 and 16 connections, 10 at 200.
-//! What it gains is a second core, which a server is seldom quick enough for. Only connecting, which may block in the resolver, has a thread of its own, one a server at most, while it lasts.
-//! So what the options call (`tlspolicy`, `transcript`), a reader that makes a message, and the function for
+//! What it gains is a second core, which a server is seldom quick enough for. Only connecting, which may block in the
+//! resolver, has a thread of its own, one a server at most, while it lasts. So what the options call (`tlspolicy`, `transcript`), a reader that makes a message, and the function for
 //! reports run in that thread, and hold up everything while they do not return.
 
 mod connection;
