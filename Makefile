@@ -157,8 +157,9 @@ interop: examples ## real servers: what Postfix delivers byte for byte, and ever
 	tests/servers/fetch postfix exim dovecot dovecot24 || [ $$? = 77 ]
 	tests/interop/login --features tls-openssl || [ $$? = 77 ]
 
-load: examples ## 10 000 messages on one session, and 200 sessions, against smtp-sink
+load: examples ## 10 000 messages on one session, and 200 sessions, against smtp-sink; 100 000 by a mailer over 200
 	tests/interop/load
+	MESSAGES=100000 $(CARGO) test --locked --release -p smtpclient --test mailer_load
 
 bench: ## measure beside other clients: tables and plots in docs/performance.md (20 minutes)
 	@./setup bench

@@ -464,7 +464,7 @@ fn unsent(envelope: &Envelope) -> Vec<Recipient> {
 }
 
 /// The message, lent to one engine after the other: a server that is left before DATA has not used it up.
-struct Lent(Arc<Mutex<Outgoing>>);
+pub(crate) struct Lent(pub(crate) Arc<Mutex<Outgoing>>);
 
 impl Content for Lent {
     fn needs_utf8(&self) -> bool {

@@ -28,6 +28,7 @@ type TlsTuple<'a> = (
     Option<&'a str>,
     Option<&'a str>,
     Option<&'a str>,
+    bool,
 );
 type AttemptTuple<'a> = (
     &'a str,
@@ -112,6 +113,7 @@ fn tls(facts: &TlsFacts) -> TlsTuple<'_> {
         facts.cipher.as_deref(),
         facts.subject.as_deref(),
         facts.issuer.as_deref(),
+        facts.resumed,
     )
 }
 

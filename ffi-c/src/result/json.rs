@@ -62,6 +62,7 @@ fn attempt(attempt: &Attempt) -> Value {
             "verified": facts.verified,
             "why_not": facts.why_not.as_ref().map(|fault| fault.name()),
             "pinned": facts.pinned,
+            "resumed": facts.resumed,
             "certificate_sha256": facts.certificate_sha256,
             "public_key_sha256": facts.public_key_sha256,
             "version": facts.version,
