@@ -1,11 +1,5 @@
-//! Tries every mechanism against real servers, with the right secret and with a wrong one, and prints a table; and a
-//! session of several messages, driven by verbs.
-//!
-//! Arguments: for each server its name, port, how TLS is to be had (`none`, `starttls`, `first`) and the folder that it
-//! was started with (`tests/servers/start`). Ends with 1 where a mechanism that a server offers does not do as it must.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
+//! Every mechanism, with the right secret and with a wrong one; and a session of several messages, driven by verbs.
 
-use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 use smtpclient::error::Kind;
@@ -15,45 +9,32 @@ use smtpclient::options::Options;
 use smtpclient::report::Report;
 use smtpclient::sasl::MechanismName;
 
-const USER: &str = "user@example.test";
-const PASSWORD: &str = "pass";
+pub(crate) const USER: &str = "user@example.test";
+pub(crate) const PASSWORD: &str = "pass";
 const WRONG: &str = "wr0ng-secret";
 
-struct Server<'a> {
-    name: &'a str,
-    port: u16,
-    tls: &'a str,
-    base: &'a str,
+/// A port where logins are offered.
+pub(crate) struct Server<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) port: u16,
+    /// How TLS is to be had: `none`, `starttls`, `first`.
+    pub(crate) tls: &'a str,
+    /// The folder that it was started with.
+    pub(crate) base: &'a str,
 }
 
-fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let mut faults = Vec::new();
-    let mut rows = Vec::new();
-    for group in arguments.chunks_exact(4) {
-        let server =
-            Server { name: &group[0], port: group[1].parse().unwrap(), tls: &group[2], base: &group[3] };
-        let cells = MechanismName::ALL.map(|mechanism| match server.cell(mechanism) {
-            Ok(word) => word.to_owned(),
-            Err(text) => {
-                faults.push(format!("{} {} {mechanism}: {text}", server.name, server.tls));
-                "FAULT".to_owned()
-            }
-        });
-        if let Err(text) = server.session() {
-            faults.push(format!("{} {} session: {text}", server.name, server.tls));
-        }
-        rows.push((format!("{} ({})", server.name, server.tls), cells));
+/// One cell for each mechanism (`yes`, `-`, `unbindable`, `FAILED`); what failed goes to `faults`.
+pub(crate) fn row(server: &Server<'_>, faults: &mut Vec<String>) -> Vec<&'static str> {
+    let cells = MechanismName::ALL.map(|mechanism| {
+        server.cell(mechanism).unwrap_or_else(|text| {
+            faults.push(format!("{} {} {mechanism}: {text}", server.name, server.tls));
+            "FAILED"
+        })
+    });
+    if let Err(text) = server.session() {
+        faults.push(format!("{} {} session: {text}", server.name, server.tls));
     }
-    let names = MechanismName::ALL.map(MechanismName::as_str);
-    println!("{:24} {}", "", names.join(" "));
-    for (name, cells) in rows {
-        let cells: Vec<_> =
-            cells.iter().zip(names).map(|(cell, n)| format!("{cell:^width$}", width = n.len())).collect();
-        println!("{name:24} {}", cells.join(" "));
-    }
-    faults.iter().for_each(|fault| eprintln!("{fault}"));
-    if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    cells.to_vec()
 }
 
 impl Server<'_> {
