@@ -35,6 +35,8 @@ pub enum FaultKind {
     HalfClose,
     /// This direction stops for [`ProxyOptions::pause`], or for good.
     Stall,
+    /// From here on this direction goes octet by octet, with [`ProxyOptions::pause`] between.
+    Trickle,
 }
 
 /// A fault of one direction of each connection.
@@ -247,7 +249,11 @@ impl Link<'_> {
                 let left = fault.map_or(u64::MAX, |fault| fault.at.saturating_sub(delivered.len() as u64));
                 // Behind a stall there is no fault any more.
                 let left = if left == 0 { u64::MAX } else { left };
-                let most = if self.options.trickle { 1 } else { rest.len() };
+                let trickles = fault.is_some_and(|fault| {
+                    fault.kind == FaultKind::Trickle && delivered.len() as u64 >= fault.at
+                });
+                let trickles = trickles || self.options.trickle;
+                let most = if trickles { 1 } else { rest.len() };
                 let piece = &rest[..most.min(usize::try_from(left).unwrap_or(usize::MAX))];
                 if fault.is_some_and(|fault| fault.ends_both() && piece.len() as u64 == left) && !holding {
                     self.state.store(HOLD, Ordering::SeqCst);
@@ -264,7 +270,7 @@ impl Link<'_> {
                 if let Some(fault) = fault {
                     struck = self.strike(fault, delivered.len(), to);
                 }
-                if self.options.trickle {
+                if trickles {
                     std::thread::sleep(self.options.pause.unwrap_or_default());
                 }
             }
@@ -284,6 +290,7 @@ impl Link<'_> {
             FaultKind::Cut => self.end(CUT),
             FaultKind::Reset => self.end(RESET),
             FaultKind::HalfClose => drop(to.shutdown(Shutdown::Write)),
+            FaultKind::Trickle => return false,
             FaultKind::Stall => {
                 let end = self.options.pause.map(|pause| Instant::now() + pause);
                 while end.is_none_or(|end| Instant::now() < end) {
