@@ -35,7 +35,7 @@ TCLBUILD = $(BUILD)/tcl/smtp$(TCLVERSION)
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl examples python demo test check valgrind interop faults load clean
+.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl examples python demo test check valgrind interop faults resources load clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -138,6 +138,9 @@ interop: examples ## real servers: a table of what each offers and how it went, 
 
 faults: prefix ## every fault of a connection at every octet, in plain text and under TLS, over the Rust, C and Python faces
 	tests/faults/run
+
+resources: ## descriptors, threads and memory over 10 000 sends of every kind, good and bad
+	RESOURCE_ROUNDS=10000 $(CARGO) test --locked -p smtpclient --features tls-openssl --test resources -- --nocapture nothing_grows
 
 load: examples ## 10 000 messages on one session, and 200 sessions, against smtp-sink
 	tests/interop/load

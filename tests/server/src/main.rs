@@ -34,6 +34,7 @@ scripted-server sink [OPTIONS]
       --reject 'PATTERN=CODE TEXT'  refuse recipients (`*` is anything); may stand several times
       --size N            refuse messages of more octets
       --tls CERT KEY      offer STARTTLS (PEM files)   --tls-first  TLS from the first byte
+      --login USER PASSWORD  take mail only behind AUTH PLAIN
       --lmtp  --chunking  --no-pipelining  --no-8bitmime    what is offered
       --messages N        end after so many messages
       --seconds N         end after so many seconds (3600)
@@ -209,6 +210,7 @@ fn sink(arguments: &[OsString]) -> Result<bool, String> {
             "--size" => options.size = Some(words.number(word)?),
             "--tls" => options.tls = Some((words.value(word)?.into(), words.value(word)?.into())),
             "--tls-first" => options.tls_first = true,
+            "--login" => options.login = Some((words.value(word)?.into(), words.value(word)?.into())),
             "--lmtp" => options.lmtp = true,
             "--chunking" => options.chunking = true,
             "--no-pipelining" => options.pipelining = false,

@@ -41,6 +41,8 @@ pub struct SinkOptions {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// TLS from the first byte.
     pub tls_first: bool,
+    /// Take mail only behind a login by PLAIN with this name and password.
+    pub login: Option<(String, String)>,
 }
 
 impl Default for SinkOptions {
@@ -59,6 +61,7 @@ impl Default for SinkOptions {
             verbose: false,
             tls: None,
             tls_first: false,
+            login: None,
         }
     }
 }

@@ -24,6 +24,7 @@ pub(super) fn serve(socket: Socket, shared: &Shared) {
         output: Vec::new(),
         shared,
         greeted: false,
+        logged_in: false,
         envelope: Vec::new(),
         mail: false,
         incoming: None,
@@ -36,6 +37,7 @@ struct Session<'a> {
     output: Vec<u8>,
     shared: &'a Shared,
     greeted: bool,
+    logged_in: bool,
     mail: bool,
     /// The MAIL line and the accepted RCPT lines.
     envelope: Vec<String>,
@@ -99,6 +101,15 @@ impl Session<'_> {
         self.secure()
     }
 
+    fn auth(&mut self, argument: &str) -> io::Result<()> {
+        let Some((user, password)) = &self.shared.options.login else {
+            return self.reply("502 5.5.1 Not offered");
+        };
+        let right = openssl::base64::encode_block(format!("\0{user}\0{password}").as_bytes());
+        self.logged_in = argument.strip_prefix("PLAIN ") == Some(&right);
+        self.reply(if self.logged_in { "235 2.7.0 Welcome" } else { "535 5.7.8 Wrong" })
+    }
+
     fn secure(&mut self) -> io::Result<()> {
         let stream = std::mem::replace(self.input.get_mut(), Stream::Gone);
         *self.input.get_mut() = stream.secure(self.shared.acceptor.as_ref())?;
@@ -114,6 +125,7 @@ impl Session<'_> {
             "DATA" => self.data()?,
             "BDAT" => return self.bdat(argument),
             "STARTTLS" => self.starttls()?,
+            "AUTH" => self.auth(argument)?,
             "RSET" => {
                 self.forget();
                 self.reply("250 2.0.0 Ok")?;
@@ -157,6 +169,7 @@ impl Session<'_> {
         lines.push("DSN");
         let more = self.shared.acceptor.is_some() && !self.input.get_ref().is_secure();
         lines.extend(more.then_some("STARTTLS"));
+        lines.extend(options.login.is_some().then_some("AUTH PLAIN"));
         lines.extend(options.chunking.then_some(["CHUNKING", "BINARYMIME"]).into_iter().flatten());
         for (index, line) in lines.iter().enumerate() {
             let dash = if index + 1 < lines.len() { '-' } else { ' ' };
@@ -175,6 +188,9 @@ impl Session<'_> {
         });
         if !self.greeted || self.mail {
             return self.reply("503 5.5.1 Not now");
+        }
+        if self.shared.options.login.is_some() && !self.logged_in {
+            return self.reply("530 5.7.0 Log in first");
         }
         if self.too_large(declared.unwrap_or(0)) {
             return self.reply("552 5.3.4 Too large");
