@@ -35,7 +35,7 @@ TCLBUILD = $(BUILD)/tcl/smtp$(TCLVERSION)
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl examples python demo test check valgrind interop faults resources load clean
+.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl examples python demo test check valgrind interop fuzz faults resources load clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -135,6 +135,10 @@ interop: examples ## real servers: a table of what each offers and how it went, 
 	tests/interop/postfix
 	tests/interop/tls
 	tests/interop/matrix || [ $$? = 77 ]
+
+SECONDS = 60
+fuzz: ## libFuzzer over every target (SECONDS= for each): cases and new paths
+	tests/fuzz/run $(SECONDS)
 
 faults: prefix ## every fault of a connection at every octet, in plain text and under TLS, over the Rust, C and Python faces
 	tests/faults/run

@@ -107,7 +107,8 @@ fn no_more_descriptors() {
 /// Four ports, in a network of its own.
 #[test]
 fn no_more_ports() {
-    let network = "ip link set lo up && echo 40000 40003 >/proc/sys/net/ipv4/ip_local_port_range && exec \"$@\"";
+    let network =
+        "ip link set lo up && echo 40000 40003 >/proc/sys/net/ipv4/ip_local_port_range && exec \"$@\"";
     if !Command::new("unshare").args(["-n", "true"]).status().is_ok_and(|status| status.success())
         || !Command::new("unshare")
             .args(["-n", "sh", "-c", network, "sh", "true"])
@@ -125,7 +126,8 @@ fn no_more_ports() {
 fn child() {
     let Ok(task) = std::env::var(TASK) else { return };
     // Nobody accepts: a connection comes about and says nothing.
-    let listener = TcpListener::bind("127.0.0.1:20001").or_else(|_| TcpListener::bind("127.0.0.1:0")).unwrap();
+    let listener =
+        TcpListener::bind("127.0.0.1:20001").or_else(|_| TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();
     let mut plain = options(address);
     plain.timeout = Some(Duration::from_millis(5));

@@ -169,7 +169,8 @@ fn nothing_grows() {
     let failing = |kind, at| {
         let fault = Some(Fault { kind, direction: Direction::ToServer, at });
         let listen = own_address();
-        let proxy = Proxy::start(ProxyOptions { fault, listen, ..ProxyOptions::new(plain) }).unwrap();
+        let proxy =
+            Proxy::start(ProxyOptions { fault, listen, forget: true, ..ProxyOptions::new(plain) }).unwrap();
         let address = SocketAddr::new(listen.ip(), proxy.port());
         (proxy, address)
     };

@@ -69,6 +69,8 @@ pub struct ProxyOptions {
     pub trickle: bool,
     /// The length of a stall, or between octets.
     pub pause: Option<Duration>,
+    /// Do not keep what was delivered for [`Proxy::wait`].
+    pub forget: bool,
     /// The folder for `K.to-server` and `K.to-client`: what was delivered on connection K, from 1.
     pub record: Option<PathBuf>,
 }
@@ -77,7 +79,7 @@ impl ProxyOptions {
     /// A faultless proxy to `to`.
     pub fn new(to: SocketAddr) -> Self {
         let listen = (Ipv4Addr::LOCALHOST, 0).into();
-        Self { to, listen, fault: None, trickle: false, pause: None, record: None }
+        Self { to, listen, fault: None, trickle: false, pause: None, forget: false, record: None }
     }
 }
 
@@ -134,7 +136,9 @@ impl Proxy {
                         let _ =
                             std::fs::write(record.join(format!("{}.to-client", index + 1)), &got.to_client);
                     }
-                    if let Ok(mut all) = relayed.lock() {
+                    if !options.forget
+                        && let Ok(mut all) = relayed.lock()
+                    {
                         let length = all.len().max(index + 1);
                         all.resize(length, Relayed::default());
                         all[index] = got;
