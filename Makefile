@@ -35,7 +35,7 @@ TCLBUILD = $(BUILD)/tcl/smtp$(TCLVERSION)
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl examples python demo test check valgrind interop fuzz faults resources load clean
+.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl examples python demo test check valgrind sanitize audit sbom interop fuzz faults resources load clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -130,6 +130,15 @@ valgrind: examples ## run the C tests, the examples and the Tcl tests under valg
 	VALGRIND=1 PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' tests/c/run $(BUILD)/valgrind
 	VALGRIND=1 examples-c/run
 	VALGRIND=1 tests/tcl/run
+
+sanitize: examples ## the C tests and examples under the sanitizers for addresses, undefined behaviour and leaks
+	tests/sanitize
+
+audit: ## licences, sources and doubles of the crates, and advisories where they can be had
+	tests/audit
+
+sbom: ## write build/sbom/*.cdx.json: what each shipped crate is made of (CycloneDX)
+	tests/audit sbom
 
 interop: examples ## real servers: a table of what each offers and how it went, and what was delivered byte for byte
 	tests/interop/postfix

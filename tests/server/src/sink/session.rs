@@ -88,7 +88,7 @@ impl Session<'_> {
     }
 
     fn starttls(&mut self) -> io::Result<()> {
-        if self.shared.acceptor.is_none() || self.input.get_ref().is_secure() {
+        if self.input.get_ref().is_secure() {
             return self.reply("503 5.5.1 Not now");
         }
         self.reply("220 2.0.0 Go ahead")?;
@@ -124,8 +124,8 @@ impl Session<'_> {
             "RCPT" => self.rcpt(line, argument)?,
             "DATA" => self.data()?,
             "BDAT" => return self.bdat(argument),
-            "STARTTLS" => self.starttls()?,
-            "AUTH" => self.auth(argument)?,
+            "STARTTLS" if self.shared.acceptor.is_some() => self.starttls()?,
+            "AUTH" if self.shared.options.login.is_some() => self.auth(argument)?,
             "RSET" => {
                 self.forget();
                 self.reply("250 2.0.0 Ok")?;
