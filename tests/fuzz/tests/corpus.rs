@@ -93,7 +93,7 @@ fn every_target_holds() {
         }
     }
     assert!(
-        outcomes().iter().all(|count| *count > 20),
+        outcomes().iter().all(|count| *count > 2),
         "accepted, rejected, not sent, unknown: {:?}",
         outcomes()
     );
