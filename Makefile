@@ -30,16 +30,25 @@ HERE = $(CURDIR)/$(BUILD)/prefix
 TCL = 8.6
 TCLVERSION = 1.6.0
 TCLDIR = $(LIBDIR)/tcltk/smtp$(TCLVERSION)
+MANDIR = $(PREFIX)/share/man
 TCLBUILD = $(BUILD)/tcl/smtp$(TCLVERSION)
+# One folder serves Tcl 8.6 and 9: each has its own library. Tcl 9's stubs are tclstub, or tclstub9.0 with Debian.
+TCLLIB = libtcl$(if $(filter 9.%,$(TCL)),9)smtp.so
+TCLFLAGS = $$(pkg-config --cflags tcl$(TCL))
+TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltclstub')
 # Not exported: cargo would build OpenSSL's crate anew whenever it changes.
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
+<<<<<<< HEAD
 .PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl examples python demo test check valgrind sanitize audit sbom interop fuzz faults resources load clean
+=======
+.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python demo test check valgrind interop load bench bench-quick clean
+>>>>>>> main
 .DELETE_ON_ERROR:
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo '  PREFIX=$(PREFIX)  LIBDIR=$(LIBDIR)  DESTDIR=$(DESTDIR)'
 
@@ -81,13 +90,13 @@ prefix:
 	@mkdir -p $(BUILD)
 	@$(MAKE) --no-print-directory install PREFIX='$(HERE)' LIBDIR='$(HERE)/lib' INCLUDEDIR='$(HERE)/include' DESTDIR= >$(BUILD)/install.log
 
-tcl: lib ## build the Tcl package in build/tcl
-	@$(MAKE) --no-print-directory $(TCLBUILD)/libtclsmtp.so $(TCLBUILD)/pkgIndex.tcl
+tcl: lib ## build the Tcl package in build/tcl (TCL=8.6 or 9.0)
+	@$(MAKE) --no-print-directory $(TCLBUILD)/$(TCLLIB) $(TCLBUILD)/pkgIndex.tcl
 
-$(TCLBUILD)/libtclsmtp.so: $(wildcard tcl-binding/*.[ch]) tcl-binding/exports.map include/libsmtp.h $(STATIC)
+$(TCLBUILD)/$(TCLLIB): $(wildcard tcl-binding/*.[ch]) tcl-binding/exports.map include/libsmtp.h $(STATIC)
 	@mkdir -p $(@D)
-	$(CC) $(STRICT) $(CFLAGS) -D_GNU_SOURCE -DUSE_TCL_STUBS -fPIC -shared -o $@ -Iinclude $$(pkg-config --cflags tcl$(TCL)) \
-	  $(filter %.c,$^) $(STATIC) -ltclstub$(TCL) $(LIBS) -Wl,--exclude-libs,ALL -Wl,--version-script=tcl-binding/exports.map \
+	$(CC) $(STRICT) $(CFLAGS) -D_GNU_SOURCE -DUSE_TCL_STUBS -fPIC -shared -o $@ -Iinclude $(TCLFLAGS) \
+	  $(filter %.c,$^) $(STATIC) $(TCLSTUB) $(LIBS) -Wl,--exclude-libs,ALL -Wl,--version-script=tcl-binding/exports.map \
 	  -Wl,--gc-sections -Wl,-z,nodelete $(LDFLAGS)
 
 $(TCLBUILD)/pkgIndex.tcl: tcl-binding/pkgIndex.tcl.in tcl-binding/smtp.tcl
@@ -95,16 +104,28 @@ $(TCLBUILD)/pkgIndex.tcl: tcl-binding/pkgIndex.tcl.in tcl-binding/smtp.tcl
 	cp tcl-binding/smtp.tcl $(@D)/
 	sed -e 's|@VERSION@|$(TCLVERSION)|' $< >$@
 
-docs: ## make the manual page of the Tcl package, nroff and HTML, in build/docs
-	@mkdir -p $(BUILD)/docs
-	dtplite -o $(BUILD)/docs/smtp.n nroff tcl-binding/smtp.man
-	dtplite -o $(BUILD)/docs/smtp.html html tcl-binding/smtp.man
+docs: $(BUILD)/docs/smtp.n $(BUILD)/docs/smtp.html ## make the manual page of the Tcl package, nroff and HTML, in build/docs
 
-install-tcl: tcl ## install the Tcl package into a folder that auto_path finds (PREFIX=, TCLDIR=, DESTDIR=)
+# With the tool of tcllib.
+$(BUILD)/docs/smtp.n $(BUILD)/docs/smtp.html: tcl-binding/smtp.man
+	@mkdir -p $(@D)
+	dtplite -o $@ $(if $(filter %.html,$@),html,nroff) $<
+
+install-tcl: tcl ## install the Tcl package where auto_path finds it, and its manual page (PREFIX=, TCLDIR=, MANDIR=, DESTDIR=)
 	$(INSTALL) -d '$(DESTDIR)$(TCLDIR)'
-	$(INSTALL) -m 755 $(TCLBUILD)/libtclsmtp.so '$(DESTDIR)$(TCLDIR)/'
+	$(INSTALL) -m 755 $(TCLBUILD)/libtcl*smtp.so '$(DESTDIR)$(TCLDIR)/'
 	$(INSTALL) -m 644 $(TCLBUILD)/smtp.tcl $(TCLBUILD)/pkgIndex.tcl '$(DESTDIR)$(TCLDIR)/'
-	$(STRIP) -g '$(DESTDIR)$(TCLDIR)/libtclsmtp.so'
+	$(STRIP) -g '$(DESTDIR)$(TCLDIR)'/libtcl*smtp.so
+	@! command -v dtplite >/dev/null || $(MAKE) --no-print-directory install-tcl-manual
+
+install-tcl-manual: $(BUILD)/docs/smtp.n
+	$(INSTALL) -d '$(DESTDIR)$(MANDIR)/mann'
+	$(INSTALL) -m 644 $< '$(DESTDIR)$(MANDIR)/mann/'
+
+uninstall-tcl: ## remove what install-tcl put there
+	rm -f '$(DESTDIR)$(TCLDIR)/libtclsmtp.so' '$(DESTDIR)$(TCLDIR)/libtcl9smtp.so' '$(DESTDIR)$(TCLDIR)/smtp.tcl' \
+	  '$(DESTDIR)$(TCLDIR)/pkgIndex.tcl' '$(DESTDIR)$(MANDIR)/mann/smtp.n'
+	! [ -d '$(DESTDIR)$(TCLDIR)' ] || rmdir '$(DESTDIR)$(TCLDIR)'
 
 examples: prefix ## build the C examples against a library installed in build/prefix
 	@$(MAKE) --no-print-directory $(EXAMPLES)
@@ -157,6 +178,13 @@ resources: ## descriptors, threads and memory over 10 000 sends of every kind, g
 
 load: examples ## 10 000 messages on one session, and 200 sessions, against smtp-sink
 	tests/interop/load
+
+bench: ## measure beside other clients: tables and plots in docs/performance.md (20 minutes)
+	@./setup bench
+	benches/run
+
+bench-quick: ## compare instructions with the committed counts (2 minutes)
+	@benches/instructions
 
 clean: ## remove everything that was built
 	$(CARGO) clean

@@ -1,4 +1,4 @@
-/* many SERVER RECIPIENT COUNT: COUNT messages of 1 KiB, one behind the other, on one session. */
+/* many SERVER RECIPIENT COUNT: COUNT messages of 1 KiB on one session, many on their way at once. */
 #include <libsmtp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,15 +6,41 @@
 
 enum { SIZE = 1024 };
 
+struct work {
+    smtp_message *message;
+    long count, given, accepted;
+};
+
+/* Gives the next message; it could be another one each time, with options of its own. */
+static int next(void *user_data, const smtp_message **message, const smtp_options **options)
+{
+    struct work *work = user_data;
+
+    (void)options;
+    if (work->given == work->count) return 0;
+    work->given++;
+    *message = work->message;
+    return 1;
+}
+
+/* A refused message does not end the session, and the others are told of, too, when the connection is lost. */
+static void sent(void *user_data, uint64_t number, int status, const smtp_result *result)
+{
+    struct work *work = user_data;
+
+    if (status == SMTP_OK) work->accepted++;
+    else fprintf(stderr, "%llu: %s: %s\n", (unsigned long long)number, smtp_code_text(status), smtp_result_error(result));
+}
+
 int main(int argc, char **argv)
 {
     char body[SIZE];
-    smtp_message *message;
+    struct work work = {0};
     smtp_options *options;
     smtp_session *session = NULL;
-    long count, accepted = 0, i;
+    int i;
 
-    if (argc != 4 || (count = atol(argv[3])) < 1) {
+    if (argc != 4 || (work.count = atol(argv[3])) < 1) {
         fprintf(stderr, "use: %s SERVER RECIPIENT COUNT\n", argv[0]);
         return 2;
     }
@@ -24,27 +50,15 @@ int main(int argc, char **argv)
 
     options = smtp_options_new();
     smtp_options_set(options, "recipients", argv[2]);
-    message = smtp_message_new();
-    smtp_message_set_header(message, "Subject", "One of many");
-    smtp_message_set_text(message, body, SIZE);
+    work.message = smtp_message_new();
+    smtp_message_set_header(work.message, "Subject", "One of many");
+    smtp_message_set_text(work.message, body, SIZE);
 
-    if (smtp_session_open(argv[1], 0, options, &session) != SMTP_OK) {
-        fprintf(stderr, "%s\n", smtp_session_error(session));
-        count = 0;
-    }
-    for (i = 0; i < count; i++) {
-        smtp_result *result = NULL;
-        int status = smtp_session_sendmessage(session, message, NULL, &result);
-
-        if (status == SMTP_OK) accepted++;
-        else fprintf(stderr, "%s: %s\n", smtp_code_text(status), smtp_result_error(result));
-        smtp_result_free(result);
-        /* A refused message does not end the session; a lost connection does. */
-        if (!smtp_session_is_open(session)) break;
-    }
-    printf("%ld of %ld accepted\n", accepted, atol(argv[3]));
+    if (smtp_session_open(argv[1], 0, options, &session) == SMTP_OK) smtp_session_send_many(session, next, sent, &work);
+    else fprintf(stderr, "%s\n", smtp_session_error(session));
+    printf("%ld of %ld accepted\n", work.accepted, work.count);
     smtp_session_close(session);
-    smtp_message_free(message);
+    smtp_message_free(work.message);
     smtp_options_free(options);
-    return accepted != atol(argv[3]);
+    return work.accepted != work.count;
 }

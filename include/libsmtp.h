@@ -295,6 +295,21 @@ typedef int (*smtp_tlspolicy_fn)(void *user_data, int code, const char *diagnost
 typedef void (*smtp_transcript_fn)(void *user_data, int direction, const char *line);
 
 /**
+ * Gives the next message of a batch: 1 with *message set, and *options where they are not those of the session;
+ * 0 where there is none any more; a negative code to stop here. What was taken before is sent all the same. Both
+ * handles may be freed or changed as soon as the function is called again.
+ */
+typedef int (*smtp_next_fn)(void *user_data,
+                            const smtp_message **message,
+                            const smtp_options **options);
+
+/**
+ * Is told what became of the message with that number, from 0 on and in order: the status as of
+ * smtp_result_status(). result lives during the call; it must not be freed.
+ */
+typedef void (*smtp_sent_fn)(void *user_data, uint64_t number, int status, const smtp_result *result);
+
+/**
  * The version of the library that runs, "0.1.0"; SMTP_VERSION is the one of the header. Lives for ever.
  */
 const char *smtp_version(void);
@@ -746,6 +761,17 @@ size_t smtp_result_extension_count(const smtp_result *result);
 /** The keyword of an extension that was used: "PIPELINING", "SIZE". */
 const char *smtp_result_extension(const smtp_result *result, size_t index);
 
+/**
+ * How many extensions the server offers that are not used any more on its connection, since it mishandled them.
+ */
+size_t smtp_result_avoided_count(const smtp_result *result);
+
+/**
+ * The keyword of one of them: "CHUNKING" or "PIPELINING". A message that met it was sent once more without.
+ */
+const char *smtp_result_avoided(const smtp_result *result,
+                                size_t index);
+
 /** Everything that is known, as JSON in one line. */
 const char *smtp_result_json(const smtp_result *result);
 
@@ -1022,6 +1048,21 @@ int smtp_session_sendmessage(smtp_session *session,
                              const smtp_message *message,
                              const smtp_options *options,
                              smtp_result **result);
+
+/**
+ * Sends the messages that next gives, one behind the other, and tells sent what became of each. Where the server
+ * offers PIPELINING the end of one message and the envelope of the next go out together: one round trip a message;
+ * with option pipelining full and CHUNKING, many messages share one. Up to 64 messages are taken ahead of their
+ * results. Both functions are called on this thread and must not touch the session.
+ *
+ * SMTP_OK: the server took every message for every recipient. SMTP_PARTIAL: sent was told what became of each.
+ * SMTP_ERR_USAGE: a number of next that is none of its own. Another negative code: that of next, or
+ * SMTP_ERR_CLOSED for a session that is not open: no message was taken then.
+ */
+int smtp_session_send_many(smtp_session *session,
+                           smtp_next_fn next,
+                           smtp_sent_fn sent,
+                           void *user_data);
 
 /**
  * What became of the last smtp_session_data(), for each recipient. *out gets a result to be freed with

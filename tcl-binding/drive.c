@@ -399,6 +399,7 @@ void DriveStep(Drive *drive)
 {
     int mask = 0;
 
+    if (drive->engine == NULL) return;
     if (drive->busy) {
         drive->again = 1;
         return;
@@ -432,14 +433,12 @@ void DriveStep(Drive *drive)
     DriveRelease(drive);
 }
 
-Drive *DriveNew(State *state, smtp_engine *engine, const char *local, void *owner, void (*progress)(Drive *),
-    void (*gone)(Drive *))
+Drive *DriveNew(State *state, const char *local, void *owner, void (*progress)(Drive *), void (*gone)(Drive *))
 {
     Drive *drive = calloc(1, sizeof *drive);
 
     if (drive == NULL) Tcl_Panic("smtp: no memory");
     drive->state = state;
-    drive->engine = engine;
     drive->fd = -1;
     drive->refs = 1;
     drive->owner = owner;
@@ -453,6 +452,11 @@ Drive *DriveNew(State *state, smtp_engine *engine, const char *local, void *owne
     return drive;
 }
 
+void DriveBegin(Drive *drive, smtp_engine *engine)
+{
+    drive->engine = engine;
+}
+
 void DriveClose(Drive *drive)
 {
     if (drive->over) return;
@@ -460,8 +464,6 @@ void DriveClose(Drive *drive)
     Disconnect(drive);
     *drive->link = drive->next;
     if (drive->next != NULL) drive->next->link = drive->link;
-    if (drive->source != NULL) SourceClose(drive->source);
-    drive->source = NULL;
     smtp_engine_free(drive->engine);
     drive->engine = NULL;
     DriveRelease(drive);

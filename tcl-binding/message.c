@@ -35,8 +35,6 @@ static smtp_message *FromChannel(Tcl_Interp *interp, smtp_message *message, Tcl_
     if (SourceWhole(*source, message)) {
         SourceClose(*source);
         *source = NULL;
-    } else {
-        SourceMessage(*source, message);
     }
     return message;
 }

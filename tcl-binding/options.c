@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A -tlspolicy script. The engine holds it as long as it may ask. */
+#define PATIENCE_MS 300000 /* as long as a server waits for a command (RFC 5321 4.5.3.2.7) */
+
+/* A -tlspolicy script. The engine holds it as long as it may ask, and the interpreter closes the engine when it goes. */
 typedef struct Policy {
     Tcl_Interp *interp;
     Tcl_Obj *script, *error, *message;
@@ -21,7 +23,6 @@ static void PolicyDrop(void *data)
     Tcl_DecrRefCount(policy->script);
     if (policy->error != NULL) Tcl_DecrRefCount(policy->error);
     if (policy->message != NULL) Tcl_DecrRefCount(policy->message);
-    Tcl_Release(policy->interp);
     free(policy);
 }
 
@@ -34,6 +35,7 @@ static int PolicyAsk(void *data, int code, const char *diagnostic)
 
     if (Tcl_InterpDeleted(interp)) return SMTP_SECURE;
     policy->refs++;
+    Tcl_Preserve(interp);
     call = Tcl_DuplicateObj(policy->script);
     Tcl_IncrRefCount(call);
     result = Tcl_ListObjAppendElement(interp, call, Tcl_NewIntObj(code));
@@ -51,6 +53,7 @@ static int PolicyAsk(void *data, int code, const char *diagnostic)
     }
     if (!Tcl_InterpDeleted(interp)) Tcl_ResetResult(interp);
     Tcl_DecrRefCount(call);
+    Tcl_Release(interp);
     PolicyDrop(policy);
     return answer;
 }
@@ -177,6 +180,17 @@ static int One(State *state, Options *into, const char *name, Tcl_Obj *value)
     if (strcmp(name, "-file") == 0) return Remember(&into->file, value), TCL_OK;
     if (strcmp(name, "-channel") == 0) return Remember(&into->channel, value), TCL_OK;
     if (strcmp(name, "-message") == 0) return Remember(&into->message, value), TCL_OK;
+    if (strcmp(name, "-proxy") == 0 && *Tcl_GetString(value) != '\0') {
+        return Fail(interp, SMTP_ERR_USAGE, "-proxy cannot be used here, where the event loop connects: "
+            "forward a local port through the proxy, and name that with -servers and -ports");
+    }
+    if (strcmp(name, "-deadline") == 0) {
+        double seconds;
+
+        if (Tcl_GetDoubleFromObj(NULL, value, &seconds) == TCL_OK && seconds >= 0 && seconds * 1000 < into->patience) {
+            into->patience = (long long)(seconds * 1000);
+        }
+    }
     if (strcmp(name, "-localaddress") == 0) {
         free(into->local);
         into->local = *Tcl_GetString(value) ? strdup(Tcl_GetString(value)) : NULL;
@@ -192,7 +206,6 @@ static int One(State *state, Options *into, const char *name, Tcl_Obj *value)
         policy->refs = 2;
         policy->script = value;
         Tcl_IncrRefCount(value);
-        Tcl_Preserve(interp);
         if (into->policy != NULL) PolicyDrop(into->policy);
         into->policy = policy;
         return Failed(interp, into, smtp_options_set_tlspolicy(into->smtp, PolicyAsk, policy, PolicyDrop));
@@ -212,6 +225,7 @@ int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into)
     int i, result = TCL_OK;
 
     memset(into, 0, sizeof *into);
+    into->patience = PATIENCE_MS;
     into->smtp = smtp_options_new();
     for (i = 0; i + 1 < objc && result == TCL_OK; i += 2) {
         const char *name = Tcl_GetString(objv[i]);

@@ -113,7 +113,7 @@ static Tcl_Obj *Refused(const smtp_result *r)
 
 Tcl_Obj *ReportDict(const smtp_result *r)
 {
-    Tcl_Obj *dict = Tcl_NewDictObj(), *used = Tcl_NewListObj(0, NULL), *error;
+    Tcl_Obj *dict = Tcl_NewDictObj(), *used = Tcl_NewListObj(0, NULL), *avoided = Tcl_NewListObj(0, NULL), *error;
     size_t i;
 
     Text(dict, "status", smtp_code_name(smtp_result_status(r)));
@@ -129,6 +129,10 @@ Tcl_Obj *ReportDict(const smtp_result *r)
         Tcl_ListObjAppendElement(NULL, used, TextFrom(smtp_result_extension(r, i)));
     }
     Put(dict, "used", used);
+    for (i = 0; i < smtp_result_avoided_count(r); i++) {
+        Tcl_ListObjAppendElement(NULL, avoided, TextFrom(smtp_result_avoided(r, i)));
+    }
+    Put(dict, "avoided", avoided);
     error = Tcl_NewDictObj();
     if (*smtp_result_error(r) != '\0') {
         Text(error, "message", smtp_result_error(r));
@@ -160,7 +164,9 @@ static int InTransaction(const char *step)
 int Outcome(const smtp_result *r, Tcl_Obj **value, Tcl_Obj **errorCode)
 {
     const char *error = smtp_result_error(r);
-    int code = smtp_result_error_code(r);
+    const char *enhanced = smtp_result_error_enhanced(r);
+    int code = smtp_result_error_code(r), told = code;
+    size_t attempts = smtp_result_attempt_count(r);
     Tcl_Obj *four[4], *six[6];
 
     /* A server that says 421 to RCPT has refused the recipient; that it is gone then is no news. */
@@ -169,21 +175,48 @@ int Outcome(const smtp_result *r, Tcl_Obj **value, Tcl_Obj **errorCode)
         *errorCode = Tcl_NewObj();
         return TCL_OK;
     }
+    if (code == 0 && attempts > 1) { /* of several servers the last one, as tcllib has it */
+        told = smtp_result_attempt_error_code(r, attempts - 1);
+        enhanced = smtp_result_attempt_error_enhanced(r, attempts - 1);
+    }
     four[0] = Tcl_NewStringObj("SMTP", -1);
     four[1] = TextFrom(smtp_result_error_kind(r));
-    four[2] = Tcl_NewIntObj(code);
-    four[3] = TextFrom(smtp_result_error_enhanced(r));
+    four[2] = Tcl_NewIntObj(told);
+    four[3] = TextFrom(enhanced);
     *errorCode = Tcl_NewListObj(4, four);
     if (smtp_result_status(r) == SMTP_ERR_USAGE || !InTransaction(smtp_result_error_step(r))) {
         *value = TextFrom(error);
         return TCL_ERROR;
     }
     six[0] = Tcl_NewStringObj("code", -1);
-    six[1] = Tcl_NewIntObj(code != 0 ? code : 400);
+    six[1] = Tcl_NewIntObj(told != 0 ? told : 400);
     six[2] = Tcl_NewStringObj("diagnostic", -1);
     six[4] = Tcl_NewStringObj("args", -1);
     if (code != 0) six[3] = FirstLine(smtp_result_error_enhanced(r), smtp_result_error_text(r), &six[5]);
     else six[3] = TextFrom(error), six[5] = Tcl_NewListObj(0, NULL);
     *value = Tcl_NewListObj(6, six);
     return NOTHING_SENT;
+}
+
+int Unbegun(int status, const char *text, Tcl_Obj **value, Tcl_Obj **errorCode, Tcl_Obj **report)
+{
+    Tcl_Obj *dict = Tcl_NewDictObj(), *error = Tcl_NewDictObj(), *four[4];
+    const char *const kind = smtp_code_name(status);
+
+    Text(error, "message", text);
+    Text(error, "kind", kind);
+    Text(dict, "status", kind);
+    Number(dict, "sent", 0);
+    Put(dict, "refused", Tcl_NewObj());
+    Put(dict, "recipients", Tcl_NewObj());
+    Put(dict, "error", error);
+    Put(dict, "attempts", Tcl_NewObj());
+    four[0] = Tcl_NewStringObj("SMTP", -1);
+    four[1] = Tcl_NewStringObj(kind, -1);
+    four[2] = Tcl_NewIntObj(0);
+    four[3] = Tcl_NewObj();
+    *value = TextFrom(text);
+    *errorCode = Tcl_NewListObj(4, four);
+    *report = dict;
+    return TCL_ERROR;
 }

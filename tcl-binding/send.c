@@ -8,6 +8,8 @@ typedef struct Send {
     State *state;
     Drive *drive;
     Options options;
+    smtp_message *message; /* until the engine has it */
+    Source *source;
     char name[40];
     int refs, done, code;
     Tcl_Obj *value, *errorCode, *report;
@@ -23,8 +25,20 @@ static void Drop(Send *send)
     for (i = 0; i < sizeof objects / sizeof *objects; i++) {
         if (*objects[i] != NULL) Tcl_DecrRefCount(*objects[i]);
     }
+    smtp_message_free(send->message);
     OptionsFree(&send->options);
     free(send);
+}
+
+/* The drive, and the channel that it read from, are not needed any more. */
+static void Leave(Send *send)
+{
+    if (send->source != NULL) SourceClose(send->source);
+    send->source = NULL;
+    if (send->drive == NULL) return;
+    DriveClose(send->drive);
+    send->drive = NULL;
+    Drop(send);
 }
 
 /* Sets the interpreter to what the send came to, and gives the return code. */
@@ -50,9 +64,11 @@ static int Tell(Send *send)
 static void Call(Send *send)
 {
     Tcl_Interp *interp = send->state->interp;
-    Tcl_Obj *call = Tcl_DuplicateObj(send->options.command);
+    Tcl_Obj *call;
     int code;
 
+    if (Tcl_InterpDeleted(interp)) return;
+    call = Tcl_DuplicateObj(send->options.command);
     Tcl_Preserve(interp);
     Tcl_IncrRefCount(call);
     code = Tell(send);
@@ -74,6 +90,7 @@ static void Take(Send *send, const smtp_result *result)
 {
     State *state = send->state;
 
+    if (send->value != NULL) return; /* it was cancelled */
     send->code = Outcome(result, &send->value, &send->errorCode);
     send->report = ReportDict(result);
     Tcl_IncrRefCount(send->value);
@@ -85,6 +102,15 @@ static void Take(Send *send, const smtp_result *result)
     Tcl_IncrRefCount(state->report);
 }
 
+static void Finish(Send *send)
+{
+    send->refs++;
+    Leave(send);
+    send->done = 1;
+    if (send->options.command != NULL) Call(send);
+    Drop(send);
+}
+
 static void Progress(Drive *drive)
 {
     Send *send = drive->owner;
@@ -94,11 +120,7 @@ static void Progress(Drive *drive)
     smtp_engine_result(drive->engine, &result);
     Take(send, result);
     smtp_result_free(result);
-    send->drive = NULL;
-    DriveClose(drive);
-    send->done = 1;
-    if (send->options.command != NULL) Call(send);
-    Drop(send);
+    Finish(send);
 }
 
 int Wait(Tcl_Interp *interp, const int *done)
@@ -112,49 +134,76 @@ int Wait(Tcl_Interp *interp, const int *done)
     return Tcl_InterpDeleted(interp) ? TCL_ERROR : TCL_OK;
 }
 
-static void Abandon(Send *send)
-{
-    if (send->drive == NULL) return;
-    DriveClose(send->drive);
-    send->drive = NULL;
-    Drop(send);
-}
-
 static void Gone(Drive *drive)
 {
     Send *send = drive->owner;
 
     send->done = 1;
-    Abandon(send);
+    Leave(send);
 }
 
-static int Begin(Send *send, Tcl_Obj *token)
+/* Nothing was begun: a mistake that needs no server, or there will be no message. */
+static void Early(Send *send, int status, const char *text)
 {
-    State *state = send->state;
-    Source *source;
-    smtp_message *message = MessageOf(state, token, &send->options, &source);
+    if (send->value != NULL) return;
+    send->code = Unbegun(status, text, &send->value, &send->errorCode, &send->report);
+    Tcl_IncrRefCount(send->value);
+    Tcl_IncrRefCount(send->errorCode);
+    Tcl_IncrRefCount(send->report);
+}
+
+static void Again(void *data);
+
+/* Gives the engine its message. False where that cannot be; then it is told why. A channel that has not given the
+ * header section yet is waited for. */
+static int Try(Send *send)
+{
     smtp_engine *engine = NULL;
     smtp_result *result = NULL;
     int status;
 
-    if (message == NULL) return TCL_ERROR;
-    status = smtp_engine_new(message, send->options.smtp, &engine);
-    smtp_message_free(message);
-    if (engine == NULL || status != SMTP_OK) { /* a mistake that needs no server */
-        if (engine == NULL) Fail(state->interp, status, smtp_code_text(status));
-        else {
-            smtp_engine_result(engine, &result);
-            Take(send, result);
-            smtp_result_free(result);
-            smtp_engine_free(engine);
-        }
-        if (source != NULL) SourceClose(source);
-        return engine == NULL ? TCL_ERROR : Tell(send);
+    if (send->source != NULL) SourceMessage(send->source, send->message);
+    status = smtp_engine_new(send->message, send->options.smtp, &engine);
+    if (status == SMTP_OK) {
+        smtp_message_free(send->message);
+        send->message = NULL;
+        DriveBegin(send->drive, engine);
+        if (send->source != NULL) SourceFeeds(send->source, send->drive);
+        return 1;
     }
-    send->drive = DriveNew(state, engine, send->options.local, send, Progress, Gone);
-    if (source != NULL) SourceFeeds(source, send->drive);
-    send->refs++; /* the drive's, given back by Progress or Abandon */
-    return TCL_OK;
+    if (engine != NULL && send->source != NULL && SourceStarved(send->source)) {
+        smtp_engine_free(engine);
+        SourceWait(send->source, send->options.patience, Again, send);
+        return 1;
+    }
+    if (engine == NULL) {
+        Early(send, status, smtp_code_text(status));
+    } else {
+        smtp_engine_result(engine, &result);
+        Take(send, result);
+        smtp_result_free(result);
+        smtp_engine_free(engine);
+    }
+    return 0;
+}
+
+static void Again(void *data)
+{
+    Send *send = data;
+
+    if (!Try(send)) Finish(send);
+    else DriveStep(send->drive);
+}
+
+static int Begin(Send *send, Tcl_Obj *token)
+{
+    send->message = MessageOf(send->state, token, &send->options, &send->source);
+    if (send->message == NULL) return TCL_ERROR;
+    send->drive = DriveNew(send->state, send->options.local, send, Progress, Gone);
+    send->refs++; /* the drive's, given back by Leave */
+    if (Try(send)) return TCL_OK;
+    Leave(send);
+    return Tell(send);
 }
 
 /* Called from the event loop, so that -command never runs before sendmessage has returned. */
@@ -166,6 +215,13 @@ static void Start(void *data)
     DriveStep(drive);
 }
 
+static void Cancelled(void *data)
+{
+    Drive *drive = data;
+
+    drive->timer = NULL;
+    Finish(drive->owner);
+}
 
 int SendmessageCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
 {
@@ -200,7 +256,7 @@ int SendmessageCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv
         if (result == TCL_OK) {
             result = Tell(send);
         } else {
-            Abandon(send);
+            Leave(send);
             if (Tcl_InterpDeleted(interp)) Tcl_SetObjResult(interp, Tcl_NewStringObj("interpreter deleted", -1));
         }
     }
@@ -221,13 +277,18 @@ int CancelCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
     for (drive = state->drives; drive != NULL; drive = drive->next) {
         Send *send = drive->owner;
 
-        if (drive->progress != Progress || strcmp(send->name, Tcl_GetString(objv[1])) != 0) continue;
-        smtp_engine_abort(drive->engine, "cancelled by smtp::cancel");
-        if (drive->busy) drive->again = 1;
-        else {
-            if (drive->timer != NULL) Tcl_DeleteTimerHandler(drive->timer);
-            drive->timer = Tcl_CreateTimerHandler(0, Start, drive);
+        if (drive->progress != Progress || !*send->name || strcmp(send->name, Tcl_GetString(objv[1])) != 0) continue;
+        if (drive->engine != NULL) {
+            smtp_engine_abort(drive->engine, "cancelled by smtp::cancel");
+        } else {
+            Early(send, SMTP_ERR_CANCELLED, "cancelled by smtp::cancel");
+            if (send->source != NULL) SourceClose(send->source);
+            send->source = NULL;
         }
+        if (drive->timer != NULL) Tcl_DeleteTimerHandler(drive->timer);
+        drive->timer = NULL;
+        if (drive->busy) drive->again = 1;
+        else drive->timer = Tcl_CreateTimerHandler(0, drive->engine != NULL ? Start : Cancelled, drive);
         return TCL_OK;
     }
     return TCL_OK; /* it is over */

@@ -42,15 +42,15 @@ typedef struct Drive {
     Tcl_TimerToken timer;
     long long giveUp; /* when this address has had its time, in ms; 0: never */
     char why[256];    /* why the last address did not answer */
-    struct Source *source;
     /* After every step, and when it is over. */
     void (*progress)(struct Drive *drive);
     void (*gone)(struct Drive *drive); /* the interpreter goes: close it, and tell nobody */
     void *owner;
 } Drive;
 
-Drive *DriveNew(State *state, smtp_engine *engine, const char *local, void *owner, void (*progress)(Drive *),
-    void (*gone)(Drive *));
+Drive *DriveNew(State *state, const char *local, void *owner, void (*progress)(Drive *), void (*gone)(Drive *));
+/* Nothing happens before it has an engine. */
+void DriveBegin(Drive *drive, smtp_engine *engine);
 void DriveStep(Drive *drive);
 /* Ends it; progress is not called any more. */
 void DriveClose(Drive *drive);
@@ -60,20 +60,25 @@ void DriveRelease(Drive *drive);
 /* source.c: a message out of a Tcl channel. */
 typedef struct Source Source;
 Source *SourceNew(Tcl_Interp *interp, Tcl_Obj *channel, int own);
-/* Takes it into memory where it is known to be small: then its size and whether it is 8-bit can be told. */
+/* Takes it into memory where it is known to be small: then whether it is 8-bit can be told. */
 int SourceWhole(Source *source, smtp_message *message);
+/* Gives it to a message, from its first octet. */
 int SourceMessage(Source *source, smtp_message *message);
-/* From here on it never waits: the drive is stepped when there is more. */
+/* Whether the message that it was given to could not begin only because there is no more of the header section yet. */
+int SourceStarved(const Source *source);
+/* Calls ready once, when there is more, or when it will not come or take longer. */
+void SourceWait(Source *source, long long ms, void (*ready)(void *data), void *data);
+/* From here on the drive is stepped when there is more. */
 void SourceFeeds(Source *source, Drive *drive);
+/* The channel is given back as it was; whatever still reads from it fails. */
 void SourceClose(Source *source);
-/* Closes it when the message is not needed any more. */
-void SourceLeave(Source *source);
 
 /* options.c */
 typedef struct Options {
     smtp_options *smtp;
     Tcl_Obj *command, *file, *channel, *message;
     char *local;
+    long long patience; /* for a header section that does not come, in ms */
     struct Policy *policy;
 } Options;
 int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into);
@@ -90,6 +95,8 @@ int TokenFirst(Tcl_Interp *interp, int objc, Tcl_Obj *const objv[], Tcl_Obj **to
 Tcl_Obj *ReportDict(const smtp_result *result);
 /* The code and, in *value, the result of a command that sent; *errorCode is set, empty where nothing failed. */
 int Outcome(const smtp_result *result, Tcl_Obj **value, Tcl_Obj **errorCode);
+/* The same, and a report, where there is no engine to ask. */
+int Unbegun(int status, const char *text, Tcl_Obj **value, Tcl_Obj **errorCode, Tcl_Obj **report);
 
 /* send.c, session.c */
 Tcl_ObjCmdProc SendmessageCmd, CancelCmd, SessionCmd;

@@ -1,32 +1,65 @@
 /* A message out of a Tcl channel, in bounded pieces. */
 #include "smtp_tcl.h"
-#include <errno.h>
-#include <poll.h>
-#include <stdint.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MEMORY (4 * 1024 * 1024) /* octets of a message that may be in memory whole */
-#define HEADER_MS 30000 /* for a header section that does not come */
+#define PIECE 65536
 
 struct Source {
     Tcl_Interp *interp;
     Tcl_Channel channel;
     Tcl_Obj *name;
-    Tcl_WideInt start;
-    int own;  /* close it at the end */
-    int gone; /* somebody closed it */
-    int refs; /* the caller's, and the message's */
+    Tcl_WideInt start, size; /* -1: it cannot go back, and nobody knows */
+    int own;     /* close it at the end */
+    int gone;    /* somebody closed it, or the wait was in vain */
+    int refs;    /* the caller's, and the message's */
+    int starved; /* the last read found nothing, and not the end */
+    int handled; /* there is a channel handler */
+    Tcl_DString head; /* what was read before the send could begin, */
+    Tcl_Size given;   /* and how much of it was given again */
     Drive *drive;
+    void (*ready)(void *data);
+    void *data;
+    Tcl_TimerToken timer;
     char blocking[8], translation[64], encoding[64];
 };
+
+/* There may be more, or there will be none: whoever waits tries again. */
+static void Wake(Source *source)
+{
+    void (*ready)(void *) = source->ready;
+
+    if (source->timer != NULL) Tcl_DeleteTimerHandler(source->timer);
+    source->timer = NULL;
+    if (ready != NULL) {
+        source->ready = NULL;
+        ready(source->data);
+    } else if (source->drive != NULL && smtp_engine_waits_for_reader(source->drive->engine) == 1) {
+        DriveStep(source->drive);
+    }
+}
+
+static void Vain(void *data)
+{
+    Source *source = data;
+
+    source->timer = NULL;
+    source->gone = 1;
+    Wake(source);
+}
 
 static void Closed(void *data)
 {
     Source *source = data;
 
     source->gone = 1;
-    source->drive = NULL;
+    source->handled = 0;
+    source->channel = NULL;
+    /* Not from within close. */
+    if (source->timer != NULL) Tcl_DeleteTimerHandler(source->timer);
+    source->timer = source->ready != NULL || source->drive != NULL ? Tcl_CreateTimerHandler(0, Vain, source) : NULL;
 }
 
 static void Keep(Source *source, const char *option, char *into, size_t size)
@@ -59,6 +92,8 @@ Source *SourceNew(Tcl_Interp *interp, Tcl_Obj *name, int own)
     source->channel = channel;
     source->own = own;
     source->refs = 1;
+    source->size = -1;
+    Tcl_DStringInit(&source->head);
     source->name = name;
     Tcl_IncrRefCount(name);
     Keep(source, "-blocking", source->blocking, sizeof source->blocking);
@@ -71,40 +106,15 @@ Source *SourceNew(Tcl_Interp *interp, Tcl_Obj *name, int own)
     return source;
 }
 
-/* Until the send has begun there is no loop to come back to: it waits for the header section. */
-static int WaitForMore(Source *source)
+static void Readable(void *data, int mask);
+
+/* A handler that stays would be called all the time while the server takes nothing. */
+static void Handle(Source *source, int wanted)
 {
-    void *handle;
-    struct pollfd ready;
-
-    if (Tcl_GetChannelHandle(source->channel, TCL_READABLE, &handle) != TCL_OK) return 0;
-    ready.fd = (int)(intptr_t)handle;
-    ready.events = POLLIN;
-    return poll(&ready, 1, HEADER_MS) > 0;
-}
-
-static int64_t ReadSource(void *data, void *buffer, size_t size)
-{
-    Source *source = data;
-
-    while (!source->gone) {
-        Tcl_Size n = Tcl_Read(source->channel, buffer, size > 65536 ? 65536 : (Tcl_Size)size);
-
-        if (n > 0) return (int64_t)n;
-        if (n < 0) return -1;
-        if (Tcl_Eof(source->channel)) return 0;
-        if (source->drive != NULL) return SMTP_READ_AGAIN;
-        if (!WaitForMore(source)) return -1;
-    }
-    return -1;
-}
-
-static int Rewind(void *data)
-{
-    Source *source = data;
-
-    if (source->gone) return -1;
-    return Tcl_Seek(source->channel, source->start, SEEK_SET) == source->start ? 0 : -1;
+    if (wanted == source->handled || source->channel == NULL) return;
+    if (wanted) Tcl_CreateChannelHandler(source->channel, TCL_READABLE, Readable, source);
+    else Tcl_DeleteChannelHandler(source->channel, Readable, source);
+    source->handled = wanted;
 }
 
 static void Readable(void *data, int mask)
@@ -112,25 +122,71 @@ static void Readable(void *data, int mask)
     Source *source = data;
 
     (void)mask;
-    if (source->drive != NULL && smtp_engine_waits_for_reader(source->drive->engine) == 1) DriveStep(source->drive);
+    Handle(source, 0);
+    Wake(source);
+}
+
+static int64_t ReadSource(void *data, void *buffer, size_t size)
+{
+    Source *source = data;
+    Tcl_Size most = size > PIECE ? PIECE : (Tcl_Size)size, n = Tcl_DStringLength(&source->head) - source->given;
+
+    source->starved = 0;
+    if (source->gone) return -1;
+    if (n > 0) {
+        if (n > most) n = most;
+        memcpy(buffer, Tcl_DStringValue(&source->head) + source->given, (size_t)n);
+        source->given += n;
+        return (int64_t)n;
+    }
+    if (source->drive != NULL) Tcl_DStringSetLength(&source->head, 0), source->given = 0;
+    n = Tcl_Read(source->channel, buffer, most);
+    if (source->gone) return -1; /* a channel may be a script */
+    if (n > 0) {
+        if (source->drive == NULL) {
+            Tcl_DStringAppend(&source->head, buffer, n);
+            source->given += n;
+        }
+        return (int64_t)n;
+    }
+    if (n < 0 && !Tcl_InputBlocked(source->channel)) return -1;
+    if (Tcl_Eof(source->channel)) return 0;
+    source->starved = 1;
+    if (source->drive != NULL) Handle(source, 1);
+    return SMTP_READ_AGAIN;
+}
+
+static int Rewind(void *data)
+{
+    Source *source = data;
+
+    if (source->gone) return -1;
+    Tcl_DStringSetLength(&source->head, 0);
+    source->given = 0;
+    return Tcl_Seek(source->channel, source->start, SEEK_SET) == source->start ? 0 : -1;
 }
 
 /* Gives the channel back as it was, or closes it. */
 static void Restore(Source *source)
 {
-    if (source->gone) return;
-    Tcl_DeleteChannelHandler(source->channel, Readable, source);
-    Tcl_DeleteCloseHandler(source->channel, Closed, source);
+    Tcl_Channel channel = source->channel;
+
+    if (source->timer != NULL) Tcl_DeleteTimerHandler(source->timer);
+    source->timer = NULL;
+    source->ready = NULL;
+    source->drive = NULL;
     source->gone = 1;
+    if (channel == NULL) return;
+    Handle(source, 0);
+    Tcl_DeleteCloseHandler(channel, Closed, source);
+    source->channel = NULL;
     if (source->own) {
-        Tcl_UnregisterChannel(source->interp, source->channel);
+        Tcl_UnregisterChannel(source->interp, channel);
         return;
     }
-    if (source->blocking[0]) Tcl_SetChannelOption(source->interp, source->channel, "-blocking", source->blocking);
-    if (source->encoding[0]) Tcl_SetChannelOption(source->interp, source->channel, "-encoding", source->encoding);
-    if (source->translation[0]) {
-        Tcl_SetChannelOption(source->interp, source->channel, "-translation", source->translation);
-    }
+    if (source->blocking[0]) Tcl_SetChannelOption(source->interp, channel, "-blocking", source->blocking);
+    if (source->encoding[0]) Tcl_SetChannelOption(source->interp, channel, "-encoding", source->encoding);
+    if (source->translation[0]) Tcl_SetChannelOption(source->interp, channel, "-translation", source->translation);
 }
 
 static void Drop(void *data)
@@ -139,6 +195,7 @@ static void Drop(void *data)
 
     if (--source->refs > 0) return;
     Restore(source);
+    Tcl_DStringFree(&source->head);
     Tcl_DecrRefCount(source->name);
     free(source);
 }
@@ -149,6 +206,7 @@ int SourceWhole(Source *source, smtp_message *message)
     Tcl_Obj *octets;
 
     if (size < 0 || Rewind(source) != 0) return 0;
+    source->size = size;
     if (size > MEMORY) return 0;
     octets = Tcl_NewByteArrayObj(NULL, 0);
     Tcl_IncrRefCount(octets);
@@ -168,25 +226,32 @@ int SourceWhole(Source *source, smtp_message *message)
 int SourceMessage(Source *source, smtp_message *message)
 {
     source->refs++;
-    return smtp_message_set_message_reader(message, ReadSource, source->start >= 0 ? Rewind : NULL, source, Drop, -1);
+    source->given = 0;
+    source->starved = 0;
+    return smtp_message_set_message_reader(message, ReadSource, source->start >= 0 ? Rewind : NULL, source, Drop,
+        source->size);
+}
+
+int SourceStarved(const Source *source)
+{
+    return source->starved;
+}
+
+void SourceWait(Source *source, long long ms, void (*ready)(void *data), void *data)
+{
+    source->ready = ready;
+    source->data = data;
+    source->timer = Tcl_CreateTimerHandler(ms < INT_MAX ? (int)ms : INT_MAX, Vain, source);
+    Handle(source, 1);
 }
 
 void SourceFeeds(Source *source, Drive *drive)
 {
-    drive->source = source;
     source->drive = drive;
-    /* What a file has is there; a handler would be called all the time. */
-    if (!source->gone && source->start < 0) Tcl_CreateChannelHandler(source->channel, TCL_READABLE, Readable, source);
 }
 
 void SourceClose(Source *source)
 {
     Restore(source);
-    source->drive = NULL;
-    Drop(source);
-}
-
-void SourceLeave(Source *source)
-{
     Drop(source);
 }

@@ -33,7 +33,7 @@ fn main() -> Result<()> {
         let mut out = message.prepare(&Edits::default())?;
         let mut bytes = Vec::new();
         out.open(transfer)?.read_to_end(&mut bytes)?;
-        let Form { body, size } = out.form(transfer)?;
+        let Form { body, size, .. } = out.form(transfer)?;
         write!(
             json,
             ",\"utf8\":{},\"body\":\"{body:?}\",\"size\":{}}}",

@@ -33,7 +33,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn send(message: &Message, path: &Path, suffix: &str) -> Result<(), Box<dyn Error>> {
     let edits = Edits {
-        remove: vec!["Bcc".into(), "Dcc".into()],
+        blind: true,
+        remove: Vec::new(),
         add: vec![("X-First".into(), "1".into()), ("Date".into(), "Thu, 1 Jan 1970 00:00:00 +0000".into())],
     };
     let transfer = Transfer { eight_bit: true, ..Transfer::default() };

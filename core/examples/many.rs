@@ -2,8 +2,8 @@
 //!
 //!     many HOST:PORT MODE MESSAGES OCTETS
 //!
-//! MODE: `same` sends one token again and again on one session; `fresh` makes a token for each message;
-//! `header` sends one token whose header section gives the envelope; `stream` makes the octets while they are
+//! MODE: `same` sends one token again and again on one session; `batch` does so with `send_many`; `fresh` makes a
+//! token for each message; `header` sends one token whose header section gives the envelope; `stream` makes the octets while they are
 //! sent; `single` does so through `sendmessage`, with a connection for each message.
 
 use std::io;
@@ -21,7 +21,7 @@ type Fault = Box<dyn std::error::Error>;
 fn main() -> Result<(), Fault> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [server, mode, messages, octets] = words.as_slice() else {
-        return Err("many HOST:PORT same|fresh|header|stream|single MESSAGES OCTETS".into());
+        return Err("many HOST:PORT same|batch|fresh|header|stream|single MESSAGES OCTETS".into());
     };
     let (messages, octets): (u64, usize) = (messages.parse()?, octets.parse()?);
     let mut options = Options::default();
@@ -46,6 +46,13 @@ fn main() -> Result<(), Fault> {
     }
     let token = Message::from_bytes(whole.clone());
     let mut session = Session::open(server, 0, &options)?;
+    if mode == "batch" {
+        for report in session.send_many(std::iter::repeat_n(token, usize::try_from(messages)?)) {
+            report?;
+        }
+        session.close();
+        return Ok(());
+    }
     for _ in 0..messages {
         match mode.as_str() {
             "fresh" => session.send_message(&Message::from_bytes(copy(&whole)), &options)?,

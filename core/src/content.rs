@@ -36,6 +36,9 @@ pub struct Form {
     /// The octets of the message as RFC 1870 counts them: CRLF line ends, without stuffed dots and
     /// the final dot. `None` where a source does not know its length.
     pub size: Option<u64>,
+    /// Every line ends in CRLF, the last one perhaps in nothing, and none begins with a dot: octets that cannot change
+    /// any more and of which this is known need no second look.
+    pub clean: bool,
 }
 
 /// A message that is ready to be sent to any server, any number of times.

@@ -22,7 +22,7 @@ use crate::error::{Error, Kind, Step};
 use crate::link::Link;
 use crate::message::{Message, Outgoing};
 use crate::opening::{Opening, Progress, check_credentials};
-use crate::options::{Options, Pipelining};
+use crate::options::Options;
 use crate::report::{Attempt, Outcome, Recipient, Report};
 use crate::server::{Server, servers};
 use crate::tls::Secure;
@@ -57,7 +57,7 @@ pub struct Delivery {
     servers: Vec<Server>,
     /// The server that is tried now.
     current: usize,
-    local_host: String,
+    local: Local,
     library: Option<Arc<dyn Secure>>,
     /// The policy said `insecure` for the server that is tried now.
     plain: bool,
@@ -107,7 +107,7 @@ impl Delivery {
             options: options.clone(),
             servers,
             current: 0,
-            local_host: local.host.clone(),
+            local: *local,
             library,
             plain: false,
             state: State::Dial,
@@ -133,7 +133,7 @@ impl Delivery {
     pub fn connected(&mut self, ends: Ends) {
         let Some(server) = self.servers.get(self.current) else { return };
         let name = server.target.to_string();
-        let client = client_name(&self.options, &self.servers, &self.local_host, ends.local);
+        let client = client_name(&self.options, &self.servers, self.local.host, ends.local);
         let mut engine = Engine::new(engine_config(&self.options, server.protocol, client));
         if let Some(listener) = listener(&self.options) {
             engine.listen(listener);
@@ -428,13 +428,13 @@ pub(crate) fn check_client(options: &Options) -> Result<(), Error> {
 pub(crate) fn client_name(
     options: &Options,
     servers: &[Server],
-    host: &str,
+    host: fn() -> String,
     local: Option<IpAddr>,
 ) -> ClientName {
     let name = match &options.client {
         Some(name) => ClientName::parse(name),
         None if servers.iter().any(Server::is_localhost) => ClientName::parse("localhost"),
-        None => ClientName::parse(host),
+        None => ClientName::parse(&host()),
     };
     name.unwrap_or_else(|_| ClientName::literal(local.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST))))
 }
@@ -448,7 +448,7 @@ pub(crate) fn engine_config(options: &Options, protocol: Protocol, client: Clien
         timeouts.block = timeout;
         timeouts.parting = timeouts.parting.min(timeout);
     }
-    Config { protocol, client, timeouts, pipelining: options.pipelining == Pipelining::Rfc }
+    Config { protocol, client, timeouts, pipelining: options.pipelining, chunking: options.chunking }
 }
 
 pub(crate) fn listener(options: &Options) -> Option<Listener> {
@@ -458,7 +458,7 @@ pub(crate) fn listener(options: &Options) -> Option<Listener> {
 
 fn unsent(envelope: &Envelope) -> Vec<Recipient> {
     let recipients = envelope.recipients.iter().map(|rcpt| Recipient {
-        address: rcpt.path.as_str().to_owned(),
+        address: rcpt.path.shared().clone(),
         outcome: Outcome::NotSent,
         step: Step::Connect,
         reply: None,

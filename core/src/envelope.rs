@@ -2,23 +2,27 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
-use crate::address::{Address, parse_list, parse_mailbox};
+use smol_str::SmolStr;
+
+use crate::address::{Address, parse_each, parse_list, parse_mailbox, plain_mailbox};
 use crate::command::{ForwardPath, Mail, MailParameters, Rcpt, RcptParameters, ReversePath};
 use crate::error::Error;
-use crate::message::{Edits, Header, Message, identity};
+use crate::message::{Edits, Header, Known, KnownSet, Message, identity};
 use crate::options::Options;
 
-/// What the machine says of itself.
-#[derive(Clone, Debug)]
+/// What the machine says of itself, asked only where a message needs it.
+#[derive(Clone, Copy, Debug)]
 pub struct Local {
     /// The host's own name.
-    pub host: String,
+    pub host: fn() -> String,
     /// The login name of the user.
-    pub user: String,
+    pub user: fn() -> String,
     /// The time now, with the local offset.
-    pub now: jiff::Zoned,
+    pub now: fn() -> jiff::Zoned,
 }
 
 /// The envelope of a message, and what its header section needs.
@@ -31,9 +35,6 @@ pub struct Envelope {
     /// What is added in front of the message and what is stripped from it.
     pub edits: Edits,
 }
-
-/// Header fields that never leave the machine.
-const BLIND: [&str; 4] = ["Bcc", "Dcc", "Resent-Bcc", "Resent-Dcc"];
 
 /// Fields of which a message has one (RFC 5322 section 3.6): `header` replaces the token's.
 const SINGLE: [&str; 10] =
@@ -61,8 +62,8 @@ impl Envelope {
         let from = fields.names.from;
         let (who, from_text) = match (fields.find(from)?, &options.originator) {
             (Some(text), _) => (Who::Field(from), text),
-            (None, Some(text)) if !text.is_empty() => (Who::Login(from), text.clone()),
-            (None, _) => (Who::Login(from), format!("{}@{}", local.user, local.host)),
+            (None, Some(text)) if !text.is_empty() => (Who::Login(from), text.as_str().into()),
+            (None, _) => (Who::Login(from), format!("{}@{}", (local.user)(), (local.host)()).into()),
         };
         let originator = match &options.originator {
             Some(text) if text.is_empty() => None,
@@ -72,8 +73,7 @@ impl Envelope {
         let recipients = recipients(&fields, options)?;
         let edits = edits(&fields, options, local, &from_text, originator.as_ref())?;
         let path = match &originator {
-            Some(address) => ReversePath::new(&wire_form(address, "the originator")?)
-                .map_err(|error| Error::usage(format!("the originator: {}", error.text())))?,
+            Some(address) => reverse_path(address)?,
             None => ReversePath::default(),
         };
         let parameters = MailParameters {
@@ -93,93 +93,111 @@ impl Envelope {
 /// Where a text comes from, for errors.
 enum Who {
     Option(&'static str),
-    Field(&'static str),
-    /// There is no field of this name.
-    Login(&'static str),
+    Field(Known),
+    /// There is no such field.
+    Login(Known),
 }
 
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Option(name) => write!(f, "option `{name}`"),
-            Self::Field(name) => write!(f, "field `{name}`"),
-            Self::Login(name) => write!(f, "the login name, as there is no {name}"),
+            Self::Field(name) => write!(f, "field `{}`", name.name()),
+            Self::Login(name) => write!(f, "the login name, as there is no {}", name.name()),
         }
     }
 }
 
-/// The fields that a delivery looks at, by their names.
+/// The fields that a delivery looks at.
 struct Names {
-    from: &'static str,
-    sender: &'static str,
-    date: &'static str,
-    message_id: &'static str,
+    from: Known,
+    sender: Known,
+    date: Known,
+    message_id: Known,
     /// To, Cc, Dcc, Bcc.
-    recipients: [&'static str; 4],
+    recipients: [Known; 4],
 }
 
 const ORIGINAL: Names = Names {
-    from: "From",
-    sender: "Sender",
-    date: "Date",
-    message_id: "Message-ID",
-    recipients: ["To", "Cc", "Dcc", "Bcc"],
+    from: Known::From,
+    sender: Known::Sender,
+    date: Known::Date,
+    message_id: Known::MessageId,
+    recipients: [Known::To, Known::Cc, Known::Dcc, Known::Bcc],
 };
 
 const RESENT: Names = Names {
-    from: "Resent-From",
-    sender: "Resent-Sender",
-    date: "Resent-Date",
-    message_id: "Resent-Message-ID",
-    recipients: ["Resent-To", "Resent-Cc", "Resent-Dcc", "Resent-Bcc"],
+    from: Known::ResentFrom,
+    sender: Known::ResentSender,
+    date: Known::ResentDate,
+    message_id: Known::ResentMessageId,
+    recipients: [Known::ResentTo, Known::ResentCc, Known::ResentDcc, Known::ResentBcc],
 };
 
 /// The token's header section with the fields of option `header` in front.
 struct Fields<'a> {
     message: &'a Message,
     /// The token's own fields, once they are asked for: a file or reader is read for them.
-    own: OnceCell<Header<'a>>,
+    own: OnceCell<(Header<'a>, KnownSet)>,
     header: &'a [(String, String)],
+    given: KnownSet,
     names: &'static Names,
 }
 
 impl<'a> Fields<'a> {
     fn new(message: &'a Message, options: &'a Options) -> Result<Self, Error> {
+        let mut given = KnownSet::default();
         for (name, value) in &options.header {
             check_field(name, value)?;
+            given.insert(name.as_bytes());
         }
         let resent = options.header.iter().any(|(name, _)| starts_with_ignore_case(name, "resent-"));
         let names = if resent { &RESENT } else { &ORIGINAL };
-        Ok(Self { message, own: OnceCell::new(), header: &options.header, names })
+        Ok(Self { message, own: OnceCell::new(), header: &options.header, given, names })
     }
 
-    fn own(&self) -> Result<&Header<'a>, Error> {
+    fn own(&self) -> Result<&(Header<'a>, KnownSet), Error> {
         if let Some(own) = self.own.get() {
             return Ok(own);
         }
         let own = Header::of(self.message)?;
-        Ok(self.own.get_or_init(|| own))
+        let known = own.known();
+        Ok(self.own.get_or_init(|| (own, known)))
     }
 
-    /// The values of a field in option `header`.
-    fn given(&self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.header
-            .iter()
-            .filter(move |(own, _)| own.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+    /// Gives the values of a field in option `header`, or in the token, until one is an error.
+    fn each<'s>(
+        &'s self,
+        field: Known,
+        given: bool,
+        mut take: impl FnMut(Cow<'s, str>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        if !given {
+            return self.own()?.0.each(field, take);
+        }
+        let mut own = self.header.iter().filter(|(name, _)| name.eq_ignore_ascii_case(field.name()));
+        own.try_for_each(|(_, value)| take(value.into()))
     }
 
     /// The field from `header`, else from the token; several are one list.
-    fn find(&self, name: &str) -> Result<Option<String>, Error> {
-        let mut values: Vec<String> = self.given(name).map(str::to_owned).collect();
-        if values.is_empty() {
-            values = self.own()?.values(name);
-        }
-        Ok(if values.len() > 1 { Some(values.join(", ")) } else { values.pop() })
+    fn find(&self, field: Known) -> Result<Option<Cow<'_, str>>, Error> {
+        let mut found: Option<Cow<'_, str>> = None;
+        self.each(field, self.given.has(field), |text| {
+            match &mut found {
+                None => found = Some(text),
+                Some(found) => {
+                    let found = found.to_mut();
+                    found.push_str(", ");
+                    found.push_str(&text);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(found)
     }
 
-    fn has(&self, name: &str) -> Result<bool, Error> {
-        Ok(self.given(name).next().is_some() || self.own()?.has(name))
+    fn has(&self, field: Known) -> Result<bool, Error> {
+        Ok(self.given.has(field) || self.own()?.1.has(field))
     }
 }
 
@@ -202,39 +220,61 @@ fn check_field(name: &str, value: &str) -> Result<(), Error> {
 }
 
 fn recipients(fields: &Fields<'_>, options: &Options) -> Result<Vec<Rcpt>, Error> {
-    let mut addresses = Vec::new();
+    let parameters = RcptParameters { notify: options.dsnnotify, ..RcptParameters::default() };
+    let mut gathered = Gathered { parameters, recipients: Vec::new(), seen: HashSet::new(), error: None };
     if let Some(text) = &options.recipients {
-        addresses = list(&Who::Option("recipients"), text)?;
+        each(&Who::Option("recipients"), text, |address| gathered.add(&address))?;
     } else {
         let names = &fields.names.recipients;
-        let by_option = names.iter().any(|name| fields.given(name).next().is_some());
-        for name in names {
-            let values = match by_option {
-                true => fields.given(name).map(str::to_owned).collect(),
-                false => fields.own()?.values(name),
-            };
-            for value in values {
-                addresses.extend(list(&Who::Field(name), &value)?);
-            }
+        let given = fields.given.has_any(names);
+        for field in names {
+            fields.each(*field, given, |text| {
+                each(&Who::Field(*field), &text, |address| gathered.add(&address))
+            })?;
         }
     }
-    let parameters = RcptParameters { notify: options.dsnnotify, ..RcptParameters::default() };
-    let mut recipients: Vec<Rcpt> = Vec::with_capacity(addresses.len());
-    let mut seen = std::collections::HashSet::new();
-    for address in &addresses {
-        let path = wire_form(address, "a recipient")?;
-        if addresses.len() == 1 || seen.insert(key(&path)) {
-            recipients.push(Rcpt { path: ForwardPath::new(&path)?, parameters: parameters.clone() });
-        }
+    if let Some(error) = gathered.error {
+        return Err(error);
     }
-    if recipients.is_empty() {
-        let [to, cc, _, bcc] = fields.names.recipients;
+    if gathered.recipients.is_empty() {
+        let [to, cc, _, bcc] = fields.names.recipients.map(Known::name);
         let text = format!(
             "there is no recipient: give option `recipients`, or one of the fields {to}, {cc}, {bcc}"
         );
         return Err(Error::usage(text));
     }
-    Ok(recipients)
+    Ok(gathered.recipients)
+}
+
+/// Recipients, each once.
+struct Gathered {
+    parameters: RcptParameters,
+    recipients: Vec<Rcpt>,
+    /// Empty while there is one recipient: there is nothing to compare it with.
+    seen: HashSet<Key>,
+    /// What is wrong with the first address that cannot be a recipient.
+    error: Option<Error>,
+}
+
+impl Gathered {
+    fn add(&mut self, address: &Address) {
+        match forward_path(address) {
+            Ok(path) if self.is_new(&path) => {
+                self.recipients.push(Rcpt { path, parameters: self.parameters.clone() });
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.error.get_or_insert(error);
+            }
+        }
+    }
+
+    fn is_new(&mut self, path: &ForwardPath) -> bool {
+        if let [first] = self.recipients.as_slice() {
+            self.seen.insert(Key(first.path.shared().clone()));
+        }
+        self.recipients.is_empty() || self.seen.insert(Key(path.shared().clone()))
+    }
 }
 
 fn edits(
@@ -244,11 +284,10 @@ fn edits(
     from_text: &str,
     originator: Option<&Address>,
 ) -> Result<Edits, Error> {
-    let is_blind = |name: &str| BLIND.iter().any(|blind| blind.eq_ignore_ascii_case(name));
-    let mut remove: Vec<String> = BLIND.iter().map(|name| (*name).to_owned()).collect();
+    let mut remove: Vec<String> = Vec::new();
     let mut add: Vec<(String, String)> = Vec::new();
     for (name, value) in &options.header {
-        if is_blind(name) {
+        if Known::is_blind(name) {
             continue;
         }
         if SINGLE.iter().any(|single| single.eq_ignore_ascii_case(name)) && !contains(&remove, name) {
@@ -265,53 +304,62 @@ fn edits(
     }
     let Names { from, sender, date, message_id, recipients: [to, ..] } = *fields.names;
     if !fields.has(from)? {
-        add.push((from.to_owned(), from_text.to_owned()));
+        add.push((from.name().to_owned(), from_text.to_owned()));
     }
     // Without the option the originator is the one author.
     if let Some(originator) = originator.filter(|_| options.originator.is_some())
         && !fields.has(sender)?
     {
-        let authors = match list(&Who::Field(from), from_text) {
-            // What a finished message says of itself is not touched, and not judged.
-            Err(_) if fields.message.is_finished() && fields.given(from).next().is_none() => Vec::new(),
-            authors => authors?,
-        };
         let own = wire_form(originator, "the originator")?;
-        let is_own = |author| {
-            wire_form(author, "the author").is_ok_and(|author| author == own || key(&author) == key(&own))
-        };
-        if !matches!(authors.as_slice(), [one] if is_own(one)) {
-            add.push((sender.to_owned(), own.into_owned()));
+        let mut authors = 0_usize;
+        let mut is_own = false;
+        let found = each(&Who::Field(from), from_text, |author| {
+            authors = authors.saturating_add(1);
+            is_own = wire_form(&author, "the author").is_ok_and(|author| same_mailbox(&author, &own));
+        });
+        if let Err(error) = found {
+            // What a finished message says of itself is not touched, and not judged.
+            if !fields.message.is_finished() || fields.given.has(from) {
+                return Err(error);
+            }
+            authors = 0;
+        }
+        if authors != 1 || !is_own {
+            add.push((sender.name().to_owned(), own.into_owned()));
         }
     }
     if !fields.has(date)? {
-        add.push((date.to_owned(), identity::date(&local.now)));
+        add.push((date.name().to_owned(), identity::date(&(local.now)())));
     }
     if !fields.has(message_id)? {
         let authors = parse_list(from_text).unwrap_or_default();
         let domain = originator.or(authors.first()).and_then(ascii_domain);
-        add.push((message_id.to_owned(), identity::message_id(domain.as_ref().unwrap_or(&local.host))?));
+        let id = identity::message_id(&domain.unwrap_or_else(local.host))?;
+        add.push((message_id.name().to_owned(), id));
     }
     // A message that is resent is a whole message all the same (RFC 5322 section 3.6).
     if from != ORIGINAL.from {
         if !fields.has(ORIGINAL.from)? {
-            add.push((ORIGINAL.from.to_owned(), from_text.to_owned()));
+            add.push((ORIGINAL.from.name().to_owned(), from_text.to_owned()));
         }
         if !fields.has(ORIGINAL.date)? {
-            add.push((ORIGINAL.date.to_owned(), identity::date(&local.now)));
+            add.push((ORIGINAL.date.name().to_owned(), identity::date(&(local.now)())));
         }
     }
     let mut addressed = false;
-    for name in ["To", "Cc", "Resent-To", "Resent-Cc"] {
-        addressed = addressed || fields.has(name)?;
+    for field in [Known::To, Known::Cc, Known::ResentTo, Known::ResentCc] {
+        addressed = addressed || fields.has(field)?;
     }
     if !addressed {
-        add.push((to.to_owned(), "undisclosed-recipients:;".to_owned()));
+        add.push((to.name().to_owned(), "undisclosed-recipients:;".to_owned()));
     }
-    Ok(Edits { remove, add })
+    Ok(Edits { blind: true, remove, add })
 }
 
 fn one_mailbox(who: &Who, text: &str) -> Result<Address, Error> {
+    if let Some(address) = plain_mailbox(text) {
+        return Ok(address);
+    }
     let address = parse_mailbox(text).map_err(|error| {
         let several = parse_list(text).is_ok_and(|list| list.len() > 1);
         let way_out = match (several, who) {
@@ -325,10 +373,21 @@ fn one_mailbox(who: &Who, text: &str) -> Result<Address, Error> {
     Ok(address)
 }
 
-fn list(who: &Who, text: &str) -> Result<Vec<Address>, Error> {
-    let addresses = parse_list(text).map_err(|error| Error::usage(format!("{who}: {text:?}: {error}")))?;
-    addresses.iter().try_for_each(|address| check_readable(who, address))?;
-    Ok(addresses)
+/// Gives each address of a list; what was given before an error counts for nothing.
+fn each(who: &Who, text: &str, mut take: impl FnMut(Address)) -> Result<(), Error> {
+    if let Some(address) = plain_mailbox(text) {
+        take(address);
+        return Ok(());
+    }
+    let mut readable = Ok(());
+    let found = parse_each(text, |address| {
+        if readable.is_ok() {
+            readable = check_readable(who, &address);
+        }
+        take(address);
+    });
+    found.map_err(|error| Error::usage(format!("{who}: {text:?}: {error}")))?;
+    readable
 }
 
 /// Octets that are no UTF-8 were read as U+FFFD: in an address it would be somebody else's.
@@ -360,12 +419,51 @@ fn ascii_domain(address: &Address) -> Option<String> {
     ascii.strip_prefix("x@").map(str::to_owned)
 }
 
-/// The same for the same mailbox: the domain is case-insensitive, the local part is the server's to compare.
-fn key(path: &str) -> String {
-    match path.rsplit_once('@') {
-        Some((local, domain)) => format!("{local}@{}", domain.to_ascii_lowercase()),
-        None => path.to_ascii_lowercase(),
+fn reverse_path(address: &Address) -> Result<ReversePath, Error> {
+    if let Some(plain) = address.plain_addr_spec() {
+        return Ok(ReversePath::plain(plain));
     }
+    ReversePath::new(&wire_form(address, "the originator")?)
+        .map_err(|error| Error::usage(format!("the originator: {}", error.text())))
+}
+
+fn forward_path(address: &Address) -> Result<ForwardPath, Error> {
+    if let Some(plain) = address.plain_addr_spec() {
+        return Ok(ForwardPath::plain(plain));
+    }
+    ForwardPath::new(&wire_form(address, "a recipient")?)
+}
+
+/// A mailbox, to be compared: the domain is case-insensitive, the local part is the server's to compare.
+struct Key(SmolStr);
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (local, domain) = parts(&self.0);
+        local.hash(state);
+        domain.bytes().for_each(|octet| state.write_u8(octet.to_ascii_lowercase()));
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        same_mailbox(&self.0, &other.0)
+    }
+}
+
+impl Eq for Key {}
+
+fn same_mailbox(one: &str, other: &str) -> bool {
+    if one == other {
+        return true;
+    }
+    let ((local, domain), (other_local, other_domain)) = (parts(one), parts(other));
+    local == other_local && domain.eq_ignore_ascii_case(other_domain)
+}
+
+/// The local part and the domain; `Postmaster` without a domain has no case (RFC 5321 section 4.1.1.3).
+fn parts(mailbox: &str) -> (&str, &str) {
+    mailbox.rsplit_once('@').unwrap_or(("", mailbox))
 }
 
 fn contains(names: &[String], name: &str) -> bool {

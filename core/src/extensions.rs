@@ -54,6 +54,33 @@ pub struct Limits {
     pub rcpt_domain_max: Option<u64>,
 }
 
+/// How commands are grouped where PIPELINING is offered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pipelining {
+    /// One command at a time.
+    Off,
+    /// As RFC 2920 allows, also across messages: one round trip a message.
+    #[default]
+    Rfc,
+    /// Where CHUNKING is offered too, the message is not held back until the recipients' replies are in, which
+    /// RFC 3030 section 2 asks for: many whole messages are in flight at once. Only for messages with one recipient,
+    /// or for which one accepted recipient is enough; others go as with [`Rfc`](Self::Rfc). When the connection is
+    /// lost, all that were in flight may be unknown.
+    Full,
+}
+
+/// When a message goes by BDAT (RFC 3030) where CHUNKING is offered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Chunking {
+    /// Never, nor as BINARYMIME.
+    Off,
+    /// Where it saves a round trip, and for binary content where BINARYMIME is offered.
+    #[default]
+    Auto,
+    /// Always.
+    On,
+}
+
 impl Extensions {
     /// Reads the reply to EHLO or LHLO. Its first line is the server's greeting; each other line is a keyword
     /// and its parameters. A line that makes no sense offers nothing.

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use smol_str::SmolStr;
+
 use crate::error::{Error, Step};
 use crate::reply::Reply;
 use crate::tls::{TlsAnswer, TlsFacts};
@@ -36,7 +38,7 @@ impl Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
     /// The addr-spec that stood in RCPT TO.
-    pub address: String,
+    pub address: SmolStr,
     /// What became of the message.
     pub outcome: Outcome,
     /// The step that decided: `Rcpt`, `Final`, or the step that failed.
@@ -58,7 +60,7 @@ pub struct Login {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     /// The server as the caller named it, with its port: `mail.example.org:25`.
-    pub server: String,
+    pub server: SmolStr,
     /// The address that was connected to, where one was.
     pub peer: Option<SocketAddr>,
     /// What is known of TLS, where it was begun.
@@ -73,7 +75,7 @@ pub struct Attempt {
 
 impl Attempt {
     /// An attempt of which only the server is known.
-    pub fn new(server: impl Into<String>) -> Self {
+    pub fn new(server: impl Into<SmolStr>) -> Self {
         Self { server: server.into(), peer: None, tls: None, policy: None, logins: Vec::new(), error: None }
     }
 }
@@ -91,9 +93,12 @@ pub struct Report {
     /// The server's reply to the end of the message; for LMTP the last of them.
     pub reply: Option<Reply>,
     /// The server's own name for the message, taken out of `reply` where its form is known.
-    pub queue_id: Option<String>,
+    pub queue_id: Option<SmolStr>,
     /// Extensions that were used, by keyword: `PIPELINING`, `SIZE`, `8BITMIME`, ...
     pub used: Vec<&'static str>,
+    /// Extensions that the server offers and that are not used any more on its connection, since it mishandled
+    /// them, for this message or one before: `PIPELINING`, `CHUNKING`.
+    pub avoided: Vec<&'static str>,
     /// Octets of the message that were given to the connection, as on the wire.
     pub octets: u64,
     /// Why the message was not sent, or is not known to be; `None` where only recipients were refused.

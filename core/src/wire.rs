@@ -1,5 +1,6 @@
 //! A message on the wire: CRLF line ends, doubled dots and the final dot (RFC 5321 section 4.5.2).
 
+use fearless_simd::{Level, Simd, dispatch};
 use memchr::memchr2;
 
 const CR: u8 = b'\r';
@@ -16,6 +17,8 @@ pub struct DotEncoder {
     place: Place,
     octets: u64,
     no_dots: bool,
+    verbatim: bool,
+    clean: bool,
 }
 
 /// Where in a line the next octet stands.
@@ -39,9 +42,29 @@ impl DotEncoder {
         Self { no_dots: true, ..Self::default() }
     }
 
+    /// An encoder for BINARYMIME (RFC 3030 section 3): nothing changes.
+    pub fn verbatim() -> Self {
+        Self { no_dots: true, verbatim: true, ..Self::default() }
+    }
+
+    /// The encoder for a message of which it is known that only its end may need anything: every line ends in CRLF,
+    /// and none begins with a dot. It is not looked at again.
+    #[must_use]
+    pub fn for_clean(self) -> Self {
+        Self { clean: true, ..self }
+    }
+
     /// Appends the next octets of the message, as they go out. It does not matter how a message is cut.
     pub fn encode(&mut self, input: &[u8], out: &mut Vec<u8>) {
         let Some(last) = input.last() else { return };
+        if self.verbatim {
+            return self.copy(input, out);
+        }
+        if self.clean {
+            input.chunks(BLOCK).for_each(|block| self.copy(block, out));
+            self.place = if *last == LF { Place::LineStart } else { Place::InLine };
+            return;
+        }
         let mut rest = input;
         if self.place == Place::AfterCr {
             rest = rest.strip_prefix(&[LF]).unwrap_or(rest);
@@ -49,11 +72,13 @@ impl DotEncoder {
         if self.place != Place::InLine {
             self.double_dot(rest, out);
         }
+        let level = Level::new();
         let mut repairing = false; // a text with bare LFs has them everywhere: do not look twice
         while !rest.is_empty() {
             let clean;
-            (clean, rest) =
-                rest.split_at_checked(if repairing { 0 } else { clean_octets(rest) }).unwrap_or_default();
+            (clean, rest) = rest
+                .split_at_checked(if repairing { 0 } else { clean_octets(rest, level) })
+                .unwrap_or_default();
             if clean.is_empty() {
                 (rest, repairing) = self.repair_block(rest, out);
             } else {
@@ -136,23 +161,25 @@ fn line_end(block: &[u8], at: usize) -> Option<usize> {
 
 /// How many octets of the block in front can go as they are: all, all but a CR whose LF is in the next
 /// block, or none. Of what is before the block only this is known: if a dot had to be doubled, it is done.
-fn clean_octets(text: &[u8]) -> usize {
+fn clean_octets(text: &[u8], level: Level) -> usize {
     let block = text.get(..BLOCK).unwrap_or(text);
     let next = text.get(1..).unwrap_or_default();
-    if block.first() == Some(&LF) || needs_repair(block, next) {
+    if block.first() == Some(&LF) || dispatch!(level, simd => needs_repair(simd, block, next)) {
         return 0;
     }
     block.strip_suffix(&[CR]).unwrap_or(block).len()
 }
 
 /// Whether an octet of `here` and the one at its place in `next`, which follows it, are half a CRLF or LF and a dot.
-fn needs_repair(here: &[u8], next: &[u8]) -> bool {
+#[inline(always)] // so that it is compiled for the widest vectors that the machine has
+fn needs_repair<S: Simd>(_: S, here: &[u8], next: &[u8]) -> bool {
     any_odd::<256>(here, next)
         .or_else(|| any_odd::<16>(here, next))
         .unwrap_or_else(|| here.iter().zip(next).any(|(&a, &b)| odd(a, b) != 0))
 }
 
 /// Looks at whole arrays, the last of which may overlap the one before; `None` where there is none.
+#[inline(always)]
 fn any_odd<const N: usize>(here: &[u8], next: &[u8]) -> Option<bool> {
     let pairs = here.len().min(next.len());
     let (here, next) = (here.get(..pairs)?, next.get(..pairs)?);
@@ -165,11 +192,13 @@ fn any_odd<const N: usize>(here: &[u8], next: &[u8]) -> Option<bool> {
     )
 }
 
+#[inline(always)]
 fn odd_array<const N: usize>(here: &[u8; N], next: &[u8; N]) -> bool {
     // No short cut out of the loop: so it is compiled to vector instructions.
     here.iter().zip(next).fold(0, |all, (&a, &b)| all | odd(a, b)) != 0
 }
 
+#[inline(always)]
 fn odd(a: u8, b: u8) -> u8 {
     (u8::from(a == CR) ^ u8::from(b == LF)) | (u8::from(a == LF) & u8::from(b == b'.'))
 }

@@ -112,6 +112,7 @@ fn render(report: &Report) -> String {
         }
     }
     writeln!(text, "used = {}", report.used.join(" ")).unwrap();
+    writeln!(text, "avoided = {}", report.avoided.join(" ")).unwrap();
     text
 }
 

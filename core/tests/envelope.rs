@@ -12,9 +12,11 @@ use smtpclient::options::Options;
 const WHOLE: &str = "From: Ann <ann@a.example>\nTo: bo@b.example\nDate: Thu, 1 Jan 2026 00:00:00 +0000\nMessage-ID: <1@a.example>\n\nHi\n";
 
 fn local() -> Local {
-    let offset = jiff::tz::Offset::from_seconds(-12_600).unwrap();
-    let now = jiff::civil::date(2026, 7, 4).at(5, 6, 7, 0).to_zoned(offset.to_time_zone()).unwrap();
-    Local { host: "host.example".to_owned(), user: "login".to_owned(), now }
+    let now = || {
+        let offset = jiff::tz::Offset::from_seconds(-12_600).unwrap();
+        jiff::civil::date(2026, 7, 4).at(5, 6, 7, 0).to_zoned(offset.to_time_zone()).unwrap()
+    };
+    Local { host: || "host.example".to_owned(), user: || "login".to_owned(), now }
 }
 
 /// One option a line: `name value`.
@@ -168,7 +170,7 @@ fn rule_2_the_originator() {
     ] {
         usage(derive(message, lines), words, &format!("{message:?} {lines:?}"));
     }
-    let strange = Local { user: "AD\\ann b".to_owned(), ..local() };
+    let strange = Local { user: || "AD\\ann b".to_owned(), ..local() };
     let error = Envelope::derive(&Message::from_bytes(none), &Options::default(), &strange);
     usage(error, &["login name", "AD\\\\ann b", "option `originator`"], "a login name that is no local part");
 }

@@ -9,6 +9,9 @@ use smtpclient::engine::Direction;
 use smtpclient::message::Reader;
 use smtpclient::options::{TlsAnswer, TlsPolicyFn, TranscriptFn};
 
+use crate::message::smtp_message;
+use crate::options::smtp_options;
+use crate::result::smtp_result;
 use crate::strings::{Fault, c_string};
 
 /// Gives a message piece by piece: writes up to `size` octets to `buffer` and returns how many; 0 at the
@@ -25,6 +28,23 @@ pub type smtp_rewind_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) ->
 /// it are freed or changed, and at once where the call that was given it failed. It must not touch the
 /// handle that is being freed.
 pub type smtp_release_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+
+/// Gives the next message of a batch: 1 with `*message` set, and `*options` where they are not those of the session;
+/// 0 where there is none any more; a negative code to stop here. What was taken before is sent all the same. Both
+/// handles may be freed or changed as soon as the function is called again.
+pub type smtp_next_fn = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        message: *mut *const smtp_message,
+        options: *mut *const smtp_options,
+    ) -> c_int,
+>;
+
+/// Is told what became of the message with that number, from 0 on and in order: the status as of
+/// `smtp_result_status()`. `result` lives during the call; it must not be freed.
+pub type smtp_sent_fn = Option<
+    unsafe extern "C" fn(user_data: *mut c_void, number: u64, status: c_int, result: *const smtp_result),
+>;
 
 /// Takes the next octets of a message: 0, or anything else to stop.
 pub type smtp_write_fn =
@@ -84,6 +104,9 @@ impl Drop for UserData {
         }
     }
 }
+
+pub(crate) type Next =
+    unsafe extern "C" fn(*mut c_void, *mut *const smtp_message, *mut *const smtp_options) -> c_int;
 
 type Read = unsafe extern "C" fn(*mut c_void, *mut c_void, usize) -> i64;
 

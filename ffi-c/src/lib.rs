@@ -29,8 +29,9 @@ mod talk;
 
 pub use address::*;
 pub use callbacks::{
-    SMTP_CLIENT, SMTP_INSECURE, SMTP_NOTE, SMTP_READ_AGAIN, SMTP_SECURE, SMTP_SERVER, smtp_read_fn,
-    smtp_release_fn, smtp_rewind_fn, smtp_tlspolicy_fn, smtp_transcript_fn, smtp_write_fn,
+    SMTP_CLIENT, SMTP_INSECURE, SMTP_NOTE, SMTP_READ_AGAIN, SMTP_SECURE, SMTP_SERVER, smtp_next_fn,
+    smtp_read_fn, smtp_release_fn, smtp_rewind_fn, smtp_sent_fn, smtp_tlspolicy_fn, smtp_transcript_fn,
+    smtp_write_fn,
 };
 pub use cancel::*;
 pub use code::*;

@@ -12,9 +12,8 @@ use smtpclient::content::Once;
 use smtpclient::conversation::Conversation;
 use smtpclient::delivery::Ends;
 use smtpclient::dialogue::{Answer, Dialogue, Ticket};
-use smtpclient::envelope::Local;
 use smtpclient::error::{Error, Kind, Step};
-use smtpclient::net::{dialogue, local, one_server};
+use smtpclient::net::{dialogue, one_server};
 use smtpclient::options::Options;
 use smtpclient::report::Report;
 use smtpclient::secret::Secret;
@@ -35,7 +34,6 @@ use crate::strings::{EMPTY, Fault, c_string, clear, empty, octets, optional, utf
 pub(crate) struct Talk {
     server: Server,
     options: Options,
-    local: Local,
     /// None until the server is connected, and where it cannot be.
     dialogue: Option<Dialogue>,
     over: bool,
@@ -167,7 +165,7 @@ pub unsafe extern "C" fn smtp_engine_ask_data(
 ) -> i64 {
     // SAFETY: what the header asks for.
     unsafe {
-        ask(engine, |_, dialogue| {
+        ask(engine, |dialogue| {
             let content = octets(data, length, "data")?.to_vec();
             Ok(dialogue.data(Box::new(Once::new(Box::new(Cursor::new(content))))))
         })
@@ -178,7 +176,7 @@ pub unsafe extern "C" fn smtp_engine_ask_data(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_ask_starttls(engine: *mut smtp_engine) -> i64 {
     // SAFETY: what the header asks for.
-    unsafe { ask(engine, |_, dialogue| Ok(dialogue.starttls()?)) }
+    unsafe { ask(engine, |dialogue| Ok(dialogue.starttls()?)) }
 }
 
 /// A login. As `smtp_session_authenticate()`. The answer has a status, and no reply.
@@ -191,7 +189,7 @@ pub unsafe extern "C" fn smtp_engine_ask_login(
 ) -> i64 {
     // SAFETY: what the header asks for.
     unsafe {
-        ask(engine, |_, dialogue| {
+        ask(engine, |dialogue| {
             let (user, password) = (utf8(user, "user")?, utf8(password, "password")?);
             Ok(dialogue.login(user, Secret::from(password), optional(r#type, "type")?)?)
         })
@@ -209,14 +207,16 @@ pub unsafe extern "C" fn smtp_engine_ask_sendmessage(
     // SAFETY: what the header asks for.
     unsafe {
         shared(message, i64::from, |message| {
-            ask(engine, |talk, dialogue| {
-                talk.now();
+            ask(engine, |dialogue| {
                 if options.is_null() {
-                    return Ok(dialogue.send_message(&message.message, talk.options, talk.local)?);
+                    return Ok(dialogue.send_message(&message.message, &dialogue.shared_options())?);
                 }
-                let sent = with_options(options, Err, |options| {
-                    Ok(dialogue.send_message(&message.message, options, talk.local))
-                });
+                let sent =
+                    with_options(
+                        options,
+                        Err,
+                        |options| Ok(dialogue.send_message(&message.message, options)),
+                    );
                 match sent {
                     Ok(ticket) => Ok(ticket?),
                     Err(_) => Err(Fault::usage("the options are in use")),
@@ -231,7 +231,7 @@ pub unsafe extern "C" fn smtp_engine_ask_sendmessage(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_ask_introduce(engine: *mut smtp_engine) -> i64 {
     // SAFETY: what the header asks for.
-    unsafe { ask(engine, |_, dialogue| Ok(dialogue.introduce())) }
+    unsafe { ask(engine, |dialogue| Ok(dialogue.introduce())) }
 }
 
 /// Says QUIT behind everything that was asked, and does not wait for its reply: there is no ticket for it.
@@ -374,7 +374,6 @@ impl Talk {
         Self {
             server,
             options: options.clone(),
-            local: local(),
             dialogue: None,
             over: false,
             own: VecDeque::new(),
@@ -406,7 +405,7 @@ impl Talk {
         if let Some(dialogue) = &mut self.dialogue {
             return dialogue.reconnected(ends);
         }
-        match dialogue(self.server.clone(), &self.options, ends, &self.local, true) {
+        match dialogue(self.server.clone(), &self.options, ends, true) {
             Ok(begun) => self.dialogue = Some(begun),
             Err(error) => self.unbegun(error),
         }
@@ -476,30 +475,15 @@ impl Given {
     }
 }
 
-/// What a question may look at beside the dialogue.
-struct Aside<'a> {
-    options: &'a Options,
-    local: &'a mut Local,
-}
-
-impl Aside<'_> {
-    fn now(&mut self) {
-        self.local.now = local().now;
-    }
-}
-
 /// # Safety
 /// As for [`alone`].
-unsafe fn ask(
-    engine: *mut smtp_engine,
-    call: impl FnOnce(&mut Aside<'_>, &mut Dialogue) -> Result<Ticket, Fault>,
-) -> i64 {
+unsafe fn ask(engine: *mut smtp_engine, call: impl FnOnce(&mut Dialogue) -> Result<Ticket, Fault>) -> i64 {
     let ask = |state: &mut State| {
         let asked = match &mut state.work {
             Work::Talk(talk) => {
-                let Talk { dialogue, options, local, over, .. } = &mut **talk;
+                let Talk { dialogue, over, .. } = &mut **talk;
                 match dialogue {
-                    Some(dialogue) => call(&mut Aside { options, local }, dialogue),
+                    Some(dialogue) => call(dialogue),
                     None if *over => Err(Fault::Failed(Error::new(
                         Kind::Closed,
                         Step::Command,
@@ -539,7 +523,7 @@ unsafe fn ask(
 unsafe fn command(engine: *mut smtp_engine, make: impl FnOnce(&Dialogue) -> Result<Command, Fault>) -> i64 {
     // SAFETY: as the caller says.
     unsafe {
-        ask(engine, |_, dialogue| {
+        ask(engine, |dialogue| {
             let command = make(dialogue)?;
             Ok(dialogue.command(command))
         })

@@ -37,12 +37,13 @@ type AttemptTuple<'a> = (
     Vec<LoginTuple<'a>>,
     Option<FailureTuple<'a>>,
 );
-/// Recipients, attempts, reply, queue id, used, octets, error.
+/// Recipients, attempts, reply, queue id, used, avoided, octets, error.
 pub(crate) type ReportTuple<'a> = (
     Vec<RecipientTuple<'a>>,
     Vec<AttemptTuple<'a>>,
     Option<ReplyTuple<'a>>,
     Option<&'a str>,
+    &'a [&'static str],
     &'a [&'static str],
     u64,
     Option<FailureTuple<'a>>,
@@ -71,6 +72,7 @@ pub(crate) fn report(report: &Report) -> ReportTuple<'_> {
         report.reply.as_ref().map(reply),
         report.queue_id.as_deref(),
         &report.used,
+        &report.avoided,
         report.octets,
         report.error.as_ref().map(failure),
     )
@@ -78,7 +80,7 @@ pub(crate) fn report(report: &Report) -> ReportTuple<'_> {
 
 fn recipient(recipient: &Recipient) -> RecipientTuple<'_> {
     let reply = recipient.reply.as_ref().map(reply);
-    (&recipient.address, recipient.outcome.name(), recipient.step.name(), reply)
+    (recipient.address.as_str(), recipient.outcome.name(), recipient.step.name(), reply)
 }
 
 fn attempt(attempt: &Attempt) -> AttemptTuple<'_> {

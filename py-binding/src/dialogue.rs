@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::io::BufReader;
 use std::sync::{Mutex, PoisonError};
 
-use jiff::Zoned;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
@@ -16,7 +15,6 @@ use smtpclient::content::Once;
 use smtpclient::conversation::Conversation;
 use smtpclient::dialogue::{self, Answer};
 use smtpclient::engine::Protocol;
-use smtpclient::envelope::Local;
 use smtpclient::error::Error;
 use smtpclient::net;
 
@@ -34,8 +32,6 @@ pub(crate) struct Dialogue {
     driven: Driven<dialogue::Dialogue>,
     /// What the readers of messages under way raised.
     sources: Mutex<HashMap<u64, Vec<Raised>>>,
-    /// Host and login name, asked for once.
-    local: Local,
 }
 
 driven!(Dialogue);
@@ -60,13 +56,12 @@ impl Dialogue {
         let raised = Raised::default();
         let listener = listener.map(|listener| callback::transcript(listener, &raised));
         let options = options.bind(py, &raised, listener);
-        let own = net::local();
         let made = net::library(&options).and_then(|library| {
             let ends = ends(peer, local, loopback);
-            Core::new(server.0.clone(), options, Some(library), ends, &own.host, can_redial)
+            Core::new(server.0.clone(), options, Some(library), ends, net::local(), can_redial)
         });
         let dialogue = made.map_err(|error| raise(py, &error, None))?;
-        Ok(Self { driven: Driven::new(dialogue, raised), sources: Mutex::default(), local: own })
+        Ok(Self { driven: Driven::new(dialogue, raised), sources: Mutex::default() })
     }
 
     /// The next answer: number, reply, report, failure, and the exception that a reader of the caller's raised.
@@ -213,8 +208,7 @@ impl Dialogue {
         options: PyRef<'_, PyOptions>,
     ) -> PyResult<u64> {
         let PyMessage { core, sources } = message.try_borrow()?.clone();
-        let local = Local { now: Zoned::now(), ..self.local.clone() };
-        let ticket = self.driven.with(|dialogue| dialogue.send_message(&core, options.core(), &local))?;
+        let ticket = self.driven.with(|dialogue| dialogue.send_message(&core, options.core()))?;
         let number = ticket.map_err(|error| raise_from(py, &error, None, raised_in(&sources)))?.number();
         if !sources.is_empty() {
             self.sources().insert(number, sources);

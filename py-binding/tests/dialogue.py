@@ -82,6 +82,7 @@ def main():
     for attempt in report.attempts:
         print("attempt =", failure(attempt.error) if attempt.error else "ok")
     print("used =", *report.used)
+    print("avoided =", *report.avoided)
 
 
 main()

@@ -378,6 +378,7 @@ static void nothing(const smtp_result *r, size_t i)
     EMPTY(smtp_result_recipient_enhanced(r, i));
     EMPTY(smtp_result_recipient_text(r, i));
     EMPTY(smtp_result_extension(r, i));
+    EMPTY(smtp_result_avoided(r, i));
     EMPTY(smtp_result_attempt_server(r, i));
     EMPTY(smtp_result_attempt_peer(r, i));
     EMPTY(smtp_result_attempt_error(r, i));
@@ -410,6 +411,7 @@ static void no_result(void)
     EMPTY(smtp_result_reply_text(NULL));
     CODE(smtp_result_octets(NULL), 0);
     CODE(smtp_result_extension_count(NULL), 0);
+    CODE(smtp_result_avoided_count(NULL), 0);
     EMPTY(smtp_result_json(NULL));
     EMPTY(smtp_result_error(NULL));
     EMPTY(smtp_result_error_kind(NULL));
@@ -481,6 +483,7 @@ static void sending(void)
     PART(smtp_result_reply_text(r), "2.0.0 Ok: queued as");
     CHECK(smtp_result_octets(r) > 100);
     CHECK(smtp_result_extension_count(r) > 0);
+    CODE(smtp_result_avoided_count(r), 0);
     CHECK(smtp_result_extension(r, 0)[0] != '\0');
     CODE(smtp_result_attempt_count(r), 1);
     PART(smtp_result_attempt_server(r, 0), "127.0.0.1:");
@@ -526,6 +529,74 @@ static void sending(void)
     smtp_result_free(r);
     smtp_options_free(o);
     smtp_message_free(m);
+}
+
+/* A batch of COUNT messages; the third has options of its own, and what stands at STOP is the end. */
+struct batch {
+    const smtp_message *message;
+    const smtp_options *options;
+    int count, stop, given, told, accepted, partial, refused;
+};
+
+static int next_message(void *user_data, const smtp_message **message, const smtp_options **options)
+{
+    struct batch *b = user_data;
+
+    if (b->given == b->count) return b->stop;
+    *message = b->message;
+    if (b->given++ == 2) *options = b->options;
+    return 1;
+}
+
+static void told(void *user_data, uint64_t number, int status, const smtp_result *result)
+{
+    struct batch *b = user_data;
+
+    CHECK(number == (uint64_t)b->told);
+    CODE(smtp_result_status(result), status);
+    b->told++;
+    b->accepted += status == SMTP_OK;
+    b->partial += status == SMTP_PARTIAL;
+    b->refused += status == SMTP_ERR_RECIPIENTS;
+}
+
+static void batches(smtp_session *s, const smtp_message *m, const smtp_options *one_is_enough)
+{
+    smtp_message *good = smtp_message_new();
+    struct batch b = {0};
+
+    /* M has a recipient who is refused. */
+    b.message = m;
+    b.options = one_is_enough;
+    b.count = 100;
+    CODE(smtp_session_send_many(s, next_message, told, &b), SMTP_PARTIAL);
+    CODE(b.told, 100);
+    CODE(b.partial, 1);
+    CODE(b.refused, 99);
+
+    memset(&b, 0, sizeof b);
+    smtp_message_set_text(good, "Hi.", 3);
+    smtp_message_set_header(good, "From", "a@b.example");
+    smtp_message_set_header(good, "To", "c@d.example");
+    b.message = good;
+    b.count = 3;
+    CODE(smtp_session_send_many(s, next_message, told, &b), SMTP_OK);
+    CODE(b.accepted, 3);
+
+    /* What was given before the end is sent, whatever the end is. */
+    memset(&b, 0, sizeof b);
+    b.message = good;
+    b.count = 2;
+    b.stop = -77;
+    CODE(smtp_session_send_many(s, next_message, told, &b), -77);
+    CODE(b.accepted, 2);
+    b.stop = 2;
+    CODE(smtp_session_send_many(s, next_message, told, &b), SMTP_ERR_USAGE);
+    b.message = NULL;
+    b.given = 0;
+    CODE(smtp_session_send_many(s, next_message, told, &b), SMTP_ERR_NULL);
+    CODE(b.told, 2);
+    smtp_message_free(good);
 }
 
 static void sessions(void)
@@ -598,9 +669,11 @@ static void sessions(void)
     smtp_options_set(o, "atleastone", "1");
     CODE(smtp_session_sendmessage(s, m, o, &r), SMTP_PARTIAL);
     smtp_result_free(r);
+    batches(s, m, o);
     CODE(smtp_session_quit(s), 221);
     CODE(smtp_session_is_open(s), 0);
     CODE(smtp_session_noop(s), SMTP_ERR_CLOSED);
+    CODE(smtp_session_send_many(s, next_message, told, NULL), SMTP_ERR_CLOSED);
     smtp_session_close(s);
 
     CODE(smtp_session_open("127.0.0.1", lmtp_port, o, &s), SMTP_OK);
@@ -676,6 +749,9 @@ static void session_nulls(void)
     CODE(smtp_session_authenticate(NULL, "a", "b", NULL), SMTP_ERR_NULL);
     CODE(smtp_session_send(NULL, "a", "b", NULL, NULL, NULL, "c", 1, &r), SMTP_ERR_NULL);
     CODE(smtp_session_sendmessage(NULL, m, NULL, &r), SMTP_ERR_NULL);
+    CODE(smtp_session_send_many(NULL, next_message, told, NULL), SMTP_ERR_NULL);
+    CODE(smtp_session_send_many(s, NULL, told, NULL), SMTP_ERR_NULL);
+    CODE(smtp_session_send_many(s, next_message, NULL, NULL), SMTP_ERR_NULL);
     CODE(smtp_session_result(NULL, &r), SMTP_ERR_NULL);
     CODE(smtp_session_is_open(NULL), 0);
     EMPTY(smtp_session_error(NULL));

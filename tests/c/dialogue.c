@@ -111,6 +111,8 @@ static void print(const smtp_result *r)
     }
     fputs("used =", stdout);
     for (i = 0; i < smtp_result_extension_count(r); i++) word(smtp_result_extension(r, i));
+    fputs("\navoided =", stdout);
+    for (i = 0; i < smtp_result_avoided_count(r); i++) word(smtp_result_avoided(r, i));
     putchar('\n');
 }
 

@@ -73,6 +73,7 @@ proc print {report} {
         puts "attempt = [expr {[dict get $one error] eq "" ? "ok" : [fault $one]}]"
     }
     puts "used = [dict get $report used]"
+    puts "avoided = [dict get $report avoided]"
 }
 
 chan configure stdout -encoding utf-8

@@ -40,6 +40,7 @@ use std::sync::Arc;
 
 pub use error::AddressError;
 pub use scanner::MAX_COMMENT_DEPTH;
+use smol_str::SmolStr;
 
 use crate::error::{Error, Kind, Step};
 
@@ -58,7 +59,9 @@ pub const MAX_ADDR_SPEC: usize = 254;
 /// # Errors
 /// Anything that is no RFC 5322 address list, or that SMTP cannot carry; the first fault is told.
 pub fn parse_list(text: &str) -> Result<Vec<Address>, AddressError> {
-    parser::list(text)
+    let mut addresses = Vec::new();
+    parse_each(text, |address| addresses.push(address))?;
+    Ok(addresses)
 }
 
 /// Reads exactly one mailbox, with or without a display name: no group, no list.
@@ -69,18 +72,32 @@ pub fn parse_mailbox(text: &str) -> Result<Address, AddressError> {
     parser::mailbox(text)
 }
 
+/// Gives the addresses of a list one by one; what was given before an error counts for nothing.
+pub(crate) fn parse_each(text: &str, take: impl FnMut(Address)) -> Result<(), AddressError> {
+    parser::each(text, take)
+}
+
+/// The mailbox of a text that plainly is one, as almost every text is that names one: its display name is not kept.
+/// `None` leaves the text to the whole grammar.
+pub(crate) fn plain_mailbox(text: &str) -> Option<Address> {
+    let (spec, local_len) = scanner::plain_mailbox(text)?;
+    let spec = SmolStr::new(spec);
+    Some(Address { source: spec.clone(), spec, local_len, plain: true, display_name: None, group: None })
+}
+
 /// One mailbox of a list.
 ///
 /// `Display` writes it so that it parses to the same again (but for the group). A header is
 /// better made from [`Address::source`], which is what the caller wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
-    spec: String,
+    spec: SmolStr,
     local_len: usize,
+    plain: bool,
     display_name: Option<String>,
     // Shared: a long name and many members must not multiply.
     group: Option<Arc<str>>,
-    source: String,
+    source: SmolStr,
 }
 
 impl Address {
@@ -102,6 +119,11 @@ impl Address {
         &self.spec
     }
 
+    /// The addr-spec where it is made of ASCII atoms and dots alone: good for any command as it is.
+    pub(crate) fn plain_addr_spec(&self) -> Option<&SmolStr> {
+        self.plain.then_some(&self.spec)
+    }
+
     /// The display name as text: quotes and quoted pairs undone, comments gone, one space
     /// between words. Encoded words (RFC 2047) stay as they are. `None` where it is empty.
     pub fn display_name(&self) -> Option<&str> {
@@ -120,7 +142,7 @@ impl Address {
 
     /// Whether the addr-spec is ASCII; if not, [`Address::to_ascii`] or SMTPUTF8 is needed.
     pub fn is_ascii(&self) -> bool {
-        self.spec.is_ascii()
+        self.plain || self.spec.is_ascii()
     }
 
     /// The addr-spec with its domain in A-labels (RFC 5890), for a server without SMTPUTF8.
@@ -130,7 +152,7 @@ impl Address {
     /// [`MAX_ADDR_SPEC`]: such an address needs SMTPUTF8 (RFC 6531).
     pub fn to_ascii(&self) -> Result<String, Error> {
         if self.is_ascii() {
-            return Ok(self.spec.clone());
+            return Ok(self.spec.to_string());
         }
         let unsupported = |why: &str| {
             let text = format!("the address {:?} needs SMTPUTF8: {why}", self.spec);

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::scanner::{Scanner, is_atext, is_atom, quote};
+use smol_str::SmolStr;
+
+use super::scanner::{Scanner, is_atext, is_atom, is_plain_addr_spec, quote};
 use super::{Address, AddressError, MAX_ADDR_SPEC, MAX_DOMAIN, MAX_LOCAL, domain};
 
-/// See [`super::parse_list`].
-pub(super) fn list(text: &str) -> Result<Vec<Address>, AddressError> {
+/// See [`super::parse_each`].
+pub(super) fn each(text: &str, mut take: impl FnMut(Address)) -> Result<(), AddressError> {
     let mut parser = Parser { scanner: Scanner::new(text)?, group: None };
-    let mut addresses = Vec::new();
     loop {
         let start = parser.scanner.pos();
         parser.scanner.skip_cfws()?;
@@ -17,8 +18,8 @@ pub(super) fn list(text: &str) -> Result<Vec<Address>, AddressError> {
                 parser.scanner.eat(b',');
             }
             Some(b';') if parser.group.is_some() => parser.close_group()?,
-            Some(_) => addresses.extend(parser.element(start)?),
-            None => return parser.finish(addresses),
+            Some(_) => parser.element(start)?.into_iter().for_each(&mut take),
+            None => return parser.finish(),
         }
     }
 }
@@ -62,18 +63,19 @@ impl Parser<'_> {
             }
         };
         self.scanner.skip_cfws()?;
-        let source = self.scanner.since(start).trim_matches([' ', '\t', '\r', '\n']).to_owned();
+        let source = self.scanner.since(start).trim_matches([' ', '\t', '\r', '\n']);
         match self.scanner.peek() {
             None | Some(b',') => {}
             Some(b';') if self.group.is_some() => {}
             _ => return self.unexpected(),
         }
         Ok(Some(Address {
+            source: if *source == *spec.text { spec.text.clone() } else { source.into() },
             local_len: spec.local_len,
             spec: spec.text,
+            plain: spec.plain,
             display_name: display_name.filter(|name| !name.is_empty()),
             group: self.group.as_ref().map(|(name, _)| Arc::clone(name)),
-            source,
         }))
     }
 
@@ -99,9 +101,9 @@ impl Parser<'_> {
         }
     }
 
-    fn finish(self, addresses: Vec<Address>) -> Result<Vec<Address>, AddressError> {
+    fn finish(self) -> Result<(), AddressError> {
         match self.group {
-            None => Ok(addresses),
+            None => Ok(()),
             Some((_, start)) => {
                 self.scanner.fail(start, "the group that begins here has no closing semicolon")
             }
@@ -177,7 +179,7 @@ impl Parser<'_> {
     /// The short way for what almost every addr-spec is.
     fn plain_addr_spec(&mut self) -> Option<Spec> {
         let (text, local_len) = self.scanner.plain_addr_spec()?;
-        Some(Spec { text: text.to_owned(), local_len })
+        Some(Spec { text: text.into(), local_len, plain: true })
     }
 
     /// RFC 5322 section 4.4 `obs-route`: to be read and ignored.
@@ -230,14 +232,14 @@ impl Parser<'_> {
         if text.len() > MAX_ADDR_SPEC {
             return self.scanner.fail(start, "the address is longer than 254 octets");
         }
-        Ok(Spec { text, local_len })
+        Ok(Spec { plain: is_plain_addr_spec(&text), text: text.into(), local_len })
     }
 
     /// A name that no domain follows.
     fn bare_name(&self, words: Words) -> Result<Spec, AddressError> {
         let start = words.start;
         if words.local.eq_ignore_ascii_case("postmaster") && words.fault.is_none() {
-            return Ok(Spec { local_len: words.local.len(), text: words.local });
+            return Ok(Spec { local_len: words.local.len(), text: words.local.into(), plain: false });
         }
         let reason = "this has no domain: add one, as in name@example.org; quote a name that holds a comma";
         self.scanner.fail(start, reason)
@@ -349,8 +351,10 @@ impl Parser<'_> {
 
 /// An addr-spec in its one form.
 struct Spec {
-    text: String,
+    text: SmolStr,
     local_len: usize,
+    /// ASCII atoms and dots alone.
+    plain: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

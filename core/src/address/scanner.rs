@@ -94,11 +94,8 @@ impl<'a> Scanner<'a> {
     /// one is: itself, and the length of its local part. Anything else is left to the whole grammar.
     pub(super) fn plain_addr_spec(&mut self) -> Option<(&'a str, usize)> {
         let rest = self.text.as_bytes().get(self.pos..)?;
-        let local = plain_dot_atom(rest)?;
-        let domain = plain_dot_atom(rest.get(local..)?.strip_prefix(b"@")?)?;
-        let length = local.saturating_add(1).saturating_add(domain);
-        let ended = matches!(rest.get(length), None | Some(b',' | b';' | b'>'));
-        if !ended || local > MAX_LOCAL || length > MAX_ADDR_SPEC {
+        let (length, local) = plain_addr_spec(rest)?;
+        if !matches!(rest.get(length), None | Some(b',' | b';' | b'>')) {
             return None;
         }
         let start = self.pos;
@@ -192,20 +189,71 @@ pub(super) fn is_atom(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_atext)
 }
 
+/// How long the addr-spec of ASCII atoms and dots that begins here is, and its local part.
+fn plain_addr_spec(octets: &[u8]) -> Option<(usize, usize)> {
+    let local = plain_dot_atom(octets)?;
+    let domain = plain_dot_atom(octets.get(local..)?.strip_prefix(b"@")?)?;
+    let length = local.saturating_add(1).saturating_add(domain);
+    (local <= MAX_LOCAL && length <= MAX_ADDR_SPEC).then_some((length, local))
+}
+
+/// Whether the whole text is such an addr-spec.
+pub(super) fn is_plain_addr_spec(text: &str) -> bool {
+    plain_addr_spec(text.as_bytes()).is_some_and(|(length, _)| length == text.len())
+}
+
+/// The addr-spec of a text that plainly is one mailbox, and the length of its local part: ASCII atoms and dots, alone or
+/// in angle brackets behind atoms or one quoted string. The whole grammar reads such a text as the same one mailbox.
+pub(super) fn plain_mailbox(text: &str) -> Option<(&str, usize)> {
+    let spec = match text.strip_suffix('>') {
+        None => text,
+        Some(rest) => {
+            let (name, spec) = rest.split_at_checked(memchr::memrchr(b'<', rest.as_bytes())?)?;
+            if !is_plain_name(name.as_bytes()) {
+                return None;
+            }
+            spec.get(1..)?
+        }
+    };
+    let (length, local) = plain_addr_spec(spec.as_bytes())?;
+    (length == spec.len()).then_some((spec, local))
+}
+
+/// Whether this is atoms of ASCII and spaces, or one quoted string without quoted pairs.
+fn is_plain_name(name: &[u8]) -> bool {
+    let spaces = name.iter().rev().take_while(|octet| **octet == b' ').count();
+    match name.get(..name.len() - spaces).unwrap_or_default() {
+        [b'"', quoted @ .., b'"'] => {
+            quoted.iter().all(|octet| matches!(octet, b' '..=b'~') && !matches!(octet, b'"' | b'\\'))
+        }
+        atoms => atoms.iter().all(|&octet| octet == b' ' || is_plain_atext(octet)),
+    }
+}
+
 /// How long the dot-atom that begins here is, where it is ASCII.
 fn plain_dot_atom(octets: &[u8]) -> Option<usize> {
     let mut before = b'.';
     for (at, &octet) in octets.iter().enumerate() {
-        if octet == b'.' {
-            if before == b'.' {
-                return None;
-            }
-        } else if !is_atext(octet) || !octet.is_ascii() {
-            return (before != b'.').then_some(at);
+        if !is_plain_atext(octet) && (octet != b'.' || before == b'.') {
+            return (octet != b'.' && before != b'.').then_some(at);
         }
         before = octet;
     }
     (before != b'.').then_some(octets.len())
+}
+
+/// [`is_atext`] of ASCII, by a table: every octet of every address is asked for.
+fn is_plain_atext(octet: u8) -> bool {
+    const TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut octet = 0_u8;
+        while octet < 128 {
+            table[octet as usize] = is_atext(octet);
+            octet += 1;
+        }
+        table
+    };
+    TABLE[usize::from(octet)]
 }
 
 /// The text as a quoted string (RFC 5322 section 3.2.4).
@@ -228,7 +276,7 @@ fn is_white(byte: u8) -> bool {
 }
 
 /// RFC 5322 section 3.2.3, and the octets of UTF-8 (RFC 6532 section 3.2).
-pub(super) fn is_atext(byte: u8) -> bool {
+pub(super) const fn is_atext(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | 0x80.. | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'/'
         | b'=' | b'?' | b'^'..=b'`' | b'{'..=b'~')
 }

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use smol_str::SmolStr;
+
 use super::quoted;
 use crate::error::Error;
 
@@ -19,7 +21,7 @@ pub struct ForwardPath(Mailbox);
 /// An addr-spec that can stand between `<` and `>`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Mailbox {
-    text: String,
+    text: SmolStr,
     beyond_ascii: bool,
 }
 
@@ -34,6 +36,11 @@ impl ReversePath {
             return Ok(Self::default());
         }
         Mailbox::new("sender", addr_spec, false).map(Self)
+    }
+
+    /// An addr-spec that is known to be made of ASCII atoms and dots.
+    pub(crate) fn plain(addr_spec: &SmolStr) -> Self {
+        Self(Mailbox::plain(addr_spec))
     }
 
     /// The addr-spec without angle brackets; empty for the null reverse-path.
@@ -53,12 +60,22 @@ impl ReversePath {
 }
 
 impl ForwardPath {
+    /// The addr-spec, to be held on to.
+    pub(crate) fn shared(&self) -> &SmolStr {
+        &self.0.text
+    }
+
     /// An addr-spec such as `user@example.org`, or `Postmaster` in any case (RFC 5321 section 4.1.1.3).
     ///
     /// # Errors
     /// Usage, as for [`ReversePath::new`], and where `addr_spec` is empty.
     pub fn new(addr_spec: &str) -> Result<Self, Error> {
         Mailbox::new("recipient", addr_spec, addr_spec.eq_ignore_ascii_case("postmaster")).map(Self)
+    }
+
+    /// An addr-spec that is known to be made of ASCII atoms and dots.
+    pub(crate) fn plain(addr_spec: &SmolStr) -> Self {
+        Self(Mailbox::plain(addr_spec))
     }
 
     /// The addr-spec without angle brackets.
@@ -85,9 +102,13 @@ impl fmt::Display for ForwardPath {
 }
 
 impl Mailbox {
+    fn plain(addr_spec: &SmolStr) -> Self {
+        Self { text: addr_spec.clone(), beyond_ascii: false }
+    }
+
     fn new(what: &str, text: &str, local_only: bool) -> Result<Self, Error> {
         match fault(text, local_only) {
-            None => Ok(Self { text: text.to_owned(), beyond_ascii: !text.is_ascii() }),
+            None => Ok(Self { text: text.into(), beyond_ascii: !text.is_ascii() }),
             Some(why) => Err(Error::usage(format!("{what} {}: {why}", quoted(text)))),
         }
     }

@@ -77,9 +77,11 @@ impl Dialogue {
     pub(super) fn on_sent(&mut self, id: Id, mut report: Box<Report>) {
         let Some(index) = self.sending.iter().position(|(_, own)| *own == id) else { return };
         let Some((ticket, _)) = self.sending.remove(index) else { return };
-        report.error = report.error.map(|error| error.with_server(self.name()));
+        if let Some(error) = report.error.take() {
+            report.error = Some(error.with_server(self.name()));
+        }
         let mut attempt =
-            Attempt { peer: self.ends.peer, error: report.error.clone(), ..Attempt::new(self.name()) };
+            Attempt { peer: self.ends.peer, error: report.error.clone(), ..Attempt::new(self.name.clone()) };
         attempt.tls = self.tls().cloned();
         if let Some(opening) = &self.opening {
             attempt.policy = opening.answer();
@@ -273,7 +275,7 @@ impl Dialogue {
     }
 
     pub(super) fn name(&self) -> String {
-        self.server.target.to_string()
+        self.name.to_string()
     }
 
     pub(super) fn with_link(&mut self, tell: impl FnOnce(&mut Link)) {

@@ -20,6 +20,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smol_str::SmolStr;
+
 use self::advance::{logged_in, under_tls};
 use crate::command::Command;
 use crate::content::Content;
@@ -65,9 +67,12 @@ pub enum Answer {
 pub struct Dialogue {
     link: Link,
     server: Server,
-    options: Options,
+    /// The server's, in reports.
+    name: SmolStr,
+    options: Arc<Options>,
     library: Option<Arc<dyn Secure>>,
     ends: Ends,
+    local: Local,
     can_redial: bool,
     /// How TLS and login went, once the session is ready for messages.
     opening: Option<Opening>,
@@ -130,25 +135,28 @@ impl Dialogue {
     /// [`Kind::Usage`] for a client name that is none, and where TLS comes first and cannot be begun.
     pub fn new(
         server: Server,
-        options: Options,
+        options: impl Into<Arc<Options>>,
         library: Option<Arc<dyn Secure>>,
         ends: Ends,
-        host: &str,
+        local: Local,
         can_redial: bool,
     ) -> Result<Self, Error> {
+        let options = options.into();
         check_client(&options)?;
         check_credentials(&options)?;
-        let client = client_name(&options, std::slice::from_ref(&server), host, ends.local);
+        let client = client_name(&options, std::slice::from_ref(&server), local.host, ends.local);
         let mut engine = Engine::new(engine_config(&options, server.protocol, client));
         if let Some(listener) = listener(&options) {
             engine.listen(listener);
         }
         let mut dialogue = Self {
             link: Link::new(engine),
+            name: server.target.to_string().into(),
             server,
             options,
             library,
             ends,
+            local,
             can_redial,
             opening: None,
             logged_in: false,
@@ -228,7 +236,7 @@ impl Dialogue {
         if self.logged_in {
             return Err(logged_in());
         }
-        let mut options = self.options.clone();
+        let mut options = Options::clone(&self.options);
         options.username = Some(user.to_owned());
         (options.password, options.oauthtoken) = (Some(password), None);
         if let Some(mechanism) = mechanism {
@@ -255,14 +263,9 @@ impl Dialogue {
     /// # Errors
     /// [`Kind::Usage`] and [`Kind::Source`]: nothing was said. Usage too where `options` want a login that the
     /// session was not opened with and does not have.
-    pub fn send_message(
-        &mut self,
-        message: &Message,
-        options: &Options,
-        local: &Local,
-    ) -> Result<Ticket, Error> {
+    pub fn send_message(&mut self, message: &Message, options: &Options) -> Result<Ticket, Error> {
         self.check_login(options)?;
-        let envelope = Envelope::derive(message, options, local)?;
+        let envelope = Envelope::derive(message, options, &self.local)?;
         let content = message.prepare(&envelope.edits)?;
         let transaction = Box::new(Transaction {
             mail: envelope.mail,
@@ -348,6 +351,11 @@ impl Dialogue {
     /// The options that the session was made with.
     pub fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// The same, to keep.
+    pub fn shared_options(&self) -> Arc<Options> {
+        Arc::clone(&self.options)
     }
 
     /// Whether the connection is to be closed.

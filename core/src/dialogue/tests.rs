@@ -4,11 +4,11 @@ use crate::server::Target;
 fn dialogue(options: Options) -> Dialogue {
     let target = Target::Tcp { host: "s.example".to_owned(), port: 25 };
     let server = Server { target, protocol: Protocol::Smtp, tls: false };
-    Dialogue::new(server, options, None, Ends::default(), "c.example", false).unwrap()
+    Dialogue::new(server, options, None, Ends::default(), local(), false).unwrap()
 }
 
 fn local() -> Local {
-    Local { host: "c.example".into(), user: "u".into(), now: jiff::Zoned::default() }
+    Local { host: || "c.example".into(), user: || "u".into(), now: jiff::Zoned::default }
 }
 
 fn said(dialogue: &mut Dialogue) -> String {
@@ -30,7 +30,7 @@ fn messages_asked_for_together_share_round_trips() {
     let mut dialogue = dialogue(Options::default());
     let message = Message::from_bytes(TOKEN);
     let tickets: Vec<Ticket> =
-        (0..3).map(|_| dialogue.send_message(&message, &Options::default(), &local()).unwrap()).collect();
+        (0..3).map(|_| dialogue.send_message(&message, &Options::default()).unwrap()).collect();
     assert_eq!(said(&mut dialogue), "");
     dialogue.handle_input(b"220 s\r\n");
     assert_eq!(said(&mut dialogue), "EHLO c.example\r\n");
@@ -54,7 +54,7 @@ fn messages_asked_for_together_share_round_trips() {
 #[test]
 fn a_verb_waits_for_the_messages_before_it() {
     let mut dialogue = dialogue(Options::default());
-    dialogue.send_message(&Message::from_bytes(TOKEN), &Options::default(), &local()).unwrap();
+    dialogue.send_message(&Message::from_bytes(TOKEN), &Options::default()).unwrap();
     dialogue.command(Command::Noop(None));
     dialogue.handle_input(b"220 s\r\n");
     said(&mut dialogue);
@@ -71,9 +71,8 @@ fn a_login_that_is_asked_for_too_late_is_an_error() {
     for (name, value) in [("username", "u"), ("password", "p"), ("oauthtoken", "t")] {
         let mut options = Options::default();
         options.set(name, value).unwrap();
-        let error = dialogue(Options::default())
-            .send_message(&Message::from_bytes(TOKEN), &options, &local())
-            .unwrap_err();
+        let error =
+            dialogue(Options::default()).send_message(&Message::from_bytes(TOKEN), &options).unwrap_err();
         assert_eq!(error.kind(), Kind::Usage);
         assert!(error.text().contains(name), "{error}");
     }
@@ -119,7 +118,7 @@ fn credentials_that_cannot_be_used_send_nothing() {
     options.set("username", "u").unwrap();
     options.set("password", "hunter2").unwrap();
     let mut dialogue = dialogue(options);
-    dialogue.send_message(&Message::from_bytes(TOKEN), &Options::default(), &local()).unwrap();
+    dialogue.send_message(&Message::from_bytes(TOKEN), &Options::default()).unwrap();
     dialogue.handle_input(b"220 s\r\n");
     said(&mut dialogue);
     dialogue.handle_input(b"250-s\r\n250 AUTH PLAIN\r\n");

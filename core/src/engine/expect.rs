@@ -30,6 +30,12 @@ pub(super) enum Expect {
     Mail(Id),
     Rcpt(Id),
     Data(Id),
+    /// BDAT that is not the last; its octets end at this offset of the connection's output.
+    Chunk {
+        id: Id,
+        end: u64,
+    },
+    /// The end mark, or the last BDAT.
     Final(Id),
     /// The lone dot behind a 354 that no recipient stands behind.
     LoneDot,
@@ -53,7 +59,12 @@ impl Expect {
     /// Whether nothing may be written before this reply is in (RFC 2920 section 3.1).
     pub(super) fn ends_group(&self) -> bool {
         match self {
-            Self::Rset | Self::Mail(_) | Self::Rcpt(_) | Self::Final(_) | Self::LoneDot => false,
+            Self::Rset
+            | Self::Mail(_)
+            | Self::Rcpt(_)
+            | Self::Chunk { .. }
+            | Self::Final(_)
+            | Self::LoneDot => false,
             Self::Command { ends_group, .. } => *ends_group,
             Self::Greeting
             | Self::Hello(_)
@@ -76,6 +87,7 @@ impl Expect {
             Self::Mail(_) => Step::Mail,
             Self::Rcpt(_) => Step::Rcpt,
             Self::Data(_) => Step::Data,
+            Self::Chunk { .. } => Step::Body,
             Self::Final(_) | Self::LoneDot => Step::Final,
             Self::Quit => Step::Quit,
         }

@@ -38,6 +38,7 @@
 //! [`Unknown`](crate::report::Outcome::Unknown); what was not handed over is dropped, so every other
 //! message is certainly not sent.
 
+mod chunks;
 mod expect;
 mod plan;
 mod reader;
@@ -90,6 +91,8 @@ pub struct Engine {
     events: VecDeque<Event>,
 
     out: Vec<u8>,
+    /// The chunk that is gathered.
+    chunk: Vec<u8>,
     /// How much of `out` was taken.
     sent: usize,
     /// How many octets were taken in all.
@@ -103,6 +106,10 @@ pub struct Engine {
     mails: u64,
     progress: u64,
     rset_due: bool,
+    /// The message whose BDAT was written and not answered yet: should it be refused, only RSET ends it.
+    unsettled: Option<Id>,
+    /// What the server offers and mishandles.
+    avoided: Vec<&'static str>,
     queue_asked: bool,
     source_waits: bool,
     parting: bool,
@@ -126,6 +133,7 @@ impl Engine {
             verbs: None,
             events: VecDeque::new(),
             out: Vec::new(),
+            chunk: Vec::new(),
             sent: 0,
             taken: 0,
             flushed: 0,
@@ -135,6 +143,8 @@ impl Engine {
             mails: 0,
             progress: 0,
             rset_due: false,
+            unsettled: None,
+            avoided: Vec::new(),
             queue_asked: false,
             source_waits: false,
             parting: false,
@@ -334,6 +344,7 @@ impl Engine {
         let limit = match self.expected.front() {
             Some(Expect::Greeting) => timeouts.greeting,
             Some(Expect::Data(_)) => timeouts.data,
+            Some(Expect::Chunk { end, .. }) if self.flushed < *end => timeouts.block,
             Some(Expect::Final(id)) => match self.actives.iter().find(|active| active.id == *id) {
                 Some(active) if !active.end_left(self.flushed) => timeouts.block,
                 _ => timeouts.end,
@@ -391,6 +402,11 @@ impl Engine {
         &self.extensions
     }
 
+    /// Extensions that the server offered and mishandled, and that are used no more: `PIPELINING`, `CHUNKING`.
+    pub fn avoided(&self) -> &[&'static str] {
+        &self.avoided
+    }
+
     /// Whether the connection is under TLS.
     pub fn is_encrypted(&self) -> bool {
         self.encrypted
@@ -431,13 +447,13 @@ impl Engine {
 
     /// Answers a request of which nothing was written.
     fn refuse(&mut self, id: Id, request: Request, error: Error) {
-        self.events.push_back(match request {
-            Request::Transaction(t) => Event::Sent(id, Box::new(unbegun(&t.recipients, error))),
-            Request::Data(_) => Event::Sent(id, Box::new(unbegun(&[], error))),
+        match request {
+            Request::Transaction(t) => self.tell(id, unbegun(&t.recipients, error)),
+            Request::Data(_) => self.tell(id, unbegun(&[], error)),
             Request::Hello | Request::Helo | Request::Command(_) | Request::Login(_) => {
-                Event::Failed(id, error)
+                self.events.push_back(Event::Failed(id, error));
             }
-        });
+        }
     }
 
     fn new_id(&mut self) -> Id {

@@ -4,13 +4,20 @@ use super::transaction::Active;
 use crate::command::ByMode;
 use crate::content::{BodyKind, Transfer};
 use crate::error::{Error, Kind, Step};
-use crate::extensions::Extensions;
+use crate::extensions::{Chunking, Extensions, Pipelining};
+use crate::wire::DotEncoder;
 
-/// Fills in SIZE, BODY and SMTPUTF8 and notes the extensions that are used.
+/// Fills in SIZE, BODY and SMTPUTF8, decides between DATA and BDAT, and notes the extensions that are used. `grouped`
+/// and `chunking` are what may be used of PIPELINING and CHUNKING.
 ///
 /// # Errors
 /// [`Kind::Unsupported`] and [`Kind::TooLarge`], which name what the server lacks.
-pub(super) fn plan(active: &mut Active, offered: &Extensions) -> Result<(), Error> {
+pub(super) fn plan(
+    active: &mut Active,
+    offered: &Extensions,
+    grouped: Pipelining,
+    chunking: Chunking,
+) -> Result<(), Error> {
     require_parameters(active, offered)?;
     require_limits(active, offered)?;
     let non_ascii =
@@ -24,8 +31,12 @@ pub(super) fn plan(active: &mut Active, offered: &Extensions) -> Result<(), Erro
         parameters.smtputf8 = true;
         active.used.push("SMTPUTF8");
     }
-    active.transfer =
-        Transfer { eight_bit: offered.eight_bit_mime(), binary: false, utf8: parameters.smtputf8 };
+    let chunking = if offered.chunking() { chunking } else { Chunking::Off };
+    active.transfer = Transfer {
+        eight_bit: offered.eight_bit_mime(),
+        binary: chunking != Chunking::Off && offered.binary_mime(),
+        utf8: parameters.smtputf8,
+    };
     let form = active.content.form(active.transfer)?;
     if let (Some(size), Some(limit)) = (form.size, offered.size_limit())
         && size > limit
@@ -42,7 +53,34 @@ pub(super) fn plan(active: &mut Active, offered: &Extensions) -> Result<(), Erro
     if form.body == BodyKind::EightBitMime {
         active.used.push("8BITMIME");
     }
+    active.chunked = match chunking {
+        Chunking::Off => false,
+        Chunking::On => true,
+        Chunking::Auto => form.body == BodyKind::BinaryMime || saves_a_round_trip(active, grouped),
+    };
+    if active.chunked {
+        active.used.push("CHUNKING");
+    }
+    if form.body == BodyKind::BinaryMime {
+        active.used.push("BINARYMIME");
+    }
+    let encoder = match (form.body, active.chunked) {
+        (BodyKind::BinaryMime, _) => DotEncoder::verbatim(),
+        (_, true) => DotEncoder::without_dots(),
+        (_, false) => DotEncoder::new(),
+    };
+    active.encoder = if form.clean { encoder.for_clean() } else { encoder };
     Ok(())
+}
+
+/// Whether BDAT does: in place of a DATA that could not be in one group with RCPT, or where it may be. Without
+/// PIPELINING every chunk would wait for the one before.
+fn saves_a_round_trip(active: &Active, grouped: Pipelining) -> bool {
+    match grouped {
+        Pipelining::Off => false,
+        Pipelining::Rfc => !active.may_pipeline_data(),
+        Pipelining::Full => true,
+    }
 }
 
 fn require(offered: bool, keyword: &str, wanted_by: &str) -> Result<(), Error> {

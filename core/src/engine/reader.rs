@@ -11,6 +11,7 @@ use super::{Engine, Event};
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
 use crate::reply::Reply;
+use crate::report::Report;
 use crate::sasl::Progress;
 
 impl Engine {
@@ -37,6 +38,7 @@ impl Engine {
             Expect::Mail(id) => self.on_envelope(id, Step::Mail, reply),
             Expect::Rcpt(id) => self.on_envelope(id, Step::Rcpt, reply),
             Expect::Data(id) => self.on_data(id, reply),
+            Expect::Chunk { id, end } => self.on_chunk(id, end, reply),
             Expect::Final(id) => self.on_final(id, reply),
             Expect::Quit => self.finish(),
         }
@@ -56,7 +58,7 @@ impl Engine {
         self.end(error);
     }
 
-    fn nonsense(&self, step: Step, what: &str, reply: &Reply) -> Error {
+    pub(super) fn nonsense(&self, step: Step, what: &str, reply: &Reply) -> Error {
         Error::new(Kind::Protocol, step, format!("{what} ({reply})"))
     }
 
@@ -178,29 +180,47 @@ impl Engine {
         }
         let Some(active) = self.active(id) else { return };
         active.outstanding -= 1;
+        // It did not expect a command behind the end of a message.
+        let confused = active.behind && step == Step::Mail && matches!(reply.code(), 500..=503);
         if step == Step::Mail {
+            active.again |= confused;
             active.mail_reply = Some(reply);
         } else {
             active.rcpt_replies.push(reply);
         }
+        if confused {
+            self.avoid("PIPELINING");
+        }
         self.settle(id);
     }
 
-    /// Gives up a transaction that can come to nothing, once every reply to it is in.
+    /// Gives up a transaction that can come to nothing, and concludes one to which every reply is in.
     pub(super) fn settle(&mut self, id: Id) {
         let Some(active) = self.active(id) else { return };
-        if active.outstanding > 0 {
-            return;
-        }
+        let answered = active.outstanding == 0;
         let hopeless = match active.stage {
-            Stage::Over => true,
-            Stage::Mail | Stage::Rcpt(_) => active.mail_refused(),
-            Stage::Data => active.mail_refused() || (!active.by_verbs && !active.may_send()),
-            Stage::Answer | Stage::Body => false,
+            Stage::Mail | Stage::Rcpt(_) => answered && active.mail_refused(),
+            Stage::Data => answered && (active.mail_refused() || (!active.by_verbs && !active.may_send())),
+            Stage::Chunks => active.is_lost() || active.refused.is_some(),
+            Stage::Answer | Stage::Body | Stage::Over => false,
         };
         if hopeless {
-            active.stage = Stage::Over;
-            self.rset_due |= !active.mail_refused();
+            self.give_up(id);
+        } else if answered && active.stage == Stage::Over {
+            self.conclude(id);
+        }
+    }
+
+    /// Writes no more of a transaction. It is concluded once every reply to it is in.
+    pub(super) fn give_up(&mut self, id: Id) {
+        let Some(active) = self.active(id) else { return };
+        active.stage = Stage::Over;
+        active.body = None;
+        let (begun, answered) = (!active.mail_refused(), active.outstanding == 0);
+        self.rset_due |= begun;
+        self.unsettled.take_if(|own| *own == id);
+        self.chunk.clear();
+        if answered {
             self.conclude(id);
         }
     }
@@ -210,7 +230,7 @@ impl Engine {
         active.outstanding -= 1;
         let (code, refused) = (reply.code(), reply.is_failure());
         if refused {
-            active.data_refused = Some(reply);
+            active.refused = Some((Step::Data, reply));
             active.stage = Stage::Over;
             let (by_verbs, begun) = (active.by_verbs, !active.mail_refused());
             if by_verbs {
@@ -269,27 +289,48 @@ impl Engine {
         active.finals.push(reply);
         active.outstanding -= 1;
         if active.outstanding == 0 {
+            if active.chunked {
+                self.chunks_answered(id);
+            }
             self.conclude(id);
         }
     }
 
     /// A reply while the message is still being written. What is left is never written, so the server
     /// cannot have the whole of it.
-    fn on_early(&mut self, id: Id, reply: Reply) {
+    pub(super) fn on_early(&mut self, id: Id, reply: Reply) {
         if !reply.is_failure() {
             let error = self.nonsense(Step::Body, "a reply in the middle of the message", &reply);
             return self.end(error);
         }
         if let Some(active) = self.remove_active(id) {
-            let report = active.report_stopped(reply.clone());
-            self.events.push_back(Event::Sent(id, Box::new(report)));
+            self.tell(id, active.report_stopped(reply.clone()));
         }
         self.end(Error::refused(Step::Body, "the server refused the message before its end", reply));
     }
 
     fn conclude(&mut self, id: Id) {
-        if let Some(active) = self.remove_active(id) {
-            self.events.push_back(Event::Sent(id, Box::new(active.report())));
+        let Some(active) = self.remove_active(id) else { return };
+        if active.again && !active.finals.iter().any(Reply::is_success) {
+            let place = self.requests.iter().position(|(other, _)| *other > id);
+            let request = Request::Transaction(Box::new(active.into_transaction()));
+            self.requests.insert(place.unwrap_or(self.requests.len()), (id, request));
+            return;
+        }
+        self.tell(id, active.report());
+    }
+
+    /// Answers a request to send.
+    pub(super) fn tell(&mut self, id: Id, report: Report) {
+        let report = Report { avoided: self.avoided.clone(), ..report };
+        self.events.push_back(Event::Sent(id, Box::new(report)));
+    }
+
+    /// Uses an extension no more that the server mishandles.
+    pub(super) fn avoid(&mut self, extension: &'static str) {
+        if !self.avoided.contains(&extension) {
+            self.avoided.push(extension);
+            self.transcript.note(format_args!("{extension} is not used any more: the server mishandles it"));
         }
     }
 
@@ -327,8 +368,7 @@ impl Engine {
         }
         for active in std::mem::take(&mut self.actives) {
             let id = active.id;
-            let report = active.report_ended(cause.clone(), flushed);
-            self.events.push_back(Event::Sent(id, Box::new(report)));
+            self.tell(id, active.report_ended(cause.clone(), flushed));
         }
         for (id, request) in std::mem::take(&mut self.requests) {
             self.refuse(id, request, cause.clone());

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::command::{ClientName, Command, Mail, Rcpt};
 use crate::content::Content;
 use crate::error::Error;
+use crate::extensions::{Chunking, Pipelining};
 use crate::reply::Reply;
 use crate::report::Report;
 
@@ -57,14 +58,22 @@ pub struct Config {
     pub client: ClientName,
     /// How long the server may take.
     pub timeouts: Timeouts,
-    /// Use PIPELINING (RFC 2920) where it is offered.
-    pub pipelining: bool,
+    /// How commands are grouped where PIPELINING is offered.
+    pub pipelining: Pipelining,
+    /// When a message goes by BDAT where CHUNKING is offered.
+    pub chunking: Chunking,
 }
 
 impl Config {
     /// SMTP in plain text with the time-outs of RFC 5321.
     pub fn new(client: ClientName) -> Self {
-        Self { protocol: Protocol::Smtp, client, timeouts: Timeouts::default(), pipelining: true }
+        Self {
+            protocol: Protocol::Smtp,
+            client,
+            timeouts: Timeouts::default(),
+            pipelining: Pipelining::default(),
+            chunking: Chunking::default(),
+        }
     }
 }
 

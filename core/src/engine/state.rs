@@ -53,19 +53,22 @@ impl Phase {
 
 /// What the writer does next for one transaction.
 ///
-/// `Mail -> Rcpt(0) .. Rcpt(n) -> Data -> Answer -> Body -> Over`; every stage may go to `Over`.
+/// `Mail -> Rcpt(0) .. Rcpt(n) -> Data -> Answer -> Body -> Over` by DATA, and
+/// `Mail -> Rcpt(0) .. Rcpt(n) -> Data -> Chunks -> Over` by BDAT; every stage may go to `Over`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Write MAIL.
     Mail,
     /// Write RCPT for the recipient of that index.
     Rcpt(usize),
-    /// Write DATA, as soon as the recipients' replies allow it.
+    /// Write DATA or begin the chunks, as soon as the recipients' replies allow it.
     Data,
     /// Wait for the reply to DATA.
     Answer,
     /// Write the content and the end mark.
     Body,
+    /// Write the content in chunks.
+    Chunks,
     /// Nothing is left to write.
     Over,
 }

@@ -43,20 +43,32 @@ pub(super) struct Active {
     pub(super) lmtp: bool,
     /// The envelope was said by verbs; only DATA and the content are left.
     pub(super) by_verbs: bool,
+    /// MAIL was written while another message was still under way.
+    pub(super) behind: bool,
 
     pub(super) transfer: Transfer,
+    /// The content goes by BDAT.
+    pub(super) chunked: bool,
     pub(super) used: Vec<&'static str>,
     pub(super) body: Option<Box<dyn BufRead + Send>>,
     pub(super) encoder: DotEncoder,
-    /// The offset in the connection's output behind the last octet of the end mark, once it is written.
+    /// The offset in the connection's output behind the last octet of the end mark or chunk, once it is written.
     pub(super) end: Option<u64>,
 
     /// Replies still to come for this transaction.
     pub(super) outstanding: usize,
     pub(super) mail_reply: Option<Reply>,
     pub(super) rcpt_replies: Vec<Reply>,
-    pub(super) data_refused: Option<Reply>,
+    /// The refusal of DATA, or of a chunk that was not the last.
+    pub(super) refused: Option<(Step, Reply)>,
+    /// Chunks before the last that were written, and that the server took.
+    pub(super) written: usize,
+    pub(super) taken: usize,
+    /// Why the rest of the content is not sent.
+    pub(super) withdrawn: Option<Error>,
     pub(super) finals: Vec<Reply>,
+    /// The server mishandled an extension: to be sent once more without it.
+    pub(super) again: bool,
 }
 
 impl Active {
@@ -72,6 +84,8 @@ impl Active {
             queue: transaction.queue,
             lmtp,
             by_verbs: false,
+            behind: false,
+            chunked: false,
             transfer: Transfer::default(),
             used: Vec::new(),
             body: None,
@@ -79,8 +93,12 @@ impl Active {
             end: None,
             outstanding: 0,
             mail_reply: None,
-            data_refused: None,
+            refused: None,
+            written: 0,
+            taken: 0,
+            withdrawn: None,
             finals: Vec::new(),
+            again: false,
         }
     }
 
@@ -110,6 +128,27 @@ impl Active {
         self.rcpt_replies.iter().filter(|reply| reply.is_success()).count()
     }
 
+    /// The transaction as it was asked for.
+    pub(super) fn into_transaction(self) -> Transaction {
+        Transaction {
+            mail: self.mail,
+            recipients: self.recipients,
+            content: self.content,
+            at_least_one: self.at_least_one,
+            queue: self.queue,
+        }
+    }
+
+    /// Whether MAIL and every RCPT were answered.
+    pub(super) fn envelope_answered(&self) -> bool {
+        self.mail_reply.is_some() && self.rcpt_replies.len() == self.recipients.len()
+    }
+
+    /// Whether nobody can get the message, whatever follows.
+    pub(super) fn is_lost(&self) -> bool {
+        self.mail_refused() || (self.envelope_answered() && !self.may_send())
+    }
+
     /// Whether the content may be sent, now that every reply before it was read.
     pub(super) fn may_send(&self) -> bool {
         let accepted = self.accepted();
@@ -133,7 +172,10 @@ impl Active {
     }
 
     /// What became of the message when it came to its decision: every reply due was read.
-    pub(super) fn report(self) -> Report {
+    pub(super) fn report(mut self) -> Report {
+        if let Some(error) = self.withdrawn.take() {
+            return self.into_report((Outcome::NotSent, Step::Body, None), Some(error));
+        }
         let error = self.refusal();
         self.into_report((Outcome::NotSent, Step::Rcpt, None), error)
     }
@@ -141,7 +183,7 @@ impl Active {
     /// What became of the message when the connection ended because of `cause`, with `flushed` octets
     /// of the output handed over.
     pub(super) fn report_ended(self, cause: Error, flushed: u64) -> Report {
-        if !self.end_left(flushed) {
+        if !self.end_left(flushed) || self.is_lost() {
             return self.into_report((Outcome::NotSent, cause.step(), None), Some(cause));
         }
         let text = format!(
@@ -162,15 +204,18 @@ impl Active {
 
     /// The step that failed for all recipients alike, if one did.
     fn refusal(&self) -> Option<Error> {
-        let refused = |reply: &Option<Reply>| reply.clone().filter(Reply::is_failure);
-        if let Some(reply) = refused(&self.mail_reply) {
+        if let Some(reply) = self.mail_reply.clone().filter(Reply::is_failure) {
             return Some(Error::refused(Step::Mail, "the server refused the sender", reply));
         }
         if self.accepted() == 0 {
             return None;
         }
-        if let Some(reply) = self.data_refused.clone() {
-            return Some(Error::refused(Step::Data, "the server refused DATA", reply));
+        if let Some((step, reply)) = self.refused.clone() {
+            let text = match step {
+                Step::Data => "the server refused DATA",
+                _ => "the server refused the message before its end",
+            };
+            return Some(Error::refused(step, text, reply));
         }
         let reply = self.finals.first().filter(|reply| !self.lmtp && !reply.is_success())?;
         Some(Error::refused(Step::Final, "the server refused the message", reply.clone()))
@@ -178,8 +223,10 @@ impl Active {
 
     /// Each recipient by the first reply that decided over it, or `undecided`.
     fn into_report(mut self, undecided: (Outcome, Step, Option<Reply>), error: Option<Error>) -> Report {
-        let mail_refused = self.mail_reply.take().filter(Reply::is_failure);
-        let data_refused = self.data_refused.take();
+        // A message that was taken behind a refused MAIL is taken, for whomever RCPT was.
+        let taken = self.finals.iter().any(Reply::is_success);
+        let mail_refused = self.mail_reply.take().filter(|reply| reply.is_failure() && !taken);
+        let refused = self.refused.take();
         let last = if self.lmtp { self.finals.last().cloned() } else { self.finals.pop() };
         let shared = last.as_ref().filter(|_| !self.lmtp);
         let mut finals = self.finals.into_iter();
@@ -191,8 +238,8 @@ impl Active {
                 Some((Step::Mail, reply.clone()))
             } else if !was_accepted {
                 own.map(|reply| (Step::Rcpt, reply))
-            } else if let Some(reply) = &data_refused {
-                Some((Step::Data, reply.clone()))
+            } else if let Some((step, reply)) = &refused {
+                Some((*step, reply.clone()))
             } else {
                 shared.cloned().or_else(|| finals.next()).map(|reply| (Step::Final, reply))
             };
@@ -203,14 +250,15 @@ impl Active {
                 }
                 Some((step, reply)) => (Outcome::Rejected, step, Some(reply)),
             };
-            Recipient { address: rcpt.path.as_str().to_owned(), outcome, step, reply }
+            Recipient { address: rcpt.path.shared().clone(), outcome, step, reply }
         });
         Report {
             recipients: recipients.collect(),
             attempts: Vec::new(),
-            queue_id: last.as_ref().filter(|reply| reply.is_success()).and_then(queue_id).map(str::to_owned),
-            reply: last.or(undecided.2).or(data_refused),
+            queue_id: last.as_ref().filter(|reply| reply.is_success()).and_then(queue_id).map(Into::into),
+            reply: last.or(undecided.2).or(refused.map(|(_, reply)| reply)),
             used: self.used,
+            avoided: Vec::new(),
             octets: self.encoder.octets(),
             error,
         }
@@ -220,7 +268,7 @@ impl Active {
 /// The report of a transaction of which nothing was written: `error` says why.
 pub(crate) fn unbegun(recipients: &[Rcpt], error: Error) -> Report {
     let recipients = recipients.iter().map(|rcpt| Recipient {
-        address: rcpt.path.as_str().to_owned(),
+        address: rcpt.path.shared().clone(),
         outcome: Outcome::NotSent,
         step: error.step(),
         reply: None,

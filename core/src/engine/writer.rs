@@ -4,18 +4,19 @@ use std::io::{BufRead, ErrorKind};
 
 use zeroize::Zeroizing;
 
+use super::Engine;
 use super::expect::{Effect, Expect};
 use super::request::{Id, Protocol, Request, Transaction};
 use super::state::{Phase, Stage};
 use super::transaction::{Active, unbegun};
-use super::{Engine, Event};
 use crate::command::Command;
 use crate::content::{Content, Transfer};
 use crate::error::{Error, Kind, Step};
+use crate::extensions::{Chunking, Pipelining};
 
 /// Output is gathered up to this many octets, then handed over: a few TLS records, and more than a
 /// socket usually takes at once.
-const WATER: usize = 64 * 1024;
+pub(super) const WATER: usize = 64 * 1024;
 
 /// Room for a line of AUTH, so that it need not grow: an OAuth token has a few thousand octets.
 pub(super) const SECRET: usize = 16 * 1024;
@@ -27,15 +28,25 @@ impl Engine {
         while self.out.len() < WATER && self.write_next() {}
     }
 
-    fn pipelining(&self) -> bool {
-        self.config.pipelining && self.extensions.pipelining()
+    /// How far commands may be grouped on this connection.
+    pub(super) fn grouped(&self) -> Pipelining {
+        if self.extensions.pipelining() && !self.avoided.contains(&"PIPELINING") {
+            self.config.pipelining
+        } else {
+            Pipelining::Off
+        }
+    }
+
+    /// When BDAT may be used on this connection, where it is offered.
+    fn chunking(&self) -> Chunking {
+        if self.avoided.contains(&"CHUNKING") { Chunking::Off } else { self.config.chunking }
     }
 
     /// Whether the next command may be written now.
-    fn may_write(&self) -> bool {
+    pub(super) fn may_write(&self) -> bool {
         match self.expected.back() {
             None => true,
-            Some(last) => self.pipelining() && !last.ends_group(),
+            Some(last) => self.grouped() != Pipelining::Off && !last.ends_group(),
         }
     }
 
@@ -117,15 +128,14 @@ impl Engine {
             None
         };
         if let Some(error) = refusal {
-            let report = unbegun(&transaction.recipients, error);
-            self.events.push_back(Event::Sent(id, Box::new(report)));
-            return;
+            return self.tell(id, unbegun(&transaction.recipients, error));
         }
         if self.verbs.take().is_some() {
             self.rset_due = true;
         }
+        let behind = !self.actives.is_empty();
         let lmtp = self.config.protocol == Protocol::Lmtp;
-        self.actives.push_back(Active::new(id, transaction, lmtp));
+        self.actives.push_back(Active { behind, ..Active::new(id, transaction, lmtp) });
     }
 
     /// DATA for the recipients that were accepted by verbs.
@@ -144,6 +154,7 @@ impl Engine {
             Some(Stage::Rcpt(n)) => self.write_rcpt(n),
             Some(Stage::Data) => self.write_data(),
             Some(Stage::Body) => self.write_body(),
+            Some(Stage::Chunks) => self.write_chunk(),
             Some(Stage::Answer | Stage::Over) | None => false,
         }
     }
@@ -152,21 +163,21 @@ impl Engine {
         if !self.may_write() {
             return false;
         }
-        if self.rset_due {
-            self.rset_due = false;
+        if self.rset_due || self.unsettled.is_some() {
+            (self.rset_due, self.unsettled) = (false, None);
             self.write_command(&Command::Rset, Expect::Rset);
             return true;
         }
+        let (grouped, chunking) = (self.grouped(), self.chunking());
         let Some(active) = self.actives.back_mut() else { return false };
         if active.queue && !self.queue_asked && self.extensions.xque() {
             self.queue_asked = true;
             self.write_line(b"QUED\r\n", Expect::Queued);
             return true;
         }
-        if let Err(error) = super::plan::plan(active, &self.extensions) {
+        if let Err(error) = super::plan::plan(active, &self.extensions, grouped, chunking) {
             if let Some(active) = self.actives.pop_back() {
-                let report = unbegun(&active.recipients, error);
-                self.events.push_back(Event::Sent(active.id, Box::new(report)));
+                self.tell(active.id, unbegun(&active.recipients, error));
             }
             return true;
         }
@@ -214,9 +225,11 @@ impl Engine {
         let Some(active) = self.actives.back_mut() else { return false };
         let id = active.id;
         if active.mail_refused() || (active.outstanding == 0 && !active.by_verbs && !active.may_send()) {
-            active.stage = Stage::Over;
-            self.settle(id);
+            self.give_up(id);
             return true;
+        }
+        if active.chunked {
+            return self.begin_chunks(id);
         }
         if !may_write || (active.outstanding > 0 && !active.may_pipeline_data()) {
             return false;

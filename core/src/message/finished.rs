@@ -11,9 +11,10 @@ use super::codec::Codec;
 use super::field::{Field, Fields};
 use super::head::{Head, HeadParser, MAX_HEAD};
 use super::header::Section;
+use super::known::Known;
 use super::source::{Path, Place, Source, source};
 use super::stream::{Chain, Checked, Coded, Edited, Promise, Slice, Stream};
-use super::survey::{Census, Survey};
+use super::survey::{Blob, Census, Survey};
 use super::words;
 use super::{Edits, HeaderMode};
 use crate::content::{BodyKind, Form, Transfer};
@@ -64,18 +65,37 @@ impl Finished {
         self.front.set(name, value, mode);
     }
 
+    /// The whole message, where it is in memory and goes as it is.
+    pub(super) fn untouched(&self, edits: &Edits) -> Option<&Arc<Blob>> {
+        let Source::Bytes(blob) = &self.source else {
+            return None;
+        };
+        let head = &blob.survey().head;
+        let gone = |name: &String| head.has(blob.bytes(), name);
+        let touched = !self.front.0.is_empty()
+            || !edits.add.is_empty()
+            || (edits.blind && head.known().has_any(&Known::BLIND))
+            || self.removed.iter().chain(&edits.remove).any(gone);
+        (!touched).then_some(blob)
+    }
+
     /// Looks through the message. `embedded`: it will be a part of another one.
     pub(super) fn prepare(&self, edits: &Edits, embedded: bool) -> Result<Ready, Error> {
         let mut front: Vec<Field> = edits.fields();
         front.extend(self.front.0.iter().filter(|f| !edits.removes(&f.name)).cloned());
         let place = self.source.place()?;
-        let remove = self.removed.iter().chain(&edits.remove);
+        let remove = self.removed.iter().chain(&edits.remove).map(|name| name.as_str());
+        let blind: &[Known] = if edits.blind { &Known::BLIND } else { &[] };
         let remove = match &place {
             Place::Memory(blob) => {
-                let there = |name: &&String| blob.survey().head.has(blob.bytes(), name);
-                remove.filter(there).cloned().collect()
+                let head = &blob.survey().head;
+                let remove = remove.filter(|name| head.has(blob.bytes(), name));
+                let blind = blind.iter().filter(|field| head.known().has(**field));
+                remove.chain(blind.map(|field| field.name())).map(str::to_owned).collect()
             }
-            Place::Regular(..) | Place::Stream(_) => remove.cloned().collect(),
+            Place::Regular(..) | Place::Stream(_) => {
+                remove.chain(blind.iter().map(|field| field.name())).map(str::to_owned).collect()
+            }
         };
         let edit = Edit { front: render(&front, false)?, remove, embedded };
         let mut ready = Ready {
@@ -185,12 +205,7 @@ pub(super) struct Ready {
 impl Ready {
     /// `data` has at least the header section.
     fn known(&mut self, data: &[u8], survey: &Survey) -> Result<(), Error> {
-        let behind = |at: u64| at.saturating_add(survey.head.end as u64);
-        if let Some(nul) = survey.fields.nul.or(survey.rest.nul.map(behind)) {
-            return Err(Error::usage(format!(
-                "the message has a NUL at octet {nul}, which no message may have (RFC 5322 4): encode that part"
-            )));
-        }
+        survey.check()?;
         let kept = self.edit.kept(&survey.head, data);
         let mut tail = match kept.as_slice() {
             [all] if *all == (0..survey.head.end) => survey.fields,
@@ -222,14 +237,6 @@ impl Ready {
             Some(census) => census.eight_bit,
             None => transfer.eight_bit || self.needs_utf8,
         };
-        if eight_bit && !transfer.eight_bit {
-            return Err(Error::new(
-                Kind::Unsupported,
-                Step::Setup,
-                "the message has 8-bit octets and the server does not offer 8BITMIME; a finished message is not \
-                 encoded again: encode it as quoted-printable or base64, or compose it here",
-            ));
-        }
         let size = match &count {
             Some(census) => Some(census.size()),
             None => {
@@ -237,8 +244,7 @@ impl Ready {
                 self.estimate.map(|e| e.saturating_add(front))
             }
         };
-        let body = if eight_bit { BodyKind::EightBitMime } else { BodyKind::SevenBit };
-        Ok(Form { body, size })
+        form(eight_bit, size, transfer)
     }
 
     /// The size in another message, and whether the last line is ended.
@@ -288,6 +294,20 @@ impl Ready {
         }
         Ok(Box::new(Coded::new(stream, Codec::Lines { after_cr: false })))
     }
+}
+
+/// The form of a finished message, which is never encoded again.
+pub(super) fn form(eight_bit: bool, size: Option<u64>, transfer: Transfer) -> Result<Form, Error> {
+    if eight_bit && !transfer.eight_bit {
+        return Err(Error::new(
+            Kind::Unsupported,
+            Step::Setup,
+            "the message has 8-bit octets and the server does not offer 8BITMIME; a finished message is not \
+             encoded again: encode it as quoted-printable or base64, or compose it here",
+        ));
+    }
+    let body = if eight_bit { BodyKind::EightBitMime } else { BodyKind::SevenBit };
+    Ok(Form { body, size, clean: false })
 }
 
 /// The header section of a regular file, with what was read behind it, and the open rest.

@@ -1,7 +1,10 @@
 //! The header section of a finished message: where it ends and where each field lies (RFC 5322 2.1).
 
+use std::borrow::Cow;
 use std::io;
 use std::ops::Range;
+
+use super::known::KnownSet;
 
 /// The longest header section that is looked for in a file or reader: it is held in memory, and no
 /// server takes a longer one (Postfix: 100 KiB, Exim: 1 MiB).
@@ -25,6 +28,7 @@ impl Span {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) fields: Vec<Span>,
+    known: KnownSet,
     /// Where the fields end: at the empty line, at a line that is no field, or at the end of the message.
     pub(super) end: usize,
     /// Whether the rest starts with the empty line, or there is no rest.
@@ -55,6 +59,11 @@ impl Head {
         self.fields.iter().any(|span| span.is(data, name))
     }
 
+    /// The known fields that there are.
+    pub(super) fn known(&self) -> KnownSet {
+        self.known
+    }
+
     /// The parts of the header section that stay when the fields named in `remove` go.
     pub(super) fn kept(&self, data: &[u8], remove: &[String]) -> Vec<Range<usize>> {
         let mut kept: Vec<Range<usize>> = Vec::new();
@@ -76,6 +85,7 @@ impl Head {
 #[derive(Debug, Default)]
 pub(super) struct HeadParser {
     fields: Vec<Span>,
+    known: KnownSet,
     position: usize,
 }
 
@@ -107,6 +117,7 @@ impl HeadParser {
                 }
                 Line::Field(name) => {
                     let end = self.position.saturating_add(end?);
+                    self.known.insert(data.get(name.clone()).unwrap_or_default());
                     self.fields.push(Span { name, whole: self.position..end });
                     self.position = end;
                 }
@@ -146,17 +157,20 @@ impl HeadParser {
     }
 
     fn head(&mut self, separated: bool) -> Head {
-        Head { fields: std::mem::take(&mut self.fields), end: self.position, separated }
+        Head { fields: std::mem::take(&mut self.fields), known: self.known, end: self.position, separated }
     }
 }
 
 /// The value of a field, from what is behind its colon.
-pub(super) fn unfolded(raw: &[u8]) -> String {
-    let text = String::from_utf8_lossy(raw);
-    let text = text.trim_matches([' ', '\t', '\r', '\n']);
-    match memchr::memchr2(b'\r', b'\n', text.as_bytes()) {
-        None => text.to_owned(),
-        Some(_) => text.replace(['\r', '\n'], ""),
+pub(super) fn unfolded(raw: &[u8]) -> Cow<'_, str> {
+    let is_white = |octet: &u8| matches!(octet, b' ' | b'\t' | b'\r' | b'\n');
+    let start = raw.iter().position(|octet| !is_white(octet)).unwrap_or(raw.len());
+    let end = raw.iter().rposition(|octet| !is_white(octet)).map_or(start, |last| last.saturating_add(1));
+    let text = raw.get(start..end).unwrap_or_default();
+    let folded = memchr::memchr2(b'\r', b'\n', text).is_some();
+    match std::str::from_utf8(text) {
+        Ok(text) if !folded => text.into(),
+        _ => String::from_utf8_lossy(text).replace(['\r', '\n'], "").into(),
     }
 }
 
@@ -181,7 +195,8 @@ mod tests {
         let mut fields: Vec<(String, String)> = Vec::new();
         for name in head.names(data) {
             let before = fields.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name)).count();
-            fields.push((name.to_owned(), unfolded(head.values(data, name).nth(before).unwrap())));
+            fields
+                .push((name.to_owned(), unfolded(head.values(data, name).nth(before).unwrap()).into_owned()));
         }
         (fields, head.end, head.separated)
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::field::{Fields, unique};
 use super::head::{Head, unfolded};
+use super::known::{Known, KnownSet};
 use super::part::Part;
 use super::token::{Message, Token};
 use crate::error::Error;
@@ -42,7 +43,8 @@ impl<'a> Header<'a> {
                 if section.is_removed(name) {
                     return front.collect();
                 }
-                front.chain(section.head.values(&section.data, name).map(unfolded)).collect()
+                let own = section.head.values(&section.data, name).map(unfolded);
+                front.chain(own.map(Cow::into_owned)).collect()
             }
             Kind::Composed(_) if name.eq_ignore_ascii_case("MIME-Version") => vec!["1.0".to_owned()],
             Kind::Composed(part) if name.eq_ignore_ascii_case("Content-Type") => {
@@ -57,14 +59,33 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Whether there is a field of that name, one of those that a caller sets.
-    pub(crate) fn has(&self, name: &str) -> bool {
+    /// Gives the values of a field, as [`values`](Self::values) has them, until one is an error.
+    pub(crate) fn each<'s, E>(
+        &'s self,
+        field: Known,
+        mut take: impl FnMut(Cow<'s, str>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let name = field.name();
+        let (set, own) = match &self.0 {
+            Kind::Finished(section) => (section.front, Some(section).filter(|own| !own.is_removed(name))),
+            Kind::Composed(part) => (&part.fields, None),
+        };
+        set.values(name).try_for_each(|value| take(value.into()))?;
+        match own {
+            Some(own) => own.head.values(&own.data, name).try_for_each(|raw| take(unfolded(raw))),
+            None => Ok(()),
+        }
+    }
+
+    /// The known fields that there are.
+    pub(crate) fn known(&self) -> KnownSet {
+        let names = |set: &Fields| KnownSet::of(set.0.iter().map(|field| field.name.as_str()));
         match &self.0 {
             Kind::Finished(section) => {
-                section.front.values(name).next().is_some()
-                    || (!section.is_removed(name) && section.head.has(&section.data, name))
+                let removed = KnownSet::of(section.removed.iter().map(String::as_str));
+                section.head.known().without(removed).and(names(section.front))
             }
-            Kind::Composed(part) => part.fields.values(name).next().is_some(),
+            Kind::Composed(part) => names(&part.fields),
         }
     }
 

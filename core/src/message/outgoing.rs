@@ -1,18 +1,25 @@
 //! A message on its way: what a delivery changes in it, and the form for each server.
 
 use std::io::{self, BufRead};
+use std::sync::Arc;
 
 use super::codec::canonical;
 use super::field::{self, Field};
+use super::finished;
+use super::known::Known;
 use super::plan::Node;
-use super::token::Message;
+use super::stream::Slice;
+use super::survey::Blob;
+use super::token::{Message, Token};
 use crate::content::{Content, Form, Transfer};
 use crate::error::{Error, Kind, Step};
 
 /// What a delivery changes in the header section of the message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Edits {
-    /// Names of fields that go, folded lines included, whatever their case: `Bcc`, `Dcc`, ...
+    /// Whether `Bcc`, `Dcc` and their `Resent-` forms go, which nobody may see.
+    pub blind: bool,
+    /// Names of other fields that go, folded lines included, whatever their case.
     pub remove: Vec<String>,
     /// Names and values of fields that are put in front, in this order. A value is unfolded text; it is
     /// folded and encoded here.
@@ -25,15 +32,20 @@ impl Edits {
     }
 
     pub(super) fn removes(&self, name: &str) -> bool {
-        self.remove.iter().any(|r| r.eq_ignore_ascii_case(name))
+        (self.blind && Known::is_blind(name)) || self.remove.iter().any(|r| r.eq_ignore_ascii_case(name))
     }
 }
 
 /// A message that is ready to be sent, to one server after the other and any number of times, as far as
 /// its sources can be read again. It holds what it needs; the token it came from is free.
 #[derive(Debug)]
-pub struct Outgoing {
-    root: Node,
+pub struct Outgoing(Shape);
+
+#[derive(Debug)]
+enum Shape {
+    /// A finished message in memory that goes as it is.
+    Untouched(Arc<Blob>),
+    Made(Node),
 }
 
 impl Outgoing {
@@ -44,7 +56,13 @@ impl Outgoing {
         for name in &edits.remove {
             field::check_name(name)?;
         }
-        Ok(Self { root: Node::new(message, edits, true, 0)? })
+        if let Token::Finished(finished) = message.token()
+            && let Some(blob) = finished.untouched(edits)
+        {
+            blob.survey().check()?;
+            return Ok(Self(Shape::Untouched(Arc::clone(blob))));
+        }
+        Ok(Self(Shape::Made(Node::new(message, edits, true, 0)?)))
     }
 
     /// Writes the message with CRLF at the end of every line, the last one too, and gives its octets.
@@ -83,14 +101,27 @@ impl Outgoing {
 
 impl Content for Outgoing {
     fn needs_utf8(&self) -> bool {
-        self.root.needs_utf8()
+        match &self.0 {
+            Shape::Untouched(blob) => blob.survey().fields.eight_bit,
+            Shape::Made(node) => node.needs_utf8(),
+        }
     }
 
     fn form(&self, transfer: Transfer) -> Result<Form, Error> {
-        self.root.form(transfer)
+        match &self.0 {
+            Shape::Untouched(blob) => {
+                let census = blob.survey().whole();
+                let form = finished::form(census.eight_bit, Some(census.size()), transfer)?;
+                Ok(Form { clean: census.clean(), ..form })
+            }
+            Shape::Made(node) => node.form(transfer),
+        }
     }
 
     fn open(&mut self, transfer: Transfer) -> Result<Box<dyn BufRead + Send>, Error> {
-        self.root.open(transfer)
+        match &self.0 {
+            Shape::Untouched(blob) => Ok(Box::new(Slice::new(Arc::clone(blob), 0..blob.bytes().len()))),
+            Shape::Made(node) => node.open(transfer),
+        }
     }
 }

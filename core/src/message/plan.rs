@@ -114,7 +114,7 @@ impl Node {
         if !ended && body != BodyKind::BinaryMime {
             size = size.map(|s| s.saturating_add(2));
         }
-        Ok(Form { body, size })
+        Ok(Form { body, size, clean: false })
     }
 
     pub(super) fn open(&self, transfer: Transfer) -> Result<Stream, Error> {

@@ -2,8 +2,11 @@
 
 use std::sync::OnceLock;
 
+use fearless_simd::{Level, Simd, dispatch};
+
 use super::head::Head;
 use super::quoted::Counter;
+use crate::error::Error;
 
 /// Small enough for the passes over one piece to find it in the first cache.
 const STEP: usize = 16 * 1024;
@@ -24,6 +27,8 @@ pub(super) struct Census {
     pub(super) long: bool,
     /// Every CR without an LF behind it, and every LF without a CR before it. A CR at the end is not counted yet.
     bare: u64,
+    /// Whether a line begins with a dot.
+    dots: bool,
     /// The octets of the line so far, where no line was long.
     line: usize,
     last: Option<u8>,
@@ -49,6 +54,7 @@ impl Census {
         self.length = self.length.saturating_add(next.length);
         self.eight_bit |= next.eight_bit;
         self.long |= next.long;
+        self.dots |= next.dots;
         if next.last.is_some() {
             self.line = next.line;
             self.last = next.last;
@@ -67,6 +73,11 @@ impl Census {
         self.length.saturating_add(self.bare())
     }
 
+    /// Whether every line ends in CRLF, but perhaps the last one, and none begins with a dot.
+    pub(super) fn clean(&self) -> bool {
+        self.bare() == 0 && !self.dots
+    }
+
     /// Whether the last line is ended.
     pub(super) fn ended(&self) -> bool {
         matches!(self.last, None | Some(b'\r' | b'\n'))
@@ -81,11 +92,17 @@ impl Census {
         let (Some(&first), Some(&last)) = (piece.first(), piece.last()) else {
             return;
         };
-        let (bare, least, any) = pairs(piece, piece.get(1..).unwrap_or_default());
-        self.bare = self.bare.saturating_add(bare);
+        let next = piece.get(1..).unwrap_or_default();
+        let Seen { odd, least, any } = dispatch!(Level::new(), simd => look(simd, piece, next));
+        if odd != 0 {
+            let (bare, dots) = count_odd(piece, next);
+            self.bare = self.bare.saturating_add(bare);
+            self.dots |= dots;
+        }
         if (self.last == Some(b'\r')) != (first == b'\n') {
             self.bare = self.bare.saturating_add(1);
         }
+        self.dots |= first == b'.' && matches!(self.last, None | Some(b'\n'));
         self.eight_bit |= (any | last) > 127;
         if self.nul.is_none() && least.min(last) == 0 {
             self.nul = memchr::memchr(0, piece).map(|at| self.length.saturating_add(at as u64));
@@ -117,22 +134,59 @@ impl Census {
     }
 }
 
-/// Of the octets and their successors: where one is CR or the other is LF, but not both; the smallest
-/// octet; and the bits that any has. Written so that the compiler makes vector instructions of it.
-fn pairs(octets: &[u8], next: &[u8]) -> (u64, u8, u8) {
+/// What octets and their successors have.
+#[derive(Clone, Copy)]
+struct Seen {
+    /// Not 0 where one is CR or the other is LF, but not both; or where one is LF and the other a dot.
+    odd: u8,
+    least: u8,
+    /// The bits that any octet has.
+    any: u8,
+}
+
+/// Looks at whole arrays, the last of which overlaps the one before: what is seen twice is seen. Written so that the
+/// compiler makes vector instructions of it, as wide as the machine has them.
+#[inline(always)]
+fn look<S: Simd>(_: S, octets: &[u8], next: &[u8]) -> Seen {
+    let octets = octets.get(..next.len()).unwrap_or_default();
+    look_by::<256>(octets, next)
+        .or_else(|| look_by::<16>(octets, next))
+        .unwrap_or_else(|| octets.iter().zip(next).fold(Seen::NOTHING, Seen::and))
+}
+
+#[inline(always)]
+fn look_by<const N: usize>(octets: &[u8], next: &[u8]) -> Option<Seen> {
+    let array =
+        |seen: Seen, (octets, next): (&[u8; N], &[u8; N])| octets.iter().zip(next).fold(seen, Seen::and);
+    let seen = array(Seen::NOTHING, (octets.last_chunk()?, next.last_chunk()?));
+    Some(octets.as_chunks().0.iter().zip(next.as_chunks().0).fold(seen, array))
+}
+
+impl Seen {
+    const NOTHING: Self = Self { odd: 0, least: u8::MAX, any: 0 };
+
+    #[inline(always)]
+    fn and(self, (&a, &b): (&u8, &u8)) -> Self {
+        let odd =
+            (u8::from(a == b'\r') ^ u8::from(b == b'\n')) | (u8::from(a == b'\n') & u8::from(b == b'.'));
+        Self { odd: self.odd | odd, least: self.least.min(a), any: self.any | a }
+    }
+}
+
+/// How often an octet is CR or its successor is LF, but not both; and whether a LF and a dot follow each other.
+fn count_odd(octets: &[u8], next: &[u8]) -> (u64, bool) {
     /// So many ones fit an octet.
     const BLOCK: usize = 192;
-    let (mut bare, mut least, mut any) = (0_u64, u8::MAX, 0);
+    let (mut bare, mut dots) = (0_u64, 0);
     for (octets, next) in octets.chunks(BLOCK).zip(next.chunks(BLOCK)) {
         let mut count = 0_u8;
         for (&a, &b) in octets.iter().zip(next) {
             count = count.wrapping_add(u8::from((a == b'\r') != (b == b'\n')));
-            least = least.min(a);
-            any |= a;
+            dots |= u8::from(a == b'\n') & u8::from(b == b'.');
         }
         bare = bare.saturating_add(u64::from(count));
     }
-    (bare, least, any)
+    (bare, dots != 0)
 }
 
 /// A finished message, looked through once: its header section, and both parts counted.
@@ -150,6 +204,25 @@ impl Survey {
     pub(super) fn of(head: Head, data: &[u8]) -> Self {
         let (fields, rest) = data.split_at_checked(head.end).unwrap_or((data, &[]));
         Self { fields: Census::of(fields), rest: Census::of(rest), head }
+    }
+
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for a NUL.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let behind = |at: u64| at.saturating_add(self.head.end as u64);
+        let Some(nul) = self.fields.nul.or(self.rest.nul.map(behind)) else {
+            return Ok(());
+        };
+        Err(Error::usage(format!(
+            "the message has a NUL at octet {nul}, which no message may have (RFC 5322 4): encode that part"
+        )))
+    }
+
+    /// Both parts counted as one.
+    pub(super) fn whole(&self) -> Census {
+        let mut whole = self.fields;
+        whole.append(&self.rest);
+        whole
     }
 }
 
@@ -229,13 +302,16 @@ mod tests {
     proptest! {
         #[test]
         fn any_pieces_count_as_the_whole(data in proptest::collection::vec(prop_oneof![
-            Just(b'\r'), Just(b'\n'), Just(b'a'), Just(0u8), Just(200u8)], 0..200), cut in 0usize..200) {
+            Just(b'\r'), Just(b'\n'), Just(b'.'), Just(b'a'), Just(0u8), Just(200u8)], 0..200), cut in 0usize..200) {
             let whole = Census::of(&data);
             let (a, b) = data.split_at(cut.min(data.len()));
             let mut pieces = Census::of(a);
             pieces.update(b);
             prop_assert_eq!(whole, pieces);
             prop_assert_eq!((whole.canonical(), whole.size()), slow(&data));
+            let text: String = data.iter().map(|b| char::from(*b)).collect();
+            let clean = !text.replace("\r\n", "").contains(['\r', '\n']) && !format!("\r\n{text}").contains("\n.");
+            prop_assert_eq!(whole.clean(), clean);
             prop_assert_eq!(whole.nul, data.iter().position(|x| *x == 0).map(|x| x as u64));
             if a.ends_with(b"\n") {
                 let mut sum = Census::of(a);

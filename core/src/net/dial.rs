@@ -99,9 +99,9 @@ pub(super) fn reach<'a>(
         }
     }
     let phase = Phase::begin(&options.limits, options.connect_timeout);
-    let (address, socket) = race(&addresses, &phase, |address| start(address, options.local_address))?;
-    let stream =
-        Stream::connected(socket, Some(address)).map_err(|error| failed(&format!("{address}: {error}")))?;
+    let (address, socket, local) = race(&addresses, &phase, |address| start(address, options.local_address))?;
+    let stream = Stream::connected(socket, Some(address), local)
+        .map_err(|error| failed(&format!("{address}: {error}")))?;
     Ok((stream, phase))
 }
 
@@ -134,7 +134,7 @@ fn connect_unix(address: &SockAddr, options: &DialOptions) -> Result<Stream, Err
         let attempt = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)
             .and_then(|socket| socket.connect(address).map(|()| socket));
         match attempt {
-            Ok(socket) => return Stream::connected(socket, None).map_err(|error| failed(&error)),
+            Ok(socket) => return Stream::connected(socket, None, None).map_err(|error| failed(&error)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 thread::sleep(phase.slice(BACKLOG_PAUSE))
             }

@@ -1,6 +1,7 @@
 //! The blocking driver: dialling, a stream that knows time limits and can be cancelled, the loop that
 //! moves bytes, and the two ways to use it, [`sendmessage`] and [`Session`].
 
+mod batch;
 mod dial;
 mod limits;
 mod poll;
@@ -13,10 +14,11 @@ mod sendmessage;
 mod session;
 mod stream;
 
+pub use batch::{Batch, SendMany};
 pub use dial::{DialOptions, check, dial};
 pub use limits::Limits;
 pub use proxy::Proxy;
 pub use security::library;
 pub use sendmessage::{SendError, delivery, local, sendmessage};
-pub use session::{SendMany, Session, connect, dialogue, one_server};
+pub use session::{Session, connect, dialogue, one_server};
 pub use stream::{Ready, Stream};

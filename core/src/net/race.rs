@@ -39,12 +39,13 @@ pub(super) fn interleave(addresses: impl IntoIterator<Item = SocketAddr>) -> Vec
 }
 
 /// Starts a connection to each address in turn, 250 ms apart or as soon as one has failed, and returns the
-/// first that is connected; the others are closed. `start` gives a non-blocking socket under way.
+/// first that is connected; the others are closed. `start` gives a non-blocking socket under way. The address at this
+/// end stands behind, where it was looked at.
 pub(super) fn race(
     addresses: &[SocketAddr],
     phase: &Phase<'_>,
     mut start: impl FnMut(SocketAddr) -> io::Result<Socket>,
-) -> Result<(SocketAddr, Socket), Error> {
+) -> Result<(SocketAddr, Socket, Option<SocketAddr>), Error> {
     let mut waiting = addresses.iter().copied();
     let mut flying: Vec<(SocketAddr, Socket)> = Vec::new();
     let mut failed: Vec<(SocketAddr, io::Error)> = Vec::new();
@@ -79,12 +80,12 @@ pub(super) fn race(
         })?;
         let mut still_flying = Vec::with_capacity(flying.len());
         for ((address, socket), ready) in flying.into_iter().zip(ready) {
-            if !ready {
+            if ready.is_empty() {
                 still_flying.push((address, socket));
                 continue;
             }
-            match settle(address, &socket) {
-                Ok(()) => return Ok((address, socket)),
+            match settle(address, &socket, ready) {
+                Ok(local) => return Ok((address, socket, local)),
                 Err(error) => {
                     failed.push((address, error));
                     next_start = now;
@@ -96,22 +97,28 @@ pub(super) fn race(
 }
 
 /// Which of the connections under way have come to an end, good or bad.
-fn ready(flying: &[(SocketAddr, Socket)], wait: Duration) -> io::Result<Vec<bool>> {
+fn ready(flying: &[(SocketAddr, Socket)], wait: Duration) -> io::Result<Vec<PollFlags>> {
     let mut fds: Vec<_> = flying.iter().map(|(_, socket)| PollFd::new(socket, PollFlags::OUT)).collect();
     poll(&mut fds, wait)?;
-    Ok(fds.iter().map(|fd| !fd.revents().is_empty()).collect())
+    Ok(fds.iter().map(PollFd::revents).collect())
 }
 
-/// Whether a connection that has come to an end is one.
-fn settle(address: SocketAddr, socket: &Socket) -> io::Result<()> {
-    if let Some(error) = socket.take_error()? {
+/// Whether a connection that has come to an end is one, and its own address, where that matters.
+fn settle(address: SocketAddr, socket: &Socket, ready: PollFlags) -> io::Result<Option<SocketAddr>> {
+    if ready != PollFlags::OUT
+        && let Some(error) = socket.take_error()?
+    {
         return Err(error);
     }
     // A local port that nobody listens on can be given to this very socket, which then meets itself.
-    if address.ip().is_loopback() && socket.local_addr()?.as_socket() == Some(address) {
+    if !address.ip().is_loopback() {
+        return Ok(None);
+    }
+    let local = socket.local_addr()?.as_socket();
+    if local == Some(address) {
         return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
     }
-    Ok(())
+    Ok(local)
 }
 
 fn timed_out(

@@ -110,11 +110,13 @@ pub(super) fn ends(stream: &Stream) -> Ends {
     }
 }
 
-/// What this machine says of itself now.
+/// What this machine says of itself.
 pub fn local() -> Local {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let user = whoami::username().unwrap_or_else(|_| "postmaster".to_owned());
-    Local { host, user, now: jiff::Zoned::now() }
+    Local {
+        host: || rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        user: || whoami::username().unwrap_or_else(|_| "postmaster".to_owned()),
+        now: jiff::Zoned::now,
+    }
 }
 
 pub(super) fn limits(options: &Options) -> Limits {

@@ -2,9 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io::BufRead;
+use std::sync::Arc;
 
 use socket2::Socket;
 
+use super::batch::{Batch, SendMany};
 use super::dial::dial;
 use super::limits::Limits;
 use super::run::{READ, run};
@@ -16,7 +18,6 @@ use crate::content::Once;
 use crate::delivery::{Ends, check_client};
 use crate::dialogue::{Answer, Dialogue, Ticket};
 use crate::engine::Protocol;
-use crate::envelope::Local;
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
 use crate::message::Message;
@@ -38,12 +39,7 @@ pub struct Session {
     buffer: Vec<u8>,
     /// Answers that came before they were waited for.
     early: VecDeque<(Ticket, Answer)>,
-    /// As the machine was when the session was opened, but for the time.
-    local: Local,
 }
-
-/// Messages of a batch that are on their way at once: enough to fill a round trip, few enough to hold.
-const WINDOW: usize = 32;
 
 impl Session {
     /// Connects to `host`, which may also be a URL as in option `servers`, and reads the greeting.
@@ -81,10 +77,9 @@ impl Session {
         limits: &Limits,
         dialled: bool,
     ) -> Result<Self, Error> {
-        let local = local();
-        let dialogue = dialogue(server, options, ends(&stream), &local, dialled)?;
+        let dialogue = dialogue(server, options, ends(&stream), dialled)?;
         let mut session =
-            Self { stream: Some(stream), dialogue, buffer: vec![0; READ], early: VecDeque::new(), local };
+            Self { stream: Some(stream), dialogue, buffer: vec![0; READ], early: VecDeque::new() };
         session.reply(Dialogue::GREETING, limits)?;
         Ok(session)
     }
@@ -269,21 +264,25 @@ impl Session {
     /// A failed step, with the report. The session can be used on unless [`is_open`](Self::is_open) is false.
     pub fn send_message(&mut self, message: &Message, options: &Options) -> Result<Report, SendError> {
         let limits = limits(options);
-        self.local.now = jiff::Zoned::now();
-        let ticket = self.dialogue.send_message(message, options, &self.local)?;
+        let ticket = self.ask(message, options)?;
         judged(self.sent(ticket, &limits))
     }
 
     /// Sends many messages with the session's options, and yields what became of each, in order. Where the server
     /// offers PIPELINING, the end of one message and the envelope of the next go out together (RFC 2920
-    /// section 3.1): one round trip a message. Up to 32 messages are taken ahead of their reports; those that were
-    /// taken are sent even if the iterator is dropped before.
+    /// section 3.1): one round trip a message; with option `pipelining` `full` even less. Up to 64 messages are taken
+    /// ahead of their reports; those that were taken are sent with what is done next on the session if the iterator is
+    /// dropped before.
     pub fn send_many<I>(&mut self, messages: I) -> SendMany<'_, I::IntoIter>
     where
         I: IntoIterator<Item = Message>,
     {
-        self.early.clear();
-        SendMany { session: self, messages: messages.into_iter().fuse(), taken: VecDeque::new() }
+        SendMany::new(self, messages.into_iter())
+    }
+
+    /// The same, message by message: for senders whose messages are no iterator, or have options of their own.
+    pub fn batch(&mut self) -> Batch<'_> {
+        Batch::new(self)
     }
 
     /// Sends content to `to`, `cc` and `bcc`: plain text, or a finished message, told apart by its own header
@@ -342,6 +341,11 @@ impl Session {
         self.dialogue.options()
     }
 
+    /// The same, to keep.
+    pub fn shared_options(&self) -> Arc<Options> {
+        self.dialogue.shared_options()
+    }
+
     fn client(&self, name: Option<&str>) -> Result<ClientName, Error> {
         match name {
             Some(name) => ClientName::parse(name),
@@ -369,7 +373,17 @@ impl Session {
         }
     }
 
-    fn sent(&mut self, ticket: Ticket, limits: &Limits) -> Report {
+    /// Asks for a message; nothing is written yet.
+    pub(super) fn ask(&mut self, message: &Message, options: &Options) -> Result<Ticket, Error> {
+        self.dialogue.send_message(message, options)
+    }
+
+    /// Drops answers that nobody waits for any more.
+    pub(super) fn forget_answers(&mut self) {
+        self.early.clear();
+    }
+
+    pub(super) fn sent(&mut self, ticket: Ticket, limits: &Limits) -> Report {
         match self.wait(ticket, limits) {
             Some(Answer::Sent(report)) => *report,
             _ => Report { error: Some(self.gone()), ..Report::default() },
@@ -424,35 +438,7 @@ impl Session {
     }
 }
 
-/// What became of the messages of a batch. See [`Session::send_many`].
-pub struct SendMany<'a, I: Iterator<Item = Message>> {
-    session: &'a mut Session,
-    messages: std::iter::Fuse<I>,
-    /// Messages that were asked for, or could not be, and are not reported yet.
-    taken: VecDeque<Result<Ticket, Error>>,
-}
-
-impl<I: Iterator<Item = Message>> Iterator for SendMany<'_, I> {
-    type Item = Result<Report, SendError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let options = self.session.dialogue.options().clone();
-        while self.taken.len() < WINDOW
-            && let Some(message) = self.messages.next()
-        {
-            self.session.local.now = jiff::Zoned::now();
-            let Session { dialogue, local, .. } = &mut *self.session;
-            self.taken.push_back(dialogue.send_message(&message, &options, local));
-        }
-        let limits = limits(&options);
-        Some(match self.taken.pop_front()? {
-            Ok(ticket) => judged(self.session.sent(ticket, &limits)),
-            Err(error) => Err(error.into()),
-        })
-    }
-}
-
-fn judged(report: Report) -> Result<Report, SendError> {
+pub(super) fn judged(report: Report) -> Result<Report, SendError> {
     match &report.error {
         None => Ok(report),
         Some(error) => Err(SendError { error: error.clone(), report: Box::new(report) }),
@@ -481,14 +467,8 @@ pub fn one_server(host: &str, port: u16, options: &Options) -> Result<Server, Er
 ///
 /// # Errors
 /// As [`Dialogue::new`], and a TLS library that cannot be set up as the options say.
-pub fn dialogue(
-    server: Server,
-    options: &Options,
-    ends: Ends,
-    local: &Local,
-    can_redial: bool,
-) -> Result<Dialogue, Error> {
-    Dialogue::new(server, with_debug(options), Some(library(options)?), ends, &local.host, can_redial)
+pub fn dialogue(server: Server, options: &Options, ends: Ends, can_redial: bool) -> Result<Dialogue, Error> {
+    Dialogue::new(server, with_debug(options), Some(library(options)?), ends, local(), can_redial)
 }
 
 /// Connects to `server` as the options say: time-outs, local address, proxy. For drivers that speak over the

@@ -24,6 +24,8 @@ pub struct Stream {
     socket: Socket,
     /// `None` for a Unix socket.
     peer: Option<SocketAddr>,
+    /// Where it was looked at already.
+    local: Option<SocketAddr>,
     proxied: bool,
     /// The SO_RCVTIMEO that the kernel has; zero where that is not known.
     block: Duration,
@@ -69,16 +71,20 @@ impl Stream {
             return Err(unusable("is of another family"));
         }
         socket.set_cloexec(true).map_err(failed)?;
-        Self::connected(socket, peer.as_socket()).map_err(failed)
+        Self::connected(socket, peer.as_socket(), None).map_err(failed)
     }
 
-    /// A socket that is known to be connected, to `peer` where it is TCP.
-    pub(super) fn connected(socket: Socket, peer: Option<SocketAddr>) -> io::Result<Self> {
+    /// A socket that is known to be connected, to `peer` where it is TCP, from `local` where that is known.
+    pub(super) fn connected(
+        socket: Socket,
+        peer: Option<SocketAddr>,
+        local: Option<SocketAddr>,
+    ) -> io::Result<Self> {
         if peer.is_some() {
             socket.set_tcp_nodelay(true)?;
         }
         ioctl_fionbio(&socket, false)?;
-        Ok(Self { socket, peer, proxied: false, block: Duration::ZERO })
+        Ok(Self { socket, peer, local, proxied: false, block: Duration::ZERO })
     }
 
     /// Notes that the peer is a proxy and the server is somewhere behind it.
@@ -93,7 +99,7 @@ impl Stream {
 
     /// The address at this end; `None` for a Unix socket.
     pub fn local(&self) -> Option<SocketAddr> {
-        self.socket.local_addr().ok()?.as_socket()
+        self.local.or_else(|| self.socket.local_addr().ok()?.as_socket())
     }
 
     /// Whether what is sent stays on this machine: a Unix socket or a loopback address, and no proxy.

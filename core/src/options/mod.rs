@@ -18,6 +18,7 @@ use crate::tls::{Secure, TlsVersion};
 use crate::transcript::Direction;
 
 pub use self::names::names;
+pub use crate::extensions::{Chunking, Pipelining};
 pub use crate::tls::TlsAnswer;
 
 /// Is given every line of the dialogue, secrets masked. May be called from the thread that sends.
@@ -36,16 +37,6 @@ pub enum TlsPolicy {
     Fixed(TlsAnswer),
     /// The caller's own function.
     Ask(TlsPolicyFn),
-}
-
-/// How commands are grouped (RFC 2920).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pipelining {
-    /// One command at a time, also where PIPELINING is offered.
-    Off,
-    /// As RFC 2920 allows where PIPELINING is offered.
-    #[default]
-    Rfc,
 }
 
 /// How to send a message. `Options::default()` sends through `localhost`, port 25.
@@ -120,8 +111,10 @@ pub struct Options {
     pub localaddress: Option<IpAddr>,
     /// `socks5://host:port` or `http://host:port`, with `user:password@` where needed.
     pub proxy: Option<Secret>,
-    /// Use PIPELINING where it is offered.
+    /// How commands are grouped where PIPELINING is offered.
     pub pipelining: Pipelining,
+    /// When a message goes by BDAT where CHUNKING is offered.
+    pub chunking: Chunking,
     /// When to send delivery status notifications (RFC 3461).
     pub dsnnotify: Option<Notify>,
     /// What a notification of failure returns (RFC 3461).
@@ -208,6 +201,7 @@ impl Default for Options {
             localaddress: None,
             proxy: None,
             pipelining: Pipelining::Rfc,
+            chunking: Chunking::Auto,
             dsnnotify: None,
             dsnret: None,
             dsnenvid: None,

@@ -3,7 +3,7 @@
 use super::values::{
     boolean, header_field, integers, list, mechanisms, seconds, text, tls_answer, tls_version,
 };
-use super::{Options, Pipelining, TlsPolicy};
+use super::{Chunking, Options, Pipelining, TlsPolicy};
 use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
 use crate::error::Error;
 use crate::secret::Secret;
@@ -53,6 +53,7 @@ const TABLE: &[(&str, Setter)] = &[
     ("priority", |o, v| Ok(o.priority = optional(v, MtPriority::parse)?)),
     ("lmtp", |o, v| Ok(o.lmtp = boolean(v)?)),
     ("pipelining", |o, v| Ok(o.pipelining = pipelining(v)?)),
+    ("chunking", |o, v| Ok(o.chunking = chunking(v)?)),
     ("hold", |o, v| Ok(o.hold = optional(v, Hold::parse)?)),
 ];
 
@@ -119,7 +120,17 @@ fn pipelining(value: &str) -> Result<Pipelining, Error> {
     match value {
         "off" => Ok(Pipelining::Off),
         "rfc" | "" => Ok(Pipelining::Rfc),
-        _ => Err(Error::usage(format!("{value:?} is neither `rfc` nor `off`"))),
+        "full" => Ok(Pipelining::Full),
+        _ => Err(Error::usage(format!("{value:?} is none of `off`, `rfc`, `full`"))),
+    }
+}
+
+fn chunking(value: &str) -> Result<Chunking, Error> {
+    match value {
+        "off" => Ok(Chunking::Off),
+        "auto" | "" => Ok(Chunking::Auto),
+        "on" => Ok(Chunking::On),
+        _ => Err(Error::usage(format!("{value:?} is none of `off`, `auto`, `on`"))),
     }
 }
 
@@ -184,7 +195,8 @@ mod tests {
             ("client", "a\r\nb"),
             ("tlsminversion", "0.9"),
             ("tlspolicy", "maybe"),
-            ("pipelining", "full"),
+            ("pipelining", "most"),
+            ("chunking", "yes"),
         ] {
             let error = Options::default().set(name, value).unwrap_err();
             assert!(error.text().starts_with(&format!("option `{name}`")), "{error}");

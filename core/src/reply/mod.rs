@@ -5,6 +5,8 @@ mod queue_id;
 
 use std::fmt;
 
+use smol_str::SmolStr;
+
 pub use parser::{ReplyFault, ReplyParser};
 pub use queue_id::queue_id;
 
@@ -16,7 +18,7 @@ pub use queue_id::queue_id;
 pub struct Reply {
     code: u16,
     enhanced: Option<EnhancedCode>,
-    text: String, // the lines, joined with '\n'
+    text: SmolStr, // the lines, joined with '\n'; a clone shares them
 }
 
 /// An enhanced status code `class.subject.detail` (RFC 3463). The class is that of the reply: one that
@@ -33,31 +35,33 @@ pub struct EnhancedCode {
 
 impl EnhancedCode {
     /// The code that `text` begins with, followed by a space, a line's end or nothing.
-    fn leading(text: &str) -> Option<Self> {
+    fn leading(text: &[u8]) -> Option<Self> {
         // The common text behind a code begins with a letter: decide that on one octet.
-        let class = match text.as_bytes().first()? {
-            digit @ (b'2' | b'4' | b'5') => digit - b'0',
-            _ => return None,
+        let (class @ (b'2' | b'4' | b'5'), [b'.', rest @ ..]) = text.split_first()? else {
+            return None;
         };
-        let rest = text.get(1..)?.strip_prefix('.')?;
-        let (subject, rest) = number(rest)?;
-        let (detail, rest) = number(rest.strip_prefix('.')?)?;
-        matches!(rest.as_bytes().first(), None | Some(b' ' | b'\n')).then_some(Self {
-            class,
-            subject,
-            detail,
-        })
+        let (subject, [b'.', rest @ ..]) = number(rest)? else {
+            return None;
+        };
+        let (detail, [] | [b' ' | b'\n', ..]) = number(rest)? else {
+            return None;
+        };
+        Some(Self { class: class - b'0', subject, detail })
     }
 }
 
-/// One to three digits (RFC 3463 section 2) and what is behind them.
-fn number(text: &str) -> Option<(u16, &str)> {
-    let digits = text.bytes().take(4).take_while(u8::is_ascii_digit).count();
-    if !(1..=3).contains(&digits) {
-        return None;
+/// One to three digits (RFC 3463 section 2) and what is behind them; a fourth is behind them.
+fn number(text: &[u8]) -> Option<(u16, &[u8])> {
+    let mut number = None;
+    let mut rest = text;
+    for _ in 0..3 {
+        let [digit @ b'0'..=b'9', behind @ ..] = rest else {
+            break;
+        };
+        number = Some(number.unwrap_or(0) * 10 + u16::from(digit - b'0'));
+        rest = behind;
     }
-    let (number, rest) = text.split_at_checked(digits)?;
-    Some((number.parse().ok()?, rest))
+    Some((number?, rest))
 }
 
 impl fmt::Display for EnhancedCode {
@@ -68,9 +72,10 @@ impl fmt::Display for EnhancedCode {
 
 impl Reply {
     /// A reply with `code` (200 to 599) and the lines of `text`, split at `\n`.
-    pub fn new(code: u16, text: impl Into<String>) -> Self {
+    pub fn new(code: u16, text: impl Into<SmolStr>) -> Self {
         let text = text.into();
-        let enhanced = EnhancedCode::leading(&text).filter(|found| u16::from(found.class) == code / 100);
+        let enhanced =
+            EnhancedCode::leading(text.as_bytes()).filter(|found| u16::from(found.class) == code / 100);
         Self { code, enhanced, text }
     }
 

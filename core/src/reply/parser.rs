@@ -1,5 +1,6 @@
 //! Replies out of a stream of bytes (RFC 5321 section 4.2.1).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use memchr::memchr;
@@ -137,21 +138,25 @@ impl ReplyParser {
             return Err(ReplyFault::TooLong);
         }
         let (code, more, text) = split(line).ok_or_else(|| ReplyFault::Malformed(excerpt(line)))?;
+        let text = printable(text);
         if self.lines == 1 {
+            if !more {
+                (self.lines, self.octets) = (0, 0);
+                return Ok(Some(Reply::new(code, text)));
+            }
             self.code = code;
-            self.text = String::with_capacity(text.len());
+            self.text.clear();
         } else if self.code != code {
             return Err(ReplyFault::CodesDiffer(self.code, code));
         } else {
             self.text.push('\n');
         }
-        push_printable(&mut self.text, text);
+        self.text.push_str(&text);
         if more {
             return Ok(None);
         }
-        self.lines = 0;
-        self.octets = 0;
-        Ok(Some(Reply::new(code, std::mem::take(&mut self.text))))
+        (self.lines, self.octets) = (0, 0);
+        Ok(Some(Reply::new(code, &self.text)))
     }
 
     fn fail(&mut self, fault: ReplyFault) -> ReplyFault {
@@ -196,24 +201,26 @@ fn split(mut line: &[u8]) -> Option<(u16, bool, &[u8])> {
     }
 }
 
-/// Appends `bytes` with a space for a TAB, `?` for other control characters, U+FFFD for what is no UTF-8.
-fn push_printable(out: &mut String, bytes: &[u8]) {
+/// The text with a space for a TAB, `?` for other control characters, U+FFFD for what is no UTF-8.
+fn printable(bytes: &[u8]) -> Cow<'_, str> {
     // No short cut out of the loop: so it is compiled to vector instructions.
     let odd = bytes.iter().fold(false, |odd, octet| odd | !(0x20..0x7f).contains(octet));
     match std::str::from_utf8(bytes) {
-        Ok(text) if !odd => out.push_str(text),
-        _ => out.extend(String::from_utf8_lossy(bytes).chars().map(|c| match c {
-            '\t' => ' ',
-            c if c.is_control() => '?',
-            c => c,
-        })),
+        Ok(text) if !odd => text.into(),
+        _ => String::from_utf8_lossy(bytes)
+            .chars()
+            .map(|c| match c {
+                '\t' => ' ',
+                c if c.is_control() => '?',
+                c => c,
+            })
+            .collect(),
     }
 }
 
 fn excerpt(line: &[u8]) -> String {
     // Four octets a character at most: enough, and a character is not cut where it shows.
-    let mut text = String::new();
-    push_printable(&mut text, line.get(..4 * MAX_EXCERPT).unwrap_or(line).trim_ascii());
+    let mut text = printable(line.get(..4 * MAX_EXCERPT).unwrap_or(line).trim_ascii()).into_owned();
     if let Some((end, _)) = text.char_indices().nth(MAX_EXCERPT) {
         let cut = text.char_indices().nth(MAX_EXCERPT - 3).map_or(end, |(cut, _)| cut);
         text.truncate(cut);

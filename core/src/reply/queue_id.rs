@@ -50,7 +50,9 @@ pub fn queue_id(reply: &Reply) -> Option<&str> {
 fn without_enhanced(line: &str) -> &str {
     let line = line.trim();
     match line.split_once(' ') {
-        Some((first, rest)) if EnhancedCode::leading(first.strip_suffix(':').unwrap_or(first)).is_some() => {
+        Some((first, rest))
+            if EnhancedCode::leading(first.strip_suffix(':').unwrap_or(first).as_bytes()).is_some() =>
+        {
             rest.trim_start()
         }
         _ => line,
@@ -58,53 +60,55 @@ fn without_enhanced(line: &str) -> &str {
 }
 
 fn find<'a>(form: &str, line: &'a str) -> Option<&'a str> {
-    let (anywhere, form) = form.strip_prefix('~').map_or((false, form), |form| (true, form));
-    let first = *form.as_bytes().first()?;
-    // Most forms fail at their first letter: see that before anything else.
-    let begins = |octet: &u8| matches!(first, b'*' | b'?') || octet.eq_ignore_ascii_case(&first);
-    let mut places = line.as_bytes().iter().take(if anywhere { usize::MAX } else { 1 }).enumerate();
-    places.find_map(|(at, octet)| if begins(octet) { matches(form, line.get(at..)?) } else { None })
+    let (form, line) = (form.as_bytes(), line.as_bytes());
+    let id = match form.strip_prefix(b"~") {
+        Some(form) => (0..line.len()).find_map(|at| matches(form, line.get(at..)?))?,
+        None => matches(form, line)?,
+    };
+    std::str::from_utf8(id).ok()
 }
 
-fn matches<'a>(form: &str, line: &'a str) -> Option<&'a str> {
+/// The id, where the line begins as the form says. Most forms fail at their first octet.
+fn matches<'a>(form: &[u8], line: &'a [u8]) -> Option<&'a [u8]> {
     let mut rest = line;
     let mut id = None;
-    let mut symbols = form.bytes().peekable();
+    let mut symbols = form.iter().copied().peekable();
     while let Some(symbol) = symbols.next() {
-        rest = match symbol {
-            b' ' => {
-                rest = rest.strip_prefix(' ')?;
-                while let Some(more) = rest.strip_prefix(' ') {
-                    rest = more;
+        rest = match (symbol, rest) {
+            (b' ', [b' ', behind @ ..]) => {
+                rest = behind;
+                while let [b' ', behind @ ..] = rest {
+                    rest = behind;
                 }
                 rest
             }
-            b'$' if rest.is_empty() => rest,
-            b'?' => word(rest, |c| matches!(c, b'<' | b'>'))?.1,
-            b'*' => {
-                let (found, behind) =
-                    word(rest, |c| matches!(c, b'<' | b'>' | b'(' | b')' | b'[' | b']' | b'"' | b';'))?;
+            (b'$', []) => rest,
+            (b'?', _) => word(rest, b"<>")?.1,
+            (b'*', _) => {
+                let (found, behind) = word(rest, b"<>()[]\";")?;
                 // A form may name how an id ends.
                 let ending: Vec<u8> =
                     std::iter::from_fn(|| symbols.next_if(|c| *c == b'-' || c.is_ascii_digit())).collect();
-                if !found.as_bytes().ends_with(&ending) {
+                if !found.ends_with(&ending) {
                     return None;
                 }
                 // The end of a sentence is not the id's.
-                let bare = found.trim_end_matches(['.', ',', ':']);
+                let sentence =
+                    found.iter().rev().take_while(|octet| matches!(octet, b'.' | b',' | b':')).count();
+                let bare = found.get(..found.len() - sentence)?;
                 id = Some(bare).filter(|id| !id.is_empty());
-                if bare.len() == found.len() { behind } else { rest.get(bare.len()..)? }
+                if sentence == 0 { behind } else { rest.get(bare.len()..)? }
             }
-            literal if rest.as_bytes().first()?.eq_ignore_ascii_case(&literal) => rest.get(1..)?,
+            (literal, [first, behind @ ..]) if first.eq_ignore_ascii_case(&literal) => behind,
             _ => return None,
         };
     }
     id
 }
 
-/// The longest run of printable ASCII that does not stop, at least one, and what is behind it.
-fn word(text: &str, stops: impl Fn(u8) -> bool) -> Option<(&str, &str)> {
-    let end = text.bytes().position(|octet| !octet.is_ascii_graphic() || stops(octet));
+/// The longest run of printable ASCII that is not among `stops`, at least one, and what is behind it.
+fn word<'a>(text: &'a [u8], stops: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let end = text.iter().position(|octet| !octet.is_ascii_graphic() || stops.contains(octet));
     text.split_at_checked(end.unwrap_or(text.len())).filter(|(word, _)| !word.is_empty())
 }
 

@@ -155,6 +155,21 @@ proptest! {
     }
 
     #[test]
+    fn what_is_clean_needs_no_look(
+        lines in prop::collection::vec("([ -\\-/-~][ -~]{0,90})?\r\n", 0..60),
+        last in "([ -\\-/-~][ -~]{0,9})?",
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+    ) {
+        let input = (lines.concat() + &last).into_bytes();
+        for encoder in [DotEncoder::new, DotEncoder::without_dots, DotEncoder::verbatim] {
+            prop_assert_eq!(
+                encode_with(encoder().for_clean(), &cut(&input, &cuts)),
+                encode_with(encoder(), &[&input])
+            );
+        }
+    }
+
+    #[test]
     fn the_message_comes_back(input in message()) {
         let (out, octets) = encode_with(DotEncoder::new(), &[&input]);
         let content = out.strip_suffix(b".\r\n").unwrap();

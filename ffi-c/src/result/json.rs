@@ -16,7 +16,7 @@ pub(super) fn line(status: c_int, report: &Report) -> CString {
     let name = unsafe { CStr::from_ptr(smtp_code_name(status)) };
     let recipients = report.recipients.iter().map(|recipient| {
         json!({
-            "address": recipient.address,
+            "address": recipient.address.as_str(),
             "outcome": recipient.outcome.name(),
             "step": recipient.step.name(),
             "reply": recipient.reply.as_ref().map(reply),
@@ -28,8 +28,9 @@ pub(super) fn line(status: c_int, report: &Report) -> CString {
         "recipients": recipients.collect::<Vec<_>>(),
         "attempts": report.attempts.iter().map(attempt).collect::<Vec<_>>(),
         "reply": report.reply.as_ref().map(reply),
-        "queue_id": report.queue_id,
+        "queue_id": report.queue_id.as_deref(),
         "used": report.used,
+        "avoided": report.avoided,
         "octets": report.octets,
         "error": report.error.as_ref().map(error),
     });
@@ -71,7 +72,7 @@ fn attempt(attempt: &Attempt) -> Value {
     });
     let login = |login: &smtpclient::report::Login| json!({ "mechanism": login.mechanism, "error": login.error.as_ref().map(error) });
     json!({
-        "server": attempt.server,
+        "server": attempt.server.as_str(),
         "peer": attempt.peer.map(|peer| peer.to_string()),
         "tls": tls,
         "policy": attempt.policy.map(policy),

@@ -111,6 +111,20 @@ pub unsafe extern "C" fn smtp_result_extension(result: *const smtp_result, index
     unsafe { text(result, |texts| texts.used.get(index)) }
 }
 
+/// How many extensions the server offers that are not used any more on its connection, since it mishandled them.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_avoided_count(result: *const smtp_result) -> usize {
+    // SAFETY: what the header asks for.
+    unsafe { number(result, 0, |result| Some(result.report.avoided.len())) }
+}
+
+/// The keyword of one of them: `"CHUNKING"` or `"PIPELINING"`. A message that met it was sent once more without.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_avoided(result: *const smtp_result, index: usize) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |texts| texts.avoided.get(index)) }
+}
+
 /// Everything that is known, as JSON in one line.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_json(result: *const smtp_result) -> *const c_char {
@@ -123,6 +137,19 @@ pub unsafe extern "C" fn smtp_result_json(result: *const smtp_result) -> *const 
 }
 
 impl smtp_result {
+    pub(crate) fn new(sent: Result<Report, SendError>) -> Self {
+        let (report, error) = match sent {
+            Ok(report) => (report, None),
+            Err(SendError { error, report }) => (*report, Some(error)),
+        };
+        let status = status_of(&report, error.as_ref());
+        Self { status, report, texts: OnceLock::new(), json: OnceLock::new() }
+    }
+
+    pub(crate) fn status(&self) -> c_int {
+        self.status
+    }
+
     fn texts(&self) -> &Texts {
         self.texts.get_or_init(|| Texts::new(&self.report))
     }
@@ -133,14 +160,10 @@ impl smtp_result {
 /// # Safety
 /// `out` is NULL or may be written to.
 pub(crate) unsafe fn hand_over(sent: Result<Report, SendError>, out: *mut *mut smtp_result) -> c_int {
-    let (report, error) = match sent {
-        Ok(report) => (report, None),
-        Err(SendError { error, report }) => (*report, Some(error)),
-    };
-    let status = status_of(&report, error.as_ref());
+    let result = smtp_result::new(sent);
+    let status = result.status;
     // SAFETY: as the caller says.
     if let Some(out) = unsafe { out.as_mut() } {
-        let result = smtp_result { status, report, texts: OnceLock::new(), json: OnceLock::new() };
         *out = Box::into_raw(Box::new(result));
     }
     status
@@ -186,7 +209,7 @@ mod tests {
 
     fn report(outcomes: &[Outcome]) -> Report {
         let recipients = outcomes.iter().map(|&outcome| Recipient {
-            address: "a@b".to_owned(),
+            address: "a@b".into(),
             outcome,
             step: Step::Final,
             reply: None,

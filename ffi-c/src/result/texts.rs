@@ -18,6 +18,7 @@ pub(super) struct Texts {
     pub(super) reply: ReplyTexts,
     pub(super) queue_id: CString,
     pub(super) used: Vec<CString>,
+    pub(super) avoided: Vec<CString>,
     pub(super) error: ErrorTexts,
 }
 
@@ -69,6 +70,7 @@ impl Texts {
             reply: reply(report.reply.as_ref()),
             queue_id: some(report.queue_id.as_deref()),
             used: report.used.iter().map(|keyword| c_string(keyword)).collect(),
+            avoided: report.avoided.iter().map(|keyword| c_string(keyword)).collect(),
             error: error(report.error.as_ref()),
         }
     }

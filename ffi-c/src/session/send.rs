@@ -1,13 +1,15 @@
 //! Whole messages over a session.
 
 use std::ffi::{c_char, c_int, c_void};
+use std::ptr;
 
 use smtpclient::error::Error;
-use smtpclient::net::SendError;
+use smtpclient::net::{Batch, SendError, Session};
 use smtpclient::report::Report;
 
 use super::{smtp_session, with};
-use crate::code::{SMTP_ERR_NULL, SMTP_ERR_USAGE};
+use crate::callbacks::{Next, smtp_next_fn, smtp_sent_fn};
+use crate::code::{SMTP_ERR_CLOSED, SMTP_ERR_NULL, SMTP_ERR_USAGE, SMTP_OK, SMTP_PARTIAL};
 use crate::guard::{alone, code, shared};
 use crate::message::smtp_message;
 use crate::options::{smtp_options, with_options};
@@ -69,7 +71,7 @@ pub unsafe extern "C" fn smtp_session_sendmessage(
         with(session, |state, session| {
             let send = |message: &crate::message::State| {
                 let sent = if options.is_null() {
-                    let own = session.options().clone();
+                    let own = session.shared_options();
                     Ok(session.send_message(&message.message, &own))
                 } else {
                     with_options(options, Err, |options| Ok(session.send_message(&message.message, options)))
@@ -81,6 +83,92 @@ pub unsafe extern "C" fn smtp_session_sendmessage(
             };
             Ok(shared(message, Err, send).unwrap_or_else(|code| code))
         })
+    }
+}
+
+/// Sends the messages that `next` gives, one behind the other, and tells `sent` what became of each. Where the server
+/// offers PIPELINING the end of one message and the envelope of the next go out together: one round trip a message;
+/// with option `pipelining` `full` and CHUNKING, many messages share one. Up to 64 messages are taken ahead of their
+/// results. Both functions are called on this thread and must not touch the session.
+///
+/// `SMTP_OK`: the server took every message for every recipient. `SMTP_PARTIAL`: `sent` was told what became of each.
+/// `SMTP_ERR_USAGE`: a number of `next` that is none of its own. Another negative code: that of `next`, or
+/// `SMTP_ERR_CLOSED` for a session that is not open: no message was taken then.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_session_send_many(
+    session: *mut smtp_session,
+    next: smtp_next_fn,
+    sent: smtp_sent_fn,
+    user_data: *mut c_void,
+) -> c_int {
+    let (Some(next), Some(sent)) = (next, sent) else { return SMTP_ERR_NULL };
+    let mut asked = Asked::More;
+    let (mut number, mut all) = (0, true);
+    let work = |state: &mut super::State, session: &mut Session| {
+        if !session.is_open() {
+            return Ok(SMTP_ERR_CLOSED);
+        }
+        state.offer = None;
+        let mut batch = session.batch();
+        loop {
+            while asked == Asked::More && batch.has_room() {
+                // SAFETY: what the header asks for.
+                asked = unsafe { add_next(&mut batch, next, user_data) };
+            }
+            let Some(report) = batch.report() else { break };
+            let result = smtp_result::new(report);
+            all &= result.status() == SMTP_OK;
+            // SAFETY: a function as the header asks for, with what came with it and a result that lives on.
+            unsafe { sent(user_data, number, result.status(), &raw const result) };
+            number += 1;
+        }
+        Ok(match asked {
+            Asked::Stop(code) => code,
+            _ if all => SMTP_OK,
+            _ => SMTP_PARTIAL,
+        })
+    };
+    // SAFETY: what the header asks for.
+    unsafe { with(session, work) }
+}
+
+/// What a batch was told last.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    More,
+    Over,
+    Stop(c_int),
+}
+
+/// # Safety
+/// What the header asks of `next`.
+unsafe fn add_next(batch: &mut Batch<'_>, next: Next, user_data: *mut c_void) -> Asked {
+    let (mut message, mut options) = (ptr::null(), ptr::null());
+    // SAFETY: as the caller says.
+    match unsafe { next(user_data, &raw mut message, &raw mut options) } {
+        1 if message.is_null() => Asked::Stop(SMTP_ERR_NULL),
+        1 => {
+            let mut add = |message: &crate::message::State| {
+                if options.is_null() {
+                    batch.add(&message.message, None);
+                    return SMTP_OK;
+                }
+                let add = |options: &_| {
+                    batch.add(&message.message, Some(options));
+                    SMTP_OK
+                };
+                // SAFETY: as the caller says.
+                unsafe { with_options(options, code, add) }
+            };
+            // SAFETY: as the caller says.
+            match unsafe { shared(message, code, &mut add) } {
+                SMTP_OK => Asked::More,
+                code => Asked::Stop(code),
+            }
+        }
+        0 => Asked::Over,
+        code if code < 0 => Asked::Stop(code),
+        _ => Asked::Stop(SMTP_ERR_USAGE),
     }
 }
 

@@ -56,7 +56,8 @@ class OptionDict(TypedDict, total=False):
     deadline: Seconds | None
     localaddress: str | IPv4Address | IPv6Address | None
     proxy: Secret | None
-    pipelining: Literal["off", "rfc"] | None
+    pipelining: Literal["off", "rfc", "full"] | None
+    chunking: Literal["off", "auto", "on"] | None
     dsnnotify: str | Iterable[str] | None
     dsnret: Literal["full", "hdrs"] | None
     dsnenvid: str | None

@@ -132,6 +132,8 @@ class Report(Sequence[Refused]):
     queue_id: str | None = None
     #: The extensions that were used, by keyword.
     used: tuple[str, ...] = ()
+    #: Extensions that are not used any more on the connection, since the server mishandled them.
+    avoided: tuple[str, ...] = ()
     #: Octets of the message that were given to the connection.
     octets: int = 0
     #: Why the message was not sent, or is not known to be; ``None`` where only recipients were refused.
@@ -211,6 +213,7 @@ class Report(Sequence[Refused]):
             self.reply,
             self.queue_id,
             self.used,
+            self.avoided,
             self.octets,
             self.error,
         )
@@ -242,7 +245,7 @@ def failure_of(native: Any) -> Failure | None:
 
 
 def report_of(native: Any) -> Report:
-    recipients, attempts, reply, queue_id, used, octets, error = native
+    recipients, attempts, reply, queue_id, used, avoided, octets, error = native
     return Report(
         tuple(
             Recipient(address, outcome, step, reply and Reply(*reply))
@@ -252,6 +255,7 @@ def report_of(native: Any) -> Report:
         reply_of(reply),
         queue_id,
         tuple(used),
+        tuple(avoided),
         octets,
         failure_of(error),
     )

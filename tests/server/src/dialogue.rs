@@ -89,8 +89,18 @@ pub const DEFAULT_MESSAGE: &str = "From: alice@client.example\r\nTo: bob@mail.ex
     Date: Mon, 01 Jan 2024 12:00:00 +0000\r\nMessage-ID: <1@client.example>\r\nSubject: test\r\n\r\nHello.\r\n";
 
 /// The names that a report section may have.
-pub const REPORT_NAMES: [&str; 9] =
-    ["status", "error", "error_text", "recipient", "refused", "reply", "queue_id", "attempt", "used"];
+pub const REPORT_NAMES: [&str; 10] = [
+    "status",
+    "error",
+    "error_text",
+    "recipient",
+    "refused",
+    "reply",
+    "queue_id",
+    "attempt",
+    "used",
+    "avoided",
+];
 
 /// No dialogue needs more, and a misprint in a count must not fill the memory.
 const MAX_CONTENT: usize = 64 << 20;

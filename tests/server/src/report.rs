@@ -22,7 +22,9 @@ pub fn check(expected: &[(String, String)], printed: &str) -> Result<(), String>
         let got = values(name).first().copied().unwrap_or("-");
         let holds = match name.as_str() {
             "error_text" => got.contains(want.as_str()),
-            "used" => want.split_whitespace().all(|word| got.split_whitespace().any(|w| w == word)),
+            "used" | "avoided" => {
+                want.split_whitespace().all(|word| got.split_whitespace().any(|w| w == word))
+            }
             "status" => got == want,
             _ => begins_with(got, want),
         };

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{fault, one, parse_list, parse_mailbox, specs};
-use crate::address::{MAX_COMMENT_DEPTH, parser};
+use crate::address::MAX_COMMENT_DEPTH;
 use crate::error::{Error, Kind, Step};
 
 /// Each list, the octet of its fault, and a word of the reason.
@@ -237,7 +237,7 @@ fn work_is_bounded() {
     assert_eq!(specs(&",".repeat(SIZE)), Vec::<String>::new());
     // A long group name with many members, and a long list.
     let members = "a@x,".repeat(10_000);
-    let list = parser::list(&format!("{}:{members};", "G".repeat(SIZE))).unwrap();
+    let list = parse_list(&format!("{}:{members};", "G".repeat(SIZE))).unwrap();
     assert_eq!(list.len(), 10_000);
     let many: Vec<String> = (0..10_000).map(|n| format!("Name {n} <user{n}@host{n}.example>")).collect();
     let list = parse_list(&many.join(",\r\n ")).unwrap();

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use crate::address::{Address, MAX_ADDR_SPEC, MAX_DOMAIN, MAX_LOCAL, parse_list, parse_mailbox};
+use crate::address::{
+    Address, MAX_ADDR_SPEC, MAX_DOMAIN, MAX_LOCAL, parse_list, parse_mailbox, plain_mailbox,
+};
 
 /// Pieces that make most texts nearly a list.
 fn pieces() -> impl Strategy<Value = String> {
@@ -61,6 +63,12 @@ fn pieces() -> impl Strategy<Value = String> {
 }
 
 fn holds(text: &str) -> Result<(), TestCaseError> {
+    if let Some(plain) = plain_mailbox(text) {
+        let whole = parse_mailbox(text).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!((plain.addr_spec(), plain.local()), (whole.addr_spec(), whole.local()));
+        prop_assert_eq!(plain.plain_addr_spec(), whole.plain_addr_spec());
+        prop_assert_eq!(parse_list(text), Ok(vec![whole]));
+    }
     let _ = parse_mailbox(text);
     let list = match parse_list(text) {
         Ok(list) => list,
@@ -126,6 +134,13 @@ proptest! {
             list.iter().map(|one| (one.addr_spec().to_owned(), one.local().to_owned())).collect::<Vec<_>>()
         });
         prop_assert_eq!(specs(&text), specs(&text.replace('@', " @")));
+    }
+
+    #[test]
+    fn what_is_plain_is_so_for_the_grammar(name in "[ab\\.\" (,;:<\r\n\t\\\\é]{0,8}", spec in "[ab.@ <>]{0,9}") {
+        holds(&format!("{name}<{spec}>"))?;
+        holds(&format!("\"{name}\" <{spec}@b>"))?;
+        holds(&spec)?;
     }
 
     #[test]

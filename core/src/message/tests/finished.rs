@@ -181,7 +181,8 @@ proptest! {
         let file = TempFile::new(&data);
         let file = Message::from_file(&file.0);
         let mut from_file = file.prepare(&change).unwrap();
-        prop_assert_eq!(from_file.form(EIGHT).unwrap(), form);
+        // A file may change until it is sent: of its lines nothing is known for certain.
+        prop_assert_eq!(from_file.form(EIGHT).unwrap(), Form { clean: false, ..form });
         prop_assert_eq!(patiently(from_file.open(EIGHT).unwrap(), step).unwrap(), wanted);
         prop_assert_eq!(file.header("a").unwrap(), whole.header("a").unwrap());
 

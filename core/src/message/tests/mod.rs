@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read, Write};
 use proptest::prelude::*;
 
 use super::*;
-use crate::content::{BodyKind, Content, Transfer};
+use crate::content::{BodyKind, Content, Form, Transfer};
 use crate::error::{Error, Kind};
 
 mod composed;
@@ -18,6 +18,7 @@ const ALL: Transfer = Transfer { eight_bit: true, binary: true, utf8: true };
 
 fn edits(remove: &[&str], add: &[(&str, &str)]) -> Edits {
     Edits {
+        blind: false,
         remove: remove.iter().map(|n| (*n).to_owned()).collect(),
         add: add.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
     }

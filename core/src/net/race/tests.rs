@@ -56,7 +56,7 @@ fn a_refusal_starts_the_next_at_once() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let good = listener.local_addr().unwrap();
     let begin = Instant::now();
-    let (winner, _socket) = race(&[closed_port(), closed_port(), good], &hour(), tcp).unwrap();
+    let (winner, _socket, _) = race(&[closed_port(), closed_port(), good], &hour(), tcp).unwrap();
     assert_eq!(winner, good);
     assert!(begin.elapsed() < STAGGER, "{:?}", begin.elapsed());
 }
@@ -67,7 +67,7 @@ fn only_one_family_listens() {
         let listener = TcpListener::bind(listening).unwrap();
         let good = listener.local_addr().unwrap();
         let both = [format!("[::1]:{}", good.port()), format!("127.0.0.1:{}", good.port())];
-        let (winner, _socket) = race(&both.map(|a| address(&a)), &hour(), tcp).unwrap();
+        let (winner, _socket, _) = race(&both.map(|a| address(&a)), &hour(), tcp).unwrap();
         assert_eq!(winner, good);
     }
 }
@@ -80,7 +80,7 @@ fn a_black_hole_holds_up_for_one_stagger_only() {
     let mut holes = Vec::new();
     let mut started = Vec::new();
     let begin = Instant::now();
-    let (winner, _socket) = race(&[hole, hole, good], &hour(), |address| {
+    let (winner, _socket, _) = race(&[hole, hole, good], &hour(), |address| {
         started.push(begin.elapsed());
         if address == good {
             return tcp(address);
@@ -110,7 +110,7 @@ fn a_refusal_beside_a_black_hole_starts_the_next_at_once() {
     let (hole_socket, _end) = black_hole();
     let mut hole_socket = Some(hole_socket);
     let mut started = Vec::new();
-    let (winner, _socket) = race(&[hole, refused, good], &hour(), |address| {
+    let (winner, _socket, _) = race(&[hole, refused, good], &hour(), |address| {
         started.push(Instant::now());
         if address == hole {
             return Ok(hole_socket.take().unwrap());
@@ -135,7 +135,7 @@ fn the_slow_first_may_still_win() {
         while io::Read::read(&mut &slow_end, &mut buf).is_ok() {}
         slow_end
     });
-    let (winner, _socket) = race(&addresses, &hour(), |_| Ok(sockets.next().unwrap())).unwrap();
+    let (winner, _socket, _) = race(&addresses, &hour(), |_| Ok(sockets.next().unwrap())).unwrap();
     assert_eq!(winner, addresses[0]);
     drain.join().unwrap();
 }

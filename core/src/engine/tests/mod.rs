@@ -1,5 +1,7 @@
 //! The engine against servers that answer from a list.
 
+mod chunks;
+
 use std::io::{self, BufRead, BufReader, Read};
 
 use super::*;
@@ -74,7 +76,7 @@ impl Content for Text {
     }
 
     fn form(&self, _: Transfer) -> Result<Form, Error> {
-        Ok(Form { body: BodyKind::SevenBit, size: Some(self.0.len() as u64) })
+        Ok(Form { body: BodyKind::SevenBit, size: Some(self.0.len() as u64), clean: false })
     }
 
     fn open(&mut self, _: Transfer) -> Result<Box<dyn BufRead + Send>, Error> {

@@ -1,0 +1,171 @@
+/* libsmtp through its C functions. See benches/README.md for the arguments. */
+#include <libsmtp.h>
+#include <pthread.h>
+
+#include "../tools/task.h"
+
+static struct task task;
+static smtp_message *message;
+static smtp_options *options;
+
+static size_t given;
+
+/* A large message comes from a reader, as a caller would do it who minds the memory. */
+static int64_t give(void *unused, void *buffer, size_t size)
+{
+    (void)unused;
+    if (size > task.octets - given) size = task.octets - given;
+    memcpy(buffer, task.body + given, size);
+    given += size;
+    return (int64_t)size;
+}
+
+static int again(void *unused)
+{
+    (void)unused;
+    given = 0;
+    return 0;
+}
+
+static int failed(const char *why)
+{
+    fprintf(stderr, "%s\n", why);
+    return 1;
+}
+
+static int send_one(smtp_session *session)
+{
+    smtp_result *result = NULL;
+    int status = session ? smtp_session_sendmessage(session, message, options, &result)
+                         : smtp_sendmessage(message, options, &result);
+
+    if (status != SMTP_OK) failed(smtp_result_error(result));
+    smtp_result_free(result);
+    return status != SMTP_OK;
+}
+
+/* Single sends on one session. */
+static int single(long messages)
+{
+    smtp_session *session;
+    int status = smtp_session_open("127.0.0.1", task.port, options, &session);
+
+    if (status != SMTP_OK) failed(smtp_session_error(session));
+    for (; status == SMTP_OK && messages > 0; messages--) status = send_one(session);
+    smtp_session_close(session);
+    return status != SMTP_OK;
+}
+
+#ifdef HAVE_SEND_MANY
+static int next(void *left, const smtp_message **out, const smtp_options **unused)
+{
+    (void)unused;
+    *out = message;
+    return (*(long *)left)-- > 0;
+}
+
+static void sent(void *unused, uint64_t number, int status, const smtp_result *result)
+{
+    (void)unused;
+    (void)number;
+    if (status != SMTP_OK) failed(smtp_result_error(result));
+}
+#endif
+
+/* A batch on one session. */
+static int batch(long messages)
+{
+#ifdef HAVE_SEND_MANY
+    smtp_session *session;
+    int status = smtp_session_open("127.0.0.1", task.port, options, &session);
+
+    if (status != SMTP_OK) failed(smtp_session_error(session));
+    else status = smtp_session_send_many(session, next, sent, &messages);
+    smtp_session_close(session);
+    return status != SMTP_OK;
+#else
+    (void)messages;
+    return NOT_HERE;
+#endif
+}
+
+/* A connection for each message. */
+static int each(void)
+{
+    long n;
+
+    for (n = 0; n < task.messages; n++)
+        if (send_one(NULL)) return 1;
+    return 0;
+}
+
+static void *run(void *number)
+{
+    return single(TASK_SHARE(task, *(long *)number)) ? &task : NULL;
+}
+
+/* One thread for each connection. */
+static int parallel(void)
+{
+    pthread_attr_t small;
+    pthread_t *threads = calloc((size_t)task.connections, sizeof *threads);
+    long *numbers = calloc((size_t)task.connections, sizeof *numbers), n, begun;
+    void *bad;
+    int status = 0;
+
+    if (!threads || !numbers) return 1;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 256 * 1024);
+    for (begun = 0; begun < task.connections; begun++) {
+        numbers[begun] = begun;
+        if (pthread_create(&threads[begun], &small, run, &numbers[begun])) break;
+    }
+    for (n = 0; n < begun; n++) {
+        pthread_join(threads[n], &bad);
+        status |= bad != NULL;
+    }
+    free(threads);
+    free(numbers);
+    return status || begun < task.connections;
+}
+
+int main(int argc, char **argv)
+{
+    char text[64];
+    long n;
+    int status;
+
+    if (!task_read(&task, argc, argv)) return 2;
+    options = smtp_options_new();
+    sprintf(text, "127.0.0.1:%u", task.port);
+    smtp_options_set(options, "servers", text);
+    smtp_options_set(options, "client", "client.example.test");
+    smtp_options_set_originator(options, "from@example.test");
+    for (n = 0; n < task.recipients; n++) {
+        sprintf(text, "to%ld@example.test", n);
+        smtp_options_add_recipient(options, text);
+    }
+    smtp_options_set(options, "usetls", strcmp(task.tls, "no") ? "1" : "0");
+    if (strcmp(task.tls, "no")) {
+        smtp_options_set(options, "tlsrequired", "1");
+        smtp_options_set(options, "tlscafile", task.certificate);
+    }
+    if (strcmp(task.tls, "wrap") == 0) smtp_options_set(options, "tlsimport", "1");
+    message = smtp_message_new();
+    if (task.octets > 1 << 20) {
+        smtp_message_set_message_reader(message, give, again, NULL, NULL, (int64_t)task.octets);
+    } else {
+        smtp_message_set_message(message, task.body, task.octets);
+    }
+    if (strcmp(task.mode, "single") == 0) status = single(task.messages);
+    else if (strcmp(task.mode, "batch") == 0) status = batch(task.messages);
+    else if (strcmp(task.mode, "window") == 0)
+        status = smtp_options_set(options, "pipelining", "full") == SMTP_OK ? batch(task.messages) : NOT_HERE;
+    else if (strcmp(task.mode, "each") == 0) status = each();
+    else if (strcmp(task.mode, "parallel") == 0) status = parallel();
+    else status = NOT_HERE;
+    smtp_message_free(message);
+    smtp_options_free(options);
+    free(task.body);
+    return status;
+}

@@ -1,0 +1,16 @@
+"""What the two Python programs over libsmtp have in common."""
+
+import smtpclient
+from task import Task
+
+task = Task()
+scheme = "smtps" if task.tls == "wrap" else "smtp"
+host = f"{scheme}://127.0.0.1"
+options = smtpclient.Options(
+    servers=[f"{host}:{task.port}"],
+    client="client.example.test",
+    originator="from@example.test",
+    recipients=task.recipients,
+    usetls=task.tls != "no",
+    **({"tlsrequired": True, "tlscafile": task.certificate} if task.tls != "no" else {}),
+)

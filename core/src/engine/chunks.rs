@@ -1,0 +1,187 @@
+//! A message by BDAT (RFC 3030): chunks with their length in front, no dots.
+//!
+//! The last chunk is held back until the server has taken all others, so that a refused chunk, or a source that fails
+//! midway, withdraws the message with RSET while the connection lives on. A message of one chunk is the common one.
+
+use std::io::{BufRead, ErrorKind};
+
+use super::Engine;
+use super::expect::Expect;
+use super::request::Id;
+use super::state::Stage;
+use super::writer::WATER;
+use crate::command::Command;
+use crate::error::{Error, Kind, Step};
+use crate::extensions::Pipelining;
+use crate::reply::Reply;
+use crate::wire::DotEncoder;
+
+/// The octets of a chunk: servers are slow with larger ones, and some do not answer before they read all of it.
+const CHUNK: usize = WATER;
+
+/// What came of gathering a chunk.
+enum Gathered {
+    Full,
+    /// The content is at its end.
+    Last,
+    /// The source has nothing now.
+    Waits,
+    Failed(std::io::Error),
+}
+
+impl Engine {
+    /// Opens the content; false while the recipients' replies must be waited for.
+    pub(super) fn begin_chunks(&mut self, id: Id) -> bool {
+        let ahead = self.grouped() == Pipelining::Full;
+        let Some(active) = self.actives.back_mut() else { return false };
+        let ahead = ahead && !active.lmtp && active.may_pipeline_data();
+        if active.outstanding > 0 && !ahead {
+            return false;
+        }
+        match active.content.open(active.transfer) {
+            Ok(body) => {
+                active.body = Some(body);
+                active.stage = Stage::Chunks;
+                self.chunk.clear();
+            }
+            Err(error) => self.withdraw(id, error.with_step(Step::Body)),
+        }
+        true
+    }
+
+    /// Writes the next chunk.
+    pub(super) fn write_chunk(&mut self) -> bool {
+        if !self.may_write() {
+            return false;
+        }
+        let Some(active) = self.actives.back_mut() else { return false };
+        let id = active.id;
+        let gathered = match &mut active.body {
+            Some(body) => gather(body, &mut active.encoder, &mut self.chunk),
+            None => Gathered::Last,
+        };
+        match gathered {
+            Gathered::Full => {
+                self.put_chunk(id, false);
+                true
+            }
+            Gathered::Last => {
+                if active.body.take().is_some() {
+                    active.encoder.finish(&mut self.chunk);
+                }
+                // Of a message in several chunks the server has taken all the others when it gets the last.
+                if active.written > 0 && active.outstanding > 0 {
+                    return false;
+                }
+                self.put_chunk(id, true);
+                true
+            }
+            Gathered::Waits => {
+                self.source_waits = true;
+                false
+            }
+            Gathered::Failed(error) => {
+                let text = format!("the message could not be read to its end: {error}");
+                self.withdraw(id, Error::new(Kind::Source, Step::Body, text));
+                true
+            }
+        }
+    }
+
+    /// A reply to a chunk that was not the last.
+    pub(super) fn on_chunk(&mut self, id: Id, end: u64, reply: Reply) {
+        if self.flushed < end {
+            return self.on_early(id, reply);
+        }
+        if !reply.is_success() && !reply.is_failure() {
+            let error = self.nonsense(Step::Body, "the reply neither takes nor refuses a chunk", &reply);
+            return self.end(error);
+        }
+        let Some(active) = self.active(id) else { return };
+        active.outstanding -= 1;
+        let mut confused = false;
+        if reply.is_success() {
+            active.taken += 1;
+        } else if active.refused.is_none() {
+            confused = active.taken == 0 && is_confused(&reply, active.accepted());
+            active.again |= confused;
+            active.refused = Some((Step::Body, reply));
+        }
+        if confused {
+            self.avoid("CHUNKING");
+        }
+        self.settle(id);
+    }
+
+    /// The reply to the last chunk was read.
+    pub(super) fn chunks_answered(&mut self, id: Id) {
+        let Some(active) = self.active(id) else { return };
+        let taken = active.finals.iter().any(Reply::is_success);
+        let accepted = active.accepted();
+        let confused = match active.finals.first() {
+            Some(reply) if taken => accepted == 0 && reply.is_success(),
+            Some(reply) => !active.written > 0 && is_confused(reply, accepted),
+            None => false,
+        };
+        active.again |= confused && !taken;
+        if confused {
+            self.avoid("CHUNKING");
+        }
+        if self.unsettled.take_if(|own| *own == id).is_some() {
+            self.rset_due |= !taken;
+        }
+    }
+
+    fn put_chunk(&mut self, id: Id, last: bool) {
+        let start = self.out.len();
+        Command::Bdat { size: self.chunk.len() as u64, last }.write(&mut self.out);
+        self.transcript.client(&self.out[start..]);
+        self.out.append(&mut self.chunk);
+        self.unsettled = Some(id);
+        let end = self.taken + (self.out.len() - self.sent) as u64;
+        let Some(active) = self.actives.back_mut() else { return };
+        if !last {
+            active.written += 1;
+            active.outstanding += 1;
+            self.expected.push_back(Expect::Chunk { id, end });
+            return;
+        }
+        let due = active.finals_due();
+        active.outstanding += due;
+        active.end = Some(end);
+        active.stage = Stage::Over;
+        self.expected.extend((0..due).map(|_| Expect::Final(id)));
+        let octets = active.encoder.octets();
+        self.transcript.note(format_args!("message of {octets} octets"));
+    }
+
+    /// Takes back a message of which the last chunk was not written.
+    fn withdraw(&mut self, id: Id, error: Error) {
+        if let Some(active) = self.active(id) {
+            active.withdrawn = Some(error);
+        }
+        self.give_up(id);
+    }
+}
+
+/// Whether the server does not know what BDAT is, although it offered CHUNKING and took a recipient.
+fn is_confused(reply: &Reply, accepted: usize) -> bool {
+    accepted > 0 && matches!(reply.code(), 500..=504)
+}
+
+fn gather(body: &mut dyn BufRead, encoder: &mut DotEncoder, chunk: &mut Vec<u8>) -> Gathered {
+    while chunk.len() < CHUNK {
+        match body.fill_buf() {
+            Ok([]) => return Gathered::Last,
+            Ok(piece) => {
+                let taken = piece.len().min(CHUNK - chunk.len());
+                encoder.encode(piece.get(..taken).unwrap_or_default(), chunk);
+                body.consume(taken);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Gathered::Waits,
+            Err(error) => return Gathered::Failed(error),
+        }
+    }
+    Gathered::Full
+}

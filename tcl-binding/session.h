@@ -1,0 +1,51 @@
+/* What the two parts of smtp::session share. */
+#ifndef SMTP_SESSION_H
+#define SMTP_SESSION_H
+
+#include "smtp_tcl.h"
+
+#define UNASKED INT64_MIN /* a question that waits for its turn, or for its message */
+
+/* What is asked and not answered. */
+typedef struct Question {
+    struct Question *next;
+    struct Session *session; /* while it is one of the session's */
+    int64_t ticket;
+    int refs, done, code;
+    int verb; /* of verbs.c; -1: the greeting */
+    Tcl_Obj *words;
+    Tcl_Obj *command, *value, *errorCode;
+    Options *options; /* of a message, with it and where it comes from */
+    smtp_message *message;
+    Source *source;
+} Question;
+
+typedef struct Session {
+    State *state;
+    Drive *drive;
+    smtp_engine *engine; /* the drive's */
+    Tcl_Command token;
+    Question *questions;
+    Options options;
+    Tcl_Obj *greeting;
+    int refs;
+} Session;
+
+/* session.c. Ask it when those before it were asked; wait for the answer, or leave it to the command. Takes the question. */
+int Expect(Session *session, Question *question);
+/* Asks what could not be asked before. */
+void AskOn(Session *session);
+Question *QuestionNew(int verb, Tcl_Obj *words, Tcl_Obj *command);
+void QuestionDrop(Question *question);
+
+/* verbs.c. One word, and what follows it, said to an open session. */
+int Verb(Session *session, Tcl_Obj *command, int objc, Tcl_Obj *const objv[]);
+/* Gives the ticket; UNASKED where the message has not come yet; another negative number and an error where it cannot be
+ * asked. */
+int64_t Ask(Session *session, Question *question);
+/* What a question without a reply is answered with, where it succeeded. */
+Tcl_Obj *Offer(const Question *question, smtp_engine *engine);
+/* Whether the answer is that of sendmessage. */
+int IsMessage(const Question *question);
+
+#endif

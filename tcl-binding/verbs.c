@@ -1,0 +1,199 @@
+/* The verbs of a session, and how each is asked. */
+#include "session.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { GREETED = -1, ASYNC, AUTHENTICATE, AUTHTYPES, CLOSE, COMMAND, DATA, EHLO, EXPN, GREETING, HELO, HELP, LHLO, MAIL, NOOP, ISOPEN,
+    OPTIONS, QUIT, RCPT, RSET, SENDMESSAGE, STARTTLS, VRFY };
+static const struct Verb {
+    const char *name;
+    int least, most; /* arguments */
+    const char *usage;
+} verbs[] = {{"async", 2, 999, "script verb ?arg ...?"}, {"authenticate", 2, 3, "user password ?mechanism?"},
+    {"authtypes", 0, 0, NULL}, {"close", 0, 0, NULL}, {"command", 1, 1, "line"}, {"data", 1, 1, "message"},
+    {"ehlo", 0, 1, "?name?"}, {"expn", 1, 1, "list"}, {"greeting", 0, 0, NULL}, {"helo", 0, 1, "?name?"},
+    {"help", 0, 1, "?topic?"}, {"lhlo", 0, 1, "?name?"}, {"mail", 1, 2, "from ?parameters?"}, {"noop", 0, 0, NULL},
+    {"open", 0, 0, NULL}, {"options", 0, 0, NULL}, {"quit", 0, 0, NULL}, {"rcpt", 1, 2, "to ?parameters?"},
+    {"rset", 0, 0, NULL}, {"sendmessage", 1, 999, "token ?option value ...?"}, {"starttls", 0, 0, NULL},
+    {"vrfy", 1, 1, "name"}, {NULL, 0, 0, NULL}};
+
+static Tcl_Obj *Lines(const char *text)
+{
+    Tcl_Obj *list = Tcl_NewListObj(0, NULL);
+
+    while (*text != '\0') {
+        const char *end = strchr(text, '\n');
+        size_t length = end == NULL ? strlen(text) : (size_t)(end - text);
+
+        Tcl_ListObjAppendElement(NULL, list, Tcl_NewStringObj(text, (Tcl_Size)length));
+        text += length + (end != NULL);
+    }
+    return list;
+}
+
+/* The texts that a verb takes; NULL where they are not given. */
+static int Texts(Tcl_Interp *interp, int count, Tcl_Obj *const objv[], Tcl_DString texts[], const char *values[])
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        values[i] = TextOf(interp, objv[i], "the argument", &texts[i]);
+        if (values[i] == NULL) {
+            while (i-- > 0) Tcl_DStringFree(&texts[i]);
+            return TCL_ERROR;
+        }
+    }
+    return TCL_OK;
+}
+
+static int64_t Line(smtp_engine *engine, const char *verb, const char *rest)
+{
+    Tcl_DString line;
+    int64_t ticket;
+
+    Tcl_DStringInit(&line);
+    Tcl_DStringAppend(&line, verb, -1);
+    if (rest != NULL && *rest != '\0') {
+        Tcl_DStringAppend(&line, " ", 1);
+        Tcl_DStringAppend(&line, rest, -1);
+    }
+    ticket = smtp_engine_ask_command(engine, Tcl_DStringValue(&line));
+    Tcl_DStringFree(&line);
+    return ticket;
+}
+
+static int64_t AskVerb(smtp_engine *engine, int verb, const char *const text[])
+{
+    switch (verb) {
+    case AUTHENTICATE: return smtp_engine_ask_login(engine, text[0], text[1], text[2]);
+    case COMMAND: return smtp_engine_ask_command(engine, text[0]);
+    case EHLO: return smtp_engine_ask_ehlo(engine, text[0]);
+    case EXPN: return Line(engine, "EXPN", text[0]);
+    case HELO: return smtp_engine_ask_helo(engine, text[0]);
+    case HELP: return Line(engine, "HELP", text[0]);
+    case LHLO: return smtp_engine_ask_lhlo(engine, text[0]);
+    case MAIL: return smtp_engine_ask_mail(engine, text[0], text[1]);
+    case NOOP: return Line(engine, "NOOP", NULL);
+    case QUIT: return smtp_engine_ask_quit(engine);
+    case RCPT: return smtp_engine_ask_rcpt(engine, text[0], text[1]);
+    case RSET: return Line(engine, "RSET", NULL);
+    case STARTTLS: return smtp_engine_ask_starttls(engine);
+    case VRFY: return Line(engine, "VRFY", text[0]);
+    default: return smtp_engine_ask_introduce(engine); /* OPTIONS, AUTHTYPES */
+    }
+}
+
+/* The message of sendmessage, which is asked for when it has begun to come. */
+static int Compose(Session *session, Question *question, int objc, Tcl_Obj *const objv[])
+{
+    Tcl_Interp *interp = session->state->interp;
+    Tcl_Obj *token;
+    Options options;
+    int first = TokenFirst(interp, objc, objv, &token);
+
+    if (first < 0 || OptionsParse(session->state, objc - first, objv + first, &options) != TCL_OK) return TCL_ERROR;
+    question->options = malloc(sizeof options);
+    if (question->options == NULL) Tcl_Panic("smtp: no memory");
+    *question->options = options;
+    question->message = MessageOf(session->state, token, question->options, &question->source);
+    return question->message == NULL ? TCL_ERROR : TCL_OK;
+}
+
+static void Ready(void *data)
+{
+    Question *question = data;
+
+    AskOn(question->session);
+}
+
+static int64_t AskMessage(Session *session, Question *question)
+{
+    int64_t ticket;
+
+    if (question->source != NULL) SourceMessage(question->source, question->message);
+    ticket = smtp_engine_ask_sendmessage(session->engine, question->message, question->options->smtp);
+    if (ticket < 0 && question->source != NULL && SourceStarved(question->source)) {
+        SourceWait(question->source, question->options->patience, Ready, question);
+        return UNASKED;
+    }
+    if (ticket >= 0 && question->source != NULL) SourceFeeds(question->source, session->drive);
+    return ticket;
+}
+
+int64_t Ask(Session *session, Question *question)
+{
+    Tcl_Interp *interp = session->state->interp;
+    smtp_engine *engine = session->engine;
+    Tcl_DString texts[3];
+    const char *text[3] = {NULL, NULL, NULL};
+    Tcl_Obj **objv;
+    Tcl_Size objc = 0;
+    int64_t ticket = SMTP_ERR_USAGE;
+    int i;
+
+    if (question->verb == GREETED) return 0;
+    if (question->verb == SENDMESSAGE) {
+        ticket = AskMessage(session, question);
+    } else if (Tcl_ListObjGetElements(interp, question->words, &objc, &objv) != TCL_OK) {
+        return ticket;
+    } else if (question->verb == DATA) {
+        Tcl_Size length;
+        const unsigned char *octets = OctetsOf(interp, objv[1], "the message", &length);
+
+        if (octets == NULL) return ticket;
+        ticket = smtp_engine_ask_data(engine, octets, (size_t)length);
+    } else {
+        if (Texts(interp, (int)objc - 1, objv + 1, texts, text) != TCL_OK) return ticket;
+        ticket = AskVerb(engine, question->verb, text);
+        for (i = 0; i < (int)objc - 1; i++) Tcl_DStringFree(&texts[i]);
+    }
+    if (ticket < 0 && ticket != UNASKED) Fail(interp, (int)ticket, smtp_engine_ask_error(engine));
+    return ticket;
+}
+
+int Verb(Session *session, Tcl_Obj *command, int objc, Tcl_Obj *const objv[])
+{
+    Tcl_Interp *interp = session->state->interp;
+    int verb, count = objc - 1;
+    Question *question;
+
+    if (Tcl_GetIndexFromObjStruct(interp, objv[0], verbs, sizeof *verbs, "verb", 0, &verb) != TCL_OK) return TCL_ERROR;
+    if (count < verbs[verb].least || count > verbs[verb].most) {
+        Tcl_WrongNumArgs(interp, 1, objv, verbs[verb].usage);
+        return TCL_ERROR;
+    }
+    switch (verb) {
+    case ISOPEN: Tcl_SetObjResult(interp, Tcl_NewBooleanObj(session->drive != NULL)); return TCL_OK;
+    case GREETING:
+        if (session->greeting != NULL) Tcl_SetObjResult(interp, session->greeting);
+        return TCL_OK;
+    case CLOSE:
+        if (session->token != NULL) Tcl_DeleteCommandFromToken(interp, session->token);
+        return TCL_OK;
+    case ASYNC:
+        if (command == NULL) return Verb(session, objv[1], objc - 2, objv + 2);
+        return Fail(interp, SMTP_ERR_USAGE, "async within async");
+    }
+    question = QuestionNew(verb, Tcl_NewListObj(objc, objv), command);
+    if (session->drive != NULL && verb == SENDMESSAGE && Compose(session, question, objc - 1, objv + 1) != TCL_OK) {
+        QuestionDrop(question);
+        return TCL_ERROR;
+    }
+    if (session->drive == NULL) {
+        QuestionDrop(question);
+        return Fail(interp, SMTP_ERR_CLOSED, "the session is closed");
+    }
+    return Expect(session, question);
+}
+
+Tcl_Obj *Offer(const Question *question, smtp_engine *engine)
+{
+    if (question->verb == OPTIONS) return Lines(smtp_engine_extensions(engine));
+    if (question->verb == AUTHTYPES) return Lines(smtp_engine_auth_types(engine));
+    return Tcl_NewObj();
+}
+
+int IsMessage(const Question *question)
+{
+    return question->verb == SENDMESSAGE;
+}
