@@ -35,7 +35,7 @@ fn run(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let ends = Ends { loopback, ..Ends::default() };
     let library = Some(Library::shared());
     let mut dialogue =
-        Dialogue::new(server, options.clone(), library, ends, "c.example", bytes.arbitrary()?).unwrap();
+        Dialogue::new(server, options.clone(), library, ends, local(), bytes.arbitrary()?).unwrap();
     let mut seen = Vec::new();
     let (peer, mut waiting) = Server::greet(lmtp, first, bytes)?;
     seen.push(peer);
@@ -93,7 +93,7 @@ fn ask(
 ) -> arbitrary::Result<Option<Ticket>> {
     let options = dialogue.options().clone();
     Ok(match bytes.int_in_range(0..=9)? {
-        0..=2 => dialogue.send_message(message, &options, &local()).ok(),
+        0..=2 => dialogue.send_message(message, &options).ok(),
         3 => Some(dialogue.introduce()),
         4 => Some(dialogue.command(Command::Noop(None))),
         5 => {
