@@ -124,3 +124,25 @@ fn options() {
         assert_eq!(failed.unwrap_err().error.kind(), Kind::Usage);
     }
 }
+
+/// Of a batch no more messages are held than fill a round trip.
+#[cfg(feature = "net")]
+#[test]
+fn messages_under_way() {
+    use std::cell::Cell;
+
+    let sink = scripted_server::sink::Sink::start(scripted_server::sink::SinkOptions::default()).unwrap();
+    let mut options = Options::default();
+    options.usetls = false;
+    let mut session = smtpclient::net::Session::open("127.0.0.1", sink.port(), &options).unwrap();
+    let (taken, most) = (Cell::new(0), Cell::new(0));
+    let messages = (0..200).map(|_| {
+        taken.set(taken.get() + 1);
+        Message::from_bytes("From: a@b.example\nTo: c@d.example\n\n")
+    });
+    for (reported, result) in session.send_many(messages).enumerate() {
+        assert!(result.unwrap().complete());
+        most.set(most.get().max(taken.get() - reported));
+    }
+    assert_eq!((taken.get(), most.get()), (200, 64));
+}
