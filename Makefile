@@ -40,11 +40,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-<<<<<<< HEAD
-.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl examples python demo test check valgrind sanitize audit sbom interop fuzz faults resources load clean
-=======
-.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python demo test check valgrind interop load bench bench-quick clean
->>>>>>> main
+.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults resources load bench bench-quick clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -137,6 +133,9 @@ $(BUILD)/examples/%: examples-c/%.c $(BUILD)/prefix/lib/pkgconfig/libsmtp.pc
 
 python: ## build the Python wheel (build/python/wheels), and test it
 	@py-binding/check
+
+python-leaks: ## send 100 000 messages from Python in every way, in memory that must not grow (after make python)
+	@build/python/venv/bin/python py-binding/tests/leak.py 100000
 
 demo: setup examples tcl ## set up, build, send a message to three recipients, one of whom is refused
 	@demo/run

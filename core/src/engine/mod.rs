@@ -175,13 +175,15 @@ impl Engine {
 
     /// Says one command. Answered by [`Event::Reply`] whatever the reply says.
     ///
-    /// [`Command::Data`] and [`Command::Bdat`] are refused here: use [`data`](Self::data).
+    /// [`Command::Data`] and [`Command::Bdat`] are refused here: use [`data`](Self::data). A raw line does what its
+    /// verb does; AUTH, and the responses behind it, must be [secret](crate::command::RawCommand::secret) ones.
     pub fn command(&mut self, command: Command) -> Id {
         // These change what the connection is: a reply to the line alone would not tell where it stands.
         let special = match &command {
             Command::Data | Command::Bdat { .. } => true,
             Command::Raw(raw) => {
-                ["DATA", "BDAT", "STARTTLS", "AUTH"].iter().any(|v| raw.verb().eq_ignore_ascii_case(v))
+                ["DATA", "BDAT", "STARTTLS"].iter().any(|v| raw.verb().eq_ignore_ascii_case(v))
+                    || (raw.verb().eq_ignore_ascii_case("AUTH") && !raw.is_secret())
             }
             _ => false,
         };

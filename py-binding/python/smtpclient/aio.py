@@ -285,6 +285,7 @@ class Session:
 
     async def quit(self) -> Reply:
         """QUIT, and its reply. The session is closed then."""
+        self._check_alone()
         try:
             return await self._reply(lambda: self._dialogue.quit())
         finally:
@@ -343,8 +344,8 @@ class Session:
 
     async def close(self) -> None:
         """Take leave: QUIT, whose reply is not waited for."""
-        if self._wire is None:
-            return
+        if self._wire is None or self._wire.is_forked:
+            return self._drop()
         dialogue = self._dialogue
         try:
             dialogue.part()
@@ -390,8 +391,7 @@ class Session:
         )
 
     async def _ask(self, ask: Callable[[], int]) -> Answer:
-        if self._busy:
-            raise usage("the session is in use by another task: give each task one of its own")
+        self._check_alone()
         self._busy = True
         try:
             dialogue = self._dialogue
@@ -400,9 +400,15 @@ class Session:
                 return await self._wait(dialogue, number, [])
             async with _deadline(dialogue, self._options) as wires:
                 return await self._wait(dialogue, number, wires)
-            raise self._gone(dialogue)
+            raise self._gone(dialogue)  # reached where the deadline struck
         finally:
             self._busy = False
+
+    def _check_alone(self) -> None:
+        if self._wire is not None and self._wire.is_forked:
+            raise usage("the session is that of a parent process: open another")
+        if self._busy:
+            raise usage("the session is in use by another task: give each task one of its own")
 
     async def _wait(self, dialogue: _native.Dialogue, number: int, wires: list[Wire]) -> Answer:
         while True:

@@ -405,6 +405,43 @@ fn verbs_and_data() {
 }
 
 #[test]
+fn a_raw_line_does_what_its_verb_does() {
+    let mut play = Play::ready(Protocol::Smtp, &[]);
+    let raw = |line: &str| Command::Raw(crate::command::RawCommand::new(line).unwrap());
+    for (line, answer) in [
+        ("ehlo a_b", "250-s\r\n250 SIZE\r\n"),
+        ("mail FROM:<root>", "250 ok\r\n"),
+        ("rcpt TO:<nobody> NOTIFY=NEVER", "550 no\r\n"),
+        ("rcpt TO:<root> NOTIFY=NEVER", "250 ok\r\n"),
+    ] {
+        play.engine.command(raw(line));
+        assert_eq!(play.client(), format!("{line}\r\n"));
+        play.server(answer);
+        assert!(matches!(play.engine.poll_event(), Some(Event::Reply(..))));
+    }
+    assert!(play.engine.extensions().size());
+    play.engine.data(Box::new(Once::new(Box::new(&b"x\n"[..]))));
+    play.client();
+    play.server("354 go\r\n");
+    assert_eq!(play.client(), "x\r\n.\r\n");
+    play.server("250 ok\r\n");
+    assert_eq!(play.sent().recipients.iter().map(|r| r.address.as_str()).collect::<Vec<_>>(), ["root"]);
+    let auth = |line: &str| Command::Raw(crate::command::RawCommand::secret(line).unwrap());
+    for (line, answer) in [("AUTH LOGIN", "334 \r\n"), ("", "334 \r\n"), ("aHVudGVyMg==", "235 ok\r\n")] {
+        play.engine.command(auth(line));
+        assert_eq!(play.client(), format!("{line}\r\n"));
+        play.server(answer);
+        assert!(matches!(play.engine.poll_event(), Some(Event::Reply(..))));
+    }
+    play.engine.command(raw("AUTH PLAIN aHVudGVyMg=="));
+    assert!(matches!(play.engine.poll_event(), Some(Event::Failed(..))), "not in clear");
+    play.engine.command(raw("quit"));
+    play.client();
+    play.server("221 bye\r\n");
+    assert!(play.engine.is_closed());
+}
+
+#[test]
 fn data_by_verb_that_is_refused_has_the_reply() {
     let mut play = Play::ready(Protocol::Smtp, &[]);
     play.engine.data(Box::new(Once::new(Box::new(&b"x\n"[..]))));
