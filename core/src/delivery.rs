@@ -141,6 +141,9 @@ impl Delivery {
         let library = self.library.clone();
         let mut link = Link::new(engine);
         let mut opening = Opening::new(server, &self.options, library, ends.loopback, self.plain);
+        if !self.envelope.is_ascii() {
+            opening.need_utf8();
+        }
         let begun = opening.begin(&mut link);
         self.report.attempts.push(Attempt { peer: ends.peer, ..Attempt::new(name) });
         let conversing = Conversing { link, opening, sending: None, decided: false, redial: false };
