@@ -22,7 +22,7 @@ fn main() {
             Outcome::NotSent => "notsent",
             other => other.name(),
         });
-        let queue_id = report.queue_id.as_deref().unwrap_or("-");
+        let queue_id = report.queue_id().unwrap_or("-");
         println!("{kind} {queue_id} {}", outcomes.collect::<Vec<_>>().join(" "));
     }
 }
