@@ -8,7 +8,7 @@ use smtpclient::error::{Kind, Step};
 use smtpclient::extensions::Extensions;
 use smtpclient::message::Message;
 use smtpclient::net::{Session, sendmessage};
-use smtpclient::options::Options;
+use smtpclient::options::{Chunking, Options, Pipelining};
 use smtpclient::report::{Outcome, Report};
 
 use super::logins::{PASSWORD, USER};
@@ -17,8 +17,6 @@ use super::logins::{PASSWORD, USER};
 pub(crate) enum Cell {
     Ok,
     NotOffered,
-    /// Offered, and the library does not use it.
-    NotUsed,
 }
 
 pub(crate) type Feature = fn(&Place<'_>) -> Result<Cell, String>;
@@ -163,11 +161,15 @@ fn chunking(place: &Place<'_>) -> Result<Cell, String> {
     if !place.extensions()?.chunking() {
         return Ok(Cell::NotOffered);
     }
-    let trial = place.trial(place.plain, false);
-    let report = trial.send();
-    complete(&report)?;
-    trial.delivered(place, "user")?;
-    Ok(if report.used.contains(&"CHUNKING") { Cell::Ok } else { Cell::NotUsed })
+    for pipelining in [Pipelining::Rfc, Pipelining::Full] {
+        let mut trial = place.trial(place.plain, false);
+        (trial.options.chunking, trial.options.pipelining) = (Chunking::On, pipelining);
+        let report = trial.send();
+        complete(&report)?;
+        uses(&report, "CHUNKING")?;
+        trial.delivered(place, "user")?;
+    }
+    Ok(Cell::Ok)
 }
 
 /// All or none by default; the others where the options say so.

@@ -74,7 +74,6 @@ fn main() -> ExitCode {
             cells.push(match test(&place) {
                 Ok(Cell::Ok) => "ok",
                 Ok(Cell::NotOffered) => "not offered",
-                Ok(Cell::NotUsed) => "not used",
                 Err(text) => {
                     faults.push(format!("{} {feature}: {text}", ports.name));
                     "FAILED"
