@@ -47,6 +47,11 @@ const LISTS: [&str; 4] = ["From", "Reply-To", "To", "Cc"];
 const FORBIDDEN: [&str; 4] = ["Content-Type", "Content-Transfer-Encoding", "Content-MD5", "MIME-Version"];
 
 impl Envelope {
+    /// Whether every address is ASCII; one that is not needs SMTPUTF8 (RFC 6531).
+    pub fn is_ascii(&self) -> bool {
+        self.mail.path.is_ascii() && self.recipients.iter().all(|recipient| recipient.path.is_ascii())
+    }
+
     /// Derives the envelope from the options, else from the token's header section.
     ///
     /// # Errors
@@ -436,7 +441,13 @@ impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let (local, domain) = parts(&self.0);
         local.hash(state);
-        domain.bytes().for_each(|octet| state.write_u8(octet.to_ascii_lowercase()));
+        let mut lower = [0; 64];
+        for piece in domain.as_bytes().chunks(lower.len()) {
+            let lower = lower.get_mut(..piece.len()).unwrap_or_default();
+            lower.copy_from_slice(piece);
+            lower.make_ascii_lowercase();
+            state.write(lower);
+        }
     }
 }
 

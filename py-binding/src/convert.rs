@@ -28,6 +28,7 @@ type TlsTuple<'a> = (
     Option<&'a str>,
     Option<&'a str>,
     Option<&'a str>,
+    bool,
 );
 type AttemptTuple<'a> = (
     &'a str,
@@ -70,7 +71,7 @@ pub(crate) fn report(report: &Report) -> ReportTuple<'_> {
         report.recipients.iter().map(recipient).collect(),
         report.attempts.iter().map(attempt).collect(),
         report.reply.as_ref().map(reply),
-        report.queue_id.as_deref(),
+        report.queue_id(),
         &report.used,
         &report.avoided,
         report.octets,
@@ -112,6 +113,7 @@ fn tls(facts: &TlsFacts) -> TlsTuple<'_> {
         facts.cipher.as_deref(),
         facts.subject.as_deref(),
         facts.issuer.as_deref(),
+        facts.resumed,
     )
 }
 

@@ -155,6 +155,11 @@ impl Dialogue {
         self.command(py, |_| Ok(Command::Raw(RawCommand::new(line)?)))
     }
 
+    /// A line of a login that the caller drives: AUTH, or a response. It is in no transcript.
+    fn raw_secret(&self, py: Python<'_>, line: &str) -> PyResult<u64> {
+        self.command(py, |_| Ok(Command::Raw(RawCommand::secret(line)?)))
+    }
+
     /// STARTTLS and the handshake behind it.
     fn starttls(&self, py: Python<'_>) -> PyResult<u64> {
         let ticket = self.driven.with(Core::starttls)?;

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyString};
 use smtpclient::cancel::Cancel;
@@ -21,7 +21,7 @@ pub(crate) struct PyOptions {
     core: Options,
     policy: Option<Py<PyAny>>,
     transcript: Option<Py<PyAny>>,
-    cancel: Option<Cancel>,
+    pub(crate) cancel: Option<Cancel>,
     debug: bool,
 }
 
@@ -295,7 +295,11 @@ fn fields(value: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
             if item.is_instance_of::<PyString>() {
                 return Err(wrong("header", wanted, value));
             }
-            item.extract::<(String, String)>().map_err(|_| wrong("header", wanted, &item))
+            item.extract::<(String, String)>().map_err(|error| {
+                // A lone surrogate has its own words.
+                let said = error.is_instance_of::<PyUnicodeEncodeError>(item.py());
+                if said { error } else { wrong("header", wanted, &item) }
+            })
         })
         .collect()
 }

@@ -73,6 +73,14 @@ impl ForwardPath {
         Mailbox::new("recipient", addr_spec, addr_spec.eq_ignore_ascii_case("postmaster")).map(Self)
     }
 
+    /// What stands between the angle brackets of a RCPT that the caller wrote, for reports: it may be no addr-spec.
+    pub(crate) fn said(line: &str) -> Self {
+        let (_, path) = line.split_once('<').unwrap_or_default();
+        let text = path.split_once('>').map_or(path, |(text, _)| text);
+        let beyond_ascii = !text.is_ascii();
+        Self(Mailbox { text: text.into(), beyond_ascii })
+    }
+
     /// An addr-spec that is known to be made of ASCII atoms and dots.
     pub(crate) fn plain(addr_spec: &SmolStr) -> Self {
         Self(Mailbox::plain(addr_spec))

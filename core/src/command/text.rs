@@ -56,12 +56,13 @@ impl RawCommand {
         Err(Error::usage(format!("command {}: {why}", quoted(line))))
     }
 
-    /// A line that transcripts and errors must not show: a login's command or response, of at most 12286 octets.
+    /// A line that transcripts and errors must not show: a login's command or response, of at most 12286 octets. A
+    /// response may be empty (RFC 4954 section 4).
     ///
     /// # Errors
-    /// Usage, where it is empty, has a control character or more octets.
+    /// Usage, where it has a control character or more octets.
     pub fn secret(line: &str) -> Result<Self, Error> {
-        match fault(line, MAX_SECRET) {
+        match fault(line, MAX_SECRET).filter(|_| !line.is_empty()) {
             None => Ok(Self { line: line.into(), secret: true }),
             Some(why) => Err(Error::usage(format!("secret command: {why}"))),
         }
@@ -140,7 +141,8 @@ mod tests {
         assert_eq!(format!("{raw:?}"), "RawCommand(***)");
         assert_eq!(RawCommand::secret("aHVudGVyMg==").unwrap().verb(), "");
         assert!(RawCommand::secret(&"x".repeat(12_286)).is_ok());
-        for bad in ["", "hunter2\r\n", &"hunter2".repeat(2000)] {
+        assert_eq!(RawCommand::secret("").unwrap().expose(), b"");
+        for bad in [" ", "hunter2\r\n", &"hunter2".repeat(2000)] {
             assert!(!RawCommand::secret(bad).unwrap_err().to_string().contains("hunter2"));
         }
     }

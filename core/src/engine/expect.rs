@@ -3,7 +3,7 @@
 //! Replies are counted, never matched by their code or text (RFC 2920 section 3.1).
 
 use super::request::Id;
-use crate::command::Rcpt;
+use crate::command::{ForwardPath, RawCommand, Rcpt, RcptParameters};
 use crate::error::Step;
 
 /// One reply that is due, and to what.
@@ -53,6 +53,23 @@ pub(super) enum Effect {
     Rcpt(Box<Rcpt>),
     Rset,
     Quit,
+}
+
+impl Effect {
+    /// What a line does that the caller wrote: the same as the verb that it begins with.
+    pub(super) fn of(raw: &RawCommand) -> Self {
+        match raw.verb().to_ascii_uppercase().as_str() {
+            "EHLO" | "HELO" | "LHLO" => Self::Hello,
+            "MAIL" => Self::Mail,
+            "RCPT" => {
+                let path = ForwardPath::said(&String::from_utf8_lossy(raw.expose()));
+                Self::Rcpt(Box::new(Rcpt { path, parameters: RcptParameters::default() }))
+            }
+            "RSET" => Self::Rset,
+            "QUIT" => Self::Quit,
+            _ => Self::None,
+        }
+    }
 }
 
 impl Expect {

@@ -105,6 +105,7 @@ impl Engine {
             Command::Rcpt(rcpt) => Effect::Rcpt(Box::new(rcpt.clone())),
             Command::Rset => Effect::Rset,
             Command::Quit => Effect::Quit,
+            Command::Raw(raw) => Effect::of(raw),
             _ => Effect::None,
         };
         self.write_command(&command, Expect::Command { id, step, ends_group, effect });

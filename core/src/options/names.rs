@@ -1,9 +1,10 @@
 //! Options by name: the one table that every language's face reads.
 
 use super::values::{
-    boolean, header_field, integers, list, mechanisms, seconds, text, tls_answer, tls_version,
+    boolean, count, header_field, integers, list, mechanisms, number, rate, seconds, text, tls_answer,
+    tls_version,
 };
-use super::{Chunking, Options, Pipelining, TlsPolicy};
+use super::{Chunking, MailerOptions, Options, Pipelining, TlsPolicy};
 use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
 use crate::error::Error;
 use crate::secret::Secret;
@@ -55,6 +56,13 @@ const TABLE: &[(&str, Setter)] = &[
     ("pipelining", |o, v| Ok(o.pipelining = pipelining(v)?)),
     ("chunking", |o, v| Ok(o.chunking = chunking(v)?)),
     ("hold", |o, v| Ok(o.hold = optional(v, Hold::parse)?)),
+    ("connections", |o, v| Ok(o.mailer.connections = or_default(v, count, |m| m.connections)?)),
+    ("connectionmessages", |o, v| Ok(o.mailer.messages = optional(v, count)?)),
+    ("rate", |o, v| Ok(o.mailer.rate = optional(v, rate)?)),
+    ("queuesize", |o, v| Ok(o.mailer.queue = or_default(v, count, |m| m.queue)?)),
+    ("retries", |o, v| Ok(o.mailer.retries = or_default(v, number, |m| m.retries)?)),
+    ("backoff", |o, v| Ok(o.mailer.backoff = or_default(v, seconds, |m| m.backoff)?)),
+    ("idletime", |o, v| Ok(o.mailer.idle = or_default(v, seconds, |m| m.idle)?)),
 ];
 
 /// The names of all options.
@@ -80,12 +88,34 @@ impl Options {
             return setter(self, value)
                 .map_err(|_| Error::usage(format!("option `{known}`: the value does not fit")));
         }
-        if value.contains(['\r', '\n', '\0']) {
-            let text = format!("option `{known}`: {value:?} has a line end or NUL in it: remove it");
-            return Err(Error::usage(text));
-        }
+        check_one_line(known, value)?;
         setter(self, value).map_err(|error| Error::usage(format!("option `{known}`: {}", error.text())))
     }
+
+    /// Adds an address, or a list of them, behind the `recipients` of before; nothing where it is empty.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for a line end or NUL. What is no address list is told by the send.
+    pub fn add_recipient(&mut self, recipient: &str) -> Result<(), Error> {
+        check_one_line("recipients", recipient)?;
+        if recipient.is_empty() {
+            return Ok(());
+        }
+        let all = self.recipients.get_or_insert_default();
+        if !all.is_empty() {
+            all.push_str(", ");
+        }
+        all.push_str(recipient);
+        Ok(())
+    }
+}
+
+fn check_one_line(option: &str, value: &str) -> Result<(), Error> {
+    if value.contains(['\r', '\n', '\0']) {
+        let text = format!("option `{option}`: {value:?} has a line end or NUL in it: remove it");
+        return Err(Error::usage(text));
+    }
+    Ok(())
 }
 
 /// Words of other programs for options of this one.
@@ -116,6 +146,15 @@ fn optional<T>(value: &str, parse: impl Fn(&str) -> Result<T, Error>) -> Result<
     if value.is_empty() { Ok(None) } else { parse(value).map(Some) }
 }
 
+/// The same for a value that is always there.
+fn or_default<T>(
+    value: &str,
+    parse: impl Fn(&str) -> Result<T, Error>,
+    default: impl Fn(MailerOptions) -> T,
+) -> Result<T, Error> {
+    Ok(optional(value, parse)?.unwrap_or_else(|| default(MailerOptions::default())))
+}
+
 fn pipelining(value: &str) -> Result<Pipelining, Error> {
     match value {
         "off" => Ok(Pipelining::Off),
@@ -138,6 +177,19 @@ fn chunking(value: &str) -> Result<Chunking, Error> {
 mod tests {
     use super::*;
     use crate::error::Kind;
+
+    #[test]
+    fn recipients_are_added_behind_those_of_before() {
+        let mut options = Options::default();
+        options.add_recipient("").unwrap();
+        assert_eq!(options.recipients, None);
+        options.add_recipient("a@b").unwrap();
+        options.add_recipient("").unwrap();
+        options.add_recipient("c@d, e@f").unwrap();
+        assert_eq!(options.recipients.as_deref(), Some("a@b, c@d, e@f"));
+        assert_eq!(options.add_recipient("g@h\r\n").unwrap_err().kind(), Kind::Usage);
+        assert_eq!(options.recipients.as_deref(), Some("a@b, c@d, e@f"));
+    }
 
     #[test]
     fn an_unknown_name_is_an_error_that_names_the_nearest() {
@@ -197,6 +249,14 @@ mod tests {
             ("tlspolicy", "maybe"),
             ("pipelining", "most"),
             ("chunking", "yes"),
+            ("connections", "0"),
+            ("connectionmessages", "-1"),
+            ("rate", "fast"),
+            ("rate", "0"),
+            ("queuesize", "0"),
+            ("retries", "-1"),
+            ("backoff", "0"),
+            ("idletime", "never"),
         ] {
             let error = Options::default().set(name, value).unwrap_err();
             assert!(error.text().starts_with(&format!("option `{name}`")), "{error}");

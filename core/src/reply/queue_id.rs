@@ -40,40 +40,38 @@ pub fn queue_id(reply: &Reply) -> Option<&str> {
         return None;
     }
     // Exim answers the last BDAT in two lines and names the id in the second.
-    reply.text().rsplit('\n').find_map(|line| {
+    let id = reply.text().as_bytes().rsplit(|octet| *octet == b'\n').find_map(|line| {
         let line = without_enhanced(line);
-        FORMS.iter().find_map(|form| find(form, line))
-    })
+        FORMS.iter().find_map(|form| find(form.as_bytes(), line))
+    })?;
+    std::str::from_utf8(id).ok()
 }
 
 /// The text behind the enhanced status code. Old OpenSMTPD puts a colon between.
-fn without_enhanced(line: &str) -> &str {
-    let line = line.trim();
-    match line.split_once(' ') {
-        Some((first, rest))
-            if EnhancedCode::leading(first.strip_suffix(':').unwrap_or(first).as_bytes()).is_some() =>
-        {
-            rest.trim_start()
+fn without_enhanced(line: &[u8]) -> &[u8] {
+    let line = line.trim_ascii();
+    let end = line.iter().position(|octet| *octet == b' ').unwrap_or(line.len());
+    match line.split_at_checked(end) {
+        Some((first, rest)) if EnhancedCode::leading(first.strip_suffix(b":").unwrap_or(first)).is_some() => {
+            rest.trim_ascii_start()
         }
         _ => line,
     }
 }
 
-fn find<'a>(form: &str, line: &'a str) -> Option<&'a str> {
-    let (form, line) = (form.as_bytes(), line.as_bytes());
-    let id = match form.strip_prefix(b"~") {
-        Some(form) => (0..line.len()).find_map(|at| matches(form, line.get(at..)?))?,
-        None => matches(form, line)?,
-    };
-    std::str::from_utf8(id).ok()
+fn find<'a>(form: &[u8], line: &'a [u8]) -> Option<&'a [u8]> {
+    match form.strip_prefix(b"~") {
+        Some(form) => (0..line.len()).find_map(|at| matches(form, line.get(at..)?)),
+        None => matches(form, line),
+    }
 }
 
 /// The id, where the line begins as the form says. Most forms fail at their first octet.
-fn matches<'a>(form: &[u8], line: &'a [u8]) -> Option<&'a [u8]> {
+fn matches<'a>(mut form: &[u8], line: &'a [u8]) -> Option<&'a [u8]> {
     let mut rest = line;
     let mut id = None;
-    let mut symbols = form.iter().copied().peekable();
-    while let Some(symbol) = symbols.next() {
+    while let [symbol, following @ ..] = form {
+        form = following;
         rest = match (symbol, rest) {
             (b' ', [b' ', behind @ ..]) => {
                 rest = behind;
@@ -87,9 +85,10 @@ fn matches<'a>(form: &[u8], line: &'a [u8]) -> Option<&'a [u8]> {
             (b'*', _) => {
                 let (found, behind) = word(rest, b"<>()[]\";")?;
                 // A form may name how an id ends.
-                let ending: Vec<u8> =
-                    std::iter::from_fn(|| symbols.next_if(|c| *c == b'-' || c.is_ascii_digit())).collect();
-                if !found.ends_with(&ending) {
+                let length = form.iter().take_while(|c| **c == b'-' || c.is_ascii_digit()).count();
+                let (ending, following) = form.split_at_checked(length)?;
+                form = following;
+                if !found.ends_with(ending) {
                     return None;
                 }
                 // The end of a sentence is not the id's.
@@ -99,7 +98,7 @@ fn matches<'a>(form: &[u8], line: &'a [u8]) -> Option<&'a [u8]> {
                 id = Some(bare).filter(|id| !id.is_empty());
                 if sentence == 0 { behind } else { rest.get(bare.len()..)? }
             }
-            (literal, [first, behind @ ..]) if first.eq_ignore_ascii_case(&literal) => behind,
+            (literal, [first, behind @ ..]) if first.eq_ignore_ascii_case(literal) => behind,
             _ => return None,
         };
     }

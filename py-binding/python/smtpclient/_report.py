@@ -101,6 +101,8 @@ class TLSFacts:
     cipher: str | None
     subject: str | None
     issuer: str | None
+    #: An earlier connection's session was resumed; the certificate was looked at then.
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

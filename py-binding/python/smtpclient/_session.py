@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import select
 import socket
 import ssl
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -31,6 +29,7 @@ from ._answers import (
     sent_from,
     server_of,
 )
+from ._blocking import Alone, Ends, Limits, dialled, ends_of, receive, send
 from ._errors import Cancelled, ConnectionClosed, ResolveError, SMTPException, Timeout, usage
 from ._native import Options
 from ._options import OptionDict, Secret, listener
@@ -40,12 +39,8 @@ from ._tokens import AnyMessage, token
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-#: One read. Replies are short.
-_READ = 16 * 1024
 #: After so many octets written, what the server says meanwhile is looked at.
 _LOOK = 64 * 1024
-#: How long a cancel may go unseen.
-_SLICE = 0.2
 
 
 class Session:
@@ -68,7 +63,7 @@ class Session:
         greeting. ``port`` 0 is the default one."""
         known = Options(base, **options)
         server = server_of(host, port, known)
-        sock, ends = _dialled(server, known)
+        sock, ends = dialled(server, known)
         self._begin(sock, ends, server, known, True)
 
     @classmethod
@@ -88,13 +83,13 @@ class Session:
         port = peer[1] if isinstance(peer, tuple) else 0
         server = _native.Server(name, port, tls=known.tlsimport and not over, lmtp=known.lmtp)
         session = cls.__new__(cls)
-        session._begin(sock, _ends(sock, peer), server, known, False)
+        session._begin(sock, ends_of(sock, peer), server, known, False)
         return session
 
     def _begin(
-        self, sock: socket.socket, ends: _Ends, server: _native.Server, options: Options, dialled: bool
+        self, sock: socket.socket, ends: Ends, server: _native.Server, options: Options, dialled: bool
     ) -> None:
-        self._lock = threading.Lock()
+        self._alone = Alone()
         self._answers: dict[int, Answer] = {}
         self._options = options
         self._server = server
@@ -215,10 +210,11 @@ class Session:
 
     def quit(self) -> Reply:
         """QUIT, and its reply. The session is closed then."""
-        try:
-            return self._reply(self._dialogue.quit)
-        finally:
-            self._drop()
+        with self._alone:
+            try:
+                return reply_from(self._wait(self._dialogue.quit()))
+            finally:
+                self._drop()
 
     def starttls(self, context: ssl.SSLContext | None = None) -> Reply:
         """STARTTLS and the handshake, by the library or by Python's ``context``. Certificate and host name
@@ -279,9 +275,9 @@ class Session:
 
     def close(self) -> None:
         """Take leave: QUIT, whose reply is not waited for."""
-        if self._sock is None:
-            return
-        with self._alone():
+        if self._sock is None or self._alone.is_forked:
+            return self._drop()
+        with self._alone:
             try:
                 self._dialogue.part()
                 self._drive(lambda: self._dialogue.is_closed)
@@ -312,18 +308,15 @@ class Session:
         return reply_from(self._ask(ask))
 
     def _ask(self, ask: Callable[[], int]) -> Answer:
-        with self._alone():
+        with self._alone:
             return self._wait(ask())
 
     def _next(self, waiting: deque[int | Report]) -> Report:
         number = waiting.popleft()
         if isinstance(number, Report):
             return number
-        with self._alone():
+        with self._alone:
             return report_from(self._wait(number))
-
-    def _alone(self) -> _Alone:
-        return _Alone(self._lock)
 
     def _wait(self, number: int) -> Answer:
         """Move bytes until the answer of that number is there."""
@@ -358,7 +351,7 @@ class Session:
 
     def _move(self, done: Callable[[], bool]) -> None:
         dialogue = self._dialogue
-        limits = _Limits(self._options) if self._limited else None
+        limits = Limits(self._options) if self._limited else None
         progress, since = dialogue.progress(), time.monotonic()
         unlooked = 0
         while not done():
@@ -372,13 +365,13 @@ class Session:
                 limits.check(dialogue)
             output = dialogue.poll_output()
             if output:
-                count = _send(dialogue, sock, output)
+                count = send(dialogue, sock, output)
                 if count:
                     dialogue.output_done(count)
                     unlooked += count
                     if unlooked >= _LOOK:
                         unlooked = 0
-                        _receive(dialogue, sock)
+                        receive(dialogue, sock)
                     continue
             elif done() or dialogue.is_closed:
                 return
@@ -394,10 +387,10 @@ class Session:
             left = since + timeout - now
             if left <= 0:
                 dialogue.handle_timeout()
-            elif isinstance(sock, ssl.SSLSocket) and _receive(dialogue, sock):
+            elif isinstance(sock, ssl.SSLSocket) and receive(dialogue, sock):
                 continue
             elif self._readable(sock, bool(output), left if limits is None else limits.slice(left)):
-                _receive(dialogue, sock)
+                receive(dialogue, sock)
 
     def _readable(self, sock: socket.socket, write: bool, seconds: float) -> bool:
         """Wait until there is something to read, or room to write where that is asked for."""
@@ -416,7 +409,7 @@ class Session:
     def _redial(self) -> None:
         self._drop()
         try:
-            self._sock, (peer, local, loopback) = _dialled(self._server, self._options)
+            self._sock, (peer, local, loopback) = dialled(self._server, self._options)
         except SMTPException as error:
             kind = "connect"
             if isinstance(error, ResolveError):
@@ -445,82 +438,3 @@ class Session:
         sock, self._sock = self._sock, None
         if sock is not None:
             sock.close()
-
-
-_Ends = tuple[tuple[str, int] | None, str | None, bool]
-
-
-def _dialled(server: _native.Server, options: Options) -> tuple[socket.socket, _Ends]:
-    descriptor, peer, local, loopback = _native.dial(server, options)
-    return socket.socket(fileno=descriptor), (peer, local, loopback)
-
-
-def _ends(sock: socket.socket, peer: object) -> _Ends:
-    if isinstance(peer, tuple):
-        address = ipaddress.ip_address(peer[0].partition("%")[0])
-        return (str(address), peer[1]), sock.getsockname()[0], address.is_loopback
-    return None, None, True
-
-
-class _Alone:
-    """One thread at a time; a second one gets an error instead of half an answer."""
-
-    def __init__(self, lock: threading.Lock) -> None:
-        self._lock = lock
-
-    def __enter__(self) -> None:
-        if not self._lock.acquire(blocking=False):
-            raise usage("the session is in use by another thread: give each thread one of its own")
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-
-
-class _Limits:
-    """When a whole call must be over."""
-
-    def __init__(self, options: Options) -> None:
-        deadline = options.deadline
-        self._options = options
-        self._end = None if deadline is None else time.monotonic() + deadline
-
-    def check(self, dialogue: _native.Dialogue) -> None:
-        if self._options.cancelled:
-            dialogue.abort("the caller cancelled the call")
-        elif self._end is not None and time.monotonic() >= self._end:
-            dialogue.abort("the deadline of the whole call has passed", "timeout")
-
-    def slice(self, left: float) -> float:
-        if self._end is not None:
-            left = max(0.0, min(left, self._end - time.monotonic()))
-        return min(left, _SLICE) if self._options.cancellable else left
-
-
-def _send(dialogue: _native.Dialogue, sock: socket.socket, output: bytes) -> int:
-    """How much the kernel took; 0 where it is full."""
-    try:
-        return sock.send(output)
-    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-        return 0
-    except OSError as error:
-        # Nothing more can be written, but the server may have said why.
-        _receive(dialogue, sock)
-        dialogue.handle_error(f"the connection was lost: {error}")
-        return 0
-
-
-def _receive(dialogue: _native.Dialogue, sock: socket.socket) -> bool:
-    try:
-        data = sock.recv(_READ)
-    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-        return False
-    except ssl.SSLEOFError:
-        data = b""
-    except OSError as error:
-        dialogue.handle_error(f"the connection was lost: {error}")
-        return True
-    if data:
-        dialogue.handle_input(data)
-    else:
-        dialogue.handle_eof()
-    return True

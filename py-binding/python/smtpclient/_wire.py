@@ -7,6 +7,7 @@ depend on that.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from typing import Protocol
@@ -35,6 +36,7 @@ class Wire:
     def __init__(self, sock: socket.socket, conversation: Conversation) -> None:
         self._loop = asyncio.get_running_loop()
         self._sock = sock
+        self._process = os.getpid()
         self._conversation = conversation
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -72,13 +74,20 @@ class Wire:
     def close(self) -> None:
         """Close the socket; once is enough."""
         self._disarm()
-        if self._sock.fileno() >= 0:
+        if self._sock.fileno() >= 0 and self.is_forked:
+            self._sock.close()  # what the loop watches with is the parent's too
+        elif self._sock.fileno() >= 0:
             self._loop.remove_reader(self._sock)
             if self._writing:
                 self._loop.remove_writer(self._sock)
             self._sock.close()
         self._ended = True
         self.wake()
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this is a child of the process that it was made in."""
+        return os.getpid() != self._process
 
     def wake(self) -> None:
         """Let ``until`` look again."""

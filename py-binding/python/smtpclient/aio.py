@@ -1,4 +1,4 @@
-"""``sendmessage`` and ``Session`` for asyncio, over the same core: no thread for a connection.
+"""``sendmessage``, ``Session`` and ``Mailer`` for asyncio, over the same core: no thread for a connection.
 
 A task that is cancelled leaves nothing half sent. Works on every event loop with ``add_reader``:
 asyncio's own on Unix, and uvloop.
@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from . import _native
+from ._aio_mailer import Mailer
 from ._answers import (
     AUTH_DEFAULT,
     Addresses,
@@ -48,7 +49,7 @@ from ._wire import Feed, Wire
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-__all__ = ["AUTH_DEFAULT", "Session", "sendmessage"]
+__all__ = ["AUTH_DEFAULT", "Mailer", "Session", "sendmessage"]
 
 
 async def sendmessage(
@@ -285,6 +286,7 @@ class Session:
 
     async def quit(self) -> Reply:
         """QUIT, and its reply. The session is closed then."""
+        self._check_alone()
         try:
             return await self._reply(lambda: self._dialogue.quit())
         finally:
@@ -343,8 +345,8 @@ class Session:
 
     async def close(self) -> None:
         """Take leave: QUIT, whose reply is not waited for."""
-        if self._wire is None:
-            return
+        if self._wire is None or self._wire.is_forked:
+            return self._drop()
         dialogue = self._dialogue
         try:
             dialogue.part()
@@ -390,8 +392,7 @@ class Session:
         )
 
     async def _ask(self, ask: Callable[[], int]) -> Answer:
-        if self._busy:
-            raise usage("the session is in use by another task: give each task one of its own")
+        self._check_alone()
         self._busy = True
         try:
             dialogue = self._dialogue
@@ -400,9 +401,15 @@ class Session:
                 return await self._wait(dialogue, number, [])
             async with _deadline(dialogue, self._options) as wires:
                 return await self._wait(dialogue, number, wires)
-            raise self._gone(dialogue)
+            raise self._gone(dialogue)  # reached where the deadline struck
         finally:
             self._busy = False
+
+    def _check_alone(self) -> None:
+        if self._wire is not None and self._wire.is_forked:
+            raise usage("the session is that of a parent process: open another")
+        if self._busy:
+            raise usage("the session is in use by another task: give each task one of its own")
 
     async def _wait(self, dialogue: _native.Dialogue, number: int, wires: list[Wire]) -> Answer:
         while True:

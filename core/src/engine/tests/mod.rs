@@ -130,7 +130,7 @@ fn without_pipelining_one_command_at_a_time() {
     }
     let report = play.sent();
     assert!(report.complete() && report.error.is_none());
-    assert_eq!(report.queue_id.as_deref(), Some("77"));
+    assert_eq!(report.queue_id(), Some("77"));
     assert_eq!(report.octets, 20);
 }
 
@@ -147,7 +147,7 @@ fn with_pipelining_one_group_but_for_data_where_all_are_required() {
     play.server("250 ok\r\n");
     let report = play.sent();
     assert_eq!(outcomes(&report), [(Outcome::Rejected, Step::Rcpt), (Outcome::Accepted, Step::Final)]);
-    assert_eq!(report.used, ["SIZE", "PIPELINING"]);
+    assert_eq!(report.used.as_slice(), ["SIZE", "PIPELINING"]);
 
     play.engine.send(transaction(&["b@s", "c@s"], false));
     assert!(play.client().ends_with("RCPT TO:<b@s>\r\nRCPT TO:<c@s>\r\n"));
@@ -402,6 +402,43 @@ fn verbs_and_data() {
     let report = play.sent();
     assert_eq!(report.recipients.iter().map(|r| r.address.as_str()).collect::<Vec<_>>(), ["b@s", "d@s"]);
     assert!(report.complete());
+}
+
+#[test]
+fn a_raw_line_does_what_its_verb_does() {
+    let mut play = Play::ready(Protocol::Smtp, &[]);
+    let raw = |line: &str| Command::Raw(crate::command::RawCommand::new(line).unwrap());
+    for (line, answer) in [
+        ("ehlo a_b", "250-s\r\n250 SIZE\r\n"),
+        ("mail FROM:<root>", "250 ok\r\n"),
+        ("rcpt TO:<nobody> NOTIFY=NEVER", "550 no\r\n"),
+        ("rcpt TO:<root> NOTIFY=NEVER", "250 ok\r\n"),
+    ] {
+        play.engine.command(raw(line));
+        assert_eq!(play.client(), format!("{line}\r\n"));
+        play.server(answer);
+        assert!(matches!(play.engine.poll_event(), Some(Event::Reply(..))));
+    }
+    assert!(play.engine.extensions().size());
+    play.engine.data(Box::new(Once::new(Box::new(&b"x\n"[..]))));
+    play.client();
+    play.server("354 go\r\n");
+    assert_eq!(play.client(), "x\r\n.\r\n");
+    play.server("250 ok\r\n");
+    assert_eq!(play.sent().recipients.iter().map(|r| r.address.as_str()).collect::<Vec<_>>(), ["root"]);
+    let auth = |line: &str| Command::Raw(crate::command::RawCommand::secret(line).unwrap());
+    for (line, answer) in [("AUTH LOGIN", "334 \r\n"), ("", "334 \r\n"), ("aHVudGVyMg==", "235 ok\r\n")] {
+        play.engine.command(auth(line));
+        assert_eq!(play.client(), format!("{line}\r\n"));
+        play.server(answer);
+        assert!(matches!(play.engine.poll_event(), Some(Event::Reply(..))));
+    }
+    play.engine.command(raw("AUTH PLAIN aHVudGVyMg=="));
+    assert!(matches!(play.engine.poll_event(), Some(Event::Failed(..))), "not in clear");
+    play.engine.command(raw("quit"));
+    play.client();
+    play.server("221 bye\r\n");
+    assert!(play.engine.is_closed());
 }
 
 #[test]

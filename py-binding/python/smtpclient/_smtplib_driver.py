@@ -1,0 +1,193 @@
+"""What ``smtpclient.smtplib`` has of a connection: a socket, and a dialogue of this library's over it."""
+
+from __future__ import annotations
+
+import smtplib as _standard
+import socket
+import ssl
+import sys
+from collections import deque
+from smtplib import CRLF
+from typing import TYPE_CHECKING, Any
+
+from . import _native
+from ._answers import Answer
+from ._blocking import READ, Alone, ends_of
+from ._errors import usage
+from ._native import Options
+from ._options import listener
+from ._report import Recipient, failure_of
+from ._smtplib_errors import SMTPServerDisconnected, lost
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+
+class Driven(_standard.SMTP):
+    """The standard class, each of whose commands and replies goes through a dialogue."""
+
+    _dialogue: _native.Dialogue | None = None
+    #: Whether the server is this machine.
+    _loopback = False
+    #: The server's name, for certificates.
+    _host: str
+
+    if TYPE_CHECKING:
+
+        def _print_debug(self, *args: object) -> None: ...
+
+    def _prepare(self) -> None:
+        self._alone = Alone()
+        self._forget()
+
+    def _begin(self, sock: socket.socket, server: _native.Server) -> tuple[int, bytes]:
+        self.close()
+        self.sock = sock
+        self._alone = Alone()
+        options = Options(usetls=False, authinsecure=True, client="localhost")
+        peer, local, self._loopback = ends_of(sock, _peer(sock))
+        self._dialogue = _native.Dialogue(
+            server, options, listener(options), peer=peer, local=local, loopback=self._loopback
+        )
+        self._pending.append(0)
+        code, message = self.getreply()
+        if self.debuglevel > 0:
+            self._print_debug("connect:", repr(message))
+        return code, message
+
+    def close(self) -> None:
+        """Close the connection, without QUIT."""
+        sock, self.sock = self.sock, None
+        self._forget()
+        if sock is not None:
+            sock.close()
+
+    def _forget(self) -> None:
+        self._dialogue = None
+        self._pending: deque[int] = deque()
+        self._answers: dict[int, Answer] = {}
+        self._finals: list[Recipient] = []
+        self._challenged = False
+
+    # Commands and replies.
+
+    def send(self, s: ReadableBuffer | str) -> None:
+        """Send a command line. A message's content goes by ``data``."""
+        octets = s.encode(self.command_encoding) if isinstance(s, str) else bytes(s)
+        line = octets.decode("utf-8").removesuffix(CRLF)
+        verb = line.partition(" ")[0].upper()
+        secret = self._challenged or verb == "AUTH"
+        if self.debuglevel > 0:
+            self._print_debug("send:", repr("AUTH ***" if secret else octets.decode("utf-8")))
+        sys.audit("smtplib.send", self, b"***" if secret else octets)
+        dialogue = self._connected()
+        if secret:
+            number = dialogue.raw_secret(line)
+        elif verb == "STARTTLS":
+            number = dialogue.starttls_below()
+        elif verb in ("DATA", "BDAT"):
+            raise usage(f"{verb} is no plain command: use data(), which sends the message too")
+        else:
+            number = dialogue.raw(line)
+        self._pending.append(number)
+        with self._alone:
+            self._guarded(self._flush, dialogue)
+
+    def getreply(self) -> tuple[int, bytes]:
+        """The code and the text, lines joined by a line feed, of the reply to the first command that has none yet."""
+        self._connected()
+        if not self._pending:
+            raise usage("getreply(): every command has its reply: send one first")
+        _, reply, _, failure, _ = self._wait(self._pending.popleft())
+        known = failure_of(failure)
+        if known is not None and known.reply is not None:
+            reply = known.reply.code, known.reply.enhanced, known.reply.text
+        elif known is not None:
+            self.close()
+            raise lost(known)
+        code, text = reply[0], octets_of(reply[2])
+        self._challenged = code == 334
+        if self.debuglevel > 0:
+            self._print_debug(f"reply: retcode ({code}); Msg: {text!a}")
+        return code, text
+
+    # Driving.
+
+    def _connected(self) -> _native.Dialogue:
+        dialogue = self._dialogue
+        if dialogue is None or self.sock is None:
+            raise SMTPServerDisconnected("please run connect() first")
+        if self._alone.is_forked:
+            raise SMTPServerDisconnected("the connection is that of a parent process: connect again")
+        if isinstance(self.sock, ssl.SSLSocket) and not dialogue.is_encrypted:
+            dialogue.tls_established()
+        return dialogue
+
+    def _wait(self, number: int) -> Answer:
+        with self._alone:
+            answer: Answer = self._guarded(self._answer, self._connected(), number)
+            return answer
+
+    def _guarded(self, act: Any, *arguments: Any) -> Any:
+        """Do something with the connection, which nothing may leave half done."""
+        try:
+            result = act(*arguments)
+        except BaseException:
+            if self._dialogue is not None:
+                self._dialogue.abort("the call was interrupted")
+            self.close()
+            raise
+        raised = self._dialogue.take_raised() if self._dialogue is not None else None
+        if raised is not None:
+            self.close()
+            raise raised
+        return result
+
+    def _answer(self, dialogue: _native.Dialogue, number: int) -> Answer:
+        """Move bytes until the answer of that number is there."""
+        while True:
+            while (answer := dialogue.poll_answer()) is not None:
+                self._answers[answer[0]] = answer
+            if number in self._answers:
+                return self._answers.pop(number)
+            self._flush(dialogue)
+            if not dialogue.has_answers():
+                self._receive(dialogue)
+
+    def _flush(self, dialogue: _native.Dialogue) -> None:
+        while self.sock is not None and (output := dialogue.poll_output()):
+            try:
+                dialogue.output_done(self.sock.send(output))
+            except OSError as error:
+                # Nothing more can be written, but the server may have said why.
+                self._receive(dialogue)
+                dialogue.handle_error(f"the connection was lost: {error}")
+
+    def _receive(self, dialogue: _native.Dialogue) -> None:
+        if self.sock is None or dialogue.is_closed:
+            fault = dialogue.fault()
+            failure = getattr(fault, "failure", None)
+            raise lost(failure) if failure else SMTPServerDisconnected("the session is closed")
+        try:
+            data = self.sock.recv(READ)
+        except TimeoutError:
+            limit = self.sock.gettimeout()
+            dialogue.handle_error(f"the server was silent for {limit} s", "timeout")
+        except OSError as error:
+            dialogue.handle_error(f"the connection was lost: {error}")
+        else:
+            if data:
+                dialogue.handle_input(data)
+            else:
+                dialogue.handle_eof()
+
+
+def _peer(sock: socket.socket) -> object:
+    try:
+        return sock.getpeername()
+    except OSError:
+        return ("", 0)  # gone already, which the first read will tell
+
+
+def octets_of(text: str) -> bytes:
+    return b"\n".join(line.strip(b" \t\r\n") for line in text.encode().split(b"\n"))

@@ -1,0 +1,501 @@
+"""What must not end in a crash, a hang or half a message: forks, exits, threads, exceptions out of every callback."""
+
+import asyncio
+import io
+import logging
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import smtpclient
+from conftest import MESSAGE, server
+from smtpclient import Message, Session, aio, sendmessage, smtplib
+
+LEAK = Path(__file__).with_name("leak.py")
+
+
+def python(program, *arguments, timeout=60):
+    """Run a program of its own; what it printed, where nothing went wrong."""
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", program, *map(str, arguments)],
+        capture_output=True, text=True, timeout=timeout,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return done.stdout
+
+
+def test_nothing_leaks_in_any_way_of_sending():
+    done = subprocess.run([sys.executable, LEAK, "5000"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done
+
+
+def test_a_leak_would_be_found():
+    assert subprocess.run([sys.executable, LEAK, "5000", "--leak"], capture_output=True, timeout=300).returncode == 1
+
+
+# Forks.
+
+FORK = """
+import asyncio, os, sys, smtpclient
+from smtpclient import aio, smtplib
+port, message = int(sys.argv[1]), b"From: a@c.example\\r\\nTo: b@s.example\\r\\n\\r\\n"
+to = {"servers": ["127.0.0.1"], "ports": [port], "client": "c.example"}
+
+def both(use, mine):
+    # The child makes its own connections, and leaves by way of the whole interpreter's end.
+    child = os.fork()
+    use()
+    if child == 0:
+        sys.exit(0)
+    mine()
+    assert os.waitpid(child, 0)[1] == 0
+
+def inherited(session, other):
+    for call in (session.noop, session.quit, lambda: session.send_message(message), other.noop):
+        try:
+            call()
+        except smtpclient.SMTPException as error:
+            assert "parent process" in str(error), error
+        else:
+            assert False
+
+def own():
+    assert smtpclient.sendmessage(message, **to).complete
+    with smtpclient.Session("127.0.0.1", port) as session:
+        assert session.send_message(message).complete
+    with smtplib.SMTP("127.0.0.1", port) as session:
+        assert session.sendmail("a@c.example", "b@s.example", message) == {}
+
+with smtpclient.Session("127.0.0.1", port) as session, smtplib.SMTP("127.0.0.1", port) as other:
+    assert session.send_message(message).complete
+    def mine():
+        assert session.send_message(message).complete
+        assert other.sendmail("a@c.example", "b@s.example", message) == {}
+    def child():
+        own()
+        if os.getpid() != parent:
+            inherited(session, other)
+    parent = os.getpid()
+    both(child, mine)
+
+async def loop():
+    async with aio.Session("127.0.0.1", port) as session:
+        assert (await session.send_message(message)).complete
+        child = os.fork()
+        if child == 0:
+            # The loop that was running is the parent's.
+            asyncio.events._set_running_loop(None)
+            async def again():
+                assert (await aio.sendmessage(message, **to)).complete
+                try:
+                    await session.noop()
+                    assert False
+                except smtpclient.UsageError:
+                    await session.close()
+            asyncio.new_event_loop().run_until_complete(again())
+            os._exit(0)
+        assert (await session.send_message(message)).complete
+        assert os.waitpid(child, 0)[1] == 0
+
+asyncio.run(loop())
+print("sent")
+"""
+
+
+def test_forks_with_open_sessions(sink):
+    assert python(FORK, sink.port) == "sent\n"
+    assert sink.count == 12
+
+
+# The interpreter's end.
+
+EXIT = """
+import asyncio, sys, threading, time, smtpclient
+from smtpclient import aio, smtplib
+way, port = sys.argv[1], int(sys.argv[2])
+begun = threading.Event()
+
+def pieces():
+    yield b"From: a@c.example\\r\\nTo: b@s.example\\r\\n\\r\\n"
+    while True:
+        begun.set()
+        yield b"x" * 10000
+
+async def asynchronous():
+    for piece in pieces():
+        yield piece
+        await asyncio.sleep(0)
+
+def leave(*_):
+    sys.exit(0)
+
+def leaving():
+    yield b"From: a@c.example\\r\\nTo: b@s.example\\r\\n\\r\\n"
+    sys.exit(0)
+
+def send():
+    try:
+        if way == "sendmessage":
+            smtpclient.sendmessage(pieces(), servers="127.0.0.1", ports=port, client="c", transcript=lambda *_: None)
+        elif way == "session":
+            smtpclient.Session("127.0.0.1", port, transcript=lambda *_: None).send_message(pieces())
+        elif way == "many":
+            for report in smtpclient.Session("127.0.0.1", port).send_many([pieces()]):
+                pass
+        elif way == "smtplib":
+            with smtplib.SMTP("127.0.0.1", port) as session:
+                while True:
+                    session.sendmail("a@c", "b@s", b"x" * 100000)
+                    begun.set()
+        elif way == "aio":
+            asyncio.run(aio.sendmessage(asynchronous(), servers="127.0.0.1", ports=port, client="c"))
+    except smtpclient.SMTPException:
+        pass
+
+if way == "main reader":
+    smtpclient.sendmessage(leaving(), servers="127.0.0.1", ports=port, client="c")
+elif way == "main session":
+    smtpclient.Session("127.0.0.1", port).send_message(leaving())
+elif way == "main transcript":
+    smtpclient.sendmessage(b"From: a@c\\r\\nTo: b@s\\r\\n\\r\\n", servers="127.0.0.1", ports=port, transcript=leave)
+elif way == "main open":
+    session = smtpclient.Session("127.0.0.1", port)
+    reports = session.send_many([b"From: a@c\\r\\nTo: b@s\\r\\n\\r\\n"] * 3)
+    next(reports)
+    sys.exit(0)
+else:
+    threading.Thread(target=send, daemon=True).start()
+    assert begun.wait(10)
+    sys.exit(0)
+assert False, "still here"
+"""
+
+
+@pytest.mark.parametrize(
+    "way",
+    ["sendmessage", "session", "many", "smtplib", "aio", "main reader", "main session", "main transcript", "main open"],
+)
+def test_an_exit_in_the_middle_of_a_send(way, sink):
+    for _ in range(3):
+        assert python(EXIT, way, sink.port) == ""
+    if way not in ("smtplib", "main open"):
+        assert sink.count == 0
+
+
+# Exceptions out of callbacks.
+
+
+class Raising(io.RawIOBase):
+    """A file of which one method raises."""
+
+    def __init__(self, method, error):
+        super().__init__()
+        self.rest, self.at = [MESSAGE, b"x" * 100_000], 0
+        setattr(self, method, self.fail)
+        self.error = error
+
+    def fail(self, *_):
+        raise self.error
+
+    def seekable(self):
+        return True
+
+    def tell(self):
+        return self.at
+
+    def seek(self, where, whence=0):
+        self.at = 0
+        return 200_000 if whence == 2 else 0
+
+    def read(self, most=-1):
+        return self.rest.pop(0) if self.rest else b""
+
+
+KINDS = [ZeroDivisionError("own"), KeyboardInterrupt("own"), SystemExit("own"), MemoryError("own"), GeneratorExit("own")]
+
+
+def expected(error):
+    """What arrives at the caller: what is no ``Exception`` itself, the rest as a cause."""
+    return smtpclient.SMTPException if isinstance(error, Exception) else type(error)
+
+
+def check(caught, error):
+    assert caught.value is error or caught.value.__cause__ is error, repr(caught.value)
+
+
+def fails(error):
+    def function(*_):
+        raise error
+
+    return function
+
+
+def halfway(error):
+    yield MESSAGE
+    yield b"x" * 300_000
+    raise error
+
+
+@pytest.mark.parametrize("error", KINDS, ids=lambda error: type(error).__name__)
+def test_callbacks_of_a_message(error, sink, to):
+    calls = [
+        lambda: sendmessage(halfway(error), **to),
+        lambda: sendmessage(Raising("read", error), **to),
+        lambda: sendmessage(Message.from_reader(fails(error)), **to),
+        lambda: sendmessage(MESSAGE, transcript=fails(error), **to),
+        lambda: Session("127.0.0.1", sink.port, transcript=fails(error)),
+        lambda: Session("127.0.0.1", sink.port).send_message(halfway(error)),
+        lambda: asyncio.run(aio.sendmessage(halfway(error), **to)),
+        lambda: asyncio.run(aio.sendmessage(MESSAGE, transcript=fails(error), **to)),
+    ]
+    for call in calls:
+        with pytest.raises(expected(error)) as caught:
+            call()
+        check(caught, error)
+    assert sink.count == 0 and sendmessage(MESSAGE, **to).complete
+
+
+@pytest.mark.parametrize("error", KINDS, ids=lambda error: type(error).__name__)
+def test_a_policy(error, sink):
+    replies = b"220 s\r\n", b"250-s\r\n250 STARTTLS\r\n", b"454 no\r\n"
+    for call in (
+        lambda port: sendmessage(MESSAGE, servers=f"127.0.0.1:{port}", tlspolicy=fails(error)),
+        lambda port: Session("127.0.0.1", port, tlspolicy=fails(error)).send_message(MESSAGE),
+    ):
+        with server(*replies) as (port, heard):
+            with pytest.raises(expected(error)) as caught:
+                call(port)
+            check(caught, error)
+        assert b"MAIL" not in heard
+
+
+def test_methods_of_a_file(to, sink):
+    for method in ("tell", "seekable", "seek"):
+        with pytest.raises((ZeroDivisionError, smtpclient.SMTPException)):
+            sendmessage(Raising(method, ZeroDivisionError("own")), **to)
+    assert sink.count == 0
+
+
+def test_a_log_handler_that_raises(sink, to):
+    class Handler(logging.Handler):
+        def emit(self, record):
+            raise ZeroDivisionError("own")
+
+    logger, handler = logging.getLogger("smtpclient"), Handler()
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        with pytest.raises(smtpclient.Cancelled):
+            sendmessage(MESSAGE, **to)
+        with pytest.raises(ZeroDivisionError):
+            smtplib.SMTP("127.0.0.1", sink.port)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+    assert sink.count == 0
+
+
+def test_a_stream_of_messages_that_raises(sink):
+    def messages():
+        yield MESSAGE
+        yield halfway(ZeroDivisionError("own"))
+        raise LookupError
+
+    with Session("127.0.0.1", sink.port) as session, pytest.raises(LookupError):
+        list(session.send_many(messages()))
+
+    async def main():
+        async def asynchronous():
+            yield MESSAGE
+            raise LookupError
+
+        async with aio.Session("127.0.0.1", sink.port) as session:
+            async for _ in session.send_many(asynchronous()):
+                pass
+
+    with pytest.raises(LookupError):
+        asyncio.run(main())
+    assert sink.count <= 2
+
+
+def test_callbacks_that_call_what_calls_them(sink):
+    raised, sessions = [], []
+
+    def again(*_):
+        for session in sessions:
+            for call in (session.noop, session.quit, lambda: session.send_message(MESSAGE)):
+                try:
+                    call()
+                except Exception as error:
+                    raised.append(type(error).__name__)
+
+    session = Session("127.0.0.1", sink.port, transcript=again)
+    sessions.append(session)
+    assert session.send_message(MESSAGE).complete
+    sessions.clear()
+    session.close()
+    assert sink.count == 1 and set(raised) <= {"UsageError", "RuntimeError"} and raised
+
+
+# Threads.
+
+
+@pytest.fixture
+def hasty():
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_threads_hammer_one_session(sink):
+    """Of one message each, while others send, ask and look."""
+    token, sent, wrong = Message.from_bytes(MESSAGE), [], []
+    with Session("127.0.0.1", sink.port) as session, smtplib.SMTP("127.0.0.1", sink.port) as other:
+
+        def call(n):
+            for k in range(40):
+                try:
+                    if (n + k) % 3 == 0:
+                        sent.append(session.send_message(token).complete)
+                    elif (n + k) % 3 == 1:
+                        assert session.noop().ok and session.server_options()
+                    else:
+                        assert session.is_open and list(session.send_many([token])) != []
+                        sent.append(True)
+                    other.noop()
+                except (smtpclient.UsageError, RuntimeError):
+                    pass  # another thread has it
+                except BaseException as error:
+                    wrong.append(error)
+
+        threads = [threading.Thread(target=call, args=(n,)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert session.noop().ok
+    assert not wrong and all(sent) and sink.count >= len(sent) > 0
+
+
+@pytest.mark.usefixtures("hasty")
+def test_threads_share_options_that_one_of_them_changes(sink):
+    options = {
+        "servers": ["127.0.0.1"], "ports": [sink.port], "client": "c.example", "header": [("A", "b")],
+        "recipients": ["b@s.example"],
+    }
+    over, wrong = threading.Event(), []
+
+    def change():
+        while not over.is_set():
+            options["recipients"].append("c@s.example")
+            options["header"].append(("B", "c"))
+            options["recipients"].pop()
+            options["header"].clear()
+
+    def call():
+        for _ in range(60):
+            try:
+                assert sendmessage(MESSAGE, **options).complete
+            except smtpclient.UsageError:
+                pass  # no recipient, for a moment
+            except BaseException as error:
+                wrong.append(error)
+
+    changer, threads = threading.Thread(target=change), [threading.Thread(target=call) for _ in range(6)]
+    for thread in (changer, *threads):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    over.set()
+    changer.join()
+    assert not wrong and sink.count > 100
+
+
+@pytest.mark.usefixtures("hasty")
+def test_threads_share_one_message(sink, to):
+    message, wrong = Message("Hello\n"), []
+    message["From"], message["To"] = "a@c.example", "b@s.example"
+
+    def call(n):
+        try:
+            for k in range(30):
+                message[f"X-{n}"] = str(k)
+                message.attach_bytes("a", b"x" * 100)
+                assert sendmessage(message, **to).complete
+                del message[f"X-{n}"]
+                bytes(message), message.parts, message.header_names()
+        except RuntimeError:
+            pass  # it is being read or changed by another thread
+        except BaseException as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=call, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_session_that_another_thread_closes():
+    for _ in range(5):
+        with server(b"220 s\r\n") as (port, _):
+            session = Session("127.0.0.1", port, timeout=0.5)
+        raised = []
+
+        def call(session=session, raised=raised):
+            try:
+                session.noop()
+            except Exception as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        try:
+            session.close()
+        except smtpclient.SMTPException:
+            pass
+        thread.join(10)
+        assert not thread.is_alive() and all(isinstance(error, smtpclient.SMTPException) for error in raised)
+
+
+# Lone surrogates, which no UTF-8 has.
+
+BAD = "x\ud800y"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"recipients": f"{BAD}@s.example"}, {"recipients": [f"{BAD}@s.example"]}, {"originator": f"{BAD}@c.example"},
+        {"header": [("Subject", BAD)]}, {"header": [(BAD, "x")]}, {"header": {"Subject": BAD}}, {"client": BAD},
+        {"servers": [BAD]}, {"username": BAD, "password": "x"}, {"username": "x", "password": BAD},
+        {"tlscafile": BAD}, {"dsnenvid": BAD}, {"proxy": BAD}, {"auth": [BAD]}, {"oauthtoken": BAD},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_lone_surrogates_in_options(options, sink, to):
+    with pytest.raises((ValueError, smtpclient.SMTPException)) as caught:
+        sendmessage(MESSAGE, **{**to, **options})
+    assert not isinstance(caught.value, AssertionError) and sink.count == 0
+
+
+def test_lone_surrogates_elsewhere(sink, to):
+    with Session("127.0.0.1", sink.port) as session, smtplib.SMTP("127.0.0.1", sink.port) as other:
+        for call in (
+            lambda: Message(BAD), lambda: Message("x", html=BAD), lambda: Message("x").attach_bytes(BAD, b""),
+            lambda: Message("x").set_header("Subject", BAD), lambda: session.data(BAD), lambda: session.mail(BAD),
+            lambda: session.command(BAD), lambda: session.vrfy(BAD), lambda: session.authenticate(BAD, "x"),
+            lambda: session.send("a@c", "b@s", subject=BAD), lambda: session.send("a@c", "b@s", content=BAD),
+            lambda: session.send(BAD, "b@s", content="x"), lambda: other.sendmail(BAD, "b@s", b""),
+            lambda: other.sendmail("a@c", "b@s", BAD), lambda: other.docmd(BAD), lambda: other.login(BAD, "x"),
+            lambda: sendmessage(f"/tmp/{BAD}", **to), lambda: Session(BAD), lambda: smtplib.SMTP(BAD),
+        ):
+            with pytest.raises((ValueError, smtpclient.SMTPException, OSError)):
+                call()
+        assert session.noop().ok
