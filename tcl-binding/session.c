@@ -140,7 +140,7 @@ static void Answer(Session *session, Question *question)
         smtp_result_free(result);
         Reply(session, question, code, value, errorCode, state->report);
     } else if (smtp_engine_answer_code(engine) != 0 && status != SMTP_ERR_LOGIN) {
-        Tcl_Obj *six[6];
+        Tcl_Obj *six[6], *reply;
 
         six[0] = Tcl_NewStringObj("code", -1);
         six[1] = Tcl_NewIntObj(smtp_engine_answer_code(engine));
@@ -148,13 +148,12 @@ static void Answer(Session *session, Question *question)
         six[3] = TextFrom(smtp_engine_answer_text(engine));
         six[4] = Tcl_NewStringObj("enhanced", -1);
         six[5] = TextFrom(smtp_engine_answer_enhanced(engine));
-        if (question->verb == -1 && session->greeting == NULL) {
-            session->greeting = Tcl_NewListObj(6, six);
-            Tcl_IncrRefCount(session->greeting);
-            Reply(session, question, TCL_OK, session->greeting, Tcl_NewObj(), NULL);
-        } else {
-            Reply(session, question, TCL_OK, Tcl_NewListObj(6, six), Tcl_NewObj(), NULL);
+        reply = Tcl_NewListObj(6, six);
+        if (question->verb == -1) {
+            session->greeting = reply;
+            Tcl_IncrRefCount(reply);
         }
+        Reply(session, question, TCL_OK, reply, Tcl_NewObj(), NULL);
     } else if (status == SMTP_OK) {
         Reply(session, question, TCL_OK, Offer(question, engine), Tcl_NewObj(), NULL);
     } else {
