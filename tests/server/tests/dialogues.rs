@@ -146,11 +146,21 @@ fn declared_sizes_are_those_of_the_content() {
 fn content_is_dot_stuffed_and_ends() {
     for (file, dialogue) in all() {
         for (_, connection) in scripts(&dialogue) {
+            let mut chunk = None;
             for (_, step) in &connection.steps {
+                let begun = chunk.take();
+                if let Step::Command(pattern) = step {
+                    let line = String::from_utf8_lossy(&pattern.sample()).into_owned();
+                    chunk = line.strip_prefix("BDAT ").map(|size| size.trim_end().replace(" LAST", ""));
+                }
                 let (Step::Content(_), Some(content)) = (step, said(step)) else {
                     continue;
                 };
                 let name = file.display();
+                if let Some(size) = begun {
+                    assert_eq!(size, content.len().to_string(), "{name}: a chunk of another length");
+                    continue;
+                }
                 assert!(content == b".\r\n" || content.ends_with(b"\r\n.\r\n"), "{name}");
                 let body = content.strip_suffix(b".\r\n").unwrap();
                 let lines = body.split(|&b| b == b'\n');
