@@ -18,6 +18,7 @@ pub use batch::{Batch, SendMany};
 pub use dial::{DialOptions, check, dial};
 pub use limits::Limits;
 pub use proxy::Proxy;
+pub use run::{linger, run};
 pub use security::library;
 pub use sendmessage::{SendError, delivery, local, sendmessage};
 pub use session::{Session, connect, dialogue, one_server};
