@@ -21,11 +21,6 @@ _SLICE = 0.2
 Ends = tuple[tuple[str, int] | None, str | None, bool]
 
 
-def dialled(server: _native.Server, options: Options) -> tuple[socket.socket, Ends]:
-    descriptor, peer, local, loopback = _native.dial(server, options)
-    return socket.socket(fileno=descriptor), (peer, local, loopback)
-
-
 def ends_of(sock: socket.socket, peer: object) -> Ends:
     """Who is at the ends of a socket, and whether the peer is this machine."""
     if not isinstance(peer, tuple):
@@ -73,6 +68,10 @@ class Limits:
             dialogue.abort("the caller cancelled the call")
         elif self._end is not None and time.monotonic() >= self._end:
             dialogue.abort("the deadline of the whole call has passed", "timeout")
+
+    def left(self) -> float | None:
+        """The seconds that the call may still take."""
+        return None if self._end is None else max(0.0, self._end - time.monotonic())
 
     def slice(self, left: float) -> float:
         if self._end is not None:
