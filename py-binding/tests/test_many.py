@@ -23,8 +23,8 @@ def blocking(port, messages, window=64, **options):
         yield from session.send_many(messages, window=window)
 
 
-def asynchronous(port, messages, window=64, **options):
-    loop = asyncio.new_event_loop()
+def asynchronous(port, messages, window=64, make=asyncio.new_event_loop, **options):
+    loop = make()
     loop.set_debug(True)
     try:
         session = loop.run_until_complete(aio.Session("127.0.0.1", port, **options).connect())
@@ -40,7 +40,11 @@ def asynchronous(port, messages, window=64, **options):
         loop.close()
 
 
-@pytest.fixture(params=[blocking, asynchronous])
+def on_uvloop(*words, **options):
+    return asynchronous(*words, make=pytest.importorskip("uvloop").new_event_loop, **options)
+
+
+@pytest.fixture(params=[blocking, asynchronous, on_uvloop])
 def many(request):
     return request.param
 

@@ -125,7 +125,7 @@ class _Later:
         self._name, self._default, self._make = name, default, make
 
     def __get__(self, report: Report | None, kind: type[Report]) -> Any:
-        native = None if report is None else _native_of(report)
+        native: Sent | None = None if report is None else report.__dict__.get(_NATIVE)
         if report is None or native is None:
             return self._default
         value = self._make(getattr(native, self._name))
@@ -169,7 +169,7 @@ class Report(Sequence[Refused]):
     @property
     def sent(self) -> bool:
         """Whether the server took the message for at least one recipient."""
-        native = _native_of(self)
+        native: Sent | None = self.__dict__.get(_NATIVE)
         if native is not None:
             return native.sent
         return any(r.outcome == "accepted" for r in self.recipients)
@@ -177,7 +177,7 @@ class Report(Sequence[Refused]):
     @property
     def complete(self) -> bool:
         """Whether the server took the message for every recipient."""
-        native = _native_of(self)
+        native: Sent | None = self.__dict__.get(_NATIVE)
         if native is not None:
             return native.complete
         return bool(self.recipients) and all(r.outcome == "accepted" for r in self.recipients)
@@ -185,7 +185,7 @@ class Report(Sequence[Refused]):
     @property
     def unknown(self) -> bool:
         """Whether it is unknown for a recipient what became of the message."""
-        native = _native_of(self)
+        native: Sent | None = self.__dict__.get(_NATIVE)
         if native is not None:
             return native.unknown
         return any(r.outcome == "unknown" for r in self.recipients)
@@ -205,7 +205,7 @@ class Report(Sequence[Refused]):
         return self.refused[index]
 
     def __len__(self) -> int:
-        native = _native_of(self)
+        native: Sent | None = self.__dict__.get(_NATIVE)
         if native is not None:
             return len(native)
         return sum(r.outcome == "rejected" for r in self.recipients)
@@ -300,10 +300,6 @@ def _attempt(
 #: Where a report has what the native module gave.
 _NATIVE = "_native"
 _new = object.__new__
-
-
-def _native_of(report: Report) -> Sent | None:
-    return report.__dict__.get(_NATIVE)
 
 
 _MAKERS: dict[str, Callable[[Any], Any]] = {

@@ -325,8 +325,8 @@ class Session:
 
     def _next(self, waiting: deque[int | Report]) -> Report:
         number = waiting.popleft()
-        if isinstance(number, Report):
-            return number
+        if type(number) is not int:
+            return number  # what could not be asked for
         answer = self._answers.pop(number, None)
         if answer is None:
             with self._alone:

@@ -332,10 +332,16 @@ class Session:
         also of those that failed: see ``report.error``. Up to ``window`` of them share round trips."""
         waiting: deque[int | Report] = deque()
         try:
-            async for item in _each(messages):
-                waiting.append(ask_for(self._dialogue, item, self._options))
-                if len(waiting) >= window:
-                    yield await self._next(waiting)
+            if isinstance(messages, AsyncIterable):
+                async for item in messages:
+                    waiting.append(ask_for(self._dialogue, item, self._options))
+                    if len(waiting) >= window:
+                        yield await self._next(waiting)
+            else:
+                for item in messages:
+                    waiting.append(ask_for(self._dialogue, item, self._options))
+                    if len(waiting) >= window:
+                        yield await self._next(waiting)
             while waiting:
                 yield await self._next(waiting)
         finally:
@@ -384,8 +390,8 @@ class Session:
 
     async def _next(self, waiting: deque[int | Report]) -> Report:
         number = waiting.popleft()
-        if isinstance(number, Report):
-            return number
+        if type(number) is not int:
+            return number  # what could not be asked for
         answer = self._answers.pop(number, None)
         if answer is None:
             answer = await self._ask(lambda: number, len(waiting) // 2 + 1)
@@ -473,14 +479,5 @@ class Session:
         wire, self._wire = self._wire, None
         if wire is not None:
             wire.close()
-
-
-async def _each(messages: Iterable[Item] | AsyncIterable[Item]) -> AsyncIterator[Item]:
-    if isinstance(messages, AsyncIterable):
-        async for item in messages:
-            yield item
-    else:
-        for item in messages:
-            yield item
 
 
