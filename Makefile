@@ -40,7 +40,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind interop load bench bench-quick clean
+.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults resources load bench bench-quick clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -151,14 +151,33 @@ valgrind: examples ## run the C tests, the examples and the Tcl tests under valg
 	VALGRIND=1 examples-c/run
 	VALGRIND=1 tests/tcl/run
 
-interop: examples ## real servers: what Postfix delivers byte for byte, and every login
+sanitize: examples ## the C tests and examples under the sanitizers for addresses, undefined behaviour and leaks
+	tests/sanitize
+
+audit: ## licences, sources and doubles of the crates, and advisories where they can be had
+	tests/audit
+
+sbom: ## write build/sbom/*.cdx.json: what each shipped crate is made of (CycloneDX)
+	tests/audit sbom
+
+interop: examples ## real servers: a table of what each offers and how it went, and what was delivered byte for byte
 	tests/interop/postfix
 	tests/interop/tls
-	tests/servers/fetch postfix exim dovecot dovecot24 || [ $$? = 77 ]
-	tests/interop/login --features tls-openssl || [ $$? = 77 ]
+	tests/interop/matrix || [ $$? = 77 ]
 
-load: examples ## 10 000 messages on one session, and 200 sessions, against smtp-sink
+SECONDS = 60
+fuzz: ## libFuzzer over every target (SECONDS= for each): cases and new paths
+	tests/fuzz/run $(SECONDS)
+
+faults: prefix ## every fault of a connection at every octet, in plain text and under TLS, over the Rust, C and Python faces
+	tests/faults/run
+
+resources: ## descriptors, threads and memory over 10 000 sends of every kind, good and bad
+	RESOURCE_ROUNDS=10000 $(CARGO) test --locked -p smtpclient --features tls-openssl --test resources -- --nocapture nothing_grows
+
+load: examples ## 10 000 messages on one session, and 200 sessions, against smtp-sink; 100 000 by a mailer over 200
 	tests/interop/load
+	MESSAGES=100000 $(CARGO) test --locked --release -p smtpclient --test mailer_load
 
 bench: ## measure beside other clients: tables and plots in docs/performance.md (20 minutes)
 	@./setup bench

@@ -53,14 +53,15 @@
  * change nothing has changed, and the error function of the handle has the text. Verbs of a session return the
  * server's reply code. Counts and numbers are 0 for NULL.
  *
- * Threads. A handle is used by one thread at a time; different handles never interfere. Functions that take a
- * message or options with const may run on several threads at once, also on the same ones.
+ * Threads. A handle is used by one thread at a time, but for a mailer, which any number may use; different handles
+ * never interfere. Functions that take a message or options with const may run on several threads at once, also
+ * on the same ones.
  *
  * Callbacks return; they neither throw nor longjmp. One that uses a handle which is in use by the call that it
  * was called from is told SMTP_ERR_BUSY (strings are then empty, numbers 0); other handles it may use.
  *
- * The library keeps no state but in handles, starts a thread only to resolve a name, installs no
- * signal handler, raises no SIGPIPE, and prints nothing unless option debug says so.
+ * The library keeps no state but in handles, starts threads only to resolve a name and for a mailer,
+ * installs no signal handler, raises no SIGPIPE, and prints nothing unless option debug says so.
  *
  * Numbers, names and signatures are never changed or reused; new ones may be added.
  */
@@ -149,6 +150,9 @@ extern "C" {
 /** A bug of this library. The handle takes only its free from now on. */
 #define SMTP_ERR_PANIC (-18)
 
+/** The queue of a mailer is full; the message was not taken. */
+#define SMTP_ERR_FULL (-19)
+
 /** The server took the message for this recipient. */
 #define SMTP_ACCEPTED 1
 
@@ -200,6 +204,33 @@ extern "C" {
 /** There is no such field, or no further one. */
 #define SMTP_NO_FIELD 1
 
+/** For smtp_mailer_count(): messages that were taken. */
+#define SMTP_COUNT_SUBMITTED 1
+
+/** Messages that are decided: the sum of the next four. */
+#define SMTP_COUNT_DECIDED 2
+
+/** Messages that a server has, for at least one recipient. */
+#define SMTP_COUNT_ACCEPTED 3
+
+/** Messages that a server refused. */
+#define SMTP_COUNT_REJECTED 4
+
+/** Messages that no server has; sending them again is safe. */
+#define SMTP_COUNT_NOT_SENT 5
+
+/** Messages that a server may have, for at least one recipient. */
+#define SMTP_COUNT_UNKNOWN 6
+
+/** Messages that are not given to a connection now. */
+#define SMTP_COUNT_WAITING 7
+
+/** Connections that are open now, or being opened. */
+#define SMTP_COUNT_CONNECTIONS 8
+
+/** Connections that were ever opened. */
+#define SMTP_COUNT_OPENED 9
+
 /**
  * Close the old connection, if there is one, and connect to smtp_engine_host(), smtp_engine_port(); then
  * call smtp_engine_connected() or smtp_engine_connect_failed().
@@ -233,6 +264,17 @@ typedef struct smtp_cancel smtp_cancel;
  * connecttimeout, deadline and a cancel work by smtp_engine_timeout(); localaddress is your business.
  */
 typedef struct smtp_engine smtp_engine;
+
+/**
+ * Sends many messages over many connections: a queue with a bound, a pool of connections to each server, and one
+ * result for each message. Several threads may use a mailer at once. It has a thread of its own, in which the
+ * functions run that its options and messages know: they hold up everything while they do not return.
+ *
+ * A message goes to the first server that can be had. One that is certainly not sent is tried again on another
+ * connection or server, at most as often as option retries says; one that may have arrived never is. The options
+ * connections, connectionmessages, rate, queuesize, retries, backoff and idletime are for mailers.
+ */
+typedef struct smtp_mailer smtp_mailer;
 
 /**
  * A message, or a part of one. Sending does not change it: it can be sent again, by several threads at once
@@ -899,6 +941,13 @@ const char *smtp_result_attempt_tls_version(const smtp_result *result, size_t in
 /** The cipher suite, where the TLS library tells. */
 const char *smtp_result_attempt_tls_cipher(const smtp_result *result, size_t index);
 
+/**
+ * 1 where the session of an earlier connection to the same name, with the same options, was resumed: the certificate
+ * was looked at then. 0 where not, -1 where there was no TLS.
+ */
+int smtp_result_attempt_tls_resumed(const smtp_result *result,
+                                    size_t index);
+
 /** What the TLS policy answered, where it was asked: "secure" or "insecure". */
 const char *smtp_result_attempt_policy(const smtp_result *result, size_t index);
 
@@ -1117,6 +1166,70 @@ size_t smtp_session_auth_type_count(smtp_session *session);
 
 /** A SASL mechanism that the server offers, "PLAIN"; as smtp_session_option(). */
 const char *smtp_session_auth_type(const smtp_session *session, size_t index);
+
+/**
+ * Makes a mailer; free it with smtp_mailer_free(). options, NULL is the default ones, say how to connect and log in,
+ * and give the envelope of messages that come without options. Option deadline is for how long a message may wait,
+ * and a cancel ends the mailer. No connection is opened before there is a message.
+ * SMTP_OK; SMTP_ERR_USAGE: an option whose value cannot be; SMTP_ERR_TLS; SMTP_ERR_CONNECT: no thread or
+ * socket to be had. Then *out is NULL and *failure, where failure is not NULL, gets a result that tells why.
+ */
+int smtp_mailer_new(const smtp_options *options,
+                    smtp_mailer **out,
+                    smtp_result **failure);
+
+/**
+ * Takes a message with the envelope that options, or its header section, give; options NULL: those of the mailer.
+ * What they say of servers, TLS, login and time-outs was settled when the mailer was made. Waits while the queue is
+ * full (option queuesize). Gives the message's ticket, 1 for the first and so on, or a negative code, and nothing was
+ * taken: SMTP_ERR_USAGE, SMTP_ERR_SOURCE, SMTP_ERR_CLOSED (the mailer was closed). *failure, where failure
+ * is not NULL, gets a result that tells why, and NULL where there is a ticket.
+ */
+int64_t smtp_mailer_submit(smtp_mailer *mailer,
+                           const smtp_message *message,
+                           const smtp_options *options,
+                           smtp_result **failure);
+
+/** As smtp_mailer_submit(), but does not wait: SMTP_ERR_FULL where the queue is full. */
+int64_t smtp_mailer_try_submit(smtp_mailer *mailer,
+                               const smtp_message *message,
+                               const smtp_options *options,
+                               smtp_result **failure);
+
+/**
+ * Gives the next result, in the order in which they came about; waits for it for at most milliseconds, negative:
+ * without end. 1: *ticket says of which message, and *result is to be freed with smtp_result_free(). 0: there was
+ * none in that time, or, once everything is reported and the mailer is closed, there will be none. A result is kept
+ * until it is fetched.
+ */
+int smtp_mailer_next(smtp_mailer *mailer,
+                     int64_t milliseconds,
+                     int64_t *ticket,
+                     smtp_result **result);
+
+/**
+ * Waits until every message that was taken is decided, for at most milliseconds, negative: without end. 1 where they
+ * are, else 0.
+ */
+int smtp_mailer_drain(smtp_mailer *mailer,
+                      int64_t milliseconds);
+
+/**
+ * Takes no more messages, sends what it has for at most milliseconds, negative: without end, says QUIT to every
+ * server and ends the connections. What is not decided by then is ended: its result is SMTP_ERR_CANCELLED, or
+ * SMTP_ERR_UNKNOWN. 1 where nothing had to be, else 0. Results can still be fetched.
+ */
+int smtp_mailer_close(smtp_mailer *mailer,
+                      int64_t milliseconds);
+
+/** A number that the mailer keeps, one of SMTP_COUNT_...; 0 for another what. */
+uint64_t smtp_mailer_count(const smtp_mailer *mailer, int what);
+
+/**
+ * Ends a mailer and frees it, with the results that were not fetched. What is not decided is ended without waiting;
+ * smtp_mailer_close() before it tells what became of that. NULL is fine.
+ */
+void smtp_mailer_free(smtp_mailer *mailer);
 
 /**
  * Begins to send a message. message and options (NULL: the default ones) are copied. *out gets the

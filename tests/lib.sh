@@ -92,9 +92,12 @@ PY
 }
 
 # server NAME PORTS: starts a server of tests/servers on a free port: sets `port`, `pid` and `base`. 77: cannot be had.
-server() {
-  local tries rc
-  tests/servers/fetch "$1" || exit $?
+server() { try_server "$@" || exit $?; }
+
+# try_server NAME PORTS: the same, but returns.
+try_server() {
+  local tries rc=0
+  tests/servers/fetch "$1" || return $?
   port=$(free_ports "$2")
   base=$work/$1
   : >"$work/$1.out"
@@ -104,13 +107,12 @@ server() {
   for ((tries = 0; tries < 900; tries++)); do
     ! grep -q '^READY' "$work/$1.out" || return 0
     if ! kill -0 "$pid" 2>/dev/null; then
-      rc=0
       wait "$pid" || rc=$?
       [ "$rc" = 77 ] || tail -n 20 "$base"/log/* >&2 || :
-      exit "$rc"
+      return "$rc"
     fi
     sleep 0.05
   done
   echo "$1 did not get ready" >&2
-  exit 1
+  return 1
 }

@@ -99,6 +99,34 @@ static int each(void)
     return 0;
 }
 
+/* A mailer, which has one thread for all connections. */
+static int queue(void)
+{
+    smtp_mailer *mailer;
+    smtp_result *result;
+    char text[32];
+    int64_t ticket;
+    long n, good = 0;
+
+    sprintf(text, "%ld", task.connections);
+    smtp_options_set(options, "connections", text);
+    if (smtp_mailer_new(options, &mailer, &result) != SMTP_OK) return failed(smtp_result_error(result));
+    for (n = 0; n < task.messages; n++) {
+        if (smtp_mailer_submit(mailer, message, NULL, NULL) < 0) break;
+        while (smtp_mailer_next(mailer, 0, &ticket, &result) == 1) {
+            good += smtp_result_status(result) == SMTP_OK;
+            smtp_result_free(result);
+        }
+    }
+    smtp_mailer_close(mailer, -1);
+    while (smtp_mailer_next(mailer, 0, &ticket, &result) == 1) {
+        good += smtp_result_status(result) == SMTP_OK;
+        smtp_result_free(result);
+    }
+    smtp_mailer_free(mailer);
+    return good != task.messages;
+}
+
 static void *run(void *number)
 {
     return single(TASK_SHARE(task, *(long *)number)) ? &task : NULL;
@@ -163,6 +191,7 @@ int main(int argc, char **argv)
         status = smtp_options_set(options, "pipelining", "full") == SMTP_OK ? batch(task.messages) : NOT_HERE;
     else if (strcmp(task.mode, "each") == 0) status = each();
     else if (strcmp(task.mode, "parallel") == 0) status = parallel();
+    else if (strcmp(task.mode, "queue") == 0) status = queue();
     else status = NOT_HERE;
     smtp_message_free(message);
     smtp_options_free(options);

@@ -141,6 +141,9 @@ impl Delivery {
         let library = self.library.clone();
         let mut link = Link::new(engine);
         let mut opening = Opening::new(server, &self.options, library, ends.loopback, self.plain);
+        if !self.envelope.is_ascii() {
+            opening.need_utf8();
+        }
         let begun = opening.begin(&mut link);
         self.report.attempts.push(Attempt { peer: ends.peer, ..Attempt::new(name) });
         let conversing = Conversing { link, opening, sending: None, decided: false, redial: false };
@@ -464,7 +467,7 @@ fn unsent(envelope: &Envelope) -> Vec<Recipient> {
 }
 
 /// The message, lent to one engine after the other: a server that is left before DATA has not used it up.
-struct Lent(Arc<Mutex<Outgoing>>);
+pub(crate) struct Lent(pub(crate) Arc<Mutex<Outgoing>>);
 
 impl Content for Lent {
     fn needs_utf8(&self) -> bool {

@@ -47,6 +47,11 @@ const LISTS: [&str; 4] = ["From", "Reply-To", "To", "Cc"];
 const FORBIDDEN: [&str; 4] = ["Content-Type", "Content-Transfer-Encoding", "Content-MD5", "MIME-Version"];
 
 impl Envelope {
+    /// Whether every address is ASCII; one that is not needs SMTPUTF8 (RFC 6531).
+    pub fn is_ascii(&self) -> bool {
+        self.mail.path.is_ascii() && self.recipients.iter().all(|recipient| recipient.path.is_ascii())
+    }
+
     /// Derives the envelope from the options, else from the token's header section.
     ///
     /// # Errors

@@ -34,6 +34,8 @@ pub enum Kind {
     Login,
     /// The caller cancelled the call.
     Cancelled,
+    /// The queue of a mailer has no room now; nothing was taken.
+    Full,
     /// The whole message may have reached the server and no final reply was read: it is
     /// perhaps delivered, and sending it again may deliver it twice.
     Unknown,
@@ -56,12 +58,13 @@ impl Kind {
             Self::Tls => "tls",
             Self::Login => "login",
             Self::Cancelled => "cancelled",
+            Self::Full => "full",
             Self::Unknown => "unknown",
         }
     }
 
     fn usually_transient(self) -> bool {
-        matches!(self, Self::Resolve | Self::Connect | Self::Timeout | Self::Closed)
+        matches!(self, Self::Resolve | Self::Connect | Self::Timeout | Self::Closed | Self::Full)
     }
 }
 

@@ -1,5 +1,5 @@
 //! An SMTP client that knows what became of every message.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![cfg_attr(
     test,
     allow(

@@ -34,6 +34,8 @@ pub struct Opening {
     allowed: Vec<String>,
     auth_insecure: bool,
     channel: Channel,
+    /// Extensions that the message needs.
+    needs: Vec<&'static str>,
     stage: Stage,
     asked: Id,
     mechanisms: Vec<MechanismName>,
@@ -52,6 +54,8 @@ enum Stage {
     StartTls,
     Handshake,
     Login,
+    /// Once more behind the login.
+    HelloAgain,
     Ready,
     /// Failed; that was said once.
     Over,
@@ -106,6 +110,7 @@ impl Opening {
             allowed: options.auth.clone(),
             auth_insecure: options.authinsecure,
             channel: Channel { loopback, ..Channel { host, port, ..Channel::default() } },
+            needs: needs(options),
             stage: Stage::Greeting,
             asked: Id::GREETING,
             mechanisms: Vec::new(),
@@ -114,6 +119,11 @@ impl Opening {
             facts: None,
             answer: plain.then_some(TlsAnswer::Insecure),
         }
+    }
+
+    /// Tells that an address needs SMTPUTF8.
+    pub fn need_utf8(&mut self) {
+        self.needs.push("SMTPUTF8");
     }
 
     /// Begins TLS where it comes first. Called once, before any byte is moved.
@@ -191,6 +201,17 @@ impl Opening {
                 }
                 Stage::Login => {
                     self.logged_in(None);
+                    let offered = link.engine().extensions();
+                    // Some servers (Dovecot) offer to those who logged in what they did not offer before.
+                    if self.needs.iter().any(|keyword| !offered.has(keyword)) {
+                        self.hello(link);
+                        self.stage = Stage::HelloAgain;
+                        return Progress::Going;
+                    }
+                    self.stage = Stage::Ready;
+                    Progress::Ready
+                }
+                Stage::HelloAgain => {
                     self.stage = Stage::Ready;
                     Progress::Ready
                 }
@@ -403,6 +424,20 @@ fn hinted(error: Error, tls_first: bool) -> Error {
         error.text()
     );
     Error::new(Kind::Timeout, Step::Greeting, text)
+}
+
+/// The extensions without which a message cannot be sent as the options say.
+fn needs(options: &Options) -> Vec<&'static str> {
+    let dsn = options.dsnnotify.is_some() || options.dsnret.is_some() || options.dsnenvid.is_some();
+    let needs = [
+        ("DSN", dsn),
+        ("SMTPUTF8", options.smtputf8),
+        ("REQUIRETLS", options.requiretls),
+        ("DELIVERBY", options.deliverby.is_some()),
+        ("MT-PRIORITY", options.priority.is_some()),
+        ("FUTURERELEASE", options.hold.is_some()),
+    ];
+    needs.into_iter().filter_map(|(keyword, wanted)| wanted.then_some(keyword)).collect()
 }
 
 /// What the options give to log in with; `None` where no login is wanted.

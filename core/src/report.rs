@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use crate::error::{Error, Step};
-use crate::reply::Reply;
+use crate::reply::{Reply, queue_id};
 use crate::tls::{TlsAnswer, TlsFacts};
 
 /// What became of a message for one recipient. Exactly one of these holds.
@@ -80,6 +81,9 @@ impl Attempt {
     }
 }
 
+/// Keywords of extensions.
+pub type Keywords = SmallVec<[&'static str; 4]>;
+
 /// The result of sending one message.
 ///
 /// As a list it is the list of the refused recipients ([`refused`](Self::refused)); the rest is what is
@@ -92,13 +96,11 @@ pub struct Report {
     pub attempts: Vec<Attempt>,
     /// The server's reply to the end of the message; for LMTP the last of them.
     pub reply: Option<Reply>,
-    /// The server's own name for the message, taken out of `reply` where its form is known.
-    pub queue_id: Option<SmolStr>,
     /// Extensions that were used, by keyword: `PIPELINING`, `SIZE`, `8BITMIME`, ...
-    pub used: Vec<&'static str>,
+    pub used: Keywords,
     /// Extensions that the server offers and that are not used any more on its connection, since it mishandled
     /// them, for this message or one before: `PIPELINING`, `CHUNKING`.
-    pub avoided: Vec<&'static str>,
+    pub avoided: Keywords,
     /// Octets of the message that were given to the connection, as on the wire.
     pub octets: u64,
     /// Why the message was not sent, or is not known to be; `None` where only recipients were refused.
@@ -119,6 +121,11 @@ impl Report {
     /// Whether it is unknown for at least one recipient what became of the message.
     pub fn unknown(&self) -> bool {
         self.recipients.iter().any(|r| r.outcome == Outcome::Unknown)
+    }
+
+    /// The server's own name for the message, taken out of `reply` where its form is known.
+    pub fn queue_id(&self) -> Option<&str> {
+        self.reply.as_ref().filter(|reply| reply.is_success()).and_then(queue_id)
     }
 
     /// The recipients that the server refused: the result list of the seeds.

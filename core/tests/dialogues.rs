@@ -104,7 +104,7 @@ fn render(report: &Report) -> String {
         Some(reply) => writeln!(text, "reply = {reply}").unwrap(),
         None => writeln!(text, "reply = -").unwrap(),
     }
-    writeln!(text, "queue_id = {}", report.queue_id.as_deref().unwrap_or("-")).unwrap();
+    writeln!(text, "queue_id = {}", report.queue_id().unwrap_or("-")).unwrap();
     for attempt in &report.attempts {
         match &attempt.error {
             Some(error) => writeln!(text, "attempt = {}", error_words(error)).unwrap(),

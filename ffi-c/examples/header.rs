@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use cbindgen::{Builder, Config, DocumentationLength, DocumentationStyle, Language, Style};
 
 /// In the order of the header. Submodules follow where they are declared.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     "code",
     "callbacks",
     "cancel",
@@ -18,6 +18,7 @@ const SOURCES: [&str; 11] = [
     "send",
     "result/mod",
     "session/mod",
+    "mailer",
     "engine",
     "talk",
     "address",

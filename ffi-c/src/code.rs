@@ -46,6 +46,8 @@ pub const SMTP_ERR_NULL: c_int = -16;
 pub const SMTP_ERR_BUSY: c_int = -17;
 /// A bug of this library. The handle takes only its free from now on.
 pub const SMTP_ERR_PANIC: c_int = -18;
+/// The queue of a mailer is full; the message was not taken.
+pub const SMTP_ERR_FULL: c_int = -19;
 
 /// The server took the message for this recipient.
 pub const SMTP_ACCEPTED: c_int = 1;
@@ -122,6 +124,7 @@ fn described(code: c_int) -> (&'static CStr, &'static CStr) {
         SMTP_ERR_NULL => (c"null", c"a pointer is NULL that must not be"),
         SMTP_ERR_BUSY => (c"busy", c"the handle is in use by another call"),
         SMTP_ERR_PANIC => (c"panic", c"a bug of libsmtp: free the handle, and report it"),
+        SMTP_ERR_FULL => (c"full", c"the queue of the mailer is full"),
         _ => (c"", c""),
     }
 }
@@ -142,6 +145,7 @@ pub(crate) fn code_of(kind: Kind) -> c_int {
         Kind::Login => SMTP_ERR_LOGIN,
         Kind::Cancelled => SMTP_ERR_CANCELLED,
         Kind::Unknown => SMTP_ERR_UNKNOWN,
+        Kind::Full => SMTP_ERR_FULL,
         // A kind that is newer than this table is no success either.
         _ => SMTP_ERR_PROTOCOL,
     }
@@ -177,6 +181,7 @@ mod tests {
             Kind::Login,
             Kind::Cancelled,
             Kind::Unknown,
+            Kind::Full,
         ] {
             assert_eq!(described(code_of(kind)).0.to_bytes(), kind.name().as_bytes());
         }

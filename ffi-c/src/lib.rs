@@ -19,6 +19,7 @@ mod cancel;
 mod code;
 mod engine;
 mod guard;
+mod mailer;
 mod message;
 mod options;
 mod result;
@@ -36,6 +37,7 @@ pub use callbacks::{
 pub use cancel::*;
 pub use code::*;
 pub use engine::*;
+pub use mailer::*;
 pub use message::*;
 pub use options::*;
 pub use result::*;

@@ -30,6 +30,7 @@ pub(crate) type TlsTuple<'a> = (
     Option<&'a str>,
     Option<&'a str>,
     Option<&'a str>,
+    bool,
 );
 pub(crate) type AttemptTuple<'a> = (
     &'a str,
@@ -89,6 +90,7 @@ fn tls(facts: &TlsFacts) -> TlsTuple<'_> {
         facts.cipher.as_deref(),
         facts.subject.as_deref(),
         facts.issuer.as_deref(),
+        facts.resumed,
     )
 }
 

@@ -6,6 +6,7 @@ mod convert;
 mod delivery;
 mod dialogue;
 mod driven;
+mod mailer;
 mod message;
 mod options;
 mod report;
@@ -21,6 +22,8 @@ mod _native {
     use crate::delivery::Delivery;
     #[pymodule_export]
     use crate::dialogue::Dialogue;
+    #[pymodule_export]
+    use crate::mailer::Mailer;
     #[pymodule_export]
     use crate::message::PyMessage;
     #[pymodule_export]

@@ -21,7 +21,7 @@ pub(crate) struct PyOptions {
     core: Options,
     policy: Option<Py<PyAny>>,
     transcript: Option<Py<PyAny>>,
-    cancel: Option<Cancel>,
+    pub(crate) cancel: Option<Cancel>,
     debug: bool,
 }
 

@@ -48,7 +48,7 @@ impl PySent {
 
     #[getter]
     fn queue_id(&self) -> Option<&str> {
-        self.0.queue_id.as_deref()
+        self.0.queue_id()
     }
 
     #[getter]

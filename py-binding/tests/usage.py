@@ -41,6 +41,9 @@ def blocking(message: EmailMessage) -> list[str]:
             extensions: dict[str, str] = session.server_options()
             for each in session.send_many([message, (b"x", smtpclient.OptionDict(recipients="a@b"))]):
                 print(each.sent, reply.code, extensions)
+        with smtpclient.Mailer(servers="a", connections=2, rate=0.5) as mailer:
+            future = mailer.submit(b"x", recipients="a@b")
+            print(future.result().sent, mailer.counts.accepted + 1, mailer.drain(1.5))
     except smtpclient.RecipientsRefused as error:
         return [refused.address for refused in error.refused]
     except smtpclient.SMTPException as error:
@@ -77,6 +80,8 @@ async def main() -> None:
     async with aio.Session("host", port_of_a_sink()) as session:
         async for each in session.send_many([b"x"]):
             print(each.complete)
+    async with aio.Mailer(servers="a") as many:
+        print((await many.submit(b"x")).complete, await many.drain())
 
 
 def port_of_a_sink() -> int:

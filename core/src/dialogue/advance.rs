@@ -87,7 +87,7 @@ impl Dialogue {
             attempt.policy = opening.answer();
             attempt.logins = opening.logins().to_vec();
         }
-        report.attempts.push(attempt);
+        report.attempts = vec![attempt];
         self.answer(ticket, Answer::Sent(report));
     }
 
@@ -193,7 +193,7 @@ impl Dialogue {
             }
             Ask::Send { transaction, needs_tls } => match self.check_tls(needs_tls) {
                 Ok(()) => {
-                    let id = self.link.engine_mut().send(*transaction);
+                    let id = self.link.engine_mut().send(transaction);
                     self.sending.push_back((ticket, id));
                 }
                 Err(error) => self.refuse(ticket, &transaction, error),

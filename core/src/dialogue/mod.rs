@@ -274,7 +274,12 @@ impl Dialogue {
             at_least_one: options.atleastone,
             queue: options.queue,
         });
-        Ok(self.ask(Ask::Send { transaction, needs_tls: options.tlsrequired || options.requiretls }))
+        Ok(self.send(transaction, options.tlsrequired || options.requiretls))
+    }
+
+    /// The same for a transaction that was prepared before. `needs_tls`: it must not go out in plain text.
+    pub fn send(&mut self, transaction: Box<Transaction>, needs_tls: bool) -> Ticket {
+        self.ask(Ask::Send { transaction, needs_tls })
     }
 
     /// Takes leave: QUIT behind everything asked so far, whose reply is not waited for.

@@ -66,6 +66,7 @@ use crate::content::Content;
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
 use crate::reply::{Reply, ReplyParser};
+use crate::report::Keywords;
 
 pub use self::request::{Config, Event, Id, Protocol, Timeouts, Transaction};
 pub(crate) use self::transaction::unbegun;
@@ -109,7 +110,7 @@ pub struct Engine {
     /// The message whose BDAT was written and not answered yet: should it be refused, only RSET ends it.
     unsettled: Option<Id>,
     /// What the server offers and mishandles.
-    avoided: Vec<&'static str>,
+    avoided: Keywords,
     queue_asked: bool,
     source_waits: bool,
     parting: bool,
@@ -144,7 +145,7 @@ impl Engine {
             progress: 0,
             rset_due: false,
             unsettled: None,
-            avoided: Vec::new(),
+            avoided: Keywords::new(),
             queue_asked: false,
             source_waits: false,
             parting: false,
@@ -198,8 +199,8 @@ impl Engine {
     }
 
     /// Sends one message. Answered by [`Event::Sent`]. Several may be asked for at once.
-    pub fn send(&mut self, transaction: Transaction) -> Id {
-        self.ask(Request::Transaction(Box::new(transaction)))
+    pub fn send(&mut self, transaction: impl Into<Box<Transaction>>) -> Id {
+        self.ask(Request::Transaction(transaction.into()))
     }
 
     /// Says DATA and sends content to the recipients that were accepted by the verbs MAIL and RCPT.

@@ -2,13 +2,15 @@
 
 use std::io::BufRead;
 
+use smallvec::SmallVec;
+
 use super::request::{Id, Transaction};
 use super::state::Stage;
 use crate::command::{Mail, Rcpt};
 use crate::content::{Content, Transfer};
 use crate::error::{Error, Kind, Step};
-use crate::reply::{Reply, queue_id};
-use crate::report::{Outcome, Recipient, Report};
+use crate::reply::Reply;
+use crate::report::{Keywords, Outcome, Recipient, Report};
 use crate::wire::DotEncoder;
 
 /// The envelope that a caller builds by verbs: what the server took of it.
@@ -49,7 +51,7 @@ pub(super) struct Active {
     pub(super) transfer: Transfer,
     /// The content goes by BDAT.
     pub(super) chunked: bool,
-    pub(super) used: Vec<&'static str>,
+    pub(super) used: Keywords,
     pub(super) body: Option<Box<dyn BufRead + Send>>,
     pub(super) encoder: DotEncoder,
     /// The offset in the connection's output behind the last octet of the end mark or chunk, once it is written.
@@ -58,7 +60,7 @@ pub(super) struct Active {
     /// Replies still to come for this transaction.
     pub(super) outstanding: usize,
     pub(super) mail_reply: Option<Reply>,
-    pub(super) rcpt_replies: Vec<Reply>,
+    pub(super) rcpt_replies: SmallVec<[Reply; 1]>,
     /// The refusal of DATA, or of a chunk that was not the last.
     pub(super) refused: Option<(Step, Reply)>,
     /// Chunks before the last that were written, and that the server took.
@@ -66,7 +68,7 @@ pub(super) struct Active {
     pub(super) taken: usize,
     /// Why the rest of the content is not sent.
     pub(super) withdrawn: Option<Error>,
-    pub(super) finals: Vec<Reply>,
+    pub(super) finals: SmallVec<[Reply; 1]>,
     /// The server mishandled an extension: to be sent once more without it.
     pub(super) again: bool,
 }
@@ -76,7 +78,7 @@ impl Active {
         Self {
             id,
             stage: Stage::Mail,
-            rcpt_replies: Vec::with_capacity(transaction.recipients.len()),
+            rcpt_replies: SmallVec::with_capacity(transaction.recipients.len()),
             mail: transaction.mail,
             recipients: transaction.recipients,
             content: transaction.content,
@@ -87,7 +89,7 @@ impl Active {
             behind: false,
             chunked: false,
             transfer: Transfer::default(),
-            used: Vec::new(),
+            used: Keywords::new(),
             body: None,
             encoder: DotEncoder::default(),
             end: None,
@@ -97,7 +99,7 @@ impl Active {
             written: 0,
             taken: 0,
             withdrawn: None,
-            finals: Vec::new(),
+            finals: SmallVec::new(),
             again: false,
         }
     }
@@ -115,7 +117,7 @@ impl Active {
             stage: Stage::Data,
             by_verbs: true,
             mail_reply: verbs.mail_reply,
-            rcpt_replies: verbs.rcpt_replies,
+            rcpt_replies: verbs.rcpt_replies.into(),
             ..Self::new(id, transaction, lmtp)
         }
     }
@@ -255,10 +257,9 @@ impl Active {
         Report {
             recipients: recipients.collect(),
             attempts: Vec::new(),
-            queue_id: last.as_ref().filter(|reply| reply.is_success()).and_then(queue_id).map(Into::into),
             reply: last.or(undecided.2).or(refused.map(|(_, reply)| reply)),
             used: self.used,
-            avoided: Vec::new(),
+            avoided: Keywords::new(),
             octets: self.encoder.octets(),
             error,
         }

@@ -4,6 +4,7 @@
 mod batch;
 mod dial;
 mod limits;
+pub mod mailer;
 mod poll;
 mod proxy;
 mod race;
@@ -17,6 +18,7 @@ mod stream;
 pub use batch::{Batch, SendMany};
 pub use dial::{DialOptions, check, dial};
 pub use limits::Limits;
+pub use mailer::Mailer;
 pub use proxy::Proxy;
 pub use run::{linger, run};
 pub use security::library;

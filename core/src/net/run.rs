@@ -119,7 +119,7 @@ fn wait_for_room<C: Conversation>(
     }
 }
 
-fn take<C: Conversation>(conversation: &mut C, got: io::Result<Option<usize>>, buffer: &[u8]) {
+pub(super) fn take<C: Conversation>(conversation: &mut C, got: io::Result<Option<usize>>, buffer: &[u8]) {
     match got {
         Ok(Some(0)) => conversation.handle_eof(),
         Ok(Some(n)) => conversation.handle_input(buffer.get(..n).unwrap_or_default()),
@@ -129,7 +129,12 @@ fn take<C: Conversation>(conversation: &mut C, got: io::Result<Option<usize>>, b
 }
 
 /// Nothing more can be written, but the server may have said why.
-fn broken<C: Conversation>(stream: &mut Stream, conversation: &mut C, error: &io::Error, buffer: &mut [u8]) {
+pub(super) fn broken<C: Conversation>(
+    stream: &mut Stream,
+    conversation: &mut C,
+    error: &io::Error,
+    buffer: &mut [u8],
+) {
     // Bounded: a peer whose side is closed cannot go on for ever, and 64 KiB are more than any reason.
     for _ in 0..8 {
         match stream.try_recv(buffer) {

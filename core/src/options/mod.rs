@@ -3,6 +3,7 @@
 //! Every option has one name in every language. [`Options::set`] takes that name and a text;
 //! [`names`] lists them all.
 
+mod mailer;
 mod names;
 mod values;
 
@@ -17,6 +18,7 @@ use crate::secret::Secret;
 use crate::tls::{Secure, TlsVersion};
 use crate::transcript::Direction;
 
+pub use self::mailer::MailerOptions;
 pub use self::names::names;
 pub use crate::extensions::{Chunking, Pipelining};
 pub use crate::tls::TlsAnswer;
@@ -133,6 +135,8 @@ pub struct Options {
     pub hold: Option<Hold>,
     /// Speak LMTP (RFC 2033).
     pub lmtp: bool,
+    /// How a mailer uses its connections.
+    pub mailer: MailerOptions,
     /// Is given every line of the dialogue, secrets masked.
     pub transcript: Option<TranscriptFn>,
     /// Cancels the call from another thread.
@@ -211,6 +215,7 @@ impl Default for Options {
             priority: None,
             hold: None,
             lmtp: false,
+            mailer: MailerOptions::default(),
             transcript: None,
             cancel: None,
             library: LibraryCache::default(),

@@ -1,9 +1,10 @@
 //! Options by name: the one table that every language's face reads.
 
 use super::values::{
-    boolean, header_field, integers, list, mechanisms, seconds, text, tls_answer, tls_version,
+    boolean, count, header_field, integers, list, mechanisms, number, rate, seconds, text, tls_answer,
+    tls_version,
 };
-use super::{Chunking, Options, Pipelining, TlsPolicy};
+use super::{Chunking, MailerOptions, Options, Pipelining, TlsPolicy};
 use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
 use crate::error::Error;
 use crate::secret::Secret;
@@ -55,6 +56,13 @@ const TABLE: &[(&str, Setter)] = &[
     ("pipelining", |o, v| Ok(o.pipelining = pipelining(v)?)),
     ("chunking", |o, v| Ok(o.chunking = chunking(v)?)),
     ("hold", |o, v| Ok(o.hold = optional(v, Hold::parse)?)),
+    ("connections", |o, v| Ok(o.mailer.connections = or_default(v, count, |m| m.connections)?)),
+    ("connectionmessages", |o, v| Ok(o.mailer.messages = optional(v, count)?)),
+    ("rate", |o, v| Ok(o.mailer.rate = optional(v, rate)?)),
+    ("queuesize", |o, v| Ok(o.mailer.queue = or_default(v, count, |m| m.queue)?)),
+    ("retries", |o, v| Ok(o.mailer.retries = or_default(v, number, |m| m.retries)?)),
+    ("backoff", |o, v| Ok(o.mailer.backoff = or_default(v, seconds, |m| m.backoff)?)),
+    ("idletime", |o, v| Ok(o.mailer.idle = or_default(v, seconds, |m| m.idle)?)),
 ];
 
 /// The names of all options.
@@ -114,6 +122,15 @@ fn unknown(name: &str) -> Error {
 /// An empty value takes the option back to its default.
 fn optional<T>(value: &str, parse: impl Fn(&str) -> Result<T, Error>) -> Result<Option<T>, Error> {
     if value.is_empty() { Ok(None) } else { parse(value).map(Some) }
+}
+
+/// The same for a value that is always there.
+fn or_default<T>(
+    value: &str,
+    parse: impl Fn(&str) -> Result<T, Error>,
+    default: impl Fn(MailerOptions) -> T,
+) -> Result<T, Error> {
+    Ok(optional(value, parse)?.unwrap_or_else(|| default(MailerOptions::default())))
 }
 
 fn pipelining(value: &str) -> Result<Pipelining, Error> {
@@ -197,6 +214,14 @@ mod tests {
             ("tlspolicy", "maybe"),
             ("pipelining", "most"),
             ("chunking", "yes"),
+            ("connections", "0"),
+            ("connectionmessages", "-1"),
+            ("rate", "fast"),
+            ("rate", "0"),
+            ("queuesize", "0"),
+            ("retries", "-1"),
+            ("backoff", "0"),
+            ("idletime", "never"),
         ] {
             let error = Options::default().set(name, value).unwrap_err();
             assert!(error.text().starts_with(&format!("option `{name}`")), "{error}");

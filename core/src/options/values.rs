@@ -36,6 +36,23 @@ pub(super) fn integers(value: &str) -> Result<Vec<u16>, Error> {
         .collect()
 }
 
+pub(super) fn count<T: TryFrom<u64>>(value: &str) -> Result<T, Error> {
+    let number = value.parse().ok().filter(|number: &u64| *number > 0);
+    let fits = number.and_then(|number| T::try_from(number).ok());
+    fits.ok_or_else(|| Error::usage(format!("{value:?} is no whole number above 0")))
+}
+
+pub(super) fn number(value: &str) -> Result<u32, Error> {
+    value.parse().map_err(|_| Error::usage(format!("{value:?} is no whole number from 0 on")))
+}
+
+pub(super) fn rate(value: &str) -> Result<f64, Error> {
+    match value.parse::<f64>() {
+        Ok(rate) if rate > 0.0 && rate.is_finite() => Ok(rate),
+        _ => Err(Error::usage(format!("{value:?} is no number of messages a second above 0"))),
+    }
+}
+
 pub(super) fn boolean(value: &str) -> Result<bool, Error> {
     match value.to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Ok(true),

@@ -164,6 +164,8 @@ pub(super) struct Peer {
     pub(super) certificate: Option<Vec<u8>>,
     /// Whether chain and host name verified; `None` where that was not looked at.
     pub(super) verified: Option<Result<(), VerifyFault>>,
+    /// An earlier connection's session was resumed.
+    pub(super) resumed: bool,
     pub(super) version: Option<String>,
     pub(super) cipher: Option<String>,
     pub(super) subject: Option<String>,

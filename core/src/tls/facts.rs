@@ -74,6 +74,9 @@ pub struct TlsFacts {
     pub why_not: Option<VerifyFault>,
     /// Whether one of the pinned fingerprints matches.
     pub pinned: bool,
+    /// Whether the session of an earlier connection to the same host name, with the same settings, was resumed. What is
+    /// said of the certificate was found then. Feature `tls-openssl`.
+    pub resumed: bool,
     /// The protocol version in use, `TLSv1.3`. Feature `tls-openssl`.
     pub version: Option<String>,
     /// The cipher suite in use, by the library's name for it. Feature `tls-openssl`.

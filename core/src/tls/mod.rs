@@ -7,9 +7,8 @@
 //!
 //! Two libraries stand behind the same few calls: native-tls, and, with the feature `tls-openssl`, the
 //! `openssl` crate, which is then the one used. Only the latter gives the protocol version and the cipher,
-//! tls-exporter and tls-unique, encrypted keys, TLS 1.0 and 1.1, and says of a connection that was not to
-//! be refused whether its certificate would have verified. No session is resumed: the call that does it is
-//! `unsafe` in the `openssl` crate, and native-tls has none.
+//! tls-exporter and tls-unique, encrypted keys, TLS 1.0 and 1.1, says of a connection that was not to
+//! be refused whether its certificate would have verified, and resumes sessions.
 
 mod facts;
 mod layer;
@@ -32,6 +31,8 @@ mod native;
 mod openssl;
 #[cfg(feature = "net")]
 mod pipe;
+#[cfg(feature = "tls-openssl")]
+mod resume;
 #[cfg(feature = "net")]
 mod stream;
 #[cfg(all(test, feature = "net"))]

@@ -18,6 +18,7 @@ use super::fault::{Fault, tls};
 use super::files::{self, Identity};
 use super::host::Host;
 use super::pipe::Pipe;
+use super::resume::{Sessions, Verdict};
 use super::{Backend, Connection, Got, Peer, TlsSettings, TlsVersion};
 use crate::error::Error;
 use crate::sasl::{BindingKind, ChannelBinding};
@@ -35,11 +36,11 @@ struct OpenSsl {
     authorities: Vec<X509>,
     identity: Option<ClientIdentity>,
     min_version: TlsVersion,
-    connector: Mutex<Option<SslConnector>>,
+    connector: Mutex<Option<(SslConnector, Sessions)>>,
 }
 
 impl OpenSsl {
-    fn connector(&self) -> Result<SslConnector, ErrorStack> {
+    fn connector(&self) -> Result<(SslConnector, Sessions), ErrorStack> {
         let mut slot = self.connector.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(connector) = &*slot {
             return Ok(connector.clone());
@@ -76,19 +77,24 @@ impl OpenSsl {
                 builder.add_extra_chain_cert(certificate.clone())?;
             }
         }
-        Ok(slot.insert(builder.build()).clone())
+        let sessions = Sessions::of(&mut builder);
+        Ok(slot.insert((builder.build(), sessions)).clone())
     }
 
     fn begin(&self, host: &Host, verify: bool, pipe: Pipe) -> Result<Link, ErrorStack> {
-        let mut configuration = self.connector()?.configure()?;
+        let (connector, sessions) = self.connector()?;
+        let mut configuration = connector.configure()?;
         let seen = Arc::new(Mutex::new(Seen::default()));
         let noted = Arc::clone(&seen);
         configuration.set_verify_callback(SslVerifyMode::PEER, move |ok, context| {
             noted.lock().unwrap_or_else(PoisonError::into_inner).note(ok, context);
             ok || !verify
         });
-        let stream = SslStream::new(configuration.into_ssl(host.as_str())?, pipe)?;
-        Ok(Link { stream, seen, verify })
+        let mut ssl = configuration.into_ssl(host.as_str())?;
+        let noted = Arc::clone(&seen);
+        let found = move || noted.lock().unwrap_or_else(PoisonError::into_inner).fault.clone();
+        let inherited = sessions.offer(&mut ssl, host.as_str(), verify, found)?;
+        Ok(Link { stream: SslStream::new(ssl, pipe)?, seen, verify, inherited })
     }
 }
 
@@ -123,6 +129,8 @@ struct Link {
     stream: SslStream<Pipe>,
     seen: Arc<Mutex<Seen>>,
     verify: bool,
+    /// What was found against the certificate when the session was made that was offered.
+    inherited: Verdict,
 }
 
 impl Connection for Link {
@@ -175,9 +183,12 @@ impl Connection for Link {
         let Some(certificate) = ssl.peer_certificate().or_else(|| seen.certificate.clone()) else {
             return Peer::default();
         };
+        let resumed = ssl.session_reused();
+        let fault = if resumed { &self.inherited } else { &seen.fault };
         Peer {
             certificate: certificate.to_der().ok(),
-            verified: Some(seen.fault.clone().map_or(Ok(()), Err)),
+            verified: Some(fault.clone().map_or(Ok(()), Err)),
+            resumed,
             version: ssl.version2().map(|_| ssl.version_str().to_owned()),
             cipher: ssl.current_cipher().map(|c| c.name().to_owned()),
             subject: Some(name(certificate.subject_name())),
@@ -214,13 +225,18 @@ fn exporter(ssl: &SslRef) -> Option<Vec<u8>> {
     Some(value)
 }
 
-/// RFC 5929 section 3: the first Finished message, which is the client's, as no session is resumed here.
+/// RFC 5929 section 3: the first Finished message, the client's, or the server's where a session is resumed. That
+/// binds only with the extended master secret (RFC 7627 section 1).
 fn unique(ssl: &SslRef) -> Option<Vec<u8>> {
     if ssl.version2()? == SslVersion::TLS1_3 {
         return None;
     }
+    let resumed = ssl.session_reused();
+    if resumed && ssl.extms_support() != Some(true) {
+        return None;
+    }
     let mut value = vec![0; 64];
-    let length = ssl.finished(&mut value);
+    let length = if resumed { ssl.peer_finished(&mut value) } else { ssl.finished(&mut value) };
     value.truncate(length);
     (!value.is_empty()).then_some(value)
 }

@@ -301,6 +301,7 @@ impl TlsStream {
             public_key_sha256: key.map(|f| f.to_string()),
             verified: why_not.is_none(),
             why_not,
+            resumed: peer.resumed,
             pinned: [certificate, key].iter().flatten().any(|f| pins.contains(f)),
             version: peer.version,
             cipher: peer.cipher,

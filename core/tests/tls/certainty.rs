@@ -78,3 +78,23 @@ fn unknown_means_that_the_server_could_decrypt_the_end_mark() {
         assert!(not_sent >= 100);
     }
 }
+
+#[test]
+fn what_waits_to_be_written_is_bounded() {
+    let folder = Folder::new();
+    let ca_file = Some(folder.file("ca.pem", TRUSTED.cert_pem()));
+    let config = TlsConfig::new(TlsSettings { ca_file, ..TlsSettings::default() }).unwrap();
+    let mut options = Options::default();
+    options.tlsimport = true;
+    options.servers = vec!["mx.example.org".to_owned()];
+    let message = Message::from_bytes([b"From: a@b\nTo: c@d\n\n", &b"line\n".repeat(1 << 20)[..]].concat());
+    let (mut delivery, _) = at_the_message(&message, &options, &config);
+    let mut longest = 0;
+    // A network that takes next to nothing.
+    for _ in 0..1000 {
+        longest = longest.max(delivery.poll_output().len());
+        delivery.output_done(1);
+    }
+    // 64 KiB, and a record (RFC 8446 section 5.2) with room for its head.
+    assert!((1 << 14..(64 << 10) + (17 << 10)).contains(&longest), "{longest}");
+}

@@ -2,10 +2,13 @@
 
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
+use std::sync::LazyLock;
+use std::time::Duration;
 
+use openssl::ssl::SslAcceptor;
 use smtpclient::command::{ForwardPath, Mail, MailParameters, Rcpt, RcptParameters, ReversePath};
 use smtpclient::error::{Kind, Step};
-use smtpclient::net::Session;
+use smtpclient::net::{Mailer, Session};
 use smtpclient::options::TlsAnswer::Insecure;
 
 use crate::common::pki::{GOOD, Issued, Spec, UNKNOWN};
@@ -299,4 +302,37 @@ fn verbs_under_tls() {
     assert_eq!(heard.messages, 1);
     // Exim, for one, refuses a STARTTLS that it did not offer yet.
     assert!(heard.plain_text().starts_with("EHLO client.example\r\nSTARTTLS\r\n"), "{heard:?}");
+}
+
+/// What a mailer's later connections find, and a session's with the same options.
+#[test]
+fn later_connections_resume_and_say_so() {
+    let resumes = cfg!(feature = "tls-openssl");
+    let server = Server::start((0..4).map(|_| Script::starttls(acceptor_of_all())));
+    let client = Client::new(&[&server]).with(|o| {
+        o.tlsrequired = true;
+        o.set("connections", "1").unwrap();
+        o.set("connectionmessages", "1").unwrap();
+    });
+    let mailer = Mailer::new(&client.options).unwrap();
+    for number in 0..3 {
+        mailer.submit(&message(), None).unwrap();
+        let (_, report) = mailer.next_report(Duration::from_secs(15)).unwrap();
+        assert!(report.complete(), "{report:?}");
+        let facts = report.attempts[0].tls.as_ref().unwrap();
+        assert!(facts.verified, "{facts:?}");
+        assert_eq!(facts.resumed, resumes && number > 0, "{number}: {facts:?}");
+    }
+    assert!(mailer.close(Duration::from_secs(15)));
+    let mut session = open(&client, &server);
+    session.server_options().unwrap();
+    assert_eq!(session.tls().unwrap().resumed, resumes);
+    session.close();
+    assert!(server.finish().iter().all(|heard| heard.shaken));
+}
+
+/// One for all connections: its tickets are good for the next.
+fn acceptor_of_all() -> SslAcceptor {
+    static ONE: LazyLock<SslAcceptor> = LazyLock::new(|| acceptor(&GOOD));
+    ONE.clone()
 }

@@ -53,14 +53,15 @@
  * change nothing has changed, and the error function of the handle has the text. Verbs of a session return the
  * server's reply code. Counts and numbers are 0 for NULL.
  *
- * Threads. A handle is used by one thread at a time; different handles never interfere. Functions that take a
- * message or options with `const` may run on several threads at once, also on the same ones.
+ * Threads. A handle is used by one thread at a time, but for a mailer, which any number may use; different handles
+ * never interfere. Functions that take a message or options with `const` may run on several threads at once, also
+ * on the same ones.
  *
  * Callbacks return; they neither throw nor longjmp. One that uses a handle which is in use by the call that it
  * was called from is told SMTP_ERR_BUSY (strings are then empty, numbers 0); other handles it may use.
  *
- * The library keeps no state but in handles, starts a thread only to resolve a name, installs no
- * signal handler, raises no SIGPIPE, and prints nothing unless option `debug` says so.
+ * The library keeps no state but in handles, starts threads only to resolve a name and for a mailer,
+ * installs no signal handler, raises no SIGPIPE, and prints nothing unless option `debug` says so.
  *
  * Numbers, names and signatures are never changed or reused; new ones may be added.
  */

@@ -133,6 +133,14 @@ pub unsafe extern "C" fn smtp_result_attempt_tls_cipher(
     unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.cipher)) }
 }
 
+/// 1 where the session of an earlier connection to the same name, with the same options, was resumed: the certificate
+/// was looked at then. 0 where not, -1 where there was no TLS.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_attempt_tls_resumed(result: *const smtp_result, index: usize) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { number(result, -1, |result| Some(attempt(result, index)?.tls.as_ref()?.resumed.into())) }
+}
+
 /// What the TLS policy answered, where it was asked: `"secure"` or `"insecure"`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_attempt_policy(

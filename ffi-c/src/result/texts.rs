@@ -68,7 +68,7 @@ impl Texts {
             refused: refused.filter(|(_, r)| r.outcome == Outcome::Rejected).map(|(at, _)| at).collect(),
             attempts: report.attempts.iter().map(attempt).collect(),
             reply: reply(report.reply.as_ref()),
-            queue_id: some(report.queue_id.as_deref()),
+            queue_id: some(report.queue_id()),
             used: report.used.iter().map(|keyword| c_string(keyword)).collect(),
             avoided: report.avoided.iter().map(|keyword| c_string(keyword)).collect(),
             error: error(report.error.as_ref()),

@@ -1,7 +1,7 @@
 """An SMTP client that knows what became of every message.
 
 ``sendmessage`` sends one message and returns a ``Report``; ``Session`` is one open connection;
-``smtpclient.aio`` has both for asyncio.
+``Mailer`` sends many messages over many; ``smtpclient.aio`` has all three for asyncio.
 """
 
 from ._answers import AUTH_DEFAULT
@@ -14,6 +14,7 @@ from ._errors import (
     MessageTooLarge,
     OutcomeUnknown,
     ProtocolError,
+    QueueFull,
     RecipientsRefused,
     RefusedError,
     ResolveError,
@@ -24,6 +25,7 @@ from ._errors import (
     Unsupported,
     UsageError,
 )
+from ._mailer import Mailer, MailerCounts
 from ._native import Cancel, Message, Options, option_names
 from ._options import OptionDict
 from ._report import Attempt, Failure, Login, Recipient, Refused, Reply, Report, TLSFacts
@@ -41,12 +43,15 @@ __all__ = [
     "ConnectionClosed",
     "Failure",
     "Login",
+    "Mailer",
+    "MailerCounts",
     "Message",
     "MessageTooLarge",
     "OptionDict",
     "Options",
     "OutcomeUnknown",
     "ProtocolError",
+    "QueueFull",
     "Recipient",
     "RecipientsRefused",
     "Refused",

@@ -138,6 +138,10 @@ class Cancelled(SMTPException):
     """The call was cancelled, or a function of the caller's raised."""
 
 
+class QueueFull(SMTPException):
+    """The queue of a mailer has no room now; nothing was taken."""
+
+
 class OutcomeUnknown(SMTPException):
     """The whole message may have reached the server and no final reply was read: it is perhaps
     delivered, and sending it again may deliver it twice."""
@@ -157,6 +161,7 @@ _KINDS: dict[str, type[SMTPException]] = {
     "tls": TLSError,
     "login": AuthenticationError,
     "cancelled": Cancelled,
+    "full": QueueFull,
     "unknown": OutcomeUnknown,
 }
 

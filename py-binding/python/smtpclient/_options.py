@@ -67,6 +67,13 @@ class OptionDict(TypedDict, total=False):
     priority: int | None
     hold: str | int | None
     lmtp: bool | None
+    connections: int | None
+    connectionmessages: int | None
+    rate: float | None
+    queuesize: int | None
+    retries: int | None
+    backoff: Seconds | None
+    idletime: Seconds | None
     transcript: Listener | None
     cancel: Cancel | None
 

@@ -104,6 +104,8 @@ class TLSFacts:
     cipher: str | None
     subject: str | None
     issuer: str | None
+    #: An earlier connection's session was resumed; the certificate was looked at then.
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +305,9 @@ _new = object.__new__
 
 
 _MAKERS: dict[str, Callable[[Any], Any]] = {
-    "recipients": lambda all: tuple(Recipient(*rest, reply_of(reply)) for *rest, reply in all),
+    "recipients": lambda all: tuple(
+        Recipient(address, outcome, step, reply_of(reply)) for address, outcome, step, reply in all
+    ),
     "attempts": lambda all: tuple(_attempt(*attempt) for attempt in all),
     "reply": reply_of,
     "queue_id": lambda name: name,

@@ -98,9 +98,12 @@ class Session:
         self._options = options
         self._server = server
         # The connection is the native module's, or a socket of Python's, which may be under Python's TLS.
-        dialled = isinstance(connection, _native.Stream)
-        self._stream: _native.Stream | None = connection if dialled else None
-        self._sock: socket.socket | None = None if dialled else connection
+        self._stream: _native.Stream | None = None
+        self._sock: socket.socket | None = None
+        if isinstance(connection, _native.Stream):
+            self._stream = connection
+        else:
+            self._sock = connection
         self._copy: socket.socket | None = None
         self._limited = options.deadline is not None or options.cancellable
         self._poll: tuple[socket.socket, select.poll] | None = None
@@ -112,7 +115,7 @@ class Session:
             peer=peer,
             local=local,
             loopback=loopback,
-            can_redial=dialled,
+            can_redial=self._stream is not None,
         )
         if self._sock is not None:
             self._sock.setblocking(False)
@@ -325,7 +328,7 @@ class Session:
 
     def _next(self, waiting: deque[int | Report]) -> Report:
         number = waiting.popleft()
-        if type(number) is not int:
+        if not isinstance(number, int):
             return number  # what could not be asked for
         answer = self._answers.pop(number, None)
         if answer is None:

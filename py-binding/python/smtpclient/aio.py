@@ -1,4 +1,4 @@
-"""``sendmessage`` and ``Session`` for asyncio, over the same core: no thread for a connection.
+"""``sendmessage``, ``Session`` and ``Mailer`` for asyncio, over the same core: no thread for a connection.
 
 A task that is cancelled leaves nothing half sent. Works on every event loop with ``add_reader``:
 asyncio's own on Unix, and uvloop.
@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from . import _native
+from ._aio_mailer import Mailer
 from ._answers import (
     AUTH_DEFAULT,
     Addresses,
@@ -48,7 +49,7 @@ from ._wire import Feed, Wire
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-__all__ = ["AUTH_DEFAULT", "Session", "sendmessage"]
+__all__ = ["AUTH_DEFAULT", "Mailer", "Session", "sendmessage"]
 
 
 async def sendmessage(
@@ -390,7 +391,7 @@ class Session:
 
     async def _next(self, waiting: deque[int | Report]) -> Report:
         number = waiting.popleft()
-        if type(number) is not int:
+        if not isinstance(number, int):
             return number  # what could not be asked for
         answer = self._answers.pop(number, None)
         if answer is None:

@@ -23,6 +23,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod dialogue;
+pub mod faults;
 pub mod player;
 pub mod proxy;
 pub mod report;

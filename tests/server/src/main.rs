@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use scripted_server::dialogue::Listen;
+use scripted_server::faults::Plan;
 use scripted_server::player::Running;
 use scripted_server::proxy::{Direction, Fault, FaultKind, Proxy, ProxyOptions};
 use scripted_server::runner;
@@ -32,10 +33,19 @@ scripted-server sink [OPTIONS]
       --dump DIR          write each message to N.eml, its MAIL and RCPT lines to N.envelope
       --reject 'PATTERN=CODE TEXT'  refuse recipients (`*` is anything); may stand several times
       --size N            refuse messages of more octets
+      --tls CERT KEY      offer STARTTLS (PEM files)   --tls-first  TLS from the first byte
+      --login USER PASSWORD  take mail only behind AUTH PLAIN
       --lmtp  --chunking  --no-pipelining  --no-8bitmime    what is offered
       --messages N        end after so many messages
       --seconds N         end after so many seconds (3600)
       --verbose           print the dialogue
+
+scripted-server faults [--every N] [--workers N] [--certs DIR] [--dialogue NAME]... -- COMMAND ...
+    Has a client send through connections that fail in every way at every Nth octet (1), and holds what it reports
+    against what the server knows. The command is one client, several of which run at once. For each line of
+    `name=value` pairs with tabs between it sends one message, the file `message` with the other names as options, and
+    prints a line: the kind of the error or `-`, the queue id or `-`, and the outcome for each recipient.
+      --certs DIR     for TLS: ca.pem, server.pem and server.key as tests/servers/certs makes them
 
 scripted-server proxy --to HOST:PORT [FAULT] [OPTIONS]
     Relays connections to a server, with a fault at exactly octet N of one direction. Prints `LISTENING PORT`.
@@ -43,6 +53,7 @@ scripted-server proxy --to HOST:PORT [FAULT] [OPTIONS]
       --reset-to-server N  --reset-to-client N   the same with RST
       --half-to-server N   --half-to-client N    end this direction, go on with the other
       --stall-to-server N  --stall-to-client N   stop for --pause MS (for ever)
+      --trickle-to-server N  --trickle-to-client N   octet by octet from there on
       --trickle            octet by octet, with --pause MS between (0)
       --listen ADDR:PORT   (127.0.0.1:0)
       --record DIR         write what was delivered to K.to-server and K.to-client
@@ -60,6 +71,7 @@ fn main() -> ExitCode {
         }
         "run" => run(&arguments[1..]),
         "sink" => sink(&arguments[1..]),
+        "faults" => faults(&arguments[1..]),
         "proxy" => proxy(&arguments[1..]),
         _ => play(&arguments),
     };
@@ -196,6 +208,9 @@ fn sink(arguments: &[OsString]) -> Result<bool, String> {
             "--dump" => options.dump = Some(words.value(word)?.into()),
             "--reject" => options.reject(words.value(word)?)?,
             "--size" => options.size = Some(words.number(word)?),
+            "--tls" => options.tls = Some((words.value(word)?.into(), words.value(word)?.into())),
+            "--tls-first" => options.tls_first = true,
+            "--login" => options.login = Some((words.value(word)?.into(), words.value(word)?.into())),
             "--lmtp" => options.lmtp = true,
             "--chunking" => options.chunking = true,
             "--no-pipelining" => options.pipelining = false,
@@ -252,6 +267,22 @@ fn proxy(arguments: &[OsString]) -> Result<bool, String> {
     Ok(true)
 }
 
+fn faults(arguments: &[OsString]) -> Result<bool, String> {
+    let split = arguments.iter().position(|a| a == "--").ok_or("`--` and a command are missing")?;
+    let mut plan = Plan::new(arguments[split + 1..].to_vec());
+    let mut words = Arguments(arguments[..split].iter());
+    while let Some(word) = words.next() {
+        match word {
+            "--every" => plan.every = words.number(word)?,
+            "--workers" => plan.workers = usize::try_from(words.number(word)?).unwrap_or(1),
+            "--certs" => plan.certs = Some(PathBuf::from(words.value(word)?)),
+            "--dialogue" => plan.only.push(words.value(word)?.to_owned()),
+            _ => return unknown(word),
+        }
+    }
+    plan.run(&mut |line| say(line))
+}
+
 /// `--cut-to-server` and the like.
 fn fault(word: &str) -> Option<(FaultKind, Direction)> {
     let (kind, direction) = word.strip_prefix("--")?.split_once("-to-")?;
@@ -260,6 +291,7 @@ fn fault(word: &str) -> Option<(FaultKind, Direction)> {
         "reset" | "rst" => FaultKind::Reset,
         "half" => FaultKind::HalfClose,
         "stall" => FaultKind::Stall,
+        "trickle" => FaultKind::Trickle,
         _ => return None,
     };
     match direction {

@@ -35,6 +35,8 @@ pub enum FaultKind {
     HalfClose,
     /// This direction stops for [`ProxyOptions::pause`], or for good.
     Stall,
+    /// From here on this direction goes octet by octet, with [`ProxyOptions::pause`] between.
+    Trickle,
 }
 
 /// A fault of one direction of each connection.
@@ -67,6 +69,8 @@ pub struct ProxyOptions {
     pub trickle: bool,
     /// The length of a stall, or between octets.
     pub pause: Option<Duration>,
+    /// Do not keep what was delivered for [`Proxy::wait`].
+    pub forget: bool,
     /// The folder for `K.to-server` and `K.to-client`: what was delivered on connection K, from 1.
     pub record: Option<PathBuf>,
 }
@@ -75,7 +79,7 @@ impl ProxyOptions {
     /// A faultless proxy to `to`.
     pub fn new(to: SocketAddr) -> Self {
         let listen = (Ipv4Addr::LOCALHOST, 0).into();
-        Self { to, listen, fault: None, trickle: false, pause: None, record: None }
+        Self { to, listen, fault: None, trickle: false, pause: None, forget: false, record: None }
     }
 }
 
@@ -132,7 +136,9 @@ impl Proxy {
                         let _ =
                             std::fs::write(record.join(format!("{}.to-client", index + 1)), &got.to_client);
                     }
-                    if let Ok(mut all) = relayed.lock() {
+                    if !options.forget
+                        && let Ok(mut all) = relayed.lock()
+                    {
                         let length = all.len().max(index + 1);
                         all.resize(length, Relayed::default());
                         all[index] = got;
@@ -247,7 +253,11 @@ impl Link<'_> {
                 let left = fault.map_or(u64::MAX, |fault| fault.at.saturating_sub(delivered.len() as u64));
                 // Behind a stall there is no fault any more.
                 let left = if left == 0 { u64::MAX } else { left };
-                let most = if self.options.trickle { 1 } else { rest.len() };
+                let trickles = fault.is_some_and(|fault| {
+                    fault.kind == FaultKind::Trickle && delivered.len() as u64 >= fault.at
+                });
+                let trickles = trickles || self.options.trickle;
+                let most = if trickles { 1 } else { rest.len() };
                 let piece = &rest[..most.min(usize::try_from(left).unwrap_or(usize::MAX))];
                 if fault.is_some_and(|fault| fault.ends_both() && piece.len() as u64 == left) && !holding {
                     self.state.store(HOLD, Ordering::SeqCst);
@@ -264,7 +274,7 @@ impl Link<'_> {
                 if let Some(fault) = fault {
                     struck = self.strike(fault, delivered.len(), to);
                 }
-                if self.options.trickle {
+                if trickles {
                     std::thread::sleep(self.options.pause.unwrap_or_default());
                 }
             }
@@ -284,6 +294,7 @@ impl Link<'_> {
             FaultKind::Cut => self.end(CUT),
             FaultKind::Reset => self.end(RESET),
             FaultKind::HalfClose => drop(to.shutdown(Shutdown::Write)),
+            FaultKind::Trickle => return false,
             FaultKind::Stall => {
                 let end = self.options.pause.map(|pause| Instant::now() + pause);
                 while end.is_none_or(|end| Instant::now() < end) {

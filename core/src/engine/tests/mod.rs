@@ -130,7 +130,7 @@ fn without_pipelining_one_command_at_a_time() {
     }
     let report = play.sent();
     assert!(report.complete() && report.error.is_none());
-    assert_eq!(report.queue_id.as_deref(), Some("77"));
+    assert_eq!(report.queue_id(), Some("77"));
     assert_eq!(report.octets, 20);
 }
 
@@ -147,7 +147,7 @@ fn with_pipelining_one_group_but_for_data_where_all_are_required() {
     play.server("250 ok\r\n");
     let report = play.sent();
     assert_eq!(outcomes(&report), [(Outcome::Rejected, Step::Rcpt), (Outcome::Accepted, Step::Final)]);
-    assert_eq!(report.used, ["SIZE", "PIPELINING"]);
+    assert_eq!(report.used.as_slice(), ["SIZE", "PIPELINING"]);
 
     play.engine.send(transaction(&["b@s", "c@s"], false));
     assert!(play.client().ends_with("RCPT TO:<b@s>\r\nRCPT TO:<c@s>\r\n"));

@@ -5,6 +5,7 @@ mod certificates;
 mod clients;
 #[path = "../../../tests/common/pki.rs"]
 mod pki;
+mod resumed;
 mod versions;
 
 use ::openssl::ssl::{

@@ -1,6 +1,7 @@
 //! A well-behaved SMTP or LMTP server that takes every message and keeps it byte for byte.
 
 mod session;
+mod stream;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use openssl::ssl::{SslAcceptor, SslFiletype, SslMethod};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 /// What a sink offers and does.
@@ -35,6 +37,12 @@ pub struct SinkOptions {
     pub eight_bit_mime: bool,
     /// Print the dialogue.
     pub verbose: bool,
+    /// The PEM files of certificate and key: offer STARTTLS.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// TLS from the first byte.
+    pub tls_first: bool,
+    /// Take mail only behind a login by PLAIN with this name and password.
+    pub login: Option<(String, String)>,
 }
 
 impl Default for SinkOptions {
@@ -51,6 +59,9 @@ impl Default for SinkOptions {
             pipelining: true,
             eight_bit_mime: true,
             verbose: false,
+            tls: None,
+            tls_first: false,
+            login: None,
         }
     }
 }
@@ -103,6 +114,9 @@ struct Shared {
     begun: AtomicU64,
     taken: AtomicU64,
     kept: Mutex<Vec<Stored>>,
+    /// The MAIL lines of messages whose content was asked for.
+    asked: Mutex<Vec<String>>,
+    acceptor: Option<SslAcceptor>,
 }
 
 impl Sink {
@@ -128,6 +142,7 @@ impl Sink {
             }
         };
         socket.listen(1024)?;
+        let acceptor = options.tls.as_ref().map(|(cert, key)| acceptor(cert, key)).transpose()?;
         let port = socket.local_addr()?.as_socket().map_or(0, |a| a.port());
         let path = options.unix.clone();
         let shared = Arc::new(Shared {
@@ -135,6 +150,8 @@ impl Sink {
             begun: AtomicU64::new(0),
             taken: AtomicU64::new(0),
             kept: Mutex::new(Vec::new()),
+            asked: Mutex::new(Vec::new()),
+            acceptor,
         });
         let stop = Arc::new(AtomicBool::new(false));
         let (both, flag) = (Arc::clone(&shared), Arc::clone(&stop));
@@ -145,7 +162,7 @@ impl Sink {
                     continue;
                 };
                 let shared = Arc::clone(&both);
-                std::thread::spawn(move || session::serve(&client, &shared));
+                std::thread::spawn(move || session::serve(client, &shared));
             }
         });
         Ok(Self { shared, port, path, stop })
@@ -172,6 +189,22 @@ impl Sink {
     }
 }
 
+impl Sink {
+    /// The messages kept of one sender, and how often the content of one was asked for.
+    pub fn of(&self, sender: &str) -> (Vec<Stored>, usize) {
+        let begins = format!("MAIL FROM:<{sender}>");
+        let kept = self.shared.kept.lock().map(|kept| {
+            kept.iter()
+                .filter(|stored| stored.envelope.first().is_some_and(|mail| mail.starts_with(&begins)))
+                .cloned()
+                .collect()
+        });
+        let asked = self.shared.asked.lock();
+        let asked = asked.map(|asked| asked.iter().filter(|mail| mail.starts_with(&begins)).count());
+        (kept.unwrap_or_default(), asked.unwrap_or_default())
+    }
+}
+
 impl Drop for Sink {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
@@ -179,6 +212,13 @@ impl Drop for Sink {
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+fn acceptor(cert: &Path, key: &Path) -> io::Result<SslAcceptor> {
+    let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
+    builder.set_certificate_chain_file(cert)?;
+    builder.set_private_key_file(key, SslFiletype::PEM)?;
+    Ok(builder.build())
 }
 
 /// Whether `text` is as `pattern` says; `*` is anything. Letters match without regard to case.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use socket2::Socket;
 
+use super::stream::Stream;
 use super::{Shared, Stored};
 
 /// A client that says nothing for so long is gone (RFC 5321 section 4.5.3.2.7).
@@ -15,14 +16,15 @@ const SILENCE: Duration = Duration::from_secs(300);
 /// A command line; RFC 5321 section 4.5.3.1.4 says 512, and extensions add to it.
 const MAX_COMMAND: u64 = 8192;
 
-pub(super) fn serve(socket: &Socket, shared: &Shared) {
+pub(super) fn serve(socket: Socket, shared: &Shared) {
     let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_read_timeout(Some(SILENCE));
     let session = Session {
-        input: BufReader::with_capacity(65536, socket),
-        output: BufWriter::with_capacity(8192, socket),
+        input: BufReader::with_capacity(65536, Stream::Plain(socket)),
+        output: Vec::new(),
         shared,
         greeted: false,
+        logged_in: false,
         envelope: Vec::new(),
         mail: false,
         incoming: None,
@@ -31,10 +33,11 @@ pub(super) fn serve(socket: &Socket, shared: &Shared) {
 }
 
 struct Session<'a> {
-    input: BufReader<&'a Socket>,
-    output: BufWriter<&'a Socket>,
+    input: BufReader<Stream>,
+    output: Vec<u8>,
     shared: &'a Shared,
     greeted: bool,
+    logged_in: bool,
     mail: bool,
     /// The MAIL line and the accepted RCPT lines.
     envelope: Vec<String>,
@@ -49,12 +52,15 @@ enum After {
 
 impl Session<'_> {
     fn run(mut self) -> io::Result<()> {
+        if self.shared.options.tls_first {
+            self.secure()?;
+        }
         let protocol = if self.shared.options.lmtp { "LMTP" } else { "ESMTP" };
         self.reply(&format!("220 sink.example {protocol} ready"))?;
         loop {
             // Replies of a whole group go in one piece (RFC 2920 section 3.2).
             if self.input.buffer().is_empty() {
-                self.output.flush()?;
+                self.flush()?;
             }
             let mut line = Vec::new();
             (&mut self.input).take(MAX_COMMAND).read_until(b'\n', &mut line)?;
@@ -63,14 +69,51 @@ impl Session<'_> {
             }
             let Some(line) = line.strip_suffix(b"\r\n") else {
                 self.reply("500 5.5.2 A command ends in CRLF")?;
-                return self.output.flush();
+                return self.flush();
             };
             let line = String::from_utf8_lossy(line).into_owned();
             self.shared.print("C", &line);
             if matches!(self.command(&line)?, After::Quit) {
-                return self.output.flush();
+                self.flush()?;
+                self.input.get_mut().close();
+                return Ok(());
             }
         }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.input.get_mut().write_all(&self.output)?;
+        self.output.clear();
+        Ok(())
+    }
+
+    fn starttls(&mut self) -> io::Result<()> {
+        if self.input.get_ref().is_secure() {
+            return self.reply("503 5.5.1 Not now");
+        }
+        self.reply("220 2.0.0 Go ahead")?;
+        self.flush()?;
+        if !self.input.buffer().is_empty() {
+            return Err(io::Error::other("plain text behind STARTTLS"));
+        }
+        self.forget();
+        self.greeted = false;
+        self.secure()
+    }
+
+    fn auth(&mut self, argument: &str) -> io::Result<()> {
+        let Some((user, password)) = &self.shared.options.login else {
+            return self.reply("502 5.5.1 Not offered");
+        };
+        let right = openssl::base64::encode_block(format!("\0{user}\0{password}").as_bytes());
+        self.logged_in = argument.strip_prefix("PLAIN ") == Some(&right);
+        self.reply(if self.logged_in { "235 2.7.0 Welcome" } else { "535 5.7.8 Wrong" })
+    }
+
+    fn secure(&mut self) -> io::Result<()> {
+        let stream = std::mem::replace(self.input.get_mut(), Stream::Gone);
+        *self.input.get_mut() = stream.secure(self.shared.acceptor.as_ref())?;
+        Ok(())
     }
 
     fn command(&mut self, line: &str) -> io::Result<After> {
@@ -81,6 +124,8 @@ impl Session<'_> {
             "RCPT" => self.rcpt(line, argument)?,
             "DATA" => self.data()?,
             "BDAT" => return self.bdat(argument),
+            "STARTTLS" if self.shared.acceptor.is_some() => self.starttls()?,
+            "AUTH" if self.shared.options.login.is_some() => self.auth(argument)?,
             "RSET" => {
                 self.forget();
                 self.reply("250 2.0.0 Ok")?;
@@ -122,6 +167,9 @@ impl Session<'_> {
         lines.extend([&size, "ENHANCEDSTATUSCODES"]);
         lines.extend(options.eight_bit_mime.then_some("SMTPUTF8"));
         lines.push("DSN");
+        let more = self.shared.acceptor.is_some() && !self.input.get_ref().is_secure();
+        lines.extend(more.then_some("STARTTLS"));
+        lines.extend(options.login.is_some().then_some("AUTH PLAIN"));
         lines.extend(options.chunking.then_some(["CHUNKING", "BINARYMIME"]).into_iter().flatten());
         for (index, line) in lines.iter().enumerate() {
             let dash = if index + 1 < lines.len() { '-' } else { ' ' };
@@ -140,6 +188,9 @@ impl Session<'_> {
         });
         if !self.greeted || self.mail {
             return self.reply("503 5.5.1 Not now");
+        }
+        if self.shared.options.login.is_some() && !self.logged_in {
+            return self.reply("530 5.7.0 Log in first");
         }
         if self.too_large(declared.unwrap_or(0)) {
             return self.reply("552 5.3.4 Too large");
@@ -173,8 +224,9 @@ impl Session<'_> {
             return self.reply("554 5.5.1 No valid recipients");
         }
         let mut incoming = Incoming::new(self.shared)?;
+        self.shared.note_begun(&self.envelope);
         self.reply("354 End data with <CR><LF>.<CR><LF>")?;
-        self.output.flush()?;
+        self.flush()?;
         let mut line = Vec::new();
         let mut fresh = true; // the line before ended in CRLF: only then does a dot mean anything
         loop {
@@ -211,7 +263,10 @@ impl Session<'_> {
             None
         };
         let mut incoming = match (refusal, self.incoming.take()) {
-            (None, None) => Some(Incoming::new(self.shared)?),
+            (None, None) => {
+                self.shared.note_begun(&self.envelope);
+                Some(Incoming::new(self.shared)?)
+            }
             (_, incoming) => incoming,
         };
         let mut left = size;
@@ -271,8 +326,10 @@ impl Session<'_> {
 
     fn reply(&mut self, line: &str) -> io::Result<()> {
         self.shared.print("S", line);
-        self.output.write_all(line.as_bytes())?;
-        self.output.write_all(b"\r\n")
+        self.output.extend_from_slice(line.as_bytes());
+        self.output.extend_from_slice(b"\r\n");
+        // What was answered stays bounded.
+        if self.output.len() > 65536 { self.flush() } else { Ok(()) }
     }
 }
 
@@ -347,6 +404,15 @@ impl Incoming {
 }
 
 impl Shared {
+    fn note_begun(&self, envelope: &[String]) {
+        if self.options.keep
+            && let Some(mail) = envelope.first()
+            && let Ok(mut begun) = self.asked.lock()
+        {
+            begun.push(mail.clone());
+        }
+    }
+
     fn print(&self, who: &str, line: &str) {
         if self.options.verbose {
             let _ = writeln!(io::stdout().lock(), "{who}: {line}");

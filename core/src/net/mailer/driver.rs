@@ -1,0 +1,475 @@
+//! The mailer's thread: it moves the bytes of all connections and takes what they tell.
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags};
+
+use super::connection::{Connection, News, Phase};
+use super::dialling::{self, Dialled};
+use super::fate::{Fate, fate, is_pressed};
+use super::feed::earlier;
+use super::job::Job;
+use super::lane::Lane;
+use super::pace::Pace;
+use super::shared::{Closing, Counts, Shared};
+use super::{OnReport, Ticket};
+use crate::cancel::Cancel;
+use crate::conversation::Conversation;
+use crate::dialogue::Dialogue;
+use crate::envelope::Local;
+use crate::error::{Error, Kind, Step};
+use crate::net::dial::DialOptions;
+use crate::net::limits::Limits;
+use crate::net::poll::poll;
+use crate::net::run::READ;
+use crate::net::security::library;
+use crate::net::sendmessage::{dial_options, ends, with_debug};
+use crate::net::stream::Stream;
+use crate::options::Options;
+use crate::report::{Attempt, Report};
+use crate::server::Server;
+use crate::tls::Secure;
+
+/// How long the caller's cancel may go unseen.
+const CANCEL_SLICE: Duration = Duration::from_millis(200);
+
+/// How often a message may find that its connection has just ended before that counts as a try: servers that take
+/// a few messages on a connection are no rarity, but there is an end to everything.
+const MOST_MOVES: u32 = 16;
+
+pub(super) struct Driver {
+    pub(super) options: Arc<Options>,
+    pub(super) lanes: Vec<Lane>,
+    pub(super) connections: Vec<Connection>,
+    /// Messages that a server has turned away and that wait for another one, or for its pause to end.
+    pub(super) held: VecDeque<Job>,
+    /// Messages of connections that ended, to be sent before all others.
+    pub(super) again: Vec<Job>,
+    pub(super) settled: Vec<(Ticket, Report)>,
+    pub(super) pace: Pace,
+    pub(super) opened: u64,
+    shared: Arc<Shared>,
+    local: Local,
+    library: Arc<dyn Secure>,
+    dial: DialOptions,
+    dialled: (Sender<Dialled>, Receiver<Dialled>),
+    listener: UnixStream,
+    on_report: Option<OnReport>,
+    buffer: Vec<u8>,
+    /// There is something to do before anything is waited for.
+    is_busy: bool,
+}
+
+impl Driver {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        options: &Options,
+        local: Local,
+        servers: Vec<Server>,
+        listener: UnixStream,
+        on_report: Option<OnReport>,
+    ) -> Result<Self, Error> {
+        let (stop, own) = (shared.stop.clone(), options.cancel.clone());
+        let cancel =
+            Cancel::asking(move || stop.is_triggered() || own.as_ref().is_some_and(Cancel::is_triggered));
+        let limits = Limits { deadline: None, cancel: Some(cancel) };
+        let dial = dial_options(options, &limits)?;
+        let library = library(options)?;
+        if let Err(error) = listener.set_nonblocking(true) {
+            let text = format!("the mailer cannot be begun: {error}");
+            return Err(Error::new(Kind::Connect, Step::Setup, text));
+        }
+        let options = Arc::new(with_debug(options));
+        Ok(Self {
+            lanes: servers.into_iter().map(|server| Lane::new(server, Arc::clone(&options))).collect(),
+            connections: Vec::new(),
+            held: VecDeque::new(),
+            again: Vec::new(),
+            settled: Vec::new(),
+            pace: Pace::new(options.mailer.rate, Instant::now()),
+            options,
+            opened: 0,
+            shared,
+            local,
+            library,
+            dial,
+            dialled: channel(),
+            listener,
+            on_report,
+            buffer: vec![0; READ],
+            is_busy: false,
+        })
+    }
+
+    pub(super) fn run(mut self) {
+        let _over = Over(Arc::clone(&self.shared));
+        loop {
+            let now = Instant::now();
+            self.is_busy = false;
+            if self.options.cancel.as_ref().is_some_and(Cancel::is_triggered) {
+                self.shared.close(Closing::AtOnce);
+            }
+            self.take_dialled(now);
+            let decided = self.give_reports();
+            self.census();
+            let shared = Arc::clone(&self.shared);
+            let mut state = shared.lock();
+            state.add(&decided);
+            shared.settle(&mut state, &mut self.settled);
+            match state.closing {
+                Closing::AtOnce => {
+                    let queue = std::mem::take(&mut state.queue);
+                    drop(state);
+                    return self.end(queue);
+                }
+                Closing::Gently if state.undecided() == 0 => {
+                    drop(state);
+                    if self.part_all() {
+                        return;
+                    }
+                }
+                _ => {
+                    self.feed(&mut state, now);
+                    drop(state);
+                }
+            }
+            self.write();
+            self.collect(now);
+            self.is_busy |= !self.settled.is_empty() || !self.again.is_empty();
+            self.wait(now);
+            self.collect(now);
+        }
+    }
+
+    /// Opens one more connection to each server that more are wanted for.
+    pub(super) fn open(&mut self, now: Instant) {
+        let most = self.options.mailer.connections;
+        for (index, lane) in self.lanes.iter_mut().enumerate() {
+            let wanted = std::mem::take(&mut lane.is_wanted);
+            if wanted && !lane.is_opening && lane.open < most && !lane.opening.is_on(now) {
+                (lane.is_dialled, lane.is_opening) = (true, true);
+                lane.open += 1;
+                let target = &lane.server.target;
+                dialling::begin((index, None), target, &self.dial, &self.shared, &self.dialled.0);
+            }
+        }
+    }
+
+    /// Counts the connections of each server.
+    fn census(&mut self) {
+        for lane in &mut self.lanes {
+            (lane.live, lane.open, lane.is_opening) = (0, usize::from(lane.is_dialled), lane.is_dialled);
+        }
+        for connection in &self.connections {
+            let Some(lane) = self.lanes.get_mut(connection.lane) else { continue };
+            lane.open += 1;
+            lane.live += usize::from(connection.phase == Phase::Ready);
+            lane.is_opening |= matches!(connection.phase, Phase::Opening(_));
+        }
+    }
+
+    fn take_dialled(&mut self, now: Instant) {
+        while let Ok(Dialled { lane: index, again, result }) = self.dialled.1.try_recv() {
+            if let Some(id) = again {
+                let Some(connection) = self.connections.iter_mut().find(|c| c.id == id) else { continue };
+                match result {
+                    Ok(stream) => {
+                        connection.dialogue.reconnected(ends(&stream));
+                        connection.stream = Some(stream);
+                    }
+                    Err(error) => connection.dialogue.redial_failed(error),
+                }
+                connection.is_touched = true;
+                continue;
+            }
+            let Some(lane) = self.lanes.get_mut(index) else { continue };
+            lane.is_dialled = false;
+            let (server, options) = (lane.server.clone(), Arc::clone(&lane.options));
+            match result.and_then(|stream| Ok((self.begin(server, &options, &stream)?, stream))) {
+                Ok((dialogue, stream)) => {
+                    self.opened += 1;
+                    let connection = Connection::new(self.opened, index, dialogue, stream, now);
+                    self.connections.push(connection);
+                }
+                Err(error) => self.lane_failed(index, None, error, now),
+            }
+        }
+    }
+
+    fn begin(&self, server: Server, options: &Arc<Options>, stream: &Stream) -> Result<Dialogue, Error> {
+        let (options, library) = (Arc::clone(options), Arc::clone(&self.library));
+        Dialogue::new(server, options, Some(library), ends(stream), self.local, true)
+    }
+
+    /// A connection did not come about, or ended before it was of any use.
+    fn lane_failed(&mut self, index: usize, attempt: Option<Attempt>, error: Error, now: Instant) {
+        let Some(lane) = self.lanes.get_mut(index) else { return };
+        let name = lane.server.target.to_string();
+        let attempt = attempt.unwrap_or_else(|| Attempt::new(""));
+        let error = Some(error.with_server(name.as_str()));
+        lane.failure = Some(Attempt { server: name.into(), error, ..attempt });
+        lane.opening.fail(now, self.options.mailer.backoff);
+        lane.has_failed = true;
+        self.is_busy = true;
+    }
+
+    /// Takes what the connections tell.
+    fn collect(&mut self, now: Instant) {
+        let mut index = 0;
+        while let Some(connection) = self.connections.get_mut(index) {
+            let before = connection.jobs.len();
+            while let Some(news) = self.connections.get_mut(index).and_then(Connection::news) {
+                self.is_busy = true;
+                match news {
+                    News::Opened(done) => self.opened(index, done, now),
+                    News::Sent(job, report) => self.sent(index, job, *report, now),
+                }
+            }
+            let Some(connection) = self.connections.get_mut(index) else { return };
+            if before > 0 && connection.jobs.is_empty() {
+                connection.idle_since = now;
+            }
+            if connection.dialogue.wants_redial() {
+                if connection.stream.take().is_some() {
+                    let (id, target) = (connection.id, &connection.dialogue.server().target);
+                    let whose = (connection.lane, Some(id));
+                    dialling::begin(whose, target, &self.dial, &self.shared, &self.dialled.0);
+                }
+            } else if connection.lingers.is_none() && connection.dialogue.is_closed() {
+                self.ended(index, now);
+            }
+            if self
+                .connections
+                .get(index)
+                .is_some_and(|c| c.lingers.is_some() && (c.is_gone || c.stream.is_none()))
+            {
+                self.connections.swap_remove(index);
+                self.is_busy = true;
+                continue;
+            }
+            index += 1;
+        }
+    }
+
+    fn opened(&mut self, index: usize, done: Result<(), Error>, now: Instant) {
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        match done {
+            Ok(()) => {
+                connection.phase = Phase::Ready;
+                connection.idle_since = now;
+            }
+            Err(error) => {
+                connection.part();
+                let (lane, attempt) = (connection.lane, attempt_of(connection));
+                self.lane_failed(lane, Some(attempt), error, now);
+            }
+        }
+    }
+
+    fn sent(&mut self, index: usize, mut job: Job, report: Report, now: Instant) {
+        let (first, retries) = (self.options.mailer.backoff, self.options.mailer.retries);
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        let Some(lane) = self.lanes.get_mut(connection.lane) else { return };
+        let bystander = connection.is_ending;
+        connection.is_ending |= report.error.is_some() && connection.dialogue.engine().is_closed();
+        let fate = fate(&report, bystander);
+        lane.avoid(&report.avoided);
+        if is_pressed(&report) {
+            lane.sending.fail(now, first);
+        } else if report.sent() {
+            lane.sending.clear(now);
+        }
+        match fate {
+            Fate::Decided => {
+                if !report.unknown() {
+                    if connection.decided == 0 {
+                        lane.opening.clear(now);
+                    }
+                    connection.decided += 1;
+                }
+                return self.settled.push(job.decided(report));
+            }
+            Fate::Again if bystander => return self.again.push(job),
+            // A connection that has had its time, and nothing of the message but its envelope was said.
+            Fate::Again
+                if connection.decided > 0
+                    && job.moves < MOST_MOVES
+                    && report.error.as_ref().is_some_and(|error| error.step() <= Step::Mail) =>
+            {
+                job.moves += 1;
+                return self.again.push(job);
+            }
+            Fate::Again => job.tries = job.tries.saturating_add(1),
+            Fate::Elsewhere => {
+                let lane = connection.lane;
+                job.refused(lane, self.lanes.len());
+            }
+        }
+        if job.tries > retries {
+            return self.settled.push(job.decided(report));
+        }
+        job.attempts.extend(report.attempts);
+        match fate {
+            Fate::Elsewhere => self.held.push_back(job),
+            _ => self.again.push(job),
+        }
+    }
+
+    fn ended(&mut self, index: usize, now: Instant) {
+        self.is_busy = true;
+        let backoff = self.options.mailer.backoff;
+        let Some(connection) = self.connections.get_mut(index) else { return };
+        // One that nothing was given to for a while, and that the server therefore closed, is no failure.
+        let unused = connection.given == 0 && now.saturating_duration_since(connection.idle_since) >= backoff;
+        let is_failure = connection.decided == 0 && connection.phase != Phase::Parting && !unused;
+        connection.linger(now);
+        // None is left, as each was answered; if one were, it would not be lost.
+        self.again.extend(connection.jobs.drain(..).map(|(_, job)| job));
+        if is_failure {
+            let fault = connection.dialogue.engine().fault().cloned();
+            let fault =
+                fault.unwrap_or_else(|| Error::new(Kind::Closed, Step::Command, "the connection ended"));
+            let (lane, attempt) = (connection.lane, attempt_of(connection));
+            self.lane_failed(lane, Some(attempt), fault, now);
+        }
+    }
+
+    /// Counts what is decided, and gives it to the caller's function where there is one.
+    fn give_reports(&mut self) -> Counts {
+        let mut decided = Counts::default();
+        for (_, report) in &self.settled {
+            decided.note(report);
+        }
+        if let Some(on_report) = &self.on_report {
+            for (ticket, report) in self.settled.drain(..) {
+                // What it leaves half done is its own.
+                let _ = catch_unwind(AssertUnwindSafe(|| on_report(ticket, report)));
+            }
+        }
+        decided
+    }
+
+    fn write(&mut self) {
+        for connection in self.connections.iter_mut().filter(|connection| connection.is_touched) {
+            connection.is_touched = connection.write(&mut self.buffer);
+            self.is_busy |= connection.is_touched;
+        }
+    }
+
+    /// Waits until something can be done, and reads what has come.
+    fn wait(&mut self, now: Instant) {
+        let mut timeout = if self.is_busy { Duration::ZERO } else { Duration::MAX };
+        let (idle, most) = (self.options.mailer.idle, self.options.mailer.messages);
+        for connection in &mut self.connections {
+            if connection.phase == Phase::Ready && connection.jobs.is_empty() {
+                let left = idle.saturating_sub(now.saturating_duration_since(connection.idle_since));
+                timeout = timeout.min(left);
+                if left.is_zero() || connection.is_used_up(most) {
+                    connection.part();
+                    timeout = Duration::ZERO;
+                }
+            }
+            if let Some(left) = connection.left(now) {
+                timeout = timeout.min(left);
+            }
+        }
+        if !timeout.is_zero() {
+            timeout = timeout.min(self.alarm(now));
+        }
+        let mut fds = Vec::with_capacity(self.connections.len() + 1);
+        fds.push(PollFd::new(&self.listener, PollFlags::IN));
+        for connection in &self.connections {
+            let mut events = PollFlags::empty();
+            events.set(PollFlags::IN, connection.stream.is_some());
+            events.set(PollFlags::OUT, connection.is_full);
+            let fd = connection.stream.as_ref().map_or(self.listener.as_fd(), AsFd::as_fd);
+            fds.push(PollFd::from_borrowed_fd(fd, events));
+        }
+        if poll(&mut fds, timeout).is_err() {
+            return; // nothing but a lack of memory, which may pass
+        }
+        let seen: Vec<PollFlags> = fds.iter().map(PollFd::revents).collect();
+        let mut seen = seen.into_iter();
+        if seen.next().is_some_and(|events| !events.is_empty()) {
+            let _ = (&self.listener).read(&mut self.buffer);
+        }
+        for (connection, events) in self.connections.iter_mut().zip(seen) {
+            if events.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
+                connection.read(&mut self.buffer);
+            }
+            connection.is_touched |= events.contains(PollFlags::OUT);
+        }
+    }
+
+    /// How long until something must be done though no connection tells anything.
+    fn alarm(&self, now: Instant) -> Duration {
+        let state = self.shared.lock();
+        let mut next = None;
+        if !state.queue.is_empty() || !self.held.is_empty() {
+            next = state.first_deadline;
+            next = earlier(next, self.pace.wakes(now));
+            for lane in &self.lanes {
+                next = earlier(next, lane.wakes(now));
+            }
+        }
+        let left = next.map_or(Duration::MAX, |next| next.saturating_duration_since(now));
+        if self.options.cancel.is_some() { left.min(CANCEL_SLICE) } else { left }
+    }
+
+    /// Takes leave everywhere; true when that is done.
+    fn part_all(&mut self) -> bool {
+        self.shared.stop.trigger(); // nobody needs what is being connected
+        for connection in self.connections.iter_mut().filter(|c| c.phase != Phase::Parting) {
+            connection.part();
+        }
+        self.connections.is_empty()
+    }
+
+    /// Ends everything now, with a definite outcome for each message.
+    fn end(mut self, queue: VecDeque<Job>) {
+        let now = Instant::now();
+        let cause =
+            |step| Error::new(Kind::Cancelled, step, "the mailer was ended before the message was decided");
+        for connection in &mut self.connections {
+            if connection.jobs.is_empty() {
+                connection.part();
+                connection.write(&mut self.buffer);
+            } else {
+                connection.dialogue.abort(cause(Step::Command));
+            }
+        }
+        self.collect(now);
+        let left = self.connections.drain(..).flat_map(|connection| connection.jobs).map(|(_, job)| job);
+        let left: Vec<Job> =
+            left.chain(self.again.drain(..)).chain(self.held.drain(..)).chain(queue).collect();
+        self.settled.extend(left.into_iter().map(|job| job.unsent(cause(Step::Setup))));
+        let decided = self.give_reports();
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        state.add(&decided);
+        state.counts.waiting = 0;
+        shared.settle(&mut state, &mut self.settled);
+    }
+}
+
+/// What is known of a connection that comes to nothing.
+fn attempt_of(connection: &Connection) -> Attempt {
+    let peer = connection.stream.as_ref().and_then(Stream::peer);
+    Attempt { peer, tls: connection.dialogue.tls().cloned(), ..Attempt::new(String::new()) }
+}
+
+/// Tells those who wait that the mailer's thread has ended, however it did.
+struct Over(Arc<Shared>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.is_over();
+    }
+}

@@ -1,0 +1,203 @@
+//! Which message goes where, and which has waited for too long.
+
+use std::time::Instant;
+
+use super::driver::Driver;
+use super::job::Job;
+use super::lane::Lane;
+use super::shared::State;
+use crate::error::{Error, Kind, Step};
+use crate::report::Attempt;
+
+/// Messages under way on one connection: the next envelope goes out with the end of a message, so two are the
+/// least; what is beyond the most fills no round trip any better.
+const LEAST: usize = 2;
+const MOST: usize = 32;
+
+impl Driver {
+    /// Gives waiting messages to connections, and opens one where that is not enough.
+    pub(super) fn feed(&mut self, state: &mut State, now: Instant) {
+        for job in self.again.drain(..).rev() {
+            state.first_deadline = earlier(state.first_deadline, job.deadline);
+            state.queue.push_front(job);
+        }
+        self.expire(state, now);
+        self.look_at_failures(state);
+        let mut quota = self.pace.quota(now);
+        let window = self.window(state);
+        self.feed_held(window, &mut quota, now);
+        self.feed_queue(state, window, &mut quota, now);
+        state.is_hungry = state.queue.is_empty();
+        state.counts.waiting = state.queue.len().saturating_add(self.held.len()) as u64;
+        self.open(now);
+        state.counts.opened = self.opened;
+        state.counts.connections = self.lanes.iter().map(|lane| lane.open as u64).sum();
+    }
+
+    /// Each connection's share of what is undecided.
+    fn window(&self, state: &State) -> usize {
+        let undecided = usize::try_from(state.undecided()).unwrap_or(usize::MAX);
+        undecided.div_ceil(self.options.mailer.connections).clamp(LEAST, MOST)
+    }
+
+    /// Messages that one server has turned away.
+    fn feed_held(&mut self, window: usize, quota: &mut usize, now: Instant) {
+        if self.held.is_empty() || !self.lanes.iter().any(|lane| lane.is_usable(now)) {
+            return;
+        }
+        for _ in 0..self.held.len() {
+            let Some(job) = self.held.pop_front() else { return };
+            let Some(index) = self.target(&job.refused_by, now).filter(|_| *quota > 0) else {
+                self.held.push_back(job);
+                continue;
+            };
+            let window = self.cautious(index, window);
+            let most = self.options.mailer.messages;
+            let free = self.connections.iter_mut().find(|c| c.lane == index && c.room(window, most) > 0);
+            match free {
+                Some(connection) => {
+                    connection.give(job);
+                    *quota = self.pace.spend(now, 1);
+                }
+                None => {
+                    self.held.push_back(job);
+                    self.want(index);
+                }
+            }
+        }
+    }
+
+    fn feed_queue(&mut self, state: &mut State, window: usize, quota: &mut usize, now: Instant) {
+        if state.queue.is_empty() || *quota == 0 {
+            return;
+        }
+        let Some(index) = self.target(&[], now) else { return };
+        let window = self.cautious(index, window);
+        let most = self.options.mailer.messages;
+        let ready = self.connections.iter().filter(|c| c.lane == index && c.room(window, most) > 0);
+        // Evenly over those that are open anyway.
+        let (count, under_way) = ready.fold((0, 0), |(n, sum), c| (n + 1, sum + c.jobs.len()));
+        let share = usize::div_ceil(state.queue.len() + under_way, count.max(1)).clamp(1, window);
+        for connection in self.connections.iter_mut().filter(|c| c.lane == index) {
+            for _ in 0..connection.room(share, most).min(*quota) {
+                let Some(job) = state.queue.pop_front() else { break };
+                connection.give(job);
+                *quota = self.pace.spend(now, 1);
+            }
+        }
+        if !state.queue.is_empty() && *quota > 0 {
+            self.want(index);
+        }
+    }
+
+    /// One at a time where the server had no room for the last one.
+    fn cautious(&self, lane: usize, window: usize) -> usize {
+        match self.lanes.get(lane) {
+            Some(lane) if lane.sending.failures > 0 => 1,
+            _ => window,
+        }
+    }
+
+    /// The first server that can be had and has not turned the message away.
+    fn target(&self, refused_by: &[usize], now: Instant) -> Option<usize> {
+        let mut lanes = self.lanes.iter().enumerate();
+        lanes.find(|(index, lane)| !refused_by.contains(index) && lane.is_usable(now)).map(|(index, _)| index)
+    }
+
+    fn want(&mut self, lane: usize) {
+        if let Some(lane) = self.lanes.get_mut(lane) {
+            lane.is_wanted = true;
+        }
+    }
+
+    fn look_at_failures(&mut self, state: &mut State) {
+        let all_down = self.lanes.iter().all(Lane::is_down);
+        let mut any = false;
+        for index in 0..self.lanes.len() {
+            let Some(lane) = self.lanes.get_mut(index) else { return };
+            if std::mem::take(&mut lane.has_failed) {
+                any = true;
+                if !all_down && lane.is_down() {
+                    self.charge_held(index);
+                }
+            }
+        }
+        if any && all_down {
+            self.charge_all(state);
+        }
+    }
+
+    /// A server cannot be had: for messages that another one has turned away that is as good as one more refusal.
+    fn charge_held(&mut self, index: usize) {
+        let Some(failure) = self.lanes.get(index).and_then(|lane| lane.failure.clone()) else { return };
+        for mut job in std::mem::take(&mut self.held) {
+            if !job.refused_by.contains(&index) {
+                job.attempts.push(failure.clone());
+                job.refused(index, self.lanes.len());
+            }
+            match &failure.error {
+                Some(error) if job.tries > self.options.mailer.retries => {
+                    self.settled.push(job.unsent(error.clone()));
+                }
+                _ => self.held.push_back(job),
+            }
+        }
+    }
+
+    /// No server can be had: each message that waits has been tried once more. One whose tries are used up, and
+    /// every one where trying again can help nobody, is given up.
+    fn charge_all(&mut self, state: &mut State) {
+        let failures: Vec<Attempt> = self.lanes.iter().filter_map(|lane| lane.failure.clone()).collect();
+        let Some(error) = together(&failures) else { return };
+        let most = if error.is_transient() { self.options.mailer.retries } else { 0 };
+        let settled = &mut self.settled;
+        let mut charge = |mut job: Job| {
+            job.tries = job.tries.saturating_add(1);
+            job.attempts.extend_from_slice(&failures);
+            if job.tries <= most {
+                return Some(job);
+            }
+            settled.push(job.unsent(error.clone()));
+            None
+        };
+        state.queue = std::mem::take(&mut state.queue).into_iter().filter_map(&mut charge).collect();
+        self.held = std::mem::take(&mut self.held).into_iter().filter_map(&mut charge).collect();
+    }
+
+    /// Gives up what has waited beyond its deadline.
+    fn expire(&mut self, state: &mut State, now: Instant) {
+        if state.first_deadline.is_none_or(|first| now < first) {
+            return;
+        }
+        state.first_deadline = None;
+        let settled = &mut self.settled;
+        let mut look = |job: Job| {
+            if job.deadline.is_some_and(|deadline| deadline <= now) {
+                let text = "the message waited for its connection until its deadline";
+                settled.push(job.unsent(Error::new(Kind::Timeout, Step::Connect, text)));
+                return None;
+            }
+            state.first_deadline = earlier(state.first_deadline, job.deadline);
+            Some(job)
+        };
+        state.queue = std::mem::take(&mut state.queue).into_iter().filter_map(&mut look).collect();
+        self.held = std::mem::take(&mut self.held).into_iter().filter_map(&mut look).collect();
+    }
+}
+
+pub(super) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
+}
+
+/// Why no server could be had, in one error, as `sendmessage` says it.
+fn together(failures: &[Attempt]) -> Option<Error> {
+    let errors: Vec<&Error> = failures.iter().filter_map(|attempt| attempt.error.as_ref()).collect();
+    let last = *errors.last()?;
+    if errors.len() == 1 {
+        return Some(last.clone());
+    }
+    let each: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let text = format!("no server took the message: {}", each.join("; "));
+    let transient = errors.iter().any(|error| error.is_transient());
+    Some(Error::new(last.kind(), last.step(), text).with_transient(transient))
+}

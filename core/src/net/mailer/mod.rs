@@ -1,0 +1,254 @@
+//! Many messages over many connections: a queue with a bound, a pool of connections to each server, and exactly one
+//! report for each message.
+//!
+//! ```no_run
+//! use smtpclient::message::Message;
+//! use smtpclient::net::mailer::Mailer;
+//! use smtpclient::options::Options;
+//!
+//! let mut options = Options::default();
+//! options.set("servers", "mail.example.org")?;
+//! options.set("connections", "8")?;
+//! let mailer = Mailer::with_reports(&options, |ticket, report| {
+//!     if !report.complete() { /* look at report.recipients and report.error */ }
+//! })?;
+//! for n in 0..1000 {
+//!     let text = format!("From: a@example.org\nTo: user{n}@example.net\nSubject: Hello\n\nHello.\n");
+//!     mailer.submit(&Message::from_bytes(text), None)?; // blocks while the queue is full
+//! }
+//! mailer.close(std::time::Duration::from_secs(600)); // sends the rest, says QUIT
+//! # Ok::<(), smtpclient::error::Error>(())
+//! ```
+//!
+//! # How it goes
+//! - A message goes to the first server in order that can be had. While nothing of it can have reached a server's queue
+//!   (the connection ended before its last octet left, 421, MAIL answered by 4yz) it is tried again, at most
+//!   `retries` times; after that, and with any other outcome, its report is the last word. `unknown` is never tried again.
+//! - A connection is opened when the open ones have all that they should take and messages are left, one at a time,
+//!   and never more than `connections` to a server. Each takes its share of what is undecided, 2 to 32 messages, so
+//!   that the end of one goes out with the envelope of the next (RFC 2920 section 3.1).
+//! - A connection that the server closes while it is idle costs nothing: it is watched, and gone before a message is given to it.
+//! - A server that cannot be had, or has no room (4yz to MAIL, DATA or the end of a message), is left alone for a pause
+//!   that doubles. Where no server can be had at all, every message that waits counts that as a try.
+//! - A message from a reader that cannot go back is tried again only as long as nothing of it was read.
+//!
+//! # One thread
+//! One thread moves the bytes of all connections, by poll(2) over [`Dialogue`](crate::dialogue::Dialogue)s. A thread for
+//! each connection, measured beside it (`core/tests/mailer_load.rs`, messages of 1 KiB), needs three times the memory at 200
+//! connections, 11 MiB where this needs 4, and computes as long: 6 to 7 us a message at 1 and 16 connections, 10 at 200.
+//! What it gains is a second core, which a server is seldom quick enough for. Only connecting, which may block in the
+//! resolver, has a thread of its own, one a server at most, while it lasts. So what the options call (`tlspolicy`, `transcript`), a reader that makes a message, and the function for
+//! reports run in that thread, and hold up everything while they do not return.
+
+mod connection;
+mod dialling;
+mod driver;
+mod fate;
+mod feed;
+mod job;
+mod lane;
+mod pace;
+mod shared;
+
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use self::driver::Driver;
+use self::job::Job;
+use self::shared::{Closing, Shared, over};
+use super::dial::check;
+use super::sendmessage::local;
+use crate::delivery::check_client;
+use crate::envelope::Local;
+use crate::error::{Error, Kind, Step};
+use crate::message::Message;
+use crate::opening::check_credentials;
+use crate::options::Options;
+use crate::report::Report;
+use crate::server::servers;
+
+pub use self::shared::Counts;
+
+/// Names a message that a mailer took: 1 for the first, and so on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(u64);
+
+impl Ticket {
+    /// The ticket as a number that no other one of the same mailer has.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// Is given every report.
+type OnReport = Box<dyn Fn(Ticket, Report) + Send>;
+
+/// Sends many messages over many connections. See the [module](self).
+///
+/// It may be used from several threads at once. Dropping it is [`close`](Self::close) without waiting: what is not
+/// decided then is reported as not sent, or as unknown.
+pub struct Mailer {
+    shared: Arc<Shared>,
+    options: Options,
+    local: Local,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Mailer {
+    /// A mailer whose reports are fetched by [`next_report`](Self::next_report). They are kept until they are, so
+    /// that a caller who never fetches them holds them all.
+    ///
+    /// `options` say how to connect and log in, and give the envelope of the messages that come without options. Option
+    /// `deadline` is for how long a message may wait; `cancel` ends the mailer, with a report for each message.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for an option whose value cannot be, and for TLS files that cannot be used. No connection is
+    /// opened before there is a message.
+    pub fn new(options: &Options) -> Result<Self, Error> {
+        Self::begin(options, None)
+    }
+
+    /// A mailer that gives each report to `on_report`, in the mailer's own thread: it should be quick, and cannot
+    /// [`submit`](Self::submit) where that would have to wait. A panic in it is passed over.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_reports(
+        options: &Options,
+        on_report: impl Fn(Ticket, Report) + Send + 'static,
+    ) -> Result<Self, Error> {
+        Self::begin(options, Some(Box::new(on_report)))
+    }
+
+    fn begin(options: &Options, on_report: Option<OnReport>) -> Result<Self, Error> {
+        check_client(options)?;
+        check_credentials(options)?;
+        let servers = servers(options)?;
+        for server in &servers {
+            check(&server.target)?;
+        }
+        for (name, value) in
+            [("connections", options.mailer.connections), ("queuesize", options.mailer.queue)]
+        {
+            if value == 0 {
+                return Err(Error::usage(format!("option `{name}`: 0 would send nothing: give 1 or more")));
+            }
+        }
+        let (local, failed) = (local(), |error| {
+            Error::new(Kind::Connect, Step::Setup, format!("the mailer cannot be begun: {error}"))
+        });
+        let (bell, listener) = UnixStream::pair().map_err(failed)?;
+        let shared = Arc::new(Shared::new(options, bell));
+        let driver = Driver::new(Arc::clone(&shared), options, local, servers, listener, on_report)?;
+        let thread = thread::Builder::new().name("smtp-mailer".to_owned());
+        let thread = thread.spawn(move || driver.run()).map_err(failed)?;
+        Ok(Self { shared, options: options.clone(), local, thread: Some(thread) })
+    }
+
+    /// Takes a message, with the envelope that `options`, or its header section, give; `None`: the mailer's options.
+    /// What `options` say of servers, TLS, login and time-outs was settled when the mailer was made. Waits while the
+    /// queue is full.
+    ///
+    /// # Errors
+    /// Nothing was taken: [`Kind::Usage`] and [`Kind::Source`] as for [`sendmessage`](crate::net::sendmessage());
+    /// [`Kind::Closed`] for a mailer that is closed; [`Kind::Full`] instead of waiting for oneself in the function
+    /// that is given the reports.
+    pub fn submit(&self, message: &Message, options: Option<&Options>) -> Result<Ticket, Error> {
+        let own = self.thread.as_ref().is_some_and(|thread| thread.thread().id() == thread::current().id());
+        self.shared.push(self.job(message, options)?, !own)
+    }
+
+    /// As [`submit`](Self::submit), but never waits.
+    ///
+    /// # Errors
+    /// [`Kind::Full`] where the queue is full; else as [`submit`](Self::submit).
+    pub fn try_submit(&self, message: &Message, options: Option<&Options>) -> Result<Ticket, Error> {
+        self.shared.push(self.job(message, options)?, false)
+    }
+
+    /// Waits until the queue has room, for at most `timeout`; whether it has. Another thread may be quicker to use it.
+    pub fn room(&self, timeout: Duration) -> bool {
+        self.shared.wait_for_room(timeout)
+    }
+
+    /// The next report that was not fetched; waits for it for at most `timeout`. `None`: there was none in
+    /// that time, or there will be none, because everything is reported and the mailer is closed.
+    pub fn next_report(&self, timeout: Duration) -> Option<(Ticket, Report)> {
+        self.reports(timeout, 1).pop()
+    }
+
+    /// At most `most` reports that were not fetched, in the order in which they came about; waits for the first of them.
+    pub fn reports(&self, timeout: Duration, most: usize) -> Vec<(Ticket, Report)> {
+        self.shared.reports(timeout, most)
+    }
+
+    /// Waits until every message that was taken is decided, for at most `timeout`; whether they are.
+    pub fn drain(&self, timeout: Duration) -> bool {
+        self.shared.drain(timeout)
+    }
+
+    /// Takes no more messages, and ends by itself once it has sent those that it has.
+    pub fn seal(&self) {
+        self.shared.close(Closing::Gently);
+    }
+
+    /// Takes no more messages, sends what it has for at most `timeout`, says QUIT to every server and ends. What is
+    /// not decided then is ended: it is not sent, or unknown. Whether nothing had to be. Reports can still be fetched.
+    pub fn close(&self, timeout: Duration) -> bool {
+        self.seal();
+        let drained = self.shared.drain(timeout);
+        if !drained {
+            self.shared.close(Closing::AtOnce);
+        }
+        self.shared.wait_until_over();
+        drained
+    }
+
+    /// What became of the messages so far.
+    pub fn counts(&self) -> Counts {
+        self.shared.counts()
+    }
+
+    /// The options that it was made with.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    fn job(&self, message: &Message, options: Option<&Options>) -> Result<Job, Error> {
+        if self.shared.is_closed() {
+            return Err(over());
+        }
+        let options = options.unwrap_or(&self.options);
+        check_login(&self.options, options)?;
+        Job::new(message, options, &self.local)
+    }
+}
+
+/// A login that is asked for too late is an error, not a silence.
+fn check_login(own: &Options, options: &Options) -> Result<(), Error> {
+    let login = |o: &Options| o.username.is_some() || o.password.is_some() || o.oauthtoken.is_some();
+    if login(options) && !login(own) {
+        let text = "options `username`, `password`, `oauthtoken`: the mailer was made without a login: make it with one";
+        return Err(Error::usage(text));
+    }
+    Ok(())
+}
+
+impl Drop for Mailer {
+    fn drop(&mut self) {
+        self.shared.close(Closing::AtOnce);
+        let Some(thread) = self.thread.take() else { return };
+        // Dropped by the function for reports, it ends by itself behind that.
+        if thread.thread().id() != thread::current().id() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl std::fmt::Debug for Mailer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mailer").field("options", &self.options).field("counts", &self.counts()).finish()
+    }
+}

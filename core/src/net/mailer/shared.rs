@@ -1,0 +1,268 @@
+//! What the callers of a mailer and its thread have in common.
+
+use std::collections::VecDeque;
+use std::os::unix::net::UnixStream;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::net::SendFlags;
+
+use super::Ticket;
+use super::job::Job;
+use crate::cancel::Cancel;
+use crate::error::{Error, Kind, Step};
+use crate::options::Options;
+use crate::report::{Outcome, Report};
+
+/// What became of the messages of a mailer. The last four sum up to `decided`; with several recipients the
+/// first of `unknown`, `accepted`, `rejected` and `not_sent` that holds for one of them counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages that were taken.
+    pub submitted: u64,
+    /// Messages that are decided.
+    pub decided: u64,
+    /// A server has them.
+    pub accepted: u64,
+    /// A server refused them.
+    pub rejected: u64,
+    /// No server has them; sending again is safe.
+    pub not_sent: u64,
+    /// A server may have them.
+    pub unknown: u64,
+    /// Messages that are not given to a connection now.
+    pub waiting: u64,
+    /// Connections that are open now, or being opened.
+    pub connections: u64,
+    /// Connections that were ever opened.
+    pub opened: u64,
+}
+
+impl Counts {
+    pub(super) fn note(&mut self, report: &Report) {
+        let any = |outcome| report.recipients.iter().any(|recipient| recipient.outcome == outcome);
+        self.decided += 1;
+        if any(Outcome::Unknown) {
+            self.unknown += 1;
+        } else if any(Outcome::Accepted) {
+            self.accepted += 1;
+        } else if any(Outcome::Rejected) {
+            self.rejected += 1;
+        } else {
+            self.not_sent += 1;
+        }
+    }
+}
+
+/// Whether, and how, a mailer is being closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Closing {
+    #[default]
+    Not,
+    /// When everything is decided.
+    Gently,
+    AtOnce,
+}
+
+/// What every thread may look at.
+#[derive(Default)]
+pub(super) struct State {
+    /// Messages that were given to no connection yet.
+    pub(super) queue: VecDeque<Job>,
+    /// The mailer's thread waits for messages: it must be called when one comes.
+    pub(super) is_hungry: bool,
+    pub(super) closing: Closing,
+    pub(super) counts: Counts,
+    /// The first moment at which a message in the queue is given up.
+    pub(super) first_deadline: Option<Instant>,
+    reports: VecDeque<(Ticket, Report)>,
+    /// Callers that wait for room.
+    blocked: usize,
+    /// The mailer's thread has ended.
+    is_over: bool,
+}
+
+impl State {
+    /// Counts what is decided.
+    pub(super) fn add(&mut self, decided: &Counts) {
+        let counts = &mut self.counts;
+        counts.decided += decided.decided;
+        counts.accepted += decided.accepted;
+        counts.rejected += decided.rejected;
+        counts.not_sent += decided.not_sent;
+        counts.unknown += decided.unknown;
+    }
+
+    pub(super) fn undecided(&self) -> u64 {
+        self.counts.submitted.saturating_sub(self.counts.decided)
+    }
+}
+
+pub(super) struct Shared {
+    state: Mutex<State>,
+    /// There is room in the queue, or will never be.
+    room: Condvar,
+    /// There are reports, everything is decided, or the mailer is over.
+    news: Condvar,
+    bell: UnixStream,
+    bound: u64,
+    /// Ends a connection that is being opened.
+    pub(super) stop: Cancel,
+}
+
+impl Shared {
+    pub(super) fn new(options: &Options, bell: UnixStream) -> Self {
+        Self {
+            state: Mutex::default(),
+            room: Condvar::new(),
+            news: Condvar::new(),
+            bell,
+            bound: options.mailer.queue as u64,
+            stop: Cancel::new(),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a message.
+    pub(super) fn push(&self, mut job: Job, wait: bool) -> Result<Ticket, Error> {
+        let mut state = self.lock();
+        while state.closing == Closing::Not && state.undecided() >= self.bound {
+            if !wait {
+                return Err(full(self.bound));
+            }
+            state.blocked += 1;
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.blocked -= 1;
+        }
+        if state.closing != Closing::Not || state.is_over {
+            return Err(over());
+        }
+        state.counts.submitted += 1;
+        job.ticket = Ticket(state.counts.submitted);
+        let ticket = job.ticket;
+        if let Some(deadline) = job.deadline {
+            state.first_deadline = Some(state.first_deadline.map_or(deadline, |first| first.min(deadline)));
+        }
+        state.queue.push_back(job);
+        if std::mem::take(&mut state.is_hungry) {
+            drop(state);
+            self.ring();
+        }
+        Ok(ticket)
+    }
+
+    pub(super) fn wait_for_room(&self, timeout: Duration) -> bool {
+        let mut state = self.lock();
+        let until = Instant::now().checked_add(timeout);
+        while state.closing == Closing::Not && state.undecided() >= self.bound {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return false;
+            }
+            // In pieces: the clock's end is nobody's time-out.
+            let left = left.unwrap_or(Duration::from_secs(3600)).min(Duration::from_secs(3600));
+            state.blocked += 1;
+            state = self.room.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state.blocked -= 1;
+        }
+        true
+    }
+
+    /// Wakes the mailer's thread.
+    pub(super) fn ring(&self) {
+        // Full is as good: it is awake then.
+        let _ = rustix::net::send(&self.bell, b"!", SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+    }
+
+    /// Keeps reports for those who fetch them, and wakes whoever waits for what was counted just now.
+    pub(super) fn settle(&self, state: &mut State, settled: &mut Vec<(Ticket, Report)>) {
+        state.reports.extend(settled.drain(..));
+        if !state.reports.is_empty() || state.undecided() == 0 {
+            self.news.notify_all();
+        }
+        // Half of it: a caller that is woken for each place has a switch of threads for each message.
+        if state.blocked > 0 && state.undecided() <= self.bound / 2 {
+            self.room.notify_all();
+        }
+    }
+
+    pub(super) fn reports(&self, timeout: Duration, most: usize) -> Vec<(Ticket, Report)> {
+        let state = self.lock();
+        let mut state = self.wait(state, timeout, |state| !state.reports.is_empty() || state.is_over);
+        let count = state.reports.len().min(most);
+        state.reports.drain(..count).collect()
+    }
+
+    pub(super) fn drain(&self, timeout: Duration) -> bool {
+        let state = self.lock();
+        self.wait(state, timeout, |state| state.undecided() == 0 || state.is_over).undecided() == 0
+    }
+
+    pub(super) fn close(&self, closing: Closing) {
+        let mut state = self.lock();
+        state.closing = state.closing.max(closing);
+        drop(state);
+        if closing == Closing::AtOnce {
+            self.stop.trigger();
+        }
+        self.room.notify_all();
+        self.ring();
+    }
+
+    pub(super) fn wait_until_over(&self) {
+        drop(self.wait(self.lock(), Duration::MAX, |state| state.is_over));
+    }
+
+    /// The mailer's thread ends, also where it panics: nobody waits for it any more.
+    pub(super) fn is_over(&self) {
+        let mut state = self.lock();
+        state.is_over = true;
+        state.closing = Closing::AtOnce;
+        drop(state);
+        self.room.notify_all();
+        self.news.notify_all();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closing != Closing::Not
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.lock().counts
+    }
+
+    fn wait<'a>(
+        &self,
+        state: MutexGuard<'a, State>,
+        timeout: Duration,
+        until: impl Fn(&State) -> bool,
+    ) -> MutexGuard<'a, State> {
+        // The clock's end is not the caller's: a timeout beyond it is none.
+        match Instant::now().checked_add(timeout) {
+            None => {
+                let waited = self.news.wait_while(state, |state| !until(state));
+                waited.unwrap_or_else(PoisonError::into_inner)
+            }
+            Some(_) => {
+                let waited = self.news.wait_timeout_while(state, timeout, |state| !until(state));
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        }
+    }
+}
+
+fn full(bound: u64) -> Error {
+    let text = format!(
+        "the queue of the mailer is full ({bound} messages are not decided): wait for reports, or let submit wait, \
+         or raise option `queuesize`"
+    );
+    Error::new(Kind::Full, Step::Setup, text)
+}
+
+pub(super) fn over() -> Error {
+    Error::new(Kind::Closed, Step::Setup, "the mailer was closed and takes no more messages")
+        .with_transient(false)
+}

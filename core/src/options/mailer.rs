@@ -1,0 +1,40 @@
+//! What a mailer does with its connections.
+
+use std::time::Duration;
+
+/// How a mailer uses its connections. Every other caller leaves this alone.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MailerOptions {
+    /// Option `connections`: the most connections to one server, those that are being opened or closed
+    /// included. Default: 4.
+    pub connections: usize,
+    /// Option `connectionmessages`: the most messages on one connection. What the server says itself (`MAILMAX`,
+    /// RFC 9422) counts too. Default: no limit.
+    pub messages: Option<u64>,
+    /// Option `rate`: the most messages a second, over all connections. Default: no limit.
+    pub rate: Option<f64>,
+    /// Option `queuesize`: the most messages that are taken and not decided. Default: 1000.
+    pub queue: usize,
+    /// Option `retries`: how often a message that is certainly not sent is tried again. Default: 3.
+    pub retries: u32,
+    /// Option `backoff`: how long a server that failed is left alone. It doubles with each failure in a row, up to
+    /// 64 times this. Default: 1 s.
+    pub backoff: Duration,
+    /// Option `idletime`: how long a connection without messages stays open. Default: 30 s.
+    pub idle: Duration,
+}
+
+impl Default for MailerOptions {
+    fn default() -> Self {
+        Self {
+            connections: 4,
+            messages: None,
+            rate: None,
+            queue: 1000,
+            retries: 3,
+            backoff: Duration::from_secs(1),
+            idle: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Several servers, and those that have no room for now.
+
+use std::time::Duration;
+
+use smtpclient::error::{Kind, Step};
+use smtpclient::net::mailer::Mailer;
+use smtpclient::report::Outcome;
+
+use super::server::{Rules, Server};
+use super::{agree, all_accepted, options, send};
+
+#[test]
+fn the_next_server_is_used_where_the_first_cannot_be_had() {
+    let (nobody, server) = (Server::nobody(), Server::start(Rules::default()));
+    let mailer = Mailer::new(&options(&[&nobody, &server], &[("backoff", "5")])).unwrap();
+    let reports = send(&mailer, 50);
+    all_accepted(&reports);
+    agree(&reports, &[&server]);
+    assert_eq!(server.record().stored.len(), 50);
+}
+
+#[test]
+fn the_first_server_is_used_while_it_can_be_had() {
+    let (first, second) = (Server::start(Rules::default()), Server::start(Rules::default()));
+    let mailer = Mailer::new(&options(&[&first, &second], &[])).unwrap();
+    all_accepted(&send(&mailer, 200));
+    assert_eq!((first.record().stored.len(), second.record().connections), (200, 0));
+}
+
+#[test]
+fn a_message_that_is_turned_away_for_now_goes_to_the_next_server() {
+    let refusing = || Rules { refusals: usize::MAX, refusal: "452 4.3.1 no room", ..Rules::default() };
+    let (first, second) = (Server::start(refusing()), Server::start(Rules::default()));
+    let mailer = Mailer::new(&options(&[&first, &second], &[])).unwrap();
+    let reports = send(&mailer, 100);
+    all_accepted(&reports);
+    agree(&reports, &[&first, &second]);
+    assert_eq!(second.record().stored.len(), 100);
+    assert!(reports.values().any(|report| report.attempts.len() == 2));
+
+    // And where every server does, so many times and no more.
+    let third = Server::start(refusing());
+    let mailer = Mailer::new(&options(&[&first, &third], &[("retries", "1")])).unwrap();
+    let before = first.record().mails.len();
+    let report = &send(&mailer, 1)[&0];
+    assert_eq!(report.recipients[0].outcome, Outcome::Rejected);
+    assert!(report.error.as_ref().is_some_and(|error| error.step() == Step::Mail && error.is_transient()));
+    assert_eq!((first.record().mails.len() - before, third.record().mails.len()), (2, 2));
+    assert_eq!(report.attempts.len(), 4);
+}
+
+#[test]
+fn one_server_without_room_and_one_that_cannot_be_had() {
+    let refusing = Rules { refusals: usize::MAX, refusal: "452 4.3.1 no room", ..Rules::default() };
+    for swapped in [false, true] {
+        let (full, nobody) = (Server::start(refusing.clone()), Server::nobody());
+        let both = if swapped { [&nobody, &full] } else { [&full, &nobody] };
+        let mailer = Mailer::new(&options(&both, &[("retries", "2")])).unwrap();
+        let reports = send(&mailer, 6);
+        agree(&reports, &[&full]);
+        assert!(reports.values().all(|report| !report.sent() && report.attempts.len() <= 8), "{reports:?}");
+        assert!(full.record().mails.len() <= 6 * 4);
+    }
+}
+
+#[test]
+fn a_server_without_room_is_asked_again_after_a_pause() {
+    for refusal in ["450 4.2.1 busy", "451 4.3.0 later", "452 4.3.1 no room"] {
+        let server = Server::start(Rules { refusals: 3, refusal, ..Rules::default() });
+        let mailer = Mailer::new(&options(&[&server], &[])).unwrap();
+        let reports = send(&mailer, 20);
+        all_accepted(&reports);
+        agree(&reports, &[&server]);
+        let mails = server.record().mails;
+        let pause = mails.windows(2).map(|two| two[1] - two[0]).max().unwrap();
+        assert!(pause >= Duration::from_millis(10), "{pause:?}");
+    }
+}
+
+#[test]
+fn a_sender_that_is_refused_for_good_is_not_tried_again() {
+    let refusing = Rules { refusals: usize::MAX, refusal: "550 5.7.1 no", ..Rules::default() };
+    let (first, second) = (Server::start(refusing), Server::start(Rules::default()));
+    let mailer = Mailer::new(&options(&[&first, &second], &[])).unwrap();
+    let reports = send(&mailer, 5);
+    assert!(reports.values().all(|report| report.recipients[0].outcome == Outcome::Rejected));
+    assert_eq!((first.record().mails.len(), second.record().connections), (5, 0));
+}
+
+#[test]
+fn where_nobody_can_be_had_the_tries_are_counted() {
+    let (one, two) = (Server::nobody(), Server::nobody());
+    let mailer = Mailer::new(&options(&[&one, &two], &[("retries", "2")])).unwrap();
+    let reports = send(&mailer, 200);
+    for report in reports.values() {
+        let error = report.error.as_ref().unwrap();
+        assert_eq!(error.kind(), Kind::Connect);
+        for server in [&one, &two] {
+            assert!(error.text().contains(&format!("127.0.0.1:{}", server.port())), "{error}");
+        }
+        assert_eq!(report.recipients[0].outcome, Outcome::NotSent);
+        assert!(report.attempts.len() <= 6, "{report:?}");
+    }
+    assert_eq!(mailer.counts().not_sent, 200);
+}
+
+#[test]
+fn what_cannot_get_better_is_not_tried_again() {
+    let server = Server::start(Rules { greeting: Some("554 5.7.1 go away"), ..Rules::default() });
+    let mailer = Mailer::new(&options(&[&server], &[])).unwrap();
+    let report = &send(&mailer, 1)[&0];
+    assert!(report.error.as_ref().is_some_and(|error| error.step() == Step::Greeting), "{report:?}");
+    assert_eq!((report.attempts.len(), server.record().connections), (1, 1));
+}

@@ -1,0 +1,226 @@
+//! `smtp_mailer`: many messages over many connections.
+
+use std::ffi::c_int;
+use std::time::Duration;
+
+use smtpclient::error::Error;
+use smtpclient::message::Message;
+use smtpclient::net::SendError;
+use smtpclient::net::mailer::{Mailer, Ticket};
+use smtpclient::options::Options;
+
+use crate::code::{SMTP_ERR_NULL, SMTP_ERR_USAGE, SMTP_OK};
+use crate::guard::{Handle, code, free, give, guarded, shared};
+use crate::message::smtp_message;
+use crate::options::{smtp_options, with_options};
+use crate::result::{hand_over, smtp_result};
+use crate::strings::clear;
+
+/// Sends many messages over many connections: a queue with a bound, a pool of connections to each server, and one
+/// result for each message. Several threads may use a mailer at once. It has a thread of its own, in which the
+/// functions run that its options and messages know: they hold up everything while they do not return.
+///
+/// A message goes to the first server that can be had. One that is certainly not sent is tried again on another
+/// connection or server, at most as often as option `retries` says; one that may have arrived never is. The options
+/// `connections`, `connectionmessages`, `rate`, `queuesize`, `retries`, `backoff` and `idletime` are for mailers.
+pub struct smtp_mailer {
+    handle: Handle<Mailer>,
+}
+guarded!(smtp_mailer, Mailer);
+
+/// For `smtp_mailer_count()`: messages that were taken.
+pub const SMTP_COUNT_SUBMITTED: c_int = 1;
+/// Messages that are decided: the sum of the next four.
+pub const SMTP_COUNT_DECIDED: c_int = 2;
+/// Messages that a server has, for at least one recipient.
+pub const SMTP_COUNT_ACCEPTED: c_int = 3;
+/// Messages that a server refused.
+pub const SMTP_COUNT_REJECTED: c_int = 4;
+/// Messages that no server has; sending them again is safe.
+pub const SMTP_COUNT_NOT_SENT: c_int = 5;
+/// Messages that a server may have, for at least one recipient.
+pub const SMTP_COUNT_UNKNOWN: c_int = 6;
+/// Messages that are not given to a connection now.
+pub const SMTP_COUNT_WAITING: c_int = 7;
+/// Connections that are open now, or being opened.
+pub const SMTP_COUNT_CONNECTIONS: c_int = 8;
+/// Connections that were ever opened.
+pub const SMTP_COUNT_OPENED: c_int = 9;
+
+/// Makes a mailer; free it with `smtp_mailer_free()`. `options`, NULL is the default ones, say how to connect and log in,
+/// and give the envelope of messages that come without options. Option `deadline` is for how long a message may wait,
+/// and a cancel ends the mailer. No connection is opened before there is a message.
+/// `SMTP_OK`; `SMTP_ERR_USAGE`: an option whose value cannot be; `SMTP_ERR_TLS`; `SMTP_ERR_CONNECT`: no thread or
+/// socket to be had. Then `*out` is NULL and `*failure`, where `failure` is not NULL, gets a result that tells why.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_mailer_new(
+    options: *const smtp_options,
+    out: *mut *mut smtp_mailer,
+    failure: *mut *mut smtp_result,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe {
+        clear(out);
+        clear(failure);
+        let Some(out) = out.as_mut() else { return SMTP_ERR_NULL };
+        with_options(options, code, |options| match Mailer::new(options) {
+            Ok(mailer) => {
+                *out = give(smtp_mailer { handle: Handle::new(mailer) });
+                SMTP_OK
+            }
+            Err(error) => hand_over(Err(error.into()), failure),
+        })
+    }
+}
+
+/// Takes a message with the envelope that `options`, or its header section, give; `options` NULL: those of the mailer.
+/// What they say of servers, TLS, login and time-outs was settled when the mailer was made. Waits while the queue is
+/// full (option `queuesize`). Gives the message's ticket, 1 for the first and so on, or a negative code, and nothing was
+/// taken: `SMTP_ERR_USAGE`, `SMTP_ERR_SOURCE`, `SMTP_ERR_CLOSED` (the mailer was closed). `*failure`, where `failure`
+/// is not NULL, gets a result that tells why, and NULL where there is a ticket.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_mailer_submit(
+    mailer: *mut smtp_mailer,
+    message: *const smtp_message,
+    options: *const smtp_options,
+    failure: *mut *mut smtp_result,
+) -> i64 {
+    // SAFETY: what the header asks for.
+    unsafe { take(mailer, message, options, failure, Mailer::submit) }
+}
+
+/// As `smtp_mailer_submit()`, but does not wait: `SMTP_ERR_FULL` where the queue is full.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_mailer_try_submit(
+    mailer: *mut smtp_mailer,
+    message: *const smtp_message,
+    options: *const smtp_options,
+    failure: *mut *mut smtp_result,
+) -> i64 {
+    // SAFETY: what the header asks for.
+    unsafe { take(mailer, message, options, failure, Mailer::try_submit) }
+}
+
+/// Gives the next result, in the order in which they came about; waits for it for at most `milliseconds`, negative:
+/// without end. 1: `*ticket` says of which message, and `*result` is to be freed with `smtp_result_free()`. 0: there was
+/// none in that time, or, once everything is reported and the mailer is closed, there will be none. A result is kept
+/// until it is fetched.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_mailer_next(
+    mailer: *mut smtp_mailer,
+    milliseconds: i64,
+    ticket: *mut i64,
+    result: *mut *mut smtp_result,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe {
+        clear(result);
+        let (Some(ticket), false) = (ticket.as_mut(), result.is_null()) else { return SMTP_ERR_NULL };
+        shared(mailer, code, |mailer| match mailer.next_report(wait(milliseconds)) {
+            Some((own, report)) => {
+                *ticket = number(own);
+                let sent = match report.error.clone() {
+                    None => Ok(report),
+                    Some(error) => Err(SendError { error, report: Box::new(report) }),
+                };
+                hand_over(sent, result);
+                1
+            }
+            None => 0,
+        })
+    }
+}
+
+/// Waits until every message that was taken is decided, for at most `milliseconds`, negative: without end. 1 where they
+/// are, else 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_mailer_drain(mailer: *mut smtp_mailer, milliseconds: i64) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { shared(mailer, code, |mailer| mailer.drain(wait(milliseconds)).into()) }
+}
+
+/// Takes no more messages, sends what it has for at most `milliseconds`, negative: without end, says QUIT to every
+/// server and ends the connections. What is not decided by then is ended: its result is `SMTP_ERR_CANCELLED`, or
+/// `SMTP_ERR_UNKNOWN`. 1 where nothing had to be, else 0. Results can still be fetched.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_mailer_close(mailer: *mut smtp_mailer, milliseconds: i64) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { shared(mailer, code, |mailer| mailer.close(wait(milliseconds)).into()) }
+}
+
+/// A number that the mailer keeps, one of `SMTP_COUNT_...`; 0 for another `what`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_mailer_count(mailer: *const smtp_mailer, what: c_int) -> u64 {
+    // SAFETY: what the header asks for.
+    unsafe {
+        shared(
+            mailer,
+            |_| 0,
+            |mailer| {
+                let counts = mailer.counts();
+                match what {
+                    SMTP_COUNT_SUBMITTED => counts.submitted,
+                    SMTP_COUNT_DECIDED => counts.decided,
+                    SMTP_COUNT_ACCEPTED => counts.accepted,
+                    SMTP_COUNT_REJECTED => counts.rejected,
+                    SMTP_COUNT_NOT_SENT => counts.not_sent,
+                    SMTP_COUNT_UNKNOWN => counts.unknown,
+                    SMTP_COUNT_WAITING => counts.waiting,
+                    SMTP_COUNT_CONNECTIONS => counts.connections,
+                    SMTP_COUNT_OPENED => counts.opened,
+                    _ => 0,
+                }
+            },
+        )
+    }
+}
+
+/// Ends a mailer and frees it, with the results that were not fetched. What is not decided is ended without waiting;
+/// `smtp_mailer_close()` before it tells what became of that. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_mailer_free(mailer: *mut smtp_mailer) {
+    // SAFETY: what the header asks for.
+    unsafe { free(mailer) }
+}
+
+type Submit = fn(&Mailer, &Message, Option<&Options>) -> Result<Ticket, Error>;
+
+/// # Safety
+/// As for [`shared`].
+unsafe fn take(
+    mailer: *mut smtp_mailer,
+    message: *const smtp_message,
+    options: *const smtp_options,
+    failure: *mut *mut smtp_result,
+    submit: Submit,
+) -> i64 {
+    // SAFETY: as the caller says.
+    unsafe {
+        clear(failure);
+        shared(mailer, i64::from, |mailer| {
+            shared(message, i64::from, |message| {
+                let taken = if options.is_null() {
+                    submit(mailer, &message.message, None)
+                } else {
+                    let own = |options: &Options| Ok(submit(mailer, &message.message, Some(options)));
+                    match with_options(options, Err, own) {
+                        Ok(taken) => taken,
+                        Err(code) => return code.into(),
+                    }
+                };
+                match taken {
+                    Ok(ticket) => number(ticket),
+                    Err(error) => hand_over(Err(error.into()), failure).into(),
+                }
+            })
+        })
+    }
+}
+
+fn number(ticket: Ticket) -> i64 {
+    i64::try_from(ticket.number()).unwrap_or(SMTP_ERR_USAGE.into())
+}
+
+fn wait(milliseconds: i64) -> Duration {
+    u64::try_from(milliseconds).map_or(Duration::MAX, Duration::from_millis)
+}

@@ -1,0 +1,125 @@
+"""``smtpclient.aio.Mailer``: many messages over many connections, for asyncio.
+
+It stands on the same mailer as ``smtpclient.Mailer`` does, so that retries, pauses and limits are in one
+place. The mailer moves bytes in a thread of its own, and a second one brings reports to the event loop,
+as many at once as there are: two threads for a mailer, none for a connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from ._errors import SMTPException
+from ._mailer import MailerCounts, Pending, outcome, own
+from ._native import Message, Options
+from ._options import OptionDict
+from ._report import Report
+from ._tokens import AnyMessage, token
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+_Slot = tuple["Mailer", "asyncio.Future[Report | SMTPException]"]
+
+
+class Mailer:
+    """As ``smtpclient.Mailer``, for one event loop."""
+
+    def __init__(self, base: Options | None = None, /, **options: Unpack[OptionDict]) -> None:
+        self._pending = Pending(Options(base, **options), _deliver)
+        self._open: set[asyncio.Future[Report | SMTPException]] = set()
+        self._blocked: deque[asyncio.Future[None]] = deque()
+
+    async def submit(
+        self, message: AnyMessage, base: Options | None = None, /, **options: Unpack[OptionDict]
+    ) -> Report:
+        """Send a message, and wait for its report; before that, wait while the queue is full.
+
+        Raise as ``sendmessage`` does. A task that is cancelled does not take back a message that the
+        mailer has taken. Send many at once with ``asyncio.gather`` or a ``TaskGroup``.
+        """
+        loop = asyncio.get_running_loop()
+        made, known = token(message), own(base, options)
+        answer: asyncio.Future[Report | SMTPException] = loop.create_future()
+        while not self._pending.submit((self, answer), made, known):
+            waiter: asyncio.Future[None] = loop.create_future()
+            self._blocked.append(waiter)
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                # Woken and cancelled at once: the next one may have the room.
+                if waiter.done() and not waiter.cancelled():
+                    self._wake(1)
+                raise
+        self._open.add(answer)
+        # Not the answer itself is cancelled with the task, so that drain() still waits for it.
+        answered = await asyncio.shield(answer)
+        if isinstance(answered, SMTPException):
+            raise answered
+        return answered
+
+    async def drain(self, timeout: float | None = None) -> bool:
+        """Wait until every message that was taken is decided, for at most ``timeout`` seconds; whether it is."""
+        if not self._open:
+            return True
+        _, late = await asyncio.wait(set(self._open), timeout=timeout)
+        return not late
+
+    async def close(self, timeout: float | None = None) -> bool:
+        """Take no more messages, send what is there for at most ``timeout`` seconds, say QUIT and end.
+
+        What is not decided then is given up. Return whether nothing had to be given up.
+        """
+        self._pending.native.seal()
+        self._wake(len(self._blocked))
+        drained = await self.drain(timeout)
+        await asyncio.get_running_loop().run_in_executor(None, self._pending.end)
+        await asyncio.sleep(0)  # the last reports are on their way to the loop
+        return drained
+
+    @property
+    def counts(self) -> MailerCounts:
+        """What became of the messages so far."""
+        return MailerCounts(*self._pending.native.counts())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close(None if kind is None else 0)
+
+    def __repr__(self) -> str:
+        return f"<Mailer {self.counts}>"
+
+    def _answer(self, answers: list[tuple[_Slot, Any, Message]]) -> None:
+        for (_, answer), report, message in answers:
+            self._open.discard(answer)
+            if not answer.done():
+                try:
+                    answer.set_result(outcome(report, message))
+                except SMTPException as error:
+                    answer.set_result(error)
+        self._wake(len(answers))
+
+    def _wake(self, count: int) -> None:
+        while self._blocked and count > 0:
+            waiter = self._blocked.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                count -= 1
+
+
+def _deliver(answers: list[tuple[Any, Any, Message]]) -> None:
+    """In the thread that fetches reports; those of one mailer are for one loop."""
+    mailer, answer = answers[0][0]
+    with contextlib.suppress(RuntimeError):  # the loop is closed
+        answer.get_loop().call_soon_threadsafe(mailer._answer, answers)

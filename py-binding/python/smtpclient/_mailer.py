@@ -1,0 +1,211 @@
+"""``Mailer``: many messages over many connections."""
+
+from __future__ import annotations
+
+import math
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from . import _native
+from ._errors import QueueFull, SMTPException, checked
+from ._native import Message, Options
+from ._options import OptionDict, listener
+from ._report import Report, report_of
+from ._tokens import AnyMessage, token
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+#: How long a call may be deaf to signals.
+_SLICE = 0.1
+#: Reports that are taken at once.
+_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class MailerCounts:
+    """What became of the messages of a mailer. ``decided`` is the sum of the four after it."""
+
+    submitted: int
+    decided: int
+    accepted: int
+    rejected: int
+    not_sent: int
+    unknown: int
+    #: Messages that are not given to a connection now.
+    waiting: int
+    #: Connections that are open now, or being opened.
+    connections: int
+    #: Connections that were ever opened.
+    opened: int
+
+
+class Mailer:
+    """A queue with a bound, a pool of connections to each server, one report for each message.
+
+    Options are those of ``sendmessage``, and ``connections``, ``connectionmessages``, ``rate``,
+    ``queuesize``, ``retries``, ``backoff``, ``idletime``. Any number of threads may use a mailer.
+    As a context manager it sends what it has at the end; where an exception leaves it, what is not
+    decided is given up.
+    """
+
+    def __init__(self, base: Options | None = None, /, **options: Unpack[OptionDict]) -> None:
+        self._pending = Pending(Options(base, **options), _resolved)
+
+    def submit(
+        self, message: AnyMessage, base: Options | None = None, /, **options: Unpack[OptionDict]
+    ) -> Future[Report]:
+        """Take a message; wait while the queue is full.
+
+        The future has the report of a message that was sent, and raises for one that was not, as
+        ``sendmessage`` does. It cannot be cancelled. Options are those of the envelope. Raise
+        ``UsageError`` for what can be told at once, ``ConnectionClosed`` when the mailer is closed.
+        """
+        future = _future()
+        made, known = token(message), own(base, options)
+        while not self._pending.submit(future, made, known):
+            self._pending.native.room(_SLICE)
+        return future
+
+    def try_submit(
+        self, message: AnyMessage, base: Options | None = None, /, **options: Unpack[OptionDict]
+    ) -> Future[Report]:
+        """As ``submit``, but raise ``QueueFull`` instead of waiting."""
+        future = _future()
+        if not self._pending.submit(future, token(message), own(base, options)):
+            raise self._pending.full
+        return future
+
+    def drain(self, timeout: float | None = None) -> bool:
+        """Wait until everything is decided, for at most ``timeout`` seconds; whether it is."""
+        return in_slices(self._pending.native.drain, timeout)
+
+    def close(self, timeout: float | None = None) -> bool:
+        """Take no more messages, send what is there for at most ``timeout`` seconds, say QUIT and end.
+
+        What is not decided then is given up, and its future raises ``Cancelled`` or
+        ``OutcomeUnknown``. Return whether nothing had to be given up.
+        """
+        self._pending.native.seal()
+        in_slices(self._pending.native.drain, timeout)
+        return self._pending.end()
+
+    @property
+    def counts(self) -> MailerCounts:
+        """What became of the messages so far."""
+        return MailerCounts(*self._pending.native.counts())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close(None if kind is None else 0)
+
+    def __repr__(self) -> str:
+        return f"<Mailer {self.counts}>"
+
+
+class Pending:
+    """The native mailer, its unanswered messages, and the thread that answers them."""
+
+    def __init__(self, options: Options, answer: Callable[[list[tuple[Any, Any, Message]]], None]) -> None:
+        self.native = _native.Mailer(options, listener(options))
+        self._waiting: dict[int, tuple[Any, Message]] = {}
+        self._lock = threading.Lock()
+        self.full: SMTPException = QueueFull()
+        self._thread = threading.Thread(
+            target=_answer,
+            args=(self.native, self._waiting, self._lock, answer),
+            name="smtpclient-mailer",
+            daemon=True,
+        )
+        self._thread.start()
+        # Also at the end of the interpreter, behind which no thread may come back from the core.
+        self._end = weakref.finalize(self, _end, self.native, self._thread)
+
+    def submit(self, slot: Any, message: Message, options: Options | None) -> bool:
+        """Whether it was taken; ``slot`` is given back with its report."""
+        try:
+            # The report must not come before its slot is known.
+            with self._lock:
+                ticket = self.native.submit(message, options)
+                self._waiting[ticket] = (slot, message)
+                return True
+        except QueueFull as full:
+            self.full = full
+            return False
+
+    def end(self) -> bool:
+        """End now; whether everything was decided before."""
+        drained = self.native.close(0.0)
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+        self._end.detach()
+        return drained
+
+
+def _answer(
+    native: _native.Mailer,
+    waiting: dict[int, tuple[Any, Message]],
+    lock: threading.Lock,
+    answer: Callable[[list[tuple[Any, Any, Message]]], None],
+) -> None:
+    while reports := native.reports(math.inf, _BATCH):
+        with lock:
+            answers = [(report, *waiting.pop(ticket)) for ticket, report in reports]
+        answer([(slot, report, message) for report, slot, message in answers])
+
+
+def _end(native: _native.Mailer, thread: threading.Thread) -> None:
+    native.close(0.0)
+    if threading.current_thread() is not thread:
+        thread.join()
+
+
+def _resolved(answers: list[tuple[Any, Any, Message]]) -> None:
+    for future, report, message in answers:
+        try:
+            future.set_result(outcome(report, message))
+        except SMTPException as error:
+            future.set_exception(error)
+
+
+def outcome(report: Any, message: Message) -> Report:
+    """The report of a message that was sent; an exception for one that was not."""
+    try:
+        return checked(report_of(report))
+    except SMTPException as error:
+        cause = message._raised()
+        if cause is not None:
+            raise error from cause
+        raise
+
+
+def in_slices(wait: Callable[[float], bool], timeout: float | None) -> bool:
+    """Waits so that signals come through."""
+    left = math.inf if timeout is None else timeout
+    while not wait(max(0.0, min(left, _SLICE))):
+        left -= _SLICE
+        if left <= 0:
+            return False
+    return True
+
+
+def own(base: Options | None, options: OptionDict) -> Options | None:
+    return Options(base, **options) if options else base
+
+
+def _future() -> Future[Report]:
+    future: Future[Report] = Future()
+    future.set_running_or_notify_cancel()
+    return future

@@ -1,0 +1,64 @@
+//! A connection in plain text or under TLS.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+
+use openssl::ssl::{Ssl, SslAcceptor, SslStream};
+use socket2::Socket;
+
+pub(super) enum Stream {
+    Plain(Socket),
+    Tls(Box<SslStream<Socket>>),
+    /// Lost in a handshake.
+    Gone,
+}
+
+impl Stream {
+    pub(super) fn is_secure(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
+    /// Shakes hands as a server.
+    pub(super) fn secure(self, acceptor: Option<&SslAcceptor>) -> io::Result<Self> {
+        let (Self::Plain(socket), Some(acceptor)) = (self, acceptor) else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        let ssl = Ssl::new(acceptor.context()).map_err(io::Error::other)?;
+        let mut stream = SslStream::new(ssl, socket).map_err(io::Error::other)?;
+        stream.accept().map_err(io::Error::other)?;
+        Ok(Self::Tls(Box::new(stream)))
+    }
+
+    /// Says that nothing follows: close_notify, and the end.
+    pub(super) fn close(&mut self) {
+        match self {
+            Self::Tls(stream) => drop(stream.shutdown()),
+            Self::Plain(socket) => drop(socket.shutdown(Shutdown::Write)),
+            Self::Gone => {}
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+            Self::Gone => Ok(0),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.write(octets),
+            Self::Tls(stream) => stream.write(octets),
+            Self::Gone => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
