@@ -139,6 +139,19 @@ def test_ctrl_c_in_the_middle_of_a_batch():
         assert time.monotonic() - begin < 5 and not session.is_open
 
 
+def test_another_thread_that_asks_meanwhile_gets_an_error():
+    with server(b"220 s\r\n", EHLO, GO) as (port, _), Session("127.0.0.1", port, timeout=1, maxsecs=1) as session:
+        thread = threading.Thread(target=lambda: list(session.send_many([MESSAGE])))
+        thread.start()
+        time.sleep(0.5)
+        for ask in (lambda: session.is_encrypted, session.server_options, session.auth_types, session.noop, session.close):
+            with pytest.raises(smtpclient.UsageError, match="another thread"):
+                ask()
+        assert session.is_open and session.greeting.code == 220 and repr(session)
+        thread.join()
+        assert not session.is_encrypted and not session.is_open
+
+
 def test_other_threads_run_meanwhile():
     count, over = [0], threading.Event()
 

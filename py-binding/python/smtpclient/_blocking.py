@@ -10,7 +10,7 @@ import threading
 import time
 
 from . import _native
-from ._errors import usage
+from ._errors import UsageError, usage
 from ._native import Options
 
 #: One read. Replies are short.
@@ -49,10 +49,14 @@ class Alone:
         if self.is_forked:
             raise usage("the session is that of a parent process: open another")
         if not self._lock.acquire(blocking=False):
-            raise usage("the session is in use by another thread: give each thread one of its own")
+            raise in_use()
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+
+def in_use() -> UsageError:
+    return usage("the session is in use by another thread: give each thread one of its own")
 
 
 class Limits:

@@ -29,7 +29,7 @@ from ._answers import (
     sent_from,
     server_of,
 )
-from ._blocking import Alone, Ends, Limits, ends_of, receive, send
+from ._blocking import Alone, Ends, Limits, ends_of, in_use, receive, send
 from ._errors import Cancelled, ConnectionClosed, ResolveError, SMTPException, Timeout, usage
 from ._native import Options
 from ._options import OptionDict, Secret, listener
@@ -142,7 +142,10 @@ class Session:
     @property
     def is_encrypted(self) -> bool:
         """Whether the connection is under TLS."""
-        return self._dialogue.is_encrypted
+        try:
+            return self._dialogue.is_encrypted
+        except RuntimeError:
+            raise in_use() from None
 
     @property
     def options(self) -> Options:
@@ -160,12 +163,14 @@ class Session:
     def server_options(self) -> dict[str, str]:
         """The extensions that the server offers and their parameters, by EHLO, which is said where it was not."""
         self._introduce()
-        return {name.upper(): parameters for name, parameters in self._dialogue.extensions()}
+        with self._alone:
+            return {name.upper(): parameters for name, parameters in self._dialogue.extensions()}
 
     def auth_types(self) -> list[str]:
         """The SASL mechanisms that the server offers."""
         self._introduce()
-        return self._dialogue.auth_types()
+        with self._alone:
+            return self._dialogue.auth_types()
 
     # Verbs.
 
@@ -316,7 +321,9 @@ class Session:
     # Driving.
 
     def _introduce(self) -> None:
-        if not self._dialogue.is_introduced:
+        with self._alone:
+            introduced = self._dialogue.is_introduced
+        if not introduced:
             done_from(self._ask(self._dialogue.introduce))
 
     def _reply(self, ask: Callable[[], int]) -> Reply:
