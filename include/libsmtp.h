@@ -261,7 +261,8 @@ typedef struct smtp_cancel smtp_cancel;
 /**
  * One smtp_sendmessage() for an event loop, which connects, moves octets and waits by itself; TLS is done
  * in here. Ask smtp_engine_action() after every other call: each may change it. Options timeout,
- * connecttimeout, deadline and a cancel work by smtp_engine_timeout(); localaddress is your business.
+ * connecttimeout, deadline and a cancel work by smtp_engine_timeout(); localaddress is your business. With
+ * option proxy the engine has you connect to the proxy, and speaks with it first.
  */
 typedef struct smtp_engine smtp_engine;
 
@@ -1235,8 +1236,8 @@ void smtp_mailer_free(smtp_mailer *mailer);
  * Begins to send a message. message and options (NULL: the default ones) are copied. *out gets the
  * engine, also after a failure, when it is SMTP_DONE and only has the result; free it with
  * smtp_engine_free(). It is NULL only with SMTP_ERR_NULL, SMTP_ERR_BUSY and SMTP_ERR_PANIC.
- * SMTP_OK; SMTP_ERR_USAGE: whatever can be found wrong without a server, and option proxy, for you
- * connect yourself; SMTP_ERR_SOURCE: a file or reader cannot be read; SMTP_ERR_TLS: the TLS files cannot.
+ * SMTP_OK; SMTP_ERR_USAGE: whatever can be found wrong without a server; SMTP_ERR_SOURCE: a file or reader
+ * cannot be read; SMTP_ERR_TLS: the TLS files cannot.
  */
 int smtp_engine_new(const smtp_message *message,
                     const smtp_options *options,
@@ -1251,8 +1252,8 @@ void smtp_engine_free(smtp_engine *engine);
 int smtp_engine_action(const smtp_engine *engine);
 
 /**
- * The host to connect to, a name or an address, or the path of a Unix socket. Lives until the next call that
- * takes engine without const.
+ * The host to connect to, a name or an address, or the path of a Unix socket; with option proxy the proxy. Lives
+ * until the next call that takes engine without const.
  */
 const char *smtp_engine_host(const smtp_engine *engine);
 
@@ -1260,14 +1261,14 @@ const char *smtp_engine_host(const smtp_engine *engine);
 uint16_t smtp_engine_port(const smtp_engine *engine);
 
 /**
- * Tells, at SMTP_DIAL, that the server is connected. fd is only asked for its addresses, during the call;
- * -1 where there is none. SMTP_OK; SMTP_ERR_USAGE: it is not time for this, and nothing was done. So
+ * Tells, at SMTP_DIAL, that the server, or the proxy, is connected. fd is only asked for its addresses, during
+ * the call; -1 where there is none. SMTP_OK; SMTP_ERR_USAGE: it is not time for this, and nothing was done. So
  * with all functions below.
  */
 int smtp_engine_connected(smtp_engine *engine,
                           int fd);
 
-/** Tells, at SMTP_DIAL, that the server cannot be connected to, and why (NULL: not known). */
+/** Tells, at SMTP_DIAL, that it cannot be connected to, and why (NULL: not known). */
 int smtp_engine_connect_failed(smtp_engine *engine, const char *why);
 
 /**
@@ -1329,7 +1330,7 @@ int smtp_engine_result(const smtp_engine *engine,
  * In between the functions smtp_engine_ask_...() ask for something and give its ticket, and
  * smtp_engine_answer() gives answers. Ticket 0 is the greeting. host, port, options and *out as for
  * smtp_session_open(). Option deadline is for the time in which something asked is not answered.
- * SMTP_OK; SMTP_ERR_USAGE: that is no server, or option proxy.
+ * SMTP_OK; SMTP_ERR_USAGE: that is no server, or no proxy.
  */
 int smtp_engine_new_session(const char *host,
                             uint16_t port,

@@ -21,6 +21,7 @@
 
 #define PIECE 16384
 #define TURN (1024 * 1024)  /* octets that one step may write, before others get their turn */
+#define ROUNDS 2            /* that one step may take, likewise */
 #define ADDRESS_MS 5000     /* for one address of several that does not answer */
 
 /* A name that a thread resolves, because getaddrinfo() blocks. */
@@ -397,7 +398,7 @@ static void Watch(Drive *drive, int mask)
 
 void DriveStep(Drive *drive)
 {
-    int mask = 0;
+    int mask = 0, rounds = 0;
 
     if (drive->engine == NULL) return;
     if (drive->busy) {
@@ -428,7 +429,11 @@ void DriveStep(Drive *drive)
         }
         drive->busy--;
         if (!drive->over) drive->progress(drive);
-    } while (drive->again && !drive->over);
+    } while (drive->again && !drive->over && (++rounds < ROUNDS || drive->fd < 0));
+    if (drive->again && !drive->over && !drive->busy) { /* others get their turn */
+        Unwatch(drive);
+        mask |= TCL_WRITABLE;
+    }
     if (!drive->over && !drive->busy && drive->mask == 0 && drive->timer == NULL) Watch(drive, mask);
     DriveRelease(drive);
 }

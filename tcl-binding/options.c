@@ -180,10 +180,6 @@ static int One(State *state, Options *into, const char *name, Tcl_Obj *value)
     if (strcmp(name, "-file") == 0) return Remember(&into->file, value), TCL_OK;
     if (strcmp(name, "-channel") == 0) return Remember(&into->channel, value), TCL_OK;
     if (strcmp(name, "-message") == 0) return Remember(&into->message, value), TCL_OK;
-    if (strcmp(name, "-proxy") == 0 && *Tcl_GetString(value) != '\0') {
-        return Fail(interp, SMTP_ERR_USAGE, "-proxy cannot be used here, where the event loop connects: "
-            "forward a local port through the proxy, and name that with -servers and -ports");
-    }
     if (strcmp(name, "-deadline") == 0) {
         double seconds;
 

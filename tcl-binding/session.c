@@ -36,11 +36,14 @@ static void Settle(Question *question)
 
 void QuestionDrop(Question *question)
 {
-    Tcl_Obj **objects[] = {&question->words, &question->command, &question->value, &question->errorCode};
+    Tcl_Obj **objects[] = {&question->words, &question->command, &question->value, &question->errorCode,
+        &question->report};
     size_t i;
 
     if (--question->refs > 0) return;
     Settle(question);
+    ManyFree(question);
+    if (question->whole != NULL) QuestionDrop(question->whole);
     for (i = 0; i < sizeof objects / sizeof *objects; i++) {
         if (*objects[i] != NULL) Tcl_DecrRefCount(*objects[i]);
     }
@@ -55,7 +58,7 @@ static void DropSession(Session *session)
     free(session);
 }
 
-static void Give(Question *question, int code, Tcl_Obj *value, Tcl_Obj *errorCode)
+static void Give(Question *question, int code, Tcl_Obj *value, Tcl_Obj *errorCode, Tcl_Obj *report)
 {
     Settle(question);
     question->code = code;
@@ -63,6 +66,8 @@ static void Give(Question *question, int code, Tcl_Obj *value, Tcl_Obj *errorCod
     question->errorCode = errorCode;
     Tcl_IncrRefCount(value);
     Tcl_IncrRefCount(errorCode);
+    question->report = report;
+    if (report != NULL) Tcl_IncrRefCount(report);
     question->done = 1;
 }
 
@@ -88,12 +93,21 @@ static void CallBack(Tcl_Interp *interp, Question *question)
     code = Tcl_ListObjAppendElement(interp, call, Tcl_NewIntObj(question->code));
     if (code == TCL_OK) {
         Tcl_ListObjAppendElement(NULL, call, question->value);
+        if (question->tells) Tcl_ListObjAppendElement(NULL, call, question->report);
         if (question->code != TCL_OK) Tcl_SetVar2Ex(interp, "errorCode", NULL, question->errorCode, TCL_GLOBAL_ONLY);
         code = Tcl_EvalObjEx(interp, call, TCL_EVAL_GLOBAL);
     }
     if (code != TCL_OK) Tcl_BackgroundException(interp, code);
     Tcl_Release(interp);
     Tcl_DecrRefCount(call);
+}
+
+void Reply(Session *session, Question *question, int code, Tcl_Obj *value, Tcl_Obj *errorCode, Tcl_Obj *report)
+{
+    Give(question, code, value, errorCode, report);
+    if (question->whole != NULL) ManyPut(question);
+    CallBack(session->state->interp, question);
+    if (question->whole != NULL) ManyTake(session, question->whole);
 }
 
 static Tcl_Obj *ErrorCode(const smtp_engine *engine, int status)
@@ -120,13 +134,13 @@ static void Answer(Session *session, Question *question)
 
         smtp_engine_answer_result(engine, &result);
         code = Outcome(result, &value, &errorCode);
-        Give(question, code, value, errorCode);
         if (state->report != NULL) Tcl_DecrRefCount(state->report);
         state->report = ReportDict(result);
         Tcl_IncrRefCount(state->report);
         smtp_result_free(result);
+        Reply(session, question, code, value, errorCode, state->report);
     } else if (smtp_engine_answer_code(engine) != 0 && status != SMTP_ERR_LOGIN) {
-        Tcl_Obj *six[6];
+        Tcl_Obj *six[6], *reply;
 
         six[0] = Tcl_NewStringObj("code", -1);
         six[1] = Tcl_NewIntObj(smtp_engine_answer_code(engine));
@@ -134,11 +148,16 @@ static void Answer(Session *session, Question *question)
         six[3] = TextFrom(smtp_engine_answer_text(engine));
         six[4] = Tcl_NewStringObj("enhanced", -1);
         six[5] = TextFrom(smtp_engine_answer_enhanced(engine));
-        Give(question, TCL_OK, Tcl_NewListObj(6, six), Tcl_NewObj());
+        reply = Tcl_NewListObj(6, six);
+        if (question->verb == -1) {
+            session->greeting = reply;
+            Tcl_IncrRefCount(reply);
+        }
+        Reply(session, question, TCL_OK, reply, Tcl_NewObj(), NULL);
     } else if (status == SMTP_OK) {
-        Give(question, TCL_OK, Offer(question, engine), Tcl_NewObj());
+        Reply(session, question, TCL_OK, Offer(question, engine), Tcl_NewObj(), NULL);
     } else {
-        Give(question, TCL_ERROR, TextFrom(smtp_engine_answer_error(engine)), ErrorCode(engine, status));
+        Reply(session, question, TCL_ERROR, TextFrom(smtp_engine_answer_error(engine)), ErrorCode(engine, status), NULL);
     }
 }
 
@@ -161,15 +180,23 @@ static void Unanswered(Session *session, const char *why)
     Question *question;
 
     while ((question = session->questions) != NULL) {
-        Tcl_Obj *four[4];
+        Tcl_Obj *value, *errorCode, *report;
 
+        if (question->many != NULL) {
+            ManyEnd(session, question, why);
+            continue;
+        }
         session->questions = question->next;
-        four[0] = Tcl_NewStringObj("SMTP", -1);
-        four[1] = Tcl_NewStringObj("closed", -1);
-        four[2] = Tcl_NewIntObj(0);
-        four[3] = Tcl_NewObj();
-        Give(question, TCL_ERROR, Tcl_NewStringObj(why, -1), Tcl_NewListObj(4, four));
-        CallBack(session->state->interp, question);
+        /* QUIT goes behind what was asked. */
+        if (IsMessage(question) && question->ticket >= 0) {
+            Unbegun(SMTP_ERR_UNKNOWN, "the session was closed before the reply: the message may have been delivered", &value,
+                &errorCode, &report);
+        } else {
+            Unbegun(SMTP_ERR_CLOSED, why, &value, &errorCode, &report);
+        }
+        Tcl_IncrRefCount(report);
+        Reply(session, question, TCL_ERROR, value, errorCode, report);
+        Tcl_DecrRefCount(report);
         QuestionDrop(question);
     }
 }
@@ -188,9 +215,96 @@ static void Close(Session *session)
     DropSession(session);
 }
 
+void Unlink(Session *session, const Question *question)
+{
+    Question **at;
+
+    for (at = &session->questions; *at != NULL; at = &(*at)->next) {
+        if (*at != question) continue;
+        *at = question->next;
+        return;
+    }
+}
+
+void Enqueue(Session *session, Question *question, const Question *before)
+{
+    Question **at;
+
+    for (at = &session->questions; *at != NULL && *at != before; at = &(*at)->next) {
+    }
+    question->next = *at;
+    *at = question;
+}
+
+/* It could not be asked, as the interpreter's result says. */
+static void Refuse(Session *session, Question *question, int status)
+{
+    Tcl_Interp *interp = session->state->interp;
+    Tcl_Obj *value = NULL, *errorCode = NULL, *report = NULL;
+
+    Unlink(session, question);
+    if (IsMessage(question)) {
+        Tcl_DString text;
+
+        Unbegun(status, Tcl_UtfToExternalDString(NULL, Tcl_GetStringResult(interp), -1, &text), &value, &errorCode, &report);
+        Tcl_DStringFree(&text);
+    } else {
+        value = Tcl_GetObjResult(interp);
+        errorCode = Tcl_GetVar2Ex(interp, "errorCode", NULL, TCL_GLOBAL_ONLY);
+    }
+    Reply(session, question, TCL_ERROR, value, errorCode, report);
+    QuestionDrop(question); /* the session's */
+}
+
+/* The first that is not asked. */
+static Question *Unasked(Session *session)
+{
+    Question *question = session->questions;
+
+    while (question != NULL && question->ticket != UNASKED) question = question->next;
+    return question;
+}
+
+/* Gives how many there were. */
+static int AskThem(Session *session)
+{
+    Tcl_Interp *interp = session->state->interp;
+    Question *question;
+    int asked = 0;
+
+    session->refs++;
+    Tcl_Preserve(interp);
+    while (session->drive != NULL && (question = Unasked(session)) != NULL) {
+        Tcl_InterpState kept = Tcl_SaveInterpState(interp, TCL_OK);
+        int64_t ticket = UNASKED;
+        int on = 1;
+
+        question->refs++;
+        if (question->many != NULL) {
+            on = ManyNext(session, question);
+        } else {
+            ticket = Ask(session, question);
+            on = ticket != UNASKED;
+        }
+        if (ticket >= 0) {
+            question->ticket = ticket;
+            asked++;
+        } else if (ticket != UNASKED && !question->done) {
+            Refuse(session, question, (int)ticket);
+        }
+        Tcl_RestoreInterpState(interp, kept);
+        QuestionDrop(question);
+        if (!on) break;
+    }
+    Tcl_Release(interp);
+    DropSession(session);
+    return asked;
+}
+
 static void Progress(Drive *drive)
 {
     Session *session = drive->owner;
+    Question *next;
     int64_t ticket;
 
     session->refs++;
@@ -199,16 +313,15 @@ static void Progress(Drive *drive)
 
         if (question == NULL) continue;
         Answer(session, question);
-        if (ticket == 0 && question->code == TCL_OK && session->greeting == NULL) {
-            session->greeting = question->value;
-            Tcl_IncrRefCount(session->greeting);
-        }
-        CallBack(session->state->interp, question);
         QuestionDrop(question);
     }
     if (session->drive != NULL && smtp_engine_action(session->engine) == SMTP_DONE) {
         Close(session);
         Unanswered(session, "the session is closed");
+    }
+    if (session->drive != NULL && (next = Unasked(session)) != NULL && next->many != NULL && AskThem(session) > 0
+        && session->drive != NULL) {
+        session->drive->again = 1;
     }
     DropSession(session);
 }
@@ -242,63 +355,20 @@ static void Deleted(void *data)
     DropSession(session);
 }
 
-static void Unlink(Session *session, Question *question)
-{
-    Question **at;
-
-    for (at = &session->questions; *at != NULL; at = &(*at)->next) {
-        if (*at != question) continue;
-        *at = question->next;
-        return;
-    }
-}
-
-/* The first that is not asked. */
-static Question *Unasked(Session *session)
-{
-    Question *question = session->questions;
-
-    while (question != NULL && question->ticket != UNASKED) question = question->next;
-    return question;
-}
-
 void AskOn(Session *session)
 {
-    Tcl_Interp *interp = session->state->interp;
-    Question *question;
-
     session->refs++;
-    Tcl_Preserve(interp);
-    while (session->drive != NULL && (question = Unasked(session)) != NULL) {
-        Tcl_InterpState kept = Tcl_SaveInterpState(interp, TCL_OK);
-        int64_t ticket;
-
-        question->refs++;
-        ticket = Ask(session, question);
-        if (ticket >= 0) {
-            question->ticket = ticket;
-        } else if (ticket != UNASKED && !question->done) {
-            Unlink(session, question);
-            Give(question, TCL_ERROR, Tcl_GetObjResult(interp), Tcl_GetVar2Ex(interp, "errorCode", NULL, TCL_GLOBAL_ONLY));
-            CallBack(interp, question);
-            QuestionDrop(question); /* the session's */
-        }
-        Tcl_RestoreInterpState(interp, kept);
-        QuestionDrop(question);
-        if (ticket == UNASKED) break;
-    }
+    AskThem(session);
     if (session->drive != NULL) DriveStep(session->drive);
-    Tcl_Release(interp);
     DropSession(session);
 }
 
 int Expect(Session *session, Question *question)
 {
     Tcl_Interp *interp = session->state->interp;
-    Question **at;
     int result = TCL_OK;
 
-    if (Unasked(session) == NULL) {
+    if (question->many == NULL && Unasked(session) == NULL) {
         int64_t ticket = Ask(session, question);
 
         if (ticket < 0 && ticket != UNASKED) {
@@ -309,17 +379,16 @@ int Expect(Session *session, Question *question)
     }
     question->session = session;
     question->refs++;
-    for (at = &session->questions; *at != NULL; at = &(*at)->next) {
-    }
-    *at = question;
+    Enqueue(session, question, NULL);
     session->refs++;
     Tcl_Preserve(interp);
+    if (question->many != NULL && Unasked(session) == question) AskThem(session);
     if (question->command != NULL) {
         Tcl_SetObjResult(interp, Tcl_NewObj());
-        session->drive->again = 1;
-        if (!session->drive->busy) DriveStep(session->drive);
+        if (session->drive != NULL) session->drive->again = 1;
+        if (session->drive != NULL && !session->drive->busy) DriveStep(session->drive);
     } else {
-        DriveStep(session->drive);
+        if (session->drive != NULL) DriveStep(session->drive);
         result = Wait(interp, &question->done);
         if (result == TCL_OK) result = TellAnswer(interp, question);
     }

@@ -5,6 +5,7 @@
 #include "smtp_tcl.h"
 
 #define UNASKED INT64_MIN /* a question that waits for its turn, or for its message */
+#define ASKED INT64_MAX   /* all messages of sendmany were asked for */
 
 /* What is asked and not answered. */
 typedef struct Question {
@@ -14,10 +15,14 @@ typedef struct Question {
     int refs, done, code;
     int verb; /* of verbs.c; -1: the greeting */
     Tcl_Obj *words;
-    Tcl_Obj *command, *value, *errorCode;
+    Tcl_Obj *command, *value, *errorCode, *report;
     Options *options; /* of a message, with it and where it comes from */
     smtp_message *message;
     Source *source;
+    int tells; /* the command gets the report, too */
+    struct Many *many;      /* of sendmany: its messages */
+    struct Question *whole; /* of a message of sendmany: that, and its place there */
+    Tcl_Size index;
 } Question;
 
 typedef struct Session {
@@ -38,8 +43,27 @@ void AskOn(Session *session);
 Question *QuestionNew(int verb, Tcl_Obj *words, Tcl_Obj *command);
 void QuestionDrop(Question *question);
 
+/* Puts a question before another one, or behind all (NULL). */
+void Enqueue(Session *session, Question *question, const Question *before);
+void Unlink(Session *session, const Question *question);
+/* Tells what was answered to a question that is not among the session's any more. report: NULL but of a message. */
+void Reply(Session *session, Question *question, int code, Tcl_Obj *value, Tcl_Obj *errorCode, Tcl_Obj *report);
+
+/* many.c. Takes the arguments of sendmany. */
+int ManyBegin(Session *session, Question *whole, int objc, Tcl_Obj *const objv[]);
+void ManyFree(Question *whole);
+/* Composes the next message and puts it before the whole. False where it is not time for that. */
+int ManyNext(Session *session, Question *whole);
+/* The result of a message; and when it was told: answers the whole behind the last one. */
+void ManyPut(const Question *one);
+void ManyTake(Session *session, Question *whole);
+/* Answers the whole, with this error for messages that were not asked for. */
+void ManyEnd(Session *session, Question *whole, const char *why);
+
 /* verbs.c. One word, and what follows it, said to an open session. */
 int Verb(Session *session, Tcl_Obj *command, int objc, Tcl_Obj *const objv[]);
+/* The message of sendmessage, which is asked for when it has begun to come. */
+int Compose(Session *session, Question *question, int objc, Tcl_Obj *const objv[]);
 /* Gives the ticket; UNASKED where the message has not come yet; another negative number and an error where it cannot be
  * asked. */
 int64_t Ask(Session *session, Question *question);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum { GREETED = -1, ASYNC, AUTHENTICATE, AUTHTYPES, CLOSE, COMMAND, DATA, EHLO, EXPN, GREETING, HELO, HELP, LHLO, MAIL, NOOP, ISOPEN,
-    OPTIONS, QUIT, RCPT, RSET, SENDMESSAGE, STARTTLS, VRFY };
+    OPTIONS, QUIT, RCPT, RSET, SENDMANY, SENDMESSAGE, STARTTLS, VRFY };
 static const struct Verb {
     const char *name;
     int least, most; /* arguments */
@@ -14,8 +14,8 @@ static const struct Verb {
     {"ehlo", 0, 1, "?name?"}, {"expn", 1, 1, "list"}, {"greeting", 0, 0, NULL}, {"helo", 0, 1, "?name?"},
     {"help", 0, 1, "?topic?"}, {"lhlo", 0, 1, "?name?"}, {"mail", 1, 2, "from ?parameters?"}, {"noop", 0, 0, NULL},
     {"open", 0, 0, NULL}, {"options", 0, 0, NULL}, {"quit", 0, 0, NULL}, {"rcpt", 1, 2, "to ?parameters?"},
-    {"rset", 0, 0, NULL}, {"sendmessage", 1, 999, "token ?option value ...?"}, {"starttls", 0, 0, NULL},
-    {"vrfy", 1, 1, "name"}, {NULL, 0, 0, NULL}};
+    {"rset", 0, 0, NULL}, {"sendmany", 1, 999, "messages ?option value ...?"},
+    {"sendmessage", 1, 999, "token ?option value ...?"}, {"starttls", 0, 0, NULL}, {"vrfy", 1, 1, "name"}, {NULL, 0, 0, NULL}};
 
 static Tcl_Obj *Lines(const char *text)
 {
@@ -83,8 +83,7 @@ static int64_t AskVerb(smtp_engine *engine, int verb, const char *const text[])
     }
 }
 
-/* The message of sendmessage, which is asked for when it has begun to come. */
-static int Compose(Session *session, Question *question, int objc, Tcl_Obj *const objv[])
+int Compose(Session *session, Question *question, int objc, Tcl_Obj *const objv[])
 {
     Tcl_Interp *interp = session->state->interp;
     Tcl_Obj *token;
@@ -95,6 +94,13 @@ static int Compose(Session *session, Question *question, int objc, Tcl_Obj *cons
     question->options = malloc(sizeof options);
     if (question->options == NULL) Tcl_Panic("smtp: no memory");
     *question->options = options;
+    question->verb = SENDMESSAGE;
+    if (options.command != NULL) {
+        if (question->command != NULL) return Fail(interp, SMTP_ERR_USAGE, "-command within async: one of them calls back");
+        question->command = options.command;
+        Tcl_IncrRefCount(question->command);
+        question->tells = 1;
+    }
     question->message = MessageOf(session->state, token, question->options, &question->source);
     return question->message == NULL ? TCL_ERROR : TCL_OK;
 }
@@ -176,6 +182,10 @@ int Verb(Session *session, Tcl_Obj *command, int objc, Tcl_Obj *const objv[])
     }
     question = QuestionNew(verb, Tcl_NewListObj(objc, objv), command);
     if (session->drive != NULL && verb == SENDMESSAGE && Compose(session, question, objc - 1, objv + 1) != TCL_OK) {
+        QuestionDrop(question);
+        return TCL_ERROR;
+    }
+    if (session->drive != NULL && verb == SENDMANY && ManyBegin(session, question, objc - 1, objv + 1) != TCL_OK) {
         QuestionDrop(question);
         return TCL_ERROR;
     }

@@ -441,7 +441,13 @@ impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let (local, domain) = parts(&self.0);
         local.hash(state);
-        domain.bytes().for_each(|octet| state.write_u8(octet.to_ascii_lowercase()));
+        let mut lower = [0; 64];
+        for piece in domain.as_bytes().chunks(lower.len()) {
+            let lower = lower.get_mut(..piece.len()).unwrap_or_default();
+            lower.copy_from_slice(piece);
+            lower.make_ascii_lowercase();
+            state.write(lower);
+        }
     }
 }
 

@@ -120,18 +120,7 @@ pub unsafe extern "C" fn smtp_options_add_recipient(
     recipient: *const c_char,
 ) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe {
-        change(options, |options| {
-            let recipient = utf8(recipient, "recipient")?;
-            match &options.recipients {
-                Some(before) if !before.is_empty() => {
-                    let all = format!("{before}, {recipient}");
-                    Ok(options.set("recipients", &all)?)
-                }
-                _ => Ok(options.set("recipients", recipient)?),
-            }
-        })
-    }
+    unsafe { change(options, |options| Ok(options.add_recipient(utf8(recipient, "recipient")?)?)) }
 }
 
 /// Adds a header field to each message that is sent with these options; the same name may occur again. A

@@ -20,9 +20,7 @@ use smtpclient::secret::Secret;
 use smtpclient::server::Server;
 
 use crate::code::{SMTP_ERR_NULL, SMTP_ERR_USAGE, SMTP_OK, code_of};
-use crate::engine::{
-    SMTP_DIAL, SMTP_DONE, SMTP_EXCHANGE, State, Work, hand_over_engine, smtp_engine, without_proxy,
-};
+use crate::engine::{SMTP_DIAL, SMTP_DONE, SMTP_EXCHANGE, State, Work, hand_over_engine, smtp_engine};
 use crate::guard::{alone, code, shared};
 use crate::message::smtp_message;
 use crate::options::{smtp_options, with_options};
@@ -58,7 +56,7 @@ pub(crate) struct Given {
 /// In between the functions `smtp_engine_ask_...()` ask for something and give its ticket, and
 /// `smtp_engine_answer()` gives answers. Ticket 0 is the greeting. `host`, `port`, `options` and `*out` as for
 /// `smtp_session_open()`. Option `deadline` is for the time in which something asked is not answered.
-/// `SMTP_OK`; `SMTP_ERR_USAGE`: that is no server, or option `proxy`.
+/// `SMTP_OK`; `SMTP_ERR_USAGE`: that is no server, or no proxy.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_new_session(
     host: *const c_char,
@@ -72,7 +70,6 @@ pub unsafe extern "C" fn smtp_engine_new_session(
         let (false, Some(out)) = (host.is_null(), out.as_mut()) else { return SMTP_ERR_NULL };
         with_options(options, code, |options| {
             let begun = || {
-                without_proxy(options)?;
                 let server = match utf8(host, "host") {
                     Ok(host) => one_server(host, port, options)?,
                     Err(_) => return Err(Error::usage("the argument `host` is no UTF-8")),

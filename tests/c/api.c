@@ -856,12 +856,12 @@ static void engines(void)
     smtp_result_free(r);
     smtp_engine_free(e);
 
-    smtp_options_set(o, "proxy", "socks5://127.0.0.1:1");
+    smtp_options_set(o, "proxy", "ftp://127.0.0.1:1");
     CODE(smtp_engine_new(m, o, &e), SMTP_ERR_USAGE);
     CODE(smtp_engine_action(e), SMTP_DONE);
     CODE(smtp_engine_abort(e, NULL), SMTP_ERR_USAGE);
     CODE(smtp_engine_result(e, &r), SMTP_ERR_USAGE);
-    PART(smtp_result_error(r), "`proxy`");
+    PART(smtp_result_error(r), "option proxy");
     smtp_result_free(r);
     CODE(smtp_engine_result(e, NULL), SMTP_ERR_NULL);
     smtp_engine_free(e);

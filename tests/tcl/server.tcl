@@ -5,7 +5,8 @@ namespace eval server {
     variable count 0
 }
 
-# start ANSWERS: gives the port; what was said is in server::log(PORT), the messages in server::mail(PORT).
+# start ANSWERS: gives the port; what was said is in server::log(PORT), the messages in server::mail(PORT), and how often it
+# had to wait for the client, which is the number of round trips, in server::turns(PORT).
 proc server::start {answers} {
     set defaults {greeting {220 s.example ready} ehlo {s.example} HELO {250 s.example} MAIL {250 2.1.0 ok}
         RCPT {250 2.1.5 ok} DATA {354 go} dot {250 2.0.0 taken} QUIT {221 2.0.0 bye} RSET {250 2.0.0 ok} delay 0 tls 0 certificate server}
@@ -14,7 +15,9 @@ proc server::start {answers} {
     set port [lindex [chan configure $listener -sockname] 2]
     variable log
     variable mail
+    variable turns
     variable listeners
+    set turns($port) 0
     set log($port) {}
     set mail($port) {}
     set listeners($port) $listener
@@ -54,6 +57,7 @@ proc server::say {answers channel text} {
 proc server::next {channel} {
     while {[gets $channel line] < 0} {
         if {[eof $channel]} {return -code return}
+        incr ::server::turns([lindex [chan configure $channel -sockname] 2])
         yield
     }
     return [string trimright $line \r]
@@ -94,6 +98,10 @@ proc server::talk {answers channel port} {
                 }
             } elseif {$verb eq "AUTH"} {
                 set answer [auth $answers $channel $port $line]
+            } elseif {$verb eq "BDAT"} { # all of them LAST
+                set message [octets $channel [lindex [split $line] 1]]
+                lappend mail($port) $message
+                set answer [reply $answers dot $message]
             } else {
                 set answer [reply $answers $verb $line]
             }
@@ -116,10 +124,22 @@ proc server::talk {answers channel port} {
     }
 }
 
+# So many octets.
+proc server::octets {channel count} {
+    set octets {}
+    while {[string length [append octets [read $channel [expr {$count - [string length $octets]}]]]] < $count} {
+        if {[eof $channel]} {return -code return}
+        incr ::server::turns([lindex [chan configure $channel -sockname] 2])
+        yield
+    }
+    return $octets
+}
+
 # A line with its end, whatever that is.
 proc server::next2 {channel} {
     while {[gets $channel line] < 0} {
         if {[eof $channel]} {return -code return}
+        incr ::server::turns([lindex [chan configure $channel -sockname] 2])
         yield
     }
     return $line\n
@@ -204,6 +224,56 @@ proc server::encrypt {channel certificate} {
         yield
     }
     return 1
+}
+
+# socks: the port of a SOCKS5 proxy (RFC 1928, and RFC 1929 where there is a LOGIN), which takes every server for the one at
+# this port. What it was asked for, name and port, is in server::log of its own port.
+proc server::socks {port {login {}}} {
+    variable log
+    set listener [socket -server [list ::server::proxied $port $login] -myaddr 127.0.0.1 0]
+    set own [lindex [chan configure $listener -sockname] 2]
+    variable listeners
+    set listeners($own) $listener
+    set log($own) {}
+    return $own
+}
+
+proc server::proxied {port login channel args} {
+    chan configure $channel -blocking 0 -translation binary -buffering none
+    coroutine ::server::proxy[incr ::server::count] ::server::relay $port $login $channel
+}
+
+proc server::relay {port login channel} {
+    variable log
+    set own [lindex [chan configure $channel -sockname] 2]
+    chan event $channel readable [list [info coroutine]]
+    try {
+        binary scan [octets $channel 2] cc version count
+        octets $channel $count
+        puts -nonewline $channel \x05[expr {$login eq "" ? "\x00" : "\x02"}]
+        if {$login ne ""} {
+            binary scan [octets $channel 2] cc - count
+            set name [octets $channel $count]
+            binary scan [octets $channel 1] c count
+            set right [expr {[list $name [octets $channel $count]] eq $login}]
+            puts -nonewline $channel \x01[expr {$right ? "\x00" : "\x01"}]
+            if {!$right} return
+        }
+        binary scan [octets $channel 5] ccccc - - - type count
+        set host [octets $channel [expr {$type == 3 ? $count : 3}]]
+        binary scan [octets $channel 2] Su asked
+        lappend log($own) $host $asked
+        set server [socket 127.0.0.1 $port]
+        chan configure $server -blocking 0 -translation binary -buffering none
+        puts -nonewline $channel \x05\x00\x00\x01\x00\x00\x00\x00\x00\x00
+        chan event $channel readable {}
+        foreach {from to} [list $channel $server $server $channel] {
+            chan copy $from $to -command [list apply {{to args} {catch {close $to}}} $to]
+        }
+        set channel {}
+    } finally {
+        catch {close $channel}
+    }
 }
 
 # dead: a port on which nothing listens.

@@ -19,7 +19,7 @@ pub use batch::{Batch, SendMany};
 pub use dial::{DialOptions, check, dial};
 pub use limits::Limits;
 pub use mailer::Mailer;
-pub use proxy::Proxy;
+pub use proxy::{Proxy, Tunnel};
 pub use run::{linger, run};
 pub use security::library;
 pub use sendmessage::{SendError, delivery, local, sendmessage};

@@ -3,6 +3,7 @@
 mod http;
 mod socks;
 mod talk;
+mod tunnel;
 
 use std::fmt;
 
@@ -13,7 +14,7 @@ use super::resolve::Host;
 use super::stream::Stream;
 use crate::error::Error;
 use crate::secret::Secret;
-use talk::Talk;
+pub use tunnel::Tunnel;
 
 /// A proxy to connect through. It resolves the server's name; nothing is looked up here but its own name.
 ///
@@ -74,21 +75,33 @@ impl Proxy {
         Ok(proxy)
     }
 
+    /// The proxy's own host, a name or an address without brackets: where a driver connects to.
+    pub fn host(&self) -> String {
+        match &self.host {
+            Host::Ip(ip) => ip.to_string(),
+            Host::Name(name) => name.clone(),
+        }
+    }
+
+    /// The proxy's own port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Connects to the proxy and has it connect to the host.
     pub(super) fn connect(&self, host: &Host, port: u16, options: &DialOptions) -> Result<Stream, Error> {
-        let established = reach(&self.host, self.port, options).and_then(|(mut stream, phase)| {
-            let mut talk = Talk::new(&mut stream, &phase);
-            match self.scheme {
-                Scheme::Socks5 => socks::ask(&mut talk, self.login.as_ref(), host, port),
-                Scheme::Http => http::ask(&mut talk, self.login.as_ref(), host, port),
-            }?;
-            stream.set_proxied();
-            Ok(stream)
-        });
-        established.map_err(|error| {
-            let text = format!("proxy {self}: {}", error.text());
-            Error::new(error.kind(), error.step(), text).with_transient(error.is_transient())
-        })
+        let mut tunnel = Tunnel::to(self, host, port, options.connect_timeout)?;
+        let (mut stream, phase) =
+            reach(&self.host, self.port, options).map_err(|error| self.blame(&error))?;
+        talk::talk(&mut stream, &mut tunnel, &phase)?;
+        stream.set_proxied();
+        Ok(stream)
+    }
+
+    /// The error of a step that was the proxy's.
+    fn blame(&self, error: &Error) -> Error {
+        let text = format!("proxy {self}: {}", error.text());
+        Error::new(error.kind(), error.step(), text).with_transient(error.is_transient())
     }
 
     fn check_login(&self) -> Result<(), Error> {

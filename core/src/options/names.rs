@@ -88,12 +88,34 @@ impl Options {
             return setter(self, value)
                 .map_err(|_| Error::usage(format!("option `{known}`: the value does not fit")));
         }
-        if value.contains(['\r', '\n', '\0']) {
-            let text = format!("option `{known}`: {value:?} has a line end or NUL in it: remove it");
-            return Err(Error::usage(text));
-        }
+        check_one_line(known, value)?;
         setter(self, value).map_err(|error| Error::usage(format!("option `{known}`: {}", error.text())))
     }
+
+    /// Adds an address, or a list of them, behind the `recipients` of before; nothing where it is empty.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for a line end or NUL. What is no address list is told by the send.
+    pub fn add_recipient(&mut self, recipient: &str) -> Result<(), Error> {
+        check_one_line("recipients", recipient)?;
+        if recipient.is_empty() {
+            return Ok(());
+        }
+        let all = self.recipients.get_or_insert_default();
+        if !all.is_empty() {
+            all.push_str(", ");
+        }
+        all.push_str(recipient);
+        Ok(())
+    }
+}
+
+fn check_one_line(option: &str, value: &str) -> Result<(), Error> {
+    if value.contains(['\r', '\n', '\0']) {
+        let text = format!("option `{option}`: {value:?} has a line end or NUL in it: remove it");
+        return Err(Error::usage(text));
+    }
+    Ok(())
 }
 
 /// Words of other programs for options of this one.
@@ -155,6 +177,19 @@ fn chunking(value: &str) -> Result<Chunking, Error> {
 mod tests {
     use super::*;
     use crate::error::Kind;
+
+    #[test]
+    fn recipients_are_added_behind_those_of_before() {
+        let mut options = Options::default();
+        options.add_recipient("").unwrap();
+        assert_eq!(options.recipients, None);
+        options.add_recipient("a@b").unwrap();
+        options.add_recipient("").unwrap();
+        options.add_recipient("c@d, e@f").unwrap();
+        assert_eq!(options.recipients.as_deref(), Some("a@b, c@d, e@f"));
+        assert_eq!(options.add_recipient("g@h\r\n").unwrap_err().kind(), Kind::Usage);
+        assert_eq!(options.recipients.as_deref(), Some("a@b, c@d, e@f"));
+    }
 
     #[test]
     fn an_unknown_name_is_an_error_that_names_the_nearest() {

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::super::resolve::Host;
 use super::Login;
-use super::talk::{Talk, refused};
+use super::tunnel::{Progress, refused};
 use crate::error::Error;
 
 /// The longest head of an answer; proxies send a few hundred octets.
@@ -15,21 +15,43 @@ const LONGEST_HEAD: usize = 16 * 1024;
 /// As much of a status line as an error repeats.
 const SHOWN: usize = 200;
 
-/// Has the proxy connect to `host`.
-pub(super) fn ask(talk: &mut Talk<'_>, login: Option<&Login>, host: &Host, port: u16) -> Result<(), Error> {
-    talk.send(&request(login, host, port))?;
-    let head = read_head(talk)?;
-    let line = String::from_utf8_lossy(head.split(|&b| b == b'\n').next().unwrap_or_default());
-    let line: String =
-        line.trim_end().chars().take(SHOWN).map(|c| if c.is_control() { '?' } else { c }).collect();
-    // A length or a body of a 2xx means nothing here: the tunnel begins behind the empty line.
-    match line.split(' ').nth(1).and_then(|code| code.parse::<u16>().ok()) {
-        Some(200..=299) => Ok(()),
-        Some(407) if login.is_none() => {
-            Err(refused(format!("it wants a login, and none was given: {line}"), false))
+/// One connection by CONNECT.
+pub(super) struct Http {
+    has_login: bool,
+}
+
+impl Http {
+    /// Gives what is said first, too.
+    pub(super) fn begin(login: Option<&Login>, host: &Host, port: u16) -> (Self, Zeroizing<Vec<u8>>) {
+        (Self { has_login: login.is_some() }, request(login, host, port))
+    }
+
+    pub(super) fn step(&mut self, input: &[u8]) -> Result<Progress, Error> {
+        if !input.iter().zip(b"HTTP/").all(|(a, b)| a == b) {
+            return Err(not_http(&String::from_utf8_lossy(input)));
         }
-        Some(code) => Err(refused(format!("it refused: {line}"), (500..=599).contains(&code))),
-        None => Err(not_http(&line)),
+        match end_of_head(input) {
+            Some(taken) => {
+                self.judge(input.get(..taken).unwrap_or_default()).map(|()| Progress::Done { taken })
+            }
+            None if input.len() < LONGEST_HEAD => Ok(Progress::More),
+            None => Err(refused(format!("its answer has no end within {LONGEST_HEAD} octets"), false)),
+        }
+    }
+
+    fn judge(&self, head: &[u8]) -> Result<(), Error> {
+        let line = String::from_utf8_lossy(head.split(|&b| b == b'\n').next().unwrap_or_default());
+        let line: String =
+            line.trim_end().chars().take(SHOWN).map(|c| if c.is_control() { '?' } else { c }).collect();
+        // A length or a body of a 2xx means nothing here: the tunnel begins behind the empty line.
+        match line.split(' ').nth(1).and_then(|code| code.parse::<u16>().ok()) {
+            Some(200..=299) => Ok(()),
+            Some(407) if !self.has_login => {
+                Err(refused(format!("it wants a login, and none was given: {line}"), false))
+            }
+            Some(code) => Err(refused(format!("it refused: {line}"), (500..=599).contains(&code))),
+            None => Err(not_http(&line)),
+        }
     }
 }
 
@@ -44,28 +66,6 @@ fn request(login: Option<&Login>, host: &Host, port: u16) -> Zeroizing<Vec<u8>> 
     let end: &[u8] = if login.is_some() { b"\r\n\r\n" } else { b"\r\n" };
     // In one go: a buffer that grows leaves copies of the password behind.
     Zeroizing::new([head.as_bytes(), credentials.as_bytes(), end].concat())
-}
-
-/// Reads up to and with the empty line, and nothing beyond: there the server's greeting begins.
-fn read_head(talk: &mut Talk<'_>) -> Result<Vec<u8>, Error> {
-    let mut head = Vec::new();
-    let mut buf = [0; 2048];
-    while head.len() < LONGEST_HEAD {
-        let seen = talk.peek(&mut buf)?;
-        let before = head.len();
-        head.extend_from_slice(buf.get(..seen).unwrap_or_default());
-        if !head.iter().zip(b"HTTP/").all(|(a, b)| a == b) {
-            return Err(not_http(&String::from_utf8_lossy(&head)));
-        }
-        let end = end_of_head(&head);
-        head.truncate(end.unwrap_or(head.len()));
-        let taken = head.len().saturating_sub(before);
-        talk.read_exact(buf.get_mut(..taken).unwrap_or_default())?;
-        if end.is_some() {
-            return Ok(head);
-        }
-    }
-    Err(refused(format!("its answer has no end within {LONGEST_HEAD} octets"), false))
 }
 
 /// RFC 9112 section 2.2: a line may also end in a bare LF.

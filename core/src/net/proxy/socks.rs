@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::super::resolve::Host;
 use super::Login;
-use super::talk::{Talk, refused};
+use super::tunnel::{Progress, refused};
 use crate::error::Error;
 
 const VERSION: u8 = 5;
@@ -18,41 +18,73 @@ const IPV4: u8 = 1;
 const NAME: u8 = 3;
 const IPV6: u8 = 4;
 
-/// Has the proxy connect to `host`.
-pub(super) fn ask(talk: &mut Talk<'_>, login: Option<&Login>, host: &Host, port: u16) -> Result<(), Error> {
-    let request = request(host, port)?;
-    match login {
-        None => talk.send(&[VERSION, 1, NO_LOGIN])?,
-        Some(_) => talk.send(&[VERSION, 2, NO_LOGIN, USER_PASSWORD])?,
+/// One connection by SOCKS5.
+pub(super) struct Socks {
+    login: Option<Login>,
+    request: Vec<u8>,
+    expected: Expected,
+}
+
+enum Expected {
+    /// The method of login that the proxy chooses.
+    Choice,
+    Login,
+    Reply,
+}
+
+impl Socks {
+    /// Gives what is said first, too.
+    pub(super) fn begin(
+        login: Option<&Login>,
+        host: &Host,
+        port: u16,
+    ) -> Result<(Self, Zeroizing<Vec<u8>>), Error> {
+        let socks = Self { login: login.cloned(), request: request(host, port)?, expected: Expected::Choice };
+        let greeting: &[u8] = match login {
+            None => &[VERSION, 1, NO_LOGIN],
+            Some(_) => &[VERSION, 2, NO_LOGIN, USER_PASSWORD],
+        };
+        Ok((socks, Zeroizing::new(greeting.to_vec())))
     }
-    let mut choice = [0; 2];
-    talk.read_exact(&mut choice)?;
-    match (choice, login) {
-        ([VERSION, NO_LOGIN], _) => {}
-        ([VERSION, USER_PASSWORD], Some(login)) => log_in(talk, login)?,
-        ([VERSION, NOTHING_FITS], None) => {
-            return Err(refused("it wants a login, and none was given", false));
+
+    pub(super) fn step(&mut self, input: &[u8]) -> Result<Progress, Error> {
+        // Some proxies end a refusal here, without the address.
+        let Some(&[first, second]) = input.first_chunk() else { return Ok(Progress::More) };
+        match self.expected {
+            Expected::Choice => match (first, second, &self.login) {
+                (VERSION, NO_LOGIN, _) => Ok(self.ask()),
+                (VERSION, USER_PASSWORD, Some(login)) => {
+                    let output = credentials(login)?;
+                    self.expected = Expected::Login;
+                    Ok(Progress::Say { taken: 2, output })
+                }
+                (VERSION, NOTHING_FITS, None) => Err(refused("it wants a login, and none was given", false)),
+                (VERSION, ..) => Err(refused("it takes no login by user and password", false)),
+                _ => Err(not_socks(first)),
+            },
+            Expected::Login if second == 0 => Ok(self.ask()),
+            Expected::Login => Err(refused("it refused the login", false)),
+            Expected::Reply => match (first, second) {
+                (VERSION, 0) => connected(input),
+                (VERSION, code) => Err(refusal(code)),
+                _ => Err(not_socks(first)),
+            },
         }
-        ([VERSION, _], _) => return Err(refused("it takes no login by user and password", false)),
-        ([first, _], _) => return Err(not_socks(first)),
     }
-    talk.send(&request)?;
-    read_reply(talk)
+
+    fn ask(&mut self) -> Progress {
+        self.expected = Expected::Reply;
+        Progress::Say { taken: 2, output: Zeroizing::new(std::mem::take(&mut self.request)) }
+    }
 }
 
 /// RFC 1929 section 2.
-fn log_in(talk: &mut Talk<'_>, login: &Login) -> Result<(), Error> {
+fn credentials(login: &Login) -> Result<Zeroizing<Vec<u8>>, Error> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(513));
     bytes.push(1);
     push_counted(&mut bytes, &login.user)?;
     push_counted(&mut bytes, login.password.expose())?;
-    talk.send(&bytes)?;
-    let mut answer = [0; 2];
-    talk.read_exact(&mut answer)?;
-    match answer {
-        [_, 0] => Ok(()),
-        _ => Err(refused("it refused the login", false)),
-    }
+    Ok(bytes)
 }
 
 /// RFC 1928 section 4.
@@ -85,31 +117,19 @@ fn push_counted(bytes: &mut Vec<u8>, field: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// RFC 1928 section 6. The address that the proxy bound is of no use here, but must be read.
-fn read_reply(talk: &mut Talk<'_>) -> Result<(), Error> {
-    let mut head = [0; 4];
-    // Some proxies end a refusal here, without the address.
-    talk.read_exact(&mut head[..2])?;
-    match head {
-        [VERSION, 0, ..] => {}
-        [VERSION, code, ..] => return Err(refusal(code)),
-        [first, ..] => return Err(not_socks(first)),
-    }
-    talk.read_exact(&mut head[2..])?;
-    let address = match head[3] {
-        IPV4 => 4,
-        IPV6 => 16,
-        NAME => {
-            let mut count = [0];
-            talk.read_exact(&mut count)?;
-            usize::from(count[0])
-        }
-        other => {
+/// RFC 1928 section 6. The address that the proxy bound is of no use here, but stands before the server's greeting.
+fn connected(reply: &[u8]) -> Result<Progress, Error> {
+    let address = match (reply.get(3), reply.get(4)) {
+        (Some(&IPV4), _) => 4,
+        (Some(&IPV6), _) => 16,
+        (Some(&NAME), Some(&count)) => usize::from(count).saturating_add(1),
+        (None, _) | (Some(&NAME), None) => return Ok(Progress::More),
+        (Some(other), _) => {
             return Err(refused(format!("its answer has an address of the unknown type {other}"), false));
         }
     };
-    let mut rest = vec![0; address.saturating_add(2)];
-    talk.read_exact(&mut rest)
+    let taken = address.saturating_add(6);
+    Ok(if reply.len() < taken { Progress::More } else { Progress::Done { taken } })
 }
 
 fn refusal(code: u8) -> Error {

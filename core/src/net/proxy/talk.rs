@@ -1,83 +1,65 @@
-//! The few bytes that are exchanged with a proxy, within the time-out of connecting.
+//! A tunnel over a blocking socket, within the time-out of connecting.
 
-use std::fmt;
 use std::io;
 use std::time::Duration;
 
 use super::super::limits::Phase;
 use super::super::stream::Stream;
+use super::tunnel::Tunnel;
+use crate::conversation::Conversation;
 use crate::error::{Error, Kind, Step};
 
-pub(super) struct Talk<'a> {
-    stream: &'a mut Stream,
-    phase: &'a Phase<'a>,
+/// The longest piece that is looked at.
+const PEEK: usize = 2048;
+
+/// Drives the tunnel to its outcome. Nothing beyond is read: behind a proxy's answer the server's greeting begins.
+pub(super) fn talk(stream: &mut Stream, tunnel: &mut Tunnel, phase: &Phase<'_>) -> Result<(), Error> {
+    let mut buffer = [0; PEEK];
+    loop {
+        if let Some(outcome) = tunnel.outcome() {
+            return outcome;
+        }
+        match phase.is_over() {
+            Ok(false) => {}
+            Ok(true) => {
+                tunnel.handle_timeout();
+                continue;
+            }
+            Err(cause) => {
+                tunnel.abort(cause);
+                continue;
+            }
+        }
+        if let Err(error) = step(stream, tunnel, phase.slice(Duration::MAX), &mut buffer) {
+            let text = format!("the connection broke: {error}");
+            tunnel.handle_error(Error::new(Kind::Connect, Step::Connect, text));
+        }
+    }
 }
 
-impl<'a> Talk<'a> {
-    pub(super) fn new(stream: &'a mut Stream, phase: &'a Phase<'a>) -> Self {
-        Self { stream, phase }
+fn step(stream: &mut Stream, tunnel: &mut Tunnel, slice: Duration, buffer: &mut [u8]) -> io::Result<()> {
+    let output = tunnel.poll_output();
+    if !output.is_empty() {
+        match stream.try_send(output)? {
+            0 => stream.wait(false, true, slice).map(drop)?,
+            sent => tunnel.output_done(sent),
+        }
+        return Ok(());
     }
-
-    pub(super) fn send(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
-        while !bytes.is_empty() {
-            match self.stream.try_send(bytes).map_err(broken)? {
-                0 => {
-                    let slice = self.slice()?;
-                    self.stream.wait(false, true, slice).map_err(broken)?;
+    match stream.peek(buffer, slice)? {
+        None => {}
+        Some(0) => tunnel.handle_eof(),
+        Some(seen) => {
+            let seen = buffer.get(..seen).unwrap_or_default();
+            tunnel.handle_input(seen);
+            let mut taken = seen.len().saturating_sub(tunnel.rest().len());
+            while taken > 0 {
+                match stream.recv(buffer.get_mut(..taken).unwrap_or_default(), slice)? {
+                    Some(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    count => taken = taken.saturating_sub(count.unwrap_or(0)),
                 }
-                sent => bytes = bytes.get(sent..).unwrap_or_default(),
-            }
-        }
-        Ok(())
-    }
-
-    /// Fills `buf` and reads nothing beyond it: behind a proxy's answer the server's greeting begins.
-    pub(super) fn read_exact(&mut self, mut buf: &mut [u8]) -> Result<(), Error> {
-        while !buf.is_empty() {
-            let slice = self.slice()?;
-            let count = self.stream.recv(buf, slice);
-            let count = some(count)?;
-            buf = buf.get_mut(count..).unwrap_or_default();
-        }
-        Ok(())
-    }
-
-    /// Looks at what is there, at least one byte, without taking it.
-    pub(super) fn peek(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
-        loop {
-            let slice = self.slice()?;
-            match some(self.stream.peek(buf, slice))? {
-                0 => {}
-                count => return Ok(count),
             }
         }
     }
-
-    fn slice(&self) -> Result<Duration, Error> {
-        if self.phase.is_over()? {
-            let text = format!("no answer within {:?}", self.phase.length());
-            return Err(Error::new(Kind::Timeout, Step::Connect, text));
-        }
-        Ok(self.phase.slice(Duration::MAX))
-    }
-}
-
-/// The number of bytes read, zero where there are none yet; an error where there never will be.
-fn some(read: io::Result<Option<usize>>) -> Result<usize, Error> {
-    match read {
-        Ok(Some(0)) => {
-            Err(Error::new(Kind::Connect, Step::Connect, "it closed the connection before it answered"))
-        }
-        Ok(count) => Ok(count.unwrap_or(0)),
-        Err(error) => Err(broken(error)),
-    }
-}
-
-fn broken(error: io::Error) -> Error {
-    Error::new(Kind::Connect, Step::Connect, format!("the connection broke: {error}"))
-}
-
-/// The proxy said no; `transient` where it may say yes later.
-pub(super) fn refused(text: impl fmt::Display, transient: bool) -> Error {
-    Error::new(Kind::Connect, Step::Connect, text.to_string()).with_transient(transient)
+    Ok(())
 }
