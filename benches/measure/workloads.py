@@ -62,7 +62,7 @@ ALL = [
     Workload("single", "One connection, PIPELINING, single sends", Task(), (), {"limit": "grouped"}),
     Workload("batch", "One connection, PIPELINING, a batch", Task(), (), {"limit": "queued", "libsmtp": "batch"}),
     Workload("window", "One connection, CHUNKING, a batch with a window", Task(), ("--chunking",),
-             {"limit": "window", "libsmtp": "window"}, few=640, many=1920, only=("limit", "libsmtp", "smtp-source", "lettre")),
+             {"limit": "window", "libsmtp": "window"}, few=640, many=1920, only=("limit", "libsmtp", "smtp-source", "lettre", "smtplib", "libsmtp (Python)", "libsmtp (asyncio)")),
     Workload("each", "A connection for each message", Task("each"), few=50, many=150),
     Workload("recipients", "1 000 recipients", Task(recipients=1000), (), {"limit": "grouped"}, few=2, many=6),
     Workload("body", "100 MiB", Task(), (), {"limit": "grouped"}, **BODY),

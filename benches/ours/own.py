@@ -11,6 +11,7 @@ options = smtpclient.Options(
     client="client.example.test",
     originator="from@example.test",
     recipients=task.recipients,
+    pipelining="full" if task.mode == "window" else "rfc",
     usetls=task.tls != "no",
     **({"tlsrequired": True, "tlscafile": task.certificate} if task.tls != "no" else {}),
 )

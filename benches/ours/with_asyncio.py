@@ -17,7 +17,7 @@ async def some(messages):
 
 
 async def main():
-    if task.mode == "batch":
+    if task.mode in ("batch", "window"):
         async with session() as one:
             async for report in one.send_many(task.body for _ in range(task.messages)):
                 assert report.complete

@@ -16,7 +16,7 @@ def some(messages):
             one.send_message(task.body)
 
 
-if task.mode == "batch":
+if task.mode in ("batch", "window"):
     with session() as one:
         assert all(report.complete for report in one.send_many(task.body for _ in range(task.messages)))
 elif task.mode == "single":

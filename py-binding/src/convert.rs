@@ -11,14 +11,16 @@ use smtpclient::reply::Reply;
 use smtpclient::report::{Attempt, Login, Recipient, Report};
 use smtpclient::tls::TlsFacts;
 
+use crate::report::PySent;
+
 /// Code, enhanced status code, text.
 pub(crate) type ReplyTuple<'a> = (u16, Option<String>, &'a str);
 /// Kind, step, text, server, reply, transient, the whole in one line.
 pub(crate) type FailureTuple<'a> =
     (&'static str, &'static str, &'a str, Option<&'a str>, Option<ReplyTuple<'a>>, bool, String);
-type RecipientTuple<'a> = (&'a str, &'static str, &'static str, Option<ReplyTuple<'a>>);
-type LoginTuple<'a> = (&'static str, Option<FailureTuple<'a>>);
-type TlsTuple<'a> = (
+pub(crate) type RecipientTuple<'a> = (&'a str, &'static str, &'static str, Option<ReplyTuple<'a>>);
+pub(crate) type LoginTuple<'a> = (&'static str, Option<FailureTuple<'a>>);
+pub(crate) type TlsTuple<'a> = (
     Option<&'a str>,
     Option<&'a str>,
     bool,
@@ -30,7 +32,7 @@ type TlsTuple<'a> = (
     Option<&'a str>,
     bool,
 );
-type AttemptTuple<'a> = (
+pub(crate) type AttemptTuple<'a> = (
     &'a str,
     Option<(String, u16)>,
     Option<TlsTuple<'a>>,
@@ -38,18 +40,6 @@ type AttemptTuple<'a> = (
     Vec<LoginTuple<'a>>,
     Option<FailureTuple<'a>>,
 );
-/// Recipients, attempts, reply, queue id, used, avoided, octets, error.
-pub(crate) type ReportTuple<'a> = (
-    Vec<RecipientTuple<'a>>,
-    Vec<AttemptTuple<'a>>,
-    Option<ReplyTuple<'a>>,
-    Option<&'a str>,
-    &'a [&'static str],
-    &'a [&'static str],
-    u64,
-    Option<FailureTuple<'a>>,
-);
-
 pub(crate) fn reply(reply: &Reply) -> ReplyTuple<'_> {
     (reply.code(), reply.enhanced().map(|code| code.to_string()), reply.text())
 }
@@ -66,25 +56,12 @@ pub(crate) fn failure(error: &Error) -> FailureTuple<'_> {
     )
 }
 
-pub(crate) fn report(report: &Report) -> ReportTuple<'_> {
-    (
-        report.recipients.iter().map(recipient).collect(),
-        report.attempts.iter().map(attempt).collect(),
-        report.reply.as_ref().map(reply),
-        report.queue_id(),
-        &report.used,
-        &report.avoided,
-        report.octets,
-        report.error.as_ref().map(failure),
-    )
-}
-
-fn recipient(recipient: &Recipient) -> RecipientTuple<'_> {
+pub(crate) fn recipient(recipient: &Recipient) -> RecipientTuple<'_> {
     let reply = recipient.reply.as_ref().map(reply);
     (recipient.address.as_str(), recipient.outcome.name(), recipient.step.name(), reply)
 }
 
-fn attempt(attempt: &Attempt) -> AttemptTuple<'_> {
+pub(crate) fn attempt(attempt: &Attempt) -> AttemptTuple<'_> {
     (
         &attempt.server,
         attempt.peer.map(|peer| (peer.ip().to_string(), peer.port())),
@@ -124,7 +101,8 @@ pub(crate) fn raise(py: Python<'_>, error: &Error, about: Option<&Report>) -> Py
         let function = MAKE.get_or_try_init(py, || {
             PyResult::Ok(py.import("smtpclient._errors")?.getattr("from_native")?.unbind())
         })?;
-        let made = function.call1(py, (failure(error), about.map(report)))?;
+        let made =
+            function.call1(py, (failure(error), about.map(|report| PySent(Box::new(report.clone())))))?;
         Ok(PyErr::from_value(made.into_bound(py)))
     };
     make().unwrap_or_else(|error| error)

@@ -7,10 +7,11 @@ use smtpclient::delivery::{self, Action};
 use smtpclient::net;
 
 use crate::callback::{self, Raised};
-use crate::convert::{self, driver_error, raise_from};
+use crate::convert::{driver_error, raise_from};
 use crate::driven::{Driven, driven, ends};
 use crate::message::{PyMessage, raised_in};
 use crate::options::PyOptions;
+use crate::report::PySent;
 use crate::server::PyServer;
 
 /// One message on its way to the first server that takes it.
@@ -69,12 +70,12 @@ impl Delivery {
     }
 
     /// The report, as far as it is known; an exception where a step failed.
-    fn report<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    fn report(&self, py: Python<'_>) -> PyResult<PySent> {
         let report = self.driven.with(|delivery| delivery.report().clone())?;
         if let Some(error) = &report.error {
             let cause = self.driven.raised.take().or_else(|| raised_in(&self.sources));
             return Err(raise_from(py, error, Some(&report), cause));
         }
-        Ok(convert::report(&report).into_pyobject(py)?.into_any())
+        Ok(PySent(Box::new(report)))
     }
 }

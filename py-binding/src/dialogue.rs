@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::BufReader;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -16,15 +17,18 @@ use smtpclient::conversation::Conversation;
 use smtpclient::dialogue::{self, Answer};
 use smtpclient::engine::Protocol;
 use smtpclient::error::Error;
-use smtpclient::net;
+use smtpclient::message::Message;
+use smtpclient::net::{self, Limits};
 
 use crate::callback::{self, Raised};
 use crate::convert::{self, driver_error, raise, raise_from};
 use crate::driven::{Driven, driven, ends};
 use crate::message::{PyMessage, raised_in};
 use crate::options::{PyOptions, secret};
+use crate::report::PySent;
 use crate::server::PyServer;
 use crate::source::PyReader;
+use crate::stream::{Open, PyStream};
 
 /// A session over a connection whose bytes Python moves.
 #[pyclass(frozen, module = "smtpclient._native")]
@@ -69,17 +73,57 @@ impl Dialogue {
         let Some((ticket, answer)) = self.driven.with(Core::poll_answer)? else { return Ok(None) };
         let number = ticket.number();
         let sources = self.sources().remove(&number).unwrap_or_default();
-        let (mut reply, mut report, mut failure, mut cause) = (None, None, None, None);
-        match &answer {
-            Answer::Reply(Ok(found)) => reply = Some(convert::reply(found)),
-            Answer::Reply(Err(error)) | Answer::Done(Err(error)) => failure = Some(convert::failure(error)),
-            Answer::Done(Ok(())) => {}
-            Answer::Sent(found) => {
-                report = Some(convert::report(found));
-                cause = raised_in(&sources);
+        Ok(Some(match answer {
+            Answer::Sent(report) => {
+                let (none, report) = (py.None(), PySent(report));
+                (number, &none, report, &none, raised_in(&sources)).into_pyobject(py)?.into_any()
             }
-        }
-        Ok(Some((number, reply, report, failure, cause).into_pyobject(py)?.into_any()))
+            Answer::Reply(Ok(reply)) => {
+                let none = py.None();
+                (number, convert::reply(&reply), &none, &none, &none).into_pyobject(py)?.into_any()
+            }
+            Answer::Reply(Err(error)) | Answer::Done(Err(error)) => {
+                let none = py.None();
+                (number, &none, &none, convert::failure(&error), &none).into_pyobject(py)?.into_any()
+            }
+            Answer::Done(Ok(())) => {
+                let none = py.None();
+                (number, &none, &none, &none, &none).into_pyobject(py)?.into_any()
+            }
+        }))
+    }
+
+    /// How many times `poll_answer` has something.
+    fn answers(&self) -> PyResult<usize> {
+        self.driven.with(|dialogue| dialogue.answers())
+    }
+
+    /// Moves bytes without the GIL until there is an answer, `wants_redial`, `is_closed`, or nothing is due; and goes on
+    /// until there are `most`, as long as the server answers at once. `most` 0: until `is_closed`. `left` are the seconds
+    /// that the whole call may take.
+    #[pyo3(signature = (stream, most=1, left=None))]
+    fn run(
+        &self,
+        py: Python<'_>,
+        stream: &Bound<'_, PyStream>,
+        most: usize,
+        left: Option<f64>,
+    ) -> PyResult<()> {
+        let left = left.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default());
+        let deadline = left.and_then(|left| Instant::now().checked_add(left));
+        let stream = stream.get();
+        py.detach(|| {
+            let mut open = stream.lock()?;
+            let Some(Open { stream, buffer }) = open.as_mut() else { return Ok(()) };
+            self.driven.with(|dialogue| {
+                let limits = Limits { deadline, cancel: dialogue.options().cancel.clone() };
+                let over = |d: &mut Core| d.wants_redial() || d.is_closed();
+                net::run(stream, dialogue, &limits, buffer, |d| (most > 0 && d.has_answers()) || over(d));
+                if most > 1 && dialogue.has_answers() {
+                    net::linger(stream, dialogue, buffer, |d| d.answers() >= most || over(d));
+                }
+            })
+        })
     }
 
     /// Whether `poll_answer` has something.
@@ -205,14 +249,18 @@ impl Dialogue {
         Ok(number)
     }
 
-    /// A message with the envelope that the options or its header section give.
+    /// A message, as a token or as bytes, with the envelope that the options or its header section give.
     fn send_message(
         &self,
         py: Python<'_>,
-        message: &Bound<'_, PyMessage>,
-        options: PyRef<'_, PyOptions>,
+        message: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyOptions>,
     ) -> PyResult<u64> {
-        let PyMessage { core, sources } = message.try_borrow()?.clone();
+        let options = options.get();
+        let PyMessage { core, sources } = match message.cast::<PyBytes>() {
+            Ok(bytes) => Message::from_bytes(bytes.as_bytes()).into(),
+            Err(_) => message.cast::<PyMessage>()?.try_borrow()?.clone(),
+        };
         let ticket = self.driven.with(|dialogue| dialogue.send_message(&core, options.core()))?;
         let number = ticket.map_err(|error| raise_from(py, &error, None, raised_in(&sources)))?.number();
         if !sources.is_empty() {

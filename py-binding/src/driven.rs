@@ -64,6 +64,12 @@ macro_rules! driven {
                 self.driven.with(|c| c.handle_input(data))
             }
 
+            /// `handle_input` and `poll_output` in one.
+            fn exchange<'py>(&self, py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+                self.handle_input(data)?;
+                self.poll_output(py)
+            }
+
             /// Takes note that the server sends no more.
             fn handle_eof(&self) -> PyResult<()> {
                 self.driven.with(|c| c.handle_eof())

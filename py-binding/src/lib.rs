@@ -9,10 +9,12 @@ mod driven;
 mod mailer;
 mod message;
 mod options;
+mod report;
 mod send;
 mod server;
 mod sink;
 mod source;
+mod stream;
 
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
@@ -27,9 +29,13 @@ mod _native {
     #[pymodule_export]
     use crate::options::{PyCancel, PyOptions, option_names};
     #[pymodule_export]
-    use crate::send::{dial, envelope, sendmessage};
+    use crate::report::PySent;
+    #[pymodule_export]
+    use crate::send::{envelope, sendmessage};
     #[pymodule_export]
     use crate::server::{PyServer, servers};
     #[pymodule_export]
     use crate::sink::Sink;
+    #[pymodule_export]
+    use crate::stream::{PyStream, connect, dial};
 }

@@ -6,9 +6,10 @@ use pyo3::prelude::*;
 use smtpclient::net::mailer;
 
 use crate::callback::{self, Raised};
-use crate::convert::{self, raise, raise_from};
+use crate::convert::{raise, raise_from};
 use crate::message::{PyMessage, raised_in};
 use crate::options::PyOptions;
+use crate::report::PySent;
 
 /// The mailer below `smtpclient.Mailer` and `smtpclient.aio.Mailer`. Every call may come from any thread.
 #[pyclass(frozen, module = "smtpclient._native")]
@@ -55,20 +56,12 @@ impl Mailer {
     }
 
     /// Tickets and reports; waits for the first. None: there were none in that time, or there will be none.
-    fn reports<'py>(
-        &self,
-        py: Python<'py>,
-        timeout: f64,
-        most: usize,
-    ) -> PyResult<Vec<(u64, Bound<'py, PyAny>)>> {
+    fn reports(&self, py: Python<'_>, timeout: f64, most: usize) -> Vec<(u64, PySent)> {
         let reports = py.detach(|| self.mailer.reports(wait(timeout), most));
         if let Some(raised) = self.raised.take() {
             raised.write_unraisable(py, None);
         }
-        let each = reports.iter().map(|(ticket, report)| {
-            Ok((ticket.number(), convert::report(report).into_pyobject(py)?.into_any()))
-        });
-        each.collect()
+        reports.into_iter().map(|(ticket, report)| (ticket.number(), PySent(Box::new(report)))).collect()
     }
 
     /// Waits until everything is decided; whether it is.

@@ -1,26 +1,24 @@
 //! Whole sends without the GIL.
 
-use std::os::fd::{IntoRawFd, OwnedFd};
-
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use smtpclient::envelope::Envelope;
 use smtpclient::net;
 
 use crate::callback::{self, Raised};
-use crate::convert::{self, raise_from};
+use crate::convert::raise_from;
 use crate::message::{PyMessage, raised_in};
 use crate::options::PyOptions;
-use crate::server::PyServer;
+use crate::report::PySent;
 
 /// `sendmessage`: the report, or an exception that bears it.
 #[pyfunction]
-pub(crate) fn sendmessage<'py>(
-    py: Python<'py>,
-    message: &Bound<'py, PyMessage>,
-    options: &Bound<'py, PyOptions>,
+pub(crate) fn sendmessage(
+    py: Python<'_>,
+    message: &Bound<'_, PyMessage>,
+    options: &Bound<'_, PyOptions>,
     listener: Option<Py<PyAny>>,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> PyResult<PySent> {
     let raised = Raised::default();
     let listener = listener.map(|listener| callback::transcript(listener, &raised));
     let options = options.get().bind(py, &raised, listener);
@@ -36,36 +34,12 @@ pub(crate) fn sendmessage<'py>(
                 }
                 cause.write_unraisable(py, None);
             }
-            Ok(convert::report(&report).into_pyobject(py)?.into_any())
+            Ok(PySent(Box::new(report)))
         }
         Err(failed) => {
             let cause = raised.take().or_else(|| raised_in(&sources));
             Err(raise_from(py, &failed.error, Some(&failed.report), cause))
         }
-    }
-}
-
-/// A connected socket's descriptor, peer, local address, and whether the peer is this machine.
-type Dialled = (i32, Option<(String, u16)>, Option<String>, bool);
-
-/// Connects to a server as the options say.
-#[pyfunction]
-pub(crate) fn dial(
-    py: Python<'_>,
-    server: PyRef<'_, PyServer>,
-    options: PyRef<'_, PyOptions>,
-) -> PyResult<Dialled> {
-    let raised = Raised::default();
-    let options = options.bind(py, &raised, None);
-    let server = server.0.clone();
-    match py.detach(|| net::connect(&server, &options)) {
-        Ok(stream) => {
-            let peer = stream.peer().map(|peer| (peer.ip().to_string(), peer.port()));
-            let local = stream.local().map(|local| local.ip().to_string());
-            let loopback = stream.is_loopback();
-            Ok((OwnedFd::from(stream).into_raw_fd(), peer, local, loopback))
-        }
-        Err(error) => Err(raise_from(py, &error, None, raised.take())),
     }
 }
 

@@ -108,7 +108,7 @@ def test_a_mailer_that_is_forgotten_ends(silent):
     gc.collect()
     with pytest.raises(smtpclient.Cancelled):
         future.result(20)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # another test's thread may just have ended
 
 
 def test_the_interpreter_ends_with_messages_under_way(silent):

@@ -293,6 +293,11 @@ impl Dialogue {
         self.answers.pop_front()
     }
 
+    /// How many answers are there.
+    pub fn answers(&self) -> usize {
+        self.answers.len()
+    }
+
     /// Whether an answer is there.
     pub fn has_answers(&self) -> bool {
         !self.answers.is_empty()

@@ -20,6 +20,7 @@ pub use dial::{DialOptions, check, dial};
 pub use limits::Limits;
 pub use mailer::Mailer;
 pub use proxy::{Proxy, Tunnel};
+pub use run::{linger, run};
 pub use security::library;
 pub use sendmessage::{SendError, delivery, local, sendmessage};
 pub use session::{Session, connect, dialogue, one_server};

@@ -15,8 +15,13 @@ pub(super) const READ: usize = 8 * 1024;
 /// an upload.
 const LOOK: usize = 64 * 1024;
 
-/// Moves bytes between `stream` and `conversation` until `done`, or until nothing is due either way.
-pub(super) fn run<C: Conversation>(
+/// How long [`linger`] lets the caller wait for what is known already.
+const LINGER: Duration = Duration::from_millis(5);
+
+/// Moves bytes between `stream` and `conversation` until `done`, or until nothing is due either way. `buffer` is what one
+/// read is put into. For drivers that have a [`Conversation`] of their own, such as a
+/// [`Dialogue`](crate::dialogue::Dialogue) over what [`connect`](super::connect) gave.
+pub fn run<C: Conversation>(
     stream: &mut Stream,
     conversation: &mut C,
     limits: &Limits,
@@ -61,6 +66,34 @@ pub(super) fn run<C: Conversation>(
                 }
             }
             Err(error) => broken(stream, conversation, &error, buffer),
+        }
+    }
+}
+
+/// Goes on as [`run`] does while the server answers at once: until `done`, at most 5 ms. For what need not be done
+/// now, such as further messages of a batch whose first is known: whoever has many answers at a time pays less for each.
+pub fn linger<C: Conversation>(
+    stream: &mut Stream,
+    conversation: &mut C,
+    buffer: &mut [u8],
+    done: impl Fn(&mut C) -> bool,
+) {
+    let begin = Instant::now();
+    while !done(conversation) && begin.elapsed() < LINGER {
+        let output = conversation.poll_output();
+        if !output.is_empty() {
+            match stream.try_send(output) {
+                Ok(0) => return,
+                Ok(n) => conversation.output_done(n),
+                Err(error) => broken(stream, conversation, &error, buffer),
+            }
+        } else if done(conversation) || conversation.waits_for_source() || conversation.timeout().is_none() {
+            return;
+        } else {
+            match stream.recv(buffer, LINGER) {
+                Ok(None) => return,
+                other => take(conversation, other, buffer),
+            }
         }
     }
 }
@@ -179,6 +212,62 @@ mod tests {
         fn waits_for_source(&self) -> bool {
             false
         }
+    }
+
+    /// Says `x` ten times and counts the answers.
+    #[derive(Default)]
+    struct Echo {
+        said: usize,
+        heard: usize,
+    }
+
+    impl Conversation for Echo {
+        fn handle_input(&mut self, input: &[u8]) {
+            self.heard += input.len();
+        }
+        fn handle_eof(&mut self) {}
+        fn handle_timeout(&mut self) {}
+        fn handle_error(&mut self, _: Error) {}
+        fn abort(&mut self, _: Error) {}
+        fn poll_output(&mut self) -> &[u8] {
+            if self.said == self.heard { b"x" } else { &[] }
+        }
+        fn output_done(&mut self, n: usize) {
+            self.said += n;
+        }
+        fn timeout(&self) -> Option<Duration> {
+            Some(Duration::from_secs(60))
+        }
+        fn progress(&self) -> u64 {
+            0
+        }
+        fn waits_for_source(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn lingering_ends_with_a_server_that_does_not_answer_at_once() {
+        let (own, other) = UnixStream::pair().unwrap();
+        let mut stream = Stream::adopt(std::os::fd::OwnedFd::from(own)).unwrap();
+        let mut echo = Echo::default();
+        let begin = Instant::now();
+        linger(&mut stream, &mut echo, &mut [0; 64], |echo| echo.heard == 10);
+        assert_eq!((echo.said, echo.heard), (1, 0));
+        assert!(begin.elapsed() < Duration::from_secs(5), "it waited for the server's own time-out");
+        let answering = std::thread::spawn(move || {
+            let (mut other, mut byte) = (other, [0]);
+            for _ in 0..10 {
+                std::io::Read::read_exact(&mut other, &mut byte).unwrap();
+                std::io::Write::write_all(&mut other, &byte).unwrap();
+            }
+        });
+        // More than 5 ms may pass on a busy machine: called again it goes on.
+        for _ in 0..1000 {
+            linger(&mut stream, &mut echo, &mut [0; 64], |echo| echo.heard == 10);
+        }
+        assert_eq!((echo.said, echo.heard), (10, 10));
+        answering.join().unwrap();
     }
 
     #[test]

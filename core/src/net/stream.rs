@@ -184,7 +184,13 @@ impl Stream {
             self.limit_block(left)?;
             match rustix::net::recv(&self.socket, &mut *buf, flags) {
                 Ok((count, _)) => return Ok(Some(count)),
-                Err(Errno::AGAIN) => left = wait.saturating_sub(begin.elapsed()),
+                Err(Errno::AGAIN) => {
+                    left = wait.saturating_sub(begin.elapsed());
+                    // Somebody with a copy of the descriptor may have made it non-blocking: that must not spin.
+                    if !left.is_zero() && !self.wait(true, false, left)?.read {
+                        return Ok(None);
+                    }
+                }
                 Err(Errno::INTR) => return Ok(None),
                 Err(error) => return Err(error.into()),
             }

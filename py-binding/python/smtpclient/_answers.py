@@ -62,8 +62,10 @@ def addressed(
 
 def ask_for(dialogue: _native.Dialogue, item: Item, options: Options) -> int | Report:
     """Ask for one of many messages; the report where nothing can be asked for."""
-    message, own = item if isinstance(item, tuple) else (item, OptionDict())
     try:
+        if type(item) is bytes:
+            return dialogue.send_message(item, options)
+        message, own = item if isinstance(item, tuple) else (item, OptionDict())
         return dialogue.send_message(token(message), Options(options, **own) if own else options)
     except SMTPException as error:
         if error.failure is None:

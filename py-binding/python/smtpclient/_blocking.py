@@ -10,7 +10,7 @@ import threading
 import time
 
 from . import _native
-from ._errors import usage
+from ._errors import UsageError, usage
 from ._native import Options
 
 #: One read. Replies are short.
@@ -19,11 +19,6 @@ READ = 16 * 1024
 _SLICE = 0.2
 
 Ends = tuple[tuple[str, int] | None, str | None, bool]
-
-
-def dialled(server: _native.Server, options: Options) -> tuple[socket.socket, Ends]:
-    descriptor, peer, local, loopback = _native.dial(server, options)
-    return socket.socket(fileno=descriptor), (peer, local, loopback)
 
 
 def ends_of(sock: socket.socket, peer: object) -> Ends:
@@ -54,10 +49,14 @@ class Alone:
         if self.is_forked:
             raise usage("the session is that of a parent process: open another")
         if not self._lock.acquire(blocking=False):
-            raise usage("the session is in use by another thread: give each thread one of its own")
+            raise in_use()
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+
+def in_use() -> UsageError:
+    return usage("the session is in use by another thread: give each thread one of its own")
 
 
 class Limits:
@@ -73,6 +72,10 @@ class Limits:
             dialogue.abort("the caller cancelled the call")
         elif self._end is not None and time.monotonic() >= self._end:
             dialogue.abort("the deadline of the whole call has passed", "timeout")
+
+    def left(self) -> float | None:
+        """The seconds that the call may still take."""
+        return None if self._end is None else max(0.0, self._end - time.monotonic())
 
     def slice(self, left: float) -> float:
         if self._end is not None:

@@ -144,7 +144,7 @@ async def _by_thread(server: _native.Server, options: Options) -> tuple[socket.s
     cancel = _native.Cancel()
     call = loop.run_in_executor(None, _native.dial, server, Options(options, cancel=cancel))
     try:
-        descriptor, peer, local, loopback = await asyncio.shield(call)
+        descriptor, ends = await asyncio.shield(call)
     except asyncio.CancelledError:
         cancel.trigger()
         call.add_done_callback(_close_late)
@@ -158,9 +158,9 @@ async def _by_thread(server: _native.Server, options: Options) -> tuple[socket.s
         raise DialError(error.failure.text if error.failure else str(error), kind) from error
     sock = socket.socket(fileno=descriptor)
     sock.setblocking(False)
-    return sock, (peer, local, loopback)
+    return sock, ends
 
 
-def _close_late(call: asyncio.Future[tuple[int, tuple[str, int] | None, str | None, bool]]) -> None:
+def _close_late(call: asyncio.Future[tuple[int, Ends]]) -> None:
     if not call.cancelled() and call.exception() is None:
         os.close(call.result()[0])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+
+if TYPE_CHECKING:
+    from ._native import Sent
 
 Outcome = Literal["accepted", "rejected", "not sent", "unknown"]
 
@@ -117,6 +120,21 @@ class Attempt:
     error: Failure | None
 
 
+class _Later:
+    """A field of a report that the native module has still: it is made when it is asked for, once."""
+
+    def __init__(self, name: str, default: Any, make: Callable[[Any], Any]) -> None:
+        self._name, self._default, self._make = name, default, make
+
+    def __get__(self, report: Report | None, kind: type[Report]) -> Any:
+        native: Sent | None = None if report is None else report.__dict__.get(_NATIVE)
+        if report is None or native is None:
+            return self._default
+        value = self._make(getattr(native, self._name))
+        report.__dict__[self._name] = value  # from here on this is not asked
+        return value
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Report(Sequence[Refused]):
     """The result of sending one message.
@@ -153,16 +171,25 @@ class Report(Sequence[Refused]):
     @property
     def sent(self) -> bool:
         """Whether the server took the message for at least one recipient."""
+        native: Sent | None = self.__dict__.get(_NATIVE)
+        if native is not None:
+            return native.sent
         return any(r.outcome == "accepted" for r in self.recipients)
 
     @property
     def complete(self) -> bool:
         """Whether the server took the message for every recipient."""
+        native: Sent | None = self.__dict__.get(_NATIVE)
+        if native is not None:
+            return native.complete
         return bool(self.recipients) and all(r.outcome == "accepted" for r in self.recipients)
 
     @property
     def unknown(self) -> bool:
         """Whether it is unknown for a recipient what became of the message."""
+        native: Sent | None = self.__dict__.get(_NATIVE)
+        if native is not None:
+            return native.unknown
         return any(r.outcome == "unknown" for r in self.recipients)
 
     def to_dict(self) -> dict[str, Any]:
@@ -180,6 +207,9 @@ class Report(Sequence[Refused]):
         return self.refused[index]
 
     def __len__(self) -> int:
+        native: Sent | None = self.__dict__.get(_NATIVE)
+        if native is not None:
+            return len(native)
         return sum(r.outcome == "rejected" for r in self.recipients)
 
     def __iter__(self) -> Iterator[Refused]:
@@ -191,6 +221,9 @@ class Report(Sequence[Refused]):
         if isinstance(other, (list, tuple)):
             return list(self.refused) == list(other)
         return NotImplemented
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(zip(_MAKERS, self._fields(), strict=True))
 
     def __hash__(self) -> int:
         return hash(self.refused)
@@ -246,21 +279,11 @@ def failure_of(native: Any) -> Failure | None:
     return Failure(kind, step, text, server, reply_of(reply), transient, message)
 
 
-def report_of(native: Any) -> Report:
-    recipients, attempts, reply, queue_id, used, avoided, octets, error = native
-    return Report(
-        tuple(
-            Recipient(address, outcome, step, reply and Reply(*reply))
-            for address, outcome, step, reply in recipients
-        ),
-        tuple(_attempt(*attempt) for attempt in attempts),
-        reply_of(reply),
-        queue_id,
-        tuple(used),
-        tuple(avoided),
-        octets,
-        failure_of(error),
-    )
+def report_of(native: Sent) -> Report:
+    """A report whose fields are made when they are asked for."""
+    report = _new(Report)
+    report.__dict__[_NATIVE] = native
+    return report
 
 
 def _attempt(
@@ -274,3 +297,24 @@ def _attempt(
         tuple(Login(mechanism, failure_of(failed)) for mechanism, failed in logins),
         failure_of(error),
     )
+
+
+#: Where a report has what the native module gave.
+_NATIVE = "_native"
+_new = object.__new__
+
+
+_MAKERS: dict[str, Callable[[Any], Any]] = {
+    "recipients": lambda all: tuple(
+        Recipient(address, outcome, step, reply_of(reply)) for address, outcome, step, reply in all
+    ),
+    "attempts": lambda all: tuple(_attempt(*attempt) for attempt in all),
+    "reply": reply_of,
+    "queue_id": lambda name: name,
+    "used": tuple,
+    "avoided": tuple,
+    "octets": lambda count: count,
+    "error": failure_of,
+}
+for _name, _make in _MAKERS.items():
+    setattr(Report, _name, _Later(_name, getattr(Report, _name), _make))

@@ -29,7 +29,7 @@ from ._answers import (
     sent_from,
     server_of,
 )
-from ._blocking import Alone, Ends, Limits, dialled, ends_of, receive, send
+from ._blocking import Alone, Ends, Limits, ends_of, in_use, receive, send
 from ._errors import Cancelled, ConnectionClosed, ResolveError, SMTPException, Timeout, usage
 from ._native import Options
 from ._options import OptionDict, Secret, listener
@@ -63,8 +63,8 @@ class Session:
         greeting. ``port`` 0 is the default one."""
         known = Options(base, **options)
         server = server_of(host, port, known)
-        sock, ends = dialled(server, known)
-        self._begin(sock, ends, server, known, True)
+        stream, ends = _native.connect(server, known)
+        self._begin(stream, ends, server, known)
 
     @classmethod
     def from_socket(
@@ -83,17 +83,28 @@ class Session:
         port = peer[1] if isinstance(peer, tuple) else 0
         server = _native.Server(name, port, tls=known.tlsimport and not over, lmtp=known.lmtp)
         session = cls.__new__(cls)
-        session._begin(sock, ends_of(sock, peer), server, known, False)
+        session._begin(sock, ends_of(sock, peer), server, known)
         return session
 
     def _begin(
-        self, sock: socket.socket, ends: Ends, server: _native.Server, options: Options, dialled: bool
+        self,
+        connection: _native.Stream | socket.socket,
+        ends: Ends,
+        server: _native.Server,
+        options: Options,
     ) -> None:
         self._alone = Alone()
         self._answers: dict[int, Answer] = {}
         self._options = options
         self._server = server
-        self._sock: socket.socket | None = sock
+        # The connection is the native module's, or a socket of Python's, which may be under Python's TLS.
+        self._stream: _native.Stream | None = None
+        self._sock: socket.socket | None = None
+        if isinstance(connection, _native.Stream):
+            self._stream = connection
+        else:
+            self._sock = connection
+        self._copy: socket.socket | None = None
         self._limited = options.deadline is not None or options.cancellable
         self._poll: tuple[socket.socket, select.poll] | None = None
         peer, local, loopback = ends
@@ -104,10 +115,11 @@ class Session:
             peer=peer,
             local=local,
             loopback=loopback,
-            can_redial=dialled,
+            can_redial=self._stream is not None,
         )
-        sock.setblocking(False)
-        if isinstance(sock, ssl.SSLSocket):
+        if self._sock is not None:
+            self._sock.setblocking(False)
+        if isinstance(self._sock, ssl.SSLSocket):
             self._dialogue.tls_established()
         try:
             self._greeting = reply_from(self._wait(0))
@@ -125,12 +137,15 @@ class Session:
     @property
     def is_open(self) -> bool:
         """Whether the connection can still be used."""
-        return self._sock is not None
+        return self._sock is not None or self._stream is not None
 
     @property
     def is_encrypted(self) -> bool:
         """Whether the connection is under TLS."""
-        return self._dialogue.is_encrypted
+        try:
+            return self._dialogue.is_encrypted
+        except RuntimeError:
+            raise in_use() from None
 
     @property
     def options(self) -> Options:
@@ -140,17 +155,22 @@ class Session:
     @property
     def sock(self) -> socket.socket | None:
         """The socket, not blocking; ``None`` when the session is closed."""
-        return self._sock
+        if self._copy is None and self._stream is not None:
+            self._copy = socket.socket(fileno=self._stream.duplicate())
+            self._copy.setblocking(False)
+        return self._sock or self._copy
 
     def server_options(self) -> dict[str, str]:
         """The extensions that the server offers and their parameters, by EHLO, which is said where it was not."""
         self._introduce()
-        return {name.upper(): parameters for name, parameters in self._dialogue.extensions()}
+        with self._alone:
+            return {name.upper(): parameters for name, parameters in self._dialogue.extensions()}
 
     def auth_types(self) -> list[str]:
         """The SASL mechanisms that the server offers."""
         self._introduce()
-        return self._dialogue.auth_types()
+        with self._alone:
+            return self._dialogue.auth_types()
 
     # Verbs.
 
@@ -254,12 +274,12 @@ class Session:
         made = token(message)
         return sent_from(self._ask(lambda: self._dialogue.send_message(made, known)))
 
-    def send_many(self, messages: Iterable[Item], window: int = 16) -> Iterator[Report]:
+    def send_many(self, messages: Iterable[Item], window: int = 64) -> Iterator[Report]:
         """Send messages, or pairs of a message and its options, and yield the report of each, in order,
         also of those that failed: see ``report.error``.
 
         Up to ``window`` messages are taken ahead, which share round trips where the server offers
-        PIPELINING.
+        PIPELINING. A report is held back while the server goes on to answer at once, for 5 ms at most.
         """
         waiting: deque[int | Report] = deque()
         try:
@@ -275,12 +295,12 @@ class Session:
 
     def close(self) -> None:
         """Take leave: QUIT, whose reply is not waited for."""
-        if self._sock is None or self._alone.is_forked:
+        if not self.is_open or self._alone.is_forked:
             return self._drop()
         with self._alone:
             try:
                 self._dialogue.part()
-                self._drive(lambda: self._dialogue.is_closed)
+                self._drive(lambda: self._dialogue.is_closed, 0)
             finally:
                 self._drop()
 
@@ -301,7 +321,9 @@ class Session:
     # Driving.
 
     def _introduce(self) -> None:
-        if not self._dialogue.is_introduced:
+        with self._alone:
+            introduced = self._dialogue.is_introduced
+        if not introduced:
             done_from(self._ask(self._dialogue.introduce))
 
     def _reply(self, ask: Callable[[], int]) -> Reply:
@@ -313,13 +335,16 @@ class Session:
 
     def _next(self, waiting: deque[int | Report]) -> Report:
         number = waiting.popleft()
-        if isinstance(number, Report):
-            return number
-        with self._alone:
-            return report_from(self._wait(number))
+        if not isinstance(number, int):
+            return number  # what could not be asked for
+        answer = self._answers.pop(number, None)
+        if answer is None:
+            with self._alone:
+                answer = self._wait(number, len(waiting) // 2 + 1)
+        return report_from(answer)
 
-    def _wait(self, number: int) -> Answer:
-        """Move bytes until the answer of that number is there."""
+    def _wait(self, number: int, most: int = 1) -> Answer:
+        """Move bytes until the answer of that number is there, and up to ``most`` where they come at once."""
         answers, poll = self._answers, self._dialogue.poll_answer
         while True:
             while (answer := poll()) is not None:
@@ -328,13 +353,13 @@ class Session:
                 if self._dialogue.is_closed:
                     self._drop()
                 return answers.pop(number)
-            self._drive(self._dialogue.has_answers)
+            self._drive(self._dialogue.has_answers, most)
             if not self._dialogue.has_answers():
                 raise self._dialogue.fault() or ConnectionClosed("the session is closed")
 
-    def _drive(self, done: Callable[[], bool]) -> None:
+    def _drive(self, done: Callable[[], bool], most: int = 1) -> None:
         try:
-            self._move(done)
+            self._move(done, most)
         except BaseException:
             # Nothing may be left half sent.
             self._dialogue.abort("the call was interrupted")
@@ -349,15 +374,24 @@ class Session:
             failure = Failure("cancelled", "command", text, str(self._server), None, False, text)
             raise Cancelled(text, failure=failure) from raised
 
-    def _move(self, done: Callable[[], bool]) -> None:
+    def _move(self, done: Callable[[], bool], most: int) -> None:
         dialogue = self._dialogue
         limits = Limits(self._options) if self._limited else None
-        progress, since = dialogue.progress(), time.monotonic()
-        unlooked = 0
-        while not done():
+        while True:
             if dialogue.wants_redial():
                 self._redial()
-                continue
+            if self._stream is not None:
+                dialogue.run(self._stream, most, limits.left() if limits is not None else None)
+            else:
+                self._move_by_socket(done, limits)
+            if not dialogue.wants_redial():
+                return
+
+    def _move_by_socket(self, done: Callable[[], bool], limits: Limits | None) -> None:
+        dialogue = self._dialogue
+        progress, since = dialogue.progress(), time.monotonic()
+        unlooked = 0
+        while not done() and not dialogue.wants_redial():
             sock = self._sock
             if sock is None:
                 return
@@ -409,7 +443,7 @@ class Session:
     def _redial(self) -> None:
         self._drop()
         try:
-            self._sock, (peer, local, loopback) = dialled(self._server, self._options)
+            self._stream, ends = _native.connect(self._server, self._options)
         except SMTPException as error:
             kind = "connect"
             if isinstance(error, ResolveError):
@@ -418,11 +452,13 @@ class Session:
                 kind = "connecttimeout"
             self._dialogue.redial_failed(error.failure.text if error.failure else str(error), kind)
             return
-        self._sock.setblocking(False)
-        self._dialogue.reconnected(peer, local, loopback)
+        self._dialogue.reconnected(*ends)
 
     def _wrap(self, context: ssl.SSLContext) -> None:
+        stream, self._stream = self._stream, None
         sock, self._sock = self._sock, None
+        if stream is not None:
+            sock = socket.socket(fileno=stream.detach())
         assert sock is not None
         sock.settimeout(self._dialogue.timeout())
         try:
@@ -435,6 +471,10 @@ class Session:
         self._dialogue.tls_established()
 
     def _drop(self) -> None:
-        sock, self._sock = self._sock, None
-        if sock is not None:
-            sock.close()
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+        for sock in (self._sock, self._copy):
+            if sock is not None:
+                sock.close()
+        self._sock = self._copy = None

@@ -13,12 +13,15 @@ from collections.abc import Callable
 from typing import Protocol
 
 _READ = 64 * 1024
+#: How long answers that are there may wait for others.
+_LINGER = 0.005
 
 
 class Conversation(Protocol):
     """What the native ``Delivery`` and ``Dialogue`` have in common."""
 
     def handle_input(self, data: bytes) -> None: ...
+    def exchange(self, data: bytes) -> bytes: ...
     def handle_eof(self) -> None: ...
     def handle_timeout(self) -> None: ...
     def handle_error(self, text: str, kind: str = "closed") -> None: ...
@@ -44,11 +47,28 @@ class Wire:
         self._ended = False
         self._progress = -1
         self._since = 0.0
+        self._due = 0.0
+        self._done: Callable[[], bool] | None = None
         self._loop.add_reader(sock, self._on_readable)
 
-    async def until(self, done: Callable[[], bool], feed: Feed | None = None) -> None:
+    async def until(
+        self,
+        done: Callable[[], bool],
+        feed: Feed | None = None,
+        some: Callable[[], bool] | None = None,
+    ) -> None:
         """Move bytes until ``done``, or until nothing is due either way. Cancelled, it ends the
-        conversation, so that nothing is left half sent."""
+        conversation, so that nothing is left half sent. From ``some`` on the rest has 5 ms."""
+        over: asyncio.TimerHandle | None = None
+        late = False
+
+        def strike() -> None:
+            nonlocal late
+            late = True
+            self.wake()
+
+        if feed is None:
+            self._done = done if some is None else some
         try:
             while not done():
                 if self._flush():
@@ -63,13 +83,22 @@ class Wire:
                     continue
                 if not self._arm() or self._ended:
                     return
+                if some is not None and some():
+                    if over is None:
+                        self._done = done
+                        over = self._loop.call_later(_LINGER, strike)
+                    elif late:
+                        return
                 await self._changed()
         except BaseException:
             self._conversation.abort("the task was cancelled")
             self.close()
             raise
         finally:
+            self._done = None
             self._disarm()
+            if over is not None:
+                over.cancel()
 
     def close(self) -> None:
         """Close the socket; once is enough."""
@@ -109,7 +138,9 @@ class Wire:
         """Write what the kernel takes; whether it took something."""
         if self._writing or self._ended:
             return False
-        output = self._conversation.poll_output()
+        return self._write(self._conversation.poll_output())
+
+    def _write(self, output: bytes) -> bool:
         if not output:
             return False
         try:
@@ -138,7 +169,12 @@ class Wire:
             self._end()
             self._conversation.handle_error(f"the connection was lost: {error}")
         else:
-            if data:
+            if data and self._done is not None and not self._writing:
+                output = self._conversation.exchange(data)
+                # Whoever waits need not know of what only leads to further bytes.
+                if self._write(output) and not self._done() and self._goes_on():
+                    return
+            elif data:
                 self._conversation.handle_input(data)
             else:
                 self._end()
@@ -149,6 +185,16 @@ class Wire:
         self._ended = True
         self._loop.remove_reader(self._sock)
 
+    def _goes_on(self) -> bool:
+        """Whether nothing is to be done until the server says more; the clock is set for that."""
+        timeout = self._conversation.timeout()
+        if timeout is None or self._timer is None or self._ended:
+            return False
+        progress = self._conversation.progress()
+        if progress != self._progress:
+            self._progress, self._since = progress, self._loop.time()
+        return self._since + timeout >= self._due and not self._flush()
+
     def _arm(self) -> bool:
         """Start the server's clock; false where nothing is due from it."""
         timeout = self._conversation.timeout()
@@ -157,8 +203,11 @@ class Wire:
         progress = self._conversation.progress()
         if progress != self._progress:
             self._progress, self._since = progress, self._loop.time()
+        if self._timer is not None and self._since + timeout < self._due:
+            self._disarm()
         if self._timer is None:
-            self._timer = self._loop.call_at(self._since + timeout, self._on_timer)
+            self._due = self._since + timeout
+            self._timer = self._loop.call_at(self._due, self._on_timer)
         return True
 
     def _on_timer(self) -> None:

@@ -327,16 +327,22 @@ class Session:
         return sent_from(await self._ask(lambda: self._dialogue.send_message(made, known)))
 
     async def send_many(
-        self, messages: Iterable[Item] | AsyncIterable[Item], window: int = 16
+        self, messages: Iterable[Item] | AsyncIterable[Item], window: int = 64
     ) -> AsyncIterator[Report]:
         """Send messages, or pairs of a message and its options, and yield the report of each, in order,
         also of those that failed: see ``report.error``. Up to ``window`` of them share round trips."""
         waiting: deque[int | Report] = deque()
         try:
-            async for item in _each(messages):
-                waiting.append(ask_for(self._dialogue, item, self._options))
-                if len(waiting) >= window:
-                    yield await self._next(waiting)
+            if isinstance(messages, AsyncIterable):
+                async for item in messages:
+                    waiting.append(ask_for(self._dialogue, item, self._options))
+                    if len(waiting) >= window:
+                        yield await self._next(waiting)
+            else:
+                for item in messages:
+                    waiting.append(ask_for(self._dialogue, item, self._options))
+                    if len(waiting) >= window:
+                        yield await self._next(waiting)
             while waiting:
                 yield await self._next(waiting)
         finally:
@@ -385,22 +391,23 @@ class Session:
 
     async def _next(self, waiting: deque[int | Report]) -> Report:
         number = waiting.popleft()
-        return (
-            number
-            if isinstance(number, Report)
-            else report_from(await self._ask(lambda: number))
-        )
+        if not isinstance(number, int):
+            return number  # what could not be asked for
+        answer = self._answers.pop(number, None)
+        if answer is None:
+            answer = await self._ask(lambda: number, len(waiting) // 2 + 1)
+        return report_from(answer)
 
-    async def _ask(self, ask: Callable[[], int]) -> Answer:
+    async def _ask(self, ask: Callable[[], int], most: int = 1) -> Answer:
         self._check_alone()
         self._busy = True
         try:
             dialogue = self._dialogue
             number = ask()
             if not self._limited:
-                return await self._wait(dialogue, number, [])
+                return await self._wait(dialogue, number, [], most)
             async with _deadline(dialogue, self._options) as wires:
-                return await self._wait(dialogue, number, wires)
+                return await self._wait(dialogue, number, wires, most)
             raise self._gone(dialogue)  # reached where the deadline struck
         finally:
             self._busy = False
@@ -411,7 +418,15 @@ class Session:
         if self._busy:
             raise usage("the session is in use by another task: give each task one of its own")
 
-    async def _wait(self, dialogue: _native.Dialogue, number: int, wires: list[Wire]) -> Answer:
+    async def _wait(
+        self, dialogue: _native.Dialogue, number: int, wires: list[Wire], most: int
+    ) -> Answer:
+        def some() -> bool:
+            return dialogue.has_answers() or dialogue.wants_redial()
+
+        def enough() -> bool:
+            return dialogue.answers() >= most or dialogue.wants_redial()
+
         while True:
             while (answer := dialogue.poll_answer()) is not None:
                 self._answers[answer[0]] = answer
@@ -427,9 +442,10 @@ class Session:
             else:
                 wires[:] = [self._wire]
                 try:
-                    await self._wire.until(
-                        lambda: dialogue.has_answers() or dialogue.wants_redial()
-                    )
+                    if most > 1:
+                        await self._wire.until(enough, None, some)
+                    else:
+                        await self._wire.until(some)
                 except BaseException:
                     self._drop()
                     raise
@@ -464,14 +480,5 @@ class Session:
         wire, self._wire = self._wire, None
         if wire is not None:
             wire.close()
-
-
-async def _each(messages: Iterable[Item] | AsyncIterable[Item]) -> AsyncIterator[Item]:
-    if isinstance(messages, AsyncIterable):
-        async for item in messages:
-            yield item
-    else:
-        for item in messages:
-            yield item
 
 

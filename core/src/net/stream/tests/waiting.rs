@@ -15,6 +15,25 @@ fn a_read_waits_as_long_as_it_was_told() {
 }
 
 #[test]
+fn a_read_waits_also_where_a_copy_of_the_descriptor_was_made_non_blocking() {
+    // Nanoseconds that this thread was running, on Linux.
+    let busy = || {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+        text.split(' ').next().and_then(|word| word.parse::<u64>().ok()).map(Duration::from_nanos)
+    };
+    let (mut stream, mut theirs) = unix_pair();
+    ioctl_fionbio(&stream, true).unwrap();
+    let (begin, ran) = (Instant::now(), busy());
+    assert_eq!(stream.recv(&mut [0], Duration::from_millis(300)).unwrap(), None);
+    assert!(begin.elapsed() >= Duration::from_millis(300));
+    if let (Some(before), Some(after)) = (ran, busy()) {
+        assert!(after - before < Duration::from_millis(100), "it span for {:?}", after - before);
+    }
+    theirs.write_all(b"x").unwrap();
+    assert_eq!(stream.recv(&mut [0], SECOND).unwrap(), Some(1));
+}
+
+#[test]
 fn the_kernels_time_out_is_seldom_set() {
     let (mut stream, mut theirs) = unix_pair();
     theirs.write_all(&[b'x'; 100]).unwrap();
