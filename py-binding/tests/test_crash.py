@@ -1,5 +1,6 @@
 """What must not end in a crash, a hang or half a message: forks, exits, threads, exceptions out of every callback."""
 
+import contextlib
 import asyncio
 import io
 import logging
@@ -355,7 +356,9 @@ def hasty():
 def test_threads_hammer_one_session(sink):
     """Of one message each, while others send, ask and look."""
     token, sent, wrong = Message.from_bytes(MESSAGE), [], []
-    with Session("127.0.0.1", sink.port) as session, smtplib.SMTP("127.0.0.1", sink.port) as other:
+    # The other one is no more for several threads than the standard one: it may get a reply that is not its own.
+    closing = contextlib.closing(smtplib.SMTP("127.0.0.1", sink.port))
+    with Session("127.0.0.1", sink.port) as session, closing as other:
 
         def call(n):
             for k in range(40):
