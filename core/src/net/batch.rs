@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::sendmessage::{SendError, limits};
-use super::session::{Session, judged};
+use super::sendmessage::{SendError, judged, limits};
+use super::session::Session;
 use crate::dialogue::Ticket;
 use crate::error::Error;
 use crate::message::Message;

@@ -92,6 +92,14 @@ fn deliver(message: &Message, options: &Options) -> Result<Report, Error> {
     }
 }
 
+/// A report with an error is one.
+pub(super) fn judged(report: Report) -> Result<Report, SendError> {
+    match &report.error {
+        None => Ok(report),
+        Some(error) => Err(SendError { error: error.clone(), report: Box::new(report) }),
+    }
+}
+
 /// The delivery that [`sendmessage`] drives, for an event loop that connects and moves the bytes itself.
 /// Options `connecttimeout`, `deadline`, `localaddress`, `proxy` and `cancel` are the driver's business.
 ///

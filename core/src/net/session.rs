@@ -11,7 +11,7 @@ use super::dial::dial;
 use super::limits::Limits;
 use super::run::{READ, run};
 use super::security::library;
-use super::sendmessage::{SendError, dial_options, ends, limits, local, with_debug};
+use super::sendmessage::{SendError, dial_options, ends, judged, limits, local, with_debug};
 use super::stream::Stream;
 use crate::command::{ClientName, Command, Mail, Rcpt, Text};
 use crate::content::Once;
@@ -435,13 +435,6 @@ impl Session {
         let fault = self.dialogue.engine().fault().cloned();
         let fault = fault.unwrap_or_else(|| Error::new(Kind::Closed, Step::Command, "the session is closed"));
         fault.with_server(self.dialogue.server().target.to_string())
-    }
-}
-
-pub(super) fn judged(report: Report) -> Result<Report, SendError> {
-    match &report.error {
-        None => Ok(report),
-        Some(error) => Err(SendError { error: error.clone(), report: Box::new(report) }),
     }
 }
 

@@ -1,0 +1,65 @@
+//! What an engine knows of its connection.
+
+use super::state::Phase;
+use super::{Config, Engine};
+use crate::error::Error;
+use crate::extensions::Extensions;
+use crate::reply::Reply;
+
+impl Engine {
+    /// Whether nothing more will be written or read: close the connection.
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    /// Whether everything asked was answered.
+    pub fn is_idle(&self) -> bool {
+        self.requests.is_empty() && self.actives.is_empty() && self.expected.is_empty() && !self.rset_due
+    }
+
+    /// Whether a caller's reader had no bytes when it was last asked: call
+    /// [`poll_output`](Self::poll_output) again when it has some.
+    pub fn waits_for_source(&self) -> bool {
+        self.source_waits
+    }
+
+    /// Why the connection ended, once it did.
+    pub fn fault(&self) -> Option<&Error> {
+        self.fault.as_ref()
+    }
+
+    /// The server's greeting, once it was read.
+    pub fn greeting(&self) -> Option<&Reply> {
+        self.greeting.as_ref()
+    }
+
+    /// Whether EHLO, HELO or LHLO was taken.
+    pub fn is_introduced(&self) -> bool {
+        self.phase == Phase::Ready
+    }
+
+    /// The extensions that the server offered last; none before EHLO.
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// Extensions that the server offered and mishandled, and that are used no more: `PIPELINING`, `CHUNKING`.
+    pub fn avoided(&self) -> &[&'static str] {
+        &self.avoided
+    }
+
+    /// Whether the connection is under TLS.
+    pub fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
+    /// What the engine was made with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Changes what the engine knows of the connection, for what is written from now on.
+    pub fn config_mut(&mut self) -> &mut Config {
+        &mut self.config
+    }
+}
