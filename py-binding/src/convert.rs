@@ -143,6 +143,15 @@ pub(crate) fn driver_error(kind: &str, text: &str) -> Error {
     Error::new(kind, step, text)
 }
 
+/// Why there is no connection; `transient` where that is known better.
+pub(crate) fn dial_error(kind: &str, text: &str, transient: Option<bool>) -> Error {
+    let error = driver_error(kind, text);
+    match transient {
+        Some(transient) => error.with_transient(transient),
+        None => error,
+    }
+}
+
 pub(crate) fn seconds(duration: Option<Duration>) -> Option<f64> {
     duration.map(|duration| duration.as_secs_f64())
 }

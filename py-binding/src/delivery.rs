@@ -7,7 +7,7 @@ use smtpclient::delivery::{self, Action};
 use smtpclient::net;
 
 use crate::callback::{self, Raised};
-use crate::convert::{driver_error, raise_from};
+use crate::convert::{dial_error, raise_from};
 use crate::driven::{Driven, driven, ends};
 use crate::message::{PyMessage, raised_in};
 use crate::options::PyOptions;
@@ -65,8 +65,9 @@ impl Delivery {
     }
 
     /// Tells that the server of `wants()` cannot be connected to.
-    fn connect_failed(&self, text: &str, kind: &str) -> PyResult<()> {
-        self.driven.with(|delivery| delivery.connect_failed(driver_error(kind, text)))
+    #[pyo3(signature = (text, kind, transient=None))]
+    fn connect_failed(&self, text: &str, kind: &str, transient: Option<bool>) -> PyResult<()> {
+        self.driven.with(|delivery| delivery.connect_failed(dial_error(kind, text, transient)))
     }
 
     /// The report, as far as it is known; an exception where a step failed.

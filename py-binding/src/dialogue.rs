@@ -21,7 +21,7 @@ use smtpclient::message::Message;
 use smtpclient::net::{self, Limits};
 
 use crate::callback::{self, Raised};
-use crate::convert::{self, driver_error, raise, raise_from};
+use crate::convert::{self, dial_error, raise, raise_from};
 use crate::driven::{Driven, driven, ends};
 use crate::message::{PyMessage, raised_in};
 use crate::options::{PyOptions, secret};
@@ -283,8 +283,9 @@ impl Dialogue {
         self.driven.with(|dialogue| dialogue.reconnected(ends(peer, local, loopback)))
     }
 
-    fn redial_failed(&self, text: &str, kind: &str) -> PyResult<()> {
-        self.driven.with(|dialogue| dialogue.redial_failed(driver_error(kind, text)))
+    #[pyo3(signature = (text, kind, transient=None))]
+    fn redial_failed(&self, text: &str, kind: &str, transient: Option<bool>) -> PyResult<()> {
+        self.driven.with(|dialogue| dialogue.redial_failed(dial_error(kind, text, transient)))
     }
 
     /// Keywords and parameters that the server offered last.

@@ -83,13 +83,13 @@ macro_rules! driven {
             /// Takes note of a fault of the network, or of the source of the message.
             #[pyo3(signature = (text, kind="closed"))]
             fn handle_error(&self, text: &str, kind: &str) -> PyResult<()> {
-                self.driven.with(|c| c.handle_error(driver_error(kind, text)))
+                self.driven.with(|c| c.handle_error($crate::convert::driver_error(kind, text)))
             }
 
             /// Ends everything.
             #[pyo3(signature = (text, kind="cancelled"))]
             fn abort(&self, text: &str, kind: &str) -> PyResult<()> {
-                self.driven.with(|c| Conversation::abort(c, driver_error(kind, text)))
+                self.driven.with(|c| Conversation::abort(c, $crate::convert::driver_error(kind, text)))
             }
 
             /// Bytes for the server; none when there is nothing to write now.

@@ -20,11 +20,11 @@ Ends = tuple[tuple[str, int] | None, str | None, bool]
 
 
 class DialError(Exception):
-    """No connection; ``kind`` is a word that the core knows."""
+    """No connection; ``kind`` is a word that the core knows, ``transient`` is given where that does not tell."""
 
-    def __init__(self, text: str, kind: str) -> None:
+    def __init__(self, text: str, kind: str, transient: bool | None = None) -> None:
         super().__init__(text)
-        self.text, self.kind = text, kind
+        self.text, self.kind, self.transient = text, kind, transient
 
 
 async def dial(server: _native.Server, options: Options) -> tuple[socket.socket, Ends]:
@@ -155,7 +155,8 @@ async def _by_thread(server: _native.Server, options: Options) -> tuple[socket.s
             kind = "resolve"
         elif isinstance(error, Timeout):
             kind = "connecttimeout"
-        raise DialError(error.failure.text if error.failure else str(error), kind) from error
+        text = error.failure.text if error.failure else str(error)
+        raise DialError(text, kind, error.transient) from error
     sock = socket.socket(fileno=descriptor)
     sock.setblocking(False)
     return sock, ends

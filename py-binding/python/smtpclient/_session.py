@@ -450,7 +450,8 @@ class Session:
                 kind = "resolve"
             elif isinstance(error, Timeout):
                 kind = "connecttimeout"
-            self._dialogue.redial_failed(error.failure.text if error.failure else str(error), kind)
+            text = error.failure.text if error.failure else str(error)
+            self._dialogue.redial_failed(text, kind, error.transient)
             return
         self._dialogue.reconnected(*ends)
 

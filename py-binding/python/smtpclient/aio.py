@@ -88,7 +88,7 @@ async def _deliver(
             try:
                 sock, ends = await dial(server, options)
             except DialError as error:
-                delivery.connect_failed(error.text, error.kind)
+                delivery.connect_failed(error.text, error.kind, error.transient)
                 continue
             delivery.connected(*ends)
             wire = Wire(sock, delivery)
@@ -457,7 +457,7 @@ class Session:
         try:
             sock, ends = await dial(self._server, self._options)
         except DialError as error:
-            dialogue.redial_failed(error.text, error.kind)
+            dialogue.redial_failed(error.text, error.kind, error.transient)
             return
         dialogue.reconnected(*ends)
         self._wire = Wire(sock, dialogue)
