@@ -3,6 +3,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Why a message did not get to everybody. */
+static void tell(int64_t ticket, const smtp_result *result)
+{
+    size_t i;
+
+    fprintf(stderr, "message %ld: %s\n", (long)ticket, smtp_code_text(smtp_result_status(result)));
+    if (*smtp_result_error(result) != '\0') fprintf(stderr, "  %s\n", smtp_result_error(result));
+    for (i = 0; i < smtp_result_refused_count(result); i++) {
+        fprintf(stderr, "  %s: %d %s\n", smtp_result_refused_address(result, i), smtp_result_refused_code(result, i),
+                smtp_result_refused_text(result, i));
+    }
+}
+
 /* Takes the results that are there, or, with wait, all that are due. */
 static void results(smtp_mailer *mailer, int wait)
 {
@@ -10,8 +23,7 @@ static void results(smtp_mailer *mailer, int wait)
     int64_t ticket;
 
     while (smtp_mailer_next(mailer, wait ? -1 : 0, &ticket, &result) == 1) {
-        if (smtp_result_status(result) != SMTP_OK)
-            fprintf(stderr, "message %ld: %s\n", (long)ticket, smtp_code_text(smtp_result_status(result)));
+        if (smtp_result_status(result) != SMTP_OK) tell(ticket, result);
         smtp_result_free(result);
     }
 }
@@ -21,7 +33,7 @@ int main(int argc, char **argv)
     smtp_mailer *mailer = NULL;
     smtp_options *options;
     smtp_result *failure = NULL;
-    unsigned long accepted, submitted;
+    unsigned long accepted, submitted, untaken = 0;
     long count, i;
     int to;
 
@@ -51,6 +63,7 @@ int main(int argc, char **argv)
             if (smtp_mailer_submit(mailer, message, NULL, &failure) < 0) {
                 fprintf(stderr, "%s: %s\n", argv[to], smtp_result_error(failure));
                 smtp_result_free(failure);
+                untaken++;
             }
             smtp_message_free(message);
         }
@@ -64,5 +77,5 @@ int main(int argc, char **argv)
     printf("%lu of %lu accepted\n", accepted, submitted);
     smtp_mailer_free(mailer);
     smtp_options_free(options);
-    return accepted != submitted;
+    return untaken > 0 || accepted != submitted;
 }

@@ -28,8 +28,18 @@ static void sent(void *user_data, uint64_t number, int status, const smtp_result
 {
     struct work *work = user_data;
 
-    if (status == SMTP_OK) work->accepted++;
-    else fprintf(stderr, "%llu: %s: %s\n", (unsigned long long)number, smtp_code_text(status), smtp_result_error(result));
+    size_t i;
+
+    if (status == SMTP_OK) {
+        work->accepted++;
+        return;
+    }
+    fprintf(stderr, "message %llu: %s\n", (unsigned long long)number, smtp_code_text(status));
+    if (*smtp_result_error(result) != '\0') fprintf(stderr, "  %s\n", smtp_result_error(result));
+    for (i = 0; i < smtp_result_refused_count(result); i++) {
+        fprintf(stderr, "  %s: %d %s\n", smtp_result_refused_address(result, i), smtp_result_refused_code(result, i),
+                smtp_result_refused_text(result, i));
+    }
 }
 
 int main(int argc, char **argv)

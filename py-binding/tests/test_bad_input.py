@@ -1,5 +1,6 @@
 """Bad input and bad moments: an exception with the reason, never a crash, never half a message."""
 
+import email
 import gc
 import io
 import os
@@ -14,6 +15,19 @@ import smtpclient
 import smtpclient.testing
 from conftest import MESSAGE, server
 from smtpclient import Message, Session, sendmessage
+
+
+def test_what_looks_like_a_batch_or_options_and_is_none(sink, to):
+    message = smtpclient.Message.from_bytes(MESSAGE)
+    with pytest.raises(TypeError, match="behind the message stand Options.*'localhost'"):
+        sendmessage(message, "localhost")
+    with Session("127.0.0.1", sink.port) as session:
+        for one in (message, MESSAGE, email.message_from_bytes(MESSAGE)):
+            with pytest.raises(TypeError, match="put it into a list"):
+                list(session.send_many(one))
+        with pytest.raises(TypeError, match="a dict of its options"):
+            list(session.send_many([("ann", message)]))
+    assert sink.count == 0
 
 
 @pytest.mark.parametrize("message", [None, 5, 1.5, object(), {"a": 1}, {1}, io.StringIO("x"), [1], ["x"]])

@@ -247,7 +247,9 @@ impl Dialogue {
             Some(fault) => format!("the certificate {fault}"),
             None => return Ok(()),
         };
-        let text = format!("{text}, and TLS is required: open the session with option `tlsrequired`");
+        let text = format!(
+            "{text}, and TLS is required: set option `tlsrequired` when the session or mailer is made"
+        );
         Err(Error::new(Kind::Tls, Step::Tls, text))
     }
 

@@ -127,18 +127,22 @@ const ALIASES: &[(&str, &str)] = &[
     ("user", "username"),
     ("starttls", "usetls"),
     ("ssl", "tlsimport"),
+    ("tls", "usetls"),
 ];
+
+/// Names that are less alike are no misprints of each other.
+const FAR: f64 = 0.75;
 
 fn unknown(name: &str) -> Error {
     let alias = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name)).map(|(_, own)| *own);
-    let nearest = alias.or_else(|| {
-        names().max_by(|a, b| {
-            let (a, b) = (strsim::jaro_winkler(a, name), strsim::jaro_winkler(b, name));
-            a.total_cmp(&b)
-        })
-    });
-    let nearest = nearest.unwrap_or_default();
-    Error::usage(format!("there is no option `{}`: did you mean `{nearest}`?", name.escape_debug()))
+    let likeness = |own: &str| strsim::jaro_winkler(own, &name.to_ascii_lowercase());
+    let nearest = alias.or_else(|| names().max_by(|a, b| likeness(a).total_cmp(&likeness(b))));
+    let nearest = nearest.filter(|own| alias.is_some() || likeness(own) > FAR);
+    let name = name.escape_debug();
+    Error::usage(match nearest {
+        Some(nearest) => format!("there is no option `{name}`: did you mean `{nearest}`?"),
+        None => format!("there is no option `{name}`: the README lists them"),
+    })
 }
 
 /// An empty value takes the option back to its default.
@@ -177,6 +181,16 @@ fn chunking(value: &str) -> Result<Chunking, Error> {
 mod tests {
     use super::*;
     use crate::error::Kind;
+
+    #[test]
+    fn a_name_that_is_like_none_is_not_taken_for_a_misprint() {
+        let told = |name| Options::default().set(name, "1").unwrap_err().text().to_owned();
+        assert!(told("recipient").contains("did you mean `recipients`"));
+        assert!(told("tls").contains("did you mean `usetls`"));
+        for name in ["frobnicate", "frob", "x"] {
+            assert!(!told(name).contains("did you mean"), "{}", told(name));
+        }
+    }
 
     #[test]
     fn recipients_are_added_behind_those_of_before() {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, TypeAlias
+import email.message
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias, TypeVar
 
 from . import _native
 from ._errors import SMTPException, checked, exception_of, usage
@@ -60,12 +62,26 @@ def addressed(
     return options.for_fields([field for field in texts if field[1]])
 
 
+_Messages = TypeVar("_Messages")
+_ONE = (Message, email.message.Message, bytes, bytearray, memoryview, str, os.PathLike)
+
+
+def several(messages: _Messages) -> _Messages:
+    """The messages of a batch; ``TypeError`` for a single one, whose parts would be taken for messages."""
+    if isinstance(messages, _ONE):
+        what = type(messages).__name__
+        raise TypeError(f"send_many takes an iterable of messages, not one {what}: put it into a list")
+    return messages
+
+
 def ask_for(dialogue: _native.Dialogue, item: Item, options: Options) -> int | Report:
     """Ask for one of many messages; the report where nothing can be asked for."""
     try:
         if type(item) is bytes:
             return dialogue.send_message(item, options)
         message, own = item if isinstance(item, tuple) else (item, OptionDict())
+        if not isinstance(own, Mapping):
+            raise TypeError(f"behind a message stands a dict of its options, not {type(own).__name__}")
         return dialogue.send_message(token(message), Options(options, **own) if own else options)
     except SMTPException as error:
         if error.failure is None:

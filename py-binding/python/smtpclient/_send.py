@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from . import _native
 from ._errors import recipients_refused
 from ._native import Options
-from ._options import OptionDict, listener
+from ._options import OptionDict, base_of, listener
 from ._report import Report, report_of
 from ._tokens import AnyMessage, token
 
@@ -27,6 +27,7 @@ def sendmessage(
     ``RecipientsRefused`` where nothing was sent because of refused recipients, another
     ``SMTPException`` where a step failed, ``TypeError`` for an unknown option or a wrong type.
     """
+    base = base_of(base)
     known = base if base is not None and not options else Options(base, **options)
     report = report_of(_native.sendmessage(token(message), known, listener(known)))
     if not report.sent:

@@ -28,6 +28,7 @@ from ._answers import (
     report_from,
     sent_from,
     server_of,
+    several,
 )
 from ._blocking import Alone, Ends, Limits, ends_of, in_use, receive, send
 from ._errors import Cancelled, ConnectionClosed, ResolveError, SMTPException, Timeout, usage
@@ -283,7 +284,7 @@ class Session:
         """
         waiting: deque[int | Report] = deque()
         try:
-            for item in messages:
+            for item in several(messages):
                 waiting.append(ask_for(self._dialogue, item, self._options))
                 if len(waiting) >= window:
                     yield self._next(waiting)

@@ -31,6 +31,7 @@ from ._answers import (
     report_from,
     sent_from,
     server_of,
+    several,
 )
 from ._dial import DialError, dial
 from ._errors import (
@@ -41,7 +42,7 @@ from ._errors import (
     usage,
 )
 from ._native import Message, Options
-from ._options import OptionDict, Secret, listener
+from ._options import OptionDict, Secret, base_of, listener
 from ._report import Failure, Reply, Report, report_of
 from ._tokens import AnyMessage, token
 from ._wire import Feed, Wire
@@ -59,7 +60,7 @@ async def sendmessage(
     **options: Unpack[OptionDict],
 ) -> Report:
     """As ``smtpclient.sendmessage``. The message may also be an asynchronous iterable of bytes."""
-    known = Options(base, **options)
+    known = Options(base_of(base), **options)
     feed = Feed(message) if isinstance(message, AsyncIterable) else None
     try:
         if feed is None:
@@ -339,7 +340,7 @@ class Session:
                     if len(waiting) >= window:
                         yield await self._next(waiting)
             else:
-                for item in messages:
+                for item in several(messages):
                     waiting.append(ask_for(self._dialogue, item, self._options))
                     if len(waiting) >= window:
                         yield await self._next(waiting)
