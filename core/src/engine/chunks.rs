@@ -118,13 +118,11 @@ impl Engine {
         let Some(active) = self.active(id) else { return };
         let taken = active.finals.iter().any(Reply::is_success);
         let accepted = active.accepted();
-        let confused = match active.finals.first() {
-            Some(reply) if taken => accepted == 0 && reply.is_success(),
-            Some(reply) => !active.written > 0 && is_confused(reply, accepted),
-            None => false,
-        };
-        active.again |= confused && !taken;
-        if confused {
+        // A server that took a chunk knows what BDAT is.
+        let unknown = active.written == 0 && active.finals.iter().all(|reply| is_confused(reply, accepted));
+        let for_nobody = taken && accepted == 0;
+        active.again |= unknown;
+        if unknown || for_nobody {
             self.avoid("CHUNKING");
         }
         if self.unsettled.take_if(|own| *own == id).is_some() {
