@@ -179,7 +179,7 @@ load: examples ## 10 000 messages on one session, and 200 sessions, against smtp
 	tests/interop/load
 	MESSAGES=100000 $(CARGO) test --locked --release -p smtpclient --test mailer_load
 
-bench: ## measure beside other clients: tables and plots in docs/performance.md (20 minutes)
+bench: ## measure beside other clients: tables and plots in docs/performance.md
 	@./setup bench
 	benches/run
 

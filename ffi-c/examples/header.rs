@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use cbindgen::{Builder, Config, DocumentationLength, DocumentationStyle, Language, Style};
 
 /// In the order of the header. Submodules follow where they are declared.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
     "code",
     "callbacks",
     "cancel",
@@ -21,6 +21,7 @@ const SOURCES: [&str; 12] = [
     "mailer",
     "engine",
     "talk",
+    "talk/answers",
     "address",
 ];
 

@@ -1,0 +1,134 @@
+"""Threads that use one session, one set of options or one message at once: an error or an answer, never a crash."""
+
+import contextlib
+import sys
+import threading
+
+import pytest
+import smtpclient
+from conftest import MESSAGE, server
+from smtpclient import Message, Session, sendmessage, smtplib
+
+
+@pytest.fixture
+def hasty():
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_threads_hammer_one_session(sink):
+    """Of one message each, while others send, ask and look."""
+    token, sent, wrong = Message.from_bytes(MESSAGE), [], []
+    # The other one is no more for several threads than the standard one: it may get a reply that is not its own.
+    closing = contextlib.closing(smtplib.SMTP("127.0.0.1", sink.port))
+    with Session("127.0.0.1", sink.port) as session, closing as other:
+
+        def call(n):
+            for k in range(40):
+                try:
+                    if (n + k) % 3 == 0:
+                        sent.append(session.send_message(token).complete)
+                    elif (n + k) % 3 == 1:
+                        assert session.noop().ok and session.server_options()
+                    else:
+                        assert session.is_open and list(session.send_many([token])) != []
+                        sent.append(True)
+                    other.noop()
+                except (smtpclient.UsageError, RuntimeError):
+                    pass  # another thread has it
+                except BaseException as error:
+                    wrong.append(error)
+
+        threads = [threading.Thread(target=call, args=(n,)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert session.noop().ok
+    assert not wrong and all(sent) and sink.count >= len(sent) > 0
+
+
+@pytest.mark.usefixtures("hasty")
+def test_threads_share_options_that_one_of_them_changes(sink):
+    options = {
+        "servers": ["127.0.0.1"], "ports": [sink.port], "client": "c.example", "header": [("A", "b")],
+        "recipients": ["b@s.example"],
+    }
+    over, wrong = threading.Event(), []
+
+    def change():
+        while not over.is_set():
+            options["recipients"].append("c@s.example")
+            options["header"].append(("B", "c"))
+            options["recipients"].pop()
+            options["header"].clear()
+
+    def call():
+        for _ in range(60):
+            try:
+                assert sendmessage(MESSAGE, **options).complete
+            except smtpclient.UsageError:
+                pass  # no recipient, for a moment
+            except BaseException as error:
+                wrong.append(error)
+
+    changer, threads = threading.Thread(target=change), [threading.Thread(target=call) for _ in range(6)]
+    for thread in (changer, *threads):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    over.set()
+    changer.join()
+    assert not wrong and sink.count > 100
+
+
+@pytest.mark.usefixtures("hasty")
+def test_threads_share_one_message(sink, to):
+    message, wrong = Message("Hello\n"), []
+    message["From"], message["To"] = "a@c.example", "b@s.example"
+
+    def call(n):
+        try:
+            for k in range(30):
+                message[f"X-{n}"] = str(k)
+                message.attach_bytes("a", b"x" * 100)
+                assert sendmessage(message, **to).complete
+                del message[f"X-{n}"]
+                bytes(message), message.parts, message.header_names()
+        except RuntimeError:
+            pass  # it is being read or changed by another thread
+        except BaseException as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=call, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_session_that_another_thread_closes():
+    for _ in range(5):
+        with server(b"220 s\r\n") as (port, _):
+            session = Session("127.0.0.1", port, timeout=0.5)
+        raised = []
+
+        def call(session=session, raised=raised):
+            try:
+                session.noop()
+            except Exception as error:
+                raised.append(error)
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        try:
+            session.close()
+        except smtpclient.SMTPException:
+            pass
+        thread.join(10)
+        assert not thread.is_alive() and all(isinstance(error, smtpclient.SMTPException) for error in raised)
