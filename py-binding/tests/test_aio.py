@@ -1,12 +1,15 @@
 """asyncio."""
 
 import asyncio
+import socket
+import struct
 import threading
+import time
 
 import pytest
 import smtpclient
 from conftest import MESSAGE, server
-from smtpclient import aio
+from smtpclient import _dial, aio
 from smtpclient.testing import Sink
 
 try:
@@ -35,6 +38,42 @@ def test_sendmessage(run, to, sink):
         run(aio.sendmessage(MESSAGE, recipient="x"))
     with pytest.raises(smtpclient.ResolveError):
         run(aio.sendmessage(MESSAGE, servers="nowhere.invalid", client="c"))
+
+
+def test_a_server_that_is_gone_at_once(run, monkeypatch):
+    """Before anybody has looked at who it is: the connection was there, and its end is told like any other."""
+    own = _dial._one
+
+    async def late(*arguments):
+        connected = await own(*arguments)
+        await asyncio.sleep(0.3)
+        return connected
+
+    monkeypatch.setattr(_dial, "_one", late)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def reset():
+        for _ in range(2):
+            connection, _ = listener.accept()
+            time.sleep(0.1)  # or connecting itself fails
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+    thread = threading.Thread(target=reset, daemon=True)
+    thread.start()
+    port = listener.getsockname()[1]
+    with pytest.raises(smtpclient.ConnectionClosed) as caught:
+        run(aio.sendmessage(MESSAGE, servers="127.0.0.1", ports=port))
+    assert caught.value.step == "greeting" and caught.value.attempts[0].peer == ("127.0.0.1", port)
+
+    async def open_session():
+        async with aio.Session("127.0.0.1", port):
+            pass
+
+    with pytest.raises(smtpclient.ConnectionClosed):
+        run(open_session())
+    thread.join(10)
+    listener.close()
 
 
 def test_the_verbs(run, sink):

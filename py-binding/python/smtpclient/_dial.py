@@ -7,7 +7,9 @@ import errno
 import ipaddress
 import os
 import socket
+from contextlib import suppress
 from itertools import chain, zip_longest
+from typing import Any
 
 from . import _native
 from ._errors import ResolveError, SMTPException, Timeout
@@ -17,6 +19,7 @@ from ._native import Options
 _DELAY = 0.25
 
 Ends = tuple[tuple[str, int] | None, str | None, bool]
+_Connected = tuple[socket.socket, Any]
 
 
 class DialError(Exception):
@@ -41,7 +44,7 @@ async def dial(server: _native.Server, options: Options) -> tuple[socket.socket,
 async def _connect(server: _native.Server, options: Options) -> tuple[socket.socket, Ends]:
     loop = asyncio.get_running_loop()
     if server.path is not None:
-        sock = await _one(loop, socket.AF_UNIX, server.path, None)
+        sock, _ = await _one(loop, socket.AF_UNIX, server.path, None)
         return sock, (None, None, True)
     host, local = server.host or "localhost", options.localaddress
     try:
@@ -50,9 +53,11 @@ async def _connect(server: _native.Server, options: Options) -> tuple[socket.soc
             found = await loop.getaddrinfo(host, server.port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError) as error:
         raise DialError(f"the name {host} cannot be resolved: {error}", "resolve") from error
-    sock = await _race(loop, _interleaved(found, local), local)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    peer, own = sock.getpeername(), sock.getsockname()[0]
+    # The socket itself may have no peer any more: a server that is gone at once is told of by the first read.
+    sock, peer = await _race(loop, _interleaved(found, local), local)
+    with suppress(OSError):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    own = sock.getsockname()[0]
     address = ipaddress.ip_address(peer[0].partition("%")[0])
     mapped = getattr(address, "ipv4_mapped", None) or address
     return sock, ((str(address), peer[1]), own, mapped.is_loopback)
@@ -85,10 +90,10 @@ async def _race(
     loop: asyncio.AbstractEventLoop,
     addresses: list[tuple[int, tuple]],  # type: ignore[type-arg]
     local: str | None,
-) -> socket.socket:
+) -> _Connected:
     if len(addresses) == 1:
         return await _one(loop, *addresses[0], local)
-    running: set[asyncio.Task[socket.socket]] = set()
+    running: set[asyncio.Task[_Connected]] = set()
     rest = list(reversed(addresses))
     error: DialError | None = None
     try:
@@ -112,30 +117,30 @@ async def _race(
         for task in running:
             task.cancel()
         for late in await asyncio.gather(*running, return_exceptions=True):
-            if isinstance(late, socket.socket):
-                late.close()
+            if isinstance(late, tuple):
+                late[0].close()
     raise error or DialError("no address", "connect")
 
 
 async def _one(
-    loop: asyncio.AbstractEventLoop, family: int, address: object, local: str | None
-) -> socket.socket:
+    loop: asyncio.AbstractEventLoop, family: int, address: Any, local: str | None
+) -> _Connected:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
         if local is not None:
             sock.bind((local, 0))
-        await loop.sock_connect(sock, address)  # type: ignore[arg-type]
+        await loop.sock_connect(sock, address)
     except OSError as error:
         sock.close()
-        name = address if isinstance(address, str) else address[0]  # type: ignore[index]
+        name = address if isinstance(address, str) else address[0]
         text = os.strerror(error.errno) if error.errno else str(error)
         kind = "connecttimeout" if error.errno == errno.ETIMEDOUT else "connect"
         raise DialError(f"cannot connect to {name}: {text}", kind) from error
     except BaseException:
         sock.close()
         raise
-    return sock
+    return sock, address
 
 
 async def _by_thread(server: _native.Server, options: Options) -> tuple[socket.socket, Ends]:
