@@ -26,6 +26,7 @@ pub mod link;
 pub mod message;
 pub mod opening;
 pub mod options;
+pub mod prepared;
 pub mod reply;
 pub mod report;
 pub mod sasl;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::conversation::Conversation;
 use crate::engine::Engine;
 use crate::error::{Error, Kind, Step};
 use crate::tls::{Layer, ReadState};
@@ -14,7 +15,7 @@ pub struct Link {
     engine: Engine,
     layer: Option<Box<dyn Layer>>,
     /// The layer's handshake is not over.
-    shaking: bool,
+    handshaking: bool,
     /// How much of the layer's plaintext the engine knows to be handed over.
     flushed: u64,
     plain: Vec<u8>,
@@ -32,7 +33,7 @@ impl Link {
         Self {
             engine,
             layer: None,
-            shaking: false,
+            handshaking: false,
             flushed: 0,
             plain: Vec::new(),
             heard: false,
@@ -44,7 +45,7 @@ impl Link {
     /// Puts a TLS layer below the engine: at once, or behind [`Event::StartTls`](crate::engine::Event::StartTls).
     pub fn secure(&mut self, layer: Box<dyn Layer>) {
         self.layer = Some(layer);
-        self.shaking = true;
+        self.handshaking = true;
         self.heard = false;
         self.flushed = 0;
     }
@@ -65,109 +66,13 @@ impl Link {
     }
 
     /// Whether a handshake is under way.
-    pub fn is_shaking(&self) -> bool {
-        self.shaking
+    pub fn is_handshaking(&self) -> bool {
+        self.handshaking
     }
 
     /// Whether [`abort`](Self::abort) ended it.
     pub fn is_aborted(&self) -> bool {
         self.aborted
-    }
-
-    /// Takes bytes from the wire.
-    pub fn handle_input(&mut self, input: &[u8]) {
-        let Some(first) = input.first() else { return };
-        // A server's handshake begins with a record of type 22, or 21 (RFC 8446 section 5.1). What else stands behind
-        // the reply to STARTTLS is plain text that came late, and the engine knows what to say of that.
-        let late = self.shaking && !self.heard && self.engine.waiting_for() == Step::Tls;
-        self.heard |= self.shaking;
-        if late && !matches!(first, 21 | 22) {
-            return self.engine.handle_input(input);
-        }
-        match &mut self.layer {
-            None => self.engine.handle_input(input),
-            Some(layer) => match layer.handle_input(input) {
-                Ok(()) => self.take_plaintext(),
-                Err(error) => self.engine.handle_error(error),
-            },
-        }
-    }
-
-    /// Takes note that the server sends no more.
-    pub fn handle_eof(&mut self) {
-        match &mut self.layer {
-            None => self.engine.handle_eof(),
-            Some(layer) => {
-                layer.handle_eof();
-                self.take_plaintext();
-            }
-        }
-    }
-
-    /// Takes note that the time of [`timeout`](Self::timeout) has passed without progress.
-    pub fn handle_timeout(&mut self) {
-        if self.shaking {
-            let limit = self.timeout().unwrap_or_default().as_secs_f64();
-            let text = format!("the TLS handshake was not done within {limit} s");
-            self.engine.handle_error(Error::new(Kind::Timeout, Step::Tls, text));
-        } else {
-            self.engine.handle_timeout();
-        }
-        self.silent |= self.engine.is_closed();
-    }
-
-    /// Takes note that the connection is of no more use.
-    pub fn handle_error(&mut self, cause: Error) {
-        let unplaced = self.shaking && cause.step() == Step::Command;
-        self.engine.handle_error(if unplaced { cause.with_step(Step::Tls) } else { cause });
-        self.silent |= self.engine.is_closed();
-    }
-
-    /// Ends it all: the call was cancelled, or is over its deadline.
-    pub fn abort(&mut self, cause: Error) {
-        self.aborted = true;
-        self.handle_error(cause);
-    }
-
-    /// Bytes for the wire; empty when there is nothing to write now.
-    pub fn poll_output(&mut self) -> &[u8] {
-        if self.layer.is_some() {
-            self.give_plaintext();
-        }
-        // What the layer holds may be the end of a message that was judged as not sent.
-        if self.silent || (self.engine.is_closed() && !self.shaking && !self.engine.quit_is_taken()) {
-            return &[];
-        }
-        match &mut self.layer {
-            None => self.engine.poll_output(),
-            Some(layer) => layer.poll_output(),
-        }
-    }
-
-    /// Takes note that the first `n` bytes of [`poll_output`](Self::poll_output) were handed to the kernel.
-    pub fn output_done(&mut self, n: usize) {
-        let Some(layer) = &mut self.layer else {
-            return self.engine.output_done(n);
-        };
-        layer.output_done(n);
-        let sent = layer.plaintext_sent();
-        self.engine.output_flushed(sent - self.flushed);
-        self.flushed = sent;
-    }
-
-    /// How long the server may now take until there is progress.
-    pub fn timeout(&self) -> Option<Duration> {
-        self.engine.timeout()
-    }
-
-    /// Whether a caller's reader had no bytes when it was last asked.
-    pub fn waits_for_source(&self) -> bool {
-        self.engine.waits_for_source()
-    }
-
-    /// Changes whenever the clock of [`timeout`](Self::timeout) starts anew.
-    pub fn progress(&self) -> u64 {
-        self.engine.progress()
     }
 
     /// Whether the connection is to be closed: the engine is done, and what is left for the wire is gone.
@@ -177,8 +82,8 @@ impl Link {
 
     fn take_plaintext(&mut self) {
         let Some(layer) = &mut self.layer else { return };
-        if self.shaking && layer.handshake_done() {
-            self.shaking = false;
+        if self.handshaking && layer.handshake_done() {
+            self.handshaking = false;
             self.engine.tls_established();
         }
         let state = layer.read(&mut self.plain);
@@ -194,7 +99,7 @@ impl Link {
                 self.engine.handle_error(Error::new(Kind::Closed, self.engine.waiting_for(), text));
             }
             Err(error) => {
-                let step = if self.shaking { Step::Tls } else { self.engine.waiting_for() };
+                let step = if self.handshaking { Step::Tls } else { self.engine.waiting_for() };
                 self.engine.handle_error(error.with_step(step));
             }
         }
@@ -202,7 +107,7 @@ impl Link {
 
     fn give_plaintext(&mut self) {
         let Some(layer) = &mut self.layer else { return };
-        if self.shaking {
+        if self.handshaking {
             return;
         }
         loop {
@@ -222,5 +127,93 @@ impl Link {
         if self.engine.quit_is_taken() {
             layer.close();
         }
+    }
+}
+
+impl Conversation for Link {
+    fn handle_input(&mut self, input: &[u8]) {
+        let Some(first) = input.first() else { return };
+        // A server's handshake begins with a record of type 22, or 21 (RFC 8446 section 5.1). What else stands behind
+        // the reply to STARTTLS is plain text that came late, and the engine knows what to say of that.
+        let late = self.handshaking && !self.heard && self.engine.waiting_for() == Step::Tls;
+        self.heard |= self.handshaking;
+        if late && !matches!(first, 21 | 22) {
+            return self.engine.handle_input(input);
+        }
+        match &mut self.layer {
+            None => self.engine.handle_input(input),
+            Some(layer) => match layer.handle_input(input) {
+                Ok(()) => self.take_plaintext(),
+                Err(error) => self.engine.handle_error(error),
+            },
+        }
+    }
+
+    fn handle_eof(&mut self) {
+        match &mut self.layer {
+            None => self.engine.handle_eof(),
+            Some(layer) => {
+                layer.handle_eof();
+                self.take_plaintext();
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self) {
+        if self.handshaking {
+            let limit = self.timeout().unwrap_or_default().as_secs_f64();
+            let text = format!("the TLS handshake was not done within {limit} s");
+            self.engine.handle_error(Error::new(Kind::Timeout, Step::Tls, text));
+        } else {
+            self.engine.handle_timeout();
+        }
+        self.silent |= self.engine.is_closed();
+    }
+
+    fn handle_error(&mut self, cause: Error) {
+        let unplaced = self.handshaking && cause.step() == Step::Command;
+        self.engine.handle_error(if unplaced { cause.with_step(Step::Tls) } else { cause });
+        self.silent |= self.engine.is_closed();
+    }
+
+    fn abort(&mut self, cause: Error) {
+        self.aborted = true;
+        self.handle_error(cause);
+    }
+
+    fn poll_output(&mut self) -> &[u8] {
+        if self.layer.is_some() {
+            self.give_plaintext();
+        }
+        // What the layer holds may be the end of a message that was judged as not sent.
+        if self.silent || (self.engine.is_closed() && !self.handshaking && !self.engine.quit_is_taken()) {
+            return &[];
+        }
+        match &mut self.layer {
+            None => self.engine.poll_output(),
+            Some(layer) => layer.poll_output(),
+        }
+    }
+
+    fn output_done(&mut self, n: usize) {
+        let Some(layer) = &mut self.layer else {
+            return self.engine.output_done(n);
+        };
+        layer.output_done(n);
+        let sent = layer.plaintext_sent();
+        self.engine.output_flushed(sent - self.flushed);
+        self.flushed = sent;
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        self.engine.timeout()
+    }
+
+    fn waits_for_source(&self) -> bool {
+        self.engine.waits_for_source()
+    }
+
+    fn progress(&self) -> u64 {
+        self.engine.progress()
     }
 }

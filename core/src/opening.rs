@@ -1,9 +1,10 @@
-//! From the connection to the first MAIL: greeting, EHLO, STARTTLS, EHLO, login. One procedure for a
-//! delivery and for a session.
+//! From the greeting to the first MAIL: EHLO, STARTTLS, EHLO, login.
 
 use std::sync::Arc;
 
-use crate::command::Command;
+use smallvec::SmallVec;
+
+use crate::command::{ClientName, Command};
 use crate::engine::{Event, Id};
 use crate::error::{Error, Kind, Step};
 use crate::link::Link;
@@ -35,12 +36,14 @@ pub struct Opening {
     auth_insecure: bool,
     channel: Channel,
     /// Extensions that the message needs.
-    needs: Vec<&'static str>,
+    needs: SmallVec<[&'static str; 2]>,
     stage: Stage,
     asked: Id,
     mechanisms: Vec<MechanismName>,
     /// The first refused login: the reason to name where none succeeds.
     refused: Option<Error>,
+    /// STARTTLS was refused, and the policy said to go on: the reason to name where the server then hangs up.
+    starttls_refused: Option<Error>,
     logins: Vec<Login>,
     facts: Option<TlsFacts>,
     answer: Option<TlsAnswer>,
@@ -48,13 +51,13 @@ pub struct Opening {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Wait for 220 (and before it for TLS, where TLS comes first).
+    /// Wait for 220, on a connection that is made for what this opening was asked for.
     Greeting,
     Hello,
     StartTls,
     Handshake,
     Login,
-    /// Once more behind the login.
+    /// Once more after the login.
     HelloAgain,
     Ready,
     /// Failed; that was said once.
@@ -110,20 +113,21 @@ impl Opening {
             allowed: options.auth.clone(),
             auth_insecure: options.authinsecure,
             channel: Channel { loopback, ..Channel { host, port, ..Channel::default() } },
-            needs: needs(options),
+            needs: SmallVec::new(),
             stage: Stage::Greeting,
             asked: Id::GREETING,
             mechanisms: Vec::new(),
             refused: None,
+            starttls_refused: None,
             logins: Vec::new(),
             facts: None,
             answer: plain.then_some(TlsAnswer::Insecure),
         }
     }
 
-    /// Tells that an address needs SMTPUTF8.
-    pub fn need_utf8(&mut self) {
-        self.needs.push("SMTPUTF8");
+    /// Tells which extensions the message that comes first needs: some servers offer them after the login only.
+    pub fn need(&mut self, extensions: &[&'static str]) {
+        self.needs = extensions.into();
     }
 
     /// Begins TLS where it comes first. Called once, before any byte is moved.
@@ -231,7 +235,7 @@ impl Opening {
                 Stage::Over => Progress::Going,
                 Stage::Login => self.login_refused(link, error),
                 // The engine waits for a greeting; what failed is the handshake before it.
-                _ if link.is_shaking() => {
+                _ if link.is_handshaking() => {
                     let fault = link.engine().fault().cloned().unwrap_or(error);
                     self.ended(link, fault)
                 }
@@ -245,16 +249,16 @@ impl Opening {
         if self.stage == Stage::Over {
             return Progress::Going;
         }
-        let shaking = link.is_shaking();
-        if !shaking && self.facts.is_none() && link.layer().is_some() {
+        let handshaking = link.is_handshaking();
+        if !handshaking && self.facts.is_none() && link.layer().is_some() {
             self.facts = link.layer().map(|layer| layer.facts().clone());
         }
         match link.engine().fault() {
-            None if self.stage == Stage::Handshake && !shaking => {
+            None if self.stage == Stage::Handshake && !handshaking => {
                 self.hello(link);
                 Progress::Going
             }
-            Some(fault) if matches!(self.stage, Stage::Handshake) || shaking => {
+            Some(fault) if matches!(self.stage, Stage::Handshake) || handshaking => {
                 let fault = fault.clone();
                 self.ended(link, fault)
             }
@@ -298,13 +302,25 @@ impl Opening {
         match self.ask(code, &error) {
             TlsAnswer::Secure => Progress::Failed(error),
             TlsAnswer::Insecure if link.engine().is_closed() => Progress::Redial,
-            TlsAnswer::Insecure => self.begin_login(link),
+            TlsAnswer::Insecure => {
+                self.starttls_refused = Some(error);
+                self.begin_login(link)
+            }
+        }
+    }
+
+    /// Why the server is of no use, when the connection ended with `error` before it took anything: a server that
+    /// refused STARTTLS and then hangs up has said why.
+    pub fn decisive(&self, error: Error) -> Error {
+        match &self.starttls_refused {
+            Some(refused) if error.kind() == Kind::Closed && error.step() <= Step::Mail => refused.clone(),
+            _ => error,
         }
     }
 
     fn ended(&mut self, link: &Link, error: Error) -> Progress {
         self.facts = link.layer().map(|layer| layer.facts().clone());
-        let error = hinted(error, self.security.first);
+        let error = self.decisive(hinted(error, self.security.first));
         // An attack is no question of policy, nor is what the caller ended.
         let negotiable = error.kind() == Kind::Tls && error.step() != Step::StartTls;
         let cut = matches!(error.kind(), Kind::Closed | Kind::Timeout)
@@ -377,11 +393,15 @@ impl Opening {
 
     fn login_refused(&mut self, link: &mut Link, error: Error) -> Progress {
         self.logged_in(Some(error.clone()));
-        if link.engine().is_closed() {
-            return Progress::Failed(error);
+        if !link.engine().is_closed() {
+            self.refused.get_or_insert(error);
+            return self.next_login(link);
         }
-        self.refused.get_or_insert(error);
-        self.next_login(link)
+        // The first refusal decided, and what ended the rest does not change that: unless it was the caller, or a server
+        // that cannot be trusted.
+        let forged = link.engine().fault().is_some_and(|fault| fault.kind() == Kind::Login);
+        let decided = self.refused.take().filter(|_| !forged && !link.is_aborted());
+        Progress::Failed(decided.unwrap_or_else(|| self.decisive(error)))
     }
 
     fn logged_in(&mut self, error: Option<Error>) {
@@ -391,8 +411,13 @@ impl Opening {
     }
 }
 
-/// Finds credentials that no mechanism should carry, before a connection is opened.
-pub(crate) fn check_credentials(options: &Options) -> Result<(), Error> {
+/// Finds what no server can be greeted or logged in with, before a connection is opened.
+pub(crate) fn check(options: &Options) -> Result<(), Error> {
+    if let Some(name) = &options.client
+        && let Err(error) = ClientName::parse(name)
+    {
+        return Err(Error::usage(format!("option `client`: {}", error.text())));
+    }
     let credentials = [
         ("username", options.username.as_deref().map(str::as_bytes)),
         ("password", options.password.as_ref().map(Secret::expose)),
@@ -414,30 +439,27 @@ pub(crate) fn check_credentials(options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
+/// A login that is asked for too late is an error, not a silence: `options` are a message's, `own` those that its `holder`
+/// (session or mailer) was made with.
+pub(crate) fn check_login(options: &Options, own: &Options, holder: &str) -> Result<(), Error> {
+    if credentials(options).is_some() && credentials(own).is_none() {
+        let text = format!(
+            "options `username`, `password`, `oauthtoken`: the {holder} was made without a login: make it with one, or \
+             authenticate first where it is a session"
+        );
+        return Err(Error::usage(text));
+    }
+    Ok(())
+}
+
 /// A port that waits for TLS looks like a server that says nothing.
-fn hinted(error: Error, tls_first: bool) -> Error {
+pub(crate) fn hinted(error: Error, tls_first: bool) -> Error {
     if tls_first || error.kind() != Kind::Timeout || error.step() != Step::Greeting {
         return error;
     }
-    let text = format!(
-        "{}: does this port want TLS from the first byte (smtps://, option `tlsimport`)?",
-        error.text()
-    );
+    let text =
+        format!("{}: does this port expect implicit TLS (smtps://, option `tlsimport`)?", error.text());
     Error::new(Kind::Timeout, Step::Greeting, text)
-}
-
-/// The extensions without which a message cannot be sent as the options say.
-fn needs(options: &Options) -> Vec<&'static str> {
-    let dsn = options.dsnnotify.is_some() || options.dsnret.is_some() || options.dsnenvid.is_some();
-    let needs = [
-        ("DSN", dsn),
-        ("SMTPUTF8", options.smtputf8),
-        ("REQUIRETLS", options.requiretls),
-        ("DELIVERBY", options.deliverby.is_some()),
-        ("MT-PRIORITY", options.priority.is_some()),
-        ("FUTURERELEASE", options.hold.is_some()),
-    ];
-    needs.into_iter().filter_map(|(keyword, wanted)| wanted.then_some(keyword)).collect()
 }
 
 /// What the options give to log in with; `None` where no login is wanted.

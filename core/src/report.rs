@@ -118,6 +118,11 @@ impl Report {
         !self.recipients.is_empty() && self.recipients.iter().all(|r| r.outcome == Outcome::Accepted)
     }
 
+    /// Whether a server has said, or may have said, anything final to at least one recipient.
+    pub(crate) fn is_decided(&self) -> bool {
+        self.recipients.iter().any(|r| r.outcome != Outcome::NotSent)
+    }
+
     /// Whether it is unknown for at least one recipient what became of the message.
     pub fn unknown(&self) -> bool {
         self.recipients.iter().any(|r| r.outcome == Outcome::Unknown)
@@ -132,4 +137,17 @@ impl Report {
     pub fn refused(&self) -> impl Iterator<Item = &Recipient> {
         self.recipients.iter().filter(|r| r.outcome == Outcome::Rejected)
     }
+}
+
+/// Why no server took the message: the error of the only attempt, or one that lists them all.
+pub(crate) fn no_server(attempts: &[Attempt]) -> Option<Error> {
+    let errors: Vec<&Error> = attempts.iter().filter_map(|attempt| attempt.error.as_ref()).collect();
+    let last = *errors.last()?;
+    if errors.len() == 1 {
+        return Some(last.clone());
+    }
+    let each: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let text = format!("no server took the message: {}", each.join("; "));
+    let transient = errors.iter().any(|error| error.is_transient());
+    Some(Error::new(last.kind(), last.step(), text).with_transient(transient))
 }

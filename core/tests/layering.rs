@@ -29,21 +29,22 @@ const ALLOWED: &[(&str, &str)] = &[
     ("envelope", "address command error message options"),
     // The protocol, and what is said with it.
     ("engine", "command content error extensions reply report sasl transcript wire"),
-    ("link", "engine error tls"),
     ("server", "engine error options"),
-    ("opening", "command engine error link options report sasl secret server tls"),
-    ("delivery", "command content engine envelope error link message opening options report server tls"),
-    ("conversation", "delivery error link"),
+    ("conversation", "error server"),
+    ("link", "conversation engine error tls"),
+    ("opening", "command conversation engine error link options report sasl secret server tls"),
+    ("prepared", "command content engine envelope error message options report"),
     (
         "dialogue",
-        "command content conversation delivery engine envelope error extensions link message opening options \
-         reply report secret server tls",
+        "command content conversation engine envelope error extensions link message opening options prepared reply \
+         report secret server tls",
     ),
+    ("delivery", "conversation dialogue envelope error message opening options prepared report server tls"),
     // Sockets and clocks: nothing may use it.
     (
         "net",
-        "cancel command content conversation delivery dialogue engine envelope error extensions link message \
-         opening options reply report secret server tls",
+        "cancel command content conversation delivery dialogue engine envelope error extensions message opening options \
+         prepared reply report secret server tls",
     ),
 ];
 

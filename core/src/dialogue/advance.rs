@@ -1,12 +1,15 @@
 //! How a dialogue goes on: what happened is taken, and what was asked is begun, in its order.
 
-use super::{Answer, Ask, Dialogue, Doing, OpeningUp, Ticket};
+use smallvec::SmallVec;
+
+use super::{Answer, Ask, Dialogue, Doing, OpeningUp, Place, Ticket};
 use crate::command::Command;
 use crate::engine::{Event, Id, Transaction};
 use crate::error::{Error, Kind, Step};
 use crate::link::Link;
 use crate::opening::{Opening, Progress};
 use crate::options::Options;
+use crate::prepared::Needs;
 use crate::report::{Attempt, Report};
 use crate::tls::{Layer, VerifyFault};
 
@@ -18,7 +21,7 @@ impl Dialogue {
                 self.on_event(event);
             }
             self.look();
-            if self.doing.is_some() || self.redial || !self.begin_next() {
+            if self.doing.is_some() || self.place == Place::Dial || !self.begin_next() {
                 if self.link.engine().has_events() {
                     continue;
                 }
@@ -36,7 +39,7 @@ impl Dialogue {
             Some((ticket, Doing::Reply(id))) => match event {
                 Event::Reply(other, reply) if other == id => self.answer(ticket, Answer::Reply(Ok(reply))),
                 // The engine waits for a greeting; what failed is the handshake before it.
-                Event::Failed(other, _) if other == id && self.link.is_shaking() => {
+                Event::Failed(other, _) if other == id && self.link.is_handshaking() => {
                     let error = self.gone();
                     self.fail(ticket, error);
                 }
@@ -50,14 +53,14 @@ impl Dialogue {
             },
             Some((ticket, Doing::StartTls(id, mut layer))) => match event {
                 Event::StartTls(other, reply) if other == id => match layer.take() {
-                    // Closed by what stood behind the reply: there is nobody to shake hands with.
+                    // Closed by what followed the reply: there is nobody to shake hands with.
                     _ if self.link.engine().is_closed() => {
                         let error = self.gone();
                         self.fail(ticket, error);
                     }
                     Some(layer) => {
                         self.link.secure(layer);
-                        self.doing = Some((ticket, Doing::Shaking(reply)));
+                        self.doing = Some((ticket, Doing::Handshake(reply)));
                     }
                     None => self.answer(ticket, Answer::Reply(Ok(reply))),
                 },
@@ -77,36 +80,31 @@ impl Dialogue {
     pub(super) fn on_sent(&mut self, id: Id, mut report: Box<Report>) {
         let Some(index) = self.sending.iter().position(|(_, own)| *own == id) else { return };
         let Some((ticket, _)) = self.sending.remove(index) else { return };
-        if let Some(error) = report.error.take() {
-            report.error = Some(error.with_server(self.name()));
-        }
-        let mut attempt =
-            Attempt { peer: self.ends.peer, error: report.error.clone(), ..Attempt::new(self.name.clone()) };
-        attempt.tls = self.tls().cloned();
-        if let Some(opening) = &self.opening {
-            attempt.policy = opening.answer();
-            attempt.logins = opening.logins().to_vec();
-        }
-        report.attempts = vec![attempt];
+        let error = report.error.take().map(|error| match &self.opening {
+            Some(opening) if !report.is_decided() => opening.decisive(error),
+            _ => error,
+        });
+        report.error = error.map(|error| error.with_server(self.name()));
+        report.attempts = self.take_attempts(report.error.clone());
         self.answer(ticket, Answer::Sent(report));
     }
 
     /// Looks at what happened below the engine.
     pub(super) fn look(&mut self) {
         match &mut self.doing {
-            Some((_, Doing::Opening(up))) if !self.redial => {
+            Some((_, Doing::Opening(up))) if self.place == Place::Connected => {
                 let progress = up.opening.look(&mut self.link);
                 self.on_progress(progress);
             }
-            Some((ticket, Doing::Shaking(_))) if self.link.engine().is_closed() => {
+            Some((ticket, Doing::Handshake(_))) if self.link.engine().is_closed() => {
                 let ticket = *ticket;
                 let error = self.gone();
                 self.doing = None;
                 self.fail(ticket, error);
             }
-            Some((ticket, Doing::Shaking(reply))) if !self.link.is_shaking() => {
+            Some((ticket, Doing::Handshake(reply))) if !self.link.is_handshaking() => {
                 let (ticket, reply) = (*ticket, reply.clone());
-                (self.doing, self.opening, self.logged_in) = (None, None, false);
+                (self.doing, self.opening, self.logged_in, self.is_ready) = (None, None, false, false);
                 self.answer(ticket, Answer::Reply(Ok(reply)));
             }
             _ => {}
@@ -118,11 +116,11 @@ impl Dialogue {
             Progress::Going => {}
             Progress::Ready => self.opening_over(Ok(())),
             Progress::Failed(error) => self.opening_over(Err(error)),
-            Progress::Redial if self.can_redial => {
-                self.redial = true;
+            Progress::Redial if self.can_dial => {
                 if let Some((_, Doing::Opening(up))) = &mut self.doing {
                     up.plain = true;
                 }
+                self.dial_again();
             }
             Progress::Redial => {
                 let error = self.gone();
@@ -134,10 +132,12 @@ impl Dialogue {
     pub(super) fn opening_over(&mut self, result: Result<(), Error>) {
         let Some((ticket, Doing::Opening(up))) = self.doing.take() else { return };
         let OpeningUp { opening, message, .. } = *up;
+        self.is_ready |= result.is_ok();
+        self.logged_in |=
+            result.is_ok() && opening.logins().last().is_some_and(|login| login.error.is_none());
+        self.opening = Some(opening);
         match result {
             Ok(()) => {
-                self.logged_in |= opening.logins().last().is_some_and(|login| login.error.is_none());
-                self.opening = Some(opening);
                 if !message {
                     self.answer(ticket, Answer::Done(Ok(())));
                 }
@@ -157,12 +157,12 @@ impl Dialogue {
 
     /// Begins the next thing asked; false where there is none, or a message must come first.
     pub(super) fn begin_next(&mut self) -> bool {
-        let ready = self.opening.is_some() && self.link.engine().is_introduced();
-        if let Some((ticket, Ask::Send { .. })) = self.asks.front()
+        let ready = self.is_ready && self.link.engine().is_introduced();
+        if let Some((ticket, Ask::Send { needs, .. })) = self.asks.front()
             && !ready
         {
-            let ticket = *ticket;
-            self.open_up(ticket, true);
+            let (ticket, needs) = (*ticket, needs.clone());
+            self.open_up(ticket, Some(needs));
             return true;
         }
         // Only messages go out together; everything else waits for its turn.
@@ -172,7 +172,7 @@ impl Dialogue {
         let Some((ticket, ask)) = self.asks.pop_front() else { return false };
         match ask {
             Ask::Introduce if ready => self.answer(ticket, Answer::Done(Ok(()))),
-            Ask::Introduce => self.open_up(ticket, false),
+            Ask::Introduce => self.open_up(ticket, None),
             Ask::Verb(command) => {
                 let id = self.link.engine_mut().command(command);
                 self.doing = Some((ticket, Doing::Reply(id)));
@@ -191,7 +191,7 @@ impl Dialogue {
                 let id = self.link.engine_mut().data(content);
                 self.sending.push_back((ticket, id));
             }
-            Ask::Send { transaction, needs_tls } => match self.check_tls(needs_tls) {
+            Ask::Send { transaction, needs } => match self.check_tls(needs.tls) {
                 Ok(()) => {
                     let id = self.link.engine_mut().send(transaction);
                     self.sending.push_back((ticket, id));
@@ -207,30 +207,64 @@ impl Dialogue {
         self.doing = Some((ticket, Doing::StartTls(id, layer)));
     }
 
-    pub(super) fn open_up(&mut self, ticket: Ticket, message: bool) {
+    /// EHLO, TLS and login: for a message that needs something of them, or because they were asked for.
+    pub(super) fn open_up(&mut self, ticket: Ticket, message: Option<Needs>) {
         let mut opening = self.new_opening(&self.options, false);
+        let (message, needs) = (message.is_some(), message.unwrap_or_default().extensions);
+        opening.need(&needs);
         let progress = opening.resume(&mut self.link, self.logged_in);
-        let up = OpeningUp { opening, message, options: None, plain: false };
+        let up = OpeningUp { opening, message, needs, options: None, plain: false };
         self.doing = Some((ticket, Doing::Opening(Box::new(up))));
         self.on_progress(progress);
     }
 
     pub(super) fn log_in(&mut self, ticket: Ticket, options: Box<Options>) {
         let mut opening = self.new_opening(&options, false);
-        let progress = match self.distrust() {
-            None => opening.resume(&mut self.link, false),
-            Some(VerifyFault::NotChecked) if self.can_redial => {
-                self.redial = true;
-                Progress::Going
-            }
+        let (mut unverified, mut progress) = (false, Progress::Going);
+        match self.distrust() {
+            None => progress = opening.resume(&mut self.link, false),
+            Some(VerifyFault::NotChecked) if self.can_dial => unverified = true,
             Some(fault) => {
                 let text = format!("the certificate {fault}, so that nothing secret is sent");
-                Progress::Failed(Error::new(Kind::Tls, Step::Auth, text))
+                progress = Progress::Failed(Error::new(Kind::Tls, Step::Auth, text));
             }
+        }
+        let up = OpeningUp {
+            opening,
+            message: false,
+            needs: SmallVec::new(),
+            options: Some(options),
+            plain: false,
         };
-        let up = OpeningUp { opening, message: false, options: Some(options), plain: false };
         self.doing = Some((ticket, Doing::Opening(Box::new(up))));
+        if unverified {
+            // TLS was set up before there was a secret to send: this time somebody looks at the certificate.
+            return self.dial_again();
+        }
         self.on_progress(progress);
+    }
+
+    /// Leaves this connection for a new one to the same server.
+    pub(super) fn dial_again(&mut self) {
+        if let Some((_, Doing::Opening(up))) = &mut self.doing {
+            // The next connection gets an opening of its own.
+            let next = Opening::new(&self.server, &self.options, None, false, up.plain);
+            self.opening = Some(std::mem::replace(&mut up.opening, next));
+        }
+        let fault = self.link.engine().fault().cloned().map(|fault| fault.with_server(self.name()));
+        let attempt = self.attempt(fault);
+        self.earlier.push(attempt);
+        self.place = Place::Dial;
+    }
+
+    pub(super) fn attempt(&self, error: Option<Error>) -> Attempt {
+        let mut attempt = Attempt { peer: self.ends.peer, error, ..Attempt::new(self.name.clone()) };
+        attempt.tls = self.tls().cloned();
+        if let Some(opening) = &self.opening {
+            attempt.policy = opening.answer();
+            attempt.logins = opening.logins().to_vec();
+        }
+        attempt
     }
 
     /// What speaks against the certificate of a session under TLS, where it was to verify.
@@ -253,8 +287,11 @@ impl Dialogue {
         Err(Error::new(Kind::Tls, Step::Tls, text))
     }
 
+    /// Answers a message of which nothing was said.
     pub(super) fn refuse(&mut self, ticket: Ticket, transaction: &Transaction, error: Error) {
-        let report = crate::engine::unbegun(&transaction.recipients, error.with_server(self.name()));
+        let error = error.with_server(self.name());
+        let mut report = crate::engine::unbegun(&transaction.recipients, error.clone());
+        report.attempts = self.take_attempts(Some(error));
         self.answer(ticket, Answer::Sent(Box::new(report)));
     }
 

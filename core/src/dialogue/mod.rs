@@ -1,11 +1,13 @@
 //! A session without any I/O: verbs and messages one after the other over one connection.
 //!
-//! A driver moves bytes (see [`Conversation`]), looks for answers, and connects again when asked to:
+//! A driver connects and moves bytes (see [`Driven`]), and looks for answers:
 //!
 //! ```text
 //!   ask: command, data, starttls, login, introduce, send_message  ──> a Ticket
 //!   poll_answer                                                   ──> Ticket and Answer
-//!   wants_redial   close, connect to `server` again, then `reconnected` or `redial_failed`
+//!   action: Dial       close, connect to the server, then `connected` or `connect_failed`
+//!           Exchange   move bytes
+//!           Done       close
 //! ```
 //!
 //! What is asked is done in its order. EHLO, STARTTLS and login happen by themselves before the first
@@ -13,6 +15,7 @@
 //! server offers PIPELINING.
 
 mod advance;
+mod setup;
 #[cfg(test)]
 mod tests;
 
@@ -20,23 +23,24 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use self::advance::{logged_in, under_tls};
 use crate::command::Command;
 use crate::content::Content;
-use crate::conversation::Conversation;
-use crate::delivery::{Ends, check_client, client_name, engine_config, listener};
+use crate::conversation::{Action, Conversation, Driven, Ends};
 use crate::engine::{Engine, Id, Protocol, Transaction};
-use crate::envelope::{Envelope, Local};
+use crate::envelope::Local;
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
 use crate::link::Link;
 use crate::message::Message;
-use crate::opening::{Opening, check_credentials};
+use crate::opening::{Opening, check, check_login};
 use crate::options::Options;
+use crate::prepared::{Needs, Prepared};
 use crate::reply::Reply;
-use crate::report::Report;
+use crate::report::{Attempt, Report};
 use crate::secret::Secret;
 use crate::server::Server;
 use crate::tls::{Layer, Secure, TlsFacts, Verify};
@@ -73,16 +77,32 @@ pub struct Dialogue {
     library: Option<Arc<dyn Secure>>,
     ends: Ends,
     local: Local,
-    can_redial: bool,
-    /// How TLS and login went, once the session is ready for messages.
+    place: Place,
+    /// This machine has no name for EHLO but the address of its end.
+    is_nameless: bool,
+    /// Whether a driver that is asked to can connect (again).
+    can_dial: bool,
+    /// Connections that ended before this one, of which no report has told yet.
+    earlier: Vec<Attempt>,
+    /// How TLS and login went on this connection, as far as that is known.
     opening: Option<Opening>,
+    /// The session is ready for messages, unless EHLO is due again.
+    is_ready: bool,
     logged_in: bool,
     asks: VecDeque<(Ticket, Ask)>,
     doing: Option<(Ticket, Doing)>,
     sending: VecDeque<(Ticket, Id)>,
     answers: VecDeque<(Ticket, Answer)>,
-    redial: bool,
     next: u64,
+}
+
+/// Where the connection stands, as far as the driver is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The driver is to connect: for the first time, or again.
+    Dial,
+    /// There is a connection, or it has ended.
+    Connected,
 }
 
 /// What is asked and not begun.
@@ -96,7 +116,7 @@ enum Ask {
     Data(Box<dyn Content>),
     Send {
         transaction: Box<Transaction>,
-        needs_tls: bool,
+        needs: Needs,
     },
 }
 
@@ -106,10 +126,10 @@ enum Doing {
     Reply(Id),
     /// The reply to EHLO that STARTTLS needs before it.
     HelloBefore(Id, Option<Box<dyn Layer>>),
-    /// The reply to STARTTLS, and the layer for behind it, unless the caller encrypts.
+    /// The reply to STARTTLS, and the layer for what follows it, unless the caller encrypts.
     StartTls(Id, Option<Box<dyn Layer>>),
-    /// The handshake behind the reply.
-    Shaking(Reply),
+    /// The handshake after the reply.
+    Handshake(Reply),
     /// EHLO, TLS and login.
     Opening(Box<OpeningUp>),
 }
@@ -118,9 +138,11 @@ struct OpeningUp {
     opening: Opening,
     /// Because a message is to be sent, the first that is asked for.
     message: bool,
+    /// What that message needs.
+    needs: SmallVec<[&'static str; 2]>,
     /// Where they are not the session's own.
     options: Option<Box<Options>>,
-    /// Behind a redial: TLS could not be had, and the policy says `insecure`.
+    /// On a new connection: TLS failed on the one before, and the policy says `insecure`.
     plain: bool,
 }
 
@@ -128,47 +150,59 @@ impl Dialogue {
     /// The ticket of the server's greeting.
     pub const GREETING: Ticket = Ticket(0);
 
-    /// A session over a connection to `server` on which nothing was said yet. `library` makes the TLS
-    /// layers; `can_redial` tells whether the driver can connect to the same server again.
+    /// A session with `server`, which the driver is to connect to. `library` makes the TLS layers; without one there is
+    /// no TLS.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for a client name that is none, and where TLS comes first and cannot be begun.
+    /// [`Kind::Usage`] for options that no server can be greeted or logged in with.
     pub fn new(
         server: Server,
         options: impl Into<Arc<Options>>,
         library: Option<Arc<dyn Secure>>,
-        ends: Ends,
         local: Local,
-        can_redial: bool,
     ) -> Result<Self, Error> {
         let options = options.into();
-        check_client(&options)?;
-        check_credentials(&options)?;
-        let client = client_name(&options, std::slice::from_ref(&server), local.host, ends.local);
-        let mut engine = Engine::new(engine_config(&options, server.protocol, client));
-        if let Some(listener) = listener(&options) {
-            engine.listen(listener);
-        }
-        let mut dialogue = Self {
+        check(&options)?;
+        let name = setup::client_name(&options, &server, local.host);
+        let is_nameless = name.is_none();
+        let engine = setup::engine(&options, &server, name.unwrap_or_else(|| setup::literal(None)));
+        Ok(Self {
             link: Link::new(engine),
+            is_nameless,
             name: server.target.to_string().into(),
             server,
             options,
             library,
-            ends,
+            ends: Ends::default(),
             local,
-            can_redial,
+            place: Place::Dial,
+            can_dial: true,
+            earlier: Vec::new(),
             opening: None,
+            is_ready: false,
             logged_in: false,
             asks: VecDeque::new(),
             doing: Some((Self::GREETING, Doing::Reply(Id::GREETING))),
             sending: VecDeque::new(),
             answers: VecDeque::new(),
-            redial: false,
             next: 1,
-        };
-        let mut opening = dialogue.new_opening(&dialogue.options, false);
-        opening.begin(&mut dialogue.link)?;
+        })
+    }
+
+    /// The same over a connection that the caller has made, and on which nothing was said yet. It is the only one.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn over(
+        server: Server,
+        options: impl Into<Arc<Options>>,
+        library: Option<Arc<dyn Secure>>,
+        local: Local,
+        ends: Ends,
+    ) -> Result<Self, Error> {
+        let mut dialogue = Self::new(server, options, library, local)?;
+        dialogue.can_dial = false;
+        dialogue.connected(ends);
         Ok(dialogue)
     }
 
@@ -247,7 +281,7 @@ impl Dialogue {
             }
             options.auth = vec![mechanism.to_owned()];
         }
-        check_credentials(&options)?;
+        check(&options)?;
         Ok(self.ask(Ask::Login(Box::new(options))))
     }
 
@@ -264,26 +298,24 @@ impl Dialogue {
     /// [`Kind::Usage`] and [`Kind::Source`]: nothing was said. Usage too where `options` want a login that the
     /// session was not opened with and does not have.
     pub fn send_message(&mut self, message: &Message, options: &Options) -> Result<Ticket, Error> {
-        self.check_login(options)?;
-        let envelope = Envelope::derive(message, options, &self.local)?;
-        let content = message.prepare(&envelope.edits)?;
-        let transaction = Box::new(Transaction {
-            mail: envelope.mail,
-            recipients: envelope.recipients,
-            content: Box::new(content),
-            at_least_one: options.atleastone,
-            queue: options.queue,
-        });
-        Ok(self.send(transaction, options.tlsrequired || options.requiretls))
+        if !self.logged_in {
+            check_login(options, &self.options, "session")?;
+        }
+        let prepared = Prepared::new(message, options, &self.local)?;
+        let needs = prepared.needs().clone();
+        Ok(self.send(prepared.into_transaction(), needs))
     }
 
-    /// The same for a transaction that was prepared before. `needs_tls`: it must not go out in plain text.
-    pub fn send(&mut self, transaction: Box<Transaction>, needs_tls: bool) -> Ticket {
-        self.ask(Ask::Send { transaction, needs_tls })
+    /// The same for a message that was [prepared](Prepared) before.
+    pub fn send(&mut self, transaction: Box<Transaction>, needs: Needs) -> Ticket {
+        self.ask(Ask::Send { transaction, needs })
     }
 
-    /// Takes leave: QUIT behind everything asked so far, whose reply is not waited for.
+    /// Queues QUIT after everything asked so far; does not wait for its reply.
     pub fn part(&mut self) {
+        if self.place == Place::Dial {
+            return self.connect_failed(Error::new(Kind::Closed, Step::Connect, "the session was closed"));
+        }
         self.link.engine_mut().part();
         self.advance();
     }
@@ -301,39 +333,6 @@ impl Dialogue {
     /// Whether an answer is there.
     pub fn has_answers(&self) -> bool {
         !self.answers.is_empty()
-    }
-
-    // Connecting again, where TLS failed and the policy said `insecure`.
-
-    /// Whether the driver is to close the connection and to connect to [`server`](Self::server) again.
-    pub fn wants_redial(&self) -> bool {
-        self.redial
-    }
-
-    /// Tells that the server is connected again.
-    pub fn reconnected(&mut self, ends: Ends) {
-        let listener = self.link.engine_mut().take_listener();
-        let mut engine = Engine::new(self.link.engine().config().clone());
-        if let Some(listener) = listener {
-            engine.listen(listener);
-        }
-        self.link = Link::new(engine);
-        (self.ends, self.redial, self.logged_in, self.opening) = (ends, false, false, None);
-        let Some((ticket, Doing::Opening(mut up))) = self.doing.take() else { return };
-        up.opening = self.new_opening(up.options.as_deref().unwrap_or(&self.options), up.plain);
-        let begun = up.opening.begin(&mut self.link);
-        self.doing = Some((ticket, Doing::Opening(up)));
-        if let Err(error) = begun {
-            self.opening_over(Err(error));
-        }
-        self.advance();
-    }
-
-    /// Tells that the server could not be connected to again.
-    pub fn redial_failed(&mut self, error: Error) {
-        self.redial = false;
-        self.opening_over(Err(error));
-        self.advance();
     }
 
     // What is known.
@@ -370,18 +369,21 @@ impl Dialogue {
 
     /// Whether the connection is to be closed.
     pub fn is_closed(&mut self) -> bool {
-        !self.redial && self.link.is_closed()
+        self.place == Place::Connected && self.link.is_closed()
     }
 
-    /// A login that is asked for too late is an error, not a silence.
-    fn check_login(&self, options: &Options) -> Result<(), Error> {
-        let login = |o: &Options| o.username.is_some() || o.password.is_some() || o.oauthtoken.is_some();
-        if login(options) && !login(&self.options) && !self.logged_in {
-            let text = "options `username`, `password`, `oauthtoken`: the session was opened without a login: open \
-                        it with one, or authenticate first";
-            return Err(Error::usage(text));
-        }
-        Ok(())
+    /// What is known of the connection, which ended or goes on with `error`, and of those before it that no report has told
+    /// of.
+    pub(crate) fn take_attempts(&mut self, error: Option<Error>) -> Vec<Attempt> {
+        let attempt = self.attempt(error);
+        let mut attempts = std::mem::take(&mut self.earlier);
+        attempts.push(attempt);
+        attempts
+    }
+
+    /// Whether the driver is to connect.
+    pub fn wants_dial(&self) -> bool {
+        self.place == Place::Dial
     }
 
     fn ask(&mut self, ask: Ask) -> Ticket {
@@ -390,6 +392,68 @@ impl Dialogue {
         self.asks.push_back((ticket, ask));
         self.advance();
         ticket
+    }
+}
+
+impl Driven for Dialogue {
+    fn action(&mut self) -> Action<'_> {
+        match self.place {
+            Place::Dial => Action::Dial(&self.server),
+            Place::Connected if self.link.is_closed() => Action::Done,
+            Place::Connected => Action::Exchange,
+        }
+    }
+
+    fn connected(&mut self, ends: Ends) {
+        if self.place != Place::Dial {
+            return;
+        }
+        let mut config = self.link.engine().config().clone();
+        if self.is_nameless {
+            config.client = setup::literal(ends.local);
+        }
+        let mut engine = Engine::new(config);
+        if let Some(listener) = self.link.engine_mut().take_listener() {
+            engine.listen(listener);
+        }
+        self.link = Link::new(engine);
+        (self.ends, self.place, self.opening) = (ends, Place::Connected, None);
+        (self.logged_in, self.is_ready) = (false, false);
+        let begun = match self.doing.take() {
+            Some((ticket, Doing::Opening(mut up))) => {
+                up.opening = self.new_opening(up.options.as_deref().unwrap_or(&self.options), up.plain);
+                up.opening.need(&up.needs);
+                let begun = up.opening.begin(&mut self.link);
+                self.doing = Some((ticket, Doing::Opening(up)));
+                begun
+            }
+            other => {
+                self.doing = other;
+                self.new_opening(&self.options, false).begin(&mut self.link)
+            }
+        };
+        if let Err(error) = begun {
+            self.link.handle_error(error);
+        }
+        self.advance();
+    }
+
+    fn connect_failed(&mut self, error: Error) {
+        if self.place != Place::Dial {
+            return;
+        }
+        self.place = Place::Connected;
+        self.ends = Ends::default();
+        match self.doing.take() {
+            Some((ticket, Doing::Reply(_))) => self.fail(ticket, error.clone()),
+            other => {
+                self.doing = other;
+                self.opening_over(Err(error.clone()));
+            }
+        }
+        // Nothing can be said any more, and this is why.
+        self.link.handle_error(error);
+        self.advance();
     }
 }
 
@@ -407,20 +471,27 @@ impl Conversation for Dialogue {
         self.with_link(|link| link.handle_error(cause));
     }
     fn abort(&mut self, cause: Error) {
-        self.can_redial = false;
+        self.can_dial = false;
+        if self.place == Place::Dial {
+            let step = if cause.step() == Step::Command { Step::Connect } else { cause.step() };
+            return self.connect_failed(cause.with_step(step));
+        }
         self.with_link(|link| link.abort(cause));
     }
     fn poll_output(&mut self) -> &[u8] {
+        if self.place == Place::Dial {
+            return &[];
+        }
         // What is gathered may end the connection (a reader that fails): its answers come first.
         self.link.poll_output();
         self.advance();
-        self.link.poll_output()
+        if self.place == Place::Dial { &[] } else { self.link.poll_output() }
     }
     fn output_done(&mut self, n: usize) {
         self.with_link(|link| link.output_done(n));
     }
     fn timeout(&self) -> Option<Duration> {
-        self.link.timeout()
+        if self.place == Place::Dial { None } else { self.link.timeout() }
     }
     fn progress(&self) -> u64 {
         self.link.progress()

@@ -4,7 +4,7 @@ use crate::server::Target;
 fn dialogue(options: Options) -> Dialogue {
     let target = Target::Tcp { host: "s.example".to_owned(), port: 25 };
     let server = Server { target, protocol: Protocol::Smtp, tls: false };
-    Dialogue::new(server, options, None, Ends::default(), local(), false).unwrap()
+    Dialogue::over(server, options, None, local(), Ends::default()).unwrap()
 }
 
 fn local() -> Local {

@@ -68,6 +68,16 @@ impl<'a> Phase<'a> {
         self.length
     }
 
+    /// The limits of the whole call.
+    pub(super) fn limits(&self) -> &'a Limits {
+        self.limits
+    }
+
+    /// What is left of the phase's own time-out.
+    pub(super) fn left(&self) -> Duration {
+        self.end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()))
+    }
+
     /// Whether the phase's own time-out has passed; an error where the whole call must end.
     pub(super) fn is_over(&self) -> Result<bool, Error> {
         self.limits.check(Step::Connect)?;
@@ -76,8 +86,7 @@ impl<'a> Phase<'a> {
 
     /// As [`Limits::slice`], within the phase.
     pub(super) fn slice(&self, wait: Duration) -> Duration {
-        let left = self.end.map_or(wait, |end| end.saturating_duration_since(Instant::now()));
-        self.limits.slice(wait.min(left))
+        self.limits.slice(wait.min(self.left()))
     }
 }
 

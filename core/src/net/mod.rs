@@ -2,7 +2,9 @@
 //! moves bytes, and the two ways to use it, [`sendmessage`] and [`Session`].
 
 mod batch;
+mod connection;
 mod dial;
+mod dialling;
 mod limits;
 pub mod mailer;
 mod poll;
@@ -16,12 +18,13 @@ mod session;
 mod stream;
 
 pub use batch::{Batch, SendMany};
+pub use connection::Connection;
 pub use dial::{DialOptions, check, dial};
 pub use limits::Limits;
 pub use mailer::Mailer;
 pub use proxy::{Proxy, Tunnel};
-pub use run::{linger, run};
+pub use run::{Mover, Transport, Wait};
 pub use security::library;
 pub use sendmessage::{SendError, delivery, local, sendmessage};
-pub use session::{Session, connect, dialogue, one_server};
+pub use session::{Session, connect, dialogue, dialogue_over, one_server};
 pub use stream::{Ready, Stream};

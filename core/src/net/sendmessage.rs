@@ -5,16 +5,16 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::dial::{DialOptions, check, dial};
+use super::connection::Connection;
+use super::dial::{DialOptions, check};
 use super::limits::Limits;
 use super::proxy::Proxy;
-use super::run::{READ, run};
+use super::run::Wait;
 use super::security::library;
-use super::stream::Stream;
-use crate::delivery::{Action, Delivery, Ends};
+use crate::delivery::Delivery;
 use crate::engine::Direction;
 use crate::envelope::Local;
-use crate::error::{Error, Step};
+use crate::error::Error;
 use crate::message::Message;
 use crate::options::Options;
 use crate::report::Report;
@@ -60,36 +60,10 @@ pub fn sendmessage(message: &Message, options: &Options) -> Result<Report, SendE
 }
 
 fn deliver(message: &Message, options: &Options) -> Result<Report, Error> {
-    let limits = limits(options);
-    let dial_options = dial_options(options, &limits)?;
+    let mut connection = Connection::new(options)?;
     let mut delivery = delivery(message, options)?;
-    for server in delivery.servers() {
-        check(&server.target)?;
-    }
-    let mut stream: Option<Stream> = None;
-    let mut buffer = vec![0; READ];
-    loop {
-        match (delivery.action(), &mut stream) {
-            (Action::Dial(server), _) => {
-                stream = None; // closed before the next one is opened
-                if let Err(cause) = limits.check(Step::Connect) {
-                    delivery.abort(cause);
-                    continue;
-                }
-                match dial(&server.target, &dial_options) {
-                    Ok(connected) => {
-                        delivery.connected(ends(&connected));
-                        stream = Some(connected);
-                    }
-                    Err(error) => delivery.connect_failed(error),
-                }
-            }
-            (Action::Exchange, Some(stream)) => {
-                run(stream, &mut delivery, &limits, &mut buffer, |d| d.action() != Action::Exchange);
-            }
-            (Action::Exchange, None) | (Action::Done, _) => return Ok(delivery.into_report()),
-        }
-    }
+    connection.run(&mut delivery, Wait::Block, |delivery| delivery.is_done());
+    Ok(delivery.into_report())
 }
 
 /// A report with an error is one.
@@ -100,22 +74,18 @@ pub(super) fn judged(report: Report) -> Result<Report, SendError> {
     }
 }
 
-/// The delivery that [`sendmessage`] drives, for an event loop that connects and moves the bytes itself.
-/// Options `connecttimeout`, `deadline`, `localaddress`, `proxy` and `cancel` are the driver's business.
+/// The delivery that [`sendmessage`] drives, for an event loop: with a [`Connection`], or one that connects and moves the
+/// bytes itself.
 ///
 /// # Errors
-/// As [`Delivery::new`], and a TLS library that cannot be set up as the options say.
+/// As [`Delivery::new`], a server that cannot be one, and a TLS library that cannot be set up as the options say.
 pub fn delivery(message: &Message, options: &Options) -> Result<Delivery, Error> {
     let options = with_debug(options);
-    Delivery::new(message, &options, &local(), Some(library(&options)?))
-}
-
-pub(super) fn ends(stream: &Stream) -> Ends {
-    Ends {
-        peer: stream.peer(),
-        local: stream.local().map(|address| address.ip()),
-        loopback: stream.is_loopback(),
+    let delivery = Delivery::new(message, &options, &local(), Some(library(&options)?))?;
+    for server in delivery.servers() {
+        check(&server.target)?;
     }
+    Ok(delivery)
 }
 
 /// What this machine says of itself.

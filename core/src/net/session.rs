@@ -7,21 +7,21 @@ use std::sync::Arc;
 use socket2::Socket;
 
 use super::batch::{Batch, SendMany};
-use super::dial::dial;
+use super::connection::{Connection, ends};
+use super::dial::{check, dial};
 use super::limits::Limits;
-use super::run::{READ, run};
+use super::run::Wait;
 use super::security::library;
-use super::sendmessage::{SendError, dial_options, ends, judged, limits, local, with_debug};
+use super::sendmessage::{SendError, dial_options, judged, limits, local, with_debug};
 use super::stream::Stream;
 use crate::command::{ClientName, Command, Mail, Rcpt, Text};
 use crate::content::Once;
-use crate::delivery::{Ends, check_client};
+use crate::conversation::Ends;
 use crate::dialogue::{Answer, Dialogue, Ticket};
 use crate::engine::Protocol;
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
 use crate::message::Message;
-use crate::opening::check_credentials;
 use crate::options::Options;
 use crate::reply::Reply;
 use crate::report::Report;
@@ -34,9 +34,8 @@ use crate::tls::TlsFacts;
 /// Verbs answer with the server's [`Reply`] whatever it says; an `Err` means that there is none. EHLO is
 /// said by itself before the first thing that needs it. Dropping a session closes the connection without QUIT.
 pub struct Session {
-    stream: Option<Stream>,
+    connection: Connection,
     dialogue: Dialogue,
-    buffer: Vec<u8>,
     /// Answers that came before they were waited for.
     early: VecDeque<(Ticket, Answer)>,
 }
@@ -49,9 +48,7 @@ impl Session {
     /// No connection, or a greeting that is not 220.
     pub fn open(host: &str, port: u16, options: &Options) -> Result<Self, Error> {
         let server = one_server(host, port, options)?;
-        let limits = limits(options);
-        let stream = connect_within(&server, options, &limits)?;
-        Self::begin(stream, server, options, &limits, true)
+        Self::begin(Connection::new(options)?, dialogue(server, options)?)
     }
 
     /// Takes over a connected stream socket on which nothing was said yet, and reads the greeting.
@@ -60,27 +57,19 @@ impl Session {
     /// # Errors
     /// A socket that is not connected, or a greeting that is not 220.
     pub fn adopt(socket: impl Into<Socket>, name: &str, options: &Options) -> Result<Self, Error> {
-        check_client(options)?;
-        check_credentials(options)?;
         let stream = Stream::adopt(socket)?;
         let port = stream.peer().map_or(0, |peer| peer.port());
         let protocol = if options.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
         let target = Target::Tcp { host: name.to_owned(), port };
         let server = Server { target, protocol, tls: options.tlsimport };
-        Self::begin(stream, server, options, &limits(options), false)
+        let dialogue = dialogue_over(server, options, ends(&stream))?;
+        Self::begin(Connection::over(stream, options)?, dialogue)
     }
 
-    fn begin(
-        stream: Stream,
-        server: Server,
-        options: &Options,
-        limits: &Limits,
-        dialled: bool,
-    ) -> Result<Self, Error> {
-        let dialogue = dialogue(server, options, ends(&stream), dialled)?;
-        let mut session =
-            Self { stream: Some(stream), dialogue, buffer: vec![0; READ], early: VecDeque::new() };
-        session.reply(Dialogue::GREETING, limits)?;
+    fn begin(connection: Connection, dialogue: Dialogue) -> Result<Self, Error> {
+        let mut session = Self { connection, dialogue, early: VecDeque::new() };
+        let limits = limits(session.dialogue.options());
+        session.reply(Dialogue::GREETING, &limits)?;
         Ok(session)
     }
 
@@ -214,7 +203,7 @@ impl Session {
     /// No reply.
     pub fn quit(&mut self) -> Result<Reply, Error> {
         let reply = self.command(Command::Quit);
-        self.stream = None;
+        self.connection.close();
         reply
     }
 
@@ -318,12 +307,10 @@ impl Session {
 
     /// What [`close`](Self::close) does, for those who cannot give the session away.
     pub fn part(&mut self) {
-        let limits = limits(self.dialogue.options());
+        self.connection.set_limits(limits(self.dialogue.options()));
         self.dialogue.part();
-        if let Some(stream) = &mut self.stream {
-            run(stream, &mut self.dialogue, &limits, &mut self.buffer, Dialogue::is_closed);
-        }
-        self.stream = None;
+        self.connection.run(&mut self.dialogue, Wait::Block, Dialogue::is_closed);
+        self.connection.close();
     }
 
     /// What is known of TLS; `None` where the session is in plain text.
@@ -333,7 +320,7 @@ impl Session {
 
     /// Whether the connection can still be used.
     pub fn is_open(&self) -> bool {
-        self.stream.is_some() && !self.dialogue.engine().is_closed()
+        self.connection.stream().is_some() && !self.dialogue.engine().is_closed()
     }
 
     /// The options that the session was opened with.
@@ -392,42 +379,23 @@ impl Session {
 
     /// Runs until the answer is there.
     fn wait(&mut self, ticket: Ticket, limits: &Limits) -> Option<Answer> {
+        self.connection.set_limits(limits.clone());
         loop {
             while let Some(answer) = self.dialogue.poll_answer() {
                 self.early.push_back(answer);
             }
             if let Some(index) = self.early.iter().position(|(own, _)| *own == ticket) {
-                if self.dialogue.engine().is_closed() && !self.dialogue.wants_redial() {
+                if self.dialogue.engine().is_closed() && !self.dialogue.wants_dial() {
                     // The server is to know why: a TLS alert may be left to write.
-                    if let Some(stream) = &mut self.stream {
-                        run(stream, &mut self.dialogue, limits, &mut self.buffer, Dialogue::is_closed);
-                    }
-                    self.stream = None;
+                    self.connection.run(&mut self.dialogue, Wait::Block, Dialogue::is_closed);
+                    self.connection.close();
                 }
                 return self.early.remove(index).map(|(_, answer)| answer);
             }
-            if self.dialogue.wants_redial() {
-                self.redial(limits);
-                continue;
-            }
-            let stream = self.stream.as_mut()?;
-            run(stream, &mut self.dialogue, limits, &mut self.buffer, |dialogue| {
-                dialogue.has_answers() || dialogue.wants_redial() || dialogue.is_closed()
-            });
-            if !self.dialogue.has_answers() && !self.dialogue.wants_redial() {
+            self.connection.run(&mut self.dialogue, Wait::Block, |dialogue| dialogue.has_answers());
+            if !self.dialogue.has_answers() {
                 return None;
             }
-        }
-    }
-
-    fn redial(&mut self, limits: &Limits) {
-        self.stream = None;
-        match connect_within(self.dialogue.server(), self.dialogue.options(), limits) {
-            Ok(stream) => {
-                self.dialogue.reconnected(ends(&stream));
-                self.stream = Some(stream);
-            }
-            Err(error) => self.dialogue.redial_failed(error),
         }
     }
 
@@ -443,25 +411,32 @@ impl Session {
 /// # Errors
 /// [`Kind::Usage`] where that is no server, or a session with it cannot be as the options say.
 pub fn one_server(host: &str, port: u16, options: &Options) -> Result<Server, Error> {
-    check_client(options)?;
-    check_credentials(options)?;
     let mut one = options.clone();
     one.servers = vec![host.to_owned()];
     one.ports = if port == 0 { Vec::new() } else { vec![port] };
     if host.trim().is_empty() {
         return Err(Error::usage("the host is empty"));
     }
-    servers(&one)?.into_iter().next().ok_or_else(|| Error::usage("the host is empty"))
+    let server = servers(&one)?.into_iter().next().ok_or_else(|| Error::usage("the host is empty"))?;
+    check(&server.target)?;
+    Ok(server)
 }
 
-/// The dialogue that [`Session`] drives, over a connection with these ends, for an event loop that connects and
-/// moves the bytes itself. Options `connecttimeout`, `deadline`, `localaddress`, `proxy` and `cancel` are the
-/// driver's business.
+/// The dialogue that [`Session`] drives, for an event loop: with a [`Connection`], or one that connects and moves the
+/// bytes itself.
 ///
 /// # Errors
 /// As [`Dialogue::new`], and a TLS library that cannot be set up as the options say.
-pub fn dialogue(server: Server, options: &Options, ends: Ends, can_redial: bool) -> Result<Dialogue, Error> {
-    Dialogue::new(server, with_debug(options), Some(library(options)?), ends, local(), can_redial)
+pub fn dialogue(server: Server, options: &Options) -> Result<Dialogue, Error> {
+    Dialogue::new(server, with_debug(options), Some(library(options)?), local())
+}
+
+/// The same over a connection that the caller has made.
+///
+/// # Errors
+/// As [`dialogue`].
+pub fn dialogue_over(server: Server, options: &Options, ends: Ends) -> Result<Dialogue, Error> {
+    Dialogue::over(server, with_debug(options), Some(library(options)?), local(), ends)
 }
 
 /// Connects to `server` as the options say: time-outs, local address, proxy. For drivers that speak over the
@@ -470,12 +445,8 @@ pub fn dialogue(server: Server, options: &Options, ends: Ends, can_redial: bool)
 /// # Errors
 /// No connection.
 pub fn connect(server: &Server, options: &Options) -> Result<Stream, Error> {
-    connect_within(server, options, &limits(options))
-}
-
-fn connect_within(server: &Server, options: &Options, limits: &Limits) -> Result<Stream, Error> {
-    dial(&server.target, &dial_options(options, limits)?)
-        .map_err(|error| error.with_server(server.target.to_string()))
+    let limits = limits(options);
+    dial(&server.target, &dial_options(options, &limits)?)
 }
 
 /// The token for a content that is plain text, or a message already: one that says `MIME-Version`.

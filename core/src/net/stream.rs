@@ -145,11 +145,6 @@ impl Stream {
         self.block(buf, wait, RecvFlags::empty())
     }
 
-    /// As [`recv`](Self::recv), but the bytes are still there for the next read.
-    pub(super) fn peek(&mut self, buf: &mut [u8], wait: Duration) -> io::Result<Option<usize>> {
-        self.block(buf, wait, RecvFlags::PEEK)
-    }
-
     /// Blocks until bytes can be read or written, whichever is asked for, at most `timeout`.
     ///
     /// # Errors

@@ -5,7 +5,8 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use openssl::ssl::{Ssl, SslAcceptor, SslStream};
-use smtpclient::delivery::{Action, Delivery, Ends};
+use smtpclient::conversation::{Action, Conversation, Driven, Ends};
+use smtpclient::delivery::Delivery;
 use smtpclient::message::Message;
 use smtpclient::options::Options;
 use smtpclient::tls::{Secure, TlsConfig};

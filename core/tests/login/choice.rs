@@ -1,6 +1,6 @@
 //! Which mechanisms are tried, in which order, and where none may be.
 
-use smtpclient::delivery::Action;
+use smtpclient::conversation::{Action, Conversation, Driven};
 use smtpclient::error::{Kind, Step};
 use smtpclient::options::Options;
 

@@ -220,5 +220,5 @@ fn tls_on_a_plain_port_is_told() {
     let report = client.send();
     assert_eq!((error(&report).kind(), error(&report).step()), (Kind::Timeout, Step::Greeting));
     let text = error(&report).text().to_owned();
-    assert!(text.contains("TLS from the first byte") && text.contains("tlsimport"), "{text}");
+    assert!(text.contains("implicit TLS") && text.contains("tlsimport"), "{text}");
 }

@@ -1,6 +1,7 @@
 //! What became of a message when the connection dies within the records that carry its end.
 
-use smtpclient::delivery::{Action, Delivery};
+use smtpclient::conversation::{Action, Conversation, Driven};
+use smtpclient::delivery::Delivery;
 use smtpclient::error::{Error, Kind, Step};
 use smtpclient::message::Message;
 use smtpclient::options::Options;

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arbitrary::Unstructured;
-use smtpclient::delivery::{Action, Delivery, Ends};
+use smtpclient::conversation::{Action, Conversation, Driven, Ends};
+use smtpclient::delivery::Delivery;
 use smtpclient::error::{Error, Kind, Step};
 use smtpclient::message::Message;
 use smtpclient::net::local;

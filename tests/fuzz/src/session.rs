@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex};
 use arbitrary::Unstructured;
 use smtpclient::command::{Command, ForwardPath, Mail, Rcpt, RcptParameters, ReversePath};
 use smtpclient::content::Once;
-use smtpclient::conversation::Conversation;
-use smtpclient::delivery::Ends;
+use smtpclient::conversation::{Conversation, Driven, Ends};
 use smtpclient::dialogue::{Answer, Dialogue, Ticket};
 use smtpclient::error::{Error, Kind, Step};
 use smtpclient::message::Message;
@@ -34,8 +33,13 @@ fn run(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let (lmtp, first) = (options.lmtp, server.tls);
     let ends = Ends { loopback, ..Ends::default() };
     let library = Some(Library::shared());
-    let mut dialogue =
-        Dialogue::new(server, options.clone(), library, ends, local(), bytes.arbitrary()?).unwrap();
+    let mut dialogue = if bytes.arbitrary()? {
+        let mut dialogue = Dialogue::new(server, options.clone(), library, local()).unwrap();
+        dialogue.connected(ends);
+        dialogue
+    } else {
+        Dialogue::over(server, options.clone(), library, local(), ends).unwrap()
+    };
     let mut seen = Vec::new();
     let (peer, mut waiting) = Server::greet(lmtp, first, bytes)?;
     seen.push(peer);
@@ -45,11 +49,11 @@ fn run(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         if bytes.ratio(1, 3)? {
             open.extend(ask(&mut dialogue, &message, bytes)?);
         }
-        if dialogue.wants_redial() {
+        if dialogue.wants_dial() {
             if odd(bytes)? {
-                dialogue.redial_failed(Error::new(Kind::Connect, Step::Connect, "refused"));
+                dialogue.connect_failed(Error::new(Kind::Connect, Step::Connect, "refused"));
             } else {
-                dialogue.reconnected(ends);
+                dialogue.connected(ends);
                 let (peer, said) = Server::greet(lmtp, first, bytes)?;
                 seen.push(peer);
                 waiting = said;
@@ -74,8 +78,8 @@ fn run(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     }
     dialogue.abort(Error::new(Kind::Cancelled, Step::Command, "over"));
     dialogue.handle_eof();
-    if dialogue.wants_redial() {
-        dialogue.redial_failed(Error::new(Kind::Connect, Step::Connect, "refused"));
+    if dialogue.wants_dial() {
+        dialogue.connect_failed(Error::new(Kind::Connect, Step::Connect, "refused"));
     }
     answers(&mut dialogue, &mut open);
     assert!(open.is_empty(), "never answered: {open:?}");

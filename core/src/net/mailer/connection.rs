@@ -1,31 +1,25 @@
-//! One connection of a mailer: a dialogue, its socket, and the messages that are under way on it.
+//! One connection of a mailer: a dialogue, what carries it, and the messages that are under way on it.
 
 use std::collections::VecDeque;
-use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use super::job::Job;
 use crate::conversation::Conversation;
 use crate::dialogue::{Answer, Dialogue, Ticket};
 use crate::error::{Error, Kind, Step};
-use crate::net::run::{broken, take};
-use crate::net::stream::Stream;
+use crate::net::connection;
+use crate::net::limits::Limits;
+use crate::options::Options;
 use crate::report::Report;
 
 /// How long a server may take to close a connection that has ended.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// So much is written before others have their turn.
-const TURN: usize = 256 * 1024;
-
 pub(super) struct Connection {
-    /// A number that no other connection of the mailer has.
-    pub(super) id: u64,
     /// The index of its server.
     pub(super) lane: usize,
     pub(super) dialogue: Dialogue,
-    /// None while it is dialled again.
-    pub(super) stream: Option<Stream>,
+    pub(super) wire: connection::Connection,
     pub(super) phase: Phase,
     pub(super) jobs: VecDeque<(Ticket, Job)>,
     /// Messages that it was ever given.
@@ -34,19 +28,18 @@ pub(super) struct Connection {
     pub(super) decided: u64,
     /// Its dialogue has ended, and the message that it ended with was reported.
     pub(super) is_ending: bool,
+    /// It has been connected, if only once.
+    pub(super) was_open: bool,
+    /// That was counted.
+    pub(super) is_counted: bool,
     /// The server has closed it, or it is of no use any more.
     pub(super) is_gone: bool,
     /// Until when it is kept, though nothing is said any more, for the server to close it.
     pub(super) lingers: Option<Instant>,
     /// Since when it has nothing to do.
     pub(super) idle_since: Instant,
-    /// The kernel took no more.
-    pub(super) is_full: bool,
     /// There is something to look at or to write.
     pub(super) is_touched: bool,
-    /// The dialogue's progress when it was looked at last, and since when it is that.
-    progress: u64,
-    since: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,26 +59,36 @@ pub(super) enum News {
 }
 
 impl Connection {
-    pub(super) fn new(id: u64, lane: usize, mut dialogue: Dialogue, stream: Stream, now: Instant) -> Self {
+    /// One that is to be made, as `options` say.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`], which the options of a mailer do not give.
+    pub(super) fn new(
+        lane: usize,
+        mut dialogue: Dialogue,
+        options: &Options,
+        now: Instant,
+    ) -> Result<Self, Error> {
         let opening = dialogue.introduce();
-        Self {
-            id,
+        let mut wire = connection::Connection::new(options)?;
+        // Option `deadline` is for messages.
+        wire.set_limits(Limits::default());
+        Ok(Self {
             lane,
             dialogue,
-            stream: Some(stream),
+            wire,
             phase: Phase::Opening(opening),
             jobs: VecDeque::new(),
             given: 0,
             decided: 0,
             is_ending: false,
+            was_open: false,
+            is_counted: false,
             is_gone: false,
             lingers: None,
             idle_since: now,
-            is_full: false,
             is_touched: true,
-            progress: 0,
-            since: now,
-        }
+        })
     }
 
     /// How many more messages may be given to it; `window` is how many may be under way.
@@ -105,7 +108,7 @@ impl Connection {
     }
 
     pub(super) fn give(&mut self, job: Job) {
-        let ticket = self.dialogue.send(job.transaction(), job.needs_tls);
+        let ticket = self.dialogue.send(job.message.transaction(), job.message.needs().clone());
         self.jobs.push_back((ticket, job));
         self.given = self.given.saturating_add(1);
         self.is_touched = true;
@@ -123,48 +126,25 @@ impl Connection {
     pub(super) fn linger(&mut self, now: Instant) {
         self.phase = Phase::Parting;
         self.lingers = Some(now.checked_add(LINGER).unwrap_or(now));
-        if let Some(stream) = &self.stream {
-            self.is_gone |= stream.shutdown(Shutdown::Write).is_err();
-        }
+        self.is_gone |= !self.wire.shutdown();
     }
 
-    /// Reads what is there.
-    pub(super) fn read(&mut self, buffer: &mut [u8]) {
-        let Some(stream) = &mut self.stream else { return };
-        self.is_touched = true;
-        let got = stream.try_recv(buffer);
-        self.is_gone |= matches!(got, Ok(Some(0)) | Err(_));
-        take(&mut self.dialogue, got, buffer);
-    }
-
-    /// Writes what the kernel takes; true where more is left that it would take.
-    pub(super) fn write(&mut self, buffer: &mut [u8]) -> bool {
-        let Some(stream) = &mut self.stream else { return false };
-        let mut written = 0;
-        self.is_full = false;
-        while written < TURN {
-            let output = self.dialogue.poll_output();
-            if output.is_empty() {
-                if !self.dialogue.waits_for_source() {
-                    return false;
-                }
-                let text = "the reader has no bytes now, and a mailer does not wait for it";
-                self.dialogue.handle_error(Error::new(Kind::Source, Step::Body, text));
-                continue;
-            }
-            match stream.try_send(output) {
-                Ok(0) => {
-                    self.is_full = true;
-                    return false;
-                }
-                Ok(n) => {
-                    self.dialogue.output_done(n);
-                    written = written.saturating_add(n);
-                }
-                Err(error) => broken(stream, &mut self.dialogue, &error, buffer),
-            }
+    /// Connects, writes and reads, as far as that goes without waiting.
+    pub(super) fn turn(&mut self) {
+        self.is_touched = false;
+        if self.lingers.is_some() {
+            self.is_gone |= self.wire.has_ended();
+            return;
         }
-        true
+        if self.dialogue.is_closed() {
+            return;
+        }
+        self.wire.turn(&mut self.dialogue);
+        if self.dialogue.waits_for_source() {
+            let text = "the reader has no bytes now, and a mailer does not wait for it";
+            self.dialogue.handle_error(Error::new(Kind::Source, Step::Body, text));
+        }
+        self.was_open |= self.wire.stream().is_some();
     }
 
     /// The next answer that anybody waits for.
@@ -186,31 +166,15 @@ impl Connection {
         None
     }
 
-    /// How long nothing needs to be done here; `None`: until bytes come. A server that is overdue is told so.
+    /// How long nothing needs to be done here; `None`: until bytes come.
     pub(super) fn left(&mut self, now: Instant) -> Option<Duration> {
         if let Some(until) = self.lingers {
             let left = until.saturating_duration_since(now);
             self.is_gone |= left.is_zero();
             return Some(left);
         }
-        let Some(timeout) = self.dialogue.timeout() else {
-            self.since = now;
-            // Nothing is due from the server, so what is left is a farewell that it does not take.
-            if self.is_full {
-                self.dialogue.handle_timeout();
-                self.is_touched = true;
-            }
-            return None;
-        };
-        let progress = self.dialogue.progress();
-        if progress != self.progress {
-            (self.progress, self.since) = (progress, now);
-        }
-        let left = timeout.saturating_sub(now.saturating_duration_since(self.since));
-        if left.is_zero() {
-            self.dialogue.handle_timeout();
-            self.is_touched = true;
-        }
-        Some(left)
+        let left = self.wire.timeout(&mut self.dialogue, now);
+        self.is_touched |= left.is_some_and(|left| left.is_zero());
+        left
     }
 }

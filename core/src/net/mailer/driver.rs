@@ -6,13 +6,11 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
 use super::connection::{Connection, News, Phase};
-use super::dialling::{self, Dialled};
 use super::fate::{Fate, fate, is_pressed};
 use super::feed::earlier;
 use super::job::Job;
@@ -25,13 +23,9 @@ use crate::conversation::Conversation;
 use crate::dialogue::Dialogue;
 use crate::envelope::Local;
 use crate::error::{Error, Kind, Step};
-use crate::net::dial::DialOptions;
-use crate::net::limits::Limits;
 use crate::net::poll::poll;
-use crate::net::run::READ;
 use crate::net::security::library;
-use crate::net::sendmessage::{dial_options, ends, with_debug};
-use crate::net::stream::Stream;
+use crate::net::sendmessage::with_debug;
 use crate::options::Options;
 use crate::report::{Attempt, Report};
 use crate::server::Server;
@@ -58,11 +52,8 @@ pub(super) struct Driver {
     shared: Arc<Shared>,
     local: Local,
     library: Arc<dyn Secure>,
-    dial: DialOptions,
-    dialled: (Sender<Dialled>, Receiver<Dialled>),
     listener: UnixStream,
     on_report: Option<OnReport>,
-    buffer: Vec<u8>,
     /// There is something to do before anything is waited for.
     is_busy: bool,
 }
@@ -76,11 +67,6 @@ impl Driver {
         listener: UnixStream,
         on_report: Option<OnReport>,
     ) -> Result<Self, Error> {
-        let (stop, own) = (shared.stop.clone(), options.cancel.clone());
-        let cancel =
-            Cancel::asking(move || stop.is_triggered() || own.as_ref().is_some_and(Cancel::is_triggered));
-        let limits = Limits { deadline: None, cancel: Some(cancel) };
-        let dial = dial_options(options, &limits)?;
         let library = library(options)?;
         if let Err(error) = listener.set_nonblocking(true) {
             let text = format!("the mailer cannot be begun: {error}");
@@ -99,11 +85,8 @@ impl Driver {
             shared,
             local,
             library,
-            dial,
-            dialled: channel(),
             listener,
             on_report,
-            buffer: vec![0; READ],
             is_busy: false,
         })
     }
@@ -116,7 +99,6 @@ impl Driver {
             if self.options.cancel.as_ref().is_some_and(Cancel::is_triggered) {
                 self.shared.close(Closing::AtOnce);
             }
-            self.take_dialled(now);
             let decided = self.give_reports();
             self.census();
             let shared = Arc::clone(&self.shared);
@@ -140,7 +122,7 @@ impl Driver {
                     drop(state);
                 }
             }
-            self.write();
+            self.turn();
             self.collect(now);
             self.is_busy |= !self.settled.is_empty() || !self.again.is_empty();
             self.wait(now);
@@ -151,13 +133,23 @@ impl Driver {
     /// Opens one more connection to each server that more are wanted for.
     pub(super) fn open(&mut self, now: Instant) {
         let most = self.options.mailer.connections;
-        for (index, lane) in self.lanes.iter_mut().enumerate() {
+        for index in 0..self.lanes.len() {
+            let Some(lane) = self.lanes.get_mut(index) else { return };
             let wanted = std::mem::take(&mut lane.is_wanted);
-            if wanted && !lane.is_opening && lane.open < most && !lane.opening.is_on(now) {
-                (lane.is_dialled, lane.is_opening) = (true, true);
-                lane.open += 1;
-                let target = &lane.server.target;
-                dialling::begin((index, None), target, &self.dial, &self.shared, &self.dialled.0);
+            if !wanted || lane.is_opening || lane.open >= most || lane.opening.is_on(now) {
+                continue;
+            }
+            let (server, options) = (lane.server.clone(), Arc::clone(&lane.options));
+            let library = Some(Arc::clone(&self.library));
+            let connection = Dialogue::new(server, Arc::clone(&options), library, self.local)
+                .and_then(|dialogue| Connection::new(index, dialogue, &options, now));
+            match connection {
+                Ok(connection) => {
+                    lane.open += 1;
+                    lane.is_opening = true;
+                    self.connections.push(connection);
+                }
+                Err(error) => self.lane_failed(index, Vec::new(), error, now),
             }
         }
     }
@@ -165,7 +157,7 @@ impl Driver {
     /// Counts the connections of each server.
     fn census(&mut self) {
         for lane in &mut self.lanes {
-            (lane.live, lane.open, lane.is_opening) = (0, usize::from(lane.is_dialled), lane.is_dialled);
+            (lane.live, lane.open, lane.is_opening) = (0, 0, false);
         }
         for connection in &self.connections {
             let Some(lane) = self.lanes.get_mut(connection.lane) else { continue };
@@ -175,46 +167,15 @@ impl Driver {
         }
     }
 
-    fn take_dialled(&mut self, now: Instant) {
-        while let Ok(Dialled { lane: index, again, result }) = self.dialled.1.try_recv() {
-            if let Some(id) = again {
-                let Some(connection) = self.connections.iter_mut().find(|c| c.id == id) else { continue };
-                match result {
-                    Ok(stream) => {
-                        connection.dialogue.reconnected(ends(&stream));
-                        connection.stream = Some(stream);
-                    }
-                    Err(error) => connection.dialogue.redial_failed(error),
-                }
-                connection.is_touched = true;
-                continue;
-            }
-            let Some(lane) = self.lanes.get_mut(index) else { continue };
-            lane.is_dialled = false;
-            let (server, options) = (lane.server.clone(), Arc::clone(&lane.options));
-            match result.and_then(|stream| Ok((self.begin(server, &options, &stream)?, stream))) {
-                Ok((dialogue, stream)) => {
-                    self.opened += 1;
-                    let connection = Connection::new(self.opened, index, dialogue, stream, now);
-                    self.connections.push(connection);
-                }
-                Err(error) => self.lane_failed(index, None, error, now),
-            }
-        }
-    }
-
-    fn begin(&self, server: Server, options: &Arc<Options>, stream: &Stream) -> Result<Dialogue, Error> {
-        let (options, library) = (Arc::clone(options), Arc::clone(&self.library));
-        Dialogue::new(server, options, Some(library), ends(stream), self.local, true)
-    }
-
-    /// A connection did not come about, or ended before it was of any use.
-    fn lane_failed(&mut self, index: usize, attempt: Option<Attempt>, error: Error, now: Instant) {
+    /// A connection could not be made, or ended before it was of any use.
+    fn lane_failed(&mut self, index: usize, mut attempts: Vec<Attempt>, error: Error, now: Instant) {
         let Some(lane) = self.lanes.get_mut(index) else { return };
         let name = lane.server.target.to_string();
-        let attempt = attempt.unwrap_or_else(|| Attempt::new(""));
-        let error = Some(error.with_server(name.as_str()));
-        lane.failure = Some(Attempt { server: name.into(), error, ..attempt });
+        if attempts.is_empty() {
+            let error = Some(error.with_server(name.as_str()));
+            attempts.push(Attempt { error, ..Attempt::new(name) });
+        }
+        lane.failure = attempts;
         lane.opening.fail(now, self.options.mailer.backoff);
         lane.has_failed = true;
         self.is_busy = true;
@@ -225,6 +186,10 @@ impl Driver {
         let mut index = 0;
         while let Some(connection) = self.connections.get_mut(index) {
             let before = connection.jobs.len();
+            if connection.was_open && !connection.is_counted {
+                connection.is_counted = true;
+                self.opened += 1;
+            }
             while let Some(news) = self.connections.get_mut(index).and_then(Connection::news) {
                 self.is_busy = true;
                 match news {
@@ -236,20 +201,10 @@ impl Driver {
             if before > 0 && connection.jobs.is_empty() {
                 connection.idle_since = now;
             }
-            if connection.dialogue.wants_redial() {
-                if connection.stream.take().is_some() {
-                    let (id, target) = (connection.id, &connection.dialogue.server().target);
-                    let whose = (connection.lane, Some(id));
-                    dialling::begin(whose, target, &self.dial, &self.shared, &self.dialled.0);
-                }
-            } else if connection.lingers.is_none() && connection.dialogue.is_closed() {
+            if connection.lingers.is_none() && connection.dialogue.is_closed() {
                 self.ended(index, now);
             }
-            if self
-                .connections
-                .get(index)
-                .is_some_and(|c| c.lingers.is_some() && (c.is_gone || c.stream.is_none()))
-            {
+            if self.connections.get(index).is_some_and(|c| c.lingers.is_some() && c.is_gone) {
                 self.connections.swap_remove(index);
                 self.is_busy = true;
                 continue;
@@ -267,8 +222,9 @@ impl Driver {
             }
             Err(error) => {
                 connection.part();
-                let (lane, attempt) = (connection.lane, attempt_of(connection));
-                self.lane_failed(lane, Some(attempt), error, now);
+                let (lane, attempts) =
+                    (connection.lane, connection.dialogue.take_attempts(Some(error.clone())));
+                self.lane_failed(lane, attempts, error, now);
             }
         }
     }
@@ -336,8 +292,9 @@ impl Driver {
             let fault = connection.dialogue.engine().fault().cloned();
             let fault =
                 fault.unwrap_or_else(|| Error::new(Kind::Closed, Step::Command, "the connection ended"));
-            let (lane, attempt) = (connection.lane, attempt_of(connection));
-            self.lane_failed(lane, Some(attempt), fault, now);
+            let fault = fault.with_server(connection.dialogue.server().target.to_string());
+            let (lane, attempts) = (connection.lane, connection.dialogue.take_attempts(Some(fault.clone())));
+            self.lane_failed(lane, attempts, fault, now);
         }
     }
 
@@ -356,14 +313,13 @@ impl Driver {
         decided
     }
 
-    fn write(&mut self) {
+    fn turn(&mut self) {
         for connection in self.connections.iter_mut().filter(|connection| connection.is_touched) {
-            connection.is_touched = connection.write(&mut self.buffer);
-            self.is_busy |= connection.is_touched;
+            connection.turn();
         }
     }
 
-    /// Waits until something can be done, and reads what has come.
+    /// Waits until something can be done.
     fn wait(&mut self, now: Instant) {
         let mut timeout = if self.is_busy { Duration::ZERO } else { Duration::MAX };
         let (idle, most) = (self.options.mailer.idle, self.options.mailer.messages);
@@ -386,11 +342,15 @@ impl Driver {
         let mut fds = Vec::with_capacity(self.connections.len() + 1);
         fds.push(PollFd::new(&self.listener, PollFlags::IN));
         for connection in &self.connections {
+            let interest = connection.wire.interest();
             let mut events = PollFlags::empty();
-            events.set(PollFlags::IN, connection.stream.is_some());
-            events.set(PollFlags::OUT, connection.is_full);
-            let fd = connection.stream.as_ref().map_or(self.listener.as_fd(), AsFd::as_fd);
-            fds.push(PollFd::from_borrowed_fd(fd, events));
+            events.set(PollFlags::IN, interest.read || connection.lingers.is_some());
+            events.set(PollFlags::OUT, interest.write);
+            let fd = connection.wire.fd();
+            fds.push(match fd {
+                Some(fd) => PollFd::from_borrowed_fd(fd, events),
+                None => PollFd::from_borrowed_fd(self.listener.as_fd(), PollFlags::empty()),
+            });
         }
         if poll(&mut fds, timeout).is_err() {
             return; // nothing but a lack of memory, which may pass
@@ -398,14 +358,12 @@ impl Driver {
         let seen: Vec<PollFlags> = fds.iter().map(PollFd::revents).collect();
         let mut seen = seen.into_iter();
         if seen.next().is_some_and(|events| !events.is_empty()) {
-            let _ = (&self.listener).read(&mut self.buffer);
+            let _ = (&self.listener).read(&mut [0; 256]);
         }
         for (connection, events) in self.connections.iter_mut().zip(seen) {
-            if events.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
-                connection.read(&mut self.buffer);
-            }
-            connection.is_touched |= events.contains(PollFlags::OUT);
+            connection.is_touched |= !events.is_empty();
         }
+        self.turn();
     }
 
     /// How long until something must be done though no connection tells anything.
@@ -425,7 +383,6 @@ impl Driver {
 
     /// Takes leave everywhere; true when that is done.
     fn part_all(&mut self) -> bool {
-        self.shared.stop.trigger(); // nobody needs what is being connected
         for connection in self.connections.iter_mut().filter(|c| c.phase != Phase::Parting) {
             connection.part();
         }
@@ -440,7 +397,7 @@ impl Driver {
         for connection in &mut self.connections {
             if connection.jobs.is_empty() {
                 connection.part();
-                connection.write(&mut self.buffer);
+                connection.turn();
             } else {
                 connection.dialogue.abort(cause(Step::Command));
             }
@@ -457,12 +414,6 @@ impl Driver {
         state.counts.waiting = 0;
         shared.settle(&mut state, &mut self.settled);
     }
-}
-
-/// What is known of a connection that comes to nothing.
-fn attempt_of(connection: &Connection) -> Attempt {
-    let peer = connection.stream.as_ref().and_then(Stream::peer);
-    Attempt { peer, tls: connection.dialogue.tls().cloned(), ..Attempt::new(String::new()) }
 }
 
 /// Tells those who wait that the mailer's thread has ended, however it did.

@@ -7,7 +7,7 @@ use super::job::Job;
 use super::lane::Lane;
 use super::shared::State;
 use crate::error::{Error, Kind, Step};
-use crate::report::Attempt;
+use crate::report::{Attempt, no_server};
 
 /// Messages under way on one connection: the next envelope goes out with the end of a message, so two are the
 /// least; what is beyond the most fills no round trip any better.
@@ -129,17 +129,17 @@ impl Driver {
 
     /// A server cannot be had: for messages that another one has turned away that is as good as one more refusal.
     fn charge_held(&mut self, index: usize) {
-        let Some(failure) = self.lanes.get(index).and_then(|lane| lane.failure.clone()) else { return };
+        let failure = self.lanes.get(index).map(|lane| lane.failure.clone()).unwrap_or_default();
+        let Some(error) = failure.last().and_then(|attempt| attempt.error.clone()) else { return };
         for mut job in std::mem::take(&mut self.held) {
             if !job.refused_by.contains(&index) {
-                job.attempts.push(failure.clone());
+                job.attempts.extend_from_slice(&failure);
                 job.refused(index, self.lanes.len());
             }
-            match &failure.error {
-                Some(error) if job.tries > self.options.mailer.retries => {
-                    self.settled.push(job.unsent(error.clone()));
-                }
-                _ => self.held.push_back(job),
+            if job.tries > self.options.mailer.retries {
+                self.settled.push(job.unsent(error.clone()));
+            } else {
+                self.held.push_back(job);
             }
         }
     }
@@ -147,8 +147,9 @@ impl Driver {
     /// No server can be had: each message that waits has been tried once more. One whose tries are used up, and
     /// every one where trying again can help nobody, is given up.
     fn charge_all(&mut self, state: &mut State) {
-        let failures: Vec<Attempt> = self.lanes.iter().filter_map(|lane| lane.failure.clone()).collect();
-        let Some(error) = together(&failures) else { return };
+        let failures: Vec<Attempt> =
+            self.lanes.iter().flat_map(|lane| lane.failure.iter().cloned()).collect();
+        let Some(error) = no_server(&failures) else { return };
         let most = if error.is_transient() { self.options.mailer.retries } else { 0 };
         let settled = &mut self.settled;
         let mut charge = |mut job: Job| {
@@ -187,17 +188,4 @@ impl Driver {
 
 pub(super) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     one.into_iter().chain(other).min()
-}
-
-/// Why no server could be had, in one error, as `sendmessage` says it.
-fn together(failures: &[Attempt]) -> Option<Error> {
-    let errors: Vec<&Error> = failures.iter().filter_map(|attempt| attempt.error.as_ref()).collect();
-    let last = *errors.last()?;
-    if errors.len() == 1 {
-        return Some(last.clone());
-    }
-    let each: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    let text = format!("no server took the message: {}", each.join("; "));
-    let transient = errors.iter().any(|error| error.is_transient());
-    Some(Error::new(last.kind(), last.step(), text).with_transient(transient))
 }

@@ -1,22 +1,19 @@
 //! One message on its way through a mailer.
 
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::Ticket;
-use crate::command::{Mail, Rcpt};
-use crate::delivery::Lent;
-use crate::engine::{Transaction, unbegun};
-use crate::envelope::{Envelope, Local};
+use crate::envelope::Local;
 use crate::error::Error;
-use crate::message::{Message, Outgoing};
+use crate::message::Message;
 use crate::options::Options;
+use crate::prepared::Prepared;
 use crate::report::{Attempt, Report};
 
 /// A message with its envelope, and what was tried with it.
 pub(super) struct Job {
     pub(super) ticket: Ticket,
-    pub(super) needs_tls: bool,
+    pub(super) message: Prepared,
     /// When it is given up, unless it is under way.
     pub(super) deadline: Option<Instant>,
     /// Servers that turned it away and may be asked again only when all have.
@@ -27,32 +24,20 @@ pub(super) struct Job {
     pub(super) moves: u32,
     /// What came of the tries.
     pub(super) attempts: Vec<Attempt>,
-    mail: Mail,
-    recipients: Vec<Rcpt>,
-    content: Arc<Mutex<Outgoing>>,
-    at_least_one: bool,
-    queue: bool,
 }
 
 impl Job {
     /// # Errors
-    /// As `Envelope::derive` and `Message::prepare`.
+    /// As [`Prepared::new`].
     pub(super) fn new(message: &Message, options: &Options, local: &Local) -> Result<Self, Error> {
-        let envelope = Envelope::derive(message, options, local)?;
-        let content = message.prepare(&envelope.edits)?;
         Ok(Self {
             ticket: Ticket(0),
-            needs_tls: options.tlsrequired || options.requiretls,
+            message: Prepared::new(message, options, local)?,
             deadline: options.deadline.and_then(|time| Instant::now().checked_add(time)),
             refused_by: Vec::new(),
             tries: 0,
             moves: 0,
             attempts: Vec::new(),
-            mail: envelope.mail,
-            recipients: envelope.recipients,
-            content: Arc::new(Mutex::new(content)),
-            at_least_one: options.atleastone,
-            queue: options.queue,
         })
     }
 
@@ -65,20 +50,9 @@ impl Job {
         }
     }
 
-    /// What an engine is asked for; the job can be asked for again elsewhere.
-    pub(super) fn transaction(&self) -> Box<Transaction> {
-        Box::new(Transaction {
-            mail: self.mail.clone(),
-            recipients: self.recipients.clone(),
-            content: Box::new(Lent(Arc::clone(&self.content))),
-            at_least_one: self.at_least_one,
-            queue: self.queue,
-        })
-    }
-
     /// The report of a message that is given up before a server had it.
     pub(super) fn unsent(self, error: Error) -> (Ticket, Report) {
-        let report = Report { attempts: self.attempts, ..unbegun(&self.recipients, error) };
+        let report = Report { attempts: self.attempts, ..self.message.unsent(error) };
         (self.ticket, report)
     }
 

@@ -20,12 +20,10 @@ pub(super) struct Lane {
     /// Pauses after messages that the server had no room for.
     pub(super) sending: Backoff,
     /// How the last connection failed that did not come about, or did nothing.
-    pub(super) failure: Option<Attempt>,
+    pub(super) failure: Vec<Attempt>,
     /// That was since it was looked at last.
     pub(super) has_failed: bool,
-    /// A thread is connecting to it.
-    pub(super) is_dialled: bool,
-    /// A connection is on its way to being ready, or a thread is connecting: there is never more than one.
+    /// A connection is on its way to being ready: there is never more than one.
     pub(super) is_opening: bool,
     /// Messages are left that the open connections do not take.
     pub(super) is_wanted: bool,
@@ -43,9 +41,8 @@ impl Lane {
             options,
             opening,
             sending,
-            failure: None,
+            failure: Vec::new(),
             has_failed: false,
-            is_dialled: false,
             is_opening: false,
             is_wanted: false,
             live: 0,

@@ -41,7 +41,6 @@
 //! reports run in that thread, and hold up everything while they do not return.
 
 mod connection;
-mod dialling;
 mod driver;
 mod fate;
 mod feed;
@@ -60,11 +59,10 @@ use self::job::Job;
 use self::shared::{Closing, Shared, over};
 use super::dial::check;
 use super::sendmessage::local;
-use crate::delivery::check_client;
 use crate::envelope::Local;
 use crate::error::{Error, Kind, Step};
 use crate::message::Message;
-use crate::opening::check_credentials;
+use crate::opening;
 use crate::options::Options;
 use crate::report::Report;
 use crate::server::servers;
@@ -123,8 +121,7 @@ impl Mailer {
     }
 
     fn begin(options: &Options, on_report: Option<OnReport>) -> Result<Self, Error> {
-        check_client(options)?;
-        check_credentials(options)?;
+        opening::check(options)?;
         let servers = servers(options)?;
         for server in &servers {
             check(&server.target)?;
@@ -221,19 +218,9 @@ impl Mailer {
             return Err(over());
         }
         let options = options.unwrap_or(&self.options);
-        check_login(&self.options, options)?;
+        opening::check_login(options, &self.options, "mailer")?;
         Job::new(message, options, &self.local)
     }
-}
-
-/// A login that is asked for too late is an error, not a silence.
-fn check_login(own: &Options, options: &Options) -> Result<(), Error> {
-    let login = |o: &Options| o.username.is_some() || o.password.is_some() || o.oauthtoken.is_some();
-    if login(options) && !login(own) {
-        let text = "options `username`, `password`, `oauthtoken`: the mailer was made without a login: make it with one";
-        return Err(Error::usage(text));
-    }
-    Ok(())
 }
 
 impl Drop for Mailer {

@@ -9,7 +9,6 @@ use rustix::net::SendFlags;
 
 use super::Ticket;
 use super::job::Job;
-use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Step};
 use crate::options::Options;
 use crate::report::{Outcome, Report};
@@ -106,8 +105,6 @@ pub(super) struct Shared {
     news: Condvar,
     bell: UnixStream,
     bound: u64,
-    /// Ends a connection that is being opened.
-    pub(super) stop: Cancel,
 }
 
 impl Shared {
@@ -118,7 +115,6 @@ impl Shared {
             news: Condvar::new(),
             bell,
             bound: options.mailer.queue as u64,
-            stop: Cancel::new(),
         }
     }
 
@@ -205,9 +201,6 @@ impl Shared {
         let mut state = self.lock();
         state.closing = state.closing.max(closing);
         drop(state);
-        if closing == Closing::AtOnce {
-            self.stop.trigger();
-        }
         self.room.notify_all();
         self.ring();
     }

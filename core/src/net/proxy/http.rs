@@ -14,6 +14,8 @@ use crate::error::Error;
 const LONGEST_HEAD: usize = 16 * 1024;
 /// As much of a status line as an error repeats.
 const SHOWN: usize = 200;
+/// As many characters of what is not HTTP.
+const BEGIN: usize = 20;
 
 /// One connection by CONNECT.
 pub(super) struct Http {
@@ -27,7 +29,9 @@ impl Http {
     }
 
     pub(super) fn step(&mut self, input: &[u8]) -> Result<Progress, Error> {
-        if !input.iter().zip(b"HTTP/").all(|(a, b)| a == b) {
+        // The error repeats how it begins, so there should be enough of that.
+        let tells = input.len() >= BEGIN || input.iter().any(u8::is_ascii_control);
+        if tells && !input.iter().zip(b"HTTP/").all(|(a, b)| a == b) {
             return Err(not_http(&String::from_utf8_lossy(input)));
         }
         match end_of_head(input) {
@@ -76,7 +80,7 @@ fn end_of_head(head: &[u8]) -> Option<usize> {
 }
 
 fn not_http(start: &str) -> Error {
-    let start: String = start.chars().take(20).collect();
+    let start: String = start.chars().take(BEGIN).collect();
     refused(format!("its answer is not HTTP: it begins with {start:?}"), false)
 }
 

@@ -21,9 +21,11 @@ pub struct Tunnel {
     output: Zeroizing<Vec<u8>>,
     /// How much of the output was written.
     written: usize,
-    /// What is not understood yet; behind the handshake, what the server said.
+    /// What is not understood yet; after the handshake, what the server said.
     input: Vec<u8>,
     timeout: Duration,
+    /// What is left of it.
+    left: Duration,
     outcome: Option<Result<(), Error>>,
 }
 
@@ -64,7 +66,16 @@ impl Tunnel {
             }
         };
         let proxy = proxy.clone();
-        Ok(Self { proxy, shake, output, written: 0, input: Vec::new(), timeout, outcome: None })
+        Ok(Self {
+            proxy,
+            shake,
+            output,
+            written: 0,
+            input: Vec::new(),
+            timeout,
+            left: timeout,
+            outcome: None,
+        })
     }
 
     /// Whether the server is connected, once that is decided: [`Kind::Connect`], [`Kind::Timeout`] and whatever the
@@ -73,7 +84,16 @@ impl Tunnel {
         self.outcome.clone()
     }
 
-    /// What the server said behind the handshake, as far as it was read.
+    pub(super) fn is_done(&self) -> bool {
+        self.outcome.is_some()
+    }
+
+    /// Less time than the whole.
+    pub(super) fn set_left(&mut self, left: Duration) {
+        self.left = left;
+    }
+
+    /// What the server said after the handshake, as far as it was read.
     pub fn rest(&self) -> &[u8] {
         if self.outcome.is_some() { &self.input } else { &[] }
     }
@@ -134,7 +154,7 @@ impl Conversation for Tunnel {
         self.written = self.written.saturating_add(n);
     }
     fn timeout(&self) -> Option<Duration> {
-        Some(self.timeout)
+        self.outcome.is_none().then_some(self.left)
     }
     /// Never changes: the time is for the whole.
     fn progress(&self) -> u64 {

@@ -1,0 +1,224 @@
+//! One connection for anything that is [`Driven`]: it connects when it is told to, and moves bytes, whether the caller
+//! blocks or watches a descriptor.
+
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use super::dial::{DialOptions, dial};
+use super::dialling::Dialling;
+use super::limits::Limits;
+use super::run::{Mover, Wait};
+use super::sendmessage::dial_options;
+use super::stream::{Ready, Stream};
+use crate::conversation::{Action, Driven, Ends};
+use crate::error::{Error, Kind, Step};
+use crate::options::Options;
+
+/// A connection, or what becomes one.
+///
+/// Whoever blocks calls [`run`](Self::run). Whoever has an event loop calls [`turn`](Self::turn) whenever the
+/// [descriptor](Self::fd) is [ready](Self::interest), the [time](Self::timeout) is over, or something was asked; the
+/// descriptor may be another one after each turn.
+#[derive(Debug)]
+pub struct Connection {
+    dial: DialOptions,
+    place: Place,
+    mover: Mover,
+    interest: Ready,
+}
+
+#[derive(Debug)]
+enum Place {
+    Nowhere,
+    Dialling(Dialling),
+    Open(Stream),
+}
+
+impl Connection {
+    /// None yet: it is made as the options say (`connecttimeout`, `localaddress`, `proxy`), within what is left of
+    /// `deadline` from now, unless they `cancel` it.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for a proxy that cannot be.
+    pub fn new(options: &Options) -> Result<Self, Error> {
+        let dial = dial_options(options, &super::sendmessage::limits(options))?;
+        Ok(Self { dial, place: Place::Nowhere, mover: Mover::default(), interest: Ready::default() })
+    }
+
+    /// The same with a connection that the caller has made.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn over(stream: Stream, options: &Options) -> Result<Self, Error> {
+        Ok(Self { place: Place::Open(stream), ..Self::new(options)? })
+    }
+
+    /// When whatever comes next must be over, and how it can be ended.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.dial.limits = limits;
+    }
+
+    /// The socket, where there is one.
+    pub fn stream(&self) -> Option<&Stream> {
+        match &self.place {
+            Place::Open(stream) => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// Closes the connection.
+    pub fn close(&mut self) {
+        self.place = Place::Nowhere;
+        self.interest = Ready::default();
+    }
+
+    /// Gives the socket away.
+    pub fn into_stream(self) -> Option<Stream> {
+        match self.place {
+            Place::Open(stream) => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// Whether the server has closed its end; what it still says is passed over.
+    pub(super) fn has_ended(&mut self) -> bool {
+        let Place::Open(stream) = &mut self.place else { return true };
+        let mut buffer = [0; 512];
+        loop {
+            match stream.try_recv(&mut buffer) {
+                Ok(None) => return false,
+                Ok(Some(0)) | Err(_) => return true,
+                Ok(Some(_)) => {}
+            }
+        }
+    }
+
+    /// Ends the direction to the server.
+    pub(super) fn shutdown(&self) -> bool {
+        self.stream().is_some_and(|stream| stream.shutdown(Shutdown::Write).is_ok())
+    }
+
+    /// Connects and moves bytes until `done`, or nothing is due, for as long as it may `wait`: [`Wait::Block`] or
+    /// [`Wait::Until`]. What is [over](Action::Done) is left to the caller to close.
+    pub fn run<D: Driven + ?Sized>(&mut self, driven: &mut D, wait: Wait, done: impl Fn(&mut D) -> bool) {
+        while !done(driven) {
+            match driven.action() {
+                Action::Done => return,
+                Action::Dial(server) => {
+                    let target = server.target.clone();
+                    self.close(); // the old one, before there is a new one
+                    if let Err(cause) = self.dial.limits.check(Step::Connect) {
+                        driven.abort(cause);
+                        continue;
+                    }
+                    match dial(&target, &self.dial) {
+                        Ok(stream) => self.connected(driven, stream),
+                        Err(error) => driven.connect_failed(error),
+                    }
+                }
+                Action::Exchange => {
+                    let Place::Open(stream) = &mut self.place else { return driven.handle_error(nowhere()) };
+                    let over = |driven: &mut D| done(driven) || driven.action() != Action::Exchange;
+                    self.mover.run(stream, driven, &self.dial.limits, wait, over);
+                    if driven.action() == Action::Exchange {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Does what can be done without waiting. What is [over](Action::Done) is left to the caller to close.
+    pub fn turn<D: Driven + ?Sized>(&mut self, driven: &mut D) {
+        loop {
+            match driven.action() {
+                Action::Done => return self.interest = Ready::default(),
+                Action::Dial(server) => match &self.place {
+                    Place::Dialling(dialling) => match dialling.poll() {
+                        None => return self.interest = Ready { read: true, write: false },
+                        Some(Ok(stream)) => self.connected(driven, stream),
+                        Some(Err(error)) => {
+                            self.close();
+                            driven.connect_failed(error);
+                        }
+                    },
+                    _ => {
+                        let target = server.target.clone();
+                        self.close();
+                        if let Err(cause) = self.dial.limits.check(Step::Connect) {
+                            driven.abort(cause);
+                            continue;
+                        }
+                        match Dialling::begin(&target, &self.dial) {
+                            Ok(dialling) => self.place = Place::Dialling(dialling),
+                            Err(error) => driven.connect_failed(error),
+                        }
+                    }
+                },
+                Action::Exchange => {
+                    let Place::Open(stream) = &mut self.place else {
+                        self.close();
+                        driven.handle_error(nowhere());
+                        continue;
+                    };
+                    let over = |driven: &mut D| driven.action() != Action::Exchange;
+                    self.interest = self.mover.run(stream, driven, &self.dial.limits, Wait::Never, over);
+                    if driven.action() == Action::Exchange {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The descriptor to watch; `None` while there is none.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.place {
+            Place::Nowhere => None,
+            Place::Dialling(dialling) => Some(dialling.as_fd()),
+            Place::Open(stream) => Some(stream.as_fd()),
+        }
+    }
+
+    /// What to watch it for.
+    pub fn interest(&self) -> Ready {
+        self.interest
+    }
+
+    /// How long to wait for that before the next [`turn`](Self::turn) is due all the same; `None`: for ever.
+    pub fn timeout<D: Driven + ?Sized>(&mut self, driven: &mut D, now: Instant) -> Option<Duration> {
+        match driven.action() {
+            Action::Done => None,
+            Action::Dial(_) => match &self.place {
+                Place::Dialling(_) => None, // it watches its own time
+                _ => Some(Duration::ZERO),
+            },
+            Action::Exchange => {
+                let limits = &self.dial.limits;
+                let left = self.mover.left(driven, now);
+                let slice = limits.slice(left.unwrap_or(Duration::MAX));
+                (left.is_some() || slice < Duration::MAX).then_some(slice)
+            }
+        }
+    }
+
+    fn connected<D: Driven + ?Sized>(&mut self, driven: &mut D, stream: Stream) {
+        let ends = ends(&stream);
+        self.place = Place::Open(stream);
+        self.mover.reset();
+        driven.connected(ends);
+    }
+}
+
+pub(super) fn ends(stream: &Stream) -> Ends {
+    Ends {
+        peer: stream.peer(),
+        local: stream.local().map(|address| address.ip()),
+        loopback: stream.is_loopback(),
+    }
+}
+
+fn nowhere() -> Error {
+    Error::new(Kind::Closed, Step::Command, "there is no connection")
+}

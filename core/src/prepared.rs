@@ -1,0 +1,124 @@
+//! A message that was checked and is ready for any connection: its envelope, its content, and what it needs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use smallvec::SmallVec;
+
+use crate::command::{Mail, Rcpt};
+use crate::content::{Content, Form, Transfer};
+use crate::engine::{Transaction, unbegun};
+use crate::envelope::{Envelope, Local};
+use crate::error::Error;
+use crate::message::{Message, Outgoing};
+use crate::options::Options;
+use crate::report::Report;
+
+/// A message, its envelope, and how it is to be sent: for one connection after the other, as far as its sources can be
+/// read again.
+pub struct Prepared {
+    mail: Mail,
+    recipients: Vec<Rcpt>,
+    content: Arc<Mutex<Outgoing>>,
+    at_least_one: bool,
+    queue: bool,
+    needs: Needs,
+}
+
+/// What a message needs of the connection that it goes over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// It must not go out in plain text.
+    pub tls: bool,
+    /// Keywords of extensions without which it cannot be sent as the options say.
+    pub extensions: SmallVec<[&'static str; 2]>,
+}
+
+impl Prepared {
+    /// Derives the envelope and checks everything that can be checked without a server.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) and [`Kind::Source`](crate::error::Kind::Source), as
+    /// [`Envelope::derive`] and [`Message::prepare`].
+    pub fn new(message: &Message, options: &Options, local: &Local) -> Result<Self, Error> {
+        let envelope = Envelope::derive(message, options, local)?;
+        let content = message.prepare(&envelope.edits)?;
+        let needs = Needs {
+            tls: options.tlsrequired || options.requiretls,
+            extensions: extensions(options, &envelope),
+        };
+        Ok(Self {
+            mail: envelope.mail,
+            recipients: envelope.recipients,
+            content: Arc::new(Mutex::new(content)),
+            at_least_one: options.atleastone,
+            queue: options.queue,
+            needs,
+        })
+    }
+
+    /// What the message needs of its connection.
+    pub fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
+    /// What an engine is asked for. The message can be asked for again elsewhere.
+    pub fn transaction(&self) -> Box<Transaction> {
+        Box::new(Transaction {
+            mail: self.mail.clone(),
+            recipients: self.recipients.clone(),
+            content: Box::new(Lent(Arc::clone(&self.content))),
+            at_least_one: self.at_least_one,
+            queue: self.queue,
+        })
+    }
+
+    /// The same, once.
+    pub fn into_transaction(self) -> Box<Transaction> {
+        Box::new(Transaction {
+            mail: self.mail,
+            recipients: self.recipients,
+            content: Box::new(Lent(self.content)),
+            at_least_one: self.at_least_one,
+            queue: self.queue,
+        })
+    }
+
+    /// The report of a message of which nothing was said: `error` says why.
+    pub fn unsent(&self, error: Error) -> Report {
+        unbegun(&self.recipients, error)
+    }
+}
+
+/// The content, lent to one engine after the other: a server that is left before DATA has not used it up.
+struct Lent(Arc<Mutex<Outgoing>>);
+
+impl Content for Lent {
+    fn needs_utf8(&self) -> bool {
+        lock(&self.0).needs_utf8()
+    }
+
+    fn form(&self, transfer: Transfer) -> Result<Form, Error> {
+        lock(&self.0).form(transfer)
+    }
+
+    fn open(&mut self, transfer: Transfer) -> Result<Box<dyn std::io::BufRead + Send>, Error> {
+        lock(&self.0).open(transfer)
+    }
+}
+
+fn lock(content: &Mutex<Outgoing>) -> std::sync::MutexGuard<'_, Outgoing> {
+    content.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn extensions(options: &Options, envelope: &Envelope) -> SmallVec<[&'static str; 2]> {
+    let dsn = options.dsnnotify.is_some() || options.dsnret.is_some() || options.dsnenvid.is_some();
+    let needs = [
+        ("DSN", dsn),
+        ("SMTPUTF8", options.smtputf8 || !envelope.is_ascii()),
+        ("REQUIRETLS", options.requiretls),
+        ("DELIVERBY", options.deliverby.is_some()),
+        ("MT-PRIORITY", options.priority.is_some()),
+        ("FUTURERELEASE", options.hold.is_some()),
+    ];
+    needs.into_iter().filter_map(|(keyword, wanted)| wanted.then_some(keyword)).collect()
+}
