@@ -61,6 +61,11 @@ impl Prepared {
         &self.needs
     }
 
+    /// Whether one accepted recipient is enough.
+    pub fn at_least_one(&self) -> bool {
+        self.at_least_one
+    }
+
     /// What an engine is asked for. The message can be asked for again elsewhere.
     pub fn transaction(&self) -> Box<Transaction> {
         Box::new(Transaction {

@@ -27,7 +27,9 @@ const TOKEN: &[u8] = b"From: a@c\nTo: b@s\nDate: x\nMessage-ID: <1@c>\n\nHi\n";
 
 #[test]
 fn messages_asked_for_together_share_round_trips() {
-    let mut dialogue = dialogue(Options::default());
+    let mut options = Options::default();
+    options.set("pipelining", "crossing").unwrap();
+    let mut dialogue = dialogue(options);
     let message = Message::from_bytes(TOKEN);
     let tickets: Vec<Ticket> =
         (0..3).map(|_| dialogue.send_message(&message, &Options::default()).unwrap()).collect();

@@ -78,7 +78,7 @@ pub(super) fn plan(
 fn saves_a_round_trip(active: &Active, grouped: Pipelining) -> bool {
     match grouped {
         Pipelining::Off => false,
-        Pipelining::Rfc => !active.may_pipeline_data(),
+        Pipelining::Rfc | Pipelining::Crossing => !active.may_pipeline_data(),
         Pipelining::Full => true,
     }
 }

@@ -191,6 +191,13 @@ impl Engine {
         active.outstanding -= 1;
         // It did not expect a command behind the end of a message.
         let confused = active.behind && step == Step::Mail && matches!(reply.code(), 500..=503);
+        // It believes to be in a transaction that was over: what it says of this one means nothing.
+        let nested = !confused && step == Step::Mail && reply.code() == 503 && !active.is_first;
+        if nested {
+            let text = "the server is still in the transaction before";
+            let error = Error::new(Kind::Protocol, Step::Mail, text).with_reply(reply);
+            return self.end(error.with_transient(true));
+        }
         if step == Step::Mail {
             active.again |= confused;
             active.mail_reply = Some(reply);
@@ -295,9 +302,13 @@ impl Engine {
                 self.nonsense(Step::Final, "the final reply neither takes nor refuses the message", &reply);
             return self.end(error);
         }
+        // Some servers keep the transaction open after they have refused its message (RFC 5321 section 4.1.1.4 has it over).
+        let is_open = reply.is_failure() && !active.chunked;
         active.finals.push(reply);
         active.outstanding -= 1;
         if active.outstanding == 0 {
+            self.reset_first |= is_open;
+            let Some(active) = self.active(id) else { return };
             if active.chunked {
                 self.chunks_answered(id);
             }

@@ -47,6 +47,8 @@ pub(super) struct Active {
     pub(super) by_verbs: bool,
     /// MAIL was written while another message was still under way.
     pub(super) behind: bool,
+    /// Nothing was sent over the connection before.
+    pub(super) is_first: bool,
 
     pub(super) transfer: Transfer,
     /// The content goes by BDAT.
@@ -87,6 +89,7 @@ impl Active {
             lmtp,
             by_verbs: false,
             behind: false,
+            is_first: false,
             chunked: false,
             transfer: Transfer::default(),
             used: Keywords::new(),
