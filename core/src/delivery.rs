@@ -212,6 +212,10 @@ impl Conversation for Delivery {
         self.dialogue.as_ref().and_then(Conversation::timeout)
     }
 
+    fn patience(&self) -> Duration {
+        self.dialogue.as_ref().map_or(Duration::ZERO, Conversation::patience)
+    }
+
     fn progress(&self) -> u64 {
         self.dialogue.as_ref().map_or(0, Conversation::progress)
     }

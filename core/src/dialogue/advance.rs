@@ -112,11 +112,14 @@ impl Dialogue {
         let idle = |fault: &Error| {
             fault.step() == Step::Command && matches!(fault.kind(), Kind::Closed | Kind::Protocol)
         };
-        self.options.reconnect
-            && self.can_dial
+        let engine = self.link.engine();
+        // Or it lost what stood after a final dot: this time without.
+        let swallowed = engine.avoided().contains(&"PIPELINING") && !self.is_ungrouped;
+        self.can_dial
             && self.is_ready
             && self.dialled_for != Some(ticket)
-            && self.link.engine().fault().is_some_and(idle)
+            && engine.is_closed()
+            && (swallowed || (self.options.reconnect && engine.fault().is_some_and(idle)))
     }
 
     /// Looks at what happened below the engine.

@@ -78,6 +78,8 @@ pub struct Dialogue {
     ends: Ends,
     local: Local,
     place: Place,
+    /// A connection before this one mishandled grouped commands.
+    is_ungrouped: bool,
     /// This machine has no name for EHLO but the address of its end.
     is_nameless: bool,
     /// Whether a driver that is asked to can connect (again).
@@ -178,6 +180,7 @@ impl Dialogue {
         Ok(Self {
             link: Link::new(engine),
             is_nameless,
+            is_ungrouped: false,
             name: server.target.to_string().into(),
             server,
             options,
@@ -423,6 +426,8 @@ impl Driven for Dialogue {
             config.client = setup::literal(ends.local);
         }
         let mut engine = Engine::new(config);
+        engine.avoid_too(self.link.engine().avoided());
+        self.is_ungrouped = engine.avoided().contains(&"PIPELINING");
         if let Some(listener) = self.link.engine_mut().take_listener() {
             engine.listen(listener);
         }
@@ -504,6 +509,9 @@ impl Conversation for Dialogue {
     }
     fn timeout(&self) -> Option<Duration> {
         if self.place == Place::Dial { None } else { self.link.timeout() }
+    }
+    fn patience(&self) -> Duration {
+        self.link.patience()
     }
     fn progress(&self) -> u64 {
         self.link.progress()

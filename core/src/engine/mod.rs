@@ -367,6 +367,11 @@ impl Engine {
         Some(if decided { limit.min(timeouts.parting) } else { limit })
     }
 
+    /// How long the server may take to acknowledge a piece of what was written.
+    pub fn patience(&self) -> Duration {
+        self.config.timeouts.block
+    }
+
     /// Grows with every whole reply read and every byte handed over. The clock of
     /// [`timeout`](Self::timeout) starts anew when it changes.
     pub fn progress(&self) -> u64 {

@@ -329,6 +329,15 @@ impl Engine {
         self.end(Error::refused(Step::Body, "the server refused the message before its end", reply));
     }
 
+    /// Whether the server answered a message, and nothing of what was written after its final dot.
+    fn has_swallowed(&self) -> bool {
+        let next = self.expected.iter().find(|expect| !matches!(expect, Expect::Rset));
+        match next {
+            Some(Expect::Mail(id)) => self.actives.iter().any(|active| active.id == *id && active.behind),
+            _ => false,
+        }
+    }
+
     fn conclude(&mut self, id: Id) {
         let Some(active) = self.remove_active(id) else { return };
         if active.again && !active.finals.iter().any(Reply::is_success) {
@@ -390,6 +399,7 @@ impl Engine {
 
     fn fail_everything(&mut self, cause: &Error) {
         let flushed = self.flushed;
+        let swallowed = matches!(cause.kind(), Kind::Closed | Kind::Timeout) && self.has_swallowed();
         for expect in std::mem::take(&mut self.expected) {
             if let Some(id) = expect.request() {
                 self.events.push_back(Event::Failed(id, expect.failure(cause)));
@@ -397,6 +407,13 @@ impl Engine {
         }
         for active in std::mem::take(&mut self.actives) {
             let id = active.id;
+            // Whoever is silent, or gone, after the reply to a message may have lost what was written after its final dot.
+            if swallowed && active.is_untouched() {
+                self.avoid("PIPELINING");
+                let transaction = Box::new(active.into_transaction());
+                self.events.push_back(Event::Unbegun(id, transaction, cause.clone()));
+                continue;
+            }
             self.tell(id, active.report_ended(cause.clone(), flushed));
         }
         for (id, request) in std::mem::take(&mut self.requests) {

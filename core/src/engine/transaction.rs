@@ -133,6 +133,11 @@ impl Active {
         self.rcpt_replies.iter().filter(|reply| reply.is_success()).count()
     }
 
+    /// Whether nothing of it was answered, and nothing of its content was written.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.mail_reply.is_none() && self.written == 0 && self.body.is_none() && self.end.is_none()
+    }
+
     /// The transaction as it was asked for.
     pub(super) fn into_transaction(self) -> Transaction {
         Transaction {
