@@ -109,6 +109,10 @@ impl Content for Lent {
     fn open(&mut self, transfer: Transfer) -> Result<Box<dyn std::io::BufRead + Send>, Error> {
         lock(&self.0).open(transfer)
     }
+
+    fn again(&self) -> Option<Box<dyn Content>> {
+        Some(Box::new(Self(Arc::clone(&self.0))))
+    }
 }
 
 fn lock(content: &Mutex<Outgoing>) -> std::sync::MutexGuard<'_, Outgoing> {

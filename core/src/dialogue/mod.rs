@@ -16,6 +16,7 @@
 
 mod advance;
 mod setup;
+mod split;
 #[cfg(test)]
 mod tests;
 
@@ -129,6 +130,8 @@ struct Sending {
     ticket: Ticket,
     id: Id,
     needs: Needs,
+    /// For recipients that this transaction leaves over.
+    rest: Option<Box<split::Rest>>,
 }
 
 /// What is under way, beside messages.
