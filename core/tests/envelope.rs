@@ -113,14 +113,120 @@ fn rule_1_resent_in_any_header_switches_every_name() {
     let text = leaves(WHOLE, &["header Resent-To: cy@c.example"]);
     assert!(text.starts_with("Resent-To: cy@c.example\r\nResent-From: login@host.example\r\nResent-Date: Sat, 4 Jul 2026 05:06:07 -0330\r\nResent-Message-ID: <"), "{text}");
     assert!(text.ends_with(&format!("@host.example>\r\n{WHOLE}")), "{text}");
-    // The token's own Resent- fields alone do not switch.
-    let envelope =
-        derive(&format!("Resent-From: eve@e.example\nResent-To: cy@c.example\n{WHOLE}"), &[]).unwrap();
-    assert_eq!((reverse(&envelope), &*forward(&envelope)), ("ann@a.example", &["bo@b.example"][..]));
     let twice = format!("Resent-From: eve@e.example\nResent-To: cy@c.example\n{WHOLE}");
     let envelope =
         derive(&twice, &["header Resent-From: fay@f.example", "header Resent-Subject: x"]).unwrap();
     assert_eq!((reverse(&envelope), &*forward(&envelope)), ("fay@f.example", &["cy@c.example"][..]));
+}
+
+#[test]
+fn rule_1_the_newest_resent_block_of_the_message_decides() {
+    let new = "Resent-From: eve@e.example\nResent-To: cy@c.example\nResent-Cc: di@d.example\nResent-Bcc: s1@x,\n s2@x\n";
+    let old = "Resent-Bcc: s3@x\nResent-Dcc: s4@x\nResent-From: old@x\nResent-To: old2@x\n";
+    let wanted = &["cy@c.example", "di@d.example", "s1@x", "s2@x"][..];
+    for message in [
+        format!("{new}{WHOLE}"),
+        format!("Received: x\n{new}{WHOLE}"),
+        format!("{new}{old}{WHOLE}"),
+        format!("{new}Received: x\n{old}{WHOLE}"),
+        // Between the fields of a block others may stand.
+        format!("X-A: b\n{}{WHOLE}", new.replace("Resent-Cc", "Subject: x\nResent-Cc")),
+        new.replace("Resent", "RESENT") + WHOLE,
+    ] {
+        let envelope = derive(&message, &[]).unwrap();
+        assert_eq!((reverse(&envelope), &*forward(&envelope)), ("eve@e.example", wanted), "{message}");
+        let text = leaves(&message, &[]);
+        assert!(!text.contains("s1@x") && !text.contains("s3@x") && !text.contains("Bcc"), "{text}");
+        // What the message says of itself stays as it is.
+        assert!(added(&envelope).is_empty(), "{message}");
+    }
+    // An option decides without it, and a block that names nobody is an error.
+    let message = format!("{new}{WHOLE}");
+    let envelope = derive(&message, &["originator fay@f.example", "recipients gus@g.example"]).unwrap();
+    assert_eq!((reverse(&envelope), &*forward(&envelope)), ("fay@f.example", &["gus@g.example"][..]));
+    usage(
+        derive(&format!("Resent-From: eve@e.example\n{WHOLE}"), &[]),
+        &["Resent-To", "recipients"],
+        "nobody",
+    );
+    usage(
+        derive(&format!("Resent-From: eve@e.example\nReceived: x\nResent-To: old@x\n{WHOLE}"), &[]),
+        &["Resent-To", "recipients"],
+        "an older block",
+    );
+    // So for a composed message, and for fields that were set.
+    let mut composed = Message::text("Hi\n");
+    let mut finished = Message::from_bytes(WHOLE);
+    for (name, value) in
+        [("Resent-From", "eve@e.example"), ("Resent-To", "cy@c.example"), ("Resent-Bcc", "s1@x")]
+    {
+        composed.set_header(name, value, HeaderMode::Write).unwrap();
+        finished.set_header(name, value, HeaderMode::Write).unwrap();
+    }
+    composed.set_header("To", "bo@b.example", HeaderMode::Write).unwrap();
+    for message in [composed, finished] {
+        let envelope = Envelope::derive(&message, &Options::default(), &local()).unwrap();
+        assert_eq!(
+            (reverse(&envelope), &*forward(&envelope)),
+            ("eve@e.example", &["cy@c.example", "s1@x"][..])
+        );
+    }
+}
+
+#[test]
+fn rule_2_the_sender_of_several_authors() {
+    let two = "From: a@a.example, b@b.example\nTo: b@b\n";
+    for (message, lines, want) in [
+        (format!("{two}Sender: Bo <b@b.example>\n\n"), &[][..], "b@b.example"),
+        (format!("{two}\n"), &["header Sender: c@c.example"], "c@c.example"),
+        ("From: Crew: a@a.example;\nSender: c@c.example\nTo: b@b\n\n".to_owned(), &[], "c@c.example"),
+        ("From: Nobody:;\nSender: c@c.example\nTo: b@b\n\n".to_owned(), &[], "c@c.example"),
+        // With one author he is it.
+        (format!("Sender: c@c.example\n{WHOLE}"), &[], "ann@a.example"),
+        (
+            format!(
+                "Resent-From: a@a, b@b\nResent-Sender: c@c.example\nResent-To: x@x\nSender: no@no\n{WHOLE}"
+            ),
+            &[],
+            "c@c.example",
+        ),
+    ] {
+        let envelope =
+            derive(&message, lines).unwrap_or_else(|error| panic!("{message:?} {lines:?}: {error}"));
+        assert_eq!(reverse(&envelope), want, "{message:?} {lines:?}");
+        assert!(
+            !added(&envelope).iter().any(|line| line.contains("Sender") && lines.is_empty()),
+            "{message:?}"
+        );
+    }
+    for (message, lines, words) in [
+        (format!("{two}\n"), &[][..], &["From", "`Sender`", "3.6.2", "option `originator`"][..]),
+        (
+            format!("{two}Sender: a@a.example, b@b.example\n\n"),
+            &[],
+            &["`Sender`", "a@a.example, b@b.example"],
+        ),
+        (format!("{two}Sender: Ann\n\n"), &[], &["`Sender`", "Ann"]),
+        (
+            format!("Resent-From: a@a, b@b\nResent-To: x@x\nSender: no@no\n{WHOLE}"),
+            &[],
+            &["`Resent-From`", "`Resent-Sender`"],
+        ),
+        // What is written here must be right.
+        (WHOLE.to_owned(), &["header From: a@a, b@b", "originator c@c"], &["`From`", "`Sender`"]),
+    ] {
+        usage(derive(&message, lines), words, &format!("{message:?} {lines:?}"));
+    }
+}
+
+#[test]
+fn a_line_that_is_not_a_field_is_an_error_before_anything_else() {
+    let broken = "From: ann@a.example\nX Broken: y\nTo: bo@b.example\nBcc: s1@x\n\nHi\n";
+    for lines in [&[][..], &["recipients x@x"], &["originator a@a", "recipients x@x"]] {
+        usage(derive(broken, lines), &["line 2 ", "\"X Broken: y\"", "2"], &format!("{lines:?}"));
+    }
+    let front = format!("From ann@a.example Thu Jan  1 00:00:00 1970\n\n{WHOLE}");
+    assert_eq!(leaves(&front, &[]), WHOLE);
 }
 
 #[test]
@@ -177,7 +283,7 @@ fn rule_2_the_originator() {
 
 #[test]
 fn rule_3_the_recipients() {
-    let all = "From: a@a\nTo: to@x\nCc: cc@x\nBcc: bcc@x\nDcc: dcc@x\nReply-To: re@x\nResent-To: rs@x\n\n";
+    let all = "From: a@a\nTo: to@x\nCc: cc@x\nBcc: bcc@x\nDcc: dcc@x\nReply-To: re@x\n\n";
     for (message, lines, want) in [
         (WHOLE, &["recipients x@x, Crew: y@y, z@z;", "header To: no@no"][..], &["x@x", "y@y", "z@z"][..]),
         (all, &[], &["to@x", "cc@x", "dcc@x", "bcc@x"]),
@@ -275,26 +381,11 @@ fn rule_5_what_is_added_where_it_is_missing() {
         (base.to_owned(), &["originator ann@a.example"], &[]),
         (base.to_owned(), &["originator Ann <ann@A.Example>"], &[]),
         (base.to_owned(), &["originator "], &[]),
-        (base.to_owned(), &["originator eve@e.example"], &["Sender: eve@e.example"]),
-        (base.to_owned(), &["originator ANN@a.example"], &["Sender: ANN@a.example"]),
-        (format!("Sender: fay@f.example\n{base}"), &["originator eve@e.example"], &[]),
+        // An originator of its own, as VERP and bounce addresses are, changes nothing.
+        (base.to_owned(), &["originator eve@e.example"], &[]),
         (base.to_owned(), &["originator eve@e.example", "header Sender: fay@f.example"], &[]),
-        (
-            base.replace("From: ", "From: eve@e.example, "),
-            &["originator eve@e.example"],
-            &["Sender: eve@e.example"],
-        ),
-        (
-            base.replace("From: ", "From: no address "),
-            &["originator eve@e.example"],
-            &["Sender: eve@e.example"],
-        ),
-        (
-            base.replace("ann@a.example", "ann@b\u{fc}cher.example"),
-            &["originator ann@xn--bcher-kva.example"],
-            &[],
-        ),
-        (base.to_owned(), &["originator eve@b\u{fc}cher.example"], &["Sender: eve@xn--bcher-kva.example"]),
+        (base.replace("From: ", "From: eve@e.example, "), &["originator eve@e.example"], &[]),
+        (base.replace("From: ", "From: no address "), &["originator eve@e.example"], &[]),
         (base.replace("Date: x\n", ""), &[], &["Date: Sat, 4 Jul 2026 05:06:07 -0330"]),
         (base.replace("Date: x\n", ""), &["header date: y"], &[]),
         (base.replace("To: x@x", "To: Nobody:;"), &["recipients x@x"], &[]),
@@ -326,7 +417,7 @@ fn rule_5_what_is_added_where_it_is_missing() {
     assert!(id(&lines[0], "a.example"), "{lines:?}");
     let lines =
         added(&derive("From: ann@a.example\nTo: x@x\nDate: x\n\n", &["originator eve@e.example"]).unwrap());
-    assert!(id(&lines[1], "e.example"), "{lines:?}");
+    assert!(id(&lines[0], "e.example"), "{lines:?}");
 }
 
 #[test]

@@ -23,25 +23,30 @@ mod head;
 mod header;
 pub mod identity;
 mod known;
+mod names;
 mod outgoing;
 mod parameters;
 mod part;
 mod plan;
 mod quoted;
+mod rewrite;
 mod source;
 mod stream;
 mod survey;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod token;
 mod words;
 
 pub use field::HeaderMode;
+pub(crate) use head::declares_mime;
 pub(crate) use header::Header;
 pub use identity::{date, message_id};
 pub(crate) use known::{Known, KnownSet};
 pub use outgoing::{Edits, Outgoing};
 pub use part::Encoding;
+pub use rewrite::Rewrite;
 pub use source::Reader;
 pub use token::Message;
 

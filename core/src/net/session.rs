@@ -20,7 +20,7 @@ use crate::dialogue::{Answer, Dialogue, Ticket};
 use crate::engine::Protocol;
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
-use crate::message::Message;
+use crate::message::{Message, declares_mime};
 use crate::opening::check_credentials;
 use crate::options::Options;
 use crate::reply::Reply;
@@ -480,9 +480,8 @@ fn connect_within(server: &Server, options: &Options, limits: &Limits) -> Result
 
 /// The token for a content that is plain text, or a message already: one that says `MIME-Version`.
 fn token(content: &[u8]) -> Result<Message, Error> {
-    let finished = Message::from_bytes(content);
-    if !finished.header("MIME-Version")?.is_empty() {
-        return Ok(finished);
+    if declares_mime(content) {
+        return Ok(Message::from_bytes(content));
     }
     match std::str::from_utf8(content) {
         Ok(text) => Ok(Message::text(text)),
