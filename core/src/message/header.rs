@@ -112,6 +112,11 @@ impl<'a> Header<'a> {
     }
 
     fn newest(&self) -> impl Iterator<Item = Entry<'_>> {
+        newest_block(self.entries())
+    }
+
+    /// The fields in order, but for those that follow from the content.
+    fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         let (set, own) = match &self.0 {
             Kind::Finished(section) => (section.front, Some(section)),
             Kind::Composed(part) => (&part.fields, None),
@@ -121,7 +126,16 @@ impl<'a> Header<'a> {
             let stays = move |span: &&Span| !section.is_removed(span.name(data));
             section.head.fields.iter().filter(stays).map(move |span| Entry::Own(span, data))
         });
-        newest_block(set.iter().map(Entry::Set).chain(own))
+        set.iter().map(Entry::Set).chain(own)
+    }
+
+    /// See [`Message::header_fields`].
+    pub(super) fn fields(&self) -> Vec<(String, String)> {
+        let value = |entry: &Entry<'_>| match entry {
+            Entry::Set(field) => field.value.clone(),
+            Entry::Own(span, data) => unfolded(span.value(data)).into_owned(),
+        };
+        self.entries().map(|entry| (entry.name().to_owned(), value(&entry))).collect()
     }
 
     /// See [`Message::header_names`].

@@ -233,6 +233,15 @@ impl Message {
         Ok(Header::of(self)?.names())
     }
 
+    /// The name and value of every field, in order, as [`header`](Self::header) has them, but without the fields of a
+    /// composed part that follow from its content.
+    ///
+    /// # Errors
+    /// As [`header`](Self::header).
+    pub fn header_fields(&self) -> Result<Vec<(String, String)>, Error> {
+        Ok(Header::of(self)?.fields())
+    }
+
     /// Changes the header section of this part. The value is unfolded text without control characters; words
     /// outside ASCII are encoded when it is written (RFC 2047), display names only in an address field, and a
     /// word that is encoded already stays so. White space around the value is dropped. In a finished message the field is
