@@ -176,14 +176,9 @@ pub(super) fn raw_fields(transfer: Transfer) -> bool {
 /// [`Kind::Unsupported`](crate::error::Kind::Unsupported) where there is a `field` without a form in ASCII and no way for it.
 pub(super) fn may_be_raw(field: Option<&str>, transfer: Transfer) -> Result<(), Error> {
     let Some(field) = field.filter(|_| !raw_fields(transfer)) else { return Ok(()) };
-    let lacks = if transfer.utf8 {
-        "offers SMTPUTF8 without 8BITMIME, so that it cannot be used (RFC 6531 section 3.1)"
-    } else {
-        "does not offer SMTPUTF8"
-    };
     let text = format!(
-        "the header field {field} has characters beyond ASCII that cannot be encoded (RFC 2047 section 5), and the server \
-         {lacks}"
+        "the header field {field} has characters beyond ASCII that cannot be encoded (RFC 2047 section 5): the server must \
+         offer SMTPUTF8, and 8BITMIME with it (RFC 6531 section 3.1)"
     );
     Err(Error::new(Kind::Unsupported, Step::Setup, text))
 }

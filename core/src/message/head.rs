@@ -147,7 +147,7 @@ pub(super) fn nul_at(octet: u64) -> String {
 }
 
 /// Whether the first paragraph says of itself, by a MIME-Version field, that it is the header section of a message.
-pub(crate) fn declares_mime(content: &[u8]) -> bool {
+pub(super) fn declares_mime(content: &[u8]) -> bool {
     const NAME: &[u8] = b"MIME-Version";
     let mut rest = content.trim_ascii_start();
     while !rest.is_empty() && !matches!(rest.first(), Some(b'\r' | b'\n')) {

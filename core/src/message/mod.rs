@@ -40,7 +40,6 @@ mod token;
 mod words;
 
 pub use field::HeaderMode;
-pub(crate) use head::declares_mime;
 pub(crate) use header::Header;
 pub use identity::{date, message_id};
 pub(crate) use known::{Known, KnownSet};
@@ -49,6 +48,7 @@ pub use part::Encoding;
 pub use rewrite::Rewrite;
 pub use source::Reader;
 pub use token::Message;
+pub use words::{ascii_field, is_text};
 
 /// What is read and encoded at once: whole lines of base64, and less than 64 KiB of them.
 const PIECE: usize = 57 * 840;

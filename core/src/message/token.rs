@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::field::{self, HeaderMode};
 use super::finished::Finished;
+use super::head::declares_mime;
 use super::header::Header;
 use super::outgoing::{Edits, Outgoing};
 use super::parameters;
@@ -73,6 +74,24 @@ impl Message {
     /// that does not take them gets what `rewrite` makes.
     pub fn from_rewritable(octets: impl Into<Vec<u8>>, rewrite: Arc<dyn Rewrite>) -> Self {
         Self(Token::Finished(Finished::rewritable(octets.into(), Rewriter(rewrite))))
+    }
+
+    /// What a caller gives as content where it may be either: a finished message, which says `MIME-Version` in its first
+    /// paragraph, or plain text.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for text that is not UTF-8.
+    pub fn from_content(content: &[u8]) -> Result<Self, Error> {
+        if declares_mime(content) {
+            return Ok(Self::from_bytes(content));
+        }
+        match std::str::from_utf8(content) {
+            Ok(text) => Ok(Self::text(text)),
+            Err(error) => Err(Error::usage(format!(
+                "the content is no UTF-8 (octet {}), and no message with a MIME-Version field that could say what it is",
+                error.valid_up_to()
+            ))),
+        }
     }
 
     /// Whether this is a message that was given finished.

@@ -5,9 +5,11 @@ use std::fmt::{self, Write};
 use email_encoding::headers::rfc2047;
 use email_encoding::headers::writer::EmailWriter;
 
+use super::finished::may_be_raw;
 use super::parameters;
 use super::syntax::Syntax;
 use crate::address::parse_mailbox;
+use crate::content::Transfer;
 use crate::error::Error;
 
 /// The longest line that is allowed, without CRLF (RFC 5322 2.1.1).
@@ -34,6 +36,23 @@ pub(super) fn field(name: &str, value: &str, utf8: bool) -> Result<String, Error
         Syntax::ListId => urls(value, utf8, true, w),
         Syntax::Text => text(value, utf8, w),
     })
+}
+
+/// A whole field for a header section in ASCII, folded, with its last CRLF: domains as A-labels, display names, comments
+/// and text as encoded words.
+///
+/// # Errors
+/// [`Kind::Unsupported`](crate::error::Kind::Unsupported) with the field's name where it has no such form: for a local part, a
+/// message-id or a URL beyond ASCII.
+pub fn ascii_field(name: &str, value: &str) -> Result<String, Error> {
+    let text = field(name, value, false)?;
+    may_be_raw(Some(name).filter(|_| !text.is_ascii()), Transfer::default())?;
+    Ok(text)
+}
+
+/// Whether the field is text, or a value with parameters, which always have a form in ASCII.
+pub fn is_text(name: &str) -> bool {
+    matches!(Syntax::of(name), Syntax::Text | Syntax::Parameters)
 }
 
 /// A field of a value and its parameters; with a `file_name` that is not ASCII, which becomes parameter `name`.
@@ -67,29 +86,44 @@ fn write(name: &str, body: impl FnOnce(&mut EmailWriter<'_>) -> fmt::Result) -> 
     Ok(out)
 }
 
-/// Unstructured text. Words that must be encoded are encoded together with the spaces between them, as a
-/// reader drops those between encoded words (RFC 2047 6.2).
+/// Unstructured text. Words that must be encoded are encoded together with the spaces between them, and between them and
+/// words that are encoded already, as a reader drops those between encoded words (RFC 2047 6.2).
 fn text(value: &str, utf8: bool, w: &mut EmailWriter<'_>) -> fmt::Result {
     let must = |word: &&str| !utf8 && !word.is_ascii() || word.len() > LONG_WORD;
     let words: Vec<&str> = value.split(' ').collect();
     let mut rest = words.as_slice();
+    // The spaces since a word that was encoded already.
+    let mut spaces_before: Option<usize> = None;
     while let Some((first, after)) = rest.split_first() {
         if must(first) {
             let stretch = rest.iter().take_while(|word| must(word) || word.is_empty()).count();
             let whole = rest.get(..stretch).unwrap_or_default();
-            let spaces = whole.iter().rev().take_while(|word| word.is_empty()).count();
-            let (now, later) = rest.split_at(stretch - spaces);
-            rfc2047::encode(&now.join(" "), w)?;
+            let empty = whole.iter().rev().take_while(|word| word.is_empty()).count();
+            let (now, later) = rest.split_at(stretch - empty);
+            let next = later.get(empty).is_some_and(|word| is_encoded(word));
+            let front = " ".repeat(spaces_before.take().unwrap_or(0));
+            let back = if next { " ".repeat(empty + 1) } else { String::new() };
+            rfc2047::encode(&format!("{front}{}{back}", now.join(" ")), w)?;
             rest = later;
         } else {
             w.folding().write_str(first)?;
+            if !first.is_empty() {
+                spaces_before = is_encoded(first).then_some(0);
+            }
             rest = after;
         }
         if !rest.is_empty() {
+            spaces_before = spaces_before.map(|spaces| spaces + 1);
             w.space();
         }
     }
     Ok(())
+}
+
+/// Whether it is an encoded word, `=?charset?encoding?text?=`.
+fn is_encoded(word: &str) -> bool {
+    let inner = word.strip_prefix("=?").and_then(|word| word.strip_suffix("?="));
+    inner.is_some_and(|inner| inner.matches('?').count() == 2)
 }
 
 /// An address list: display names, group names and comments are encoded where they must be, the rest is
@@ -280,7 +314,11 @@ fn phrase(text: &str, utf8: bool, inside: bool, w: &mut EmailWriter<'_>) -> fmt:
     if inside && !has_space(w) {
         w.space();
     }
-    rfc2047::encode(&unquote(name), w)?;
+    if name.split(' ').any(is_encoded) && !name.contains('"') {
+        self::text(name, utf8, w)?;
+    } else {
+        rfc2047::encode(&unquote(name), w)?;
+    }
     w.space();
     Ok(())
 }
@@ -336,6 +374,14 @@ mod tests {
         assert_eq!(write("Subject", "\u{e9} \u{e8}  b"), "Subject: =?utf-8?b?w6kgw6g=?=  b\r\n");
         assert_eq!(field("Subject", "gr\u{fc}n", true).unwrap(), "Subject: gr\u{fc}n\r\n");
         assert_eq!(write("Subject", "=?utf-8?q?x?="), "Subject: =?utf-8?q?x?=\r\n");
+        assert_eq!(
+            write("Subject", "=?utf-8?q?x?= gr\u{fc}n  =?utf-8?q?y?= z"),
+            "Subject: =?utf-8?q?x?= =?utf-8?b?IGdyw7xuICA=?=  =?utf-8?q?y?= z\r\n"
+        );
+        assert_eq!(
+            write("To", "=?utf-8?q?x?= gr\u{fc}n <a@b.c>"),
+            "To: =?utf-8?q?x?= =?utf-8?b?IGdyw7xu?= <a@b.c>\r\n"
+        );
         assert_eq!(write("Subject", ""), "Subject: \r\n");
     }
 

@@ -20,7 +20,7 @@ use crate::dialogue::{Answer, Dialogue, Ticket};
 use crate::engine::Protocol;
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
-use crate::message::{Message, declares_mime};
+use crate::message::Message;
 use crate::opening::check_credentials;
 use crate::options::Options;
 use crate::reply::Reply;
@@ -299,7 +299,7 @@ impl Session {
         subject: &str,
         content: &[u8],
     ) -> Result<Report, SendError> {
-        let message = token(content)?;
+        let message = Message::from_content(content)?;
         let mut options = self.dialogue.options().clone();
         options.originator = None;
         options.recipients = None;
@@ -476,21 +476,4 @@ pub fn connect(server: &Server, options: &Options) -> Result<Stream, Error> {
 fn connect_within(server: &Server, options: &Options, limits: &Limits) -> Result<Stream, Error> {
     dial(&server.target, &dial_options(options, limits)?)
         .map_err(|error| error.with_server(server.target.to_string()))
-}
-
-/// The token for a content that is plain text, or a message already: one that says `MIME-Version`.
-fn token(content: &[u8]) -> Result<Message, Error> {
-    if declares_mime(content) {
-        return Ok(Message::from_bytes(content));
-    }
-    match std::str::from_utf8(content) {
-        Ok(text) => Ok(Message::text(text)),
-        Err(error) => {
-            let text = format!(
-                "the content is no UTF-8 (octet {}), and no message with a MIME-Version field that could say what it is",
-                error.valid_up_to()
-            );
-            Err(Error::usage(text))
-        }
-    }
 }
