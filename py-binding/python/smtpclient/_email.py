@@ -32,7 +32,7 @@ def composed(message: email.message.Message) -> Message:
         try:
             return _rewritten(octets, policy, eight_bit, utf8 and eight_bit)
         except Unsupported as error:
-            return str(error.failure.text)
+            return error.failure.text if error.failure else str(error)
 
     return Message.from_rewritable(octets, rewrite)
 
@@ -53,7 +53,7 @@ def _policy(message: email.message.Message) -> email.policy.Policy:
     return message.policy.clone(linesep="\r\n")
 
 
-def _utf8(policy: email.policy.Policy) -> email.policy.EmailPolicy:
+def _utf8(policy: email.policy.Policy) -> Any:
     """The policy for header sections in UTF-8, also for an old ``Message``."""
     if isinstance(policy, email.policy.EmailPolicy):
         return policy.clone(utf8=True)
@@ -135,14 +135,14 @@ def _name_global(message: email.message.Message) -> None:
 
 
 def _has_ascii_fields(part: email.message.Message) -> bool:
-    inner = part.get_payload()
+    inner: Any = part.get_payload()
     parts = [within for one in inner for within in one.walk()] if isinstance(inner, list) else []
     return all(str(value).isascii() for one in parts for _, value in one.raw_items())
 
 
 def _encode_bodies(part: email.message.Message) -> None:
     """Encodes what is 8-bit. What was signed stays as it is (RFC 1847 section 2.1), and so do reports (RFC 2046 section 5.2)."""
-    content = part.get_payload()
+    content: Any = part.get_payload()
     if isinstance(content, list):
         if part.get_content_type() != "multipart/signed":
             for inner in content:
