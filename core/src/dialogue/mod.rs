@@ -23,7 +23,6 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use smallvec::SmallVec;
 use smol_str::SmolStr;
@@ -31,7 +30,7 @@ use smol_str::SmolStr;
 use self::advance::{logged_in, under_tls};
 use crate::command::Command;
 use crate::content::Content;
-use crate::conversation::{Conversation, Driven, Ends};
+use crate::conversation::{Driven, Ends};
 use crate::engine::{Engine, Id, Protocol, Transaction};
 use crate::envelope::Local;
 use crate::error::{Error, Kind, Step};
