@@ -861,8 +861,10 @@ const char *smtp_result_recipient_enhanced(const smtp_result *result, size_t ind
 const char *smtp_result_recipient_text(const smtp_result *result, size_t index);
 
 /**
- * Why the message was not sent, or is not known to be, in one line with server, step and reply. Empty where
- * it was sent, and where only recipients were refused: see the result list.
+ * Why the message was not sent, or is not known to be, in one line with server, step and reply. Where refused
+ * recipients are why, it says how many were refused, and the reply to the first that was refused for good, else to the
+ * first: "mail.example:25: rcpt: 2 of 3 recipients were refused, and nobody got the message: bo@b.example: 550 5.1.1 No
+ * such user". Empty where at least one recipient was accepted and no step failed.
  */
 const char *smtp_result_error(const smtp_result *result);
 
@@ -891,8 +893,8 @@ const char *smtp_result_error_enhanced(const smtp_result *result);
 const char *smtp_result_error_text(const smtp_result *result);
 
 /**
- * 1 where sending again later can help, else 0. Never for SMTP_ERR_UNKNOWN: that could deliver twice. For
- * refused recipients their codes tell.
+ * 1 where sending again later can help, else 0. Never for SMTP_ERR_UNKNOWN: that could deliver twice. Where
+ * recipients were refused: where each of them was refused for now.
  */
 int smtp_result_transient(const smtp_result *result);
 

@@ -170,7 +170,7 @@ int Outcome(const smtp_result *r, Tcl_Obj **value, Tcl_Obj **errorCode)
     Tcl_Obj *four[4], *six[6];
 
     /* A server that says 421 to RCPT has refused the recipient; that it is gone then is no news. */
-    if (*error == '\0' || (code == 421 && smtp_result_refused_count(r) > 0 && strcmp(smtp_result_error_step(r), "rcpt") == 0)) {
+    if (*error == '\0' || smtp_result_status(r) == SMTP_ERR_RECIPIENTS || (code == 421 && smtp_result_refused_count(r) > 0 && strcmp(smtp_result_error_step(r), "rcpt") == 0)) {
         *value = Refused(r);
         *errorCode = Tcl_NewObj();
         return TCL_OK;

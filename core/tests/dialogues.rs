@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use scripted_server::player::Running;
 use scripted_server::{report, runner};
-use smtpclient::error::Error;
+use smtpclient::error::{Error, Kind};
 use smtpclient::message::Message;
 use smtpclient::net::sendmessage;
 use smtpclient::options::Options;
@@ -73,15 +73,16 @@ fn play(file: &Path) -> Result<(), String> {
 /// The report as the lines of a dialogue file.
 fn render(report: &Report) -> String {
     let mut text = String::new();
-    let status = match (report.unknown(), report.complete(), report.sent(), &report.error) {
+    let failure = report.failure();
+    let status = match (report.unknown(), report.complete(), report.sent()) {
         (true, ..) => "unknown",
-        (_, true, ..) => "sent",
-        (_, _, true, _) => "partial",
-        (.., None) => "notsent",
-        (.., Some(_)) => "error",
+        (_, true, _) => "sent",
+        (.., true) => "partial",
+        _ if failure.as_ref().is_some_and(|error| error.kind() == Kind::Recipients) => "notsent",
+        _ => "error",
     };
     writeln!(text, "status = {status}").unwrap();
-    if let Some(error) = &report.error {
+    if let Some(error) = &failure {
         writeln!(text, "error = {}", error_words(error)).unwrap();
         writeln!(text, "error_text = {error}").unwrap();
     }

@@ -291,7 +291,7 @@ fn eight_bit_messages_need_8bitmime() {
         let sink = Sink::start(without).unwrap();
         let sent = send(&sink, token);
         if expected.rest.is_ascii() {
-            sent.map_err(|failed| format!("refused: {failed}"))?;
+            let _ = sent.map_err(|failed| format!("refused: {failed}"))?;
             return compare(&expected, &sink.messages().pop().ok_or("nothing arrived")?.content);
         }
         // The header section of a reader is looked at too before it is sent.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use smtpclient::error::Error;
 use smtpclient::message::Message;
-use smtpclient::net::SendError;
 use smtpclient::net::mailer::{Mailer, Ticket};
 use smtpclient::options::Options;
 
@@ -119,11 +118,7 @@ pub unsafe extern "C" fn smtp_mailer_next(
         shared(mailer, code, |mailer| match mailer.next_report(wait(milliseconds)) {
             Some((own, report)) => {
                 *ticket = number(own);
-                let sent = match report.error.clone() {
-                    None => Ok(report),
-                    Some(error) => Err(SendError { error, report: Box::new(report) }),
-                };
-                hand_over(sent, result);
+                hand_over(report.into_result(), result);
                 1
             }
             None => 0,

@@ -350,7 +350,7 @@ impl Given {
                 let reply = report.reply.clone().or_else(|| report.error.as_ref()?.reply().cloned());
                 // SAFETY: NULL is allowed.
                 let status = unsafe { hand_over(with_error(&report), std::ptr::null_mut()) };
-                (status, reply, report.error.clone(), Some(*report))
+                (status, reply, report.failure(), Some(*report))
             }
         };
         let enhanced = reply.as_ref().and_then(|reply| reply.enhanced()).map(|enhanced| enhanced.to_string());

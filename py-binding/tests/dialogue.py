@@ -64,8 +64,8 @@ def main():
         "unknown" if report.unknown
         else "sent" if report.complete
         else "partial" if report.sent
-        else "error" if report.error
-        else "notsent"
+        else "notsent" if report.error.kind == "recipients"
+        else "error"
     )
     print("status =", status)
     if report.error:

@@ -457,7 +457,11 @@ static void sending(void)
     CODE(smtp_sendmessage(m, o, &r), SMTP_ERR_RECIPIENTS);
     CODE(smtp_result_status(r), SMTP_ERR_RECIPIENTS);
     CODE(smtp_result_sent(r), 0);
-    EMPTY(smtp_result_error(r));
+    PART(smtp_result_error(r), ": rcpt: 1 of 2 recipients was refused, and nobody got the message: no@b.example: 550 5.1.1 No ");
+    TEXT(smtp_result_error_kind(r), "recipients");
+    TEXT(smtp_result_error_step(r), "rcpt");
+    CODE(smtp_result_error_code(r), 550);
+    CODE(smtp_result_transient(r), 0);
     CODE(smtp_result_refused_count(r), 1);
     TEXT(smtp_result_refused_address(r, 0), "no@b.example");
     CODE(smtp_result_refused_code(r, 0), 550);

@@ -47,7 +47,8 @@ proc print {report} {
     switch -- $state {
         ok {set state sent}
         partial - unknown {}
-        default {set state [expr {[dict size $error] ? "error" : "notsent"}]}
+        recipients {set state notsent}
+        default {set state error}
     }
     puts "status = $state"
     if {[dict size $error]} {

@@ -22,6 +22,8 @@ pub use mailer::Mailer;
 pub use proxy::{Proxy, Tunnel};
 pub use run::{linger, run};
 pub use security::library;
-pub use sendmessage::{SendError, delivery, local, sendmessage};
+pub use sendmessage::{delivery, local, sendmessage};
 pub use session::{Session, connect, dialogue, one_server};
 pub use stream::{Ready, Stream};
+
+pub use crate::report::SendError;

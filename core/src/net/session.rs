@@ -11,7 +11,7 @@ use super::dial::dial;
 use super::limits::Limits;
 use super::run::{READ, run};
 use super::security::library;
-use super::sendmessage::{SendError, dial_options, ends, judged, limits, local, with_debug};
+use super::sendmessage::{dial_options, ends, limits, local, with_debug};
 use super::stream::Stream;
 use crate::command::{ClientName, Command, Mail, Rcpt, Text};
 use crate::content::Once;
@@ -24,7 +24,7 @@ use crate::message::Message;
 use crate::opening::check_credentials;
 use crate::options::Options;
 use crate::reply::Reply;
-use crate::report::Report;
+use crate::report::{Report, SendError};
 use crate::secret::Secret;
 use crate::server::{Server, Target, servers};
 use crate::tls::TlsFacts;
@@ -261,11 +261,11 @@ impl Session {
     /// Sends a message with the envelope that the options, or its header section, give.
     ///
     /// # Errors
-    /// A failed step, with the report. The session can be used on unless [`is_open`](Self::is_open) is false.
+    /// A failed step, or that recipients were refused and nobody got the message, with the report. The session can be used on unless [`is_open`](Self::is_open) is false.
     pub fn send_message(&mut self, message: &Message, options: &Options) -> Result<Report, SendError> {
         let limits = limits(options);
         let ticket = self.ask(message, options)?;
-        judged(self.sent(ticket, &limits))
+        self.sent(ticket, &limits).into_result()
     }
 
     /// Sends many messages with the session's options, and yields what became of each, in order. Where the server

@@ -156,7 +156,8 @@ class Report(Sequence[Refused]):
     avoided: tuple[str, ...] = ()
     #: Octets of the message that were given to the connection.
     octets: int = 0
-    #: Why the message was not sent, or is not known to be; ``None`` where only recipients were refused.
+    #: Why nobody got the message, or that is not known: a step that failed, or kind ``recipients`` where refused
+    #: recipients are why. ``None`` where at least one recipient was accepted and no step failed.
     error: Failure | None = None
 
     @property
