@@ -792,7 +792,7 @@ int smtp_result_reply_code(const smtp_result *result);
 /** The enhanced status code of that reply, as "2.0.0". */
 const char *smtp_result_reply_enhanced(const smtp_result *result);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_result_reply_text(const smtp_result *result);
 
 /** The octets of the message that were given to the connection, as on the wire. */
@@ -830,7 +830,7 @@ int smtp_result_refused_code(const smtp_result *result, size_t index);
 /** The enhanced status code of that reply, as "5.1.1". */
 const char *smtp_result_refused_enhanced(const smtp_result *result, size_t index);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_result_refused_text(const smtp_result *result, size_t index);
 
 /** How many recipients there are, refused or not; each address counts once. */
@@ -857,7 +857,7 @@ int smtp_result_recipient_code(const smtp_result *result, size_t index);
 /** The enhanced status code of that reply. */
 const char *smtp_result_recipient_enhanced(const smtp_result *result, size_t index);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_result_recipient_text(const smtp_result *result, size_t index);
 
 /**
@@ -889,7 +889,7 @@ int smtp_result_error_code(const smtp_result *result);
 /** The enhanced status code of that reply. */
 const char *smtp_result_error_enhanced(const smtp_result *result);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_result_error_text(const smtp_result *result);
 
 /**
@@ -1138,7 +1138,7 @@ int smtp_session_reply_code(const smtp_session *session);
 /** The enhanced status code of that reply, as "2.1.5"; empty where it has none. */
 const char *smtp_session_reply_enhanced(const smtp_session *session);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_session_reply(const smtp_session *session);
 
 /** The text of the server's greeting. */
@@ -1433,7 +1433,7 @@ int smtp_engine_answer_code(const smtp_engine *engine);
  */
 const char *smtp_engine_answer_enhanced(const smtp_engine *engine);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_engine_answer_text(const smtp_engine *engine);
 
 /** Why there is no reply, or no success, in one line; empty where there is. */

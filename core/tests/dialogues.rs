@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use smtpclient::reply::Reply;
 use smtpclient::report::{Outcome, Report};
 
 const LIMIT: Duration = Duration::from_secs(30);
+/// Set where this process has the environment that a dialogue asks for.
+const IN_ENVIRONMENT: &str = "DIALOGUE_IN_ENVIRONMENT";
 
 #[test]
 fn every_dialogue_is_spoken_and_reported_as_its_file_says() {
@@ -47,6 +50,9 @@ fn every_dialogue_is_spoken_and_reported_as_its_file_says() {
 
 fn play(file: &Path) -> Result<(), String> {
     let dialogue = runner::load(file)?;
+    if !dialogue.environment.is_empty() && std::env::var_os(IN_ENVIRONMENT).is_none() {
+        return elsewhere(file, &dialogue.environment);
+    }
     let running = Running::start(&dialogue, LIMIT).map_err(|e| e.to_string())?;
     let mut options = Options::default();
     let mut refused = None;
@@ -68,6 +74,17 @@ fn play(file: &Path) -> Result<(), String> {
         (None, None) => Ok(()),
         (heard, reported) => Err([heard, reported].into_iter().flatten().collect::<Vec<_>>().join("\n")),
     }
+}
+
+/// In a process of its own: this one's environment is shared by threads.
+fn elsewhere(file: &Path, environment: &[(String, String)]) -> Result<(), String> {
+    let done = Command::new(std::env::current_exe().unwrap())
+        .env(IN_ENVIRONMENT, "1")
+        .env("DIALOGUE", file)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .output()
+        .unwrap();
+    if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stdout).into_owned()) }
 }
 
 /// The report as the lines of a dialogue file.
@@ -98,11 +115,11 @@ fn render(report: &Report) -> String {
     }
     for recipient in report.refused() {
         if let Some(reply) = &recipient.reply {
-            writeln!(text, "refused = {} {reply}", recipient.address).unwrap();
+            writeln!(text, "refused = {} {}", recipient.address, text_words(reply)).unwrap();
         }
     }
     match &report.reply {
-        Some(reply) => writeln!(text, "reply = {reply}").unwrap(),
+        Some(reply) => writeln!(text, "reply = {}", text_words(reply)).unwrap(),
         None => writeln!(text, "reply = -").unwrap(),
     }
     writeln!(text, "queue_id = {}", report.queue_id().unwrap_or("-")).unwrap();
@@ -120,6 +137,10 @@ fn render(report: &Report) -> String {
 fn error_words(error: &Error) -> String {
     let lasting = if error.is_transient() { "transient" } else { "permanent" };
     format!("{} {} {lasting} {}", error.kind().name(), error.step(), reply_words(error.reply()))
+}
+
+fn text_words(reply: &Reply) -> String {
+    format!("{} {}", reply.code(), reply.lines().collect::<Vec<_>>().join(" / "))
 }
 
 fn reply_words(reply: Option<&Reply>) -> String {

@@ -140,7 +140,9 @@ fn a_batch_is_reported_message_by_message() {
             match result {
                 Ok(report) => assert!(report.complete() && n % 10 != 3 && n != 50, "{n}"),
                 Err(failed) if n == 50 => assert_eq!(failed.error.kind(), Kind::Usage, "{failed}"),
-                Err(failed) => assert!(n % 10 == 3 && failed.error.kind() == Kind::Recipients, "{n}: {failed}"),
+                Err(failed) => {
+                    assert!(n % 10 == 3 && failed.error.kind() == Kind::Recipients, "{n}: {failed}")
+                }
             }
         }
         let stored = sink.messages();

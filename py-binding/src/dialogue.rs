@@ -305,7 +305,7 @@ impl Dialogue {
     fn greeting(&self) -> PyResult<Option<(u16, Option<String>, String)>> {
         self.driven.with(|dialogue| {
             dialogue.engine().greeting().map(|reply| {
-                let (code, enhanced, text) = convert::reply(reply);
+                let (code, enhanced, text, _) = convert::reply(reply);
                 (code, enhanced, text.to_owned())
             })
         })

@@ -77,7 +77,8 @@ def main():
     for address, code, diagnostic in report:
         if code:
             print("refused =", address, code, diagnostic.replace("\n", " / "))
-    print("reply =", report.reply or "-")
+    final = report.reply
+    print("reply =", f"{final.code} {' / '.join(final.lines)}" if final else "-")
     print("queue_id =", report.queue_id or "-")
     for attempt in report.attempts:
         print("attempt =", failure(attempt.error) if attempt.error else "ok")

@@ -466,7 +466,7 @@ static void sending(void)
     TEXT(smtp_result_refused_address(r, 0), "no@b.example");
     CODE(smtp_result_refused_code(r, 0), 550);
     TEXT(smtp_result_refused_enhanced(r, 0), "5.1.1");
-    TEXT(smtp_result_refused_text(r, 0), "5.1.1 No such user");
+    TEXT(smtp_result_refused_text(r, 0), "No such user");
     smtp_result_free(r);
 
     smtp_options_set(o, "atleastone", "1");
@@ -485,7 +485,7 @@ static void sending(void)
     CHECK(strlen(smtp_result_queue_id(r)) == 8);
     CODE(smtp_result_reply_code(r), 250);
     TEXT(smtp_result_reply_enhanced(r), "2.0.0");
-    PART(smtp_result_reply_text(r), "2.0.0 Ok: queued as");
+    CODE(strncmp(smtp_result_reply_text(r), "Ok: queued as", 13), 0);
     CHECK(smtp_result_octets(r) > 100);
     CHECK(smtp_result_extension_count(r) > 0);
     CODE(smtp_result_avoided_count(r), 0);
@@ -624,7 +624,7 @@ static void sessions(void)
     CHECK(smtp_session_error(s)[0] != '\0');
     CODE(smtp_session_mail(s, "a@b", "X=a=b"), SMTP_ERR_USAGE);
     CODE(smtp_session_rcpt(s, "no@d", NULL), 550);
-    TEXT(smtp_session_reply(s), "5.1.1 No such user");
+    TEXT(smtp_session_reply(s), "No such user");
     TEXT(smtp_session_reply_enhanced(s), "5.1.1");
     CODE(smtp_session_reply_code(s), 550);
     CODE(smtp_session_rcpt(s, "<c@d>", NULL), 250);

@@ -53,7 +53,7 @@ pub unsafe extern "C" fn smtp_result_error_enhanced(result: *const smtp_result) 
     unsafe { text(result, |texts| Some(&texts.error.reply.enhanced)) }
 }
 
-/// The text of that reply; lines are separated by `\n`.
+/// The text of that reply without its codes; lines are separated by `\n`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_error_text(result: *const smtp_result) -> *const c_char {
     // SAFETY: what the header asks for.

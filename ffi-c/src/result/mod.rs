@@ -84,7 +84,7 @@ pub unsafe extern "C" fn smtp_result_reply_enhanced(result: *const smtp_result) 
     unsafe { text(result, |texts| Some(&texts.reply.enhanced)) }
 }
 
-/// The text of that reply; lines are separated by `\n`.
+/// The text of that reply without its codes; lines are separated by `\n`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_reply_text(result: *const smtp_result) -> *const c_char {
     // SAFETY: what the header asks for.

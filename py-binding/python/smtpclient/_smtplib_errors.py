@@ -199,7 +199,9 @@ def _all_refused(recipients: Refusals) -> Failure | None:
 
 def _refused(code: int, msg: bytes | str, step: str) -> Failure:
     text = msg.decode("utf-8", "replace") if isinstance(msg, bytes) else str(msg)
-    first = text.partition(" ")[0]
-    enhanced = first if first[:1] == str(code)[:1] and first.count(".") == 2 else None
-    reply = Reply(code, enhanced, text)
+    first, _, rest = text.partition(" ")
+    if first[:1] == str(code)[:1] and first.count(".") == 2:
+        reply = Reply(code, first, rest, text)
+    else:
+        reply = Reply(code, None, text)
     return Failure("refused", step, text, None, reply, 400 <= code < 500, f"{step}: {reply}")

@@ -140,7 +140,7 @@ class SMTP(Driven):
             raise lost(error)
         reply = report.reply or (error.reply if error is not None else None)
         assert reply is not None
-        code, text = reply.code, octets_of(reply.text)
+        code, text = reply.code, octets_of(reply.raw)
         if self.debuglevel > 0:
             self._print_debug("data:", (code, text))
         if error is not None and error.step == "data":
@@ -235,7 +235,7 @@ class SMTP(Driven):
         failure = failure_of(answer[3])
         if failure is not None:
             if failure.kind == "login":
-                code, text = (failure.reply.code, failure.reply.text) if failure.reply else (535, failure.text)
+                code, text = (failure.reply.code, failure.reply.raw) if failure.reply else (535, failure.text)
                 raise SMTPAuthenticationError(code, octets_of(text), failure=failure)
             raise lost(failure)
         return 235, b""
@@ -289,7 +289,7 @@ class SMTP(Driven):
             # RFC 2033 section 4.2: a reply for each.
             for address, final in zip(accepted, self._finals):
                 if final.reply is not None and not final.reply.ok:
-                    refused[address] = final.reply.code, octets_of(final.reply.text)
+                    refused[address] = final.reply.code, octets_of(final.reply.raw)
             if any(address not in refused for address in accepted):
                 return refused
         if not _taken(code):

@@ -11,6 +11,8 @@ pub struct Dialogue {
     pub about: String,
     /// The options as they stand in the file: placeholders are not filled in, defaults not added.
     pub options: Vec<(String, String)>,
+    /// Environment variables that the client must have.
+    pub environment: Vec<(String, String)>,
     /// The octets of the token.
     pub message: Vec<u8>,
     /// The servers, in the order of the file.
@@ -135,6 +137,7 @@ fn significant(text: &str) -> impl Iterator<Item = (usize, &str)> {
 struct Parser {
     section: Section,
     options: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
     message: Option<Vec<u8>>,
     servers: Vec<Script>,
     report: Vec<(String, String)>,
@@ -196,6 +199,11 @@ impl Parser {
                 Ok(())
             }
             Section::Top => {
+                if let Some(variable) = line.strip_prefix("environment ") {
+                    let (name, value) = assignment(variable)?;
+                    self.environment.push((name.into(), value.into()));
+                    return Ok(());
+                }
                 let option = line
                     .strip_prefix("option ")
                     .ok_or_else(|| format!("no section and no option: {line}"))?;
@@ -303,7 +311,14 @@ impl Parser {
             return Err("the report section needs a line `status = ...`".into());
         }
         let message = self.message.unwrap_or_else(|| DEFAULT_MESSAGE.into());
-        Ok(Dialogue { about, options: self.options, message, servers: self.servers, report: self.report })
+        Ok(Dialogue {
+            about,
+            options: self.options,
+            environment: self.environment,
+            message,
+            servers: self.servers,
+            report: self.report,
+        })
     }
 }
 
