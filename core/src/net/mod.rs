@@ -14,6 +14,7 @@ mod security;
 mod sendmessage;
 mod session;
 mod stream;
+mod zone;
 
 pub use batch::{Batch, SendMany};
 pub use dial::{DialOptions, check, dial};

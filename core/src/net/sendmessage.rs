@@ -86,7 +86,7 @@ pub fn local() -> Local {
     Local {
         host: || rustix::system::uname().nodename().to_string_lossy().into_owned(),
         user: || whoami::username().unwrap_or_else(|_| "postmaster".to_owned()),
-        now: jiff::Zoned::now,
+        now: super::zone::now,
     }
 }
 
