@@ -66,7 +66,7 @@
  * Numbers, names and signatures are never changed or reused; new ones may be added.
  */
 
-/** The version of this header; smtp_version() has that of the library. */
+/** The version of this header; smtp_library_version() has that of the library. */
 #define SMTP_VERSION "0.1.0"
 /** The same as a number that grows: major, minor and patch, 8 bits each. */
 #define SMTP_VERSION_NUMBER 0x000100
@@ -273,7 +273,8 @@ typedef struct smtp_engine smtp_engine;
  *
  * A message goes to the first server that can be had. One that is certainly not sent is tried again on another
  * connection or server, at most as often as option retries says; one that may have arrived never is. The options
- * connections, connectionmessages, rate, queuesize, retries, backoff and idletime are for mailers.
+ * connections, connectionmessages, rate, queuesize, retries, backoff and idletime are for mailers; sends and
+ * sessions refuse them.
  */
 typedef struct smtp_mailer smtp_mailer;
 
@@ -355,13 +356,13 @@ typedef void (*smtp_sent_fn)(void *user_data, uint64_t number, int status, const
 /**
  * The version of the library that runs, "0.1.0"; SMTP_VERSION is the one of the header. Lives for ever.
  */
-const char *smtp_version(void);
+const char *smtp_library_version(void);
 
 /**
  * The version of the library that runs as a number that grows: 0x000100 is 0.1.0; see
  * SMTP_VERSION_NUMBER.
  */
-uint32_t smtp_version_number(void);
+uint32_t smtp_library_version_number(void);
 
 /**
  * One lower-case word for a code, the same in every language: "ok", "usage", "recipients". Empty for
@@ -679,11 +680,12 @@ int smtp_options_set(smtp_options *options,
 /**
  * Adds a server behind the others: a host, host:port, smtp://, smtps://, submission:// or lmtp://
  * with a host, or unix:/path. They are tried in order. port 0 is the default: 25, 465 for smtps://,
- * 587 for submission://, 24 for lmtp://. SMTP_OK; what is no server is told by the send.
+ * 587 for submission://, 24 for lmtp://. SMTP_OK; SMTP_ERR_USAGE: a port above 65535. What is no server is told by
+ * the send.
  */
 int smtp_options_add_server(smtp_options *options,
                             const char *server,
-                            uint16_t port);
+                            int port);
 
 /**
  * Sets the originator: one mailbox, or "" for the null reverse-path <>. Default: From of the message.
@@ -694,8 +696,8 @@ int smtp_options_set_originator(smtp_options *options,
 
 /**
  * Sets the recipients: an address list, "Ann <ann@a.example>, bo@b.example". Default: To, Cc and Bcc
- * of the message, which are not looked at where this is set. SMTP_OK; SMTP_ERR_USAGE: a line end in it.
- * What is no address list is told by the send.
+ * of the message, which are not looked at where this is set. SMTP_OK; SMTP_ERR_USAGE: a line end in it, but for one that
+ * folds the list, before a space or tab. What is no address list is told by the send.
  */
 int smtp_options_set_recipients(smtp_options *options,
                                 const char *recipients);
@@ -705,6 +707,18 @@ int smtp_options_set_recipients(smtp_options *options,
  */
 int smtp_options_add_recipient(smtp_options *options,
                                const char *recipient);
+
+/**
+ * Adds one recipient, a mailbox, behind those of before, with what the server is asked for it (RFC 3461): notify says
+ * when it sends delivery status notifications, "never" or any of "success,failure,delay", and NULL or "" as option
+ * dsnnotify has it; orcpt is the original recipient, "rfc822;user@example.org", not encoded, and NULL or "" none. Where a
+ * server does not offer DSN, the send fails with SMTP_ERR_UNSUPPORTED. SMTP_OK; SMTP_ERR_USAGE: a line end, or what
+ * RFC 3461 does not allow. What is not one mailbox is told by the send.
+ */
+int smtp_options_add_recipient_dsn(smtp_options *options,
+                                   const char *recipient,
+                                   const char *notify,
+                                   const char *orcpt);
 
 /**
  * Adds a header field to each message that is sent with these options; the same name may occur again. A
@@ -974,7 +988,7 @@ const char *smtp_result_attempt_login_error(const smtp_result *result, size_t in
  * greeting that is not 220), _TLS, _CANCELLED.
  */
 int smtp_session_open(const char *host,
-                      uint16_t port,
+                      int port,
                       const smtp_options *options,
                       smtp_session **out);
 
@@ -1335,7 +1349,7 @@ int smtp_engine_result(const smtp_engine *engine,
  * SMTP_OK; SMTP_ERR_USAGE: that is no server, or no proxy.
  */
 int smtp_engine_new_session(const char *host,
-                            uint16_t port,
+                            int port,
                             const smtp_options *options,
                             smtp_engine **out);
 

@@ -30,7 +30,7 @@ fn main() -> Result<(), Fault> {
     options.usetls = false;
     if mode != "header" {
         options.originator = Some("from@example.test".to_owned());
-        options.recipients = Some("to@example.test".to_owned());
+        options.recipients = Some("to@example.test".into());
     }
     let streamed = || Message::from_reader(Endless { head: HEAD.as_bytes(), left: octets });
     if mode == "single" {

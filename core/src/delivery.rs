@@ -98,6 +98,7 @@ impl Delivery {
         let servers = servers(options)?;
         check_client(options)?;
         check_credentials(options)?;
+        options.refuse_mailer_options()?;
         let envelope = Envelope::derive(message, options, local)?;
         let outgoing = message.prepare(&envelope.edits)?;
         let report = Report { recipients: unsent(&envelope), ..Report::default() };

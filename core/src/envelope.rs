@@ -2,17 +2,18 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use smol_str::SmolStr;
 
-use crate::address::{Address, parse_each, parse_list, parse_mailbox, plain_mailbox};
+use crate::address::{Address, parse_each, parse_list, parse_mailbox, parse_mailbox_in, plain_mailbox};
 use crate::command::{ForwardPath, Mail, MailParameters, Rcpt, RcptParameters, ReversePath};
 use crate::error::Error;
 use crate::message::{Edits, Header, Known, KnownSet, Message, identity};
-use crate::options::Options;
+use crate::options::{Options, RecipientEntry, holds_addresses, unfolded};
 
 /// What the machine says of itself, asked only where a message needs it.
 #[derive(Clone, Copy, Debug)]
@@ -62,13 +63,13 @@ impl Envelope {
         let from = fields.names.from;
         let (who, from_text) = match (fields.find(from)?, &options.originator) {
             (Some(text), _) => (Who::Field(from), text),
-            (None, Some(text)) if !text.is_empty() => (Who::Login(from), text.as_str().into()),
+            (None, Some(text)) if !text.is_empty() => (Who::Login(from), unfolded(text)),
             (None, _) => (Who::Login(from), format!("{}@{}", (local.user)(), (local.host)()).into()),
         };
         let originator = match &options.originator {
             Some(text) if text.is_empty() => None,
-            Some(text) => Some(one_mailbox(&Who::Option("originator"), text)?),
-            None => Some(one_mailbox(&who, &from_text)?),
+            Some(text) => Some(one_mailbox(&Who::Option("originator"), text, fields.domain)?),
+            None => Some(one_mailbox(&who, &from_text, fields.domain)?),
         };
         let recipients = recipients(&fields, options)?;
         let edits = edits(&fields, options, local, &from_text, originator.as_ref())?;
@@ -142,6 +143,8 @@ struct Fields<'a> {
     header: &'a [(String, String)],
     given: KnownSet,
     names: &'static Names,
+    /// Option `defaultdomain`.
+    domain: Option<&'a str>,
 }
 
 impl<'a> Fields<'a> {
@@ -153,7 +156,8 @@ impl<'a> Fields<'a> {
         }
         let resent = options.header.iter().any(|(name, _)| starts_with_ignore_case(name, "resent-"));
         let names = if resent { &RESENT } else { &ORIGINAL };
-        Ok(Self { message, own: OnceCell::new(), header: &options.header, given, names })
+        let domain = options.defaultdomain.as_deref();
+        Ok(Self { message, own: OnceCell::new(), header: &options.header, given, names, domain })
     }
 
     fn own(&self) -> Result<&(Header<'a>, KnownSet), Error> {
@@ -211,6 +215,7 @@ fn check_field(name: &str, value: &str) -> Result<(), Error> {
             format!("option `header`: {name:?} is no header name: printable ASCII without space and colon");
         return Err(Error::usage(text));
     }
+    let value = if holds_addresses(name) { unfolded(value) } else { value.into() };
     if let Some(control) = value.chars().find(|c| c.is_control() && *c != '\t') {
         let text =
             format!("option `header`: the value of `{name}` has the control character {control:?} in it");
@@ -221,15 +226,17 @@ fn check_field(name: &str, value: &str) -> Result<(), Error> {
 
 fn recipients(fields: &Fields<'_>, options: &Options) -> Result<Vec<Rcpt>, Error> {
     let parameters = RcptParameters { notify: options.dsnnotify, ..RcptParameters::default() };
-    let mut gathered = Gathered { parameters, recipients: Vec::new(), seen: HashSet::new(), error: None };
-    if let Some(text) = &options.recipients {
-        each(&Who::Option("recipients"), text, |address| gathered.add(&address))?;
+    let mut gathered = Gathered { parameters, recipients: Vec::new(), seen: HashMap::new(), error: None };
+    if let Some(recipients) = &options.recipients {
+        for entry in recipients.entries() {
+            gathered.add_entry(entry, fields.domain)?;
+        }
     } else {
         let names = &fields.names.recipients;
         let given = fields.given.has_any(names);
         for field in names {
             fields.each(*field, given, |text| {
-                each(&Who::Field(*field), &text, |address| gathered.add(&address))
+                each(&Who::Field(*field), &text, fields.domain, |address| gathered.add(&address))
             })?;
         }
     }
@@ -250,16 +257,48 @@ fn recipients(fields: &Fields<'_>, options: &Options) -> Result<Vec<Rcpt>, Error
 struct Gathered {
     parameters: RcptParameters,
     recipients: Vec<Rcpt>,
-    /// Empty while there is one recipient: there is nothing to compare it with.
-    seen: HashSet<Key>,
+    /// Where each is. Empty while there is one recipient: there is nothing to compare it with.
+    seen: HashMap<Key, usize>,
     /// What is wrong with the first address that cannot be a recipient.
     error: Option<Error>,
 }
 
 impl Gathered {
+    /// Adds what an entry of option `recipients` names. A mailbox that is there already gets what only this entry says.
+    fn add_entry(&mut self, entry: &RecipientEntry, domain: Option<&str>) -> Result<(), Error> {
+        let who = Who::Option("recipients");
+        if !entry.is_special() {
+            return each(&who, &entry.addresses, domain, |address| self.add(&address));
+        }
+        let path = forward_path(&one_mailbox(&who, &entry.addresses, domain)?)?;
+        let (notify, orcpt) = (entry.notify, entry.orcpt.clone());
+        let default = self.parameters.notify;
+        let Some(rcpt) = self.place(&path).and_then(|at| self.recipients.get_mut(at)) else {
+            let parameters =
+                RcptParameters { notify: notify.or(default), orcpt, ..RcptParameters::default() };
+            self.recipients.push(Rcpt { path, parameters });
+            return Ok(());
+        };
+        let own = &mut rcpt.parameters;
+        let twice = |name: &str| {
+            Err(Error::usage(format!("{who}: {path} is given twice, with different `{name}`: give it once")))
+        };
+        match notify {
+            Some(new) if own.notify != default && own.notify != Some(new) => return twice("notify"),
+            Some(new) => own.notify = Some(new),
+            None => {}
+        }
+        match orcpt {
+            Some(new) if own.orcpt.as_ref().is_some_and(|own| *own != new) => return twice("orcpt"),
+            Some(new) => own.orcpt = Some(new),
+            None => {}
+        }
+        Ok(())
+    }
+
     fn add(&mut self, address: &Address) {
         match forward_path(address) {
-            Ok(path) if self.is_new(&path) => {
+            Ok(path) if self.place(&path).is_none() => {
                 self.recipients.push(Rcpt { path, parameters: self.parameters.clone() });
             }
             Ok(_) => {}
@@ -269,11 +308,22 @@ impl Gathered {
         }
     }
 
-    fn is_new(&mut self, path: &ForwardPath) -> bool {
+    /// Where the mailbox is among the recipients; where it is not, it is taken to be the next.
+    fn place(&mut self, path: &ForwardPath) -> Option<usize> {
         if let [first] = self.recipients.as_slice() {
-            self.seen.insert(Key(first.path.shared().clone()));
+            self.seen.insert(Key(first.path.shared().clone()), 0);
         }
-        self.recipients.is_empty() || self.seen.insert(Key(path.shared().clone()))
+        let next = self.recipients.len();
+        if next == 0 {
+            return None;
+        }
+        match self.seen.entry(Key(path.shared().clone())) {
+            Entry::Occupied(entry) => Some(*entry.get()),
+            Entry::Vacant(entry) => {
+                entry.insert(next);
+                None
+            }
+        }
     }
 }
 
@@ -293,13 +343,14 @@ fn edits(
         if SINGLE.iter().any(|single| single.eq_ignore_ascii_case(name)) && !contains(&remove, name) {
             remove.push(name.clone());
         }
+        let value = if holds_addresses(name) { unfolded(value) } else { value.into() };
         let is_list = LISTS.iter().any(|list| list.eq_ignore_ascii_case(name));
         match add.iter_mut().find(|(own, _)| is_list && own.eq_ignore_ascii_case(name)) {
             Some((_, own)) => {
                 own.push_str(", ");
-                own.push_str(value);
+                own.push_str(&value);
             }
-            None => add.push((name.clone(), value.clone())),
+            None => add.push((name.clone(), value.into_owned())),
         }
     }
     let Names { from, sender, date, message_id, recipients: [to, ..] } = *fields.names;
@@ -313,7 +364,7 @@ fn edits(
         let own = wire_form(originator, "the originator")?;
         let mut authors = 0_usize;
         let mut is_own = false;
-        let found = each(&Who::Field(from), from_text, |author| {
+        let found = each(&Who::Field(from), from_text, fields.domain, |author| {
             authors = authors.saturating_add(1);
             is_own = wire_form(&author, "the author").is_ok_and(|author| same_mailbox(&author, &own));
         });
@@ -356,13 +407,14 @@ fn edits(
     Ok(Edits { blind: true, remove, add })
 }
 
-fn one_mailbox(who: &Who, text: &str) -> Result<Address, Error> {
+fn one_mailbox(who: &Who, text: &str, domain: Option<&str>) -> Result<Address, Error> {
     if let Some(address) = plain_mailbox(text) {
         return Ok(address);
     }
-    let address = parse_mailbox(text).map_err(|error| {
+    let address = parse_mailbox_in(text, domain).map_err(|error| {
         let several = parse_list(text).is_ok_and(|list| list.len() > 1);
         let way_out = match (several, who) {
+            (true, Who::Option("recipients")) => ": `notify` and `orcpt` are for one mailbox",
             (true, _) => ": it must be one mailbox; name it with option `originator`",
             (false, Who::Option(_)) => "",
             (false, _) => "; name another with option `originator`",
@@ -374,13 +426,13 @@ fn one_mailbox(who: &Who, text: &str) -> Result<Address, Error> {
 }
 
 /// Gives each address of a list; what was given before an error counts for nothing.
-fn each(who: &Who, text: &str, mut take: impl FnMut(Address)) -> Result<(), Error> {
+fn each(who: &Who, text: &str, domain: Option<&str>, mut take: impl FnMut(Address)) -> Result<(), Error> {
     if let Some(address) = plain_mailbox(text) {
         take(address);
         return Ok(());
     }
     let mut readable = Ok(());
-    let found = parse_each(text, |address| {
+    let found = parse_each(text, domain, |address| {
         if readable.is_ok() {
             readable = check_readable(who, &address);
         }

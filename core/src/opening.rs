@@ -7,9 +7,9 @@ use crate::command::Command;
 use crate::engine::{Event, Id};
 use crate::error::{Error, Kind, Step};
 use crate::link::Link;
-use crate::options::{Options, TlsAnswer, TlsPolicy};
+use crate::options::{Options, Recipients, TlsAnswer, TlsPolicy};
 use crate::report::Login;
-use crate::sasl::{self, Channel, Credentials, MechanismName};
+use crate::sasl::{self, Channel, Credentials, MechanismName, check_mechanisms};
 use crate::secret::Secret;
 use crate::server::Server;
 use crate::tls::{Secure, TlsFacts, Verify};
@@ -393,6 +393,8 @@ impl Opening {
 
 /// Finds credentials that no mechanism should carry, before a connection is opened.
 pub(crate) fn check_credentials(options: &Options) -> Result<(), Error> {
+    check_mechanisms(&options.auth)
+        .map_err(|error| Error::usage(format!("option `auth`: {}", error.text())))?;
     let credentials = [
         ("username", options.username.as_deref().map(str::as_bytes)),
         ("password", options.password.as_ref().map(Secret::expose)),
@@ -429,6 +431,7 @@ fn hinted(error: Error, tls_first: bool) -> Error {
 /// The extensions without which a message cannot be sent as the options say.
 fn needs(options: &Options) -> Vec<&'static str> {
     let dsn = options.dsnnotify.is_some() || options.dsnret.is_some() || options.dsnenvid.is_some();
+    let dsn = dsn || options.recipients.as_ref().is_some_and(Recipients::need_dsn);
     let needs = [
         ("DSN", dsn),
         ("SMTPUTF8", options.smtputf8),

@@ -25,7 +25,7 @@ fn options(lines: &[&str]) -> Options {
     for line in lines {
         match line.split_once(' ').unwrap_or((line, "")) {
             ("originator", value) => options.originator = Some(value.to_owned()),
-            ("recipients", value) => options.recipients = Some(value.to_owned()),
+            ("recipients", value) => options.recipients = Some(value.into()),
             ("header", field) => {
                 let (name, value) = field.split_once(": ").unwrap();
                 options.header.push((name.to_owned(), value.to_owned()));
@@ -449,4 +449,73 @@ fn addresses_beyond_ascii() {
         &["recipient"],
         "A-labels too long",
     );
+}
+
+fn set(options: &[(&str, &str)]) -> Result<Envelope, Error> {
+    let mut own = Options::default();
+    for (name, value) in options {
+        own.set(name, value)?;
+    }
+    Envelope::derive(&Message::from_bytes(WHOLE), &own, &local())
+}
+
+#[test]
+fn a_recipient_may_have_notify_and_orcpt_of_its_own() {
+    let said = |options: &[(&str, &str)]| {
+        let mut out = Vec::new();
+        set(options).unwrap().recipients.iter().for_each(|rcpt| rcpt.write(&mut out));
+        String::from_utf8(out).unwrap().replace("RCPT TO:", "").replace("\r\n", "\n")
+    };
+    let orcpt = "orcpt=rfc822;a+x@old.example";
+    assert_eq!(
+        said(&[
+            ("recipients", "x@x.example"),
+            ("rcpt", &format!("Ann <a@x.example> {orcpt} notify=delay")),
+            ("rcpt", "b@x.example"),
+            ("dsnnotify", "never"),
+        ]),
+        "<x@x.example> NOTIFY=NEVER\n<a@x.example> NOTIFY=DELAY ORCPT=rfc822;a+2Bx@old.example\n\
+         <b@x.example> NOTIFY=NEVER\n"
+    );
+    // Who is given twice gets what both entries say.
+    assert_eq!(
+        said(&[
+            ("recipients", "a@x.example"),
+            ("rcpt", "a@X.example notify=success"),
+            ("rcpt", &format!("a@x.example {orcpt}")),
+            ("rcpt", "a@x.example notify=success"),
+        ]),
+        "<a@x.example> NOTIFY=SUCCESS ORCPT=rfc822;a+2Bx@old.example\n"
+    );
+    let twice = [("rcpt", "a@x.example notify=success"), ("rcpt", "a@x.example notify=delay")];
+    usage(set(&twice), &["a@x.example", "twice", "`notify`"], "notify");
+    let twice = [("rcpt", "a@x.example orcpt=rfc822;b@c"), ("rcpt", "a@x.example orcpt=rfc822;d@e")];
+    usage(set(&twice), &["a@x.example", "twice", "`orcpt`"], "orcpt");
+    usage(set(&[("rcpt", "a@x, b@x notify=delay")]), &["`recipients`", "one mailbox"], "a list");
+    usage(set(&[("rcpt", "a@x notify=delay x")]), &["`recipients`"], "words behind it");
+}
+
+#[test]
+fn a_default_domain_completes_names_without_one() {
+    let own = ("defaultdomain", "h.example");
+    let envelope = set(&[
+        own,
+        ("originator", "alice"),
+        ("recipients", "root, Crew: \"x y\", Bo <bo>;, c@d.example, postmaster (the one)"),
+    ]);
+    let envelope = envelope.unwrap();
+    assert_eq!(reverse(&envelope), "alice@h.example");
+    let wanted =
+        ["root@h.example", "\"x y\"@h.example", "bo@h.example", "c@d.example", "postmaster@h.example"];
+    assert_eq!(forward(&envelope), wanted);
+    let envelope = set(&[own, ("header", "From: alice"), ("header", "To: root,\r\n bo@b.example")]).unwrap();
+    assert_eq!(
+        (reverse(&envelope), forward(&envelope)),
+        ("alice@h.example", vec!["root@h.example", "bo@b.example"])
+    );
+    assert_eq!(added(&envelope), ["From: alice", "To: root, bo@b.example"]);
+    usage(set(&[("recipients", "root")]), &["root", "no domain", "name@example.org"], "without the option");
+    usage(set(&[own, ("recipients", "a b")]), &["two words"], "no name");
+    let long = format!("{}, x", "l".repeat(250));
+    usage(set(&[own, ("recipients", &long)]), &["254 octets"], "too long");
 }

@@ -205,7 +205,7 @@ fn send(sink: &Sink, token: &Message) -> Result<Report, SendError> {
     options.ports = vec![sink.port()];
     options.client = Some("c.example".to_owned());
     options.originator = Some(ORIGINATOR.to_owned());
-    options.recipients = Some("rcpt@r.example".to_owned());
+    options.recipients = Some("rcpt@r.example".into());
     sendmessage(token, &options)
 }
 

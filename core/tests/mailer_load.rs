@@ -136,7 +136,7 @@ fn options(port: u16, connections: usize) -> Options {
     options.ports = vec![port];
     options.client = Some("client.example".to_owned());
     options.originator = Some("a@client.example".to_owned());
-    options.recipients = Some("b@mail.example".to_owned());
+    options.recipients = Some("b@mail.example".into());
     options.mailer.connections = connections;
     options
 }

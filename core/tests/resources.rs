@@ -208,7 +208,7 @@ fn nothing_grows() {
         way("a login", Ok(()), || text(&good)),
         way("wrong password", Err(Kind::Login), || text(&bad)),
         way("refused recipient", Err(Kind::Recipients), || {
-            text(&with(refusing, |o| o.recipients = Some("bad@s.example".to_owned())))
+            text(&with(refusing, |o| o.recipients = Some("bad@s.example".into())))
         }),
         way("too large", Err(Kind::TooLarge), || {
             send(&Message::from_bytes([TEXT, &[b'x'; 2000]].concat()), &options(refusing))

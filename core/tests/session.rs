@@ -201,7 +201,7 @@ fn a_cancel_while_the_server_is_silent_is_told_by_the_report() {
     let mut options = options();
     options.servers = vec![listener.local_addr().unwrap().to_string(), "127.0.0.1:1".to_owned()];
     options.originator = Some("a@c.example".to_owned());
-    options.recipients = Some("b@s.example".to_owned());
+    options.recipients = Some("b@s.example".into());
     options.cancel = Some(cancel.clone());
     let other = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(100));

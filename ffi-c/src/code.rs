@@ -60,14 +60,14 @@ pub const SMTP_UNKNOWN: c_int = 4;
 
 /// The version of the library that runs, `"0.1.0"`; `SMTP_VERSION` is the one of the header. Lives for ever.
 #[unsafe(no_mangle)]
-pub extern "C" fn smtp_version() -> *const c_char {
+pub extern "C" fn smtp_library_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
 /// The version of the library that runs as a number that grows: `0x000100` is 0.1.0; see
 /// `SMTP_VERSION_NUMBER`.
 #[unsafe(no_mangle)]
-pub extern "C" fn smtp_version_number() -> u32 {
+pub extern "C" fn smtp_library_version_number() -> u32 {
     let part = |text: &str| text.parse::<u32>().unwrap_or_default();
     part(env!("CARGO_PKG_VERSION_MAJOR")) << 16
         | part(env!("CARGO_PKG_VERSION_MINOR")) << 8

@@ -16,7 +16,7 @@ YES = {"true": True, "false": False}
 
 def options(folder):
     words = (folder / "options").read_bytes().decode().split("\0")[:-1]
-    found, header = {}, []
+    found, header, rcpts = {}, [], []
     while words:
         name, value = words.pop(0), words.pop(0)
         while words and not re.fullmatch("[a-z0-9]+", words[0]):
@@ -24,13 +24,26 @@ def options(folder):
         if name == "header":
             field, _, body = value.partition(":")
             header.append((field.rstrip(), body.strip()))
+        elif name == "rcpt":
+            rcpts.append(rcpt(value))
         elif name == "ports":
             found[name] = [int(port) for port in value.split()]
         elif name == "servers":
             found[name] = value.split()
         else:
             found[name] = YES.get(value, value)
+    if rcpts:
+        found["recipients"] = [found["recipients"], *rcpts] if "recipients" in found else rcpts
     return found | ({"header": header} if header else {})
+
+
+def rcpt(text):
+    """One as an object, which option `recipients` takes beside texts."""
+    words = text.split(" ")
+    values = {}
+    while "=" in words[-1]:
+        name, _, values[name] = words.pop().partition("=")
+    return smtpclient.Rcpt(" ".join(words), **values)
 
 
 def send(folder):

@@ -198,3 +198,12 @@ def test_a_policy_is_asked(tls_server):
     report = smtpclient.sendmessage(MESSAGE, tlsminversion="1.3", **where)
     assert report.complete and report.attempts[-1].policy == "insecure" and len(asked) == 1
     assert tls_server.handler.messages[0][0] is False
+
+
+def test_options_of_a_mailer_are_refused(sink):
+    with pytest.raises(smtpclient.UsageError, match="`retries`.*mailer"):
+        smtpclient.Session("127.0.0.1", sink.port, retries=5)
+    with smtpclient.Session("127.0.0.1", sink.port) as session:
+        with pytest.raises(smtpclient.UsageError, match="`rate`.*mailer"):
+            session.send_message(MESSAGE, rate=5)
+        assert session.send_message(MESSAGE).complete

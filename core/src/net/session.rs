@@ -375,6 +375,7 @@ impl Session {
 
     /// Asks for a message; nothing is written yet.
     pub(super) fn ask(&mut self, message: &Message, options: &Options) -> Result<Ticket, Error> {
+        options.refuse_mailer_options()?;
         self.dialogue.send_message(message, options)
     }
 
@@ -443,6 +444,7 @@ impl Session {
 /// # Errors
 /// [`Kind::Usage`] where that is no server, or a session with it cannot be as the options say.
 pub fn one_server(host: &str, port: u16, options: &Options) -> Result<Server, Error> {
+    options.refuse_mailer_options()?;
     check_client(options)?;
     check_credentials(options)?;
     let mut one = options.clone();
@@ -461,6 +463,7 @@ pub fn one_server(host: &str, port: u16, options: &Options) -> Result<Server, Er
 /// # Errors
 /// As [`Dialogue::new`], and a TLS library that cannot be set up as the options say.
 pub fn dialogue(server: Server, options: &Options, ends: Ends, can_redial: bool) -> Result<Dialogue, Error> {
+    options.refuse_mailer_options()?;
     Dialogue::new(server, with_debug(options), Some(library(options)?), ends, local(), can_redial)
 }
 

@@ -209,7 +209,7 @@ impl Parser {
                     .ok_or_else(|| format!("no section and no option: {line}"))?;
                 let (name, value) = assignment(option)?;
                 let value = String::from_utf8(unescape(value)?).map_err(|_| "the value is not UTF-8")?;
-                if name != "header" && self.options.iter().any(|(n, _)| n == name) {
+                if !["header", "rcpt"].contains(&name) && self.options.iter().any(|(n, _)| n == name) {
                     return Err(format!("option {name} twice"));
                 }
                 self.options.push((name.into(), value));
