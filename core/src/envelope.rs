@@ -1,19 +1,17 @@
 //! Who a message is from, who it goes to, and which header fields are added or taken away for it.
 
+mod gathered;
+
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 
-use smol_str::SmolStr;
-
+use self::gathered::{Gathered, same_mailbox};
 use crate::address::{Address, parse_each, parse_list, parse_mailbox, parse_mailbox_in, plain_mailbox};
 use crate::command::{ForwardPath, Mail, MailParameters, Rcpt, RcptParameters, ReversePath};
 use crate::error::Error;
 use crate::message::{Edits, Header, Known, KnownSet, Message, identity};
-use crate::options::{Options, RecipientEntry, holds_addresses, unfolded};
+use crate::options::{Options, holds_addresses, unfolded};
 
 /// What the machine says of itself, asked only where a message needs it.
 #[derive(Clone, Copy, Debug)]
@@ -226,7 +224,7 @@ fn check_field(name: &str, value: &str) -> Result<(), Error> {
 
 fn recipients(fields: &Fields<'_>, options: &Options) -> Result<Vec<Rcpt>, Error> {
     let parameters = RcptParameters { notify: options.dsnnotify, ..RcptParameters::default() };
-    let mut gathered = Gathered { parameters, recipients: Vec::new(), seen: HashMap::new(), error: None };
+    let mut gathered = Gathered::new(parameters);
     if let Some(recipients) = &options.recipients {
         for entry in recipients.entries() {
             gathered.add_entry(entry, fields.domain)?;
@@ -251,80 +249,6 @@ fn recipients(fields: &Fields<'_>, options: &Options) -> Result<Vec<Rcpt>, Error
         return Err(Error::usage(text));
     }
     Ok(gathered.recipients)
-}
-
-/// Recipients, each once.
-struct Gathered {
-    parameters: RcptParameters,
-    recipients: Vec<Rcpt>,
-    /// Where each is. Empty while there is one recipient: there is nothing to compare it with.
-    seen: HashMap<Key, usize>,
-    /// What is wrong with the first address that cannot be a recipient.
-    error: Option<Error>,
-}
-
-impl Gathered {
-    /// Adds what an entry of option `recipients` names. A mailbox that is there already gets what only this entry says.
-    fn add_entry(&mut self, entry: &RecipientEntry, domain: Option<&str>) -> Result<(), Error> {
-        let who = Who::Option("recipients");
-        if !entry.is_special() {
-            return each(&who, &entry.addresses, domain, |address| self.add(&address));
-        }
-        let path = forward_path(&one_mailbox(&who, &entry.addresses, domain)?)?;
-        let (notify, orcpt) = (entry.notify, entry.orcpt.clone());
-        let default = self.parameters.notify;
-        let Some(rcpt) = self.place(&path).and_then(|at| self.recipients.get_mut(at)) else {
-            let parameters =
-                RcptParameters { notify: notify.or(default), orcpt, ..RcptParameters::default() };
-            self.recipients.push(Rcpt { path, parameters });
-            return Ok(());
-        };
-        let own = &mut rcpt.parameters;
-        let twice = |name: &str| {
-            Err(Error::usage(format!("{who}: {path} is given twice, with different `{name}`: give it once")))
-        };
-        match notify {
-            Some(new) if own.notify != default && own.notify != Some(new) => return twice("notify"),
-            Some(new) => own.notify = Some(new),
-            None => {}
-        }
-        match orcpt {
-            Some(new) if own.orcpt.as_ref().is_some_and(|own| *own != new) => return twice("orcpt"),
-            Some(new) => own.orcpt = Some(new),
-            None => {}
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, address: &Address) {
-        match forward_path(address) {
-            Ok(path) if self.place(&path).is_none() => {
-                self.recipients.push(Rcpt { path, parameters: self.parameters.clone() });
-            }
-            Ok(_) => {}
-            Err(error) => {
-                self.error.get_or_insert(error);
-            }
-        }
-    }
-
-    /// Where the mailbox is among the recipients; where it is not, it is taken to be the next.
-    fn place(&mut self, path: &ForwardPath) -> Option<usize> {
-        if let [first] = self.recipients.as_slice() {
-            self.seen.insert(Key(first.path.shared().clone()), 0);
-        }
-        let next = self.recipients.len();
-        if next == 0 {
-            return None;
-        }
-        match self.seen.entry(Key(path.shared().clone())) {
-            Entry::Occupied(entry) => Some(*entry.get()),
-            Entry::Vacant(entry) => {
-                entry.insert(next);
-                None
-            }
-        }
-    }
 }
 
 fn edits(
@@ -484,44 +408,6 @@ fn forward_path(address: &Address) -> Result<ForwardPath, Error> {
         return Ok(ForwardPath::plain(plain));
     }
     ForwardPath::new(&wire_form(address, "a recipient")?)
-}
-
-/// A mailbox, to be compared: the domain is case-insensitive, the local part is the server's to compare.
-struct Key(SmolStr);
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let (local, domain) = parts(&self.0);
-        local.hash(state);
-        let mut lower = [0; 64];
-        for piece in domain.as_bytes().chunks(lower.len()) {
-            let lower = lower.get_mut(..piece.len()).unwrap_or_default();
-            lower.copy_from_slice(piece);
-            lower.make_ascii_lowercase();
-            state.write(lower);
-        }
-    }
-}
-
-impl PartialEq for Key {
-    fn eq(&self, other: &Self) -> bool {
-        same_mailbox(&self.0, &other.0)
-    }
-}
-
-impl Eq for Key {}
-
-fn same_mailbox(one: &str, other: &str) -> bool {
-    if one == other {
-        return true;
-    }
-    let ((local, domain), (other_local, other_domain)) = (parts(one), parts(other));
-    local == other_local && domain.eq_ignore_ascii_case(other_domain)
-}
-
-/// The local part and the domain; `Postmaster` without a domain has no case (RFC 5321 section 4.1.1.3).
-fn parts(mailbox: &str) -> (&str, &str) {
-    mailbox.rsplit_once('@').unwrap_or(("", mailbox))
 }
 
 fn contains(names: &[String], name: &str) -> bool {
