@@ -431,7 +431,6 @@ int SessionCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
     if (Tcl_GetIndexFromObj(interp, objv[1], words, "subcommand", 0, &word) != TCL_OK) return TCL_ERROR;
     if (objc > 3 && *Tcl_GetString(objv[3]) != '-') {
         if (Tcl_GetIntFromObj(interp, objv[3], &port) != TCL_OK) return TCL_ERROR;
-        if (port < 0 || port > 65535) return Fail(interp, SMTP_ERR_USAGE, "a port is a number from 1 to 65535");
         first = 4;
     }
     if ((objc - first) % 2 != 0) {
@@ -450,7 +449,7 @@ int SessionCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
         DropSession(session);
         return TCL_ERROR;
     }
-    status = smtp_engine_new_session(Tcl_DStringValue(&host), (uint16_t)port, session->options.smtp, &engine);
+    status = smtp_engine_new_session(Tcl_DStringValue(&host), port, session->options.smtp, &engine);
     Tcl_DStringFree(&host);
     if (status != SMTP_OK) {
         smtp_engine_result(engine, &result);

@@ -28,7 +28,7 @@ fn options(lines: &[&str]) -> Options {
     for line in lines {
         match line.split_once(' ').unwrap_or((line, "")) {
             ("originator", value) => options.originator = Some(value.to_owned()),
-            ("recipients", value) => options.recipients = Some(value.to_owned()),
+            ("recipients", value) => options.recipients = Some(value.into()),
             ("header", field) => {
                 let (name, value) = field.split_once(": ").unwrap();
                 options.header.push((name.to_owned(), value.to_owned()));

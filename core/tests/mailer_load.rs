@@ -39,7 +39,8 @@ fn memory(messages: usize) {
     let options = options(server.port, CONNECTIONS);
     let token = message();
     // What the first message of all needs stays: tables of the system, pages of the program.
-    Session::open("127.0.0.1", server.port, &options).unwrap().send_message(&token, &options).unwrap();
+    let _ =
+        Session::open("127.0.0.1", server.port, &options).unwrap().send_message(&token, &options).unwrap();
     let base = resident();
     let mailer = Mailer::new(&options).unwrap();
     let (mut early, mut most) = (0, 0);
@@ -89,7 +90,10 @@ fn compare(messages: usize) {
 fn one(way: &str, connections: usize, messages: usize, port: &str) {
     let options = options(port.parse().unwrap(), connections);
     let token = message();
-    Session::open("127.0.0.1", options.ports[0], &options).unwrap().send_message(&token, &options).unwrap();
+    let _ = Session::open("127.0.0.1", options.ports[0], &options)
+        .unwrap()
+        .send_message(&token, &options)
+        .unwrap();
     let (base, used, begin) = (resident(), processor(), Instant::now());
     match way {
         "mailer" => {
@@ -132,7 +136,7 @@ fn options(port: u16, connections: usize) -> Options {
     options.ports = vec![port];
     options.client = Some("client.example".to_owned());
     options.originator = Some("a@client.example".to_owned());
-    options.recipients = Some("b@mail.example".to_owned());
+    options.recipients = Some("b@mail.example".into());
     options.mailer.connections = connections;
     options
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use smtpclient::error::Error;
 use smtpclient::message::Message;
-use smtpclient::net::SendError;
 use smtpclient::net::mailer::{Mailer, Ticket};
 use smtpclient::options::Options;
 
@@ -22,7 +21,8 @@ use crate::strings::clear;
 ///
 /// A message goes to the first server that can be had. One that is certainly not sent is tried again on another
 /// connection or server, at most as often as option `retries` says; one that may have arrived never is. The options
-/// `connections`, `connectionmessages`, `rate`, `queuesize`, `retries`, `backoff`, `retrytime` and `idletime` are for mailers.
+/// `connections`, `connectionmessages`, `rate`, `queuesize`, `retries`, `backoff`, `retrytime` and `idletime` are for mailers;
+/// sends and sessions refuse them.
 pub struct smtp_mailer {
     handle: Handle<Mailer>,
 }
@@ -119,11 +119,7 @@ pub unsafe extern "C" fn smtp_mailer_next(
         shared(mailer, code, |mailer| match mailer.next_report(wait(milliseconds)) {
             Some((own, report)) => {
                 *ticket = number(own);
-                let sent = match report.error.clone() {
-                    None => Ok(report),
-                    Some(error) => Err(SendError { error, report: Box::new(report) }),
-                };
-                hand_over(sent, result);
+                hand_over(report.into_result(), result);
                 1
             }
             None => 0,

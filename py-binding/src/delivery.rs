@@ -70,12 +70,12 @@ impl Delivery {
         self.driven.with(|delivery| delivery.connect_failed(dial_error(kind, text, transient)))
     }
 
-    /// The report, as far as it is known; an exception where a step failed.
+    /// The report of a delivery that is over; an exception where nobody got the message, or that is not known.
     fn report(&self, py: Python<'_>) -> PyResult<PySent> {
         let report = self.driven.with(|delivery| delivery.report().clone())?;
-        if let Some(error) = &report.error {
+        if let Some(error) = report.failure() {
             let cause = self.driven.raised.take().or_else(|| raised_in(&self.sources));
-            return Err(raise_from(py, error, Some(&report), cause));
+            return Err(raise_from(py, &error, Some(&report), cause));
         }
         Ok(PySent(Box::new(report)))
     }

@@ -60,7 +60,8 @@ impl Dialogue {
         let raised = Raised::default();
         let listener = listener.map(|listener| callback::transcript(listener, &raised));
         let options = options.bind(py, &raised, listener);
-        let made = net::library(&options).and_then(|library| {
+        let library = options.refuse_mailer_options().and_then(|()| net::library(&options));
+        let made = library.and_then(|library| {
             let ends = ends(peer, local, loopback);
             Core::new(server.0.clone(), options, Some(library), ends, net::local(), can_redial)
         });
@@ -261,7 +262,11 @@ impl Dialogue {
             Ok(bytes) => Message::from_bytes(bytes.as_bytes()).into(),
             Err(_) => message.cast::<PyMessage>()?.try_borrow()?.clone(),
         };
-        let ticket = self.driven.with(|dialogue| dialogue.send_message(&core, options.core()))?;
+        let own = options.core();
+        let ask = |dialogue: &mut Core| {
+            own.refuse_mailer_options().and_then(|()| dialogue.send_message(&core, own))
+        };
+        let ticket = self.driven.with(ask)?;
         let number = ticket.map_err(|error| raise_from(py, &error, None, raised_in(&sources)))?.number();
         if !sources.is_empty() {
             self.sources().insert(number, sources);
@@ -305,7 +310,7 @@ impl Dialogue {
     fn greeting(&self) -> PyResult<Option<(u16, Option<String>, String)>> {
         self.driven.with(|dialogue| {
             dialogue.engine().greeting().map(|reply| {
-                let (code, enhanced, text) = convert::reply(reply);
+                let (code, enhanced, text, _) = convert::reply(reply);
                 (code, enhanced, text.to_owned())
             })
         })

@@ -9,6 +9,7 @@ mod driven;
 mod mailer;
 mod message;
 mod options;
+mod recipients;
 mod report;
 mod rewrite;
 mod send;

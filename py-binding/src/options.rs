@@ -6,11 +6,12 @@ use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyString};
 use smtpclient::cancel::Cancel;
-use smtpclient::options::{Options, TranscriptFn, names};
+use smtpclient::options::{Options, Recipients, TranscriptFn, names};
 use smtpclient::secret::Secret;
 
 use crate::callback::{self, Raised};
 use crate::convert::{raise, seconds};
+use crate::recipients;
 
 /// What is no option by a text.
 const FUNCTIONS: [&str; 2] = ["transcript", "cancel"];
@@ -210,13 +211,16 @@ impl PyOptions {
                 return Ok(());
             }
             "recipients" if !value.is_instance_of::<PyString>() => {
-                self.core.recipients = Some(strings(name, value)?.join(", "));
-                return Ok(());
+                self.core.recipients = Some(Recipients::default());
+                return recipients::add(&mut self.core, value);
             }
             "password" => return self.secret(name, value, |o, s| o.password = s),
             "oauthtoken" => return self.secret(name, value, |o, s| o.oauthtoken = s),
             "tlskeypassword" => return self.secret(name, value, |o, s| o.tlskeypassword = s),
-            "proxy" => return self.secret(name, value, |o, s| o.proxy = s),
+            "proxy" => {
+                let proxy = secret(name, value)?;
+                return self.core.set_proxy(proxy).map_err(|error| raise(py, &error, None));
+            }
             "header" => self.core.header.clear(),
             _ => {}
         }
@@ -268,7 +272,7 @@ fn callable(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
 }
 
 /// A list, or any other iterable, of strings.
-fn strings(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+pub(crate) fn strings(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     if value.is_instance_of::<PyBytes>() {
         return Err(wrong(name, "a str or a list of them", value));
     }
@@ -305,7 +309,7 @@ fn fields(value: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
 }
 
 /// The text that the core's table of options takes for a value.
-fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+pub(crate) fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     if let Ok(text) = value.cast::<PyString>() {
         return text.extract();
     }
@@ -331,7 +335,7 @@ fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     Err(wrong(name, if list { "a str or a list" } else { "a str, a number or a bool" }, value))
 }
 
-fn wrong(name: &str, wanted: &str, value: &Bound<'_, PyAny>) -> PyErr {
+pub(crate) fn wrong(name: &str, wanted: &str, value: &Bound<'_, PyAny>) -> PyErr {
     let given = value.get_type().name().map_or_else(|_| "that".to_owned(), |name| name.to_string());
     PyTypeError::new_err(format!("option `{name}` takes {wanted}, not {given}"))
 }

@@ -16,6 +16,7 @@ mod security;
 mod sendmessage;
 mod session;
 mod stream;
+mod zone;
 
 pub use batch::{Batch, SendMany};
 pub use connection::Connection;
@@ -25,6 +26,8 @@ pub use mailer::Mailer;
 pub use proxy::{Proxy, Tunnel};
 pub use run::{Mover, Transport, Wait};
 pub use security::library;
-pub use sendmessage::{SendError, delivery, local, sendmessage};
+pub use sendmessage::{delivery, local, sendmessage};
 pub use session::{Session, connect, dialogue, dialogue_over, one_server};
 pub use stream::{Ready, Stream};
+
+pub use crate::report::SendError;

@@ -12,7 +12,7 @@ use super::dial::{check, dial};
 use super::limits::Limits;
 use super::run::Wait;
 use super::security::library;
-use super::sendmessage::{SendError, dial_options, judged, limits, local, with_debug};
+use super::sendmessage::{dial_options, limits, local, with_debug};
 use super::stream::Stream;
 use crate::command::{ClientName, Command, Mail, Rcpt, Text};
 use crate::content::Once;
@@ -24,7 +24,7 @@ use crate::extensions::Extensions;
 use crate::message::Message;
 use crate::options::Options;
 use crate::reply::Reply;
-use crate::report::Report;
+use crate::report::{Report, SendError};
 use crate::secret::Secret;
 use crate::server::{Server, Target, servers};
 use crate::tls::TlsFacts;
@@ -250,11 +250,11 @@ impl Session {
     /// Sends a message with the envelope that the options, or its header section, give.
     ///
     /// # Errors
-    /// A failed step, with the report. The session can be used on unless [`is_open`](Self::is_open) is false.
+    /// A failed step, or that recipients were refused and nobody got the message, with the report. The session can be used on unless [`is_open`](Self::is_open) is false.
     pub fn send_message(&mut self, message: &Message, options: &Options) -> Result<Report, SendError> {
         let limits = limits(options);
         let ticket = self.ask(message, options)?;
-        judged(self.sent(ticket, &limits))
+        self.sent(ticket, &limits).into_result()
     }
 
     /// Sends many messages with the session's options, and yields what became of each, in order. Where the server
@@ -362,6 +362,7 @@ impl Session {
 
     /// Asks for a message; nothing is written yet.
     pub(super) fn ask(&mut self, message: &Message, options: &Options) -> Result<Ticket, Error> {
+        options.refuse_mailer_options()?;
         self.dialogue.send_message(message, options)
     }
 
@@ -428,6 +429,7 @@ pub fn one_server(host: &str, port: u16, options: &Options) -> Result<Server, Er
 /// # Errors
 /// As [`Dialogue::new`], and a TLS library that cannot be set up as the options say.
 pub fn dialogue(server: Server, options: &Options) -> Result<Dialogue, Error> {
+    options.refuse_mailer_options()?;
     Dialogue::new(server, with_debug(options), Some(library(options)?), local())
 }
 
@@ -436,6 +438,7 @@ pub fn dialogue(server: Server, options: &Options) -> Result<Dialogue, Error> {
 /// # Errors
 /// As [`dialogue`].
 pub fn dialogue_over(server: Server, options: &Options, ends: Ends) -> Result<Dialogue, Error> {
+    options.refuse_mailer_options()?;
     Dialogue::over(server, with_debug(options), Some(library(options)?), local(), ends)
 }
 

@@ -27,7 +27,7 @@ __all__ = [
     "servers",
 ]
 
-_Reply = tuple[int, str | None, str]
+_Reply = tuple[int, str | None, str, str | None]
 _Peer = tuple[str, int] | None
 _Ends = tuple[_Peer, str | None, bool]
 
