@@ -62,7 +62,7 @@ impl Outgoing {
             blob.survey().check()?;
             return Ok(Self(Shape::Untouched(Arc::clone(blob))));
         }
-        Ok(Self(Shape::Made(Node::new(message, edits, true, 0)?)))
+        Ok(Self(Shape::Made(Node::new(message, edits)?)))
     }
 
     /// Writes the message with CRLF at the end of every line, the last one too, and gives its octets.

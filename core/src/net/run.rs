@@ -47,9 +47,11 @@ pub fn run<C: Conversation>(
             }
             let Some(left) = clock.left(conversation) else { return };
             match stream.recv(buffer, limits.slice(left)) {
-                Ok(None) => clock.check(conversation),
+                Ok(None) => {}
                 other => take(conversation, other, buffer),
             }
+            // Also after a read: what comes without progress, such as TLS session tickets, takes no time away from the clock.
+            clock.check(conversation);
             continue;
         }
         match stream.try_send(output) {
@@ -113,10 +115,10 @@ fn wait_for_room<C: Conversation>(
             Ok(None) => {}
             other => take(conversation, other, buffer),
         },
-        Ok(ready) if ready.write => {}
-        Ok(_) => clock.check(conversation),
+        Ok(_) => {}
         Err(error) => conversation.handle_error(lost(&error)),
     }
+    clock.check(conversation);
 }
 
 pub(super) fn take<C: Conversation>(conversation: &mut C, got: io::Result<Option<usize>>, buffer: &[u8]) {

@@ -9,6 +9,7 @@ use socket2::Socket;
 use super::batch::{Batch, SendMany};
 use super::dial::dial;
 use super::limits::Limits;
+use super::process::Process;
 use super::run::{READ, run};
 use super::security::library;
 use super::sendmessage::{SendError, dial_options, ends, judged, limits, local, with_debug};
@@ -33,7 +34,11 @@ use crate::tls::TlsFacts;
 ///
 /// Verbs answer with the server's [`Reply`] whatever it says; an `Err` means that there is none. EHLO is
 /// said by itself before the first thing that needs it. Dropping a session closes the connection without QUIT.
+///
+/// In a child by fork(2) nothing is said on it: verbs fail with [`Kind::Usage`], and closing it only closes the child's
+/// descriptor.
 pub struct Session {
+    process: Process,
     stream: Option<Stream>,
     dialogue: Dialogue,
     buffer: Vec<u8>,
@@ -78,8 +83,13 @@ impl Session {
         dialled: bool,
     ) -> Result<Self, Error> {
         let dialogue = dialogue(server, options, ends(&stream), dialled)?;
-        let mut session =
-            Self { stream: Some(stream), dialogue, buffer: vec![0; READ], early: VecDeque::new() };
+        let mut session = Self {
+            process: Process::current(),
+            stream: Some(stream),
+            dialogue,
+            buffer: vec![0; READ],
+            early: VecDeque::new(),
+        };
         session.reply(Dialogue::GREETING, limits)?;
         Ok(session)
     }
@@ -318,6 +328,10 @@ impl Session {
 
     /// What [`close`](Self::close) does, for those who cannot give the session away.
     pub fn part(&mut self) {
+        if self.process.is_forked() {
+            self.stream = None;
+            return;
+        }
         let limits = limits(self.dialogue.options());
         self.dialogue.part();
         if let Some(stream) = &mut self.stream {
@@ -333,7 +347,7 @@ impl Session {
 
     /// Whether the connection can still be used.
     pub fn is_open(&self) -> bool {
-        self.stream.is_some() && !self.dialogue.engine().is_closed()
+        self.stream.is_some() && !self.dialogue.engine().is_closed() && !self.process.is_forked()
     }
 
     /// The options that the session was opened with.
@@ -392,6 +406,10 @@ impl Session {
 
     /// Runs until the answer is there.
     fn wait(&mut self, ticket: Ticket, limits: &Limits) -> Option<Answer> {
+        if self.process.is_forked() {
+            self.stream = None;
+            return None;
+        }
         loop {
             while let Some(answer) = self.dialogue.poll_answer() {
                 self.early.push_back(answer);
@@ -432,6 +450,9 @@ impl Session {
     }
 
     fn gone(&self) -> Error {
+        if let Err(forked) = self.process.check("session") {
+            return forked;
+        }
         let fault = self.dialogue.engine().fault().cloned();
         let fault = fault.unwrap_or_else(|| Error::new(Kind::Closed, Step::Command, "the session is closed"));
         fault.with_server(self.dialogue.server().target.to_string())
