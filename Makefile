@@ -151,7 +151,7 @@ valgrind: examples ## run the C tests, the examples and the Tcl tests under valg
 	VALGRIND=1 examples-c/run
 	VALGRIND=1 tests/tcl/run
 
-sanitize: examples ## the C tests and examples under the sanitizers for addresses, undefined behaviour and leaks
+sanitize: examples ## the C and Tcl tests and the C examples under the sanitizers for addresses, undefined behaviour and leaks
 	tests/sanitize
 
 audit: ## licences, sources and doubles of the crates, and advisories where they can be had
