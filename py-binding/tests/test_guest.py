@@ -1,6 +1,7 @@
 """What must not harm the host: cycles that are never collected, forks, nesting, callbacks that wait for what calls them."""
 
 import asyncio
+import email.message
 import gc
 import os
 import sys
@@ -259,6 +260,23 @@ def test_nesting_is_refused():
         for _ in range(20_000):
             message = Message.multipart("mixed", [message])
     assert message.size() == len(bytes(message))
+
+
+def test_a_deep_message_of_the_standard_library_is_refused(to):
+    message = email.message.Message()
+    message.set_payload("x")
+    for _ in range(20_000):
+        outer = email.message.Message()
+        outer["Content-Type"] = "message/rfc822"
+        outer.set_payload([message])
+        message = outer
+    with pytest.raises(smtpclient.UsageError, match="within each other"):
+        smtpclient.sendmessage(message, **to)
+    # Dropping it is the standard library's business, which would call itself as often.
+    while isinstance(message.get_payload(), list):
+        inner = message.get_payload()[0]
+        message.set_payload(None)
+        message = inner
 
 
 # Subinterpreters.

@@ -9,6 +9,7 @@ from typing_extensions import Self, Unpack
 from ._options import Listener, OptionDict, Secret
 
 __all__ = [
+    "Callbacks",
     "Cancel",
     "Delivery",
     "Dialogue",

@@ -65,6 +65,8 @@ def serialised(message: email.message.Message) -> bytes:
         email.generator.BytesGenerator(out, mangle_from_=False, policy=policy).flatten(message)
     except UnicodeError as error:
         raise usage(f"the message cannot be written as bytes: {error}") from error
+    except RecursionError as error:
+        raise usage("the message has too many parts within each other: give it fewer levels") from error
     return out.getvalue()
 
 
