@@ -269,7 +269,11 @@ typedef struct smtp_engine smtp_engine;
 /**
  * Sends many messages over many connections: a queue with a bound, a pool of connections to each server, and one
  * result for each message. Several threads may use a mailer at once. It has a thread of its own, in which the
- * functions run that its options and messages know: they hold up everything while they do not return.
+ * functions run that its options and messages know: they hold up everything while they do not return, and cannot
+ * wait for it.
+ *
+ * After fork() it stays the parent's: in the child smtp_mailer_submit() gives SMTP_ERR_USAGE, nothing waits, and
+ * closing and freeing do nothing.
  *
  * A message goes to the first server that can be had. One that is certainly not sent is tried again on another
  * connection or server, at most as often as option retries says; one that may have arrived never is. The options
@@ -299,7 +303,8 @@ typedef struct smtp_result smtp_result;
 
 /**
  * One open connection. Verbs return the server's reply code, whatever it says, or a negative code where
- * there was no reply: SMTP_ERR_USAGE (an argument that cannot stand in a command), SMTP_ERR_TIMEOUT,
+ * there was no reply: SMTP_ERR_USAGE (an argument that cannot stand in a command, or a session of the parent process
+ * after fork()), SMTP_ERR_TIMEOUT,
  * SMTP_ERR_CLOSED, SMTP_ERR_PROTOCOL, SMTP_ERR_CANCELLED; smtp_session_error() tells more.
  */
 typedef struct smtp_session smtp_session;
@@ -530,16 +535,16 @@ int smtp_message_set_multipart(smtp_message *message,
                                const char *subtype);
 
 /**
- * Adds a part behind the others. What is no multipart yet becomes the first part of a multipart/mixed.
+ * Adds a part after the others. What is not a multipart yet becomes the first part of a multipart/mixed.
  * part is copied, may be a finished message, and stays yours. SMTP_OK; SMTP_ERR_USAGE: message is
- * finished.
+ * finished, or there would be more than 100 parts within each other.
  */
 int smtp_message_add_part(smtp_message *message,
                           const smtp_message *part);
 
 /**
  * Makes message a message/rfc822: a message within a message. inner is copied, and stays yours.
- * SMTP_OK.
+ * SMTP_OK; SMTP_ERR_USAGE: there would be more than 100 parts within each other.
  */
 int smtp_message_set_rfc822(smtp_message *message,
                             const smtp_message *inner);
@@ -1231,7 +1236,7 @@ int smtp_mailer_next(smtp_mailer *mailer,
 
 /**
  * Waits until every message that was taken is decided, for at most milliseconds, negative: without end. 1 where they
- * are, else 0.
+ * are, else 0. SMTP_ERR_BUSY in a callback that the mailer calls: it would wait for itself.
  */
 int smtp_mailer_drain(smtp_mailer *mailer,
                       int64_t milliseconds);
@@ -1239,7 +1244,8 @@ int smtp_mailer_drain(smtp_mailer *mailer,
 /**
  * Takes no more messages, sends what it has for at most milliseconds, negative: without end, says QUIT to every
  * server and ends the connections. What is not decided by then is ended: its result is SMTP_ERR_CANCELLED, or
- * SMTP_ERR_UNKNOWN. 1 where nothing had to be, else 0. Results can still be fetched.
+ * SMTP_ERR_UNKNOWN. 1 where nothing had to be, else 0. Results can still be fetched. SMTP_ERR_BUSY in a callback that
+ * the mailer calls: it would wait for itself.
  */
 int smtp_mailer_close(smtp_mailer *mailer,
                       int64_t milliseconds);

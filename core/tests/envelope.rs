@@ -246,7 +246,7 @@ fn rule_4_bcc_and_dcc_never_leave() {
     assert_eq!(forward(&envelope), ["bo@b.example", "s1@x"]);
     let mut inner = Message::text("Hi\n");
     inner.set_header("Bcc", "stays@x", HeaderMode::Write).unwrap();
-    composed.attach(Message::rfc822(inner)).unwrap();
+    composed.attach(Message::rfc822(inner).unwrap()).unwrap();
     let envelope = Envelope::derive(&composed, &Options::default(), &local()).unwrap();
     assert_eq!(forward(&envelope), ["bo@b.example", "s1@x"]);
 }

@@ -98,8 +98,8 @@ fn addresses() {
 
 #[test]
 fn messages() {
-    let nested = |n: usize| (0..n).fold(Message::text("x"), |inner, _| Message::rfc822(inner)).to_bytes();
-    crosses(100, |n| nested(n).is_ok());
+    let nested = |n: usize| (0..n).try_fold(Message::text("x"), |inner, _| Message::rfc822(inner));
+    crosses(100, |n| nested(n).is_ok_and(|message| message.to_bytes().is_ok()));
     let head = |n: usize| Message::from_read(std::io::Cursor::new(vec![b'x'; n])).header("Subject");
     assert!(head(1000).is_ok());
     let mut long = b"X: ".to_vec();

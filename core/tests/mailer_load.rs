@@ -71,7 +71,7 @@ fn memory(messages: usize) {
     assert_eq!(counts.opened, CONNECTIONS as u64);
     assert!(most <= early + 1024, "it grew from {early} KiB to {most} KiB");
     assert!(most <= 6 * 1024, "{most} KiB for {CONNECTIONS} connections");
-    assert!(mailer.close(LIMIT));
+    assert!(mailer.close(LIMIT).unwrap());
 }
 
 fn compare(messages: usize) {
@@ -101,7 +101,7 @@ fn one(way: &str, connections: usize, messages: usize, port: &str) {
             for _ in 0..messages {
                 mailer.submit(&token, None).unwrap();
             }
-            assert!(mailer.drain(LIMIT));
+            assert!(mailer.drain(LIMIT).unwrap());
             print(way, connections, messages, base, used, begin);
             assert_eq!(mailer.counts().accepted, messages as u64);
             println!("          opened {}", mailer.counts().opened);

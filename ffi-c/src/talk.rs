@@ -368,8 +368,9 @@ impl Given {
 /// As for [`alone`].
 unsafe fn ask(engine: *mut smtp_engine, call: impl FnOnce(&mut Dialogue) -> Result<Ticket, Fault>) -> i64 {
     let ask = |state: &mut State| {
-        let asked = match &mut state.work {
-            Work::Talk(talk) => {
+        let asked = match (state.process.check("session"), &mut state.work) {
+            (Err(forked), _) => Err(forked.into()),
+            (Ok(()), Work::Talk(talk)) => {
                 let Talk { dialogue, over, .. } = &mut **talk;
                 match dialogue {
                     Some(dialogue) => call(dialogue),

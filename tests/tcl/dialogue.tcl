@@ -1,7 +1,7 @@
 # dialogue.tcl FOLDER: sends the message of a dialogue file and prints the report (tests/dialogues/README.md).
 #
 # For `scripted-server run FILES... -- tclsh tests/tcl/dialogue.tcl`.
-lappend auto_path [file join [file dirname [info script]] .. .. build tcl]
+lappend auto_path [expr {[info exists env(TCLPACKAGE)] ? $env(TCLPACKAGE) : [file join [file dirname [info script]] .. .. build tcl]}]
 package require smtp 1.6
 
 proc read_file {path} {

@@ -326,7 +326,7 @@ fn later_connections_resume_and_say_so() {
         assert!(facts.verified, "{facts:?}");
         assert_eq!(facts.resumed, resumes && number > 0, "{number}: {facts:?}");
     }
-    assert!(mailer.close(Duration::from_secs(15)));
+    assert!(mailer.close(Duration::from_secs(15)).unwrap());
     let mut session = open(&client, &server);
     session.server_options().unwrap();
     assert_eq!(session.tls().unwrap().resumed, resumes);
