@@ -48,7 +48,6 @@ impl Flood {
         options.ports = vec![self.port];
         options.client = Some("client.example".to_owned());
         options.timeout = Some(PATIENCE);
-        options.set("retries", "0").unwrap();
         options
     }
 }
@@ -96,7 +95,9 @@ fn all_end(flood: Flood, options: &Options) {
     slow(&sendmessage(&message(), options).unwrap_err().error);
     let opened = Session::open("127.0.0.1", flood.port, options);
     slow(&opened.and_then(|mut session| session.noop().and_then(|_| session.ehlo(None))).unwrap_err());
-    let mailer = Mailer::new(options).unwrap();
+    let mut once = options.clone();
+    once.set("retries", "0").unwrap();
+    let mailer = Mailer::new(&once).unwrap();
     mailer.submit(&message(), None).unwrap();
     let (_, report) = mailer.next_report(Duration::from_secs(60)).unwrap();
     slow(report.error.as_ref().unwrap());
