@@ -31,6 +31,8 @@ pub mod report;
 pub mod sasl;
 pub mod secret;
 pub mod server;
+#[cfg(feature = "net")]
+mod system;
 pub mod tls;
 pub mod transcript;
 pub mod wire;

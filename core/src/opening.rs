@@ -82,10 +82,10 @@ impl Opening {
         loopback: bool,
         plain: bool,
     ) -> Self {
-        let credentials = credentials(options);
+        let credentials = credentials(options, library.as_deref());
         let secret = credentials.is_some();
         // A pin that a stripped STARTTLS could go round would pin nothing.
-        let pinned = !options.tlsfingerprint.is_empty();
+        let pinned = !options.tlsfingerprint.is_empty() || options.tls.as_ref().is_some_and(|tls| tls.is_pinned());
         let required = (options.tlsrequired || server.tls || options.requiretls || pinned) && !plain;
         let verify = if required || secret { Verify::Require } else { Verify::Report };
         let policy = match &options.tlspolicy {
@@ -441,8 +441,9 @@ fn needs(options: &Options) -> Vec<&'static str> {
 }
 
 /// What the options give to log in with; `None` where no login is wanted.
-fn credentials(options: &Options) -> Option<Credentials> {
-    let external = options.tlscertfile.is_some() && options.password.is_none();
+fn credentials(options: &Options, library: Option<&dyn Secure>) -> Option<Credentials> {
+    let certificate = options.tlscertfile.is_some() || library.is_some_and(Secure::has_certificate);
+    let external = certificate && options.password.is_none();
     let named = options.auth.iter().any(|name| name.eq_ignore_ascii_case("EXTERNAL"));
     let wanted = options.username.is_some()
         || options.password.is_some()

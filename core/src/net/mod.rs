@@ -21,7 +21,7 @@ pub use limits::Limits;
 pub use mailer::Mailer;
 pub use proxy::{Proxy, Tunnel};
 pub use run::{linger, run};
-pub use security::library;
+pub use security::{library, tls};
 pub use sendmessage::{SendError, delivery, local, sendmessage};
 pub use session::{Session, connect, dialogue, one_server};
 pub use stream::{Ready, Stream};

@@ -4,7 +4,7 @@ use super::values::{
     boolean, count, header_field, integers, list, mechanisms, number, rate, seconds, text, tls_answer,
     tls_version,
 };
-use super::{Chunking, MailerOptions, Options, Pipelining, TlsPolicy};
+use super::{Chunking, MailerOptions, Options, Pipelining, TlsPolicy, Trust};
 use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
 use crate::error::Error;
 use crate::secret::Secret;
@@ -63,6 +63,12 @@ const TABLE: &[(&str, Setter)] = &[
     ("retries", |o, v| Ok(o.mailer.retries = or_default(v, number, |m| m.retries)?)),
     ("backoff", |o, v| Ok(o.mailer.backoff = or_default(v, seconds, |m| m.backoff)?)),
     ("idletime", |o, v| Ok(o.mailer.idle = or_default(v, seconds, |m| m.idle)?)),
+    ("tlstrust", |o, v| Ok(o.tlstrust = trust(v)?)),
+    ("tlsca", |o, v| Ok(o.tlsca = text(v).map(String::into_bytes))),
+    ("tlsciphers", |o, v| Ok(o.tlsciphers = text(v))),
+    ("tlsmaxversion", |o, v| Ok(o.tlsmaxversion = optional(v, tls_version)?)),
+    ("tlskeylog", |o, v| Ok(o.tlskeylog = text(v))),
+    ("tlsservername", |o, v| Ok(o.tlsservername = text(v))),
 ];
 
 /// The names of all options.
@@ -88,7 +94,10 @@ impl Options {
             return setter(self, value)
                 .map_err(|_| Error::usage(format!("option `{known}`: the value does not fit")));
         }
-        check_one_line(known, value)?;
+        // PEM has many lines.
+        if *known != "tlsca" {
+            check_one_line(known, value)?;
+        }
         setter(self, value).map_err(|error| Error::usage(format!("option `{known}`: {}", error.text())))
     }
 
@@ -165,6 +174,15 @@ fn pipelining(value: &str) -> Result<Pipelining, Error> {
         "rfc" | "" => Ok(Pipelining::Rfc),
         "full" => Ok(Pipelining::Full),
         _ => Err(Error::usage(format!("{value:?} is none of `off`, `rfc`, `full`"))),
+    }
+}
+
+fn trust(value: &str) -> Result<Trust, Error> {
+    match value {
+        "system" => Ok(Trust::System),
+        "given" => Ok(Trust::Given),
+        "both" | "" => Ok(Trust::Both),
+        _ => Err(Error::usage(format!("{value:?} is none of `system`, `given`, `both`"))),
     }
 }
 
@@ -271,6 +289,9 @@ mod tests {
             ("retries", "-1"),
             ("backoff", "0"),
             ("idletime", "never"),
+            ("tlstrust", "all"),
+            ("tlsmaxversion", "2"),
+            ("tlsciphers", "A\r\nB"),
         ] {
             let error = Options::default().set(name, value).unwrap_err();
             assert!(error.text().starts_with(&format!("option `{name}`")), "{error}");
