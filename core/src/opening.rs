@@ -8,6 +8,7 @@ use crate::engine::{Event, Id};
 use crate::error::{Error, Kind, Step};
 use crate::link::Link;
 use crate::options::{Options, TlsAnswer, TlsPolicy};
+use crate::reply::Reply;
 use crate::report::Login;
 use crate::sasl::{self, Channel, Credentials, MechanismName};
 use crate::secret::Secret;
@@ -38,7 +39,9 @@ pub struct Opening {
     needs: Vec<&'static str>,
     stage: Stage,
     asked: Id,
-    mechanisms: Vec<MechanismName>,
+    /// The mechanisms to try, and the one that is under way.
+    choice: sasl::Choice,
+    trying: Option<MechanismName>,
     /// The first refused login: the reason to name where none succeeds.
     refused: Option<Error>,
     logins: Vec<Login>,
@@ -113,7 +116,8 @@ impl Opening {
             needs: needs(options),
             stage: Stage::Greeting,
             asked: Id::GREETING,
-            mechanisms: Vec::new(),
+            choice: sasl::Choice::default(),
+            trying: None,
             refused: None,
             logins: Vec::new(),
             facts: None,
@@ -337,6 +341,10 @@ impl Opening {
             return Progress::Ready;
         };
         self.channel.encrypted = link.engine().is_encrypted();
+        self.channel.verified = link.layer().is_some_and(|layer| {
+            let facts = layer.facts();
+            facts.verified || facts.pinned
+        });
         self.channel.bindings = link.layer().map_or_else(Vec::new, |layer| layer.bindings());
         let offered = link.engine().extensions().auth();
         let allowed = (!self.allowed.is_empty()).then_some(self.allowed.as_slice());
@@ -351,20 +359,19 @@ impl Opening {
             };
             return Progress::Failed(Error::new(Kind::Login, Step::Auth, text));
         }
-        self.mechanisms = choice.try_order;
-        self.mechanisms.reverse(); // the next one is the last
+        self.choice = choice;
         self.stage = Stage::Login;
         self.next_login(link)
     }
 
     fn next_login(&mut self, link: &mut Link) -> Progress {
-        let (Some(mechanism), Some(credentials)) = (self.mechanisms.pop(), &self.credentials) else {
+        self.trying = self.choice.next_mechanism();
+        let (Some(mechanism), Some(credentials)) = (self.trying, &self.credentials) else {
             let error = self.refused.take();
             let error = error.unwrap_or_else(|| Error::new(Kind::Login, Step::Auth, "no login succeeded"));
-            return Progress::Failed(error);
+            return Progress::Failed(self.choice.explained(error));
         };
-        let offered = link.engine().extensions().auth();
-        match sasl::start(mechanism, credentials, &self.channel, offered) {
+        match sasl::start(mechanism, credentials, &self.channel, &self.choice.offered) {
             Ok(mechanism) => {
                 let exchange = sasl::Exchange::new(mechanism);
                 self.logins.push(Login { mechanism: exchange.mechanism(), error: None });
@@ -379,6 +386,9 @@ impl Opening {
         self.logged_in(Some(error.clone()));
         if link.engine().is_closed() {
             return Progress::Failed(error);
+        }
+        if let Some(name) = self.trying {
+            self.choice.refused(name, error.reply().map(Reply::code));
         }
         self.refused.get_or_insert(error);
         self.next_login(link)

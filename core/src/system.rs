@@ -24,6 +24,11 @@ impl Stamp {
     pub(crate) fn of(path: &Path) -> Self {
         Self(fs::metadata(path).ok().map(|found| identity(&found)))
     }
+
+    /// Whether there was a file.
+    pub(crate) fn exists(&self) -> bool {
+        self.0.is_some()
+    }
 }
 
 #[cfg(unix)]

@@ -32,7 +32,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("engine", "command content error extensions reply report sasl transcript wire"),
     ("link", "engine error tls"),
     ("server", "engine error options"),
-    ("opening", "command engine error link options report sasl secret server tls"),
+    ("opening", "command engine error link options reply report sasl secret server tls"),
     ("delivery", "command content engine envelope error link message opening options report server tls"),
     ("conversation", "delivery error link"),
     (

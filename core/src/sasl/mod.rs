@@ -1,7 +1,7 @@
 //! SASL (RFC 4422) in SMTP (RFC 4954): the mechanisms, which of them to try, and the exchange.
 //!
 //! ```text
-//! choose()  -> the mechanisms to try, strongest first, and why the others are left out
+//! choose()  -> the mechanisms to try, strongest first, and why the others are left out; what may follow a refusal
 //! start()   -> one mechanism with its credentials
 //! Exchange  -> AUTH command, then a line for each 334, until any other reply ends it
 //! ```
@@ -79,6 +79,8 @@ impl Credentials {
 pub struct Channel {
     /// Whether TLS is up.
     pub encrypted: bool,
+    /// Whether TLS showed a certificate that verified, or that is pinned.
+    pub verified: bool,
     /// Whether the peer is this machine.
     pub loopback: bool,
     /// The server's name as the caller gave it.

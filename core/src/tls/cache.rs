@@ -40,9 +40,17 @@ impl Loaded {
         &*self.backend
     }
 
-    /// Whether a file is no longer what was read.
+    /// Whether a file is there that is not what was read. One that is gone leaves what it held to those who have it.
     pub(super) fn changed(&self) -> bool {
-        self.files.iter().any(|(path, stamp)| Stamp::of(path) != *stamp)
+        self.files.iter().any(|(path, then)| {
+            let now = Stamp::of(path);
+            now != *then && now.exists()
+        })
+    }
+
+    /// Whether every file is what was read: who begins now would read the same.
+    fn is_current(&self) -> bool {
+        self.files.iter().all(|(path, then)| Stamp::of(path) == *then)
     }
 }
 
@@ -64,7 +72,7 @@ pub(super) fn loaded(settings: &TlsSettings, make: Maker) -> Result<Arc<Loaded>,
         kept.push(entry);
         Some(loaded)
     });
-    if let Some(found) = found.filter(|found| !found.changed()) {
+    if let Some(found) = found.filter(|found| found.is_current()) {
         return Ok(found);
     }
     let loaded = Arc::new(Loaded::load(settings, make)?);

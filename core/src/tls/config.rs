@@ -20,7 +20,7 @@ use crate::sasl::ChannelBinding;
 ///
 /// Give it to [`Options::tls`](crate::options::Options::tls), or let the options `tls...` make one: what the library
 /// was told is kept for the next options that say the same. A file that was written or replaced (another inode, size or
-/// time) is read again by the next connection, so the files must stay where they are; [`TlsSettings::ca`] needs none.
+/// time) is read again by the next connection; one that is gone leaves what it held.
 #[derive(Clone)]
 pub struct TlsConfig(Arc<Inner>);
 

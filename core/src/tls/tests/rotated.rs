@@ -22,7 +22,10 @@ fn authorities_that_change_are_read_again() {
         assert!(config.changed(), "{name}");
         assert!(!verifies(&config, &GOOD) && verifies(&config, &other), "{name}");
         assert!(!config.changed(), "{name}");
-        client.folder.file("ca.pem", "gone");
+        std::fs::remove_file(client.folder.path().join("ca.pem")).unwrap();
+        assert!(!config.changed() && verifies(&config, &other), "{name}");
+        assert!(TlsConfig::new(client.settings.clone()).is_err(), "who begins now finds no file");
+        client.folder.file("ca.pem", "nothing");
         let error = config.start("mx.example.org", Verify::Require).unwrap_err();
         assert_eq!(error.kind(), Kind::Usage, "{name}: {error}");
         assert!(error.text().contains("tlscafile"), "{name}: {error}");
