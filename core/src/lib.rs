@@ -23,6 +23,7 @@ pub mod envelope;
 pub mod error;
 pub mod extensions;
 pub mod link;
+pub mod mask;
 pub mod message;
 pub mod opening;
 pub mod options;

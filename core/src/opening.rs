@@ -135,6 +135,7 @@ impl Opening {
     /// # Errors
     /// TLS cannot be begun.
     pub fn begin(&mut self, link: &mut Link) -> Result<(), Error> {
+        self.hide(link);
         if self.security.first { self.secure(link) } else { Ok(()) }
     }
 
@@ -163,6 +164,13 @@ impl Opening {
     pub fn look(&mut self, link: &mut Link) -> Progress {
         let progress = self.looked(link);
         self.note_end(progress)
+    }
+
+    /// Whatever the server says on this connection must not show what it is told.
+    fn hide(&self, link: &mut Link) {
+        for secret in self.credentials.iter().flat_map(Credentials::secrets) {
+            link.engine_mut().hide(&secret);
+        }
     }
 
     /// What is known of TLS, where it was begun.
@@ -336,6 +344,7 @@ impl Opening {
     }
 
     fn begin_login(&mut self, link: &mut Link) -> Progress {
+        self.hide(link);
         let Some(credentials) = &self.credentials else {
             self.stage = Stage::Ready;
             return Progress::Ready;

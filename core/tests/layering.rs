@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("wire", ""),
     ("error", "reply"),
     ("extensions", "reply"),
+    ("mask", "error reply secret"),
     // Each does one thing and knows of no server.
     ("address", "error"),
     ("content", "error"),
@@ -29,7 +30,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("report", "error reply tls"),
     ("envelope", "address command error message options"),
     // The protocol, and what is said with it.
-    ("engine", "command content error extensions reply report sasl transcript wire"),
+    ("engine", "command content error extensions mask reply report sasl secret transcript wire"),
     ("link", "engine error tls"),
     ("server", "engine error options"),
     ("opening", "command engine error link options reply report sasl secret server tls"),

@@ -66,8 +66,10 @@ use crate::command::Command;
 use crate::content::Content;
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
+use crate::mask::Mask;
 use crate::reply::{Reply, ReplyParser};
 use crate::report::Keywords;
+use crate::secret::Secret;
 
 pub use self::request::{Config, Event, Id, Protocol, Timeouts, Transaction};
 pub(crate) use self::transaction::unbegun;
@@ -117,6 +119,8 @@ pub struct Engine {
     parting: bool,
     quit_written: bool,
     fault: Option<Error>,
+    /// What must not be shown of what the server says.
+    mask: Mask,
     transcript: Transcript,
 }
 
@@ -152,9 +156,16 @@ impl Engine {
             parting: false,
             quit_written: false,
             fault: None,
+            mask: Mask::default(),
             transcript: Transcript::default(),
             config,
         }
+    }
+
+    /// Tells what was or will be said to the server in confidence: replies, errors and the dialogue show `***` where the
+    /// server repeats it, in whatever form.
+    pub fn hide(&mut self, secret: &Secret) {
+        self.mask.hide(secret.expose());
     }
 
     /// Gives every line of the dialogue to `listener`, secrets masked.
@@ -250,7 +261,8 @@ impl Engine {
                 Some(Ok(reply)) => self.on_reply(reply),
                 Some(Err(fault)) => {
                     let step = self.waiting_for();
-                    return self.end(Error::new(Kind::Protocol, step, fault.to_string()));
+                    let text = self.mask.text(&fault.to_string()).into_owned();
+                    return self.end(Error::new(Kind::Protocol, step, text));
                 }
                 None => {}
             }

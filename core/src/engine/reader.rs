@@ -17,10 +17,9 @@ use crate::sasl::Progress;
 impl Engine {
     pub(super) fn on_reply(&mut self, reply: Reply) {
         self.progress += 1;
-        let reply = match &self.login {
-            Some(exchange) => exchange.masked(reply),
-            None => reply,
-        };
+        // What is read as the protocol is what was said; what anybody sees is this.
+        let heard = reply;
+        let reply = self.mask.reply(&heard).unwrap_or_else(|| heard.clone());
         self.transcript.server(&reply);
         let Some(expect) = self.expected.pop_front() else {
             return self.on_unasked(reply);
@@ -29,10 +28,10 @@ impl Engine {
         let goodbye = (reply.code() == 421).then(|| reply.clone());
         match expect {
             Expect::Greeting => self.on_greeting(reply),
-            Expect::Hello(id) => self.on_hello(id, reply),
+            Expect::Hello(id) => self.on_hello(id, &heard, reply),
             Expect::Helo(id) => self.on_helo(id, reply),
-            Expect::Command { id, effect, .. } => self.on_command(id, effect, reply),
-            Expect::Auth(id) => self.on_auth(id, reply),
+            Expect::Command { id, effect, .. } => self.on_command(id, effect, &heard, reply),
+            Expect::Auth(id) => self.on_auth(id, &heard, reply),
             Expect::Queued | Expect::LoneDot => {}
             Expect::Rset => self.on_rset(reply),
             Expect::Mail(id) => self.on_envelope(id, Step::Mail, reply),
@@ -78,9 +77,9 @@ impl Engine {
         self.end(error);
     }
 
-    fn on_hello(&mut self, id: Id, reply: Reply) {
+    fn on_hello(&mut self, id: Id, heard: &Reply, reply: Reply) {
         if reply.is_success() {
-            self.extensions = Extensions::parse(&reply);
+            self.extensions = Extensions::parse(heard);
             self.introduced(id, reply);
         } else if reply.code() / 100 == 5 && self.config.protocol == Protocol::Smtp {
             self.requests.push_front((id, Request::Helo));
@@ -106,7 +105,7 @@ impl Engine {
         self.events.push_back(Event::Reply(id, reply));
     }
 
-    fn on_command(&mut self, id: Id, effect: Effect, reply: Reply) {
+    fn on_command(&mut self, id: Id, effect: Effect, heard: &Reply, reply: Reply) {
         if reply.is_success() {
             match effect {
                 Effect::StartTls if reply.code() == 220 => {
@@ -117,7 +116,7 @@ impl Engine {
                     return;
                 }
                 Effect::Hello => {
-                    self.extensions = Extensions::parse(&reply);
+                    self.extensions = Extensions::parse(heard);
                     return self.introduced(id, reply);
                 }
                 Effect::Mail => self.verbs = Some(Verbs::new(reply.clone())),
@@ -137,10 +136,12 @@ impl Engine {
         self.events.push_back(Event::Reply(id, reply));
     }
 
-    fn on_auth(&mut self, id: Id, reply: Reply) {
+    fn on_auth(&mut self, id: Id, heard: &Reply, reply: Reply) {
         let Some(mut exchange) = self.login.take() else { return };
         let mut line = Zeroizing::new(Vec::with_capacity(SECRET));
-        match exchange.reply(&reply, &mut line) {
+        let progress = exchange.reply(heard, &mut line);
+        self.hide_responses(&mut exchange);
+        match progress {
             Progress::Continue => {
                 self.transcript.note(format_args!("a line of the login"));
                 self.login = Some(exchange);
@@ -153,9 +154,9 @@ impl Engine {
             }
             Progress::Done(Ok(())) => self.events.push_back(Event::Reply(id, reply)),
             Progress::Done(Err(fault)) => {
-                let mut error = Error::new(Kind::Login, Step::Auth, fault.text);
-                if fault.reply.is_failure() {
-                    error = error.with_reply(fault.reply);
+                let mut error = self.mask.error(Error::new(Kind::Login, Step::Auth, fault.text));
+                if reply.is_failure() {
+                    error = error.with_reply(reply);
                 }
                 self.events.push_back(Event::Failed(id, error.clone()));
                 if fault.security {

@@ -187,6 +187,10 @@ impl<H: ScramHash> Mechanism for Scram<H> {
         Some(Secret::from(format!("{}{}", self.gs2_header, self.first_bare)))
     }
 
+    fn initial_is_secret(&self) -> bool {
+        false
+    }
+
     fn respond(&mut self, challenge: &[u8]) -> Result<Secret, Fault> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::First => {
