@@ -17,8 +17,10 @@ use crate::error::Error;
 use crate::reply::Reply;
 use crate::secret::Secret;
 
-/// A piece of fewer octets stands in many a word, and one of more is surely no chance.
-const PIECE: std::ops::RangeInclusive<usize> = 4..=8;
+/// What is shorter stands in many a word.
+const LEAST: usize = 4;
+/// Half of a secret is a piece of it, but for a short or long one: fewer octets may be chance, and more surely are none.
+const PIECE: std::ops::RangeInclusive<usize> = 5..=8;
 /// Pieces of what looks like chance anyway: queue ids are hexadecimal, nonces are base64.
 const LONG_PIECE: usize = 8;
 /// A word of a response that is so long is a proof computed from the password.
@@ -44,17 +46,17 @@ impl Mask {
         if !self.is_news(secret) {
             return;
         }
-        self.add(secret, *PIECE.start());
+        self.add(secret, LEAST);
         // As replies show it, where it is not UTF-8.
         if let Cow::Owned(shown) = String::from_utf8_lossy(secret) {
-            self.add(Zeroizing::new(shown).as_bytes(), *PIECE.start());
+            self.add(Zeroizing::new(shown).as_bytes(), LEAST);
         }
         for offset in 0..3_usize {
             let octets = Zeroizing::new([&[0; 2][..offset.min(2)], secret].concat());
             let text = Zeroizing::new(STANDARD_NO_PAD.encode(&*octets));
             // What stands before and behind it in there changes the characters at its ends.
             let (first, end) = ((offset * 8).div_ceil(6), octets.len() * 8 / 6);
-            self.add(text.as_bytes().get(first..end).unwrap_or_default(), *PIECE.start());
+            self.add(text.as_bytes().get(first..end).unwrap_or_default(), LEAST);
         }
         let digits: String = secret.iter().map(|octet| format!("{octet:02x}")).collect();
         self.add(Zeroizing::new(digits).as_bytes(), LONG_PIECE);
@@ -127,11 +129,11 @@ impl Mask {
         news
     }
 
-    /// Adds the pieces of a text, a third of it each, but no shorter than `least`.
+    /// Adds the pieces of a text, half of it each, but no shorter than `least`.
     fn add(&mut self, text: &[u8], least: usize) {
         let mut octets = Zeroizing::new(Vec::with_capacity(text.len()));
         octets.extend(text.iter().filter(|octet| !octet.is_ascii_whitespace()).map(|octet| folded(*octet)));
-        let size = octets.len().div_ceil(3).clamp(*PIECE.start(), *PIECE.end()).max(least);
+        let size = (octets.len() / 2).clamp(*PIECE.start(), *PIECE.end()).min(octets.len()).max(least);
         if octets.len() < size {
             return;
         }
@@ -165,7 +167,7 @@ impl Mask {
             let hit = self.filter.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1);
             self.run = if hit { self.run + 1 } else { 0 };
             // Three octets at a time: a piece of four is two in a row.
-            suspect |= self.run + 2 >= *PIECE.start();
+            suspect |= self.run + 2 >= LEAST;
         });
         suspect
     }

@@ -45,13 +45,13 @@ fn a_password_is_hidden_in_every_form() {
         hex,
         PASSWORD.replace('-', "-\n"),
         PASSWORD.chars().map(|c| format!("{c}\n5.7.8 ")).collect(),
-        STANDARD.encode(&plain).as_bytes().chunks(6).map(|c| format!("{}\n", c.escape_ascii())).collect(),
+        STANDARD.encode(format!("\0{PASSWORD}")).as_bytes().chunks(6).map(|c| format!("{}\n", c.escape_ascii())).collect(),
     ] {
         for text in [form.clone(), format!("5.7.8 wrong ({form}), try again")] {
             let seen = shown(&mut mask(), &text);
             assert!(seen.contains("***"), "{text:?}");
-            let visible: usize = form.split_whitespace().filter(|word| word.len() > 4 && seen.contains(*word)).count();
-            assert_eq!(visible, 0, "{text:?} is shown as {seen:?}");
+            let left = form.split_whitespace().find(|word| *word != "5.7.8" && word.len() > 4 && seen.contains(*word));
+            assert_eq!(left, None, "{text:?} is shown as {seen:?}");
             assert!(!seen.contains("orse") && !seen.contains("ORSE"), "{seen:?}");
         }
     }
@@ -78,14 +78,13 @@ fn the_rest_of_the_text_stays() {
 #[test]
 fn pieces_in_several_replies_are_hidden() {
     let mut mask = mask();
-    for piece in PASSWORD.as_bytes().chunks(7) {
-        let piece = String::from_utf8_lossy(piece).into_owned();
-        let seen = shown(&mut mask, &piece);
+    for piece in ["correct-h", "orse", " 9%\u{e9}x"] {
+        let seen = shown(&mut mask, piece).trim_start().to_owned();
         assert!(seen.starts_with("***"), "{piece:?} is shown as {seen:?}");
     }
     // One octet each: what came before it is over, but the rest is not shown.
     let seen: String = PASSWORD.chars().map(|char| shown(&mut mask, &char.to_string())).collect();
-    assert!(seen.starts_with("corre***"), "{seen}");
+    assert!(seen.starts_with("correct***"), "{seen}");
     assert!(!seen.contains("horse") && !seen.replace("***", "").contains('9'), "{seen}");
 }
 
@@ -95,7 +94,7 @@ fn lines_of_a_login_and_secret_commands_are_hidden() {
     let proof = "c=biws,r=abc,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=";
     mask.hide_response(STANDARD.encode(proof).as_bytes());
     assert_eq!(shown(&mut mask, &format!("got {}", STANDARD.encode(proof))), "got ***");
-    assert_eq!(shown(&mut mask, "got p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts="), "got p=***");
+    assert_eq!(shown(&mut mask, "got p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts="), "got p=***=");
     let mut mask = Mask::default();
     mask.hide_command(format!("AUTH {}", STANDARD.encode("\0user\0tanstaaf")).as_bytes());
     assert_eq!(shown(&mut mask, "user tanstaaf"), "user ***");
