@@ -86,7 +86,9 @@ impl Mask {
             let padding = word.iter().rev().take_while(|octet| **octet == b'=').count();
             let decoded = STANDARD_NO_PAD.decode(word.get(..word.len() - padding).unwrap_or_default());
             // PLAIN has the password last, behind a NUL.
-            if let Some(last) = decoded.map(Zeroizing::new).unwrap_or_default().rsplit(|octet| *octet == 0).next() {
+            if let Some(last) =
+                decoded.map(Zeroizing::new).unwrap_or_default().rsplit(|octet| *octet == 0).next()
+            {
                 self.hide(last);
             }
         }
@@ -144,7 +146,8 @@ impl Mask {
                 *word |= 1 << (bit % 64);
             }
         }
-        let packed = octets.windows(size).map(|piece| piece.iter().fold(0, |all, o| all << 8 | u64::from(*o)));
+        let packed =
+            octets.windows(size).map(|piece| piece.iter().fold(0, |all, o| all << 8 | u64::from(*o)));
         let at = self.pieces.iter().position(|(other, _)| *other == size).unwrap_or_else(|| {
             self.pieces.push((size, Zeroizing::default()));
             self.pieces.len() - 1

@@ -17,7 +17,11 @@ fn shown(mask: &mut Mask, text: &str) -> String {
 
 fn percent(all: bool) -> String {
     let octet = |octet: &u8| {
-        if all || !octet.is_ascii_alphanumeric() { format!("%{octet:02X}") } else { char::from(*octet).into() }
+        if all || !octet.is_ascii_alphanumeric() {
+            format!("%{octet:02X}")
+        } else {
+            char::from(*octet).into()
+        }
     };
     PASSWORD.as_bytes().iter().map(octet).collect()
 }
@@ -45,12 +49,19 @@ fn a_password_is_hidden_in_every_form() {
         hex,
         PASSWORD.replace('-', "-\n"),
         PASSWORD.chars().map(|c| format!("{c}\n5.7.8 ")).collect(),
-        STANDARD.encode(format!("\0{PASSWORD}")).as_bytes().chunks(6).map(|c| format!("{}\n", c.escape_ascii())).collect(),
+        STANDARD
+            .encode(format!("\0{PASSWORD}"))
+            .as_bytes()
+            .chunks(6)
+            .map(|c| format!("{}\n", c.escape_ascii()))
+            .collect(),
     ] {
         for text in [form.clone(), format!("5.7.8 wrong ({form}), try again")] {
             let seen = shown(&mut mask(), &text);
             assert!(seen.contains("***"), "{text:?}");
-            let left = form.split_whitespace().find(|word| *word != "5.7.8" && word.len() > 4 && seen.contains(*word));
+            let left = form
+                .split_whitespace()
+                .find(|word| *word != "5.7.8" && word.len() > 4 && seen.contains(*word));
             assert_eq!(left, None, "{text:?} is shown as {seen:?}");
             assert!(!seen.contains("orse") && !seen.contains("ORSE"), "{seen:?}");
         }

@@ -88,7 +88,8 @@ impl Opening {
         let credentials = credentials(options, library.as_deref());
         let secret = credentials.is_some();
         // A pin that a stripped STARTTLS could go round would pin nothing.
-        let pinned = !options.tlsfingerprint.is_empty() || options.tls.as_ref().is_some_and(|tls| tls.is_pinned());
+        let pinned =
+            !options.tlsfingerprint.is_empty() || options.tls.as_ref().is_some_and(|tls| tls.is_pinned());
         let required = (options.tlsrequired || server.tls || options.requiretls || pinned) && !plain;
         let verify = if required || secret { Verify::Require } else { Verify::Report };
         let policy = match &options.tlspolicy {

@@ -119,8 +119,13 @@ const FILES: &[&str] = &[
     "/etc/certs/ca-certificates.crt",
 ];
 
-const FOLDERS: &[&str] =
-    &["/etc/ssl/certs", "/etc/pki/tls/certs", "/usr/local/share/certs", "/etc/openssl/certs", "/etc/certs/CA"];
+const FOLDERS: &[&str] = &[
+    "/etc/ssl/certs",
+    "/etc/pki/tls/certs",
+    "/usr/local/share/certs",
+    "/etc/openssl/certs",
+    "/etc/certs/CA",
+];
 
 /// Whether the process has rights that whoever started it does not: a set-user-ID program, or one with capabilities.
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -44,7 +44,7 @@ const ALLOWED: &[(&str, &str)] = &[
     // Sockets and clocks: nothing may use it.
     (
         "net",
-        "cancel command content conversation delivery dialogue engine envelope error extensions link message \
+        "cancel command content conversation delivery dialogue engine envelope error extensions link mask message \
          opening options reply report secret server tls",
     ),
 ];

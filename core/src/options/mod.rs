@@ -19,7 +19,7 @@ use crate::tls::{Secure, TlsVersion};
 use crate::transcript::Direction;
 
 pub use self::mailer::MailerOptions;
-pub use self::names::names;
+pub use self::names::{TLS, names};
 pub use crate::extensions::{Chunking, Pipelining};
 pub use crate::tls::{TlsAnswer, Trust};
 

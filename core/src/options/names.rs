@@ -71,6 +71,23 @@ const TABLE: &[(&str, Setter)] = &[
     ("tlsservername", |o, v| Ok(o.tlsservername = text(v))),
 ];
 
+/// The options that say what TLS is like: those of an object that is made once, beside which they must be left alone.
+pub const TLS: [&str; 13] = [
+    "tlsverify",
+    "tlstrust",
+    "tlscafile",
+    "tlsca",
+    "tlscertfile",
+    "tlskeyfile",
+    "tlskeypassword",
+    "tlsfingerprint",
+    "tlsminversion",
+    "tlsmaxversion",
+    "tlsciphers",
+    "tlskeylog",
+    "tlsservername",
+];
+
 /// The names of all options.
 pub fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|(name, _)| *name)

@@ -276,8 +276,7 @@ fn authorities(settings: &TlsSettings) -> Result<Vec<Certificate>, Error> {
         } else {
             Certificate::from_der(&bytes).map(|certificate| vec![certificate])
         };
-        let found =
-            found.map_err(|error| format!("holds no certificate: {}", reasons(&error.to_string())));
+        let found = found.map_err(|error| format!("holds no certificate: {}", reasons(&error.to_string())));
         match found {
             Ok(found) if !found.is_empty() => all.extend(found),
             Ok(_) => return Err(origin.fault("holds no certificate")),

@@ -62,7 +62,10 @@ fn builder(settings: &TlsSettings) -> Result<SslContextBuilder, ErrorStack> {
     );
     // A server that asks for a renegotiation in TLS 1.2 could change its certificate after it was judged.
     builder.set_options(
-        SslOptions::NO_COMPRESSION | SslOptions::NO_SSLV2 | SslOptions::NO_SSLV3 | SslOptions::NO_RENEGOTIATION,
+        SslOptions::NO_COMPRESSION
+            | SslOptions::NO_SSLV2
+            | SslOptions::NO_SSLV3
+            | SslOptions::NO_RENEGOTIATION,
     );
     builder.set_min_proto_version(Some(version(settings.min_version)))?;
     builder.set_max_proto_version(settings.max_version.map(version))?;
@@ -85,7 +88,8 @@ fn version(version: TlsVersion) -> SslVersion {
 fn ciphers(settings: &TlsSettings, builder: &mut SslContextBuilder) -> Result<(), Error> {
     let [strings, suites] = settings.cipher_lists();
     let refused = |list: &str| {
-        let text = format!("tlsciphers: the TLS library has none of {list:?}: `openssl ciphers` lists its own");
+        let text =
+            format!("tlsciphers: the TLS library has none of {list:?}: `openssl ciphers` lists its own");
         Error::usage(text)
     };
     if let Some(list) = &strings {
@@ -270,8 +274,7 @@ fn unique(ssl: &SslRef) -> Option<Vec<u8>> {
         return None;
     }
     let mut value = vec![0; 64];
-    let length =
-        if ssl.session_reused() { ssl.peer_finished(&mut value) } else { ssl.finished(&mut value) };
+    let length = if ssl.session_reused() { ssl.peer_finished(&mut value) } else { ssl.finished(&mut value) };
     value.truncate(length);
     (!value.is_empty()).then_some(value)
 }

@@ -71,7 +71,9 @@ impl TlsSettings {
     pub(super) fn check(&self) -> Result<(), Error> {
         let given = self.ca_file.is_some() || self.ca.is_some();
         let fault = match self.trust {
-            Trust::Given if !given => "tlstrust `given` trusts nobody: name authorities with tlscafile or tlsca",
+            Trust::Given if !given => {
+                "tlstrust `given` trusts nobody: name authorities with tlscafile or tlsca"
+            }
             Trust::System if given => {
                 "tlstrust `system` leaves out the authorities of tlscafile and tlsca: say `both` or `given`"
             }
@@ -90,7 +92,10 @@ impl TlsSettings {
     }
 
     /// The ciphers up to TLS 1.2 and those of TLS 1.3, each as OpenSSL takes them.
-    #[cfg_attr(not(feature = "tls-openssl"), expect(dead_code, reason = "native-tls has no choice of ciphers"))]
+    #[cfg_attr(
+        not(feature = "tls-openssl"),
+        expect(dead_code, reason = "native-tls has no choice of ciphers")
+    )]
     pub(super) fn cipher_lists(&self) -> [Option<String>; 2] {
         let all = self.ciphers.as_deref().unwrap_or_default();
         let names = all.split(|c: char| c == ':' || c == ',' || c.is_ascii_whitespace());

@@ -93,7 +93,8 @@ fn few_scram_iterations_are_refused_where_no_certificate_was_verified() {
             let shown = if verify { &GOOD } else { &unknown };
             let server = Server::one(
                 if tls { Script::starttls(acceptor(shown)) } else { Script::plain() }.with(|s| {
-                    (s.plain, s.secure) = (vec!["STARTTLS", "AUTH SCRAM-SHA-256"], vec!["AUTH SCRAM-SHA-256"]);
+                    (s.plain, s.secure) =
+                        (vec!["STARTTLS", "AUTH SCRAM-SHA-256"], vec!["AUTH SCRAM-SHA-256"]);
                     s.login = Some(sasl::login_with(PASSWORD, count));
                     if !tls {
                         s.plain.remove(0);

@@ -10,7 +10,7 @@ from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal, TypedDict
 
-from ._native import Cancel, Options
+from ._native import TLS, Cancel, Options
 
 Seconds = int | float | timedelta
 Secret = str | bytes | bytearray
@@ -20,7 +20,25 @@ Listener = Callable[[Direction, str], object]
 logger = logging.getLogger("smtpclient")
 
 
-class OptionDict(TypedDict, total=False):
+class TLSDict(TypedDict, total=False):
+    """The options that say what TLS is like. ``None`` leaves one at its default."""
+
+    tlsverify: bool | None
+    tlstrust: Literal["system", "given", "both"] | None
+    tlscafile: str | os.PathLike[str] | None
+    tlsca: str | bytes | None
+    tlscertfile: str | os.PathLike[str] | None
+    tlskeyfile: str | os.PathLike[str] | None
+    tlskeypassword: Secret | None
+    tlsfingerprint: str | Iterable[str] | None
+    tlsminversion: Literal["1.0", "1.1", "1.2", "1.3"] | None
+    tlsmaxversion: Literal["1.0", "1.1", "1.2", "1.3"] | None
+    tlsciphers: str | None
+    tlskeylog: str | os.PathLike[str] | None
+    tlsservername: str | None
+
+
+class OptionDict(TLSDict, total=False):
     """The options of ``sendmessage``, by name. ``None`` leaves one at its default."""
 
     servers: str | Iterable[str] | None
@@ -37,13 +55,6 @@ class OptionDict(TypedDict, total=False):
         Literal["secure", "insecure"] | Callable[[int, str], Literal["secure", "insecure"]] | None
     )
     tlsrequired: bool | None
-    tlsverify: bool | None
-    tlscafile: str | os.PathLike[str] | None
-    tlscertfile: str | os.PathLike[str] | None
-    tlskeyfile: str | os.PathLike[str] | None
-    tlskeypassword: Secret | None
-    tlsfingerprint: str | Iterable[str] | None
-    tlsminversion: Literal["1.0", "1.1", "1.2", "1.3"] | None
     username: str | None
     password: Secret | None
     auth: str | Iterable[str] | None
@@ -76,6 +87,7 @@ class OptionDict(TypedDict, total=False):
     idletime: Seconds | None
     transcript: Listener | None
     cancel: Cancel | None
+    tls: TLS | None
 
 
 def base_of(base: Options | None) -> Options | None:

@@ -139,7 +139,9 @@ fn bindings_of_a_resumed_session_are_those_of_the_server() {
         ssl.finished(&mut unique);
         for binding in client.bindings() {
             match binding.kind {
-                BindingKind::TlsExporter => assert_eq!((binding.data, version), (exporter.clone(), VERSIONS[1])),
+                BindingKind::TlsExporter => {
+                    assert_eq!((binding.data, version), (exporter.clone(), VERSIONS[1]))
+                }
                 BindingKind::TlsUnique => assert_eq!((binding.data, version), (unique.clone(), VERSIONS[0])),
                 BindingKind::TlsServerEndPoint => assert_eq!(binding.data.len(), 32),
             }
