@@ -68,27 +68,24 @@ impl Mask {
             return;
         }
         self.add(line, LONG_PIECE);
-        let padding = line.iter().rev().take_while(|octet| **octet == b'=').count();
-        let decoded = STANDARD_NO_PAD.decode(line.get(..line.len() - padding).unwrap_or_default());
-        let decoded = Zeroizing::new(decoded.unwrap_or_default());
+        let decoded = Zeroizing::new(decoded(line));
         let in_word = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/');
         for word in decoded.split(|octet| !in_word(octet)).filter(|word| word.len() >= PROOF) {
             self.add(word, LONG_PIECE);
         }
     }
 
-    /// Hides a command that the caller says is secret: all behind its first word, and what that is in base64.
+    /// Hides a command that the caller says is secret: all behind its verb and the mechanism of AUTH, or the whole line where
+    /// it answers a challenge; and what of it is in base64.
     pub fn hide_command(&mut self, line: &[u8]) {
-        let words = line.split(|octet| *octet == b' ').filter(|word| !word.is_empty());
-        let skipped = usize::from(line.contains(&b' '));
-        for word in words.skip(skipped) {
+        let mut words = line.split(|octet| *octet == b' ').filter(|word| !word.is_empty()).peekable();
+        let verb = words.next_if(|word| word.len() < line.len());
+        words.next_if(|_| verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH")));
+        for word in words {
             self.hide(word);
-            let padding = word.iter().rev().take_while(|octet| **octet == b'=').count();
-            let decoded = STANDARD_NO_PAD.decode(word.get(..word.len() - padding).unwrap_or_default());
+            let decoded = Zeroizing::new(decoded(word));
             // PLAIN has the password last, behind a NUL.
-            if let Some(last) =
-                decoded.map(Zeroizing::new).unwrap_or_default().rsplit(|octet| *octet == 0).next()
-            {
+            if let Some(last) = decoded.rsplit(|octet| *octet == 0).next() {
                 self.hide(last);
             }
         }
@@ -230,6 +227,12 @@ impl std::fmt::Debug for Mask {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Mask(***)")
     }
+}
+
+/// Nothing where it is not base64.
+fn decoded(base64: &[u8]) -> Vec<u8> {
+    let padding = base64.iter().rev().take_while(|octet| **octet == b'=').count();
+    STANDARD_NO_PAD.decode(base64.get(..base64.len() - padding).unwrap_or_default()).unwrap_or_default()
 }
 
 /// The bits of the filter.

@@ -107,8 +107,10 @@ fn lines_of_a_login_and_secret_commands_are_hidden() {
     assert_eq!(shown(&mut mask, &format!("got {}", STANDARD.encode(proof))), "got ***");
     assert_eq!(shown(&mut mask, "got p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts="), "got p=***=");
     let mut mask = Mask::default();
-    mask.hide_command(format!("AUTH {}", STANDARD.encode("\0user\0tanstaaf")).as_bytes());
-    assert_eq!(shown(&mut mask, "user tanstaaf"), "user ***");
+    mask.hide_command(format!("AUTH PLAIN {}", STANDARD.encode("\0user\0tanstaaf")).as_bytes());
+    assert_eq!(shown(&mut mask, "PLAIN user tanstaaf"), "PLAIN user ***");
+    mask.hide_command(STANDARD.encode("another-one").as_bytes());
+    assert_eq!(shown(&mut mask, "another-one"), "***");
     mask.hide_command(b"XPASS hunter2");
     assert_eq!(shown(&mut mask, "unknown command: xpass hunter2"), "unknown command: xpass ***");
     // Too short to be told from words.

@@ -18,8 +18,10 @@ impl Engine {
     pub(super) fn on_reply(&mut self, reply: Reply) {
         self.progress += 1;
         // What is read as the protocol is what was said; what anybody sees is this.
-        let heard = reply;
-        let reply = self.mask.reply(&heard).unwrap_or_else(|| heard.clone());
+        let (reply, heard) = match self.mask.reply(&reply) {
+            Some(shown) => (shown, Some(reply)),
+            None => (reply, None),
+        };
         self.transcript.server(&reply);
         let Some(expect) = self.expected.pop_front() else {
             return self.on_unasked(reply);
@@ -28,10 +30,10 @@ impl Engine {
         let goodbye = (reply.code() == 421).then(|| reply.clone());
         match expect {
             Expect::Greeting => self.on_greeting(reply),
-            Expect::Hello(id) => self.on_hello(id, &heard, reply),
+            Expect::Hello(id) => self.on_hello(id, heard.as_ref(), reply),
             Expect::Helo(id) => self.on_helo(id, reply),
-            Expect::Command { id, effect, .. } => self.on_command(id, effect, &heard, reply),
-            Expect::Auth(id) => self.on_auth(id, &heard, reply),
+            Expect::Command { id, effect, .. } => self.on_command(id, effect, heard, reply),
+            Expect::Auth(id) => self.on_auth(id, heard.as_ref(), reply),
             Expect::Queued | Expect::LoneDot => {}
             Expect::Rset => self.on_rset(reply),
             Expect::Mail(id) => self.on_envelope(id, Step::Mail, reply),
@@ -77,9 +79,9 @@ impl Engine {
         self.end(error);
     }
 
-    fn on_hello(&mut self, id: Id, heard: &Reply, reply: Reply) {
+    fn on_hello(&mut self, id: Id, heard: Option<&Reply>, reply: Reply) {
         if reply.is_success() {
-            self.extensions = Extensions::parse(heard);
+            self.extensions = Extensions::parse(heard.unwrap_or(&reply));
             self.introduced(id, reply);
         } else if reply.code() / 100 == 5 && self.config.protocol == Protocol::Smtp {
             self.requests.push_front((id, Request::Helo));
@@ -105,7 +107,7 @@ impl Engine {
         self.events.push_back(Event::Reply(id, reply));
     }
 
-    fn on_command(&mut self, id: Id, effect: Effect, heard: &Reply, reply: Reply) {
+    fn on_command(&mut self, id: Id, effect: Effect, heard: Option<Reply>, reply: Reply) {
         if reply.is_success() {
             match effect {
                 Effect::StartTls if reply.code() == 220 => {
@@ -116,7 +118,7 @@ impl Engine {
                     return;
                 }
                 Effect::Hello => {
-                    self.extensions = Extensions::parse(heard);
+                    self.extensions = Extensions::parse(heard.as_ref().unwrap_or(&reply));
                     return self.introduced(id, reply);
                 }
                 Effect::Mail => self.verbs = Some(Verbs::new(reply.clone())),
@@ -133,13 +135,15 @@ impl Engine {
                 Effect::StartTls | Effect::None => {}
             }
         }
+        // What a caller answers itself is no text for people.
+        let reply = if reply.is_failure() || reply.is_success() { reply } else { heard.unwrap_or(reply) };
         self.events.push_back(Event::Reply(id, reply));
     }
 
-    fn on_auth(&mut self, id: Id, heard: &Reply, reply: Reply) {
+    fn on_auth(&mut self, id: Id, heard: Option<&Reply>, reply: Reply) {
         let Some(mut exchange) = self.login.take() else { return };
         let mut line = Zeroizing::new(Vec::with_capacity(SECRET));
-        let progress = exchange.reply(heard, &mut line);
+        let progress = exchange.reply(heard.unwrap_or(&reply), &mut line);
         self.hide_responses(&mut exchange);
         match progress {
             Progress::Continue => {

@@ -50,6 +50,10 @@ impl Authorities {
     /// Has the connector trust them.
     pub(super) fn apply(&self, builder: &mut SslContextBuilder) -> Result<(), ErrorStack> {
         if let Some(system) = &self.system {
+            if system.folders.is_empty() && system.file.is_none() {
+                // Perhaps the library knows of a place of its own.
+                let _ = builder.set_default_verify_paths();
+            }
             for folder in &system.folders {
                 // Where one cannot be read, another may do.
                 let _ = builder.load_verify_locations(None, Some(folder));
@@ -102,7 +106,8 @@ fn certificates_in(file: &Path) -> usize {
 
 /// The certificates of the one big file, parsed once in a process, and again where the file has changed.
 fn bundle(file: &Path) -> Arc<Vec<X509>> {
-    static PARSED: Mutex<Option<(PathBuf, Stamp, Arc<Vec<X509>>)>> = Mutex::new(None);
+    type Parsed = (PathBuf, Stamp, Arc<Vec<X509>>);
+    static PARSED: Mutex<Option<Parsed>> = Mutex::new(None);
     let stamp = Stamp::of(file);
     if let Some((known, then, parsed)) = &*PARSED.lock().unwrap_or_else(PoisonError::into_inner)
         && (known.as_path(), then) == (file, &stamp)

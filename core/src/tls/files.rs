@@ -61,8 +61,11 @@ impl Origin<'_> {
     }
 }
 
+/// What a file holds, or what is like one, and where it comes from.
+type Content<'a> = (Origin<'a>, Cow<'a, [u8]>);
+
 /// The authorities that the settings give, each as a file would hold them.
-pub(super) fn authorities(settings: &TlsSettings) -> Result<Vec<(Origin<'_>, Cow<'_, [u8]>)>, Error> {
+pub(super) fn authorities(settings: &TlsSettings) -> Result<Vec<Content<'_>>, Error> {
     let mut found = Vec::new();
     if let Some(file) = settings.ca_file.as_deref() {
         let origin = Origin { option: "tlscafile", file: Some(file) };

@@ -31,7 +31,8 @@ fn authorities_may_come_from_memory_and_be_the_only_ones() {
 
 #[test]
 fn what_contradicts_itself_is_refused() {
-    let changes: [(fn(&mut TlsSettings), &str); 5] = [
+    type Change = fn(&mut TlsSettings);
+    let changes: [(Change, &str); 5] = [
         (|s| (s.trust, s.ca_file) = (Trust::Given, None), "tlstrust `given`"),
         (|s| s.trust = Trust::System, "tlstrust `system`"),
         (|s| (s.min_version, s.max_version) = (TlsVersion::Tls13, Some(TlsVersion::Tls12)), "tlsmaxversion"),
