@@ -72,7 +72,7 @@ pub(crate) fn append(path: &Path, text: &[u8]) -> io::Result<()> {
 pub(crate) struct Places {
     /// All of them, in one file of PEM.
     pub(crate) file: Option<PathBuf>,
-    /// The file is the caller's choice (`SSL_CERT_FILE`), and so holds what the folders may not.
+    /// `SSL_CERT_FILE` names another file than systems have, which holds what the folders may not.
     pub(crate) file_is_chosen: bool,
     /// One a file, perhaps under the hash of its name.
     pub(crate) folders: Vec<PathBuf>,
@@ -93,7 +93,9 @@ impl Places {
             .unwrap_or_default();
         let known = |list: &[&str]| list.iter().map(PathBuf::from).filter(|path| path.exists()).collect();
         Self {
-            file_is_chosen: file.is_some(),
+            file_is_chosen: file
+                .as_deref()
+                .is_some_and(|file| !FILES.iter().any(|known| Path::new(known) == file)),
             file: file.or_else(|| {
                 let files: Vec<_> = known(FILES);
                 files.into_iter().next()

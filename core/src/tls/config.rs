@@ -146,6 +146,11 @@ pub(super) trait Connection: Send {
     fn handshake(&mut self) -> Result<bool, Fault>;
     /// Decrypts into `buffer`.
     fn read(&mut self, buffer: &mut [u8]) -> Result<Got, Fault>;
+    /// Whether it is known that a read would find nothing now. To be told so by the library costs as much as to decrypt
+    /// a reply.
+    fn is_drained(&self) -> bool {
+        false
+    }
     /// Encrypts a piece of at most one record (2^14 octets); 0 means to try again after more input.
     fn write(&mut self, plaintext: &[u8]) -> Result<usize, Fault>;
     /// Writes close_notify.

@@ -206,6 +206,11 @@ impl Connection for Link {
         }
     }
 
+    /// OpenSSL takes no more ciphertext than the record that it decrypts.
+    fn is_drained(&self) -> bool {
+        self.stream.ssl().pending() == 0 && !self.stream.get_ref().has_input()
+    }
+
     fn write(&mut self, plaintext: &[u8]) -> Result<usize, Fault> {
         clear_errors();
         match self.stream.ssl_write(plaintext) {

@@ -198,12 +198,20 @@ impl TlsStream {
         while !self.ended {
             let got = self.connection.read(&mut self.buffer);
             self.collect();
-            match got {
-                Ok(Got::Data(n)) => out.extend_from_slice(self.buffer.get(..n).unwrap_or(&self.buffer)),
-                Ok(Got::Closed) => self.ended = true,
-                Ok(Got::WantInput) if self.eof => return Ok(ReadState::Truncated),
-                Ok(Got::WantInput) => return Ok(ReadState::WantInput),
+            let more = match got {
+                Ok(Got::Data(n)) => {
+                    out.extend_from_slice(self.buffer.get(..n).unwrap_or(&self.buffer));
+                    !self.connection.is_drained()
+                }
+                Ok(Got::Closed) => {
+                    self.ended = true;
+                    true
+                }
+                Ok(Got::WantInput) => false,
                 Err(fault) => return Err(self.fail_by(fault)),
+            };
+            if !more {
+                return Ok(if self.eof { ReadState::Truncated } else { ReadState::WantInput });
             }
         }
         Ok(ReadState::CloseNotify)
