@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use smtpclient::error::{Error, Kind};
-use smtpclient::net::{self, Session};
-use smtpclient::options::{Options, TLS, Trust};
+use smtpclient::net::Session;
+use smtpclient::options::{TLS, Trust};
 use smtpclient::report::Report;
 use smtpclient::tls::{TlsConfig, TlsSettings};
 
@@ -36,10 +36,10 @@ fn options_made_anew_for_each_message_resume_and_do_not_push_others_out() {
     // Not copies of each other: what is equal is what they say.
     let fresh = |client: &Client| {
         let own = &client.options;
-        let mut options = Options::default();
+        let mut options = smtpclient::options::Options::default();
         (options.servers, options.ports) = (own.servers.clone(), own.ports.clone());
         (options.tlscafile, options.tlsrequired) = (own.tlscafile.clone(), true);
-        net::sendmessage(&message(), &options).unwrap()
+        smtpclient::net::sendmessage(&message(), &options).unwrap()
     };
     for round in 0..3 {
         assert_eq!(resumed(&fresh(&one)), round > 0);
