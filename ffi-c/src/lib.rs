@@ -27,6 +27,7 @@ mod send;
 mod session;
 mod strings;
 mod talk;
+mod tls;
 
 pub use address::*;
 pub use callbacks::{
@@ -44,3 +45,4 @@ pub use result::*;
 pub use send::*;
 pub use session::*;
 pub use talk::*;
+pub use tls::*;
