@@ -187,10 +187,6 @@ static int One(State *state, Options *into, const char *name, Tcl_Obj *value)
             into->patience = (long long)(seconds * 1000);
         }
     }
-    if (strcmp(name, "-localaddress") == 0) {
-        free(into->local);
-        into->local = *Tcl_GetString(value) ? strdup(Tcl_GetString(value)) : NULL;
-    }
     if (strcmp(name, "-tlspolicy") == 0) {
         Policy *policy;
         const char *word = Tcl_GetString(value);
@@ -246,8 +242,6 @@ void OptionsFree(Options *options)
     }
     smtp_options_free(options->smtp);
     options->smtp = NULL;
-    free(options->local);
-    options->local = NULL;
     if (options->policy != NULL) PolicyDrop(options->policy);
     options->policy = NULL;
 }

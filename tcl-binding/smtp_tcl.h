@@ -34,24 +34,23 @@ typedef struct Drive {
     State *state;
     struct Drive *next, **link;
     smtp_engine *engine;
-    int refs, busy, again, over;
-    int fd, mask, connecting;
-    struct Lookup *lookup;
-    void *addresses, *address; /* struct addrinfo: all, and the one that is tried */
-    char *local;               /* option localaddress */
+    int refs, busy, again, ended, over;
+    int fd; /* that is watched; -1: none */
     Tcl_TimerToken timer;
-    long long giveUp; /* when this address has had its time, in ms; 0: never */
-    char why[256];    /* why the last address did not answer */
     /* After every step, and when it is over. */
     void (*progress)(struct Drive *drive);
     void (*gone)(struct Drive *drive); /* the interpreter goes: close it, and tell nobody */
     void *owner;
 } Drive;
 
-Drive *DriveNew(State *state, const char *local, void *owner, void (*progress)(Drive *), void (*gone)(Drive *));
+Drive *DriveNew(State *state, void *owner, void (*progress)(Drive *), void (*gone)(Drive *));
 /* Nothing happens before it has an engine. */
 void DriveBegin(Drive *drive, smtp_engine *engine);
 void DriveStep(Drive *drive);
+/* A step from the event loop. */
+void DriveLater(Drive *drive);
+/* Ends the send as soon as nothing of it runs. */
+void DriveAbort(Drive *drive);
 /* Ends it; progress is not called any more. */
 void DriveClose(Drive *drive);
 void DriveHold(Drive *drive);
@@ -77,7 +76,6 @@ void SourceClose(Source *source);
 typedef struct Options {
     smtp_options *smtp;
     Tcl_Obj *command, *file, *channel, *message;
-    char *local;
     long long patience; /* for a header section that does not come, in ms */
     struct Policy *policy;
 } Options;
