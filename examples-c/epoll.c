@@ -22,17 +22,21 @@ static int watch(int loop, smtp_engine *engine, int before)
     return fd;
 }
 
-static void answers(smtp_engine *engine, int64_t first, int *sent)
+/* Takes the answers that are there, and gives how many say that a message was sent; says QUIT after the last one. */
+static int answers(smtp_engine *engine, int64_t first, int64_t last)
 {
     int64_t ticket;
+    int sent = 0;
 
     while (smtp_engine_answer(engine, &ticket) == 1) {
-        if (ticket >= first) {
-            printf("message %d: %s %s\n", (int)(ticket - first) + 1, smtp_code_name(smtp_engine_answer_status(engine)),
-                smtp_engine_answer_error(engine));
-            *sent += smtp_engine_answer_status(engine) == SMTP_OK;
-        }
+        int status = smtp_engine_answer_status(engine);
+
+        if (ticket < first) continue; /* the greeting */
+        printf("message %d: %s %s\n", (int)(ticket - first) + 1, smtp_code_name(status), smtp_engine_answer_error(engine));
+        sent += status == SMTP_OK;
+        if (ticket == last) smtp_engine_part(engine);
     }
+    return sent;
 }
 
 int main(int argc, char **argv)
@@ -42,18 +46,17 @@ int main(int argc, char **argv)
     smtp_options *options = smtp_options_new();
     smtp_engine *engine = NULL;
     int loop = epoll_create1(EPOLL_CLOEXEC), fd = -1, count = argc > 3 ? atoi(argv[3]) : 1, sent = 0, code = SMTP_EXCHANGE, i;
-    int64_t first = -1;
+    int64_t first = -1, last = -1;
 
     smtp_message_set_text(message, body, sizeof body - 1);
     smtp_options_set(options, "recipients", argc > 2 ? argv[2] : "");
     smtp_engine_new_session(argc > 1 ? argv[1] : "localhost", 0, options, &engine);
     for (i = 0; i < count; i++) {
-        int64_t ticket = smtp_engine_ask_sendmessage(engine, message, NULL);
-
-        if (ticket < 0) fprintf(stderr, "%s\n", smtp_engine_ask_error(engine));
-        if (i == 0) first = ticket;
+        last = smtp_engine_ask_sendmessage(engine, message, NULL);
+        if (last < 0) fprintf(stderr, "%s\n", smtp_engine_ask_error(engine));
+        if (i == 0) first = last;
     }
-    smtp_engine_part(engine); /* QUIT after all of them */
+    if (last < 0) smtp_engine_part(engine);
     while (code == SMTP_EXCHANGE) {
         struct epoll_event event;
         int64_t wait = smtp_engine_timeout(engine);
@@ -63,7 +66,7 @@ int main(int argc, char **argv)
         code = smtp_engine_ready(engine, (event.events & ~(unsigned)EPOLLOUT ? SMTP_READ : 0) |
                                              (event.events & EPOLLOUT ? SMTP_WRITE : 0));
         fd = watch(loop, engine, fd);
-        answers(engine, first, &sent);
+        sent += answers(engine, first, last);
     }
     smtp_engine_free(engine);
     close(loop);

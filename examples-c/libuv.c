@@ -1,6 +1,7 @@
 /* libuv RECIPIENT COUNT [NAME=VALUE...] SERVER: many sends at once in a libuv loop, while a timer ticks.
  *
  * One of them has a reader that fails, one waits for its reader until it is cancelled, one has a dead server. */
+#define _POSIX_C_SOURCE 200809L
 #include <libsmtp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,23 +9,23 @@
 #include <uv.h>
 
 /* ---- What libuv needs to know of a send. */
-typedef struct send {
+typedef struct job {
     smtp_engine *engine;
     uv_timer_t timer;
     uv_poll_t *poll; /* of this descriptor */
     int fd;
-    void (*done)(struct send *);
-} send;
+    void (*done)(struct job *);
+} job;
 
-static void watch(send *s);
+static void watch(job *j);
 static void freed(uv_handle_t *handle) { free(handle); }
 
-static void go_on(send *s, int what)
+static void go_on(job *j, int what)
 {
-    int code = smtp_engine_ready(s->engine, what);
+    int code = smtp_engine_ready(j->engine, what);
 
-    watch(s);
-    if (code == SMTP_DONE) s->done(s);
+    watch(j);
+    if (code == SMTP_DONE) j->done(j);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -35,19 +36,19 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 static void on_timer(uv_timer_t *timer) { go_on(timer->data, 0); }
 
-static void watch(send *s)
+static void watch(job *j)
 {
-    int fd = smtp_engine_fd(s->engine), interest = smtp_engine_interest(s->engine);
-    int64_t wait = smtp_engine_timeout(s->engine);
+    int fd = smtp_engine_fd(j->engine), interest = smtp_engine_interest(j->engine);
+    int64_t wait = smtp_engine_timeout(j->engine);
 
-    if (fd != s->fd && s->poll != NULL) uv_close((uv_handle_t *)s->poll, freed);
-    if (fd != s->fd && (s->poll = fd < 0 ? NULL : malloc(sizeof *s->poll)) != NULL) uv_poll_init(s->timer.loop, s->poll, fd);
-    s->fd = fd;
-    if (s->poll != NULL) s->poll->data = s;
-    if (s->poll != NULL)
-        uv_poll_start(s->poll, (interest & SMTP_READ ? UV_READABLE : 0) | (interest & SMTP_WRITE ? UV_WRITABLE : 0), on_poll);
-    if (wait < 0) uv_timer_stop(&s->timer);
-    else uv_timer_start(&s->timer, on_timer, (uint64_t)wait, 0);
+    if (fd != j->fd && j->poll != NULL) uv_close((uv_handle_t *)j->poll, freed);
+    if (fd != j->fd && (j->poll = fd < 0 ? NULL : malloc(sizeof *j->poll)) != NULL) uv_poll_init(j->timer.loop, j->poll, fd);
+    j->fd = fd;
+    if (j->poll != NULL) j->poll->data = j;
+    if (j->poll != NULL)
+        uv_poll_start(j->poll, (interest & SMTP_READ ? UV_READABLE : 0) | (interest & SMTP_WRITE ? UV_WRITABLE : 0), on_poll);
+    if (wait < 0) uv_timer_stop(&j->timer);
+    else uv_timer_start(&j->timer, on_timer, (uint64_t)wait, 0);
 }
 /* ---- */
 
@@ -56,15 +57,15 @@ enum { FAILING = 1, WAITING = 2, DEAD = 3, CODES = 32 };
 static int left, ticks, counts[CODES];
 static smtp_cancel *cancel;
 
-static void finished(send *s)
+static void finished(job *j)
 {
     smtp_result *result = NULL;
-    int status = smtp_engine_result(s->engine, &result);
+    int status = smtp_engine_result(j->engine, &result);
 
     counts[-status]++;
     smtp_result_free(result);
-    smtp_engine_free(s->engine);
-    uv_close((uv_handle_t *)&s->timer, NULL);
+    smtp_engine_free(j->engine);
+    uv_close((uv_handle_t *)&j->timer, NULL);
     left--;
 }
 
@@ -115,7 +116,7 @@ int main(int argc, char **argv)
     smtp_message *message = smtp_message_new();
     smtp_options *options = smtp_options_new();
     int count = argc > 2 ? atoi(argv[2]) : 1, i;
-    send *sends = calloc((size_t)count + 1, sizeof *sends);
+    job *jobs = calloc((size_t)count + 1, sizeof *jobs);
     uv_timer_t ticker;
 
     cancel = smtp_cancel_new();
@@ -130,12 +131,12 @@ int main(int argc, char **argv)
     uv_timer_init(uv_default_loop(), &ticker);
     uv_timer_start(&ticker, tick, 10, 10);
     for (i = 0; i < count; i++, left++) {
-        sends[i].engine = begin(i, message, options);
-        sends[i].fd = -1;
-        sends[i].done = finished;
-        uv_timer_init(uv_default_loop(), &sends[i].timer);
-        sends[i].timer.data = &sends[i];
-        watch(&sends[i]);
+        jobs[i].engine = begin(i, message, options);
+        jobs[i].fd = -1;
+        jobs[i].done = finished;
+        uv_timer_init(uv_default_loop(), &jobs[i].timer);
+        jobs[i].timer.data = &jobs[i];
+        watch(&jobs[i]);
     }
     uv_run(uv_default_loop(), UV_RUN_DEFAULT);
     uv_loop_close(uv_default_loop());
@@ -143,7 +144,7 @@ int main(int argc, char **argv)
         if (counts[i] != 0) printf("%d %s\n", counts[i], smtp_code_name(-i));
     }
     printf("the timer ticked%s\n", ticks > 3 ? "" : " too seldom");
-    free(sends);
+    free(jobs);
     smtp_cancel_free(cancel);
     smtp_options_free(options);
     smtp_message_free(message);

@@ -206,6 +206,7 @@ static int One(State *state, Options *into, const char *name, Tcl_Obj *value)
         int truth;
 
         if (Tcl_GetBooleanFromObj(interp, value, &truth) != TCL_OK) return TCL_ERROR;
+        if (strcmp(name, "-atleastone") == 0) into->atLeastOne = truth;
         return Failed(interp, into, smtp_options_set(into->smtp, name + 1, truth ? "1" : "0"));
     }
     return Set(interp, into, name, value);

@@ -91,7 +91,7 @@ static void Take(Send *send, const smtp_result *result)
     State *state = send->state;
 
     if (send->value != NULL) return; /* it was cancelled */
-    send->code = Outcome(result, &send->value, &send->errorCode);
+    send->code = Outcome(result, &send->options, &send->value, &send->errorCode);
     send->report = ReportDict(result);
     Tcl_IncrRefCount(send->value);
     Tcl_IncrRefCount(send->errorCode);

@@ -133,7 +133,7 @@ static void Answer(Session *session, Question *question)
         int code;
 
         smtp_engine_answer_result(engine, &result);
-        code = Outcome(result, &value, &errorCode);
+        code = Outcome(result, question->options, &value, &errorCode);
         if (state->report != NULL) Tcl_DecrRefCount(state->report);
         state->report = ReportDict(result);
         Tcl_IncrRefCount(state->report);

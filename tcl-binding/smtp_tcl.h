@@ -76,6 +76,7 @@ void SourceClose(Source *source);
 typedef struct Options {
     smtp_options *smtp;
     Tcl_Obj *command, *file, *channel, *message;
+    int atLeastOne;
     long long patience; /* for a header section that does not come, in ms */
     struct Policy *policy;
 } Options;
@@ -91,8 +92,9 @@ int TokenFirst(Tcl_Interp *interp, int objc, Tcl_Obj *const objv[], Tcl_Obj **to
 
 /* report.c */
 Tcl_Obj *ReportDict(const smtp_result *result);
-/* The code and, in *value, the result of a command that sent; *errorCode is set, empty where nothing failed. */
-int Outcome(const smtp_result *result, Tcl_Obj **value, Tcl_Obj **errorCode);
+/* The code and, in *value, the result of a command that sent with these options; *errorCode is set, empty where nothing
+ * failed. */
+int Outcome(const smtp_result *result, const Options *options, Tcl_Obj **value, Tcl_Obj **errorCode);
 /* The same, and a report, where there is no engine to ask. */
 int Unbegun(int status, const char *text, Tcl_Obj **value, Tcl_Obj **errorCode, Tcl_Obj **report);
 

@@ -214,8 +214,9 @@ pub unsafe extern "C" fn smtp_engine_ask_introduce(engine: *mut smtp_engine) -> 
     unsafe { ask(engine, |dialogue| Ok(dialogue.introduce())) }
 }
 
-/// Says QUIT after everything that was asked, and does not wait for its reply: there is no ticket for it. A connection
-/// that is being made is given up. `SMTP_OK`; `SMTP_ERR_USAGE`: not a session.
+/// Says QUIT after what was begun, and does not wait for its reply: there is no ticket for it. What was asked and not
+/// begun is answered by an error, so wait for the answers first. A connection that is being made is given up. `SMTP_OK`;
+/// `SMTP_ERR_USAGE`: not a session.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_part(engine: *mut smtp_engine) -> c_int {
     // SAFETY: what the header asks for.
