@@ -1668,8 +1668,9 @@ int64_t smtp_engine_ask_sendmessage(smtp_engine *engine,
 int64_t smtp_engine_ask_introduce(smtp_engine *engine);
 
 /**
- * Says QUIT after everything that was asked, and does not wait for its reply: there is no ticket for it. A connection
- * that is being made is given up. SMTP_OK; SMTP_ERR_USAGE: not a session.
+ * Says QUIT after what was begun, and does not wait for its reply: there is no ticket for it. What was asked and not
+ * begun is answered by an error, so wait for the answers first. A connection that is being made is given up. SMTP_OK;
+ * SMTP_ERR_USAGE: not a session.
  */
 int smtp_engine_part(smtp_engine *engine);
 

@@ -138,5 +138,9 @@ fn the_words_of_a_goodbye_are_the_reason_where_a_reader_cannot_begin_again() {
     mailer.submit(&Message::from_read(std::io::Cursor::new(text)), None).unwrap();
     let reports = super::fetch(&mailer, 1);
     let error = reports.values().next().unwrap().error.as_ref().unwrap();
-    assert_eq!((error.kind(), error.reply().map(|reply| reply.code())), (Kind::Refused, Some(421)), "{error}");
+    assert_eq!(
+        (error.kind(), error.reply().map(|reply| reply.code())),
+        (Kind::Refused, Some(421)),
+        "{error}"
+    );
 }
