@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use cbindgen::{Builder, Config, DocumentationLength, DocumentationStyle, Language, Style};
 
 /// In the order of the header. Submodules follow where they are declared.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 16] = [
     "code",
     "callbacks",
     "cancel",
@@ -21,8 +21,10 @@ const SOURCES: [&str; 14] = [
     "session/mod",
     "mailer",
     "engine",
-    "talk",
-    "talk/answers",
+    "engine/watched",
+    "engine/octets",
+    "engine/session",
+    "engine/answers",
     "address",
 ];
 

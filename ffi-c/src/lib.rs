@@ -26,7 +26,6 @@ mod result;
 mod send;
 mod session;
 mod strings;
-mod talk;
 mod tls;
 
 pub use address::*;
@@ -44,5 +43,4 @@ pub use options::*;
 pub use result::*;
 pub use send::*;
 pub use session::*;
-pub use talk::*;
 pub use tls::*;
