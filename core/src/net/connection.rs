@@ -26,6 +26,8 @@ pub struct Connection {
     place: Place,
     mover: Mover,
     interest: Ready,
+    /// How many descriptors it has had.
+    serial: u64,
 }
 
 #[derive(Debug)]
@@ -43,7 +45,7 @@ impl Connection {
     /// [`Kind::Usage`] for a proxy that cannot be.
     pub fn new(options: &Options) -> Result<Self, Error> {
         let dial = dial_options(options, &super::sendmessage::limits(options))?;
-        Ok(Self { dial, place: Place::Nowhere, mover: Mover::default(), interest: Ready::default() })
+        Ok(Self { dial, place: Place::Nowhere, mover: Mover::default(), interest: Ready::default(), serial: 0 })
     }
 
     /// The same with a connection that the caller has made.
@@ -69,7 +71,7 @@ impl Connection {
 
     /// Closes the connection.
     pub fn close(&mut self) {
-        self.place = Place::Nowhere;
+        self.put(Place::Nowhere);
         self.interest = Ready::default();
     }
 
@@ -151,7 +153,7 @@ impl Connection {
                             continue;
                         }
                         match Dialling::begin(&target, &self.dial) {
-                            Ok(dialling) => self.place = Place::Dialling(dialling),
+                            Ok(dialling) => self.put(Place::Dialling(dialling)),
                             Err(error) => driven.connect_failed(error),
                         }
                     }
@@ -181,6 +183,12 @@ impl Connection {
         }
     }
 
+    /// Changes whenever [`fd`](Self::fd) is another descriptor, which may have the number of the one before: a loop has
+    /// to watch anew then.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
     /// What to watch it for.
     pub fn interest(&self) -> Ready {
         self.interest
@@ -203,9 +211,14 @@ impl Connection {
         }
     }
 
+    fn put(&mut self, place: Place) {
+        self.place = place;
+        self.serial += 1;
+    }
+
     fn connected<D: Driven + ?Sized>(&mut self, driven: &mut D, stream: Stream) {
         let ends = ends(&stream);
-        self.place = Place::Open(stream);
+        self.put(Place::Open(stream));
         self.mover.reset();
         driven.connected(ends);
     }
