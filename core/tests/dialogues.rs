@@ -11,7 +11,7 @@ use scripted_server::player::Running;
 use scripted_server::{report, runner};
 use smtpclient::error::Error;
 use smtpclient::message::Message;
-use smtpclient::net::sendmessage;
+use smtpclient::net::{SendError, Session, sendmessage};
 use smtpclient::options::Options;
 use smtpclient::reply::Reply;
 use smtpclient::report::{Outcome, Report};
@@ -57,7 +57,7 @@ fn play(file: &Path) -> Result<(), String> {
     }
     let report = match refused {
         Some(error) => Report { error: Some(error), ..Report::default() },
-        None => match sendmessage(&Message::from_bytes(running.message()), &options) {
+        None => match send(&Message::from_bytes(running.message()), &options, running.again()) {
             Ok(report) => report,
             Err(failed) => *failed.report,
         },
@@ -68,6 +68,17 @@ fn play(file: &Path) -> Result<(), String> {
         (None, None) => Ok(()),
         (heard, reported) => Err([heard, reported].into_iter().flatten().collect::<Vec<_>>().join("\n")),
     }
+}
+
+fn send(message: &Message, options: &Options, again: Option<u64>) -> Result<Report, SendError> {
+    let Some(pause) = again else { return sendmessage(message, options) };
+    let port = options.ports.first().copied().unwrap_or_default();
+    let mut session = Session::open(&options.servers[0], port, options)?;
+    session.send_message(message, options)?;
+    std::thread::sleep(Duration::from_millis(pause));
+    let second = session.send_message(message, options);
+    session.close();
+    second
 }
 
 /// The report as the lines of a dialogue file.

@@ -259,11 +259,16 @@ impl Play {
     fn events(&mut self) {
         while let Some(event) = self.engine.poll_event() {
             let id = match &event {
-                Event::Reply(id, _) | Event::StartTls(id, _) | Event::Sent(id, _) | Event::Failed(id, _) => {
-                    *id
-                }
+                Event::Reply(id, _)
+                | Event::StartTls(id, _)
+                | Event::Sent(id, _)
+                | Event::Unbegun(id, ..)
+                | Event::Failed(id, _) => *id,
             };
             let asked = self.open.remove(&id).expect("each request is answered once");
+            if let (Event::Unbegun(..), Some(last)) = (&event, &asked) {
+                assert!(!String::from_utf8_lossy(&self.left).contains(last.as_str()), "begun: {event:?}");
+            }
             if let (Event::Sent(_, report), Some(last)) = (&event, asked) {
                 self.check(report, &last);
                 for recipient in &report.recipients {

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Answer, Ask, Dialogue, Doing, OpeningUp, Place, Ticket};
+use super::{Answer, Ask, Dialogue, Doing, OpeningUp, Place, Sending, Ticket};
 use crate::command::Command;
 use crate::engine::{Event, Id, Transaction};
 use crate::error::{Error, Kind, Step};
@@ -33,6 +33,7 @@ impl Dialogue {
     pub(super) fn on_event(&mut self, event: Event) {
         let event = match event {
             Event::Sent(id, report) => return self.on_sent(id, report),
+            Event::Unbegun(id, transaction, error) => return self.on_unbegun(id, transaction, error),
             other => other,
         };
         match self.doing.take() {
@@ -78,8 +79,7 @@ impl Dialogue {
     }
 
     pub(super) fn on_sent(&mut self, id: Id, mut report: Box<Report>) {
-        let Some(index) = self.sending.iter().position(|(_, own)| *own == id) else { return };
-        let Some((ticket, _)) = self.sending.remove(index) else { return };
+        let Some(Sending { ticket, .. }) = self.take_sending(id) else { return };
         let error = report.error.take().map(|error| match &self.opening {
             Some(opening) if !report.is_decided() => opening.decisive(error),
             _ => error,
@@ -87,6 +87,36 @@ impl Dialogue {
         report.error = error.map(|error| error.with_server(self.name()));
         report.attempts = self.take_attempts(report.error.clone());
         self.answer(ticket, Answer::Sent(report));
+    }
+
+    /// The connection ended before anything was said of a message. It goes over the next one, where there may be one.
+    fn on_unbegun(&mut self, id: Id, transaction: Box<Transaction>, error: Error) {
+        let Some(Sending { ticket, needs, .. }) = self.take_sending(id) else { return };
+        if self.may_dial_again(ticket) {
+            // Those that were asked for after it follow.
+            let place = self.asks.iter().position(|(other, _)| *other > ticket).unwrap_or(self.asks.len());
+            self.asks.insert(place, (ticket, Ask::Send { transaction, needs }));
+        } else {
+            self.refuse(ticket, &transaction, error);
+        }
+    }
+
+    fn take_sending(&mut self, id: Id) -> Option<Sending> {
+        let index = self.sending.iter().position(|sending| sending.id == id)?;
+        self.sending.remove(index)
+    }
+
+    /// Whether a new connection may be made for a message: the server ended one that was ready and had nothing to say,
+    /// and it is the first one that this message finds so.
+    fn may_dial_again(&self, ticket: Ticket) -> bool {
+        let idle = |fault: &Error| {
+            fault.step() == Step::Command && matches!(fault.kind(), Kind::Closed | Kind::Protocol)
+        };
+        self.options.reconnect
+            && self.can_dial
+            && self.is_ready
+            && self.dialled_for != Some(ticket)
+            && self.link.engine().fault().is_some_and(idle)
     }
 
     /// Looks at what happened below the engine.
@@ -158,6 +188,13 @@ impl Dialogue {
     /// Begins the next thing asked; false where there is none, or a message must come first.
     pub(super) fn begin_next(&mut self) -> bool {
         let ready = self.is_ready && self.link.engine().is_introduced();
+        if let Some((ticket, Ask::Send { .. })) = self.asks.front()
+            && self.may_dial_again(*ticket)
+        {
+            self.dialled_for = Some(*ticket);
+            self.dial_again();
+            return false;
+        }
         if let Some((ticket, Ask::Send { needs, .. })) = self.asks.front()
             && !ready
         {
@@ -189,12 +226,12 @@ impl Dialogue {
             Ask::Login(options) => self.log_in(ticket, options),
             Ask::Data(content) => {
                 let id = self.link.engine_mut().data(content);
-                self.sending.push_back((ticket, id));
+                self.sending.push_back(Sending { ticket, id, needs: Needs::default() });
             }
             Ask::Send { transaction, needs } => match self.check_tls(needs.tls) {
                 Ok(()) => {
                     let id = self.link.engine_mut().send(transaction);
-                    self.sending.push_back((ticket, id));
+                    self.sending.push_back(Sending { ticket, id, needs });
                 }
                 Err(error) => self.refuse(ticket, &transaction, error),
             },

@@ -91,7 +91,9 @@ pub struct Dialogue {
     logged_in: bool,
     asks: VecDeque<(Ticket, Ask)>,
     doing: Option<(Ticket, Doing)>,
-    sending: VecDeque<(Ticket, Id)>,
+    sending: VecDeque<Sending>,
+    /// The message that the last new connection was made for.
+    dialled_for: Option<Ticket>,
     answers: VecDeque<(Ticket, Answer)>,
     next: u64,
 }
@@ -118,6 +120,13 @@ enum Ask {
         transaction: Box<Transaction>,
         needs: Needs,
     },
+}
+
+/// A message that the engine was asked to send.
+struct Sending {
+    ticket: Ticket,
+    id: Id,
+    needs: Needs,
 }
 
 /// What is under way, beside messages.
@@ -184,6 +193,7 @@ impl Dialogue {
             asks: VecDeque::new(),
             doing: Some((Self::GREETING, Doing::Reply(Id::GREETING))),
             sending: VecDeque::new(),
+            dialled_for: None,
             answers: VecDeque::new(),
             next: 1,
         })
@@ -452,6 +462,8 @@ impl Driven for Dialogue {
             }
         }
         // Nothing can be said any more, and this is why.
+        self.link = Link::new(Engine::new(self.link.engine().config().clone()));
+        self.is_ready = false;
         self.link.handle_error(error);
         self.advance();
     }

@@ -4,7 +4,8 @@
 
 use super::request::Id;
 use crate::command::{ForwardPath, RawCommand, Rcpt, RcptParameters};
-use crate::error::Step;
+use crate::error::{Error, Step};
+use crate::reply::Reply;
 
 /// One reply that is due, and to what.
 #[derive(Debug)]
@@ -12,8 +13,8 @@ pub(super) enum Expect {
     Greeting,
     /// EHLO or LHLO.
     Hello(Id),
-    /// HELO, because EHLO was refused.
-    Helo(Id),
+    /// HELO, because EHLO was refused by this reply.
+    Helo(Id, Reply),
     /// A verb of the caller's.
     Command {
         id: Id,
@@ -85,7 +86,7 @@ impl Expect {
             Self::Command { ends_group, .. } => *ends_group,
             Self::Greeting
             | Self::Hello(_)
-            | Self::Helo(_)
+            | Self::Helo(..)
             | Self::Auth(_)
             | Self::Queued
             | Self::Data(_)
@@ -96,7 +97,7 @@ impl Expect {
     pub(super) fn step(&self) -> Step {
         match self {
             Self::Greeting => Step::Greeting,
-            Self::Hello(_) | Self::Helo(_) => Step::Hello,
+            Self::Hello(_) | Self::Helo(..) => Step::Hello,
             Self::Command { step, .. } => *step,
             Self::Auth(_) => Step::Auth,
             Self::Queued => Step::Command,
@@ -110,12 +111,25 @@ impl Expect {
         }
     }
 
+    /// Why it fails when the connection ends because of `cause`: a refusal before that has decided already.
+    pub(super) fn failure(&self, cause: &Error) -> Error {
+        match self {
+            Self::Helo(_, refusal) => hello_refused(refusal.clone()),
+            _ => cause.clone().with_step(self.step()),
+        }
+    }
+
     /// The request that fails with the connection, where it is no transaction.
     pub(super) fn request(&self) -> Option<Id> {
         match self {
             Self::Greeting => Some(Id::GREETING),
-            Self::Hello(id) | Self::Helo(id) | Self::Auth(id) | Self::Command { id, .. } => Some(*id),
+            Self::Hello(id) | Self::Helo(id, _) | Self::Auth(id) | Self::Command { id, .. } => Some(*id),
             _ => None,
         }
     }
+}
+
+/// EHLO was refused, and HELO came to nothing.
+pub(super) fn hello_refused(refusal: Reply) -> Error {
+    Error::refused(Step::Hello, "the server refused EHLO", refusal)
 }

@@ -57,7 +57,7 @@ use std::time::Duration;
 
 use zeroize::Zeroize;
 
-use self::expect::Expect;
+use self::expect::{Expect, hello_refused};
 use self::request::Request;
 use self::state::{Phase, Turn};
 use self::transaction::{Active, Verbs};
@@ -244,13 +244,15 @@ impl Engine {
                     "the server sent plain text behind its reply to STARTTLS: somebody may be in between";
                 return self.end(Error::new(Kind::Tls, Step::StartTls, text));
             }
+            let is_unasked = self.expected.is_empty();
             let (taken, found) = self.parser.parse(input);
             input = input.get(taken..).unwrap_or_default();
             match found {
                 Some(Ok(reply)) => self.on_reply(reply),
                 Some(Err(fault)) => {
                     let step = self.waiting_for();
-                    return self.end(Error::new(Kind::Protocol, step, fault.to_string()));
+                    let error = Error::new(Kind::Protocol, step, fault.to_string());
+                    return self.end(error.with_transient(is_unasked));
                 }
                 None => {}
             }
@@ -378,10 +380,7 @@ impl Engine {
 
     fn ask(&mut self, request: Request) -> Id {
         let id = self.new_id();
-        if self.phase == Phase::Closed {
-            let fault = self.fault.clone();
-            let fault =
-                fault.unwrap_or_else(|| Error::new(Kind::Closed, Step::Command, "the session is closed"));
+        if let Some(fault) = self.fault.clone() {
             self.refuse(id, request, fault);
         } else if self.parting {
             self.refuse(id, request, Error::usage("the session is being closed"));
@@ -394,9 +393,12 @@ impl Engine {
     /// Answers a request of which nothing was written.
     fn refuse(&mut self, id: Id, request: Request, error: Error) {
         match request {
-            Request::Transaction(t) => self.tell(id, unbegun(&t.recipients, error)),
+            Request::Transaction(transaction) => {
+                self.events.push_back(Event::Unbegun(id, transaction, error));
+            }
             Request::Data(_) => self.tell(id, unbegun(&[], error)),
-            Request::Hello | Request::Helo | Request::Command(_) | Request::Login(_) => {
+            Request::Helo(refusal) => self.events.push_back(Event::Failed(id, hello_refused(refusal))),
+            Request::Hello | Request::Command(_) | Request::Login(_) => {
                 self.events.push_back(Event::Failed(id, error));
             }
         }

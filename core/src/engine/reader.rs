@@ -30,7 +30,7 @@ impl Engine {
         match expect {
             Expect::Greeting => self.on_greeting(reply),
             Expect::Hello(id) => self.on_hello(id, reply),
-            Expect::Helo(id) => self.on_helo(id, reply),
+            Expect::Helo(id, refusal) => self.on_helo(id, refusal, reply),
             Expect::Command { id, effect, .. } => self.on_command(id, effect, reply),
             Expect::Auth(id) => self.on_auth(id, reply),
             Expect::Queued | Expect::LoneDot => {}
@@ -47,15 +47,16 @@ impl Engine {
         }
     }
 
-    /// A reply that nobody asked for: the server's goodbye, or nonsense behind which no reply can be told
+    /// A reply that nobody asked for: the server's goodbye, or nonsense after which no reply can be told
     /// from another.
     fn on_unasked(&mut self, reply: Reply) {
-        let error = if reply.code() == 421 {
-            Error::new(Kind::Closed, Step::Command, "the server closed the idle connection").with_reply(reply)
+        let error = if reply.is_failure() {
+            Error::new(Kind::Closed, Step::Command, "the server ended the idle connection").with_reply(reply)
         } else {
-            self.nonsense(Step::Command, "the server sent a reply to nothing", &reply)
+            self.nonsense(Step::Command, "the server sent a reply that nobody asked for", &reply)
         };
-        self.end(error);
+        // Nothing was asked, so nothing was refused: another connection may well be of use.
+        self.end(error.with_transient(true));
     }
 
     pub(super) fn nonsense(&self, step: Step, what: &str, reply: &Reply) -> Error {
@@ -75,7 +76,12 @@ impl Engine {
             self.nonsense(Step::Greeting, "the greeting is not 220", &reply)
         };
         self.events.push_back(Event::Failed(Id::GREETING, error.clone()));
-        self.end(error);
+        // RFC 5321 section 3.1: the server waits for QUIT. One that says 421 does not.
+        if error.kind() == Kind::Refused && error.reply().is_none_or(|reply| reply.code() != 421) {
+            self.leave(error);
+        } else {
+            self.end(error);
+        }
     }
 
     fn on_hello(&mut self, id: Id, reply: Reply) {
@@ -83,19 +89,22 @@ impl Engine {
             self.extensions = Extensions::parse(&reply);
             self.introduced(id, reply);
         } else if reply.code() / 100 == 5 && self.config.protocol == Protocol::Smtp {
-            self.requests.push_front((id, Request::Helo));
+            self.requests.push_front((id, Request::Helo(reply)));
         } else {
             let error = Error::refused(Step::Hello, "the server refused EHLO", reply);
             self.events.push_back(Event::Failed(id, error));
         }
     }
 
-    fn on_helo(&mut self, id: Id, reply: Reply) {
+    fn on_helo(&mut self, id: Id, refusal: Reply, reply: Reply) {
         if reply.is_success() {
             self.extensions = Extensions::default();
             self.introduced(id, reply);
         } else {
-            let error = Error::refused(Step::Hello, "the server refused EHLO and HELO", reply);
+            // A server that does not know EHLO has refused nothing by saying so.
+            let unknown = matches!(refusal.code(), 500..=504);
+            let decided = if unknown && reply.is_failure() { reply } else { refusal };
+            let error = Error::refused(Step::Hello, "the server refused EHLO and HELO", decided);
             self.events.push_back(Event::Failed(id, error));
         }
     }
@@ -348,6 +357,15 @@ impl Engine {
         self.fault.get_or_insert(cause);
     }
 
+    /// Ends with a fault that does not keep QUIT from being said: the server is there, and wants nothing.
+    fn leave(&mut self, cause: Error) {
+        self.turn(Turn::Greeted);
+        self.fail_everything(&cause);
+        self.transcript.note(format_args!("{cause}"));
+        self.fault = Some(cause);
+        self.parting = true;
+    }
+
     /// Ends with a fault: whatever is under way gets its definite outcome.
     pub(super) fn end(&mut self, cause: Error) {
         if self.phase == Phase::Closed {
@@ -363,7 +381,7 @@ impl Engine {
         let flushed = self.flushed;
         for expect in std::mem::take(&mut self.expected) {
             if let Some(id) = expect.request() {
-                self.events.push_back(Event::Failed(id, cause.clone().with_step(expect.step())));
+                self.events.push_back(Event::Failed(id, expect.failure(cause)));
             }
         }
         for active in std::mem::take(&mut self.actives) {

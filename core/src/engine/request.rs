@@ -113,10 +113,10 @@ impl std::fmt::Debug for Transaction {
 
 /// What is asked of an engine. Requests are written in their order.
 pub(super) enum Request {
-    /// EHLO with HELO behind it, or LHLO.
+    /// EHLO, and HELO where it is refused; or LHLO.
     Hello,
-    /// HELO alone, behind a refused EHLO.
-    Helo,
+    /// HELO alone, after EHLO was refused by this reply.
+    Helo(Reply),
     Command(Command),
     Login(Box<crate::sasl::Exchange>),
     Transaction(Box<Transaction>),
@@ -135,6 +135,8 @@ pub enum Event {
     StartTls(Id, Reply),
     /// What became of a message. `attempts` is empty: that is the delivery's business.
     Sent(Id, Box<Report>),
+    /// The connection ended before anything was said of the message: here it is back.
+    Unbegun(Id, Box<Transaction>, Error),
     /// The request was not answered, or the server refused what everything else needs.
     Failed(Id, Error),
 }

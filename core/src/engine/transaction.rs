@@ -151,6 +151,19 @@ impl Active {
         self.mail_refused() || (self.envelope_answered() && !self.may_send())
     }
 
+    /// Whether the server has refused the message, so that it does not matter how the connection ends: the sender, or so
+    /// many recipients that nothing may be sent. 421 ends the connection itself, and is no such decision.
+    fn is_refused(&self) -> bool {
+        let refuses = |reply: &Reply| reply.is_failure() && reply.code() != 421;
+        if self.mail_reply.as_ref().is_some_and(refuses) {
+            return true;
+        }
+        let refused = self.rcpt_replies.iter().filter(|reply| refuses(reply)).count();
+        refused > 0
+            && self.rcpt_replies.iter().all(|reply| reply.code() != 421)
+            && if self.at_least_one { refused == self.recipients.len() } else { !self.by_verbs }
+    }
+
     /// Whether the content may be sent, now that every reply before it was read.
     pub(super) fn may_send(&self) -> bool {
         let accepted = self.accepted();
@@ -185,6 +198,10 @@ impl Active {
     /// What became of the message when the connection ended because of `cause`, with `flushed` octets
     /// of the output handed over.
     pub(super) fn report_ended(self, cause: Error, flushed: u64) -> Report {
+        if self.is_refused() {
+            let (step, error) = (cause.step(), self.refusal());
+            return self.into_report((Outcome::NotSent, step, None), error);
+        }
         if !self.end_left(flushed) || self.is_lost() {
             return self.into_report((Outcome::NotSent, cause.step(), None), Some(cause));
         }

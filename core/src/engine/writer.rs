@@ -25,6 +25,10 @@ impl Engine {
     /// Gathers output while something may be written. Called when all output was handed over.
     pub(super) fn fill(&mut self) {
         self.source_waits = false;
+        if self.expected.is_empty() && !self.parser.is_idle() && self.phase != Phase::Closed {
+            let text = "the server began a reply that nobody asked for";
+            return self.end(Error::new(Kind::Protocol, Step::Command, text).with_transient(true));
+        }
         while self.out.len() < WATER && self.write_next() {}
     }
 
@@ -87,7 +91,10 @@ impl Engine {
                 };
                 self.write_command(&command, Expect::Hello(id));
             }
-            Request::Helo => self.write_command(&Command::Helo(self.config.client.clone()), Expect::Helo(id)),
+            Request::Helo(refusal) => {
+                let command = Command::Helo(self.config.client.clone());
+                self.write_command(&command, Expect::Helo(id, refusal));
+            }
             Request::Command(command) => self.begin_command(id, command),
             Request::Login(exchange) => self.begin_login(id, *exchange),
             Request::Transaction(transaction) => self.begin_transaction(id, *transaction),

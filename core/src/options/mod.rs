@@ -117,6 +117,9 @@ pub struct Options {
     pub pipelining: Pipelining,
     /// When a message goes by BDAT where CHUNKING is offered.
     pub chunking: Chunking,
+    /// A session whose server ended the idle connection connects again by itself when a message is to be sent. Default: no.
+    /// The report lists both connections. A mailer always does that.
+    pub reconnect: bool,
     /// When to send delivery status notifications (RFC 3461).
     pub dsnnotify: Option<Notify>,
     /// What a notification of failure returns (RFC 3461).
@@ -206,6 +209,7 @@ impl Default for Options {
             proxy: None,
             pipelining: Pipelining::Rfc,
             chunking: Chunking::Auto,
+            reconnect: false,
             dsnnotify: None,
             dsnret: None,
             dsnenvid: None,

@@ -55,6 +55,7 @@ const TABLE: &[(&str, Setter)] = &[
     ("lmtp", |o, v| Ok(o.lmtp = boolean(v)?)),
     ("pipelining", |o, v| Ok(o.pipelining = pipelining(v)?)),
     ("chunking", |o, v| Ok(o.chunking = chunking(v)?)),
+    ("reconnect", |o, v| Ok(o.reconnect = boolean(v)?)),
     ("hold", |o, v| Ok(o.hold = optional(v, Hold::parse)?)),
     ("connections", |o, v| Ok(o.mailer.connections = or_default(v, count, |m| m.connections)?)),
     ("connectionmessages", |o, v| Ok(o.mailer.messages = optional(v, count)?)),
@@ -242,6 +243,7 @@ mod tests {
                     | "smtputf8"
                     | "requiretls"
                     | "lmtp"
+                    | "reconnect"
                     | "tlspolicy"
                     | "tlsminversion"
             );

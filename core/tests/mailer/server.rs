@@ -23,6 +23,8 @@ pub struct Rules {
     pub refusal: &'static str,
     /// The connection ends without a word, at this place of every so-many-th message of all.
     pub dies: Option<(Place, usize)>,
+    /// Each message is answered with 421, and not kept.
+    pub goodbye_at_end: bool,
     /// Idle connections end after this long.
     pub patience: Option<Duration>,
     /// Nothing is said after DATA until [`Server::open_gate`].
@@ -55,6 +57,8 @@ pub struct Record {
     /// Greeted with 421.
     pub turned_away: usize,
     pub quits: usize,
+    /// Logins, all of which are refused, and the connection closed.
+    pub logins: usize,
     /// When each MAIL came.
     pub mails: Vec<Instant>,
     /// Messages begun on each connection that has ended.
@@ -235,6 +239,9 @@ fn talk(stream: &TcpStream, shared: &Shared, messages: &mut usize) -> Option<()>
                 if dies(number, Place::EndLost) {
                     return None;
                 }
+                if rules.goodbye_at_end {
+                    return say("421 4.3.2 closing");
+                }
                 shared.record().stored.push(std::mem::take(&mut recipient));
                 if dies(number, Place::EndKept) {
                     return None;
@@ -243,6 +250,10 @@ fn talk(stream: &TcpStream, shared: &Shared, messages: &mut usize) -> Option<()>
                 if dies(number, Place::After) {
                     return None;
                 }
+            }
+            "AUTH" => {
+                shared.record().logins += 1;
+                return say("535 5.7.8 wrong password");
             }
             "QUIT" => {
                 shared.record().quits += 1;

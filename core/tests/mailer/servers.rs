@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use smtpclient::error::{Kind, Step};
+use smtpclient::message::Message;
 use smtpclient::net::mailer::Mailer;
 use smtpclient::report::Outcome;
 
@@ -111,4 +112,31 @@ fn what_cannot_get_better_is_not_tried_again() {
     let report = &send(&mailer, 1)[&0];
     assert!(report.error.as_ref().is_some_and(|error| error.step() == Step::Greeting), "{report:?}");
     assert_eq!((report.attempts.len(), server.record().connections), (1, 1));
+}
+
+#[test]
+fn a_wrong_password_is_tried_once() {
+    let keywords = &["AUTH PLAIN LOGIN"];
+    let server = Server::start(Rules { keywords, ..Rules::default() });
+    let login = [("username", "ann"), ("password", "wrong"), ("connections", "8"), ("retries", "5")];
+    let mailer = Mailer::new(&options(&[&server], &login)).unwrap();
+    let reports = send(&mailer, 40);
+    for report in reports.values() {
+        let error = report.error.as_ref().unwrap();
+        assert_eq!((error.kind(), error.is_transient()), (Kind::Login, false), "{error}");
+        assert!(error.to_string().contains("wrong password"), "{error}");
+        assert_eq!(report.recipients[0].outcome, Outcome::NotSent);
+    }
+    assert_eq!((server.record().logins, server.record().connections), (1, 1));
+}
+
+#[test]
+fn the_words_of_a_goodbye_are_the_reason_where_a_reader_cannot_begin_again() {
+    let server = Server::start(Rules { goodbye_at_end: true, ..Rules::default() });
+    let mailer = Mailer::new(&options(&[&server], &[("retries", "3")])).unwrap();
+    let text = "From: a@client.example\nTo: b@mail.example\nDate: x\nMessage-ID: <1@c>\n\nHello.\n";
+    mailer.submit(&Message::from_read(std::io::Cursor::new(text)), None).unwrap();
+    let reports = super::fetch(&mailer, 1);
+    let error = reports.values().next().unwrap().error.as_ref().unwrap();
+    assert_eq!((error.kind(), error.reply().map(|reply| reply.code())), (Kind::Refused, Some(421)), "{error}");
 }

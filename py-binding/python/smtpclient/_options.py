@@ -58,6 +58,7 @@ class OptionDict(TypedDict, total=False):
     proxy: Secret | None
     pipelining: Literal["off", "rfc", "full"] | None
     chunking: Literal["off", "auto", "on"] | None
+    reconnect: bool | None
     dsnnotify: str | Iterable[str] | None
     dsnret: Literal["full", "hdrs"] | None
     dsnenvid: str | None

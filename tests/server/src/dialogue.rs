@@ -11,6 +11,8 @@ pub struct Dialogue {
     pub about: String,
     /// The options as they stand in the file: placeholders are not filled in, defaults not added.
     pub options: Vec<(String, String)>,
+    /// The message is sent twice over one session, with a pause of so many milliseconds between.
+    pub again: Option<u64>,
     /// The octets of the token.
     pub message: Vec<u8>,
     /// The servers, in the order of the file.
@@ -135,6 +137,7 @@ fn significant(text: &str) -> impl Iterator<Item = (usize, &str)> {
 struct Parser {
     section: Section,
     options: Vec<(String, String)>,
+    again: Option<u64>,
     message: Option<Vec<u8>>,
     servers: Vec<Script>,
     report: Vec<(String, String)>,
@@ -193,6 +196,11 @@ impl Parser {
                     return Err(format!("`{name}` is no line of a report: {}", REPORT_NAMES.join(", ")));
                 }
                 self.report.push((name.into(), value.into()));
+                Ok(())
+            }
+            Section::Top if line.starts_with("again ") => {
+                let pause = line.trim_start_matches("again ").parse();
+                self.again = Some(pause.map_err(|_| format!("not a number of milliseconds: {line}"))?);
                 Ok(())
             }
             Section::Top => {
@@ -302,8 +310,9 @@ impl Parser {
         if !self.report.iter().any(|(name, _)| name == "status") {
             return Err("the report section needs a line `status = ...`".into());
         }
-        let message = self.message.unwrap_or_else(|| DEFAULT_MESSAGE.into());
-        Ok(Dialogue { about, options: self.options, message, servers: self.servers, report: self.report })
+        let Self { options, again, message, servers, report, .. } = self;
+        let message = message.unwrap_or_else(|| DEFAULT_MESSAGE.into());
+        Ok(Dialogue { about, options, again, message, servers, report })
     }
 }
 

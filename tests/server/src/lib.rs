@@ -30,4 +30,5 @@ pub mod report;
 pub mod runner;
 pub mod sink;
 pub mod text;
+pub mod unasked;
 mod wire;

@@ -47,6 +47,12 @@ scripted-server faults [--every N] [--workers N] [--certs DIR] [--dialogue NAME]
     prints a line: the kind of the error or `-`, the queue id or `-`, and the outcome for each recipient.
       --certs DIR     for TLS: ca.pem, server.pem and server.key as tests/servers/certs makes them
 
+scripted-server unasked [--workers N] -- COMMAND ...
+    Has a client send messages over a session with a server that says something unasked at every point, and holds what
+    it reports against what the server knows. The command gets PORT SENDS PAUSE: it opens a session, sends so many
+    messages from s0@c.example, s1@c.example, ... with a pause of so many milliseconds between, and prints the outcome of
+    each on a line.
+
 scripted-server proxy --to HOST:PORT [FAULT] [OPTIONS]
     Relays connections to a server, with a fault at exactly octet N of one direction. Prints `LISTENING PORT`.
       --cut-to-server N    --cut-to-client N     close both ways
@@ -72,6 +78,7 @@ fn main() -> ExitCode {
         "run" => run(&arguments[1..]),
         "sink" => sink(&arguments[1..]),
         "faults" => faults(&arguments[1..]),
+        "unasked" => unasked(&arguments[1..]),
         "proxy" => proxy(&arguments[1..]),
         _ => play(&arguments),
     };
@@ -281,6 +288,19 @@ fn faults(arguments: &[OsString]) -> Result<bool, String> {
         }
     }
     plan.run(&mut |line| say(line))
+}
+
+fn unasked(arguments: &[OsString]) -> Result<bool, String> {
+    let split = arguments.iter().position(|a| a == "--").ok_or("`--` and a command are missing")?;
+    let mut workers = 8;
+    let mut words = Arguments(arguments[..split].iter());
+    while let Some(word) = words.next() {
+        match word {
+            "--workers" => workers = usize::try_from(words.number(word)?).unwrap_or(1),
+            _ => return unknown(word),
+        }
+    }
+    scripted_server::unasked::run(&arguments[split + 1..], workers, &mut |line| say(line))
 }
 
 /// `--cut-to-server` and the like.

@@ -133,6 +133,7 @@ impl Drop for Server {
 pub struct Running {
     servers: Vec<Server>,
     options: Vec<(String, String)>,
+    again: Option<u64>,
     message: Vec<u8>,
 }
 
@@ -163,12 +164,18 @@ impl Running {
         let servers: Vec<Server> =
             dialogue.servers.iter().enumerate().map(start).collect::<Result<_, _>>()?;
         let options = filled(&dialogue.options, &servers);
-        Ok(Self { servers, options, message: dialogue.message.clone() })
+        Ok(Self { servers, options, again: dialogue.again, message: dialogue.message.clone() })
     }
 
     /// The options with the placeholders filled in and the defaults of the format added.
     pub fn options(&self) -> &[(String, String)] {
         &self.options
+    }
+
+    /// The message is to be sent twice over one session with the first server, with a pause of so many milliseconds
+    /// between.
+    pub fn again(&self) -> Option<u64> {
+        self.again
     }
 
     /// The octets of the token.

@@ -52,13 +52,16 @@ pub fn run(file: &Path, command: &[OsString], limit: Duration) -> Result<(), Str
     }
 }
 
-/// Writes the files `message` and `options`.
+/// Writes the files `message` and `options`, and `again` where the message is sent twice.
 ///
 /// # Errors
 /// The folder cannot be written.
 pub fn unpack(running: &Running, folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
     std::fs::write(folder.join("message"), running.message())?;
+    if let Some(pause) = running.again() {
+        std::fs::write(folder.join("again"), pause.to_string())?;
+    }
     let options: String =
         running.options().iter().map(|(name, value)| format!("{name}\0{value}\0")).collect();
     std::fs::write(folder.join("options"), options)

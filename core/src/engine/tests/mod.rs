@@ -63,6 +63,7 @@ impl Play {
     fn sent(&mut self) -> Report {
         match self.engine.poll_event() {
             Some(Event::Sent(_, report)) => *report,
+            Some(Event::Unbegun(_, transaction, error)) => unbegun(&transaction.recipients, error),
             other => panic!("no outcome but {other:?}"),
         }
     }
@@ -438,6 +439,7 @@ fn play_cut(piece: usize, server_cut: usize, client_cut: usize) -> (Report, bool
     let report = loop {
         match play.engine.poll_event().expect("a definite report") {
             Event::Sent(_, report) => break *report,
+            Event::Unbegun(_, transaction, error) => break unbegun(&transaction.recipients, error),
             _ => continue,
         }
     };

@@ -271,7 +271,8 @@ impl Driver {
         if job.tries > retries {
             return self.settled.push(job.decided(report));
         }
-        job.attempts.extend(report.attempts);
+        job.attempts.extend(report.attempts.iter().cloned());
+        job.last = Some(report);
         match fate {
             Fate::Elsewhere => self.held.push_back(job),
             _ => self.again.push(job),

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Ticket;
 use crate::envelope::Local;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::message::Message;
 use crate::options::Options;
 use crate::prepared::Prepared;
@@ -24,6 +24,8 @@ pub(super) struct Job {
     pub(super) moves: u32,
     /// What came of the tries.
     pub(super) attempts: Vec<Attempt>,
+    /// The report of the last of them.
+    pub(super) last: Option<Report>,
 }
 
 impl Job {
@@ -38,6 +40,7 @@ impl Job {
             tries: 0,
             moves: 0,
             attempts: Vec::new(),
+            last: None,
         })
     }
 
@@ -58,6 +61,11 @@ impl Job {
 
     /// The report as a server's last word, with what was tried before.
     pub(super) fn decided(self, mut report: Report) -> (Ticket, Report) {
+        // A reader that cannot begin again is no reason: the one for which it would have had to is.
+        let cannot_go_back = report.error.as_ref().is_some_and(|error| error.kind() == Kind::Source);
+        if let Some(last) = self.last.filter(|_| cannot_go_back) {
+            report = Report { attempts: report.attempts, ..last };
+        }
         if !self.attempts.is_empty() {
             let last = std::mem::replace(&mut report.attempts, self.attempts);
             report.attempts.extend(last);

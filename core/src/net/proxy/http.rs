@@ -14,18 +14,22 @@ use crate::error::Error;
 const LONGEST_HEAD: usize = 16 * 1024;
 /// As much of a status line as an error repeats.
 const SHOWN: usize = 200;
+/// The octets before the last of what ends a head.
+const END: usize = 2;
 /// As many characters of what is not HTTP.
 const BEGIN: usize = 20;
 
 /// One connection by CONNECT.
 pub(super) struct Http {
     has_login: bool,
+    /// So much of the answer has no end in it.
+    seen: usize,
 }
 
 impl Http {
     /// Gives what is said first, too.
     pub(super) fn begin(login: Option<&Login>, host: &Host, port: u16) -> (Self, Zeroizing<Vec<u8>>) {
-        (Self { has_login: login.is_some() }, request(login, host, port))
+        (Self { has_login: login.is_some(), seen: 0 }, request(login, host, port))
     }
 
     pub(super) fn step(&mut self, input: &[u8]) -> Result<Progress, Error> {
@@ -34,7 +38,10 @@ impl Http {
         if tells && !input.iter().zip(b"HTTP/").all(|(a, b)| a == b) {
             return Err(not_http(&String::from_utf8_lossy(input)));
         }
-        match end_of_head(input) {
+        // An end that the last look missed began in its last octets.
+        let from = self.seen.saturating_sub(END);
+        self.seen = input.len();
+        match end_of_head(input.get(from..).unwrap_or_default()).map(|end| from.saturating_add(end)) {
             Some(taken) => {
                 self.judge(input.get(..taken).unwrap_or_default()).map(|()| Progress::Done { taken })
             }
