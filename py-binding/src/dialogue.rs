@@ -100,6 +100,22 @@ impl Inner {
         }
     }
 
+    /// Does something within the time-out that the caller's socket has, whose calls block otherwise.
+    fn by_the_socket(&mut self, act: impl FnOnce(&mut Self)) {
+        let limit = self.line.socket.as_ref().and_then(PySocket::limit);
+        let set = |inner: &Self, limit| {
+            if let (Some(socket), Some(limit)) = (&inner.line.socket, limit) {
+                socket.set_limit(limit);
+            }
+        };
+        if let Some(limit) = limit {
+            self.dialogue.set_timeout(limit);
+        }
+        set(self, limit.map(|_| Duration::ZERO));
+        act(self);
+        set(self, limit);
+    }
+
     /// Says what is left to say, such as why TLS failed, and closes.
     fn finish(&mut self) {
         self.line.run(&mut self.dialogue, Wait::Block, Core::is_closed);
@@ -178,8 +194,11 @@ impl Dialogue {
         }
         py.detach(|| {
             self.inner.with(|inner| {
+                if self.is_plain {
+                    return inner.by_the_socket(|inner| inner.wait(number, most));
+                }
                 inner.wait(number, most);
-                if inner.is_over() && !self.is_plain {
+                if inner.is_over() {
                     inner.finish();
                 }
             })
@@ -190,7 +209,11 @@ impl Dialogue {
 
     /// Says what is to be said, as far as that is taken now.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.inner.with(|inner| inner.line.run(&mut inner.dialogue, Wait::Never, |_| false)))
+        py.detach(|| {
+            self.inner.with(|inner| {
+                inner.by_the_socket(|inner| inner.line.run(&mut inner.dialogue, Wait::Never, |_| false));
+            })
+        })
     }
 
     /// QUIT behind everything asked so far, whose reply is not waited for; then the connection is closed.
@@ -311,7 +334,7 @@ impl Dialogue {
 
     /// Goes on over a socket of Python's; under TLS where that is.
     fn attach(&self, sock: &Bound<'_, PyAny>) -> PyResult<()> {
-        let socket = PySocket::new(sock, self.is_plain, &self.inner.raised)?;
+        let socket = PySocket::new(sock, &self.inner.raised)?;
         if !self.is_plain {
             sock.call_method1("setblocking", (false,))?;
         }

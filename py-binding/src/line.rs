@@ -1,7 +1,6 @@
 //! A connection that the core makes and moves the bytes of, or a socket of Python's, and what is said over it.
 
 use std::os::fd::{AsFd, AsRawFd};
-use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -50,14 +49,8 @@ impl Line {
     /// Moves bytes until `done`, or nothing is due, for as long as it may `wait`.
     pub(crate) fn run<D: Driven>(&mut self, driven: &mut D, wait: Wait, done: impl Fn(&mut D) -> bool) {
         if let Some(socket) = &mut self.socket {
-            let silent = socket.silent();
-            let over = |driven: &mut D| {
-                done(driven) || driven.action() != Action::Exchange || silent.load(Ordering::Relaxed)
-            };
+            let over = |driven: &mut D| done(driven) || driven.action() != Action::Exchange;
             self.mover.run(socket, driven, &self.limits, wait, over);
-            if silent.swap(false, Ordering::Relaxed) {
-                driven.handle_error(socket.silence());
-            }
             if !matches!(driven.action(), Action::Dial(_)) {
                 return;
             }

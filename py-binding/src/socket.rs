@@ -2,9 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::time::Duration;
 
 use pyo3::exceptions::{PyBlockingIOError, PyInterruptedError, PyOSError, PyTimeoutError};
@@ -12,33 +10,25 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use smtpclient::conversation::Ends;
-use smtpclient::error::{Error, Kind, Step};
-use smtpclient::net::{Ready, Transport};
+use smtpclient::net::{self, Ready, Transport};
 
 use crate::callback::Raised;
 
 pub(crate) struct PySocket {
     object: Py<PyAny>,
-    /// Something with a descriptor, and not only what looks like a socket.
+    /// It has a descriptor. What only looks like a socket blocks.
     is_real: bool,
     is_tls: bool,
-    /// Calls block for as long as the socket's own time-out says; otherwise none blocks.
-    is_blocking: bool,
-    /// The socket's own time-out is over.
-    silent: Arc<AtomicBool>,
     raised: Raised,
 }
 
 impl PySocket {
-    pub(crate) fn new(object: &Bound<'_, PyAny>, is_blocking: bool, raised: &Raised) -> PyResult<Self> {
+    pub(crate) fn new(object: &Bound<'_, PyAny>, raised: &Raised) -> PyResult<Self> {
         let py = object.py();
-        let socket = py.import("socket")?.getattr("socket")?;
         Ok(Self {
-            is_real: object.is_instance(&socket)?,
-            is_tls: object.is_instance(&kinds(py)?.socket.bind(py).clone())?,
+            is_real: object.is_instance(&py.import("socket")?.getattr("socket")?)?,
+            is_tls: object.is_instance(kinds(py)?.socket.bind(py))?,
             object: object.clone().unbind(),
-            is_blocking,
-            silent: Arc::default(),
             raised: raised.clone(),
         })
     }
@@ -51,15 +41,20 @@ impl PySocket {
         &self.object
     }
 
-    pub(crate) fn silent(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.silent)
+    /// The socket's own time-out; `Duration::MAX` for none.
+    pub(crate) fn limit(&self) -> Option<Duration> {
+        let seconds = self.attached(|socket| socket.call_method0("gettimeout")?.extract::<Option<f64>>());
+        let limit = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        Some(seconds.ok()?.map_or(Duration::MAX, limit))
     }
 
-    /// The error where the socket's own time-out is over.
-    pub(crate) fn silence(&self) -> Error {
-        let limit = self.attached(|socket| socket.call_method0("gettimeout")?.extract::<f64>());
-        let limit = limit.unwrap_or_default();
-        Error::new(Kind::Timeout, Step::Command, format!("the server was silent for {limit} s"))
+    /// Sets the time-out; with none at all no call blocks.
+    pub(crate) fn set_limit(&self, limit: Duration) {
+        if self.is_real {
+            let seconds = (limit < Duration::MAX).then_some(limit.as_secs_f64());
+            // A socket that is closed says so when it is used.
+            let _ = self.attached(|socket| socket.call_method1("settimeout", (seconds,)).map(drop));
+        }
     }
 
     fn attached<R>(&self, act: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<R>) -> io::Result<R> {
@@ -72,18 +67,16 @@ impl PySocket {
         let is_of = |kind: fn(&Kinds) -> &Py<PyAny>| {
             kinds(py).is_ok_and(|kinds| error.matches(py, kind(kinds).bind(py)).unwrap_or_default())
         };
+        // One with a time-out of its own has waited for it, which the conversation's clock has seen.
         if error.is_instance_of::<PyBlockingIOError>(py)
             || error.is_instance_of::<PyInterruptedError>(py)
+            || error.is_instance_of::<PyTimeoutError>(py)
             || is_of(|kinds| &kinds.wants)
         {
             return io::ErrorKind::WouldBlock.into();
         }
         if is_of(|kinds| &kinds.end) {
             return io::ErrorKind::UnexpectedEof.into();
-        }
-        if self.is_blocking && error.is_instance_of::<PyTimeoutError>(py) {
-            self.silent.store(true, Ordering::Relaxed);
-            return io::ErrorKind::WouldBlock.into();
         }
         let text = error.value(py).to_string();
         if !error.is_instance_of::<PyOSError>(py) {
@@ -114,57 +107,43 @@ impl PySocket {
         }
     }
 
-    /// poll(2), as Python has it: with its signals.
+    /// Waits without Python, which may end meanwhile.
     fn poll(&self, write: bool, wait: Duration) -> io::Result<Ready> {
-        const IN: u16 = 1;
-        const OUT: u16 = 4;
-        // Rounded up, so that a wait for a fraction of a millisecond does not spin.
-        let wait = u32::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(u32::MAX / 2).min(3_600_000);
-        let found = self.attached(|socket| {
-            let poll = socket.py().import("select")?.call_method0("poll")?;
-            poll.call_method1("register", (socket, if write { IN | OUT } else { IN }))?;
-            poll.call_method1("poll", (wait,))?.extract::<Vec<(i32, u16)>>()
-        })?;
-        let seen = found.first().map_or(0, |(_, seen)| *seen);
-        Ok(Ready { read: seen & !OUT != 0, write: seen & !IN != 0 })
+        if !self.is_real {
+            return Ok(Ready { read: true, write });
+        }
+        let descriptor = self.attached(|socket| socket.call_method0("fileno")?.extract::<i32>())?;
+        if descriptor < 0 {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        // SAFETY: it is the descriptor of a socket that is held here. Whoever closes it meanwhile makes poll(2) wait for
+        // something else, or say that there is nothing: the call after it goes by the socket, which knows.
+        #[expect(unsafe_code, reason = "Python has descriptors as numbers")]
+        let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
+        net::wait(descriptor, true, write, wait)
     }
 }
 
 impl Transport for PySocket {
     fn try_send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.attached(|socket| socket.call_method1("send", (PyBytes::new(socket.py(), bytes),))?.extract()) {
+        let send = |socket: &Bound<'_, PyAny>| {
+            socket.call_method1("send", (PyBytes::new(socket.py(), bytes),))?.extract()
+        };
+        match self.attached(send) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             sent => sent,
         }
     }
 
     fn try_recv(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        if !self.is_blocking {
-            return self.read(buffer);
-        }
-        if !self.is_real {
-            return Ok(None);
-        }
-        let is_pending =
-            self.is_tls && self.attached(|socket| socket.call_method0("pending")?.is_truthy())?;
-        if !is_pending && !self.poll(false, Duration::ZERO)?.read {
-            return Ok(None);
-        }
-        let limit = self.attached(|socket| {
-            let limit = socket.call_method0("gettimeout")?.unbind();
-            socket.call_method1("settimeout", (0,)).map(|_| limit)
-        })?;
-        let got = self.read(buffer);
-        self.attached(|socket| socket.call_method1("settimeout", (limit,)).map(drop))?;
-        got
+        if self.is_real { self.read(buffer) } else { Ok(None) }
     }
 
     fn recv(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<Option<usize>> {
-        if self.is_blocking || self.is_tls {
-            let got = self.read(buffer)?;
-            if got.is_some() || self.silent.load(Ordering::Relaxed) {
-                return Ok(got);
-            }
+        if self.is_tls
+            && let Some(count) = self.read(buffer)?
+        {
+            return Ok(Some(count));
         }
         if self.poll(false, wait)?.read { self.read(buffer) } else { Ok(None) }
     }

@@ -171,7 +171,7 @@ def test_a_source_that_waits_while_the_server_refuses(run):
         run(asyncio.wait_for(aio.sendmessage(slow(), servers=f"127.0.0.1:{port}", client="c"), 10))
 
 
-def test_a_cancelled_task_leaves_nothing_half_sent(run, to, sink):
+def test_a_cancelled_task_leaves_nothing_half_sent(run, to, sink, silent):
     async def endless():
         yield MESSAGE
         while True:
@@ -182,7 +182,7 @@ def test_a_cancelled_task_leaves_nothing_half_sent(run, to, sink):
         for _ in range(3):
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(aio.sendmessage(endless(), **to), 0.2)
-        async with aio.Session("127.0.0.1", sink.port) as session:
+        async with aio.Session("127.0.0.1", silent) as session:
             task = asyncio.ensure_future(session.send_message(MESSAGE))
             await asyncio.sleep(0)
             task.cancel()

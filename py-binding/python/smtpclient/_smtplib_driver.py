@@ -26,6 +26,8 @@ class Driven(_standard.SMTP):
     """The standard class, each of whose commands and replies goes through a dialogue."""
 
     _dialogue: _native.Dialogue | None = None
+    #: The socket that it speaks over.
+    _attached: socket.socket | None = None
     #: Whether the server is this machine.
     _loopback = False
     #: The server's name, for certificates.
@@ -62,7 +64,7 @@ class Driven(_standard.SMTP):
     def _forget(self) -> None:
         self._dialogue = None
         self._pending: deque[int] = deque()
-        self._attached: socket.socket | None = None
+        self._attached = None
         self._finals: list[Recipient] = []
         self._challenged = False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 
@@ -40,6 +41,8 @@ class Wire:
         """Wait until what was begun is there. Cancelled, it ends the conversation, so that nothing is left half sent."""
         try:
             self._turn()
+            if self._over:
+                await asyncio.sleep(0)  # a server that is that fast must not keep others from their turn
             while not self._over:
                 if self._feed is not None and self._native.waits_for_source():
                     self._feed.pull(self._on_event)
@@ -102,8 +105,9 @@ class Wire:
 
     def _watch(self, fd: int) -> None:
         if self._fd >= 0:
-            # It may be closed already, and the new one may have its number.
-            self._loop.remove_reader(self._fd)
+            # It may be closed already, of which a loop that watches it for both ways complains.
+            with suppress(OSError):
+                self._loop.remove_reader(self._fd)
             if self._writing:
                 self._loop.remove_writer(self._fd)
         self._fd, self._writing = fd, False
