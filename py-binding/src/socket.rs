@@ -10,12 +10,14 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use smtpclient::conversation::Ends;
-use smtpclient::net::{self, Ready, Transport};
+use smtpclient::net::{self, Ready, Stream, Transport};
 
 use crate::callback::Raised;
 
 pub(crate) struct PySocket {
     object: Py<PyAny>,
+    /// A socket that is no more than one of the system's, whose bytes need no Python.
+    plain: Option<Stream>,
     /// It has a descriptor. What only looks like a socket blocks.
     is_real: bool,
     is_tls: bool,
@@ -25,8 +27,19 @@ pub(crate) struct PySocket {
 impl PySocket {
     pub(crate) fn new(object: &Bound<'_, PyAny>, raised: &Raised) -> PyResult<Self> {
         let py = object.py();
+        let socket = py.import("socket")?.getattr("socket")?;
+        let limit = object.call_method0("gettimeout").ok();
+        // One that is gone already tells it when it is used.
+        let plain = match object.get_type().is(&socket) {
+            true => Stream::adopt(borrowed(object)?.try_clone_to_owned()?).ok(),
+            false => None,
+        };
+        if let Some(limit) = limit.filter(|_| plain.is_some()) {
+            object.call_method1("settimeout", (limit,))?; // it was made blocking
+        }
         Ok(Self {
-            is_real: object.is_instance(&py.import("socket")?.getattr("socket")?)?,
+            plain,
+            is_real: object.is_instance(&socket)?,
             is_tls: object.is_instance(kinds(py)?.socket.bind(py))?,
             object: object.clone().unbind(),
             raised: raised.clone(),
@@ -50,7 +63,7 @@ impl PySocket {
 
     /// Sets the time-out; with none at all no call blocks.
     pub(crate) fn set_limit(&self, limit: Duration) {
-        if self.is_real {
+        if self.is_real && self.plain.is_none() {
             let seconds = (limit < Duration::MAX).then_some(limit.as_secs_f64());
             // A socket that is closed says so when it is used.
             let _ = self.attached(|socket| socket.call_method1("settimeout", (seconds,)).map(drop));
@@ -109,23 +122,22 @@ impl PySocket {
 
     /// Waits without Python, which may end meanwhile.
     fn poll(&self, write: bool, wait: Duration) -> io::Result<Ready> {
+        if let Some(stream) = &self.plain {
+            return stream.wait(true, write, wait);
+        }
         if !self.is_real {
             return Ok(Ready { read: true, write });
         }
-        let descriptor = self.attached(|socket| socket.call_method0("fileno")?.extract::<i32>())?;
-        if descriptor < 0 {
-            return Err(io::ErrorKind::NotConnected.into());
-        }
-        // SAFETY: it is the descriptor of a socket that is held here. Whoever closes it meanwhile makes poll(2) wait for
-        // something else, or say that there is nothing: the call after it goes by the socket, which knows.
-        #[expect(unsafe_code, reason = "Python has descriptors as numbers")]
-        let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
+        let descriptor = self.attached(|socket| Ok(borrowed(socket)?.try_clone_to_owned()?))?;
         net::wait(descriptor, true, write, wait)
     }
 }
 
 impl Transport for PySocket {
     fn try_send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(stream) = &mut self.plain {
+            return stream.try_send(bytes);
+        }
         let send = |socket: &Bound<'_, PyAny>| {
             socket.call_method1("send", (PyBytes::new(socket.py(), bytes),))?.extract()
         };
@@ -136,21 +148,44 @@ impl Transport for PySocket {
     }
 
     fn try_recv(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
-        if self.is_real { self.read(buffer) } else { Ok(None) }
+        match &mut self.plain {
+            Some(stream) => stream.try_recv(buffer),
+            None if self.is_real => self.read(buffer),
+            None => Ok(None),
+        }
     }
 
     fn recv(&mut self, buffer: &mut [u8], wait: Duration) -> io::Result<Option<usize>> {
+        // TLS may have something already.
         if self.is_tls
             && let Some(count) = self.read(buffer)?
         {
             return Ok(Some(count));
         }
-        if self.poll(false, wait)?.read { self.read(buffer) } else { Ok(None) }
+        if !self.poll(false, wait)?.read {
+            return Ok(None);
+        }
+        match &mut self.plain {
+            Some(stream) => stream.try_recv(buffer),
+            None => self.read(buffer),
+        }
     }
 
     fn wait(&mut self, wait: Duration) -> io::Result<Ready> {
         self.poll(true, wait)
     }
+}
+
+/// The descriptor of a socket.
+fn borrowed<'a>(socket: &'a Bound<'_, PyAny>) -> PyResult<BorrowedFd<'a>> {
+    let descriptor: i32 = socket.call_method0("fileno")?.extract()?;
+    if descriptor < 0 {
+        return Err(io::Error::from(io::ErrorKind::NotConnected).into());
+    }
+    // SAFETY: it is the descriptor of an open socket that is held, and Python cannot close it before it is duplicated,
+    // since this thread is attached to it.
+    #[expect(unsafe_code, reason = "Python has descriptors as numbers")]
+    Ok(unsafe { BorrowedFd::borrow_raw(descriptor) })
 }
 
 /// A socket of Python's over a descriptor.
