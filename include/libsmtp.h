@@ -438,7 +438,11 @@ int smtp_message_set_html(smtp_message *message, const char *html, size_t length
 
 /**
  * Makes message a finished message: header section, empty line, body. It is sent octet by octet, but for
- * line ends, Bcc, and fields that are added in front. data is copied. SMTP_OK.
+ * line ends, Bcc and its like, and the fields that are added in front where they are missing: Date, Message-ID,
+ * From, and To: undisclosed-recipients:; for a message without To and Cc. Only an empty line ends the header
+ * section; a send refuses any other line that is not a field with SMTP_ERR_USAGE. In front of the first field the
+ * From  line of an mbox, a UTF-8 byte order mark and empty lines are skipped. Where the first paragraph has no field
+ * all is body. data is copied. SMTP_OK.
  */
 int smtp_message_set_message(smtp_message *message,
                              const void *data,
@@ -612,7 +616,8 @@ int smtp_message_delete_header(smtp_message *message,
 /**
  * The field of that name, in any case, with that index, from 0: unfolded, and not decoded. *value lives
  * until the next call on message, and is NULL where there is none. SMTP_OK; SMTP_NO_FIELD: there is
- * none; SMTP_ERR_SOURCE: the file or reader of a finished message cannot be read.
+ * none; SMTP_ERR_SOURCE: the file or reader of a finished message cannot be read; SMTP_ERR_USAGE: its
+ * header section has a line that is not a field.
  */
 int smtp_message_header(smtp_message *message,
                         const char *name,

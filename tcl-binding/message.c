@@ -1,5 +1,6 @@
 /* The message that a command is to send. */
 #include "smtp_tcl.h"
+#include <stdio.h>
 #include <string.h>
 
 int TokenFirst(Tcl_Interp *interp, int objc, Tcl_Obj *const objv[], Tcl_Obj **token)
@@ -47,6 +48,60 @@ static int NativeFile(smtp_message *message, Tcl_Obj *path)
     return native != NULL && smtp_message_set_message_file(message, native) == SMTP_OK;
 }
 
+/* The first address of a list; NULL: there is none. */
+static smtp_addresses *AddressesOf(Tcl_Interp *interp, Tcl_Obj *list)
+{
+    smtp_addresses *addresses = NULL;
+    Tcl_DString text;
+    const char *utf8 = TextOf(interp, list, "an address", &text);
+
+    if (utf8 == NULL) return NULL;
+    smtp_address_parse(utf8, &addresses);
+    Tcl_DStringFree(&text);
+    if (smtp_addresses_count(addresses) > 0) return addresses;
+    smtp_addresses_free(addresses);
+    return NULL;
+}
+
+/* For a part of package mime tcllib adds a Sender, with the address of the From of -header, where -originator is another one.
+ * What is wrong with either is told by the send. */
+static void AddSender(Tcl_Interp *interp, Options *options)
+{
+    Tcl_Size count = 0, i;
+    Tcl_Obj **headers = NULL, *from = NULL;
+    smtp_addresses *author, *originator;
+    const char *prefix = "";
+    char name[16];
+
+    if (options->originator == NULL || *Tcl_GetString(options->originator) == '\0' || options->headers == NULL) return;
+    Tcl_ListObjGetElements(NULL, options->headers, &count, &headers);
+    for (i = 0; i < count; i += 2) {
+        if (Tcl_StringCaseMatch(Tcl_GetString(headers[i]), "resent-*", TCL_MATCH_NOCASE)) prefix = "Resent-";
+    }
+    for (i = 0; i < count; i += 2) {
+        const char *field = Tcl_GetString(headers[i]);
+
+        snprintf(name, sizeof name, "%sSender", prefix);
+        if (Tcl_StringCaseMatch(field, name, TCL_MATCH_NOCASE)) return;
+        snprintf(name, sizeof name, "%sFrom", prefix);
+        if (from == NULL && Tcl_StringCaseMatch(field, name, TCL_MATCH_NOCASE)) from = headers[i + 1];
+    }
+    if (from == NULL) return;
+    author = AddressesOf(interp, from);
+    originator = AddressesOf(interp, options->originator);
+    if (author != NULL && originator != NULL) {
+        const char *spec = smtp_addresses_addr_spec(author, 0);
+
+        snprintf(name, sizeof name, "%sSender", prefix);
+        if (strcmp(spec, smtp_addresses_addr_spec(originator, 0)) != 0) {
+            smtp_options_add_header(options->smtp, name, spec);
+        }
+    }
+    smtp_addresses_free(author);
+    smtp_addresses_free(originator);
+    Tcl_ResetResult(interp);
+}
+
 smtp_message *MessageOf(State *state, Tcl_Obj *token, Options *options, Source **source)
 {
     Tcl_Interp *interp = state->interp;
@@ -57,6 +112,7 @@ smtp_message *MessageOf(State *state, Tcl_Obj *token, Options *options, Source *
     if (count != 1) {
         return Failed(interp, message, "give one message: a token, -file, -channel or -message");
     }
+    if (token != NULL) AddSender(interp, options);
     if (options->message != NULL) {
         Tcl_Size length;
         const unsigned char *octets = OctetsOf(interp, options->message, "-message", &length);

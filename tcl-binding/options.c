@@ -74,6 +74,13 @@ static int Failed(Tcl_Interp *interp, Options *into, int status)
     return status == SMTP_OK ? TCL_OK : Fail(interp, status, smtp_options_error(into->smtp));
 }
 
+static void Remember(Tcl_Obj **into, Tcl_Obj *value)
+{
+    Tcl_IncrRefCount(value);
+    if (*into != NULL) Tcl_DecrRefCount(*into);
+    *into = value;
+}
+
 static int Set(Tcl_Interp *interp, Options *into, const char *name, Tcl_Obj *value)
 {
     Tcl_DString text;
@@ -81,8 +88,10 @@ static int Set(Tcl_Interp *interp, Options *into, const char *name, Tcl_Obj *val
     int status;
 
     if (utf8 == NULL) return TCL_ERROR;
-    if (strcmp(name, "-originator") == 0) status = smtp_options_set_originator(into->smtp, utf8);
-    else if (strcmp(name, "-recipients") == 0) status = *utf8 ? smtp_options_set_recipients(into->smtp, utf8) : SMTP_OK;
+    if (strcmp(name, "-originator") == 0) {
+        Remember(&into->originator, value);
+        status = smtp_options_set_originator(into->smtp, utf8);
+    } else if (strcmp(name, "-recipients") == 0) status = *utf8 ? smtp_options_set_recipients(into->smtp, utf8) : SMTP_OK;
     else status = smtp_options_set(into->smtp, name + 1, utf8);
     Tcl_DStringFree(&text);
     return Failed(interp, into, status);
@@ -107,6 +116,12 @@ static int Header(Tcl_Interp *interp, Options *into, Tcl_Obj *value)
     second = TextOf(interp, pair[1], "-header", &text);
     if (second != NULL) {
         status = smtp_options_add_header(into->smtp, first, second);
+        if (into->headers == NULL) {
+            into->headers = Tcl_NewListObj(0, NULL);
+            Tcl_IncrRefCount(into->headers);
+        }
+        Tcl_ListObjAppendElement(NULL, into->headers, pair[0]);
+        Tcl_ListObjAppendElement(NULL, into->headers, pair[1]);
         Tcl_DStringFree(&text);
     }
     Tcl_DStringFree(&name);
@@ -147,13 +162,6 @@ static int Servers(Tcl_Interp *interp, Options *into, Tcl_Obj *servers, Tcl_Obj 
     if (result == TCL_OK && none) result = Fail(interp, SMTP_ERR_USAGE, "-servers names no server");
     Tcl_DecrRefCount(localhost);
     return result;
-}
-
-static void Remember(Tcl_Obj **into, Tcl_Obj *value)
-{
-    Tcl_IncrRefCount(value);
-    if (*into != NULL) Tcl_DecrRefCount(*into);
-    *into = value;
 }
 
 static int Truth(const char *name)
@@ -237,7 +245,8 @@ int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into)
 
 void OptionsFree(Options *options)
 {
-    Tcl_Obj **objects[] = {&options->command, &options->file, &options->channel, &options->message};
+    Tcl_Obj **objects[] = {&options->command, &options->file, &options->channel, &options->message,
+        &options->originator, &options->headers};
     size_t i;
 
     for (i = 0; i < sizeof objects / sizeof *objects; i++) {

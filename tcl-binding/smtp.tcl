@@ -17,11 +17,38 @@ proc ::smtp::Spool {token} {
         chan flush $channel
         chan configure $channel -translation binary
         chan seek $channel 0
+        set channel [Mended $channel]
     } on error {message options} {
         catch {chan close $channel}
         return -options $options $message
     }
     return $channel
+}
+
+# Mime writes the boundary of a multipart twice, the second time below a line `;` that is not a field.
+proc ::smtp::Mended {channel} {
+    set head {}
+    set broken 0
+    while {[chan gets $channel line] > 0} {
+        if {$line eq ";"} {
+            set broken 1
+            chan gets $channel
+        } else {
+            append head $line \n
+        }
+    }
+    if {!$broken} {
+        chan seek $channel 0
+        return $channel
+    }
+    set mended [file tempfile name libsmtp]
+    file delete $name
+    chan configure $mended -translation binary -buffersize 65536
+    chan puts $mended $head
+    chan copy $channel $mended
+    chan close $channel
+    chan seek $mended 0
+    return $mended
 }
 
 proc ::smtp::Open {path} {

@@ -77,6 +77,7 @@ void SourceClose(Source *source);
 typedef struct Options {
     smtp_options *smtp;
     Tcl_Obj *command, *file, *channel, *message;
+    Tcl_Obj *originator, *headers; /* as given; names and values one after the other */
     char *local;
     long long patience; /* for a header section that does not come, in ms */
     struct Policy *policy;

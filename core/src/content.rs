@@ -60,6 +60,11 @@ pub trait Content: Send {
     /// # Errors
     /// [`Kind::Source`](crate::error::Kind::Source) where a file or reader cannot be opened (again).
     fn open(&mut self, transfer: Transfer) -> Result<Box<dyn BufRead + Send>, Error>;
+
+    /// The same message once more, for a further transaction; `None` where it serves one.
+    fn again(&self) -> Option<Box<dyn Content>> {
+        None
+    }
 }
 
 /// Content that can be opened once: what a caller hands over for one DATA.

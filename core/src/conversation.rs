@@ -24,6 +24,10 @@ pub trait Conversation {
     fn output_done(&mut self, n: usize);
     /// How long the server may take until there is progress; `None` when nothing is due from it.
     fn timeout(&self) -> Option<Duration>;
+    /// How long the server may take to acknowledge a piece of what was written, where that is longer than `timeout`.
+    fn patience(&self) -> Duration {
+        self.timeout().unwrap_or_default()
+    }
     /// Changes whenever the clock of `timeout` starts anew.
     fn progress(&self) -> u64;
     /// Whether a caller's reader had no bytes when it was last asked.
@@ -73,6 +77,8 @@ pub trait Driven: Conversation {
 pub struct Clock {
     /// The conversation's progress when it was last looked at, and since when it is that.
     seen: Option<(u64, Instant)>,
+    /// How many octets the peer had not acknowledged when it was asked last, and until when it must have got on with them.
+    backlog: Option<(u64, Instant)>,
 }
 
 impl Clock {
@@ -85,10 +91,14 @@ impl Clock {
         let progress = conversation.progress();
         let since = match self.seen {
             Some((seen, since)) if seen == progress => since,
-            _ => now,
+            _ => {
+                self.backlog = None;
+                now
+            }
         };
         self.seen = Some((progress, since));
-        Some(timeout.saturating_sub(now.saturating_duration_since(since)))
+        let left = timeout.saturating_sub(now.saturating_duration_since(since));
+        Some(self.backlog.map_or(left, |(_, until)| left.min(until.saturating_duration_since(now))))
     }
 
     /// Tells the conversation where the server is overdue; whether it was.
@@ -100,9 +110,35 @@ impl Clock {
         overdue
     }
 
+    /// Asked when time is over: whether the server gets more of it, since it has not got yet what was said. While octets are
+    /// unacknowledged [`patience`](Conversation::patience) rules, and starts anew whenever they get fewer; the time for the
+    /// answer starts when there are none.
+    pub fn extend(
+        &mut self,
+        conversation: &(impl Conversation + ?Sized),
+        unacknowledged: u64,
+        now: Instant,
+    ) -> bool {
+        let Some((progress, since)) = self.seen else { return false };
+        let patience = conversation.patience();
+        let after = |moment: Instant| moment.checked_add(patience).unwrap_or(moment);
+        self.backlog = match (self.backlog, unacknowledged) {
+            (None, 0) => return false,
+            (Some(_), 0) => None,
+            (None, count) => Some((count, after(since))),
+            (Some((before, _)), count) if count < before => Some((count, after(now))),
+            (Some((before, until)), _) => Some((before, until)),
+        };
+        if self.backlog.is_some_and(|(_, until)| now >= until) {
+            return false;
+        }
+        self.seen = Some((progress, now));
+        true
+    }
+
     /// Starts anew, for a new connection.
     pub fn reset(&mut self) {
-        self.seen = None;
+        *self = Self::default();
     }
 }
 
@@ -132,12 +168,38 @@ mod tests {
         fn timeout(&self) -> Option<Duration> {
             self.timeout
         }
+        fn patience(&self) -> Duration {
+            Duration::from_secs(30)
+        }
         fn progress(&self) -> u64 {
             self.progress
         }
         fn waits_for_source(&self) -> bool {
             false
         }
+    }
+
+    #[test]
+    fn a_server_that_has_not_got_what_was_said_gets_more_time() {
+        let seconds = Duration::from_secs;
+        let begin = Instant::now();
+        let mut due = Due { timeout: Some(seconds(5)), progress: 0, overdue: false };
+        let mut clock = Clock::default();
+        clock.left(&due, begin);
+        // Data flows: it is asked every five seconds, and the time for the answer starts when all of it is there.
+        for (second, unacknowledged) in [(5, 900), (10, 500), (15, 100), (20, 0)] {
+            assert_eq!(clock.left(&due, begin + seconds(second)), Some(Duration::ZERO));
+            assert!(clock.extend(&due, unacknowledged, begin + seconds(second)), "{second}");
+        }
+        assert_eq!(clock.left(&due, begin + seconds(24)), Some(seconds(1)));
+        assert!(!clock.extend(&due, 0, begin + seconds(25)));
+        // Nothing gets on: the time for taking a piece rules, not that for the answer.
+        due.progress = 1;
+        clock.left(&due, begin + seconds(100));
+        for second in (105..130).step_by(5) {
+            assert!(clock.extend(&due, 900, begin + seconds(second)), "{second}");
+        }
+        assert!(!clock.extend(&due, 900, begin + seconds(130)));
     }
 
     #[test]

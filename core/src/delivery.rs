@@ -15,6 +15,7 @@ use crate::message::Message;
 use crate::opening::check;
 use crate::options::Options;
 use crate::prepared::Prepared;
+use crate::reply::Reply;
 use crate::report::{Outcome, Report, no_server};
 use crate::server::{Server, servers};
 use crate::tls::Secure;
@@ -129,10 +130,10 @@ impl Delivery {
 
     /// What became of the message at one server, beside what became of it at those before.
     fn take(&mut self, report: Report) {
-        let before = std::mem::take(&mut self.report);
-        let mut attempts = before.attempts;
-        attempts.extend(report.attempts);
-        self.report = Report { attempts, ..report };
+        let mut before = std::mem::take(&mut self.report);
+        let mut attempts = std::mem::take(&mut before.attempts);
+        attempts.extend(report.attempts.iter().cloned());
+        self.report = Report { attempts, ..report.or_reason_of(Some(&before)) };
         // What a server said of a recipient counts more than that the next one said nothing.
         if before.recipients.iter().any(|r| r.outcome != Outcome::NotSent) && !self.report.is_decided() {
             self.report.recipients = before.recipients;
@@ -211,6 +212,10 @@ impl Conversation for Delivery {
         self.dialogue.as_ref().and_then(Conversation::timeout)
     }
 
+    fn patience(&self) -> Duration {
+        self.dialogue.as_ref().map_or(Duration::ZERO, Conversation::patience)
+    }
+
     fn progress(&self) -> u64 {
         self.dialogue.as_ref().map_or(0, Conversation::progress)
     }
@@ -222,15 +227,19 @@ impl Conversation for Delivery {
 
 /// Whether nothing speaks against another server: this one has taken nothing and refused nothing for good.
 fn may_try_next(error: &Error, report: &Report) -> bool {
+    let goodbye = |reply: Option<&Reply>| reply.is_some_and(|reply| reply.code() == 421);
     let untouched = report.recipients.iter().all(|r| match r.outcome {
         Outcome::NotSent => true,
-        Outcome::Rejected => r.step == Step::Mail,
+        Outcome::Rejected => r.step == Step::Mail || goodbye(r.reply.as_ref()),
         Outcome::Accepted | Outcome::Unknown => false,
     });
-    let lasting = match error.kind() {
-        Kind::Cancelled | Kind::Usage | Kind::Source => true,
-        Kind::Refused => error.step() == Step::Mail && !error.is_transient(),
-        _ => false,
+    let left = match error.kind() {
+        Kind::Cancelled | Kind::Usage | Kind::Source => false,
+        // One that goes away, whatever was said, has nothing while no octet of the end mark has left (RFC 5321 section 5.1).
+        Kind::Closed | Kind::Timeout | Kind::Protocol => true,
+        Kind::Refused if goodbye(error.reply()) => true,
+        Kind::Refused if error.step() == Step::Mail => error.is_transient(),
+        _ => error.step() <= Step::Mail,
     };
-    untouched && !lasting && error.step() <= Step::Mail
+    untouched && left
 }

@@ -1,7 +1,6 @@
 //! Who a message is from, who it goes to, and which header fields are added or taken away for it.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -11,8 +10,12 @@ use smol_str::SmolStr;
 use crate::address::{Address, parse_each, parse_list, parse_mailbox, plain_mailbox};
 use crate::command::{ForwardPath, Mail, MailParameters, Rcpt, RcptParameters, ReversePath};
 use crate::error::Error;
-use crate::message::{Edits, Header, Known, KnownSet, Message, identity};
+use crate::message::{Edits, Known, Message, identity};
 use crate::options::Options;
+
+mod fields;
+
+use fields::{Fields, Names, ORIGINAL};
 
 /// What the machine says of itself, asked only where a message needs it.
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +46,6 @@ const SINGLE: [&str; 10] =
 /// Those of them that hold a list: several in `header` become one.
 const LISTS: [&str; 4] = ["From", "Reply-To", "To", "Cc"];
 
-/// Fields that belong to the token's own form.
-const FORBIDDEN: [&str; 4] = ["Content-Type", "Content-Transfer-Encoding", "Content-MD5", "MIME-Version"];
-
 impl Envelope {
     /// Whether every address is ASCII; one that is not needs SMTPUTF8 (RFC 6531).
     pub fn is_ascii(&self) -> bool {
@@ -68,7 +68,7 @@ impl Envelope {
         let originator = match &options.originator {
             Some(text) if text.is_empty() => None,
             Some(text) => Some(one_mailbox(&Who::Option("originator"), text)?),
-            None => Some(one_mailbox(&who, &from_text)?),
+            None => Some(author(&fields, &who, &from_text)?),
         };
         let recipients = recipients(&fields, options)?;
         let edits = edits(&fields, options, local, &from_text, originator.as_ref())?;
@@ -106,117 +106,6 @@ impl fmt::Display for Who {
             Self::Login(name) => write!(f, "the login name, as there is no {}", name.name()),
         }
     }
-}
-
-/// The fields that a delivery looks at.
-struct Names {
-    from: Known,
-    sender: Known,
-    date: Known,
-    message_id: Known,
-    /// To, Cc, Dcc, Bcc.
-    recipients: [Known; 4],
-}
-
-const ORIGINAL: Names = Names {
-    from: Known::From,
-    sender: Known::Sender,
-    date: Known::Date,
-    message_id: Known::MessageId,
-    recipients: [Known::To, Known::Cc, Known::Dcc, Known::Bcc],
-};
-
-const RESENT: Names = Names {
-    from: Known::ResentFrom,
-    sender: Known::ResentSender,
-    date: Known::ResentDate,
-    message_id: Known::ResentMessageId,
-    recipients: [Known::ResentTo, Known::ResentCc, Known::ResentDcc, Known::ResentBcc],
-};
-
-/// The token's header section with the fields of option `header` in front.
-struct Fields<'a> {
-    message: &'a Message,
-    /// The token's own fields, once they are asked for: a file or reader is read for them.
-    own: OnceCell<(Header<'a>, KnownSet)>,
-    header: &'a [(String, String)],
-    given: KnownSet,
-    names: &'static Names,
-}
-
-impl<'a> Fields<'a> {
-    fn new(message: &'a Message, options: &'a Options) -> Result<Self, Error> {
-        let mut given = KnownSet::default();
-        for (name, value) in &options.header {
-            check_field(name, value)?;
-            given.insert(name.as_bytes());
-        }
-        let resent = options.header.iter().any(|(name, _)| starts_with_ignore_case(name, "resent-"));
-        let names = if resent { &RESENT } else { &ORIGINAL };
-        Ok(Self { message, own: OnceCell::new(), header: &options.header, given, names })
-    }
-
-    fn own(&self) -> Result<&(Header<'a>, KnownSet), Error> {
-        if let Some(own) = self.own.get() {
-            return Ok(own);
-        }
-        let own = Header::of(self.message)?;
-        let known = own.known();
-        Ok(self.own.get_or_init(|| (own, known)))
-    }
-
-    /// Gives the values of a field in option `header`, or in the token, until one is an error.
-    fn each<'s>(
-        &'s self,
-        field: Known,
-        given: bool,
-        mut take: impl FnMut(Cow<'s, str>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        if !given {
-            return self.own()?.0.each(field, take);
-        }
-        let mut own = self.header.iter().filter(|(name, _)| name.eq_ignore_ascii_case(field.name()));
-        own.try_for_each(|(_, value)| take(value.into()))
-    }
-
-    /// The field from `header`, else from the token; several are one list.
-    fn find(&self, field: Known) -> Result<Option<Cow<'_, str>>, Error> {
-        let mut found: Option<Cow<'_, str>> = None;
-        self.each(field, self.given.has(field), |text| {
-            match &mut found {
-                None => found = Some(text),
-                Some(found) => {
-                    let found = found.to_mut();
-                    found.push_str(", ");
-                    found.push_str(&text);
-                }
-            }
-            Ok(())
-        })?;
-        Ok(found)
-    }
-
-    fn has(&self, field: Known) -> Result<bool, Error> {
-        Ok(self.given.has(field) || self.own()?.1.has(field))
-    }
-}
-
-fn check_field(name: &str, value: &str) -> Result<(), Error> {
-    if FORBIDDEN.iter().any(|forbidden| forbidden.eq_ignore_ascii_case(name)) {
-        let text = format!("option `header`: `{name}` belongs to the token: set it there");
-        return Err(Error::usage(text));
-    }
-    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':') {
-        let text =
-            format!("option `header`: {name:?} is no header name: printable ASCII without space and colon");
-        return Err(Error::usage(text));
-    }
-    if let Some(control) = value.chars().find(|c| c.is_control() && *c != '\t') {
-        let text =
-            format!("option `header`: the value of `{name}` has the control character {control:?} in it");
-        return Err(Error::usage(text));
-    }
-    Ok(())
 }
 
 fn recipients(fields: &Fields<'_>, options: &Options) -> Result<Vec<Rcpt>, Error> {
@@ -302,31 +191,20 @@ fn edits(
             None => add.push((name.clone(), value.clone())),
         }
     }
-    let Names { from, sender, date, message_id, recipients: [to, ..] } = *fields.names;
+    let Names { from, sender, .. } = *fields.names;
+    if options.originator.is_some() && fields.has(from)? && fields.composes(from) {
+        each(&Who::Field(from), from_text, |_| {})?;
+        if needs_sender(from_text) && !fields.has(sender)? {
+            let (from, sender) = (from.name(), sender.name());
+            return Err(Error::usage(format!(
+                "field `{from}`: {from_text:?}: several authors need a field `{sender}`, which is one mailbox (RFC 5322 \
+                 section 3.6.2): add it"
+            )));
+        }
+    }
+    let Names { from, date, message_id, recipients: [to, ..], .. } = *fields.added;
     if !fields.has(from)? {
         add.push((from.name().to_owned(), from_text.to_owned()));
-    }
-    // Without the option the originator is the one author.
-    if let Some(originator) = originator.filter(|_| options.originator.is_some())
-        && !fields.has(sender)?
-    {
-        let own = wire_form(originator, "the originator")?;
-        let mut authors = 0_usize;
-        let mut is_own = false;
-        let found = each(&Who::Field(from), from_text, |author| {
-            authors = authors.saturating_add(1);
-            is_own = wire_form(&author, "the author").is_ok_and(|author| same_mailbox(&author, &own));
-        });
-        if let Err(error) = found {
-            // What a finished message says of itself is not touched, and not judged.
-            if !fields.message.is_finished() || fields.given.has(from) {
-                return Err(error);
-            }
-            authors = 0;
-        }
-        if authors != 1 || !is_own {
-            add.push((sender.name().to_owned(), own.into_owned()));
-        }
     }
     if !fields.has(date)? {
         add.push((date.name().to_owned(), identity::date(&(local.now)())));
@@ -356,16 +234,41 @@ fn edits(
     Ok(Edits { blind: true, remove, add })
 }
 
+/// The originator where no option names it: the author, or, where there are several, the sender (RFC 5322 section 3.6.2).
+fn author(fields: &Fields<'_>, who: &Who, text: &str) -> Result<Address, Error> {
+    if needs_sender(text)
+        && let Some(sender) = fields.find(fields.names.sender)?
+    {
+        return one_mailbox(&Who::Field(fields.names.sender), &sender);
+    }
+    one_mailbox(who, text)
+}
+
+/// Whether the text of a From field has any but one mailbox, so that a Sender field must say who sends the message.
+fn needs_sender(text: &str) -> bool {
+    plain_mailbox(text).is_none()
+        && !text.trim().is_empty()
+        && parse_mailbox(text).is_err()
+        && parse_list(text).is_ok()
+}
+
 fn one_mailbox(who: &Who, text: &str) -> Result<Address, Error> {
     if let Some(address) = plain_mailbox(text) {
         return Ok(address);
     }
     let address = parse_mailbox(text).map_err(|error| {
-        let several = parse_list(text).is_ok_and(|list| list.len() > 1);
-        let way_out = match (several, who) {
-            (true, _) => ": it must be one mailbox; name it with option `originator`",
-            (false, Who::Option(_)) => "",
-            (false, _) => "; name another with option `originator`",
+        let way_out = match who {
+            Who::Field(Known::From) if needs_sender(text) => {
+                ": one of several authors must be the sender (RFC 5322 section 3.6.2): add a field `Sender`, or name the \
+                 originator with option `originator`"
+            }
+            Who::Field(Known::ResentFrom) if needs_sender(text) => {
+                ": one of several authors must be the sender (RFC 5322 section 3.6.2): add a field `Resent-Sender`, or name \
+                 the originator with option `originator`"
+            }
+            Who::Option(_) if needs_sender(text) => ": it must be one mailbox",
+            Who::Option(_) => "",
+            _ => "; name another with option `originator`",
         };
         Error::usage(format!("{who}: {text:?}: {error}{way_out}"))
     })?;
@@ -474,8 +377,4 @@ fn parts(mailbox: &str) -> (&str, &str) {
 
 fn contains(names: &[String], name: &str) -> bool {
     names.iter().any(|own| own.eq_ignore_ascii_case(name))
-}
-
-fn starts_with_ignore_case(text: &str, prefix: &str) -> bool {
-    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }

@@ -59,12 +59,17 @@ pub struct Limits {
 pub enum Pipelining {
     /// One command at a time.
     Off,
-    /// As RFC 2920 allows, also across messages: one round trip a message.
+    /// The commands of one message in a group (RFC 2920). Nothing is written after a final dot before its reply, except
+    /// where the server offers CHUNKING: who reads counted octets does not take commands for text. There the end of a
+    /// message and the envelope of the next go out together: one round trip a message.
     #[default]
     Rfc,
+    /// The same at every server that offers PIPELINING, as RFC 2920 allows. A server that reads a message and what follows
+    /// it in one go may take the next envelope for text of this message, and so show it to its recipients.
+    Crossing,
     /// Where CHUNKING is offered too, the message is not held back until the recipients' replies are in, which
     /// RFC 3030 section 2 asks for: many whole messages are in flight at once. Only for messages with one recipient,
-    /// or for which one accepted recipient is enough; others go as with [`Rfc`](Self::Rfc). When the connection is
+    /// or for which one accepted recipient is enough; others go as with [`Crossing`](Self::Crossing). When the connection is
     /// lost, all that were in flight may be unknown.
     Full,
 }

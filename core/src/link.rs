@@ -213,6 +213,10 @@ impl Conversation for Link {
         self.engine.waits_for_source()
     }
 
+    fn patience(&self) -> Duration {
+        self.engine.patience()
+    }
+
     fn progress(&self) -> u64 {
         self.engine.progress()
     }

@@ -61,6 +61,11 @@ impl Prepared {
         &self.needs
     }
 
+    /// Whether one accepted recipient is enough.
+    pub fn at_least_one(&self) -> bool {
+        self.at_least_one
+    }
+
     /// What an engine is asked for. The message can be asked for again elsewhere.
     pub fn transaction(&self) -> Box<Transaction> {
         Box::new(Transaction {
@@ -103,6 +108,10 @@ impl Content for Lent {
 
     fn open(&mut self, transfer: Transfer) -> Result<Box<dyn std::io::BufRead + Send>, Error> {
         lock(&self.0).open(transfer)
+    }
+
+    fn again(&self) -> Option<Box<dyn Content>> {
+        Some(Box::new(Self(Arc::clone(&self.0))))
     }
 }
 

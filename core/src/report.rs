@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
-use crate::error::{Error, Step};
+use crate::error::{Error, Kind, Step};
 use crate::reply::{Reply, queue_id};
 use crate::tls::{TlsAnswer, TlsFacts};
 
@@ -121,6 +121,16 @@ impl Report {
     /// Whether a server has said, or may have said, anything final to at least one recipient.
     pub(crate) fn is_decided(&self) -> bool {
         self.recipients.iter().any(|r| r.outcome != Outcome::NotSent)
+    }
+
+    /// This report of one more try, or that of the try before where this one failed only because a reader could not begin
+    /// again: the reason is why it had to.
+    pub(crate) fn or_reason_of(self, before: Option<&Report>) -> Self {
+        let cannot_go_back = self.error.as_ref().is_some_and(|error| error.kind() == Kind::Source);
+        match before.filter(|before| cannot_go_back && before.error.is_some()) {
+            Some(before) => Self { attempts: self.attempts, ..before.clone() },
+            None => self,
+        }
     }
 
     /// Whether it is unknown for at least one recipient what became of the message.

@@ -74,7 +74,7 @@ fn send(message: &Message, options: &Options, again: Option<u64>) -> Result<Repo
     let Some(pause) = again else { return sendmessage(message, options) };
     let port = options.ports.first().copied().unwrap_or_default();
     let mut session = Session::open(&options.servers[0], port, options)?;
-    session.send_message(message, options)?;
+    let _ = session.send_message(message, options);
     std::thread::sleep(Duration::from_millis(pause));
     let second = session.send_message(message, options);
     session.close();

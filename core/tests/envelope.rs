@@ -8,6 +8,9 @@ use smtpclient::error::{Error, Kind};
 use smtpclient::message::{HeaderMode, Message};
 use smtpclient::options::Options;
 
+#[path = "envelope/message.rs"]
+mod message;
+
 /// A token with all that a message needs.
 const WHOLE: &str = "From: Ann <ann@a.example>\nTo: bo@b.example\nDate: Thu, 1 Jan 2026 00:00:00 +0000\nMessage-ID: <1@a.example>\n\nHi\n";
 
@@ -113,10 +116,6 @@ fn rule_1_resent_in_any_header_switches_every_name() {
     let text = leaves(WHOLE, &["header Resent-To: cy@c.example"]);
     assert!(text.starts_with("Resent-To: cy@c.example\r\nResent-From: login@host.example\r\nResent-Date: Sat, 4 Jul 2026 05:06:07 -0330\r\nResent-Message-ID: <"), "{text}");
     assert!(text.ends_with(&format!("@host.example>\r\n{WHOLE}")), "{text}");
-    // The token's own Resent- fields alone do not switch.
-    let envelope =
-        derive(&format!("Resent-From: eve@e.example\nResent-To: cy@c.example\n{WHOLE}"), &[]).unwrap();
-    assert_eq!((reverse(&envelope), &*forward(&envelope)), ("ann@a.example", &["bo@b.example"][..]));
     let twice = format!("Resent-From: eve@e.example\nResent-To: cy@c.example\n{WHOLE}");
     let envelope =
         derive(&twice, &["header Resent-From: fay@f.example", "header Resent-Subject: x"]).unwrap();
@@ -177,7 +176,7 @@ fn rule_2_the_originator() {
 
 #[test]
 fn rule_3_the_recipients() {
-    let all = "From: a@a\nTo: to@x\nCc: cc@x\nBcc: bcc@x\nDcc: dcc@x\nReply-To: re@x\nResent-To: rs@x\n\n";
+    let all = "From: a@a\nTo: to@x\nCc: cc@x\nBcc: bcc@x\nDcc: dcc@x\nReply-To: re@x\n\n";
     for (message, lines, want) in [
         (WHOLE, &["recipients x@x, Crew: y@y, z@z;", "header To: no@no"][..], &["x@x", "y@y", "z@z"][..]),
         (all, &[], &["to@x", "cc@x", "dcc@x", "bcc@x"]),
@@ -275,26 +274,11 @@ fn rule_5_what_is_added_where_it_is_missing() {
         (base.to_owned(), &["originator ann@a.example"], &[]),
         (base.to_owned(), &["originator Ann <ann@A.Example>"], &[]),
         (base.to_owned(), &["originator "], &[]),
-        (base.to_owned(), &["originator eve@e.example"], &["Sender: eve@e.example"]),
-        (base.to_owned(), &["originator ANN@a.example"], &["Sender: ANN@a.example"]),
-        (format!("Sender: fay@f.example\n{base}"), &["originator eve@e.example"], &[]),
+        // An originator of its own, as VERP and bounce addresses are, changes nothing.
+        (base.to_owned(), &["originator eve@e.example"], &[]),
         (base.to_owned(), &["originator eve@e.example", "header Sender: fay@f.example"], &[]),
-        (
-            base.replace("From: ", "From: eve@e.example, "),
-            &["originator eve@e.example"],
-            &["Sender: eve@e.example"],
-        ),
-        (
-            base.replace("From: ", "From: no address "),
-            &["originator eve@e.example"],
-            &["Sender: eve@e.example"],
-        ),
-        (
-            base.replace("ann@a.example", "ann@b\u{fc}cher.example"),
-            &["originator ann@xn--bcher-kva.example"],
-            &[],
-        ),
-        (base.to_owned(), &["originator eve@b\u{fc}cher.example"], &["Sender: eve@xn--bcher-kva.example"]),
+        (base.replace("From: ", "From: eve@e.example, "), &["originator eve@e.example"], &[]),
+        (base.replace("From: ", "From: no address "), &["originator eve@e.example"], &[]),
         (base.replace("Date: x\n", ""), &[], &["Date: Sat, 4 Jul 2026 05:06:07 -0330"]),
         (base.replace("Date: x\n", ""), &["header date: y"], &[]),
         (base.replace("To: x@x", "To: Nobody:;"), &["recipients x@x"], &[]),
@@ -326,7 +310,7 @@ fn rule_5_what_is_added_where_it_is_missing() {
     assert!(id(&lines[0], "a.example"), "{lines:?}");
     let lines =
         added(&derive("From: ann@a.example\nTo: x@x\nDate: x\n\n", &["originator eve@e.example"]).unwrap());
-    assert!(id(&lines[1], "e.example"), "{lines:?}");
+    assert!(id(&lines[0], "e.example"), "{lines:?}");
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn own_address() -> SocketAddr {
 /// How messages are grouped and framed.
 type Ways = (Pipelining, Chunking);
 
-const BY_DATA: Ways = (Pipelining::Rfc, Chunking::Off);
+const BY_DATA: Ways = (Pipelining::Crossing, Chunking::Off);
 const BY_BDAT: Ways = (Pipelining::Rfc, Chunking::On);
 const IN_A_WINDOW: Ways = (Pipelining::Full, Chunking::On);
 

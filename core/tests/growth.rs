@@ -7,7 +7,7 @@ use smtpclient::command::{ClientName, ForwardPath, Mail, Rcpt, RcptParameters};
 use smtpclient::content::Once;
 use smtpclient::engine::{Config, Engine, Event, Transaction};
 use smtpclient::envelope::{Envelope, Local};
-use smtpclient::message::Message;
+use smtpclient::message::{HeaderMode, Message};
 use smtpclient::options::Options;
 
 /// Between four and sixteen, and a moment for what does not grow.
@@ -161,4 +161,62 @@ fn many_addresses_and_fields() {
         message.prepare(&envelope.edits).unwrap();
         assert_eq!(message.header_names().unwrap().len(), count / 4 + 2);
     });
+}
+
+#[test]
+fn many_fields_that_are_set() {
+    grows_as_given(40_000, |count| {
+        for mut message in [Message::text("body"), Message::from_bytes("From: a@b.example\r\n\r\nbody\r\n")] {
+            for n in 0..count {
+                message.set_header(&format!("X-Field-{n}"), "old", HeaderMode::Write).unwrap();
+            }
+            for n in 0..count {
+                message.set_header(&format!("x-field-{n}"), "new", HeaderMode::Write).unwrap();
+            }
+            let fields = message.header_fields().unwrap();
+            assert_eq!(fields.iter().filter(|(_, value)| value == "new").count(), count);
+            for n in 0..count {
+                message.set_header(&format!("X-Field-{n}"), "", HeaderMode::Delete).unwrap();
+            }
+            assert!(message.header("X-Field-1").unwrap().is_empty());
+            message.prepare(&smtpclient::message::Edits::default()).unwrap();
+        }
+    });
+}
+
+/// As many fields as a header section may have, of one name and of many, and all Resent-, with every accessor once.
+#[test]
+fn a_hostile_header_section() {
+    let local = Local { host: || "host.example".into(), user: || "user".into(), now: jiff::Zoned::default };
+    for name in
+        [|_| "A".to_owned(), |n| format!("X{n}"), |n| format!("Resent-{n}"), |_| "Resent-To".to_owned()]
+    {
+        grows_as_given(60_000, |count| {
+            let fields: String = (0..count).map(|n| format!("{}: a@b.example\n", name(n))).collect();
+            let text = format!("Resent-To: a@b.example\nFrom: a@b.example\n{fields}\nbody\n");
+            let mut message = Message::from_bytes(text);
+            assert!(message.header_names().unwrap().len() >= 2);
+            assert_eq!(message.header("From").unwrap().len(), 1);
+            assert!(message.header_fields().unwrap().len() > count);
+            message.set_header("From", "c@d.example", HeaderMode::Write).unwrap();
+            let envelope = Envelope::derive(&message, &Options::default(), &local).unwrap();
+            message.prepare(&envelope.edits).unwrap();
+            assert!(message.size().unwrap().is_some());
+        });
+    }
+}
+
+/// The same with lines that are not fields, with skipped ones and with nothing but line ends.
+#[test]
+fn a_hostile_front() {
+    for line in ["From a\n", "\n", "\r", "no field\n", " \n", "\u{feff}\n", "x\u{fc}: y\n"] {
+        grows_as_given(100_000, |count| {
+            let text = line.repeat(count);
+            for end in ["", "A: b\n\n"] {
+                let message = Message::from_bytes(format!("{text}{end}"));
+                let _ = message.header_names();
+                let _ = message.size();
+            }
+        });
+    }
 }

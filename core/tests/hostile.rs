@@ -266,7 +266,11 @@ impl Play {
                 | Event::Failed(id, _) => *id,
             };
             let asked = self.open.remove(&id).expect("each request is answered once");
-            if let (Event::Unbegun(..), Some(last)) = (&event, &asked) {
+            // What was answered as if it were unknown, and is to be sent once more, was not taken.
+            let anew = !self.engine.avoided().is_empty();
+            if let (Event::Unbegun(..), Some(last)) = (&event, &asked)
+                && !anew
+            {
                 assert!(!String::from_utf8_lossy(&self.left).contains(last.as_str()), "begun: {event:?}");
             }
             if let (Event::Sent(_, report), Some(last)) = (&event, asked) {
@@ -316,7 +320,7 @@ fn whatever_a_server_says_each_request_gets_one_true_answer() {
     });
     let total = RefCell::new(&mut seen);
     let ways = prop::option::of((
-        prop::sample::select(vec![Pipelining::Off, Pipelining::Rfc, Pipelining::Full]),
+        prop::sample::select(vec![Pipelining::Off, Pipelining::Rfc, Pipelining::Crossing, Pipelining::Full]),
         prop::sample::select(vec![Chunking::Off, Chunking::Auto, Chunking::On]),
     ));
     let acts = (any::<bool>(), ways, prop::collection::vec(act(), 1..200));

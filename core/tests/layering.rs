@@ -39,7 +39,10 @@ const ALLOWED: &[(&str, &str)] = &[
         "command content conversation engine envelope error extensions link message opening options prepared reply \
          report secret server tls",
     ),
-    ("delivery", "conversation dialogue envelope error message opening options prepared report server tls"),
+    (
+        "delivery",
+        "conversation dialogue envelope error message opening options prepared reply report server tls",
+    ),
     // Sockets and clocks: nothing may use it.
     (
         "net",

@@ -22,7 +22,7 @@ use crate::strings::clear;
 ///
 /// A message goes to the first server that can be had. One that is certainly not sent is tried again on another
 /// connection or server, at most as often as option `retries` says; one that may have arrived never is. The options
-/// `connections`, `connectionmessages`, `rate`, `queuesize`, `retries`, `backoff` and `idletime` are for mailers.
+/// `connections`, `connectionmessages`, `rate`, `queuesize`, `retries`, `backoff`, `retrytime` and `idletime` are for mailers.
 pub struct smtp_mailer {
     handle: Handle<Mailer>,
 }

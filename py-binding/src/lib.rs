@@ -10,6 +10,7 @@ mod mailer;
 mod message;
 mod options;
 mod report;
+mod rewrite;
 mod send;
 mod server;
 mod sink;
@@ -30,6 +31,8 @@ mod _native {
     use crate::options::{PyCancel, PyOptions, option_names};
     #[pymodule_export]
     use crate::report::PySent;
+    #[pymodule_export]
+    use crate::rewrite::{py_ascii_field, py_is_text};
     #[pymodule_export]
     use crate::send::{envelope, sendmessage};
     #[pymodule_export]

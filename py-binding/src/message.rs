@@ -1,6 +1,7 @@
 //! The token.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -10,6 +11,7 @@ use smtpclient::message::{Encoding, HeaderMode, Message};
 
 use crate::callback::Raised;
 use crate::convert::raise_from;
+use crate::rewrite::PyRewrite;
 use crate::source::PyReader;
 
 /// A MIME part: a whole message, or a part of one.
@@ -87,6 +89,18 @@ impl PyMessage {
     #[staticmethod]
     fn from_bytes(message: PyBackedBytes) -> Self {
         Message::from_bytes(&*message).into()
+    }
+
+    #[staticmethod]
+    fn from_content(py: Python<'_>, content: PyBackedBytes) -> PyResult<Self> {
+        let message = Message::from_content(&content);
+        Ok(message.map_err(|error| raise_from(py, &error, None, None))?.into())
+    }
+
+    #[staticmethod]
+    fn from_rewritable(message: PyBackedBytes, rewrite: Py<PyAny>) -> Self {
+        let (rewrite, raised) = PyRewrite::new(rewrite);
+        Self { core: Message::from_rewritable(&*message, Arc::new(rewrite)), sources: vec![raised] }
     }
 
     #[staticmethod]

@@ -19,7 +19,7 @@ type Stored<'py> = (Vec<String>, Bound<'py, PyBytes>);
 impl Sink {
     #[new]
     #[pyo3(signature = (listen="127.0.0.1:0", *, unix=None, dump=None, keep=true, rejects=Vec::new(), size=None,
-        lmtp=false, chunking=false, pipelining=true, verbose=false))]
+        lmtp=false, chunking=false, pipelining=true, eight_bit_mime=true, smtputf8=None, verbose=false))]
     #[expect(clippy::too_many_arguments, reason = "by name in Python")]
     #[expect(clippy::fn_params_excessive_bools, reason = "by name in Python")]
     fn new(
@@ -32,6 +32,8 @@ impl Sink {
         lmtp: bool,
         chunking: bool,
         pipelining: bool,
+        eight_bit_mime: bool,
+        smtputf8: Option<bool>,
         verbose: bool,
     ) -> PyResult<Self> {
         let listen: SocketAddr = listen
@@ -46,6 +48,8 @@ impl Sink {
             lmtp,
             chunking,
             pipelining,
+            eight_bit_mime,
+            smtputf8,
             verbose,
             ..SinkOptions::default()
         };

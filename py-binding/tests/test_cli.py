@@ -86,3 +86,47 @@ def test_large_messages_show_a_bar_on_a_terminal(large, sink, tmp_path):
         shown = b""
     assert (b"########" in shown) == large
     os.close(main)
+
+
+def test_a_patch_as_git_writes_it(sink):
+    patch = (
+        b"From 1234567890abcdef1234567890abcdef12345678 Mon Sep 17 00:00:00 2001\n"
+        b"From: Ann Dev <ann@dev.example>\nDate: Mon, 17 Sep 2001 00:00:00 +0000\n"
+        b"Subject: [PATCH] mend the cable\nTo: list@s.example\nCc: bo@s.example,\n\tcy@s.example\nBcc: di@s.example\n\n"
+        b"---\n file | 2 +-\n\n-- \n2.43.0\n"
+    )
+    done = run(*at(sink.port), stdin=patch)
+    assert done.returncode == 0, done.stderr
+    [(envelope, content)] = sink.messages()
+    assert envelope[0].startswith("MAIL FROM:<ann@dev.example>")
+    assert [line[9:-1] for line in envelope[1:]] == ["list@s.example", "bo@s.example", "cy@s.example", "di@s.example"]
+    assert b"1234567890" not in content and b"di@" not in content and content.endswith(b"\r\n-- \r\n2.43.0\r\n")
+
+
+def test_a_mail_as_cron_writes_it(sink, tmp_path):
+    cron = (
+        b"From root@host.example  Mon Jan  1 06:25:01 2024\n"
+        b"From: root@host.example (Cron Daemon)\nTo: ops@s.example\nSubject: Cron <root@host> /usr/local/bin/backup\n"
+        b"X-Cron-Env: <SHELL=/bin/sh>\nX-Cron-Env: <HOME=/root>\n\nFrom here on it failed\n"
+    )
+    (tmp_path / "cron").write_bytes(cron)
+    done = run(str(tmp_path / "cron"), *at(sink.port))
+    assert done.returncode == 0, done.stderr
+    [(envelope, content)] = sink.messages()
+    assert envelope[0].startswith("MAIL FROM:<root@host.example>") and envelope[1:] == ["RCPT TO:<ops@s.example>"]
+    names = [line.split(b":")[0] for line in content.split(b"\r\n\r\n")[0].split(b"\r\n")]
+    assert names == [b"Date", b"Message-ID", b"From", b"To", b"Subject", b"X-Cron-Env", b"X-Cron-Env"]
+    assert content.endswith(b"\r\n\r\nFrom here on it failed\r\n")
+
+
+def test_a_line_that_is_not_a_field(sink, tmp_path):
+    mail = b"From: a@c.example\nTo: b@s.example\nX Broken: y\nBcc: c@s.example\n\nHello\n"
+    (tmp_path / "broken").write_bytes(mail)
+    for words, stdin in (([], mail), ([str(tmp_path / "broken")], b"")):
+        done = run(*words, *at(sink.port), stdin=stdin)
+        assert done.returncode == 2 and b"line 3 " in done.stderr and b"X Broken: y" in done.stderr, done.stderr
+    # Text without a header section is text.
+    done = run(*at(sink.port), "--from", "a@c.example", "--to", "b@s.example", stdin=b"Hello Bob\n\nBcc: text\n")
+    assert done.returncode == 0, done.stderr
+    [(_, content)] = sink.messages()
+    assert content.endswith(b"\r\n\r\nHello Bob\r\n\r\nBcc: text\r\n")

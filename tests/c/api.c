@@ -113,6 +113,33 @@ static void messages(const char *folder)
     CODE(smtp_message_header_name(m, 0, &text), SMTP_OK);
     TEXT(text, "Subject");
     CODE(smtp_message_header_name(m, 99, &text), SMTP_NO_FIELD);
+    {
+        /* One after the other, from one list, as long as nothing changes. */
+        smtp_message *many = smtp_message_new();
+        char name[32];
+        int i;
+
+        for (i = 0; i < 2000; i++) {
+            sprintf(name, "X-%d", i);
+            CODE(smtp_message_add_header(many, name, "a"), SMTP_OK);
+            CODE(smtp_message_add_header(many, "X-All", name), SMTP_OK);
+        }
+        for (i = 0; i < 2000; i++) {
+            sprintf(name, "X-%d", i);
+            CODE(smtp_message_header(many, "x-all", (size_t)i, &text), SMTP_OK);
+            CHECK(strcmp(text, name) == 0);
+        }
+        CODE(smtp_message_header(many, "X-1", 1, &text), SMTP_NO_FIELD);
+        CODE(smtp_message_header(many, "X-All", 1, &text), SMTP_OK);
+        CHECK(strcmp(text, "X-1") == 0);
+        CODE(smtp_message_set_text(many, "text", 4), SMTP_OK);
+        CODE(smtp_message_header_name(many, 2000, &text), SMTP_OK);
+        CHECK(strcmp(text, "X-1999") == 0);
+        CODE(smtp_message_delete_header(many, "X-1999"), SMTP_OK);
+        CODE(smtp_message_header_name(many, 2000, &text), SMTP_OK);
+        CHECK(strcmp(text, "X-1999") != 0);
+        smtp_message_free(many);
+    }
     EMPTY(smtp_message_error(m));
     CODE(smtp_message_set_header(m, "Content-Type", "text/plain"), SMTP_ERR_USAGE);
     PART(smtp_message_error(m), "Content-Type");

@@ -6,6 +6,7 @@ Usage: python3 tests/finished/check.py PATH-OF-EXAMPLE
 
 import email.message
 import email.policy
+import itertools
 import pathlib
 import random
 import re
@@ -16,12 +17,38 @@ import tempfile
 FRONT = b"X-First: 1\r\nDate: Thu, 1 Jan 1970 00:00:00 +0000\r\n"
 FIELD = re.compile(rb"[\x21-\x39\x3b-\x7e]+[ \t]*:")
 STRIPPED = re.compile(rb"(bcc|dcc)[ \t]*:", re.I)
+SKIPPED = re.compile(rb">?From |[\r\n]")
 LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+
+
+def without_front(message: bytes) -> list[bytes]:
+    """The lines from the first field on, where the first paragraph has one."""
+    lines = LINE.findall(message.removeprefix(b"\xef\xbb\xbf"))
+    start = 0
+    while start < len(lines) and not FIELD.match(lines[start]) and SKIPPED.match(lines[start]):
+        start += 1
+    return lines[start:] if any(map(FIELD.match, paragraph(lines[start:]))) else LINE.findall(message)
+
+
+def paragraph(lines: list[bytes]) -> list[bytes]:
+    return list(itertools.takewhile(lambda line: line.strip(b"\r\n"), lines))
+
+
+def broken(message: bytes) -> int | None:
+    """The number of a line among the fields that is not one."""
+    lines = without_front(message)
+    head = paragraph(lines)
+    if not any(map(FIELD.match, head)):
+        return None
+    before = len(LINE.findall(message.removeprefix(b"\xef\xbb\xbf"))) - len(lines)
+    numbers = (n for n, line in enumerate(head) if not FIELD.match(line) and (n == 0 or line[:1] not in b" \t"))
+    found = next(numbers, None)
+    return None if found is None else before + found + 1
 
 
 def expected(message: bytes) -> bytes:
     """What must leave: lines in normal form."""
-    lines = LINE.findall(message)
+    lines = without_front(message)
     head, dropping = [], False
     while lines:
         line = lines[0]
@@ -118,6 +145,12 @@ def main(example: str) -> int:
             bad += "octet 10" not in refused
             for i, message in enumerate(messages):
                 got = folder / f"{i:04}.{suffix}"
+                if line := broken(message):
+                    refusal = folder / f"{i:04}.{suffix}.refused"
+                    if got.exists() or f"line {line} of the message is not" not in refusal.read_text():
+                        bad += 1
+                        print(f"{suffix} {i}: {message[:200]!r}: line {line} is not refused")
+                    continue
                 want = expected(message)
                 sent = wire(got.read_bytes()) if got.exists() else b"<refused>"
                 size = folder / f"{i:04}.{suffix}.size"

@@ -26,12 +26,18 @@ def decoded(raw):
     return re.sub(r"=\?utf-8\?b\?([^?]*)\?=", lambda m: base64.b64decode(m[1]).decode(), raw)
 
 
+#: What is said of a file name beyond ASCII that stands there in encoded words too, for readers that know no `filename*`.
+FALLBACK = ("encoded word inside quoted string", "missing trailing whitespace after encoded-word", "duplicate parameter name")
+
+
 def check(part, want, say, utf8, top=False):
     for defect in part.defects:
         say(f"defect {defect!r}")
+    fallback = not want.get("filename", "").isascii()
     for name, value in part.items():
         for defect in getattr(value, "defects", ()):
-            say(f"defect in {name}: {defect!r}")
+            if not (fallback and name in ("Content-Type", "Content-Disposition") and str(defect).startswith(FALLBACK)):
+                say(f"defect in {name}: {defect!r}")
     if part.get_content_type() != want["type"]:
         return say(f"type {part.get_content_type()}, not {want['type']}")
     if (part["MIME-Version"] is not None) != top:

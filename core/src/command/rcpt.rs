@@ -41,6 +41,11 @@ pub struct Notify {
 pub struct Orcpt(String); // encoded
 
 impl Rcpt {
+    /// The recipient's domain, in lower case; empty where there is none.
+    pub fn domain(&self) -> String {
+        self.path.as_str().rsplit_once('@').map_or("", |(_, domain)| domain).to_ascii_lowercase()
+    }
+
     /// Appends the command with its CRLF.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"RCPT TO:<");

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::split;
 use super::{Answer, Ask, Dialogue, Doing, OpeningUp, Place, Sending, Ticket};
 use crate::command::Command;
 use crate::engine::{Event, Id, Transaction};
@@ -79,7 +80,16 @@ impl Dialogue {
     }
 
     pub(super) fn on_sent(&mut self, id: Id, mut report: Box<Report>) {
-        let Some(Sending { ticket, .. }) = self.take_sending(id) else { return };
+        let Some(Sending { ticket, needs, rest, .. }) = self.take_sending(id) else { return };
+        if let Some(mut rest) = rest {
+            let limits = self.link.engine().fault().is_none().then(|| self.extensions().limits());
+            match rest.take(*report, limits) {
+                Ok(transaction) => return self.send_part(ticket, transaction, needs, Some(rest)),
+                Err(whole) => *report = whole,
+            }
+        } else if report.error.is_none() && !report.sent() {
+            report.error = split::too_many_required(&report);
+        }
         let error = report.error.take().map(|error| match &self.opening {
             Some(opening) if !report.is_decided() => opening.decisive(error),
             _ => error,
@@ -90,8 +100,20 @@ impl Dialogue {
     }
 
     /// The connection ended before anything was said of a message. It goes over the next one, where there may be one.
-    fn on_unbegun(&mut self, id: Id, transaction: Box<Transaction>, error: Error) {
-        let Some(Sending { ticket, needs, .. }) = self.take_sending(id) else { return };
+    fn on_unbegun(&mut self, id: Id, mut transaction: Box<Transaction>, error: Error) {
+        let Some(Sending { ticket, needs, rest, .. }) = self.take_sending(id) else { return };
+        if let Some(mut rest) = rest {
+            match rest.unbegun() {
+                Some(all) => transaction.recipients = all.to_vec(),
+                None => {
+                    let unsent =
+                        crate::engine::unbegun(&transaction.recipients, error.with_server(self.name()));
+                    let Err(mut whole) = rest.take(unsent, None) else { return };
+                    whole.attempts = self.take_attempts(whole.error.clone());
+                    return self.answer(ticket, Answer::Sent(Box::new(whole)));
+                }
+            }
+        }
         if self.may_dial_again(ticket) {
             // Those that were asked for after it follow.
             let place = self.asks.iter().position(|(other, _)| *other > ticket).unwrap_or(self.asks.len());
@@ -99,6 +121,17 @@ impl Dialogue {
         } else {
             self.refuse(ticket, &transaction, error);
         }
+    }
+
+    fn send_part(
+        &mut self,
+        ticket: Ticket,
+        transaction: Box<Transaction>,
+        needs: Needs,
+        rest: Option<Box<split::Rest>>,
+    ) {
+        let id = self.link.engine_mut().send(transaction);
+        self.sending.push_back(Sending { ticket, id, needs, rest });
     }
 
     fn take_sending(&mut self, id: Id) -> Option<Sending> {
@@ -112,11 +145,14 @@ impl Dialogue {
         let idle = |fault: &Error| {
             fault.step() == Step::Command && matches!(fault.kind(), Kind::Closed | Kind::Protocol)
         };
-        self.options.reconnect
-            && self.can_dial
+        let engine = self.link.engine();
+        // Or it lost what stood after a final dot: this time without.
+        let swallowed = engine.avoided().contains(&"PIPELINING") && !self.is_ungrouped;
+        self.can_dial
             && self.is_ready
             && self.dialled_for != Some(ticket)
-            && self.link.engine().fault().is_some_and(idle)
+            && engine.is_closed()
+            && (swallowed || (self.options.reconnect && engine.fault().is_some_and(idle)))
     }
 
     /// Looks at what happened below the engine.
@@ -226,12 +262,13 @@ impl Dialogue {
             Ask::Login(options) => self.log_in(ticket, options),
             Ask::Data(content) => {
                 let id = self.link.engine_mut().data(content);
-                self.sending.push_back(Sending { ticket, id, needs: Needs::default() });
+                self.sending.push_back(Sending { ticket, id, needs: Needs::default(), rest: None });
             }
             Ask::Send { transaction, needs } => match self.check_tls(needs.tls) {
                 Ok(()) => {
-                    let id = self.link.engine_mut().send(transaction);
-                    self.sending.push_back(Sending { ticket, id, needs });
+                    let mut transaction = transaction;
+                    let rest = split::Rest::of(&mut transaction, self.extensions().limits());
+                    self.send_part(ticket, transaction, needs, rest);
                 }
                 Err(error) => self.refuse(ticket, &transaction, error),
             },

@@ -16,6 +16,7 @@
 
 mod advance;
 mod setup;
+mod split;
 #[cfg(test)]
 mod tests;
 
@@ -78,6 +79,8 @@ pub struct Dialogue {
     ends: Ends,
     local: Local,
     place: Place,
+    /// A connection before this one mishandled grouped commands.
+    is_ungrouped: bool,
     /// This machine has no name for EHLO but the address of its end.
     is_nameless: bool,
     /// Whether a driver that is asked to can connect (again).
@@ -127,6 +130,8 @@ struct Sending {
     ticket: Ticket,
     id: Id,
     needs: Needs,
+    /// For recipients that this transaction leaves over.
+    rest: Option<Box<split::Rest>>,
 }
 
 /// What is under way, beside messages.
@@ -178,6 +183,7 @@ impl Dialogue {
         Ok(Self {
             link: Link::new(engine),
             is_nameless,
+            is_ungrouped: false,
             name: server.target.to_string().into(),
             server,
             options,
@@ -428,6 +434,8 @@ impl Driven for Dialogue {
             config.client = setup::literal(ends.local);
         }
         let mut engine = Engine::new(config);
+        engine.avoid_too(self.link.engine().avoided());
+        self.is_ungrouped = engine.avoided().contains(&"PIPELINING");
         if let Some(listener) = self.link.engine_mut().take_listener() {
             engine.listen(listener);
         }
@@ -509,6 +517,9 @@ impl Conversation for Dialogue {
     }
     fn timeout(&self) -> Option<Duration> {
         if self.place == Place::Dial { None } else { self.link.timeout() }
+    }
+    fn patience(&self) -> Duration {
+        self.link.patience()
     }
     fn progress(&self) -> u64 {
         self.link.progress()

@@ -27,7 +27,9 @@ const TOKEN: &[u8] = b"From: a@c\nTo: b@s\nDate: x\nMessage-ID: <1@c>\n\nHi\n";
 
 #[test]
 fn messages_asked_for_together_share_round_trips() {
-    let mut dialogue = dialogue(Options::default());
+    let mut options = Options::default();
+    options.set("pipelining", "crossing").unwrap();
+    let mut dialogue = dialogue(options);
     let message = Message::from_bytes(TOKEN);
     let tickets: Vec<Ticket> =
         (0..3).map(|_| dialogue.send_message(&message, &Options::default()).unwrap()).collect();
@@ -146,4 +148,48 @@ fn one_login_a_connection_also_where_two_are_asked_for_at_once() {
     assert!(matches!(answers.next(), Some((_, Answer::Done(Ok(()))))));
     let Some((_, Answer::Done(Err(error)))) = answers.next() else { panic!("no second answer") };
     assert_eq!(error.kind(), Kind::Usage);
+}
+
+#[test]
+fn what_a_server_swallows_after_a_final_dot_goes_once_more_without_crossing() {
+    for silent in [false, true] {
+        let mut options = Options::default();
+        options.set("pipelining", "crossing").unwrap();
+        let target = Target::Tcp { host: "s.example".to_owned(), port: 25 };
+        let server = Server { target, protocol: Protocol::Smtp, tls: false };
+        let mut dialogue = Dialogue::new(server, options, None, local()).unwrap();
+        dialogue.connected(Ends::default());
+        let message = Message::from_bytes(TOKEN);
+        let [first, second] = [(); 2].map(|()| dialogue.send_message(&message, &Options::default()).unwrap());
+        for reply in ["220 s\r\n", "250-s\r\n250 PIPELINING\r\n", "250 ok\r\n250 ok\r\n354 go\r\n"] {
+            dialogue.handle_input(reply.as_bytes());
+            said(&mut dialogue);
+        }
+        dialogue.handle_input(b"250 one\r\n");
+        if silent {
+            dialogue.handle_timeout()
+        } else {
+            dialogue.handle_eof()
+        }
+        assert!(dialogue.wants_dial());
+        dialogue.connected(Ends::default());
+        for (reply, expected) in [
+            ("220 s\r\n", "EHLO c.example\r\n"),
+            ("250-s\r\n250 PIPELINING\r\n", "MAIL FROM:<a@c>\r\n"),
+            ("250 ok\r\n", "RCPT TO:<b@s>\r\n"),
+            ("250 ok\r\n", "DATA\r\n"),
+        ] {
+            dialogue.handle_input(reply.as_bytes());
+            assert_eq!(said(&mut dialogue), expected);
+        }
+        dialogue.handle_input(b"354 go\r\n");
+        said(&mut dialogue);
+        dialogue.handle_input(b"250 two\r\n");
+        dialogue.poll_answer();
+        for (ticket, attempts) in [(first, 1), (second, 2)] {
+            let Some((own, Answer::Sent(report))) = dialogue.poll_answer() else { panic!("{silent}") };
+            assert!(own == ticket && report.complete() && report.attempts.len() == attempts, "{report:?}");
+            assert_eq!(report.avoided.contains(&"PIPELINING"), attempts == 2);
+        }
+    }
 }

@@ -94,6 +94,11 @@ impl Expect {
         }
     }
 
+    /// Whether it is due to a final dot, or to the last chunk.
+    pub(super) fn ends_message(&self) -> bool {
+        matches!(self, Self::Final(_) | Self::LoneDot)
+    }
+
     pub(super) fn step(&self) -> Step {
         match self {
             Self::Greeting => Step::Greeting,

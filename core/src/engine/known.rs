@@ -48,6 +48,13 @@ impl Engine {
         &self.avoided
     }
 
+    /// Tells what the server mishandled on a connection before.
+    pub(crate) fn avoid_too(&mut self, extensions: &[&'static str]) {
+        for extension in extensions {
+            self.avoid(extension);
+        }
+    }
+
     /// Whether the connection is under TLS.
     pub fn is_encrypted(&self) -> bool {
         self.encrypted

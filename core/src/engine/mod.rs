@@ -108,6 +108,8 @@ pub struct Engine {
     mails: u64,
     progress: u64,
     rset_due: bool,
+    /// The server may still be in the transaction before: RSET goes before the next MAIL.
+    reset_first: bool,
     /// The message whose BDAT was written and not answered yet: should it be refused, only RSET ends it.
     unsettled: Option<Id>,
     /// What the server offers and mishandles.
@@ -145,6 +147,7 @@ impl Engine {
             mails: 0,
             progress: 0,
             rset_due: false,
+            reset_first: false,
             unsettled: None,
             avoided: Keywords::new(),
             queue_asked: false,
@@ -362,6 +365,11 @@ impl Engine {
         };
         let decided = self.parting && self.actives.is_empty();
         Some(if decided { limit.min(timeouts.parting) } else { limit })
+    }
+
+    /// How long the server may take to acknowledge a piece of what was written.
+    pub fn patience(&self) -> Duration {
+        self.config.timeouts.block
     }
 
     /// Grows with every whole reply read and every byte handed over. The clock of

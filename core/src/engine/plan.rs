@@ -1,7 +1,7 @@
 //! What a transaction needs of a server, held against what the server offers. Decided before MAIL.
 
 use super::transaction::Active;
-use crate::command::ByMode;
+use crate::command::{ByMode, Rcpt};
 use crate::content::{BodyKind, Transfer};
 use crate::error::{Error, Kind, Step};
 use crate::extensions::{Chunking, Extensions, Pipelining};
@@ -78,7 +78,7 @@ pub(super) fn plan(
 fn saves_a_round_trip(active: &Active, grouped: Pipelining) -> bool {
     match grouped {
         Pipelining::Off => false,
-        Pipelining::Rfc => !active.may_pipeline_data(),
+        Pipelining::Rfc | Pipelining::Crossing => !active.may_pipeline_data(),
         Pipelining::Full => true,
     }
 }
@@ -151,7 +151,8 @@ fn require_limits(active: &Active, offered: &Extensions) -> Result<(), Error> {
     let limits = offered.limits();
     let too_many = |what: &str, count: usize, most: u64, limit: &str| {
         let text = format!(
-            "{count} {what}, and the server takes at most {most} in one transaction (LIMITS {limit}): send to fewer at once"
+            "{count} {what}, and the server takes at most {most} in one transaction (LIMITS {limit}): send to fewer at once, or set \
+             option `atleastone`, which sends to the rest in further transactions"
         );
         Err(Error::new(Kind::Unsupported, Step::Mail, text))
     };
@@ -162,11 +163,8 @@ fn require_limits(active: &Active, offered: &Extensions) -> Result<(), Error> {
         return too_many("recipients", count, most, "RCPTMAX");
     }
     if let Some(most) = limits.rcpt_domain_max {
-        let domains: std::collections::BTreeSet<String> = active
-            .recipients
-            .iter()
-            .map(|r| r.path.as_str().rsplit_once('@').map_or("", |(_, domain)| domain).to_ascii_lowercase())
-            .collect();
+        let domains: std::collections::BTreeSet<String> =
+            active.recipients.iter().map(Rcpt::domain).collect();
         if exceeds(domains.len(), most) {
             return too_many("recipient domains", domains.len(), most, "RCPTDOMAINMAX");
         }

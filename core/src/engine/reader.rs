@@ -191,6 +191,13 @@ impl Engine {
         active.outstanding -= 1;
         // It did not expect a command behind the end of a message.
         let confused = active.behind && step == Step::Mail && matches!(reply.code(), 500..=503);
+        // It believes to be in a transaction that was over: what it says of this one means nothing.
+        let nested = !confused && step == Step::Mail && reply.code() == 503 && !active.is_first;
+        if nested {
+            let text = "the server is still in the transaction before";
+            let error = Error::new(Kind::Protocol, Step::Mail, text).with_reply(reply);
+            return self.end(error.with_transient(true));
+        }
         if step == Step::Mail {
             active.again |= confused;
             active.mail_reply = Some(reply);
@@ -295,9 +302,13 @@ impl Engine {
                 self.nonsense(Step::Final, "the final reply neither takes nor refuses the message", &reply);
             return self.end(error);
         }
+        // Some servers keep the transaction open after they have refused its message (RFC 5321 section 4.1.1.4 has it over).
+        let is_open = reply.is_failure() && !active.chunked;
         active.finals.push(reply);
         active.outstanding -= 1;
         if active.outstanding == 0 {
+            self.reset_first |= is_open;
+            let Some(active) = self.active(id) else { return };
             if active.chunked {
                 self.chunks_answered(id);
             }
@@ -316,6 +327,15 @@ impl Engine {
             self.tell(id, active.report_stopped(reply.clone()));
         }
         self.end(Error::refused(Step::Body, "the server refused the message before its end", reply));
+    }
+
+    /// Whether the server answered a message, and nothing of what was written after its final dot.
+    fn has_swallowed(&self) -> bool {
+        let next = self.expected.iter().find(|expect| !matches!(expect, Expect::Rset));
+        match next {
+            Some(Expect::Mail(id)) => self.actives.iter().any(|active| active.id == *id && active.behind),
+            _ => false,
+        }
     }
 
     fn conclude(&mut self, id: Id) {
@@ -379,6 +399,7 @@ impl Engine {
 
     fn fail_everything(&mut self, cause: &Error) {
         let flushed = self.flushed;
+        let swallowed = matches!(cause.kind(), Kind::Closed | Kind::Timeout) && self.has_swallowed();
         for expect in std::mem::take(&mut self.expected) {
             if let Some(id) = expect.request() {
                 self.events.push_back(Event::Failed(id, expect.failure(cause)));
@@ -386,6 +407,13 @@ impl Engine {
         }
         for active in std::mem::take(&mut self.actives) {
             let id = active.id;
+            // Whoever is silent, or gone, after the reply to a message may have lost what was written after its final dot.
+            if swallowed && active.is_untouched() {
+                self.avoid("PIPELINING");
+                let transaction = Box::new(active.into_transaction());
+                self.events.push_back(Event::Unbegun(id, transaction, cause.clone()));
+                continue;
+            }
             self.tell(id, active.report_ended(cause.clone(), flushed));
         }
         for (id, request) in std::mem::take(&mut self.requests) {

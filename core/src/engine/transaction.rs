@@ -47,6 +47,8 @@ pub(super) struct Active {
     pub(super) by_verbs: bool,
     /// MAIL was written while another message was still under way.
     pub(super) behind: bool,
+    /// Nothing was sent over the connection before.
+    pub(super) is_first: bool,
 
     pub(super) transfer: Transfer,
     /// The content goes by BDAT.
@@ -87,6 +89,7 @@ impl Active {
             lmtp,
             by_verbs: false,
             behind: false,
+            is_first: false,
             chunked: false,
             transfer: Transfer::default(),
             used: Keywords::new(),
@@ -128,6 +131,11 @@ impl Active {
 
     pub(super) fn accepted(&self) -> usize {
         self.rcpt_replies.iter().filter(|reply| reply.is_success()).count()
+    }
+
+    /// Whether nothing of it was answered, and nothing of its content was written.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.mail_reply.is_none() && self.written == 0 && self.body.is_none() && self.end.is_none()
     }
 
     /// The transaction as it was asked for.

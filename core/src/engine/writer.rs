@@ -34,10 +34,10 @@ impl Engine {
 
     /// How far commands may be grouped on this connection.
     pub(super) fn grouped(&self) -> Pipelining {
-        if self.extensions.pipelining() && !self.avoided.contains(&"PIPELINING") {
-            self.config.pipelining
-        } else {
-            Pipelining::Off
+        match self.config.pipelining {
+            _ if !self.extensions.pipelining() || self.avoided.contains(&"PIPELINING") => Pipelining::Off,
+            Pipelining::Rfc if self.extensions.chunking() => Pipelining::Crossing,
+            wanted => wanted,
         }
     }
 
@@ -50,7 +50,11 @@ impl Engine {
     pub(super) fn may_write(&self) -> bool {
         match self.expected.back() {
             None => true,
-            Some(last) => self.grouped() != Pipelining::Off && !last.ends_group(),
+            Some(last) => match self.grouped() {
+                Pipelining::Off => false,
+                Pipelining::Rfc => !last.ends_group() && !last.ends_message(),
+                Pipelining::Crossing | Pipelining::Full => !last.ends_group(),
+            },
         }
     }
 
@@ -66,7 +70,7 @@ impl Engine {
             return false;
         }
         if self.rset_due {
-            self.rset_due = false;
+            (self.rset_due, self.reset_first) = (false, false);
             self.write_command(&Command::Rset, Expect::Rset);
             return true;
         }
@@ -143,7 +147,8 @@ impl Engine {
         }
         let behind = !self.actives.is_empty();
         let lmtp = self.config.protocol == Protocol::Lmtp;
-        self.actives.push_back(Active { behind, ..Active::new(id, transaction, lmtp) });
+        let is_first = self.mails == 0;
+        self.actives.push_back(Active { behind, is_first, ..Active::new(id, transaction, lmtp) });
     }
 
     /// DATA for the recipients that were accepted by verbs.
@@ -171,8 +176,8 @@ impl Engine {
         if !self.may_write() {
             return false;
         }
-        if self.rset_due || self.unsettled.is_some() {
-            (self.rset_due, self.unsettled) = (false, None);
+        if self.rset_due || self.reset_first || self.unsettled.is_some() {
+            (self.rset_due, self.reset_first, self.unsettled) = (false, false, None);
             self.write_command(&Command::Rset, Expect::Rset);
             return true;
         }

@@ -129,12 +129,11 @@ impl Message {
 fn wrap(part: &mut Part, media: &str, second: Message) {
     let outer = Part::new(media, Body::Parts(Vec::new()));
     let mut inner = std::mem::replace(part, outer);
-    let (own, whole) =
-        inner.fields.0.into_iter().partition(|field| {
-            field.name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("Content-"))
-        });
-    inner.fields = Fields(own);
-    part.fields = Fields(whole);
+    let (own, whole): (Vec<_>, Vec<_>) = std::mem::take(&mut inner.fields)
+        .into_iter()
+        .partition(|field| field.name.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("Content-")));
+    inner.fields = Fields::from_iter(own);
+    part.fields = Fields::from_iter(whole);
     part.body = Body::Parts(vec![Message::composed(inner), second]);
 }
 
@@ -169,6 +168,7 @@ fn file(name: &str, content_type: Option<&str>, disposition: &str, source: Sourc
     let mut message = Message::part(content_type.unwrap_or(guess))?;
     let part = message.composed_mut("a file")?;
     part.opaque = true;
+    part.file_name = Some(name.to_owned()).filter(|name| !name.is_ascii());
     part.body = Body::Source(source);
     let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
     message.set_header(

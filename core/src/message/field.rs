@@ -1,5 +1,8 @@
 //! Header fields: what a name and a value may be, and a list of them in order.
 
+use std::collections::HashMap;
+
+use super::names::FEW;
 use super::words;
 use crate::error::Error;
 
@@ -61,35 +64,106 @@ pub(super) struct Field {
 }
 
 /// Fields in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Fields(pub(super) Vec<Field>);
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fields {
+    /// Of those that were removed, the places stay for a while.
+    list: Vec<Option<Field>>,
+    removed: usize,
+    /// The places of each name in lower case, where there are more than a few fields.
+    index: Option<HashMap<String, Vec<usize>>>,
+}
 
 impl Fields {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Field> {
+        self.list.iter().flatten()
+    }
+
+    pub(super) fn into_iter(self) -> impl Iterator<Item = Field> {
+        self.list.into_iter().flatten()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.len() == self.removed
+    }
+
     pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |f| f.name.eq_ignore_ascii_case(name)).map(|f| f.value.as_str())
+        self.iter().filter(move |f| f.name.eq_ignore_ascii_case(name)).map(|f| f.value.as_str())
     }
 
     /// Changes the fields; both arguments have been checked.
     pub(super) fn set(&mut self, name: &str, value: &str, mode: HeaderMode) {
-        let same = |field: &Field| field.name.eq_ignore_ascii_case(name);
         let field = Field { name: name.to_owned(), value: value.trim_matches([' ', '\t']).to_owned() };
         match mode {
-            HeaderMode::Append => self.0.push(field),
-            HeaderMode::Delete => self.0.retain(|f| !same(f)),
-            HeaderMode::Write => match self.0.iter().position(same) {
-                None => self.0.push(field),
-                Some(first) => {
-                    let mut index = 0;
-                    self.0.retain(|f| {
-                        index += 1;
-                        index - 1 <= first || !same(f)
-                    });
-                    if let Some(old) = self.0.get_mut(first) {
-                        *old = field;
+            HeaderMode::Append => self.push(field),
+            HeaderMode::Delete => self.remove(&self.places(name)),
+            HeaderMode::Write => match self.places(name).as_slice() {
+                [] => self.push(field),
+                [first, others @ ..] => {
+                    if let Some(place) = self.list.get_mut(*first) {
+                        *place = Some(field);
                     }
+                    self.remove(others);
                 }
             },
         }
+    }
+
+    fn push(&mut self, field: Field) {
+        if let Some(index) = &mut self.index {
+            index.entry(field.name.to_ascii_lowercase()).or_default().push(self.list.len());
+        }
+        self.list.push(Some(field));
+        if self.index.is_none() && self.list.len() > FEW {
+            self.index = Some(HashMap::new());
+            self.tidy();
+        }
+    }
+
+    fn places(&self, name: &str) -> Vec<usize> {
+        match &self.index {
+            Some(index) => index.get(&name.to_ascii_lowercase()).cloned().unwrap_or_default(),
+            None => {
+                let is = |field: &Option<Field>| {
+                    field.as_ref().is_some_and(|field| field.name.eq_ignore_ascii_case(name))
+                };
+                self.list.iter().enumerate().filter(|(_, field)| is(field)).map(|(at, _)| at).collect()
+            }
+        }
+    }
+
+    /// The fields of one name, or all of them but the first.
+    fn remove(&mut self, places: &[usize]) {
+        for at in places {
+            let Some(gone) = self.list.get_mut(*at).and_then(Option::take) else { continue };
+            self.removed = self.removed.saturating_add(1);
+            if let Some(index) = &mut self.index
+                && let Some(own) = index.get_mut(&gone.name.to_ascii_lowercase())
+            {
+                own.truncate(own.len().saturating_sub(1));
+            }
+        }
+        if self.removed > self.list.len() / 2 {
+            self.tidy();
+        }
+    }
+
+    fn tidy(&mut self) {
+        self.list.retain(Option::is_some);
+        self.removed = 0;
+        if let Some(index) = &mut self.index {
+            index.clear();
+            for (at, field) in self.list.iter().flatten().enumerate() {
+                index.entry(field.name.to_ascii_lowercase()).or_default().push(at);
+            }
+        }
+    }
+}
+
+impl FromIterator<Field> for Fields {
+    fn from_iter<I: IntoIterator<Item = Field>>(fields: I) -> Self {
+        let mut own = Self::default();
+        fields.into_iter().for_each(|field| own.push(field));
+        own
     }
 }
 
@@ -104,7 +178,7 @@ mod tests {
     use super::*;
 
     fn list(fields: &Fields) -> String {
-        fields.0.iter().map(|f| format!("{}={} ", f.name, f.value)).collect()
+        fields.iter().map(|f| format!("{}={} ", f.name, f.value)).collect()
     }
 
     #[test]
@@ -124,6 +198,32 @@ mod tests {
         fields.set("b", "", HeaderMode::Delete);
         assert_eq!(list(&fields), "a=5 C=4 ");
         assert_eq!(fields.values("c").collect::<Vec<_>>(), ["4"]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn many_fields_are_as_a_plain_list_has_them(changes in proptest::collection::vec((0..30u8, 0..9u8), 0..200)) {
+            let (mut fields, mut plain) = (Fields::default(), Vec::<(String, String)>::new());
+            for (n, (name, mode)) in changes.into_iter().enumerate() {
+                let (name, value) = (format!("{}{name}", if n % 2 == 0 { "X" } else { "x" }), n.to_string());
+                let same = |own: &(String, String)| own.0.eq_ignore_ascii_case(&name);
+                let mode = [HeaderMode::Append, HeaderMode::Delete, HeaderMode::Write][usize::from(mode / 4)];
+                let first = plain.iter().position(same);
+                match (mode, first) {
+                    (HeaderMode::Delete, _) => plain.retain(|own| !same(own)),
+                    (HeaderMode::Write, Some(first)) => {
+                        plain[first] = (name.clone(), value.clone());
+                        let mut at = 0;
+                        plain.retain(|own| { at += 1; at - 1 <= first || !same(own) });
+                    }
+                    _ => plain.push((name.clone(), value.clone())),
+                }
+                fields.set(&name, &value, mode);
+                let plain: String = plain.iter().map(|(name, value)| format!("{name}={value} ")).collect();
+                proptest::prop_assert_eq!(list(&fields), &*plain);
+                proptest::prop_assert_eq!(fields.is_empty(), plain.is_empty());
+            }
+        }
     }
 
     #[test]

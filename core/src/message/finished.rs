@@ -9,12 +9,14 @@ use std::sync::Arc;
 use super::PIECE;
 use super::codec::Codec;
 use super::field::{Field, Fields};
-use super::head::{Head, HeadParser, MAX_HEAD};
+use super::head::{Head, HeadParser, MAX_HEAD, Role};
 use super::header::Section;
 use super::known::Known;
+use super::names::Names;
+use super::rewrite::Rewriter;
 use super::source::{Path, Place, Source, source};
 use super::stream::{Chain, Checked, Coded, Edited, Promise, Slice, Stream};
-use super::survey::{Blob, Census, Survey};
+use super::survey::{Blob, Census, Raw, Survey};
 use super::words;
 use super::{Edits, HeaderMode};
 use crate::content::{BodyKind, Form, Transfer};
@@ -27,30 +29,51 @@ const NAME: &str = "the message";
 pub(super) struct Finished {
     source: Source,
     front: Fields,
-    removed: Vec<String>,
+    removed: Names,
+    rewriter: Option<Rewriter>,
 }
 
 impl Finished {
     pub(super) fn new(source: Source) -> Self {
-        Self { source, front: Fields::default(), removed: Vec::new() }
+        Self { source, front: Fields::default(), removed: Names::default(), rewriter: None }
+    }
+
+    /// A message in memory that can be written anew.
+    pub(super) fn rewritable(octets: Vec<u8>, rewriter: Rewriter) -> Self {
+        Self { rewriter: Some(rewriter), ..Self::new(Source::bytes(octets)) }
+    }
+
+    pub(super) fn rewriter(&self) -> Option<&Rewriter> {
+        self.rewriter.as_ref()
+    }
+
+    /// The same changes to other octets.
+    pub(super) fn with_source(&self, source: Source) -> Self {
+        Self { source, rewriter: None, ..self.clone() }
     }
 
     /// The header section, read now.
     pub(super) fn section(&self) -> Result<Section<'_>, Error> {
         let (data, head) = match self.source.place()? {
-            Place::Memory(blob) => (Cow::Borrowed(blob.bytes()), Cow::Borrowed(&blob.survey().head)),
+            Place::Memory(blob) => {
+                let head = &blob.survey(Role::Message).head;
+                head.check(blob.bytes())?;
+                (Cow::Borrowed(blob.bytes()), Cow::Borrowed(head))
+            }
             Place::Regular(file, _) => {
-                let (data, head, _) = file_head(file)?;
+                let (data, head, _) = file_head(file, Role::Message)?;
+                head.check(&data)?;
                 (Cow::Owned(data), Cow::Owned(head))
             }
             Place::Stream(slot) => {
-                let Some((data, head)) = slot.head()? else {
+                let Some((data, head)) = slot.head(Role::Message)? else {
                     return Err(source(
                         "the reader has nothing to give yet, so the header section is not known: \
                          name the originator and the recipients"
                             .to_owned(),
                     ));
                 };
+                head.check_read(&data)?;
                 (Cow::Owned(data), Cow::Owned(head))
             }
         };
@@ -58,9 +81,8 @@ impl Finished {
     }
 
     pub(super) fn set(&mut self, name: &str, value: &str, mode: HeaderMode) {
-        let known = self.removed.iter().any(|r| r.eq_ignore_ascii_case(name));
-        if mode != HeaderMode::Append && !known {
-            self.removed.push(name.to_owned());
+        if mode != HeaderMode::Append {
+            self.removed.insert(name);
         }
         self.front.set(name, value, mode);
     }
@@ -70,37 +92,33 @@ impl Finished {
         let Source::Bytes(blob) = &self.source else {
             return None;
         };
-        let head = &blob.survey().head;
-        let gone = |name: &String| head.has(blob.bytes(), name);
-        let touched = !self.front.0.is_empty()
+        let head = &blob.survey(Role::Message).head;
+        let names_go = !self.removed.is_empty() || !edits.remove.is_empty();
+        let goes = |name| self.removed.has(name) || edits.removes(name);
+        let touched = !self.front.is_empty()
             || !edits.add.is_empty()
+            || head.start() > 0
             || (edits.blind && head.known().has_any(&Known::BLIND))
-            || self.removed.iter().chain(&edits.remove).any(gone);
+            || names_go && head.names(blob.bytes()).any(goes);
         (!touched).then_some(blob)
     }
 
     /// Looks through the message. `embedded`: it will be a part of another one.
     pub(super) fn prepare(&self, edits: &Edits, embedded: bool) -> Result<Ready, Error> {
         let mut front: Vec<Field> = edits.fields();
-        front.extend(self.front.0.iter().filter(|f| !edits.removes(&f.name)).cloned());
+        front.extend(self.front.iter().filter(|f| !edits.removes(&f.name)).cloned());
         let place = self.source.place()?;
-        let remove = self.removed.iter().chain(&edits.remove).map(|name| name.as_str());
-        let blind: &[Known] = if edits.blind { &Known::BLIND } else { &[] };
-        let remove = match &place {
-            Place::Memory(blob) => {
-                let head = &blob.survey().head;
-                let remove = remove.filter(|name| head.has(blob.bytes(), name));
-                let blind = blind.iter().filter(|field| head.known().has(**field));
-                remove.chain(blind.map(|field| field.name())).map(str::to_owned).collect()
-            }
-            Place::Regular(..) | Place::Stream(_) => {
-                remove.chain(blind.iter().map(|field| field.name())).map(str::to_owned).collect()
-            }
-        };
+        let role = if embedded { Role::Part } else { Role::Message };
+        let mut remove = self.removed.clone();
+        remove.extend(edits.remove.iter().map(String::as_str));
+        if edits.blind {
+            remove.extend(Known::BLIND.iter().map(|field| field.name()));
+        }
         let edit = Edit { front: render(&front, false)?, remove, embedded };
         let mut ready = Ready {
             source: self.source.clone(),
-            needs_utf8: !edit.front.is_ascii(),
+            unencoded: if edit.front.is_ascii() { None } else { unencoded(&front)? },
+            raw: None,
             front,
             edit,
             tail: None,
@@ -108,21 +126,20 @@ impl Finished {
             estimate: None,
         };
         match place {
-            Place::Memory(blob) => ready.known(blob.bytes(), blob.survey())?,
+            Place::Memory(blob) => ready.known(blob.bytes(), blob.survey(role))?,
             Place::Regular(file, length) => {
-                let (data, survey) = survey_file(file)?;
+                let (data, survey) = survey_file(file, role)?;
                 ready.known(&data, &survey)?;
                 ready.promise.length = Some(length);
             }
             Place::Stream(slot) => {
                 ready.promise.length = slot.length;
                 ready.estimate = slot.length;
-                if let Some((data, head)) = slot.head()? {
-                    let mut gone = head.end;
-                    for range in ready.edit.kept(&head, &data) {
-                        gone = gone.saturating_sub(range.len());
-                        ready.needs_utf8 |= !data.get(range).is_none_or(<[u8]>::is_ascii);
-                    }
+                if let Some((data, head)) = slot.head(role)? {
+                    head.check_read(&data)?;
+                    ready.raw = Raw::of(&head, &data, &ready.edit.remove);
+                    let kept = ready.edit.kept(&head, &data);
+                    let gone = kept.iter().fold(head.end, |gone, range| gone.saturating_sub(range.len()));
                     ready.estimate = slot.length.map(|l| l.saturating_sub(gone as u64));
                 }
             }
@@ -140,16 +157,46 @@ pub(super) fn render(fields: &[Field], utf8: bool) -> Result<Vec<u8>, Error> {
     Ok(out)
 }
 
+/// The name of the first field that has no form in ASCII: only text, display names and domains can be encoded.
+pub(super) fn unencoded(fields: &[Field]) -> Result<Option<String>, Error> {
+    for field in fields {
+        if !field.value.is_ascii() && !words::field(&field.name, &field.value, false)?.is_ascii() {
+            return Ok(Some(field.name.clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether fields are written without encoding: SMTPUTF8 alone is of no use, and no server may offer it so.
+pub(super) fn raw_fields(transfer: Transfer) -> bool {
+    transfer.utf8 && transfer.eight_bit
+}
+
+/// # Errors
+/// [`Kind::Unsupported`](crate::error::Kind::Unsupported) where there is a `field` without a form in ASCII and no way for it.
+pub(super) fn may_be_raw(field: Option<&str>, transfer: Transfer) -> Result<(), Error> {
+    let Some(field) = field.filter(|_| !raw_fields(transfer)) else { return Ok(()) };
+    let text = format!(
+        "the header field {field} has characters beyond ASCII that cannot be encoded (RFC 2047 section 5): the server must \
+         offer SMTPUTF8, and 8BITMIME with it (RFC 6531 section 3.1)"
+    );
+    Err(Error::new(Kind::Unsupported, Step::Setup, text))
+}
+
 /// What becomes of a header section.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Edit {
     /// Fields that are put in front, as they are written.
     front: Vec<u8>,
-    remove: Vec<String>,
+    remove: Names,
     embedded: bool,
 }
 
 impl Edit {
+    pub(super) fn role(&self) -> Role {
+        if self.embedded { Role::Part } else { Role::Message }
+    }
+
     /// The edited header section and all of `data` behind the old one.
     pub(super) fn apply(&self, head: &Head, data: &[u8]) -> Vec<u8> {
         let kept = self.kept(head, data);
@@ -194,7 +241,9 @@ pub(super) struct Ready {
     source: Source,
     front: Vec<Field>,
     edit: Edit,
-    pub(super) needs_utf8: bool,
+    /// A field in front that has no form in ASCII.
+    unencoded: Option<String>,
+    raw: Option<Raw>,
     /// What follows the fields in front, counted; `None` where it is read once.
     tail: Option<Census>,
     promise: Promise,
@@ -205,7 +254,7 @@ pub(super) struct Ready {
 impl Ready {
     /// `data` has at least the header section.
     fn known(&mut self, data: &[u8], survey: &Survey) -> Result<(), Error> {
-        survey.check()?;
+        survey.check(data)?;
         let kept = self.edit.kept(&survey.head, data);
         let mut tail = match kept.as_slice() {
             [all] if *all == (0..survey.head.end) => survey.fields,
@@ -214,7 +263,9 @@ impl Ready {
                 sum
             }),
         };
-        self.needs_utf8 |= tail.eight_bit;
+        if tail.eight_bit {
+            self.raw = Raw::of(&survey.head, data, &self.edit.remove);
+        }
         let whole = data.get(..survey.head.end.saturating_add(usize::from(survey.rest.length > 0)));
         tail.update(self.edit.separator(&survey.head, &kept, whole.unwrap_or(data)));
         tail.append(&survey.rest);
@@ -222,29 +273,34 @@ impl Ready {
         Ok(())
     }
 
+    pub(super) fn needs_utf8(&self) -> bool {
+        self.unencoded.is_some() || self.raw.as_ref().is_some_and(|raw| raw.other.is_none())
+    }
+
     fn count(&self, transfer: Transfer) -> Result<Option<Census>, Error> {
         let Some(tail) = &self.tail else {
             return Ok(None);
         };
-        let mut census = Census::of(&render(&self.front, transfer.utf8)?);
+        let mut census = Census::of(&render(&self.front, raw_fields(transfer))?);
         census.append(tail);
         Ok(Some(census))
     }
 
     pub(super) fn form(&self, transfer: Transfer) -> Result<Form, Error> {
+        may_be_raw(self.unencoded.as_deref(), transfer)?;
         let count = self.count(transfer)?;
         let eight_bit = match &count {
             Some(census) => census.eight_bit,
-            None => transfer.eight_bit || self.needs_utf8,
+            None => transfer.eight_bit || self.unencoded.is_some() || self.raw.is_some(),
         };
         let size = match &count {
             Some(census) => Some(census.size()),
             None => {
-                let front = render(&self.front, transfer.utf8)?.len() as u64;
+                let front = render(&self.front, raw_fields(transfer))?.len() as u64;
                 self.estimate.map(|e| e.saturating_add(front))
             }
         };
-        form(eight_bit, size, transfer)
+        form(eight_bit, self.raw.as_ref(), size, transfer)
     }
 
     /// The size in another message, and whether the last line is ended.
@@ -256,9 +312,9 @@ impl Ready {
     }
 
     pub(super) fn open(&self, transfer: Transfer) -> Result<Stream, Error> {
-        let front = render(&self.front, transfer.utf8)?;
+        let front = render(&self.front, raw_fields(transfer))?;
         if let Source::Bytes(blob) = &self.source {
-            let (head, data) = (&blob.survey().head, blob.bytes());
+            let (head, data) = (&blob.survey(self.edit.role()).head, blob.bytes());
             let kept = self.edit.kept(head, data);
             let separator = self.edit.separator(head, &kept, data);
             if front.is_empty()
@@ -297,13 +353,27 @@ impl Ready {
 }
 
 /// The form of a finished message, which is never encoded again.
-pub(super) fn form(eight_bit: bool, size: Option<u64>, transfer: Transfer) -> Result<Form, Error> {
+pub(super) fn form(
+    eight_bit: bool,
+    raw: Option<&Raw>,
+    size: Option<u64>,
+    transfer: Transfer,
+) -> Result<Form, Error> {
+    let unsupported = |text: String| Err(Error::new(Kind::Unsupported, Step::Setup, text));
+    if let Some(field) = raw.and_then(|raw| raw.other.as_ref()).filter(|_| transfer.utf8) {
+        return unsupported(format!(
+            "the header field {field} is not in UTF-8, as SMTPUTF8 needs it, and the envelope needs SMTPUTF8 (RFC 6532 \
+             section 3): encode the field (RFC 2047)"
+        ));
+    }
     if eight_bit && !transfer.eight_bit {
-        return Err(Error::new(
-            Kind::Unsupported,
-            Step::Setup,
-            "the message has 8-bit octets and the server does not offer 8BITMIME; a finished message is not \
-             encoded again: encode it as quoted-printable or base64, or compose it here",
+        let place = match raw {
+            Some(raw) => format!(" in the header field {}", raw.field),
+            None => String::new(),
+        };
+        return unsupported(format!(
+            "the message has 8-bit octets{place} and the server does not offer 8BITMIME; a finished message is not \
+             encoded again: encode it as quoted-printable or base64, or compose it here"
         ));
     }
     let body = if eight_bit { BodyKind::EightBitMime } else { BodyKind::SevenBit };
@@ -311,9 +381,9 @@ pub(super) fn form(eight_bit: bool, size: Option<u64>, transfer: Transfer) -> Re
 }
 
 /// The header section of a regular file, with what was read behind it, and the open rest.
-fn file_head(file: &Path) -> Result<(Vec<u8>, Head, impl BufRead + use<>), Error> {
+fn file_head(file: &Path, role: Role) -> Result<(Vec<u8>, Head, impl BufRead + use<>), Error> {
     let mut input = BufReader::with_capacity(PIECE, file.open()?);
-    let mut parser = HeadParser::default();
+    let mut parser = HeadParser::new(role);
     let mut data = Vec::new();
     loop {
         let piece = input.fill_buf().map_err(|e| file.error("read", &e))?;
@@ -329,8 +399,8 @@ fn file_head(file: &Path) -> Result<(Vec<u8>, Head, impl BufRead + use<>), Error
     }
 }
 
-fn survey_file(file: &Path) -> Result<(Vec<u8>, Survey), Error> {
-    let (data, head, mut input) = file_head(file)?;
+fn survey_file(file: &Path, role: Role) -> Result<(Vec<u8>, Survey), Error> {
+    let (data, head, mut input) = file_head(file, role)?;
     let mut survey = Survey::of(head, &data);
     count(file, &mut input, |piece| survey.rest.update(piece))?;
     Ok((data, survey))

@@ -5,6 +5,8 @@ use std::io;
 use std::ops::Range;
 
 use super::known::KnownSet;
+use super::names::Names;
+use crate::error::{Error, Kind, Step};
 
 /// The longest header section that is looked for in a file or reader: it is held in memory, and no
 /// server takes a longer one (Postfix: 100 KiB, Exim: 1 MiB).
@@ -18,10 +20,30 @@ pub(super) struct Span {
 }
 
 impl Span {
-    fn is(&self, data: &[u8], name: &str) -> bool {
+    pub(super) fn name<'a>(&self, data: &'a [u8]) -> &'a str {
+        // A name is ASCII.
+        std::str::from_utf8(data.get(self.name.clone()).unwrap_or_default()).unwrap_or_default()
+    }
+
+    /// What is behind the colon.
+    pub(super) fn value<'a>(&self, data: &'a [u8]) -> &'a [u8] {
+        let raw = data.get(self.name.end..self.whole.end).unwrap_or_default();
+        raw.get(memchr::memchr(b':', raw).map_or(0, |colon| colon + 1)..).unwrap_or_default()
+    }
+
+    pub(super) fn is(&self, data: &[u8], name: &str) -> bool {
         self.name.len() == name.len()
             && data.get(self.name.clone()).is_some_and(|own| own.eq_ignore_ascii_case(name.as_bytes()))
     }
+}
+
+/// What the octets are: before the first field of a message some lines are skipped that no part of a message has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Role {
+    #[default]
+    Message,
+    /// A part of another message, which ends its header section at the first line that is not a field.
+    Part,
 }
 
 /// A header section.
@@ -29,34 +51,28 @@ impl Span {
 pub(super) struct Head {
     pub(super) fields: Vec<Span>,
     known: KnownSet,
-    /// Where the fields end: at the empty line, at a line that is no field, or at the end of the message.
+    /// Where the fields end: at the empty line, or at the end of the message.
     pub(super) end: usize,
     /// Whether the rest starts with the empty line, or there is no rest.
     pub(super) separated: bool,
+    /// A line among the fields of a message that is not one, and its number, from 1.
+    broken: Option<(Range<usize>, usize)>,
 }
 
 impl Head {
-    /// Parses a message that is in memory.
-    pub(super) fn parse(data: &[u8]) -> Self {
-        HeadParser::default().advance(data, true).unwrap_or_default()
+    /// Parses octets that are in memory.
+    pub(super) fn parse(data: &[u8], role: Role) -> Self {
+        HeadParser::new(role).advance(data, true).unwrap_or_default()
     }
 
     /// The names of the fields, in order.
     pub(super) fn names<'a>(&self, data: &'a [u8]) -> impl Iterator<Item = &'a str> {
-        self.fields.iter().filter_map(move |span| std::str::from_utf8(data.get(span.name.clone())?).ok())
+        self.fields.iter().map(move |span| span.name(data))
     }
 
     /// Of each field of that name: what is behind the colon.
     pub(super) fn values<'a>(&self, data: &'a [u8], name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.fields.iter().filter(move |span| span.is(data, name)).filter_map(move |span| {
-            let raw = data.get(span.name.end..span.whole.end)?;
-            raw.get(memchr::memchr(b':', raw)? + 1..)
-        })
-    }
-
-    /// Whether there is a field of that name.
-    pub(super) fn has(&self, data: &[u8], name: &str) -> bool {
-        self.fields.iter().any(|span| span.is(data, name))
+        self.fields.iter().filter(move |span| span.is(data, name)).map(move |span| span.value(data))
     }
 
     /// The known fields that there are.
@@ -64,11 +80,16 @@ impl Head {
         self.known
     }
 
+    /// Where the first field begins: behind the lines that are skipped.
+    pub(super) fn start(&self) -> usize {
+        self.fields.first().map_or(0, |span| span.whole.start)
+    }
+
     /// The parts of the header section that stay when the fields named in `remove` go.
-    pub(super) fn kept(&self, data: &[u8], remove: &[String]) -> Vec<Range<usize>> {
+    pub(super) fn kept(&self, data: &[u8], remove: &Names) -> Vec<Range<usize>> {
         let mut kept: Vec<Range<usize>> = Vec::new();
         for span in &self.fields {
-            if remove.iter().any(|name| span.is(data, name)) {
+            if remove.has(span.name(data)) {
                 continue;
             }
             match kept.last_mut() {
@@ -78,48 +99,158 @@ impl Head {
         }
         kept
     }
+
+    /// What is wrong with the header section.
+    pub(super) fn fault(&self, data: &[u8]) -> Option<String> {
+        /// Enough to find the line.
+        const SHOWN: usize = 80;
+        let (range, number) = self.broken.as_ref()?;
+        let line = String::from_utf8_lossy(data.get(range.clone()).unwrap_or_default());
+        let line = line.trim_end_matches(['\r', '\n']);
+        let shown: String = line.chars().take(SHOWN).collect();
+        if let Some(nul) = self.nul(data) {
+            return Some(nul_at(nul as u64));
+        }
+        let more = if shown.len() < line.len() { "..." } else { "" };
+        Some(format!(
+            "line {number} of the message is not a header field: {shown:?}{more}; a field is a name without spaces, a \
+             colon and a value, and only an empty line ends the header section (RFC 5322 section 2): correct the line, \
+             or put an empty line where the text begins"
+        ))
+    }
+
+    /// A NUL in the line that is not a field, or before it.
+    fn nul(&self, data: &[u8]) -> Option<usize> {
+        memchr::memchr(0, data.get(..self.broken.as_ref()?.0.end)?)
+    }
+
+    /// # Errors
+    /// As [`check`](Self::check), for what comes from a reader, in which a NUL is the reader's fault.
+    pub(super) fn check_read(&self, data: &[u8]) -> Result<(), Error> {
+        match self.nul(data) {
+            Some(nul) => Err(Error::new(Kind::Source, Step::Setup, nul_at(nul as u64))),
+            None => self.check(data),
+        }
+    }
+
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for a line among the fields that is not one.
+    pub(super) fn check(&self, data: &[u8]) -> Result<(), Error> {
+        self.fault(data).map_or(Ok(()), |text| Err(Error::usage(text)))
+    }
+}
+
+pub(super) fn nul_at(octet: u64) -> String {
+    format!(
+        "the message has a NUL at octet {octet}, which no message may have (RFC 5322 4): encode that part"
+    )
+}
+
+/// Whether the first paragraph says of itself, by a MIME-Version field, that it is the header section of a message.
+pub(super) fn declares_mime(content: &[u8]) -> bool {
+    const NAME: &[u8] = b"MIME-Version";
+    let mut rest = content.trim_ascii_start();
+    while !rest.is_empty() && !matches!(rest.first(), Some(b'\r' | b'\n')) {
+        if let Some((name, behind)) = rest.split_at_checked(NAME.len())
+            && name.eq_ignore_ascii_case(NAME)
+            && behind.trim_ascii_start().starts_with(b":")
+        {
+            return true;
+        }
+        rest = line_end(rest, true).and_then(|end| rest.get(end..)).unwrap_or_default();
+    }
+    false
 }
 
 /// Finds the header section in data that grows; it does not look twice at a line that it has understood.
 /// CRLF, LF and CR end a line, as they will on the wire.
+///
+/// Before the first field of a message the `From ` line of an mbox (also quoted, `>From `), a byte order mark and empty
+/// lines are skipped, as sendmail, Postfix and Exim do. A message whose first paragraph has no field is all body.
 #[derive(Debug, Default)]
 pub(super) struct HeadParser {
+    role: Role,
     fields: Vec<Span>,
     known: KnownSet,
     position: usize,
+    /// The lines before `position`.
+    lines: usize,
+    /// Whether there is a field, perhaps not a whole one.
+    begun: bool,
+    /// The first line that is not a field, where none was one before it.
+    text: Option<(Range<usize>, usize)>,
 }
 
 enum Line {
     Field(Range<usize>),
     Continuation,
     Empty,
+    Mbox,
     Other,
+    End,
     Undecided,
 }
 
 impl HeadParser {
+    pub(super) fn new(role: Role) -> Self {
+        Self { role, ..Self::default() }
+    }
+
     /// Looks at `data`, which starts with what was there at the last call. `None`: more is needed, which
     /// never is the case where `last` says that no more will come.
     pub(super) fn advance(&mut self, data: &[u8], last: bool) -> Option<Head> {
+        let found = self.find(data, last);
+        // No field so far, and nobody has a header section as long as that.
+        let endless = found.is_none() && !self.begun && data.len() > MAX_HEAD;
+        if endless { Some(self.no_fields(data)) } else { found }
+    }
+
+    fn find(&mut self, data: &[u8], last: bool) -> Option<Head> {
+        if self.position == 0 && self.role == Role::Message {
+            self.position = byte_order_mark(data, last)?;
+        }
         loop {
             let rest = data.get(self.position..).unwrap_or_default();
-            let end = line_end(rest, last);
+            let before_fields = self.fields.is_empty() && self.role == Role::Message;
+            if before_fields && self.position > MAX_HEAD {
+                return Some(self.no_fields(data));
+            }
             match self.line(rest, last) {
                 Line::Undecided => return None,
+                Line::End | Line::Empty if before_fields && (self.text.is_some() || rest.is_empty()) => {
+                    return Some(self.no_fields(data));
+                }
+                Line::End => return Some(self.head(true)),
+                Line::Empty if before_fields => self.pass(line_end(rest, last)?),
                 Line::Empty => return Some(self.head(true)),
-                Line::Other => return Some(self.head(rest.is_empty())),
+                Line::Mbox if before_fields && self.text.is_none() => self.pass(line_end(rest, last)?),
+                Line::Mbox | Line::Other if before_fields => {
+                    let end = line_end(rest, last)?;
+                    let line = self.position..self.position.saturating_add(end);
+                    self.text.get_or_insert((line, self.lines.saturating_add(1)));
+                    self.pass(end);
+                }
+                Line::Mbox | Line::Other if self.role == Role::Part => return Some(self.head(false)),
+                Line::Mbox | Line::Other => {
+                    let line = self.position..self.position.saturating_add(line_end(rest, last)?);
+                    let broken = Some((line, self.lines.saturating_add(1)));
+                    return Some(Head { broken, ..self.head(false) });
+                }
+                Line::Field(_) if self.text.is_some() => {
+                    return Some(Head { broken: self.text.take(), ..self.no_fields(data) });
+                }
                 Line::Continuation => {
-                    let end = self.position.saturating_add(end?);
+                    self.pass(line_end(rest, last)?);
                     if let Some(field) = self.fields.last_mut() {
-                        field.whole.end = end;
+                        field.whole.end = self.position;
                     }
-                    self.position = end;
                 }
                 Line::Field(name) => {
-                    let end = self.position.saturating_add(end?);
+                    let start = self.position;
+                    self.begun = true;
+                    self.pass(line_end(rest, last)?);
                     self.known.insert(data.get(name.clone()).unwrap_or_default());
-                    self.fields.push(Span { name, whole: self.position..end });
-                    self.position = end;
+                    self.fields.push(Span { name, whole: start..self.position });
                 }
             }
         }
@@ -134,7 +265,8 @@ impl HeadParser {
     fn line(&self, rest: &[u8], last: bool) -> Line {
         let undecided = if last { Line::Other } else { Line::Undecided };
         match rest.first() {
-            None => undecided,
+            None if last => Line::End,
+            None => Line::Undecided,
             Some(b'\r' | b'\n') => Line::Empty,
             Some(b' ' | b'\t') if self.fields.is_empty() => Line::Other,
             Some(b' ' | b'\t') => Line::Continuation,
@@ -150,15 +282,37 @@ impl HeadParser {
                     Some(b':') if length > 0 => {
                         Line::Field(self.position..self.position.saturating_add(length))
                     }
+                    Some(_) if rest.starts_with(b"From ") || rest.starts_with(b">From ") => Line::Mbox,
                     Some(_) => Line::Other,
                 }
             }
         }
     }
 
-    fn head(&mut self, separated: bool) -> Head {
-        Head { fields: std::mem::take(&mut self.fields), known: self.known, end: self.position, separated }
+    fn pass(&mut self, line: usize) {
+        self.position = self.position.saturating_add(line);
+        self.lines = self.lines.saturating_add(1);
     }
+
+    fn head(&mut self, separated: bool) -> Head {
+        let fields = std::mem::take(&mut self.fields);
+        Head { fields, known: self.known, end: self.position, separated, broken: None }
+    }
+
+    /// All is body; nothing was skipped.
+    fn no_fields(&mut self, data: &[u8]) -> Head {
+        self.position = 0;
+        self.head(matches!(data.first(), None | Some(b'\r' | b'\n')))
+    }
+}
+
+/// The octets of a byte order mark in front. `None`: that is not known yet.
+fn byte_order_mark(data: &[u8], last: bool) -> Option<usize> {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    if data.starts_with(MARK) {
+        return Some(MARK.len());
+    }
+    if !last && data.len() < MARK.len() && MARK.starts_with(data) { None } else { Some(0) }
 }
 
 /// The value of a field, from what is behind its colon.
@@ -191,7 +345,7 @@ mod tests {
     use super::*;
 
     fn names(data: &[u8]) -> (Vec<(String, String)>, usize, bool) {
-        let head = Head::parse(data);
+        let head = Head::parse(data, Role::Message);
         let mut fields: Vec<(String, String)> = Vec::new();
         for name in head.names(data) {
             let before = fields.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name)).count();
@@ -213,20 +367,98 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_field_ends_the_header_section() {
-        assert_eq!(names(b""), (vec![], 0, true));
-        assert_eq!(names(b"\r\nA: b"), (vec![], 0, true));
-        assert_eq!(names(b"From me Thu\r\nA: b\r\n"), (vec![], 0, false));
-        assert_eq!(names(b": x\r\n"), (vec![], 0, false));
-        assert_eq!(names(b" A: x\r\n"), (vec![], 0, false));
-        assert_eq!(names(b"A: x\nno field\nBcc: y\n").1, 5);
+    fn a_message_without_a_field_is_all_body() {
+        for data in [
+            "",
+            "\r\nbody",
+            "\nHello\n\nBcc: x\n",
+            "From me to you\nHello\n",
+            " A\n",
+            "Hello\nthere\n",
+            "\u{feff}Hello\n",
+            "A",
+        ] {
+            let separated = data.is_empty() || data.starts_with(['\r', '\n']);
+            assert_eq!(names(data.as_bytes()), (vec![], 0, separated), "{data:?}");
+            assert_eq!(Head::parse(data.as_bytes(), Role::Message).fault(b""), None, "{data:?}");
+        }
         assert_eq!(names(b"A: x"), (vec![("A".into(), "x".into())], 4, true));
-        assert_eq!(names(b"A"), (vec![], 0, false));
+    }
+
+    #[test]
+    fn some_lines_before_the_first_field_are_skipped() {
+        for front in [
+            "From ann Thu Jan  1 00:00:00 1970\n",
+            ">From ann\n",
+            "From a\r\n>From b\r\n\r\n",
+            "\n",
+            "\r\r\n\n",
+            "\u{feff}",
+            "\u{feff}From a\n",
+        ] {
+            let data = format!("{front}A: 1\n\nbody");
+            let head = Head::parse(data.as_bytes(), Role::Message);
+            assert_eq!((head.start(), head.end), (front.len(), front.len() + 5), "{front:?}");
+            assert_eq!(head.fault(data.as_bytes()), None, "{front:?}");
+            // A part has nothing of the kind.
+            assert_eq!(Head::parse(data.as_bytes(), Role::Part).end, 0, "{front:?}");
+        }
+        // White space and a colon behind it make a field of it.
+        assert_eq!(names(b"From : a\n").0, [("From".into(), "a".into())]);
+    }
+
+    #[test]
+    fn a_line_among_the_fields_that_is_not_one_is_named() {
+        for (line, shown) in [
+            ("X Broken: y", "\"X Broken: y\""),
+            ("X-Foo", "\"X-Foo\""),
+            (": x", "\": x\""),
+            ("(comment) X: y", "(comment)"),
+            ("X\u{7}: y", "X\\u{7}"),
+            ("Gr\u{fc}\u{df}e: y", "Gr\u{fc}\u{df}e"),
+            ("From ann Thu", "From ann Thu"),
+        ] {
+            let skipped = line.starts_with("From ");
+            for (at, data) in [
+                (1, format!("{line}\nA: 1\n\n")),
+                (2, format!("A: 1\n{line}\nB: 2\n\n")),
+                (4, format!("\nA: 1\r\n 2\r{line}\n\n")),
+                (2, format!("A: 1\n{line}")),
+            ] {
+                let fault = Head::parse(data.as_bytes(), Role::Message).fault(data.as_bytes());
+                if skipped && at == 1 {
+                    assert_eq!(fault, None, "{data:?}");
+                    continue;
+                }
+                let fault = fault.unwrap_or_else(|| panic!("{data:?}"));
+                assert!(fault.starts_with(&format!("line {at} ")) && fault.contains(shown), "{fault}");
+            }
+            let part = format!("A: 1\n{line}\nB: 2\n\n");
+            let head = Head::parse(part.as_bytes(), Role::Part);
+            assert_eq!((head.end, head.fault(part.as_bytes())), (5, None));
+        }
+        let long = format!("A: 1\n{}\n\n", "\u{e9}".repeat(500));
+        let fault = Head::parse(long.as_bytes(), Role::Message).fault(long.as_bytes()).unwrap();
+        assert!(fault.contains("...") && fault.len() < 500, "{fault}");
+    }
+
+    #[test]
+    fn mime_is_declared_in_the_first_paragraph() {
+        for (content, wanted) in [
+            ("MIME-Version: 1.0\n\n", true),
+            ("\r\nX Y: z\r\nmime-version : 1.0", true),
+            ("Hello\n\nMIME-Version: 1.0\n", false),
+            ("Hello,\nNote: x\n", false),
+            ("MIME-Version", false),
+            ("", false),
+        ] {
+            assert_eq!(declares_mime(content.as_bytes()), wanted, "{content:?}");
+        }
     }
 
     #[test]
     fn growing_data_gives_what_the_whole_gives() {
-        let messages: [&[u8]; 7] = [
+        let messages: [&[u8]; 12] = [
             b"A: 1\r\n 2\r\nB: x\r\n\r\nbody",
             b"A: 1\r\r\nbody",
             b"A: 1\n\rbody",
@@ -234,20 +466,29 @@ mod tests {
             b"A : 1",
             b"A: 1\r",
             b"",
+            b"\xef\xbb\xbfFrom a\r\n\r\nA: 1\n",
+            b"\xef\xbb",
+            b"no field\nand none\n\nA: 1\n",
+            b"no field\nA: 1\n\n",
+            b"A: 1\nno field\nB: 2\n",
         ];
         for data in messages {
-            let mut parser = HeadParser::default();
-            let grown = (0..=data.len())
-                .find_map(|end| parser.advance(&data[..end], false))
-                .or_else(|| parser.advance(data, true));
-            assert_eq!(grown, Some(Head::parse(data)), "{:?}", String::from_utf8_lossy(data));
+            for role in [Role::Message, Role::Part] {
+                let mut parser = HeadParser::new(role);
+                let grown = (0..=data.len())
+                    .find_map(|end| parser.advance(&data[..end], false))
+                    .or_else(|| parser.advance(data, true));
+                assert_eq!(grown, Some(Head::parse(data, role)), "{:?}", String::from_utf8_lossy(data));
+            }
         }
     }
 
     #[test]
     fn removed_fields_leave_the_others_in_one_piece() {
         let data = b"A: 1\r\nBcc: x,\r\n y\r\nC: 2\r\nbcc: z\r\nD: 3\r\n\r\n";
-        let kept = Head::parse(data).kept(data, &["BCC".into()]);
+        let mut remove = Names::default();
+        remove.insert("BCC");
+        let kept = Head::parse(data, Role::Message).kept(data, &remove);
         let kept: Vec<u8> = kept.into_iter().flat_map(|r| data[r].to_vec()).collect();
         assert_eq!(kept, b"A: 1\r\nC: 2\r\nD: 3\r\n");
     }

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::field::{Fields, unique};
-use super::head::{Head, unfolded};
+use super::field::{Field, Fields, unique};
+use super::head::{Head, Span, unfolded};
 use super::known::{Known, KnownSet};
+use super::names::Names;
 use super::part::Part;
+use super::syntax::starts_with_ignore_case;
 use super::token::{Message, Token};
 use crate::error::Error;
 
@@ -20,7 +22,7 @@ enum Kind<'a> {
 /// The header section of a finished message, and what was changed in it since.
 pub(super) struct Section<'a> {
     pub(super) front: &'a Fields,
-    pub(super) removed: &'a [String],
+    pub(super) removed: &'a Names,
     pub(super) data: Cow<'a, [u8]>,
     pub(super) head: Cow<'a, Head>,
 }
@@ -59,12 +61,22 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Gives the values of a field, as [`values`](Self::values) has them, until one is an error.
+    /// Gives the values of a field, as [`values`](Self::values) has them, until one is an error. Of Resent- fields only
+    /// the newest block counts.
     pub(crate) fn each<'s, E>(
         &'s self,
         field: Known,
         mut take: impl FnMut(Cow<'s, str>) -> Result<(), E>,
     ) -> Result<(), E> {
+        if field.is_resent() {
+            return self.newest().try_for_each(|entry| match entry {
+                Entry::Set(set) if set.name.eq_ignore_ascii_case(field.name()) => {
+                    take(set.value.as_str().into())
+                }
+                Entry::Own(span, data) if span.is(data, field.name()) => take(unfolded(span.value(data))),
+                _ => Ok(()),
+            });
+        }
         let name = field.name();
         let (set, own) = match &self.0 {
             Kind::Finished(section) => (section.front, Some(section).filter(|own| !own.is_removed(name))),
@@ -77,16 +89,53 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// The known fields that there are.
+    /// The known fields that there are; of Resent- fields those of the newest block.
     pub(crate) fn known(&self) -> KnownSet {
-        let names = |set: &Fields| KnownSet::of(set.0.iter().map(|field| field.name.as_str()));
+        let all = self.all_known();
+        if !all.has_any(&Known::RESENT) {
+            return all;
+        }
+        let newest = KnownSet::of(self.newest().map(|entry| entry.name()));
+        let resent = KnownSet::of(Known::RESENT.iter().map(|known| known.name()));
+        all.without(resent).and(newest)
+    }
+
+    fn all_known(&self) -> KnownSet {
+        let names = |set: &Fields| KnownSet::of(set.iter().map(|field| field.name.as_str()));
         match &self.0 {
             Kind::Finished(section) => {
-                let removed = KnownSet::of(section.removed.iter().map(String::as_str));
+                let removed = KnownSet::of(section.removed.iter());
                 section.head.known().without(removed).and(names(section.front))
             }
             Kind::Composed(part) => names(&part.fields),
         }
+    }
+
+    fn newest(&self) -> impl Iterator<Item = Entry<'_>> {
+        newest_block(self.entries())
+    }
+
+    /// The fields in order, but for those that follow from the content.
+    fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        let (set, own) = match &self.0 {
+            Kind::Finished(section) => (section.front, Some(section)),
+            Kind::Composed(part) => (&part.fields, None),
+        };
+        let own = own.into_iter().flat_map(|section| {
+            let data: &[u8] = &section.data;
+            let stays = move |span: &&Span| !section.is_removed(span.name(data));
+            section.head.fields.iter().filter(stays).map(move |span| Entry::Own(span, data))
+        });
+        set.iter().map(Entry::Set).chain(own)
+    }
+
+    /// See [`Message::header_fields`].
+    pub(super) fn fields(&self) -> Vec<(String, String)> {
+        let value = |entry: &Entry<'_>| match entry {
+            Entry::Set(field) => field.value.clone(),
+            Entry::Own(span, data) => unfolded(span.value(data)).into_owned(),
+        };
+        self.entries().map(|entry| (entry.name().to_owned(), value(&entry))).collect()
     }
 
     /// See [`Message::header_names`].
@@ -94,19 +143,52 @@ impl<'a> Header<'a> {
         match &self.0 {
             Kind::Finished(section) => {
                 let own = section.head.names(&section.data).filter(|name| !section.is_removed(name));
-                unique(section.front.0.iter().map(|f| f.name.as_str()).chain(own))
+                unique(section.front.iter().map(|f| f.name.as_str()).chain(own))
             }
             Kind::Composed(part) => {
                 let derived = ["MIME-Version", "Content-Type"];
-                unique(part.fields.0.iter().map(|f| f.name.as_str()).chain(derived))
+                unique(part.fields.iter().map(|f| f.name.as_str()).chain(derived))
             }
         }
     }
 }
 
+/// One field of a token.
+enum Entry<'a> {
+    /// That was set.
+    Set(&'a Field),
+    /// Of a finished message itself.
+    Own(&'a Span, &'a [u8]),
+}
+
+impl<'a> Entry<'a> {
+    fn name(&self) -> &'a str {
+        match self {
+            Self::Set(field) => &field.name,
+            Self::Own(span, data) => span.name(data),
+        }
+    }
+}
+
+/// The fields down to the end of the first block of Resent- fields, which is the newest (RFC 5322 section 3.6.6): an older one
+/// begins with a field that was there already, and trace fields stand between them (section 3.6.7).
+fn newest_block<'a>(fields: impl Iterator<Item = Entry<'a>>) -> impl Iterator<Item = Entry<'a>> {
+    const TRACE: [&str; 2] = ["Received", "Return-Path"];
+    let mut block = Names::default();
+    fields.take_while(move |field| {
+        let name = field.name();
+        if !starts_with_ignore_case(name, "Resent-") {
+            return block.is_empty() || !TRACE.iter().any(|trace| trace.eq_ignore_ascii_case(name));
+        }
+        let is_new = !block.has(name);
+        block.insert(name);
+        is_new
+    })
+}
+
 impl Section<'_> {
     /// Whether the message's own fields of that name are gone.
     fn is_removed(&self, name: &str) -> bool {
-        self.removed.iter().any(|removed| removed.eq_ignore_ascii_case(name))
+        self.removed.has(name)
     }
 }

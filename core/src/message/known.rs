@@ -50,6 +50,14 @@ impl Known {
     /// Those that never leave the machine.
     pub(crate) const BLIND: [Self; 4] = [Bcc, Dcc, ResentBcc, ResentDcc];
 
+    /// Those by which a message was sent again (RFC 5322 section 3.6.6).
+    pub(crate) const RESENT: [Self; 8] =
+        [ResentFrom, ResentSender, ResentTo, ResentCc, ResentBcc, ResentDcc, ResentDate, ResentMessageId];
+
+    pub(super) fn is_resent(self) -> bool {
+        Self::RESENT.contains(&self)
+    }
+
     /// The field's name.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -83,7 +91,7 @@ impl Known {
 pub(crate) struct KnownSet(u16);
 
 impl KnownSet {
-    /// Takes note of a field; one that is not known changes nothing.
+    /// Records a field; one that is not known changes nothing.
     pub(crate) fn insert(&mut self, name: &[u8]) {
         let is = |known: &&Known| known.name().as_bytes().eq_ignore_ascii_case(name);
         self.0 |= ALL.iter().find(is).map_or(0, |known| 1 << *known as u16);

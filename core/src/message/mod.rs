@@ -23,14 +23,17 @@ mod head;
 mod header;
 pub mod identity;
 mod known;
+mod names;
 mod outgoing;
 mod parameters;
 mod part;
 mod plan;
 mod quoted;
+mod rewrite;
 mod source;
 mod stream;
 mod survey;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -42,8 +45,10 @@ pub use identity::{date, message_id};
 pub(crate) use known::{Known, KnownSet};
 pub use outgoing::{Edits, Outgoing};
 pub use part::Encoding;
+pub use rewrite::Rewrite;
 pub use source::Reader;
 pub use token::Message;
+pub use words::{ascii_field, is_text};
 
 /// What is read and encoded at once: whole lines of base64, and less than 64 KiB of them.
 const PIECE: usize = 57 * 840;

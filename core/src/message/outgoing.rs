@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::codec::canonical;
 use super::field::{self, Field};
-use super::finished;
+use super::finished::{self, Finished};
+use super::head::Role;
 use super::known::Known;
 use super::plan::Node;
+use super::rewrite::Forms;
 use super::stream::Slice;
 use super::survey::Blob;
 use super::token::{Message, Token};
@@ -39,10 +41,14 @@ impl Edits {
 /// A message that is ready to be sent, to one server after the other and any number of times, as far as
 /// its sources can be read again. It holds what it needs; the token it came from is free.
 #[derive(Debug)]
-pub struct Outgoing(Shape);
+pub struct Outgoing {
+    shape: Shape,
+    /// Where the message can be written anew for a server that does not take it so.
+    forms: Option<Box<Forms>>,
+}
 
 #[derive(Debug)]
-enum Shape {
+pub(super) enum Shape {
     /// A finished message in memory that goes as it is.
     Untouched(Arc<Blob>),
     Made(Node),
@@ -56,13 +62,20 @@ impl Outgoing {
         for name in &edits.remove {
             field::check_name(name)?;
         }
-        if let Token::Finished(finished) = message.token()
-            && let Some(blob) = finished.untouched(edits)
-        {
-            blob.survey().check()?;
-            return Ok(Self(Shape::Untouched(Arc::clone(blob))));
+        let Token::Finished(finished) = message.token() else {
+            return Ok(Self { shape: Shape::Made(Node::new(message, edits, true, 0)?), forms: None });
+        };
+        let shape = Shape::of_finished(finished, edits)?;
+        let forms = finished.rewriter().map(|own| Box::new(Forms::new(own.clone(), finished, edits)));
+        Ok(Self { shape, forms })
+    }
+
+    /// The message as it looks for a server.
+    fn shape(&self, transfer: Transfer) -> Result<&Shape, Error> {
+        match &self.forms {
+            Some(forms) if !self.shape.fits(transfer) => forms.get(transfer),
+            _ => Ok(&self.shape),
         }
-        Ok(Self(Shape::Made(Node::new(message, edits, true, 0)?)))
     }
 
     /// Writes the message with CRLF at the end of every line, the last one too, and gives its octets.
@@ -101,27 +114,58 @@ impl Outgoing {
 
 impl Content for Outgoing {
     fn needs_utf8(&self) -> bool {
-        match &self.0 {
-            Shape::Untouched(blob) => blob.survey().fields.eight_bit,
-            Shape::Made(node) => node.needs_utf8(),
-        }
+        self.shape.needs_utf8()
     }
 
     fn form(&self, transfer: Transfer) -> Result<Form, Error> {
-        match &self.0 {
-            Shape::Untouched(blob) => {
-                let census = blob.survey().whole();
-                let form = finished::form(census.eight_bit, Some(census.size()), transfer)?;
-                Ok(Form { clean: census.clean(), ..form })
-            }
-            Shape::Made(node) => node.form(transfer),
-        }
+        self.shape(transfer)?.form(transfer)
     }
 
     fn open(&mut self, transfer: Transfer) -> Result<Box<dyn BufRead + Send>, Error> {
-        match &self.0 {
-            Shape::Untouched(blob) => Ok(Box::new(Slice::new(Arc::clone(blob), 0..blob.bytes().len()))),
-            Shape::Made(node) => node.open(transfer),
+        self.shape(transfer)?.open(transfer)
+    }
+}
+
+impl Shape {
+    pub(super) fn of_finished(finished: &Finished, edits: &Edits) -> Result<Self, Error> {
+        if let Some(blob) = finished.untouched(edits) {
+            blob.survey(Role::Message).check(blob.bytes())?;
+            return Ok(Self::Untouched(Arc::clone(blob)));
+        }
+        Ok(Self::Made(Node::Finished(Box::new(finished.prepare(edits, false)?))))
+    }
+
+    fn needs_utf8(&self) -> bool {
+        match self {
+            Self::Untouched(blob) => {
+                blob.survey(Role::Message).raw.as_ref().is_some_and(|raw| raw.other.is_none())
+            }
+            Self::Made(node) => node.needs_utf8(),
+        }
+    }
+
+    /// Whether a server takes it without another form.
+    fn fits(&self, transfer: Transfer) -> bool {
+        (transfer.utf8 || !self.needs_utf8()) && self.form(transfer).is_ok()
+    }
+
+    fn form(&self, transfer: Transfer) -> Result<Form, Error> {
+        match self {
+            Self::Untouched(blob) => {
+                let survey = blob.survey(Role::Message);
+                let census = survey.whole();
+                let form =
+                    finished::form(census.eight_bit, survey.raw.as_ref(), Some(census.size()), transfer)?;
+                Ok(Form { clean: census.clean(), ..form })
+            }
+            Self::Made(node) => node.form(transfer),
+        }
+    }
+
+    fn open(&self, transfer: Transfer) -> Result<Box<dyn BufRead + Send>, Error> {
+        match self {
+            Self::Untouched(blob) => Ok(Box::new(Slice::new(Arc::clone(blob), 0..blob.bytes().len()))),
+            Self::Made(node) => node.open(transfer),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Write};
 
-use email_encoding::headers::rfc2231;
 use email_encoding::headers::writer::EmailWriter;
+use email_encoding::headers::{rfc2047, rfc2231};
 
 use super::words::{WIDTH, quoted, unescape};
 use crate::error::Error;
@@ -47,10 +47,23 @@ pub(super) fn write(value: &str, list: &[(String, String)], w: &mut EmailWriter<
             w.space();
             write!(w, "{name}=\"{escaped}\"")?;
         } else {
+            if name.eq_ignore_ascii_case("filename") && !value.is_ascii() {
+                encoded_words(name, value, w)?;
+                w.write_char(';')?;
+            }
             rfc2231::encode(name, value, w)?;
         }
     }
     Ok(())
+}
+
+/// Encoded words in quotes, as no RFC has them: what readers take that do not know RFC 2231, old Outlooks among them.
+/// Those that know it prefer `filename*`.
+pub(super) fn encoded_words(name: &str, value: &str, w: &mut EmailWriter<'_>) -> fmt::Result {
+    w.new_line()?;
+    write!(w, " {name}=\"")?;
+    rfc2047::encode(value, w)?;
+    w.write_char('"')
 }
 
 pub(super) type Parameters = Vec<(String, String)>;
@@ -96,7 +109,7 @@ mod tests {
     fn parameters_are_encoded_and_boundaries_are_whole() {
         assert_eq!(
             field("Content-Disposition", "attachment; filename=\"na\u{ef}ve \\\"x\\\".txt\""),
-            "Content-Disposition: attachment;\r\n filename*0*=utf-8''na%C3%AFve%20%22x%22.txt\r\n"
+            "Content-Disposition: attachment;\r\n filename=\"=?utf-8?b?bmHDr3ZlICJ4Ii50eHQ=?=\";\r\n filename*0*=utf-8''na%C3%AFve%20%22x%22.txt\r\n"
         );
         assert_eq!(
             field("Content-Disposition", "inline;a=b ; c=d"),
@@ -105,7 +118,7 @@ mod tests {
         let boundary = "x".repeat(70);
         let list = [("boundary".to_owned(), boundary.clone()), ("x-y".to_owned(), "\"".to_owned())];
         assert_eq!(
-            with_parameters("Content-Type", "multipart/mixed", &list).unwrap(),
+            with_parameters("Content-Type", "multipart/mixed", &list, None).unwrap(),
             format!("Content-Type: multipart/mixed;\r\n boundary=\"{boundary}\";\r\n x-y=\"\\\"\"\r\n")
         );
         assert!(check("x-y", "\u{e9}").is_err());

@@ -10,6 +10,7 @@ use super::quoted::{Counter, Quoted};
 use super::source::{Place, Source};
 use super::stream::{Checked, Coded, Promise, Stream};
 use super::survey::Census;
+use super::syntax::starts_with_ignore_case;
 use super::token::Message;
 use crate::content::{BodyKind, Transfer};
 use crate::error::Error;
@@ -19,7 +20,8 @@ use crate::error::Error;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
     /// Text as 7bit, or 8bit where the server takes it, or else as the shorter of quoted-printable and
-    /// base64; everything else, and attachments, as base64.
+    /// base64; `message/delivery-status` and its like, which cannot be encoded, as 7bit; everything else, and
+    /// attachments, as base64.
     #[default]
     Auto,
     /// 7bit.
@@ -41,6 +43,8 @@ pub(super) struct Part {
     /// `type/subtype`.
     pub(super) media: String,
     pub(super) parameters: Vec<(String, String)>,
+    /// The name of an attachment where it is not ASCII, so that Content-Type has it too.
+    pub(super) file_name: Option<String>,
     pub(super) encoding: Encoding,
     /// An attachment: text too arrives octet by octet, whatever ends its lines.
     pub(super) opaque: bool,
@@ -60,6 +64,7 @@ impl Part {
             fields: Fields::default(),
             media: media.to_owned(),
             parameters: Vec::new(),
+            file_name: None,
             encoding: Encoding::Auto,
             opaque: false,
             body,
@@ -71,7 +76,13 @@ impl Part {
     }
 
     fn is_text(&self) -> bool {
-        self.media.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("text/"))
+        starts_with_ignore_case(&self.media, "text/")
+    }
+
+    /// Whether it must be 7bit (RFC 2046 section 5.2): a report or a piece of a message. A message/rfc822 is not a leaf.
+    fn is_report(&self) -> bool {
+        starts_with_ignore_case(&self.media, "message/")
+            && !starts_with_ignore_case(&self.media, "message/global")
     }
 }
 
@@ -105,6 +116,13 @@ impl Coding {
     }
 }
 
+fn not_7bit(media: &str) -> Error {
+    Error::usage(format!(
+        "a part of type {media} must be 7bit (RFC 2046 section 5.2), and cannot be encoded: give it in lines of up to 998 \
+         octets below 128, none of them NUL"
+    ))
+}
+
 /// The body of a part, looked at as far as needed.
 #[derive(Debug)]
 pub(super) struct Leaf {
@@ -121,9 +139,14 @@ pub(super) struct Leaf {
 
 impl Leaf {
     pub(super) fn new(part: &Part, source: &Source) -> Result<Self, Error> {
-        let text = part.is_text() && !part.opaque;
-        let encoding =
-            if part.opaque && part.encoding == Encoding::Auto { Encoding::Base64 } else { part.encoding };
+        let report = part.is_report();
+        let text = part.is_text() && !part.opaque || report;
+        let encoding = match part.encoding {
+            Encoding::QuotedPrintable | Encoding::Base64 if report => return Err(not_7bit(&part.media)),
+            _ if report => Encoding::SevenBit,
+            Encoding::Auto if part.opaque => Encoding::Base64,
+            encoding => encoding,
+        };
         let mut leaf = Self {
             source: source.clone(),
             text,
@@ -162,6 +185,9 @@ impl Leaf {
                 leaf.length = slot.length;
                 leaf.promised = slot.length;
             }
+        }
+        if report && leaf.census.is_some() && !leaf.stands(false) {
+            return Err(not_7bit(&part.media));
         }
         Ok(leaf)
     }

@@ -1,11 +1,12 @@
 //! A composed message that is ready to be sent: for each server its own header sections and encodings.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::Cursor;
 
 use super::Edits;
 use super::field::Field;
-use super::finished::{Ready, render};
+use super::finished::{Ready, may_be_raw, raw_fields, render, unencoded};
 use super::identity::random_hex;
 use super::part::{Body, Coding, Leaf, Part};
 use super::stream::{Chain, Stream};
@@ -13,7 +14,7 @@ use super::survey::Census;
 use super::token::{Message, Token};
 use super::words;
 use crate::content::{BodyKind, Form, Transfer};
-use crate::error::{Error, Kind, Step};
+use crate::error::Error;
 
 /// Deeper trees are a mistake, and could exhaust the stack.
 const MAX_DEPTH: usize = 100;
@@ -28,6 +29,8 @@ pub(super) enum Node {
 #[derive(Debug)]
 pub(super) struct Composed {
     fields: Vec<Field>,
+    /// A field that has no form in ASCII.
+    unencoded: Option<String>,
     /// MIME-Version and Content-Type, as they are written.
     mime: String,
     body: Plan,
@@ -62,7 +65,7 @@ impl Node {
             Token::Composed(part) => part,
         };
         let mut fields = edits.fields();
-        fields.extend(part.fields.0.iter().filter(|f| !edits.removes(&f.name)).cloned());
+        fields.extend(part.fields.iter().filter(|f| !edits.removes(&f.name)).cloned());
         let mut parameters = part.parameters.clone();
         let none = Edits::default();
         let body = match &part.body {
@@ -78,25 +81,38 @@ impl Node {
             }
         };
         let mut mime = if whole { "MIME-Version: 1.0\r\n".to_owned() } else { String::new() };
-        mime.push_str(&words::with_parameters("Content-Type", &part.media, &parameters)?);
-        Ok(Self::Composed(Box::new(Composed { fields, mime, body })))
+        let name = part.file_name.as_deref();
+        mime.push_str(&words::with_parameters("Content-Type", &part.media, &parameters, name)?);
+        let unencoded = unencoded(&fields)?;
+        Ok(Self::Composed(Box::new(Composed { fields, unencoded, mime, body })))
     }
 
     pub(super) fn needs_utf8(&self) -> bool {
         match self {
-            Self::Finished(ready) => ready.needs_utf8,
-            Self::Composed(node) => render(&node.fields, false).is_ok_and(|text| !text.is_ascii()),
+            Self::Finished(ready) => ready.needs_utf8(),
+            Self::Composed(_) => self.has_unencoded(),
         }
+    }
+
+    /// Whether a header section that is written here has a field without a form in ASCII.
+    fn has_unencoded(&self) -> bool {
+        let Self::Composed(node) = self else { return false };
+        node.unencoded.is_some()
+            || match &node.body {
+                Plan::Leaf(_) => false,
+                Plan::Parts(_, parts) => parts.iter().any(Self::has_unencoded),
+                Plan::Inner(inner) => inner.has_unencoded(),
+            }
     }
 
     pub(super) fn form(&self, transfer: Transfer) -> Result<Form, Error> {
         if let Self::Finished(ready) = self {
             return ready.form(transfer);
         }
-        let body = self.kind(transfer, transfer.utf8)?;
+        let body = self.kind(transfer, raw_fields(transfer))?;
         let mut size = Some(0_u64);
         let mut ended = true;
-        self.pieces(transfer, transfer.utf8, &mut |piece| {
+        self.pieces(transfer, raw_fields(transfer), &mut |piece| {
             let (length, last) = match piece {
                 Piece::Text(text) => {
                     let census = Census::of(&text);
@@ -122,7 +138,7 @@ impl Node {
             return ready.open(transfer);
         }
         let mut chain: VecDeque<Stream> = VecDeque::new();
-        self.pieces(transfer, transfer.utf8, &mut |piece| {
+        self.pieces(transfer, raw_fields(transfer), &mut |piece| {
             chain.push_back(match piece {
                 Piece::Text(text) => Box::new(Cursor::new(text)),
                 Piece::Leaf(leaf, coding) => leaf.open(coding)?,
@@ -140,14 +156,8 @@ impl Node {
             Self::Composed(node) => node,
         };
         let body = node.body.kind(transfer)?;
+        may_be_raw(node.unencoded.as_deref(), transfer)?;
         let raw = !render(&node.fields, utf8)?.is_ascii();
-        if raw && !transfer.eight_bit {
-            return Err(Error::new(
-                Kind::Unsupported,
-                Step::Setup,
-                "the header section has an address outside ASCII, and the server offers neither SMTPUTF8 nor 8BITMIME",
-            ));
-        }
         Ok(if raw { larger(body, BodyKind::EightBitMime) } else { body })
     }
 
@@ -162,7 +172,7 @@ impl Node {
             Self::Composed(node) => node,
         };
         let mut text = render(&node.fields, utf8)?;
-        text.extend_from_slice(node.mime.as_bytes());
+        text.extend_from_slice(node.mime().as_bytes());
         let coding = node.body.coding(transfer)?;
         text.extend_from_slice(format!("Content-Transfer-Encoding: {}\r\n\r\n", coding.name()).as_bytes());
         match &node.body {
@@ -184,6 +194,18 @@ impl Node {
                 text.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
                 give(Piece::Text(text))
             }
+        }
+    }
+}
+
+impl Composed {
+    /// A message whose header section is not ASCII is no `message/rfc822` (RFC 6532 section 3.7).
+    fn mime(&self) -> Cow<'_, str> {
+        match &self.body {
+            Plan::Inner(inner) if inner.has_unencoded() => {
+                self.mime.replacen("message/rfc822", "message/global", 1).into()
+            }
+            _ => self.mime.as_str().into(),
         }
     }
 }
@@ -212,7 +234,7 @@ impl Plan {
     }
 }
 
-/// Header sections below the first stay ASCII: raw UTF-8 there would ask for message/global (RFC 6532 3.7).
+/// Header sections below the first stay ASCII where they can: raw UTF-8 there would ask for message/global (RFC 6532 3.7).
 fn part_of(transfer: Transfer) -> Transfer {
     Transfer { utf8: false, ..transfer }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::PIECE;
-use super::head::{Head, HeadParser, MAX_HEAD};
+use super::head::{Head, HeadParser, MAX_HEAD, Role};
 use super::stream::{Slice, Stream};
 use super::survey::Blob;
 use crate::error::{Error, Kind, Step};
@@ -193,9 +193,9 @@ impl Slot {
     }
 
     /// Reads the header section ahead. `None` where the reader has nothing to give yet.
-    pub(super) fn head(&self) -> Result<Option<(Vec<u8>, Head)>, Error> {
+    pub(super) fn head(&self, role: Role) -> Result<Option<(Vec<u8>, Head)>, Error> {
         let mut held = self.hold()?;
-        let result = read_head(&mut held);
+        let result = read_head(&mut held, role);
         let copy = held.ahead.clone();
         *self.lock() = State::Here(held);
         match result {
@@ -246,8 +246,8 @@ impl fmt::Debug for Slot {
     }
 }
 
-fn read_head(held: &mut Held) -> io::Result<Head> {
-    let mut parser = HeadParser::default();
+fn read_head(held: &mut Held, role: Role) -> io::Result<Head> {
+    let mut parser = HeadParser::new(role);
     let mut buf = vec![0; 4096];
     loop {
         if let Some(head) = parser.advance(&held.ahead, false) {

@@ -220,7 +220,8 @@ pub(super) struct Edited {
 
 impl Edited {
     pub(super) fn new(input: Stream, edit: Edit) -> Self {
-        Self { input, edit, parser: HeadParser::default(), buffer: Vec::new(), position: 0, done: false }
+        let parser = HeadParser::new(edit.role());
+        Self { input, edit, parser, buffer: Vec::new(), position: 0, done: false }
     }
 
     fn read_head(&mut self) -> io::Result<()> {
@@ -235,6 +236,9 @@ impl Edited {
             if (news || long)
                 && let Some(head) = self.parser.advance(&self.buffer, count == 0)
             {
+                if let Some(fault) = head.fault(&self.buffer) {
+                    return Err(broken(fault));
+                }
                 self.buffer = self.edit.apply(&head, &self.buffer);
                 self.done = true;
             } else if long {

@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 use fearless_simd::{Level, Simd, dispatch};
 
-use super::head::Head;
+use super::head::{Head, Role, nul_at};
+use super::names::Names;
 use super::quoted::Counter;
 use crate::error::Error;
 
@@ -197,25 +198,51 @@ pub(super) struct Survey {
     pub(super) fields: Census,
     /// The octets behind it.
     pub(super) rest: Census,
+    /// Where an octet of the header section is above 127.
+    pub(super) raw: Option<Raw>,
+}
+
+/// Octets above 127 in a header section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Raw {
+    /// The first field that has one.
+    pub(super) field: String,
+    /// The first field that is not in UTF-8, so that SMTPUTF8 must not be declared (RFC 6532 section 3).
+    pub(super) other: Option<String>,
+}
+
+impl Raw {
+    /// Looks at the fields that are not named in `remove`.
+    pub(super) fn of(head: &Head, data: &[u8], remove: &Names) -> Option<Self> {
+        let octets = |range: &std::ops::Range<usize>| data.get(range.clone()).unwrap_or_default();
+        let mut raw = head
+            .fields
+            .iter()
+            .filter(|span| !octets(&span.whole).is_ascii() && !remove.has(span.name(data)))
+            .peekable();
+        let field = raw.peek()?.name(data).to_owned();
+        let other = raw.find(|span| std::str::from_utf8(octets(&span.whole)).is_err());
+        Some(Self { field, other: other.map(|span| span.name(data).to_owned()) })
+    }
 }
 
 impl Survey {
     /// `data` begins with the header section, and may go on.
     pub(super) fn of(head: Head, data: &[u8]) -> Self {
         let (fields, rest) = data.split_at_checked(head.end).unwrap_or((data, &[]));
-        Self { fields: Census::of(fields), rest: Census::of(rest), head }
+        let fields = Census::of(fields);
+        let raw = if fields.eight_bit { Raw::of(&head, data, &Names::default()) } else { None };
+        Self { fields, rest: Census::of(rest), raw, head }
     }
 
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) for a NUL.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for a NUL, and for a line among the fields that is not one.
+    pub(super) fn check(&self, data: &[u8]) -> Result<(), Error> {
         let behind = |at: u64| at.saturating_add(self.head.end as u64);
         let Some(nul) = self.fields.nul.or(self.rest.nul.map(behind)) else {
-            return Ok(());
+            return self.head.check(data);
         };
-        Err(Error::usage(format!(
-            "the message has a NUL at octet {nul}, which no message may have (RFC 5322 4): encode that part"
-        )))
+        Err(Error::usage(nul_at(nul)))
     }
 
     /// Both parts counted as one.
@@ -231,13 +258,14 @@ impl Survey {
 pub(super) struct Blob {
     bytes: Vec<u8>,
     census: OnceLock<Census>,
-    survey: OnceLock<Survey>,
+    /// As a message, and as a part.
+    surveys: [OnceLock<Survey>; 2],
     quoted: [OnceLock<u64>; 2],
 }
 
 impl Blob {
     pub(super) fn new(bytes: Vec<u8>) -> Self {
-        Self { bytes, census: OnceLock::new(), survey: OnceLock::new(), quoted: Default::default() }
+        Self { bytes, census: OnceLock::new(), surveys: Default::default(), quoted: Default::default() }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -248,8 +276,10 @@ impl Blob {
         self.census.get_or_init(|| Census::of(&self.bytes))
     }
 
-    pub(super) fn survey(&self) -> &Survey {
-        self.survey.get_or_init(|| Survey::of(Head::parse(&self.bytes), &self.bytes))
+    pub(super) fn survey(&self, role: Role) -> &Survey {
+        let [message, part] = &self.surveys;
+        let cell = if role == Role::Part { part } else { message };
+        cell.get_or_init(|| Survey::of(Head::parse(&self.bytes, role), &self.bytes))
     }
 
     /// The octets as quoted-printable, of text or of anything else.

@@ -2,13 +2,16 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::field::{self, HeaderMode};
 use super::finished::Finished;
+use super::head::declares_mime;
 use super::header::Header;
 use super::outgoing::{Edits, Outgoing};
 use super::parameters;
 use super::part::{Body, Encoding, Part};
+use super::rewrite::{Rewrite, Rewriter};
 use super::source::{Once, Reader, Source};
 use crate::content::{Content, Transfer};
 use crate::error::Error;
@@ -39,8 +42,9 @@ impl Default for Message {
 /// Finished messages. They are sent octet by octet, but for line ends (which become CRLF), fields that are
 /// removed, and fields that are put in front.
 ///
-/// The header section ends at the first empty line or the first line that is no field (RFC 5322 2.2). A
-/// message whose first line is neither, such as the `From ` line of an mbox, is all body: what is put in
+/// Only an empty line ends the header section (RFC 5322 section 2.1): any other line that is not a field is an error, as
+/// fields below it, a `Bcc` for one, would go to everybody. In front of the first field the `From ` line of an mbox, a UTF-8
+/// byte order mark and empty lines are skipped. A message whose first paragraph has no field is all body: what is put in
 /// front is then kept apart from it by an empty line.
 impl Message {
     /// A message in memory.
@@ -63,6 +67,31 @@ impl Message {
     /// A message from anything that can be read; it serves one send.
     pub fn from_read(read: impl io::Read + Send + 'static) -> Self {
         Self::from_reader(Once(read))
+    }
+
+    /// A message in memory that `rewrite` can write in another form, as a mail library can that encodes it. `octets` are
+    /// the form for a server with 8BITMIME, and, where the header section has octets above 127, with SMTPUTF8. A server
+    /// that does not take them gets what `rewrite` makes.
+    pub fn from_rewritable(octets: impl Into<Vec<u8>>, rewrite: Arc<dyn Rewrite>) -> Self {
+        Self(Token::Finished(Finished::rewritable(octets.into(), Rewriter(rewrite))))
+    }
+
+    /// What a caller gives as content where it may be either: a finished message, which says `MIME-Version` in its first
+    /// paragraph, or plain text.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for text that is not UTF-8.
+    pub fn from_content(content: &[u8]) -> Result<Self, Error> {
+        if declares_mime(content) {
+            return Ok(Self::from_bytes(content));
+        }
+        match std::str::from_utf8(content) {
+            Ok(text) => Ok(Self::text(text)),
+            Err(error) => Err(Error::usage(format!(
+                "the content is no UTF-8 (octet {}), and no message with a MIME-Version field that could say what it is",
+                error.valid_up_to()
+            ))),
+        }
     }
 
     /// Whether this is a message that was given finished.
@@ -210,7 +239,7 @@ impl Message {
     ///
     /// # Errors
     /// [`Kind::Source`](crate::error::Kind::Source) where the file or reader of a finished message cannot be
-    /// read.
+    /// read; [`Kind::Usage`](crate::error::Kind::Usage) where its header section has a line that is not a field.
     pub fn header(&self, name: &str) -> Result<Vec<String>, Error> {
         Ok(Header::of(self)?.values(name))
     }
@@ -221,6 +250,15 @@ impl Message {
     /// As [`header`](Self::header).
     pub fn header_names(&self) -> Result<Vec<String>, Error> {
         Ok(Header::of(self)?.names())
+    }
+
+    /// The name and value of every field, in order, as [`header`](Self::header) has them, but without the fields of a
+    /// composed part that follow from its content.
+    ///
+    /// # Errors
+    /// As [`header`](Self::header).
+    pub fn header_fields(&self) -> Result<Vec<(String, String)>, Error> {
+        Ok(Header::of(self)?.fields())
     }
 
     /// Changes the header section of this part. The value is unfolded text without control characters; words
@@ -246,20 +284,21 @@ impl Message {
     /// Looks through the message for a delivery. Whatever can be found wrong without a server is found here.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) for what cannot be sent: a NUL in a finished message, a
-    /// multipart without parts, a field that is none. [`Kind::Source`](crate::error::Kind::Source) where a file or
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for what cannot be sent: a NUL or a broken header section in
+    /// a finished message, a multipart without parts, a field that is none. [`Kind::Source`](crate::error::Kind::Source) where a file or
     /// reader cannot be read, or is in use.
     pub fn prepare(&self, edits: &Edits) -> Result<Outgoing, Error> {
         Outgoing::new(self, edits)
     }
 
-    /// Writes the message, `Bcc` and all, as it would go to a server with 8BITMIME, with CRLF at the end of
-    /// every line. Gives its octets.
+    /// Writes the message, `Bcc` and all, as it would go to a server with 8BITMIME (and SMTPUTF8, where it
+    /// cannot do without), with CRLF at the end of every line. Gives its octets.
     ///
     /// # Errors
     /// As [`prepare`](Self::prepare); a failure to write is [`Kind::Source`](crate::error::Kind::Source) too.
     pub fn serialize(&self, out: &mut dyn io::Write) -> Result<u64, Error> {
-        self.prepare(&Edits::default())?.write(COMMON, out)
+        let mut message = self.prepare(&Edits::default())?;
+        message.write(Transfer { utf8: message.needs_utf8(), ..COMMON }, out)
     }
 
     /// The message in memory, as [`serialize`](Self::serialize) writes it.
@@ -278,7 +317,8 @@ impl Message {
     /// # Errors
     /// As [`prepare`](Self::prepare).
     pub fn size(&self) -> Result<Option<u64>, Error> {
-        Ok(self.prepare(&Edits::default())?.form(COMMON)?.size)
+        let message = self.prepare(&Edits::default())?;
+        Ok(message.form(Transfer { utf8: message.needs_utf8(), ..COMMON })?.size)
     }
 }
 

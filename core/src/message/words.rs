@@ -5,8 +5,11 @@ use std::fmt::{self, Write};
 use email_encoding::headers::rfc2047;
 use email_encoding::headers::writer::EmailWriter;
 
+use super::finished::may_be_raw;
 use super::parameters;
+use super::syntax::Syntax;
 use crate::address::parse_mailbox;
+use crate::content::Transfer;
 use crate::error::Error;
 
 /// The longest line that is allowed, without CRLF (RFC 5322 2.1.1).
@@ -18,76 +21,8 @@ const LONG_WORD: usize = 900;
 /// What `email-encoding` folds at.
 pub(super) const WIDTH: usize = 76;
 
-/// What the value of a field consists of.
-enum Syntax {
-    /// Mailboxes and groups: only display names and comments can be encoded.
-    Addresses,
-    /// A value with parameters.
-    Parameters,
-    /// Message-ids, dates and the like: nothing can be encoded.
-    Tokens,
-    /// Text.
-    Text,
-}
-
-const ADDRESSES: [&str; 20] = [
-    "From",
-    "Sender",
-    "Reply-To",
-    "To",
-    "Cc",
-    "Bcc",
-    "Dcc",
-    "Resent-From",
-    "Resent-Sender",
-    "Resent-Reply-To",
-    "Resent-To",
-    "Resent-Cc",
-    "Resent-Bcc",
-    "Resent-Dcc",
-    "Disposition-Notification-To",
-    "Return-Receipt-To",
-    "Errors-To",
-    "Mail-Followup-To",
-    "Mail-Reply-To",
-    "Apparently-To",
-];
-
-const TOKENS: [&str; 15] = [
-    "Message-ID",
-    "In-Reply-To",
-    "References",
-    "Date",
-    "Received",
-    "Return-Path",
-    "Content-ID",
-    "Resent-Date",
-    "Resent-Message-ID",
-    "Content-Transfer-Encoding",
-    "MIME-Version",
-    "DKIM-Signature",
-    "Auto-Submitted",
-    "List-Unsubscribe",
-    "List-ID",
-];
-
-impl Syntax {
-    fn of(name: &str) -> Self {
-        let is = |names: &[&str]| names.iter().any(|n| n.eq_ignore_ascii_case(name));
-        if is(&ADDRESSES) {
-            Self::Addresses
-        } else if is(&TOKENS) {
-            Self::Tokens
-        } else if is(&["Content-Type", "Content-Disposition"]) {
-            Self::Parameters
-        } else {
-            Self::Text
-        }
-    }
-}
-
 /// The whole field, folded, with its last CRLF. With `utf8` (RFC 6532) words are not encoded. Octets
-/// above 127 stay without `utf8` too where no encoding exists: in an addr-spec or a message-id.
+/// above 127 stay without `utf8` too where no encoding exists: in a local part, a message-id or a URL.
 pub(super) fn field(name: &str, value: &str, utf8: bool) -> Result<String, Error> {
     let value = value.trim_matches([' ', '\t']);
     write(name, |w| match Syntax::of(name) {
@@ -97,13 +32,42 @@ pub(super) fn field(name: &str, value: &str, utf8: bool) -> Result<String, Error
             None => text(value, utf8, w),
         },
         Syntax::Tokens => w.folding().write_str(value),
+        Syntax::Urls => urls(value, utf8, false, w),
+        Syntax::ListId => urls(value, utf8, true, w),
         Syntax::Text => text(value, utf8, w),
     })
 }
 
-/// A field of a value and its parameters.
-pub(super) fn with_parameters(name: &str, value: &str, list: &[(String, String)]) -> Result<String, Error> {
-    write(name, |w| parameters::write(value, list, w))
+/// A whole field for a header section in ASCII, folded, with its last CRLF: domains as A-labels, display names, comments
+/// and text as encoded words.
+///
+/// # Errors
+/// [`Kind::Unsupported`](crate::error::Kind::Unsupported) with the field's name where it has no such form: for a local part, a
+/// message-id or a URL beyond ASCII.
+pub fn ascii_field(name: &str, value: &str) -> Result<String, Error> {
+    let text = field(name, value, false)?;
+    may_be_raw(Some(name).filter(|_| !text.is_ascii()), Transfer::default())?;
+    Ok(text)
+}
+
+/// Whether the field is text, or a value with parameters, which always have a form in ASCII.
+pub fn is_text(name: &str) -> bool {
+    matches!(Syntax::of(name), Syntax::Text | Syntax::Parameters)
+}
+
+/// A field of a value and its parameters; with a `file_name` that is not ASCII, which becomes parameter `name`.
+pub(super) fn with_parameters(
+    name: &str,
+    value: &str,
+    list: &[(String, String)],
+    file_name: Option<&str>,
+) -> Result<String, Error> {
+    write(name, |w| {
+        parameters::write(value, list, w)?;
+        let Some(text) = file_name else { return Ok(()) };
+        w.write_char(';')?;
+        parameters::encoded_words("name", text, w)
+    })
 }
 
 fn write(name: &str, body: impl FnOnce(&mut EmailWriter<'_>) -> fmt::Result) -> Result<String, Error> {
@@ -114,7 +78,7 @@ fn write(name: &str, body: impl FnOnce(&mut EmailWriter<'_>) -> fmt::Result) -> 
     let longest = out.split("\r\n").map(str::len).max().unwrap_or(0);
     if result.is_err() || longest > LIMIT {
         return Err(Error::usage(format!(
-            "the header field {name} has a word too long for a line: {longest} octets, and {LIMIT} are allowed \
+            "the header field {name} has a word (or URL) too long for a line: {longest} octets, and {LIMIT} are allowed \
              (RFC 5322 2.1.1)"
         )));
     }
@@ -122,29 +86,44 @@ fn write(name: &str, body: impl FnOnce(&mut EmailWriter<'_>) -> fmt::Result) -> 
     Ok(out)
 }
 
-/// Unstructured text. Words that must be encoded are encoded together with the spaces between them, as a
-/// reader drops those between encoded words (RFC 2047 6.2).
+/// Unstructured text. Words that must be encoded are encoded together with the spaces between them, and between them and
+/// words that are encoded already, as a reader drops those between encoded words (RFC 2047 6.2).
 fn text(value: &str, utf8: bool, w: &mut EmailWriter<'_>) -> fmt::Result {
     let must = |word: &&str| !utf8 && !word.is_ascii() || word.len() > LONG_WORD;
     let words: Vec<&str> = value.split(' ').collect();
     let mut rest = words.as_slice();
+    // The spaces since a word that was encoded already.
+    let mut spaces_before: Option<usize> = None;
     while let Some((first, after)) = rest.split_first() {
         if must(first) {
             let stretch = rest.iter().take_while(|word| must(word) || word.is_empty()).count();
             let whole = rest.get(..stretch).unwrap_or_default();
-            let spaces = whole.iter().rev().take_while(|word| word.is_empty()).count();
-            let (now, later) = rest.split_at(stretch - spaces);
-            rfc2047::encode(&now.join(" "), w)?;
+            let empty = whole.iter().rev().take_while(|word| word.is_empty()).count();
+            let (now, later) = rest.split_at(stretch - empty);
+            let next = later.get(empty).is_some_and(|word| is_encoded(word));
+            let front = " ".repeat(spaces_before.take().unwrap_or(0));
+            let back = if next { " ".repeat(empty + 1) } else { String::new() };
+            rfc2047::encode(&format!("{front}{}{back}", now.join(" ")), w)?;
             rest = later;
         } else {
             w.folding().write_str(first)?;
+            if !first.is_empty() {
+                spaces_before = is_encoded(first).then_some(0);
+            }
             rest = after;
         }
         if !rest.is_empty() {
+            spaces_before = spaces_before.map(|spaces| spaces + 1);
             w.space();
         }
     }
     Ok(())
+}
+
+/// Whether it is an encoded word, `=?charset?encoding?text?=`.
+fn is_encoded(word: &str) -> bool {
+    let inner = word.strip_prefix("=?").and_then(|word| word.strip_suffix("?="));
+    inner.is_some_and(|inner| inner.matches('?').count() == 2)
 }
 
 /// An address list: display names, group names and comments are encoded where they must be, the rest is
@@ -194,13 +173,56 @@ fn addresses(value: &str, utf8: bool, w: &mut EmailWriter<'_>) -> fmt::Result {
     bare(part(start, bytes.len()), utf8, w)
 }
 
+/// URLs, which are never folded or encoded, with comments and perhaps a phrase between them.
+fn urls(value: &str, utf8: bool, phrases: bool, w: &mut EmailWriter<'_>) -> fmt::Result {
+    let bytes = value.as_bytes();
+    let part = |from: usize, to: usize| value.get(from..to).unwrap_or_default();
+    let between = |text: &str, inside: bool, w: &mut EmailWriter<'_>| {
+        if phrases { phrase(text, utf8, inside, w) } else { spaced(text, w) }
+    };
+    let (mut start, mut at) = (0, 0);
+    while let Some(&octet) = bytes.get(at) {
+        let end = match octet {
+            b'"' => {
+                at = quoted(bytes, at, b'"');
+                continue;
+            }
+            b'(' => comment(bytes, at),
+            b'<' => quoted(bytes, at, b'>'),
+            _ => {
+                at += 1;
+                continue;
+            }
+        };
+        between(part(start, at), start > 0, w)?;
+        let text = part(at, end);
+        if octet == b'(' && !utf8 && !text.is_ascii() {
+            commented(text, w)?;
+        } else if octet == b'(' {
+            spaced(text, w)?;
+        } else {
+            whole(text, w)?;
+        }
+        (start, at) = (end, end);
+    }
+    between(part(start, bytes.len()), start > 0, w)
+}
+
 /// A mailbox without angle brackets, or what is left of one.
 fn bare(text: &str, utf8: bool, w: &mut EmailWriter<'_>) -> fmt::Result {
-    let mailbox = text.trim_matches([' ', '\t']);
+    let trimmed = text.trim_matches([' ', '\t']);
+    // The comments around an address stay.
+    let mut mailbox = trimmed;
+    while mailbox.starts_with('(') {
+        mailbox =
+            mailbox.get(comment(mailbox.as_bytes(), 0)..).unwrap_or_default().trim_start_matches([' ', '\t']);
+    }
+    if let Some((address, _)) = mailbox.split_once(" (").or_else(|| mailbox.split_once('(')) {
+        mailbox = address.trim_end_matches([' ', '\t']);
+    }
     match a_labels(mailbox, utf8) {
-        // With it a comment would go.
-        Some(spec) if !mailbox.contains('(') => spaced(&text.replacen(mailbox, &spec, 1), w),
-        _ => spaced(text, w),
+        Some(spec) => spaced(&text.replacen(mailbox, &spec, 1), w),
+        None => spaced(text, w),
     }
 }
 
@@ -268,6 +290,11 @@ fn word(text: &str, w: &mut EmailWriter<'_>) -> fmt::Result {
     if text.len() > LONG_WORD {
         return w.folding().write_str(text);
     }
+    whole(text, w)
+}
+
+/// As [`word`], however long it is.
+fn whole(text: &str, w: &mut EmailWriter<'_>) -> fmt::Result {
     if has_space(w) && w.projected_line_len() + text.len() > WIDTH {
         w.new_line()?;
     }
@@ -287,7 +314,11 @@ fn phrase(text: &str, utf8: bool, inside: bool, w: &mut EmailWriter<'_>) -> fmt:
     if inside && !has_space(w) {
         w.space();
     }
-    rfc2047::encode(&unquote(name), w)?;
+    if name.split(' ').any(is_encoded) && !name.contains('"') {
+        self::text(name, utf8, w)?;
+    } else {
+        rfc2047::encode(&unquote(name), w)?;
+    }
     w.space();
     Ok(())
 }
@@ -343,6 +374,14 @@ mod tests {
         assert_eq!(write("Subject", "\u{e9} \u{e8}  b"), "Subject: =?utf-8?b?w6kgw6g=?=  b\r\n");
         assert_eq!(field("Subject", "gr\u{fc}n", true).unwrap(), "Subject: gr\u{fc}n\r\n");
         assert_eq!(write("Subject", "=?utf-8?q?x?="), "Subject: =?utf-8?q?x?=\r\n");
+        assert_eq!(
+            write("Subject", "=?utf-8?q?x?= gr\u{fc}n  =?utf-8?q?y?= z"),
+            "Subject: =?utf-8?q?x?= =?utf-8?b?IGdyw7xuICA=?=  =?utf-8?q?y?= z\r\n"
+        );
+        assert_eq!(
+            write("To", "=?utf-8?q?x?= gr\u{fc}n <a@b.c>"),
+            "To: =?utf-8?q?x?= =?utf-8?b?IGdyw7xu?= <a@b.c>\r\n"
+        );
         assert_eq!(write("Subject", ""), "Subject: \r\n");
     }
 
@@ -376,9 +415,19 @@ mod tests {
     #[test]
     fn domains_are_a_labels_without_utf8() {
         let (u, a) = ("j@b\u{fc}cher.example", "j@xn--bcher-kva.example");
-        for text in ["X", "X, y@z", "<X>", "B <X>, <X>", "\"B, C\" <X>", "T: X, C <X>;", "X (c), y@z", "X,"] {
-            let name = if text.contains("(c)") { u } else { a };
-            assert_eq!(write("To", &text.replace('X', u)), format!("To: {}\r\n", text.replace('X', name)));
+        for text in [
+            "X",
+            "X, y@z",
+            "<X>",
+            "B <X>, <X>",
+            "\"B, C\" <X>",
+            "T: X, C <X>;",
+            "X (c), y@z",
+            "(c) X",
+            "(c (d)) X(e)",
+            "X,",
+        ] {
+            assert_eq!(write("To", &text.replace('X', u)), format!("To: {}\r\n", text.replace('X', a)));
             assert_eq!(
                 field("To", &text.replace('X', u), true).unwrap(),
                 format!("To: {}\r\n", text.replace('X', u))
@@ -388,9 +437,33 @@ mod tests {
         assert_eq!(write("Subject", "<j@b\u{fc}.example>"), "Subject: =?utf-8?b?PGpAYsO8LmV4YW1wbGU+?=\r\n");
     }
 
+    #[test]
+    fn urls_are_neither_encoded_nor_folded() {
+        let long = format!("<https://a.example/{}>", "u".repeat(920));
+        for name in ["List-Unsubscribe", "list-help", "List-Post", "Archived-At", "List-ID"] {
+            assert_eq!(write(name, &long), format!("{name}: {long}\r\n"));
+            let spaces = format!("<https://a.example/{}>", "u v".repeat(90));
+            let two = write(name, &format!("{spaces}, <mailto:a@b.example>"));
+            assert_eq!(two, format!("{name}: {spaces},\r\n <mailto:a@b.example>\r\n"));
+            assert!(field(name, &format!("<https://a.example/{}>", "u".repeat(1_000)), false).is_err());
+            let beyond = write(name, "<https://a.example/\u{e9}>");
+            assert_eq!(beyond, format!("{name}: <https://a.example/\u{e9}>\r\n"));
+        }
+        assert_eq!(
+            write("List-Help", "<https://a.example/> (gr\u{fc}n)"),
+            "List-Help: <https://a.example/> (=?utf-8?b?Z3LDvG4=?=)\r\n"
+        );
+        assert_eq!(write("List-ID", "Gr\u{fc}n <a.b>"), "List-ID: =?utf-8?b?R3LDvG4=?= <a.b>\r\n");
+        assert_eq!(write("List-Unsubscribe-Post", "List-Unsubscribe=One-Click").matches("=?").count(), 0);
+        let key = "A".repeat(70);
+        let spaced = format!("addr=a@b.example; keydata={key} {key} {key}");
+        assert_eq!(write("Autocrypt", &spaced).replace("\r\n ", " "), format!("Autocrypt: {spaced}\r\n"));
+        assert!(field("Autocrypt", &format!("addr=a@b.example; keydata={}", key.repeat(20)), false).is_err());
+    }
+
     proptest::proptest! {
         #[test]
-        fn nothing_panics_and_no_line_is_long(name in "(Subject|To|Content-Disposition|References|X)", value in "\\PC{0,300}") {
+        fn nothing_panics_and_no_line_is_long(name in "(Subject|To|Content-Disposition|References|List-Help|List-ID|X)", value in "\\PC{0,300}") {
             for utf8 in [true, false] {
                 if let Ok(text) = field(&name, &value, utf8) {
                     proptest::prop_assert!(text.ends_with("\r\n"));

@@ -90,7 +90,8 @@ pub(super) fn reach<'a>(
     port: u16,
     options: &'a DialOptions,
 ) -> Result<(Stream, Phase<'a>), Error> {
-    let mut addresses = interleave(resolve(host, port, &options.limits)?);
+    let phase = Phase::begin(&options.limits, options.connect_timeout);
+    let mut addresses = interleave(resolve(host, port, &phase)?);
     if let Some(local) = options.local_address {
         addresses.retain(|address| address.is_ipv6() == local.is_ipv6());
         if addresses.is_empty() {
@@ -98,7 +99,6 @@ pub(super) fn reach<'a>(
             return Err(Error::new(Kind::Connect, Step::Connect, text).with_transient(false));
         }
     }
-    let phase = Phase::begin(&options.limits, options.connect_timeout);
     let (address, socket, local) = race(&addresses, &phase, |address| start(address, options.local_address))?;
     let stream = Stream::connected(socket, Some(address), local)
         .map_err(|error| failed(&format!("{address}: {error}")))?;

@@ -51,11 +51,6 @@ impl Limits {
         }
         slice
     }
-
-    /// Whether there is anything that could end a call early.
-    pub(super) fn is_empty(&self) -> bool {
-        self.deadline.is_none() && self.cancel.is_none()
-    }
 }
 
 /// The limits of a call, narrowed to a part of it with a time-out of its own.

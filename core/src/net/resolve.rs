@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use super::limits::Limits;
+use super::limits::Phase;
 use crate::error::{Error, Kind, Step};
 
 /// RFC 1035 section 2.3.4, in the textual form.
@@ -83,20 +83,16 @@ impl fmt::Display for Host {
 
 /// The addresses of a host, in the resolver's order; never an empty list.
 ///
-/// getaddrinfo cannot be interrupted. Where `limits` has a deadline or a cancel, it runs in a thread, which
-/// is left behind when they strike and ends by itself when the resolver gives up.
-pub(super) fn resolve(host: &Host, port: u16, limits: &Limits) -> Result<Vec<SocketAddr>, Error> {
-    limits.check(Step::Connect)?;
+/// getaddrinfo cannot be interrupted. It runs in a thread, which is left behind when `phase` is over and ends by itself
+/// when the resolver gives up.
+pub(super) fn resolve(host: &Host, port: u16, phase: &Phase<'_>) -> Result<Vec<SocketAddr>, Error> {
+    phase.limits().check(Step::Connect)?;
     let name = match host {
         Host::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, port)]),
         Host::Name(name) => name,
     };
-    let found = if limits.is_empty() {
-        look_up(name, port)
-    } else {
-        let owned = name.clone();
-        interruptible(limits, move || look_up(&owned, port))?
-    };
+    let owned = name.clone();
+    let found = interruptible(phase, name, move || look_up(&owned, port))?;
     let failed = |what: &dyn fmt::Display| {
         Err(Error::new(Kind::Resolve, Step::Connect, format!("no address found for {name}: {what}")))
     };
@@ -111,9 +107,10 @@ fn look_up(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     (name, port).to_socket_addrs().map(Iterator::collect)
 }
 
-/// Runs `work` in a thread and waits for it as long as `limits` allow.
+/// Runs `work` in a thread and waits for it as long as `phase` lasts.
 fn interruptible<T: Send + 'static>(
-    limits: &Limits,
+    phase: &Phase<'_>,
+    name: &str,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<io::Result<T>, Error> {
     let (sender, receiver) = mpsc::sync_channel(1);
@@ -125,9 +122,16 @@ fn interruptible<T: Send + 'static>(
         return Ok(Err(error));
     }
     loop {
-        match receiver.recv_timeout(limits.slice(Duration::MAX)) {
+        match receiver.recv_timeout(phase.slice(Duration::MAX)) {
             Ok(result) => return Ok(result),
-            Err(RecvTimeoutError::Timeout) => limits.check(Step::Connect)?,
+            Err(RecvTimeoutError::Timeout) if phase.is_over()? => {
+                let text = format!(
+                    "no connection within {:?}: the resolver has no answer for {name}",
+                    phase.length()
+                );
+                return Err(Error::new(Kind::Timeout, Step::Connect, text));
+            }
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 return Ok(Err(io::Error::other("the resolver's thread died")));
             }

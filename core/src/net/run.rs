@@ -44,6 +44,10 @@ pub trait Transport {
     /// # Errors
     /// Waiting failed. A broken connection is ready.
     fn wait(&mut self, wait: Duration) -> io::Result<Ready>;
+    /// Octets that were written and that the peer has not acknowledged; 0 where that cannot be told.
+    fn unacknowledged(&self) -> u64 {
+        0
+    }
 }
 
 impl Transport for Stream {
@@ -58,6 +62,9 @@ impl Transport for Stream {
     }
     fn wait(&mut self, wait: Duration) -> io::Result<Ready> {
         Stream::wait(self, true, true, wait)
+    }
+    fn unacknowledged(&self) -> u64 {
+        Stream::unacknowledged(self)
     }
 }
 
@@ -142,15 +149,20 @@ impl Mover {
             let now = Instant::now();
             let left = match self.clock.left(conversation, now) {
                 // Nothing is due from the server, so what is left is a farewell that it does not take.
-                None if !is_idle => Duration::ZERO,
+                None if !is_idle => {
+                    conversation.handle_timeout();
+                    continue;
+                }
                 None if wait == Wait::Never => Duration::MAX,
                 None => return Ready::default(),
+                Some(Duration::ZERO) => {
+                    if !self.clock.extend(conversation, transport.unacknowledged(), now) {
+                        conversation.handle_timeout();
+                    }
+                    continue;
+                }
                 Some(left) => left,
             };
-            if left.is_zero() {
-                conversation.handle_timeout();
-                continue;
-            }
             let slice = match wait {
                 Wait::Never => Duration::ZERO,
                 Wait::Block => limits.slice(left),

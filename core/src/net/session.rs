@@ -288,7 +288,7 @@ impl Session {
         subject: &str,
         content: &[u8],
     ) -> Result<Report, SendError> {
-        let message = token(content)?;
+        let message = Message::from_content(content)?;
         let mut options = self.dialogue.options().clone();
         options.originator = None;
         options.recipients = None;
@@ -447,22 +447,4 @@ pub fn dialogue_over(server: Server, options: &Options, ends: Ends) -> Result<Di
 pub fn connect(server: &Server, options: &Options) -> Result<Stream, Error> {
     let limits = limits(options);
     dial(&server.target, &dial_options(options, &limits)?)
-}
-
-/// The token for a content that is plain text, or a message already: one that says `MIME-Version`.
-fn token(content: &[u8]) -> Result<Message, Error> {
-    let finished = Message::from_bytes(content);
-    if !finished.header("MIME-Version")?.is_empty() {
-        return Ok(finished);
-    }
-    match std::str::from_utf8(content) {
-        Ok(text) => Ok(Message::text(text)),
-        Err(error) => {
-            let text = format!(
-                "the content is no UTF-8 (octet {}), and no message with a MIME-Version field that could say what it is",
-                error.valid_up_to()
-            );
-            Err(Error::usage(text))
-        }
-    }
 }

@@ -18,6 +18,9 @@ pub struct MailerOptions {
     pub queue: usize,
     /// Option `retries`: how often a message that is certainly not sent is tried again. Default: 3.
     pub retries: u32,
+    /// Option `retrytime`: how long after it was refused for now for the first time a message may be tried again. Default:
+    /// 10 minutes.
+    pub retry_time: Duration,
     /// Option `backoff`: how long a server that failed is left alone. It doubles with each failure in a row, up to
     /// 64 times this. Default: 1 s.
     pub backoff: Duration,
@@ -33,6 +36,7 @@ impl Default for MailerOptions {
             rate: None,
             queue: 1000,
             retries: 3,
+            retry_time: Duration::from_secs(600),
             backoff: Duration::from_secs(1),
             idle: Duration::from_secs(30),
         }

@@ -63,6 +63,7 @@ const TABLE: &[(&str, Setter)] = &[
     ("queuesize", |o, v| Ok(o.mailer.queue = or_default(v, count, |m| m.queue)?)),
     ("retries", |o, v| Ok(o.mailer.retries = or_default(v, number, |m| m.retries)?)),
     ("backoff", |o, v| Ok(o.mailer.backoff = or_default(v, seconds, |m| m.backoff)?)),
+    ("retrytime", |o, v| Ok(o.mailer.retry_time = or_default(v, seconds, |m| m.retry_time)?)),
     ("idletime", |o, v| Ok(o.mailer.idle = or_default(v, seconds, |m| m.idle)?)),
 ];
 
@@ -164,6 +165,7 @@ fn pipelining(value: &str) -> Result<Pipelining, Error> {
     match value {
         "off" => Ok(Pipelining::Off),
         "rfc" | "" => Ok(Pipelining::Rfc),
+        "crossing" => Ok(Pipelining::Crossing),
         "full" => Ok(Pipelining::Full),
         _ => Err(Error::usage(format!("{value:?} is none of `off`, `rfc`, `full`"))),
     }

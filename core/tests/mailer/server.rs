@@ -1,5 +1,6 @@
 //! A server with shortcomings, and its record.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +24,10 @@ pub struct Rules {
     pub refusal: &'static str,
     /// The connection ends without a word, at this place of every so-many-th message of all.
     pub dies: Option<(Place, usize)>,
+    /// Every message after the first so many of a connection is refused with this line, at this verb.
+    pub share: Option<(usize, &'static str, &'static str)>,
+    /// Recipients are refused with 450 until they have been known for so long.
+    pub greylists: Option<Duration>,
     /// Each message is answered with 421, and not kept.
     pub goodbye_at_end: bool,
     /// Idle connections end after this long.
@@ -76,6 +81,8 @@ struct Shared {
     record: Mutex<Record>,
     gate: Condvar,
     is_open: Mutex<bool>,
+    /// When each recipient was asked for first.
+    known: Mutex<HashMap<String, Instant>>,
     stop: AtomicBool,
 }
 
@@ -91,8 +98,14 @@ impl Server {
         let port = listener.local_addr().unwrap().port();
         let is_open = Mutex::new(!rules.gate);
         let stop = AtomicBool::new(false);
-        let shared =
-            Arc::new(Shared { rules, record: Mutex::default(), gate: Condvar::new(), is_open, stop });
+        let shared = Arc::new(Shared {
+            rules,
+            record: Mutex::default(),
+            gate: Condvar::new(),
+            is_open,
+            known: Mutex::default(),
+            stop,
+        });
         let both = Arc::clone(&shared);
         let accepting = std::thread::spawn(move || {
             while let Ok((stream, _)) = listener.accept() {
@@ -182,7 +195,7 @@ fn talk(stream: &TcpStream, shared: &Shared, messages: &mut usize) -> Option<()>
     let mut input = BufReader::new(stream);
     let say = |text: &str| (&*stream).write_all(format!("{text}\r\n").as_bytes()).ok();
     say(rules.greeting.unwrap_or("220 mail.example ESMTP"))?;
-    let (mut recipient, mut number) = (String::new(), 0);
+    let (mut recipient, mut number, mut in_mail) = (String::new(), 0, false);
     let dies = |number: usize, place| {
         rules.dies.is_some_and(|(at, every)| at == place && number.is_multiple_of(every))
     };
@@ -206,19 +219,53 @@ fn talk(stream: &TcpStream, shared: &Shared, messages: &mut usize) -> Option<()>
                     return None;
                 }
                 *messages += 1;
-                say(if number <= rules.refusals { rules.refusal } else { "250 2.1.0 ok" })?;
+                (in_mail, recipient) = (false, String::new());
+                if let Some((most, "MAIL", line)) = rules.share
+                    && *messages > most
+                {
+                    say(line)?;
+                    continue;
+                }
+                in_mail = number > rules.refusals;
+                say(if in_mail { "250 2.1.0 ok" } else { rules.refusal })?;
             }
             "RCPT" => {
                 if dies(number, Place::Rcpt) {
                     return None;
                 }
                 let refused = number <= rules.refusals;
-                recipient = line.split(['<', '>']).nth(1)?.to_owned();
-                say(if refused { "503 5.5.1 no MAIL" } else { "250 2.1.5 ok" })?;
+                let asked = line.split(['<', '>']).nth(1)?.to_owned();
+                if let Some((most, "RCPT", line)) = rules.share
+                    && *messages > most
+                {
+                    say(line)?;
+                    continue;
+                }
+                if let Some(pause) = rules.greylists {
+                    let known =
+                        *shared.known.lock().unwrap().entry(asked.clone()).or_insert_with(Instant::now);
+                    if known.elapsed() < pause {
+                        say("450 4.2.0 greylisted, come back later")?;
+                        continue;
+                    }
+                }
+                if refused || !in_mail {
+                    say("503 5.5.1 no MAIL")?;
+                } else {
+                    recipient = asked;
+                    say("250 2.1.5 ok")?;
+                }
             }
             "DATA" => {
-                if number <= rules.refusals {
-                    say("503 5.5.1 no MAIL")?;
+                if let Some((most, "DATA", line)) = rules.share
+                    && *messages > most
+                {
+                    say(line)?;
+                    continue;
+                }
+                in_mail = false;
+                if recipient.is_empty() {
+                    say("503 5.5.1 no RCPT")?;
                     continue;
                 }
                 let is_open = shared.is_open.lock().unwrap();

@@ -138,5 +138,46 @@ fn the_words_of_a_goodbye_are_the_reason_where_a_reader_cannot_begin_again() {
     mailer.submit(&Message::from_read(std::io::Cursor::new(text)), None).unwrap();
     let reports = super::fetch(&mailer, 1);
     let error = reports.values().next().unwrap().error.as_ref().unwrap();
-    assert_eq!((error.kind(), error.reply().map(|reply| reply.code())), (Kind::Refused, Some(421)), "{error}");
+    assert_eq!(
+        (error.kind(), error.reply().map(|reply| reply.code())),
+        (Kind::Refused, Some(421)),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_connection_that_has_had_its_share_is_left_for_another() {
+    for (verb, line) in [
+        ("MAIL", "452 4.4.5 Maximum number of messages per session exceeded"),
+        ("DATA", "452 4.4.5 Maximum number of messages per session exceeded"),
+        ("RCPT", "450 4.7.1 too many messages in this session"),
+        ("MAIL", "432 4.3.2 STOREDRV; mailbox concurrency"),
+    ] {
+        let server = Server::start(Rules { share: Some((3, verb, line)), ..Rules::default() });
+        let mailer = Mailer::new(&options(&[&server], &[("connections", "1"), ("backoff", "0.2")])).unwrap();
+        let reports = send(&mailer, 12);
+        all_accepted(&reports);
+        agree(&reports, &[&server]);
+        assert!(server.record().connections >= 4, "{line}");
+    }
+}
+
+#[test]
+fn greylisting_is_waited_out_on_other_connections() {
+    let greylists = Some(Duration::from_millis(300));
+    for connections in ["1", "4"] {
+        let server = Server::start(Rules { greylists, ..Rules::default() });
+        let more = [("connections", connections), ("backoff", "0.05")];
+        let mailer = Mailer::new(&options(&[&server], &more)).unwrap();
+        let reports = send(&mailer, 20);
+        all_accepted(&reports);
+        agree(&reports, &[&server]);
+        assert!(reports.values().all(|report| report.attempts.len() >= 2));
+    }
+    // And no longer than the caller wants.
+    let server = Server::start(Rules { greylists: Some(Duration::from_secs(3600)), ..Rules::default() });
+    let mailer = Mailer::new(&options(&[&server], &[("backoff", "0.05"), ("retrytime", "0.5")])).unwrap();
+    let report = &send(&mailer, 1)[&0];
+    assert_eq!(report.recipients[0].outcome, Outcome::Rejected);
+    assert_eq!(report.attempts.len(), 2);
 }

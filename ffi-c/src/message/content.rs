@@ -49,7 +49,11 @@ pub unsafe extern "C" fn smtp_message_set_html(
 }
 
 /// Makes `message` a finished message: header section, empty line, body. It is sent octet by octet, but for
-/// line ends, `Bcc`, and fields that are added in front. `data` is copied. `SMTP_OK`.
+/// line ends, `Bcc` and its like, and the fields that are added in front where they are missing: `Date`, `Message-ID`,
+/// `From`, and `To: undisclosed-recipients:;` for a message without `To` and `Cc`. Only an empty line ends the header
+/// section; a send refuses any other line that is not a field with `SMTP_ERR_USAGE`. In front of the first field the
+/// `From ` line of an mbox, a UTF-8 byte order mark and empty lines are skipped. Where the first paragraph has no field
+/// all is body. `data` is copied. `SMTP_OK`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_set_message(
     message: *mut smtp_message,

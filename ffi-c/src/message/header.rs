@@ -54,7 +54,8 @@ pub unsafe extern "C" fn smtp_message_delete_header(
 
 /// The field of that name, in any case, with that index, from 0: unfolded, and not decoded. `*value` lives
 /// until the next call on `message`, and is NULL where there is none. `SMTP_OK`; `SMTP_NO_FIELD`: there is
-/// none; `SMTP_ERR_SOURCE`: the file or reader of a finished message cannot be read.
+/// none; `SMTP_ERR_SOURCE`: the file or reader of a finished message cannot be read; `SMTP_ERR_USAGE`: its
+/// header section has a line that is not a field.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_header(
     message: *mut smtp_message,
@@ -63,7 +64,7 @@ pub unsafe extern "C" fn smtp_message_header(
     value: *mut *const c_char,
 ) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { nth(message, value, index, |state| Ok(state.message.header(utf8(name, "name")?)?)) }
+    unsafe { nth(message, value, index, || Ok(Some(utf8(name, "name")?.to_owned()))) }
 }
 
 /// The name of a header field, each once, in their order, with that index, from 0. As `smtp_message_header()`
@@ -75,33 +76,45 @@ pub unsafe extern "C" fn smtp_message_header_name(
     name: *mut *const c_char,
 ) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { nth(message, name, index, |state| Ok(state.message.header_names()?)) }
+    unsafe { nth(message, name, index, || Ok(None)) }
 }
 
 fn set(state: &mut State, name: &str, value: &str, mode: HeaderMode) -> Result<(), Fault> {
     Ok(state.message.set_header(name, value, mode)?)
 }
 
+/// One of the values of the field that `wanted` names, or of the names of all fields.
+///
 /// # Safety
 /// As for [`alone`], and `out` is NULL or may be written to.
 unsafe fn nth(
     message: *mut smtp_message,
     out: *mut *const c_char,
     index: usize,
-    list: impl FnOnce(&State) -> Result<Vec<String>, Fault>,
+    wanted: impl FnOnce() -> Result<Option<String>, Fault>,
 ) -> c_int {
     // SAFETY: as the caller says.
     let out = unsafe { out.as_mut() };
     let find = |state: &mut State| -> Result<c_int, Fault> {
         let out = out.ok_or(Fault::Null("value"))?;
         *out = std::ptr::null();
-        match list(state)?.get(index) {
+        let wanted = wanted()?;
+        // Who asks for one after the other is told from one list.
+        let known = state.listed.take().filter(|(listed, _)| index > 0 && *listed == wanted);
+        let list = match (known, &wanted) {
+            (Some((_, list)), _) => list,
+            (None, Some(name)) => state.message.header(name)?,
+            (None, None) => state.message.header_names()?,
+        };
+        let code = match list.get(index) {
             Some(text) => {
                 *out = state.lend(text);
-                Ok(SMTP_OK)
+                SMTP_OK
             }
-            None => Ok(SMTP_NO_FIELD),
-        }
+            None => SMTP_NO_FIELD,
+        };
+        state.listed = Some((wanted, list));
+        Ok(code)
     };
     // SAFETY: as the caller says.
     unsafe { alone(message, code, |state| tell(state, find)) }

@@ -9,6 +9,7 @@ mod header;
 
 mod write;
 
+use std::collections::HashSet;
 use std::ffi::{CString, c_char, c_int};
 
 use smtpclient::message::{HeaderMode, Message};
@@ -34,6 +35,8 @@ pub(crate) struct State {
     error: CString,
     /// What `smtp_message_header()` and others lent.
     lent: CString,
+    /// The list that they were last asked for one by one: the names, or the values of that name.
+    listed: Option<(Option<String>, Vec<String>)>,
 }
 guarded!(smtp_message, State);
 
@@ -68,7 +71,7 @@ pub unsafe extern "C" fn smtp_message_error(message: *const smtp_message) -> *co
 }
 
 fn wrap(message: Message) -> *mut smtp_message {
-    let state = State { message, error: CString::default(), lent: CString::default() };
+    let state = State { message, error: CString::default(), lent: CString::default(), listed: None };
     give(smtp_message { handle: Handle::new(state) })
 }
 
@@ -78,7 +81,12 @@ fn wrap(message: Message) -> *mut smtp_message {
 /// As for [`alone`].
 unsafe fn change(message: *mut smtp_message, call: impl FnOnce(&mut State) -> Result<(), Fault>) -> c_int {
     // SAFETY: as the caller says.
-    unsafe { alone(message, code, |state| tell(state, call)) }
+    unsafe {
+        alone(message, code, |state| {
+            state.listed = None;
+            tell(state, call)
+        })
+    }
 }
 
 /// As [`change`], for calls that tell more than that they went well.
@@ -111,14 +119,11 @@ impl State {
     /// to it and go with it.
     fn replace(&mut self, mut content: Message) -> Result<(), Fault> {
         if !self.message.is_finished() {
-            for name in self.message.header_names()? {
-                if name == "MIME-Version" || name == "Content-Type" {
-                    continue;
-                }
-                for (n, value) in self.message.header(&name)?.iter().enumerate() {
-                    let mode = if n == 0 { HeaderMode::Write } else { HeaderMode::Append };
-                    content.set_header(&name, value, mode)?;
-                }
+            let mut seen = HashSet::new();
+            for (name, value) in self.message.header_fields()? {
+                let is_first = seen.insert(name.to_ascii_lowercase());
+                let mode = if is_first { HeaderMode::Write } else { HeaderMode::Append };
+                content.set_header(&name, &value, mode)?;
             }
         }
         self.message = content;

@@ -28,16 +28,9 @@ def composed(content: AnyMessage) -> Message:
     """The token for content that is plain text, or a message already: one that says ``MIME-Version``."""
     if isinstance(content, str):
         return Message(content)
-    message = token(content)
-    if not isinstance(content, (bytes, bytearray, memoryview)) or "MIME-Version" in message:
-        return message
-    try:
-        return Message(bytes(content).decode())
-    except UnicodeDecodeError as error:
-        raise usage(
-            f"the content is no UTF-8 (octet {error.start}), and no message with a MIME-Version field "
-            "that could say what it is"
-        ) from error
+    if isinstance(content, (bytes, bytearray, memoryview)):
+        return Message.from_content(bytes(content))
+    return token(content)
 
 
 def options_of(own: Options, base: Options | None, more: OptionDict) -> Options:

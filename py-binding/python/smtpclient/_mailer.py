@@ -49,7 +49,7 @@ class Mailer:
     """A queue with a bound, a pool of connections to each server, one report for each message.
 
     Options are those of ``sendmessage``, and ``connections``, ``connectionmessages``, ``rate``,
-    ``queuesize``, ``retries``, ``backoff``, ``idletime``. Any number of threads may use a mailer.
+    ``queuesize``, ``retries``, ``backoff``, ``retrytime``, ``idletime``. Any number of threads may use a mailer.
     As a context manager it sends what it has at the end; where an exception leaves it, what is not
     decided is given up.
     """

@@ -56,7 +56,7 @@ class OptionDict(TypedDict, total=False):
     deadline: Seconds | None
     localaddress: str | IPv4Address | IPv6Address | None
     proxy: Secret | None
-    pipelining: Literal["off", "rfc", "full"] | None
+    pipelining: Literal["off", "rfc", "crossing", "full"] | None
     chunking: Literal["off", "auto", "on"] | None
     reconnect: bool | None
     dsnnotify: str | Iterable[str] | None
@@ -74,6 +74,7 @@ class OptionDict(TypedDict, total=False):
     queuesize: int | None
     retries: int | None
     backoff: Seconds | None
+    retrytime: Seconds | None
     idletime: Seconds | None
     transcript: Listener | None
     cancel: Cancel | None

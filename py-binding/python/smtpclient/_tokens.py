@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import email.generator
 import email.message
-import email.policy
-import email.utils
 import io
 import os
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
+from ._email import composed
 from ._errors import usage
 from ._native import Message
 
@@ -26,8 +24,6 @@ AnyMessage = (
     | Iterable[bytes]
 )
 
-_ADDRESSES = ("From", "Sender", "To", "Cc", "Bcc", "Dcc", "Reply-To")
-
 
 def token(message: AnyMessage) -> Message:
     """The token for a message; ``TypeError`` for what is none."""
@@ -38,7 +34,7 @@ def token(message: AnyMessage) -> Message:
     if isinstance(message, memoryview):
         return Message.from_bytes(bytes(message))
     if isinstance(message, email.message.Message):
-        return Message.from_bytes(serialised(message))
+        return composed(message)
     if isinstance(message, str):
         if "\n" in message:
             raise usage("a str names a file: give the message itself as bytes, or an EmailMessage")
@@ -53,27 +49,6 @@ def token(message: AnyMessage) -> Message:
         "a message is an EmailMessage, bytes, the path of a file, a binary file, an iterable of bytes "
         f"or a smtpclient.Message, not {type(message).__name__}"
     )
-
-
-def serialised(message: email.message.Message) -> bytes:
-    """The message as it goes over the wire: CRLF, eight bits where it has them, ``Bcc`` and all."""
-    policy = message.policy.clone(linesep="\r\n")
-    if _is_international(message) and isinstance(policy, email.policy.EmailPolicy):
-        policy = policy.clone(utf8=True)
-    out = io.BytesIO()
-    try:
-        email.generator.BytesGenerator(out, mangle_from_=False, policy=policy).flatten(message)
-    except UnicodeError as error:
-        raise usage(f"the message cannot be written as bytes: {error}") from error
-    return out.getvalue()
-
-
-def _is_international(message: email.message.Message) -> bool:
-    """Whether an address itself, not only a name, is beyond ASCII (RFC 6532)."""
-    values = [str(value) for name in _ADDRESSES for value in message.get_all(name, [])]
-    if all(value.isascii() for value in values):
-        return False
-    return any(not address.isascii() for _, address in email.utils.getaddresses(values))
 
 
 def _file(file: Any) -> Message:
@@ -126,5 +101,3 @@ def _bytes(piece: Any) -> bytes:
     if isinstance(piece, (bytearray, memoryview)):
         return bytes(piece)
     raise TypeError(f"a message is made of bytes, and its source gave {type(piece).__name__}")
-
-

@@ -9,6 +9,7 @@ use super::*;
 use crate::command::{ClientName, ForwardPath, Mail, MailParameters, Rcpt, RcptParameters, ReversePath};
 use crate::content::{BodyKind, Form, Once, Transfer};
 use crate::error::Kind;
+use crate::extensions::Pipelining;
 use crate::report::{Outcome, Report};
 
 /// An engine, and what it has said so far.
@@ -21,6 +22,7 @@ impl Play {
     fn new(protocol: Protocol) -> Self {
         let mut config = Config::new(ClientName::parse("c.example").unwrap());
         config.protocol = protocol;
+        config.pipelining = Pipelining::Crossing;
         Self { engine: Engine::new(config), said: String::new() }
     }
 
@@ -221,6 +223,26 @@ fn lmtp_that_ends_between_two_final_replies_leaves_the_rest_unknown() {
     assert_eq!(outcomes(&report), [(Outcome::Accepted, Step::Final), (Outcome::Unknown, Step::Final)]);
     assert_eq!(report.error.as_ref().map(Error::kind), Some(Kind::Unknown));
     assert!(!report.error.unwrap().is_transient());
+}
+
+#[test]
+fn nothing_is_written_after_a_final_dot_before_its_reply() {
+    let envelope = "MAIL FROM:<a@c.example>\r\nRCPT TO:<b@s>\r\nDATA\r\n";
+    // Who offers CHUNKING tells octets from commands.
+    for (keywords, crosses) in [(&["PIPELINING"][..], false), (&["PIPELINING", "CHUNKING"], true)] {
+        let mut play = Play::ready(Protocol::Smtp, keywords);
+        play.engine.config_mut().pipelining = Pipelining::Rfc;
+        for _ in 0..2 {
+            play.engine.send(transaction(&["b@s"], false));
+        }
+        assert_eq!(play.client(), envelope);
+        play.server("250 ok\r\n250 ok\r\n354 go\r\n");
+        let said = play.client();
+        assert_eq!(said.ends_with(envelope), crosses, "{said}");
+        assert!(crosses || said.ends_with("\r\n.\r\n"), "{said}");
+        play.server("250 done\r\n");
+        assert_eq!(play.client(), if crosses { "" } else { envelope });
+    }
 }
 
 #[test]

@@ -16,6 +16,8 @@ use crate::report::Report;
 const LINGER: Duration = Duration::from_secs(1);
 
 pub(super) struct Connection {
+    /// A number that no other connection of the mailer has.
+    pub(super) id: u64,
     /// The index of its server.
     pub(super) lane: usize,
     pub(super) dialogue: Dialogue,
@@ -26,7 +28,7 @@ pub(super) struct Connection {
     pub(super) given: u64,
     /// Messages that its server has decided.
     pub(super) decided: u64,
-    /// Its dialogue has ended, and the message that it ended with was reported.
+    /// Its dialogue has ended or is to end, and the message because of which was reported.
     pub(super) is_ending: bool,
     /// It has been connected, if only once.
     pub(super) was_open: bool,
@@ -64,6 +66,7 @@ impl Connection {
     /// # Errors
     /// [`Kind::Usage`], which the options of a mailer do not give.
     pub(super) fn new(
+        id: u64,
         lane: usize,
         mut dialogue: Dialogue,
         options: &Options,
@@ -74,6 +77,7 @@ impl Connection {
         // Option `deadline` is for messages.
         wire.set_limits(Limits::default());
         Ok(Self {
+            id,
             lane,
             dialogue,
             wire,

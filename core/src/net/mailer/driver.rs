@@ -26,7 +26,7 @@ use crate::error::{Error, Kind, Step};
 use crate::net::poll::poll;
 use crate::net::security::library;
 use crate::net::sendmessage::with_debug;
-use crate::options::Options;
+use crate::options::{MailerOptions, Options};
 use crate::report::{Attempt, Report};
 use crate::server::Server;
 use crate::tls::Secure;
@@ -37,6 +37,10 @@ const CANCEL_SLICE: Duration = Duration::from_millis(200);
 /// How often a message may find that its connection has just ended before that counts as a try: servers that take
 /// a few messages on a connection are no rarity, but there is an end to everything.
 const MOST_MOVES: u32 = 16;
+
+/// What refused unknown senders is tried again after 7, 49 and 343 times option `backoff`: whoever greylists wants some
+/// seconds, a minute, or five.
+const GREYLISTING: u32 = 7;
 
 pub(super) struct Driver {
     pub(super) options: Arc<Options>,
@@ -49,6 +53,10 @@ pub(super) struct Driver {
     pub(super) settled: Vec<(Ticket, Report)>,
     pub(super) pace: Pace,
     pub(super) opened: u64,
+    /// Connections that were begun.
+    made: u64,
+    /// When the first message that waits for its pause to end may be tried again.
+    pub(super) next_held: Option<Instant>,
     shared: Arc<Shared>,
     local: Local,
     library: Arc<dyn Secure>,
@@ -82,6 +90,8 @@ impl Driver {
             pace: Pace::new(options.mailer.rate, Instant::now()),
             options,
             opened: 0,
+            made: 0,
+            next_held: None,
             shared,
             local,
             library,
@@ -126,7 +136,8 @@ impl Driver {
             self.collect(now);
             self.is_busy |= !self.settled.is_empty() || !self.again.is_empty();
             self.wait(now);
-            self.collect(now);
+            // A pause begins when the server asked for it, not before it was waited for.
+            self.collect(Instant::now());
         }
     }
 
@@ -141,8 +152,9 @@ impl Driver {
             }
             let (server, options) = (lane.server.clone(), Arc::clone(&lane.options));
             let library = Some(Arc::clone(&self.library));
+            self.made += 1;
             let connection = Dialogue::new(server, Arc::clone(&options), library, self.local)
-                .and_then(|dialogue| Connection::new(index, dialogue, &options, now));
+                .and_then(|dialogue| Connection::new(self.made, index, dialogue, &options, now));
             match connection {
                 Ok(connection) => {
                     lane.open += 1;
@@ -230,14 +242,17 @@ impl Driver {
     }
 
     fn sent(&mut self, index: usize, mut job: Job, report: Report, now: Instant) {
-        let (first, retries) = (self.options.mailer.backoff, self.options.mailer.retries);
+        let MailerOptions { backoff: first, retries, retry_time: longest, .. } = self.options.mailer;
         let Some(connection) = self.connections.get_mut(index) else { return };
         let Some(lane) = self.lanes.get_mut(connection.lane) else { return };
         let bystander = connection.is_ending;
         connection.is_ending |= report.error.is_some() && connection.dialogue.engine().is_closed();
-        let fate = fate(&report, bystander);
+        let fate = fate(&report, job.message.at_least_one(), bystander);
         lane.avoid(&report.avoided);
-        if is_pressed(&report) {
+        if fate == Fate::Spent {
+            connection.is_ending = true;
+            connection.part();
+        } else if is_pressed(&report) {
             lane.sending.fail(now, first);
         } else if report.sent() {
             lane.sending.clear(now);
@@ -252,7 +267,7 @@ impl Driver {
                 }
                 return self.settled.push(job.decided(report));
             }
-            Fate::Again if bystander => return self.again.push(job),
+            Fate::Again | Fate::Spent if bystander => return self.again.push(job),
             // A connection that has had its time, and nothing of the message but its envelope was said.
             Fate::Again
                 if connection.decided > 0
@@ -262,7 +277,25 @@ impl Driver {
                 job.moves += 1;
                 return self.again.push(job);
             }
+            Fate::Spent if connection.decided > 0 && job.moves < MOST_MOVES => {
+                job.moves += 1;
+                job.attempts.extend(report.attempts.iter().cloned());
+                job.last = Some(report);
+                return self.again.push(job);
+            }
             Fate::Again => job.tries = job.tries.saturating_add(1),
+            Fate::Spent | Fate::Later | Fate::Greylisted => {
+                let factor = if fate == Fate::Greylisted { GREYLISTING } else { 2 };
+                job.tries = job.tries.saturating_add(1);
+                let pause = first
+                    .saturating_mul(factor.saturating_pow(job.tries.saturating_sub(u32::from(factor == 2))));
+                let since = *job.refused_since.get_or_insert(now);
+                let next = now.checked_add(pause).unwrap_or(now);
+                if next.saturating_duration_since(since) > longest {
+                    return self.settled.push(job.decided(report));
+                }
+                (job.not_before, job.not_on) = (Some(next), Some(connection.id));
+            }
             Fate::Elsewhere => {
                 let lane = connection.lane;
                 job.refused(lane, self.lanes.len());
@@ -274,8 +307,8 @@ impl Driver {
         job.attempts.extend(report.attempts.iter().cloned());
         job.last = Some(report);
         match fate {
-            Fate::Elsewhere => self.held.push_back(job),
-            _ => self.again.push(job),
+            Fate::Again => self.again.push(job),
+            _ => self.held.push_back(job),
         }
     }
 
@@ -374,6 +407,7 @@ impl Driver {
         if !state.queue.is_empty() || !self.held.is_empty() {
             next = state.first_deadline;
             next = earlier(next, self.pace.wakes(now));
+            next = earlier(next, self.next_held);
             for lane in &self.lanes {
                 next = earlier(next, lane.wakes(now));
             }

@@ -1,6 +1,7 @@
 //! What follows from a report: it is the last word, or the message may be tried again.
 
-use crate::error::{Kind, Step};
+use crate::error::{Error, Kind, Step};
+use crate::reply::Reply;
 use crate::report::{Outcome, Recipient, Report};
 
 /// What becomes of a message whose connection has reported on it.
@@ -12,35 +13,74 @@ pub(super) enum Fate {
     Elsewhere,
     /// The connection ended, and no server can have it.
     Again,
+    /// The connection has had its share of messages; the server said so.
+    Spent,
+    /// It was refused for now: later, on another connection.
+    Later,
+    /// The same by a server that lets unknown senders wait (greylisting).
+    Greylisted,
 }
 
-/// `bystander`: the connection ended because of something else than this message, so that whatever is said of it
+/// `atleastone`: one accepted recipient is enough. `bystander`: the connection ended because of something else than this message, so that whatever is said of it
 /// speaks only against the connection.
-pub(super) fn fate(report: &Report, bystander: bool) -> Fate {
-    let Some(error) = &report.error else { return Fate::Decided };
-    // Nothing is asked for twice while a server may have it, or where the last recipient is decided.
+pub(super) fn fate(report: &Report, atleastone: bool, bystander: bool) -> Fate {
+    // Nothing is asked for twice while a server may have it, or where nobody is left to whom trying again could help.
     let taken = |r: &Recipient| matches!(r.outcome, Outcome::Accepted | Outcome::Unknown);
     if report.recipients.iter().any(taken) || !report.recipients.iter().any(is_open) {
         return Fate::Decided;
     }
+    if is_spent(report) {
+        return Fate::Spent;
+    }
+    let Some(error) = &report.error else { return refused_recipients(report, atleastone) };
     let goodbye = error.reply().is_some_and(|reply| reply.code() == 421);
     match error.kind() {
         Kind::Cancelled | Kind::Unknown => Fate::Decided,
         _ if goodbye => Fate::Again,
         Kind::Closed | Kind::Timeout | Kind::Protocol | Kind::Connect | Kind::Resolve => Fate::Again,
         Kind::Refused if error.step() == Step::Mail && error.is_transient() => Fate::Elsewhere,
+        Kind::Refused if error.is_transient() => Fate::Later,
         _ if bystander && report.recipients.iter().all(|r| r.outcome == Outcome::NotSent) => Fate::Again,
         _ => Fate::Decided,
     }
+}
+
+/// Nothing was sent since recipients were refused.
+fn refused_recipients(report: &Report, atleastone: bool) -> Fate {
+    let mut for_now = report.refused().filter(|r| r.reply.as_ref().is_some_and(Reply::is_transient));
+    let for_good = report.refused().any(|r| r.reply.as_ref().is_some_and(|reply| !reply.is_transient()));
+    match for_now.next().and_then(|recipient| recipient.reply.as_ref()) {
+        None => Fate::Decided,
+        // Where all are required, one that is refused for good decides.
+        Some(_) if for_good && !atleastone => Fate::Decided,
+        Some(reply) if matches!(reply.code(), 450 | 451) => Fate::Greylisted,
+        Some(_) => Fate::Later,
+    }
+}
+
+/// Whether the server says with it that the connection has had its share: of messages, or of whatever it counts.
+fn is_spent(report: &Report) -> bool {
+    let counts = |reply: &Reply| {
+        let enhanced = reply.enhanced().map(|code| code.to_string()).unwrap_or_default();
+        let text = reply.text().to_ascii_lowercase();
+        reply.is_transient()
+            && (matches!(reply.code(), 421 | 432)
+                || enhanced == "4.4.5"
+                || (enhanced.starts_with("4.7.")
+                    && ["session", "connection"].iter().any(|word| text.contains(word)))
+                || ["per session", "this session", "per connection", "this connection"]
+                    .iter()
+                    .any(|word| text.contains(word)))
+    };
+    let error = report.error.as_ref().and_then(Error::reply);
+    error.is_some_and(counts) || report.refused().filter_map(|r| r.reply.as_ref()).any(counts)
 }
 
 /// Whether nothing final was said of the recipient.
 fn is_open(recipient: &Recipient) -> bool {
     match recipient.outcome {
         Outcome::NotSent => true,
-        Outcome::Rejected => recipient.reply.as_ref().is_some_and(|reply| {
-            reply.code() == 421 || (recipient.step == Step::Mail && reply.is_transient())
-        }),
+        Outcome::Rejected => recipient.reply.as_ref().is_some_and(Reply::is_transient),
         Outcome::Accepted | Outcome::Unknown => false,
     }
 }
@@ -57,8 +97,7 @@ pub(super) fn is_pressed(report: &Report) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
-    use crate::reply::{Reply, ReplyParser};
+    use crate::reply::ReplyParser;
 
     fn reply(line: &str) -> Reply {
         ReplyParser::new().parse(format!("{line}\r\n").as_bytes()).1.unwrap().unwrap()
@@ -98,19 +137,19 @@ mod tests {
                 vec![(Rejected, Step::Mail, Some("421 bye"))],
                 refused(Step::Mail, "421 bye"),
                 false,
-                Fate::Again,
+                Fate::Spent,
             ),
             (
                 vec![(Rejected, Step::Final, Some("421 bye"))],
                 refused(Step::Final, "421 bye"),
                 false,
-                Fate::Again,
+                Fate::Spent,
             ),
             (
                 vec![(Rejected, Step::Final, Some("452 full"))],
                 refused(Step::Final, "452 full"),
                 false,
-                Fate::Decided,
+                Fate::Later,
             ),
             (
                 vec![(Rejected, Step::Mail, Some("550 no"))],
@@ -123,7 +162,31 @@ mod tests {
             (vec![not_sent], Some(Error::new(Kind::Cancelled, Step::Body, "over")), true, Fate::Decided),
         ] {
             let report = report(&outcomes, error);
-            assert_eq!(fate(&report, bystander), wanted, "{report:?} {bystander}");
+            assert_eq!(fate(&report, false, bystander), wanted, "{report:?} {bystander}");
+        }
+    }
+
+    #[test]
+    fn recipients_that_are_refused_for_now_are_asked_for_again() {
+        let rejected = |line| (Outcome::Rejected, Step::Rcpt, Some(line));
+        let not_sent = (Outcome::NotSent, Step::Rcpt, None);
+        for (outcomes, atleastone, wanted) in [
+            (vec![rejected("450 4.2.0 greylisted")], false, Fate::Greylisted),
+            (vec![rejected("451 4.7.1 try later"), not_sent], false, Fate::Greylisted),
+            (vec![rejected("452 4.2.2 full"), not_sent], false, Fate::Later),
+            (vec![rejected("450 4.2.0 greylisted"), rejected("550 no")], false, Fate::Decided),
+            (vec![rejected("450 4.2.0 greylisted"), rejected("550 no")], true, Fate::Greylisted),
+            (
+                vec![rejected("450 4.2.0 greylisted"), (Outcome::Accepted, Step::Final, None)],
+                true,
+                Fate::Decided,
+            ),
+            (vec![rejected("550 no"), not_sent], false, Fate::Decided),
+            (vec![rejected("450 4.7.1 too many messages in this session")], false, Fate::Spent),
+            (vec![rejected("452 4.4.5 enough")], false, Fate::Spent),
+        ] {
+            let report = report(&outcomes, None);
+            assert_eq!(fate(&report, atleastone, false), wanted, "{report:?}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::connection::{Connection, Phase};
 use super::driver::Driver;
 use super::job::Job;
 use super::lane::Lane;
@@ -42,28 +43,52 @@ impl Driver {
 
     /// Messages that one server has turned away.
     fn feed_held(&mut self, window: usize, quota: &mut usize, now: Instant) {
-        if self.held.is_empty() || !self.lanes.iter().any(|lane| lane.is_usable(now)) {
+        self.next_held = None;
+        if self.held.is_empty() {
             return;
         }
+        let usable = self.lanes.iter().any(|lane| lane.is_usable(now));
         for _ in 0..self.held.len() {
             let Some(job) = self.held.pop_front() else { return };
+            if let Some(wait) = job.not_before.filter(|not_before| *not_before > now) {
+                self.next_held = earlier(self.next_held, Some(wait));
+                self.held.push_back(job);
+                continue;
+            }
+            if !usable {
+                self.held.push_back(job);
+                continue;
+            }
             let Some(index) = self.target(&job.refused_by, now).filter(|_| *quota > 0) else {
                 self.held.push_back(job);
                 continue;
             };
             let window = self.cautious(index, window);
             let most = self.options.mailer.messages;
-            let free = self.connections.iter_mut().find(|c| c.lane == index && c.room(window, most) > 0);
-            match free {
+            let free = self.connections.iter_mut().filter(|c| c.lane == index && c.room(window, most) > 0);
+            match free.into_iter().find(|c| job.not_on != Some(c.id)) {
                 Some(connection) => {
                     connection.give(job);
                     *quota = self.pace.spend(now, 1);
                 }
                 None => {
+                    self.make_room(index, job.not_on);
                     self.held.push_back(job);
                     self.want(index);
                 }
             }
+        }
+    }
+
+    /// Parts with the connection that refused a message for now, where it has nothing else to do and no other one may be
+    /// opened beside it.
+    fn make_room(&mut self, index: usize, not_on: Option<u64>) {
+        let is_full = self.lanes.get(index).is_some_and(|lane| lane.open >= self.options.mailer.connections);
+        let idle = |c: &&mut Connection| {
+            Some(c.id) == not_on && c.lane == index && c.phase == Phase::Ready && c.jobs.is_empty()
+        };
+        if is_full && let Some(connection) = self.connections.iter_mut().find(idle) {
+            connection.part();
         }
     }
 

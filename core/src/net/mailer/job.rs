@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Ticket;
 use crate::envelope::Local;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::message::Message;
 use crate::options::Options;
 use crate::prepared::Prepared;
@@ -20,6 +20,12 @@ pub(super) struct Job {
     pub(super) refused_by: Vec<usize>,
     /// How often it was tried in vain.
     pub(super) tries: u32,
+    /// Not to be tried again before.
+    pub(super) not_before: Option<Instant>,
+    /// When it was refused for now for the first time.
+    pub(super) refused_since: Option<Instant>,
+    /// The connection that refused it for now, which is not asked again.
+    pub(super) not_on: Option<u64>,
     /// How often its connection ended before anything was said of it, which is no try.
     pub(super) moves: u32,
     /// What came of the tries.
@@ -38,6 +44,9 @@ impl Job {
             deadline: options.deadline.and_then(|time| Instant::now().checked_add(time)),
             refused_by: Vec::new(),
             tries: 0,
+            not_before: None,
+            refused_since: None,
+            not_on: None,
             moves: 0,
             attempts: Vec::new(),
             last: None,
@@ -61,11 +70,7 @@ impl Job {
 
     /// The report as a server's last word, with what was tried before.
     pub(super) fn decided(self, mut report: Report) -> (Ticket, Report) {
-        // A reader that cannot begin again is no reason: the one for which it would have had to is.
-        let cannot_go_back = report.error.as_ref().is_some_and(|error| error.kind() == Kind::Source);
-        if let Some(last) = self.last.filter(|_| cannot_go_back) {
-            report = Report { attempts: report.attempts, ..last };
-        }
+        report = report.or_reason_of(self.last.as_ref());
         if !self.attempts.is_empty() {
             let last = std::mem::replace(&mut report.attempts, self.attempts);
             report.attempts.extend(last);

@@ -3,6 +3,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::cancel::Cancel;
+use crate::net::limits::Limits;
 
 fn name(text: &str) -> Host {
     Host::Name(text.to_owned())
@@ -73,10 +74,10 @@ fn what_is_no_host_is_the_callers_mistake() {
 fn names_are_looked_up_with_and_without_limits() {
     let cancel = Some(Cancel::new());
     for limits in [Limits::default(), Limits { deadline: None, cancel }] {
-        let found = resolve(&name("localhost"), 25, &limits).unwrap();
+        let found = resolve(&name("localhost"), 25, &phase(&limits)).unwrap();
         assert!(!found.is_empty());
         assert!(found.iter().all(|a| a.ip().is_loopback() && a.port() == 25));
-        let error = resolve(&name(&impossible_name()), 25, &limits).unwrap_err();
+        let error = resolve(&name(&impossible_name()), 25, &phase(&limits)).unwrap_err();
         assert_eq!((error.kind(), error.step()), (Kind::Resolve, Step::Connect));
         assert!(error.text().contains(&impossible_name()), "{error}");
         assert!(error.is_transient());
@@ -85,7 +86,7 @@ fn names_are_looked_up_with_and_without_limits() {
 
 #[test]
 fn a_zone_reaches_the_resolver() {
-    let found = resolve(&name("fe80::1%lo"), 25, &Limits::default()).unwrap();
+    let found = resolve(&name("fe80::1%lo"), 25, &phase(&Limits::default())).unwrap();
     assert!(matches!(found[..], [SocketAddr::V6(a)] if a.scope_id() != 0), "{found:?}");
 }
 
@@ -102,21 +103,40 @@ fn a_slow_resolver_is_left_behind() {
         thread::sleep(Duration::from_millis(50));
         cancel.trigger();
     });
-    assert_eq!(interruptible(&limits, slow).unwrap_err().kind(), Kind::Cancelled);
+    assert_eq!(interruptible(&phase(&limits), "a name", slow).unwrap_err().kind(), Kind::Cancelled);
     assert!(begin.elapsed() < Duration::from_millis(350), "{:?}", begin.elapsed());
     trigger.join().unwrap();
 
     let begin = Instant::now();
     let limits = Limits { deadline: Some(begin + Duration::from_millis(50)), cancel: None };
-    let error = interruptible(&limits, slow).unwrap_err();
+    let error = interruptible(&phase(&limits), "a name", slow).unwrap_err();
     assert_eq!(error.kind(), Kind::Timeout);
     assert!(error.text().contains("deadline"));
     assert!(begin.elapsed() < Duration::from_millis(250), "{:?}", begin.elapsed());
 }
 
 #[test]
+fn the_time_out_of_connecting_covers_the_resolver() {
+    let limits = Limits::default();
+    let phase = Phase::begin(&limits, Duration::from_millis(50));
+    let slow = || {
+        thread::sleep(Duration::from_secs(2));
+        Ok(())
+    };
+    let begin = Instant::now();
+    let error = interruptible(&phase, "mail.example", slow).unwrap_err();
+    assert_eq!((error.kind(), error.step()), (Kind::Timeout, Step::Connect));
+    assert!(error.text().contains("no answer for mail.example"), "{error}");
+    assert!(begin.elapsed() < Duration::from_secs(1), "it waited for the resolver");
+}
+
+fn phase(limits: &Limits) -> Phase<'_> {
+    Phase::begin(limits, Duration::from_secs(30))
+}
+
+#[test]
 fn a_resolver_that_dies_is_an_error() {
     let limits = Limits { deadline: None, cancel: Some(Cancel::new()) };
-    let died: io::Result<()> = interruptible(&limits, || panic!("on purpose")).unwrap();
+    let died: io::Result<()> = interruptible(&phase(&limits), "a name", || panic!("on purpose")).unwrap();
     assert!(died.is_err());
 }

@@ -33,8 +33,10 @@ pub struct SinkOptions {
     pub chunking: bool,
     /// Offer PIPELINING (RFC 2920).
     pub pipelining: bool,
-    /// Offer 8BITMIME (RFC 6152), and SMTPUTF8, which needs it (RFC 6531 section 3.1).
+    /// Offer 8BITMIME (RFC 6152).
     pub eight_bit_mime: bool,
+    /// Offer SMTPUTF8, which needs 8BITMIME (RFC 6531 section 3.1) and is offered with it where nothing is said.
+    pub smtputf8: Option<bool>,
     /// Print the dialogue.
     pub verbose: bool,
     /// The PEM files of certificate and key: offer STARTTLS.
@@ -58,6 +60,7 @@ impl Default for SinkOptions {
             chunking: false,
             pipelining: true,
             eight_bit_mime: true,
+            smtputf8: None,
             verbose: false,
             tls: None,
             tls_first: false,

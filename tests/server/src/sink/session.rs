@@ -165,7 +165,7 @@ impl Session<'_> {
         lines.extend(options.pipelining.then_some("PIPELINING"));
         lines.extend(options.eight_bit_mime.then_some("8BITMIME"));
         lines.extend([&size, "ENHANCEDSTATUSCODES"]);
-        lines.extend(options.eight_bit_mime.then_some("SMTPUTF8"));
+        lines.extend(options.smtputf8.unwrap_or(options.eight_bit_mime).then_some("SMTPUTF8"));
         lines.push("DSN");
         let more = self.shared.acceptor.is_some() && !self.input.get_ref().is_secure();
         lines.extend(more.then_some("STARTTLS"));
