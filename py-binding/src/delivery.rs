@@ -1,17 +1,40 @@
 //! `sendmessage` for event loops.
 
+use std::time::Duration;
+
 use pyo3::prelude::*;
 use smtpclient::conversation::Conversation;
 use smtpclient::delivery;
 use smtpclient::error::{Error, Kind, Step};
-use smtpclient::net;
+use smtpclient::net::{self, Limits};
 
 use crate::callback::{self, Raised};
-use crate::convert::raise_from;
+use crate::convert::{raise, raise_from};
 use crate::line::{Abort, Line, Shared, Watch};
 use crate::message::{PyMessage, raised_in};
 use crate::options::PyOptions;
 use crate::report::PySent;
+
+/// When a call must be over, and how it can be ended: it begins before there is a connection.
+#[pyclass(frozen, module = "smtpclient._native", name = "Limits")]
+pub(crate) struct PyLimits(Limits);
+
+#[pymethods]
+impl PyLimits {
+    #[new]
+    fn new(options: &Bound<'_, PyOptions>) -> Self {
+        let mut limits = Limits::begin(options.get().core());
+        limits.cancel = options.get().cancel.clone();
+        Self(limits)
+    }
+
+    /// For how many seconds to wait at most before this is asked again; an exception where the call must end.
+    fn slice(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+        self.0.check(Step::Setup).map_err(|error| raise(py, &error, None))?;
+        let slice = self.0.slice(Duration::MAX);
+        Ok((slice < Duration::MAX).then(|| slice.as_secs_f64()))
+    }
+}
 
 /// One message on its way to the first server that takes it.
 #[pyclass(frozen, module = "smtpclient._native")]
@@ -36,21 +59,24 @@ impl Abort for Inner {
 #[pymethods]
 impl Delivery {
     #[new]
-    #[pyo3(signature = (message, options, listener=None, feeds=false))]
+    #[pyo3(signature = (message, options, listener, limits, feeds))]
     fn new(
         py: Python<'_>,
         message: &Bound<'_, PyMessage>,
         options: &Bound<'_, PyOptions>,
         listener: Option<Py<PyAny>>,
+        limits: PyRef<'_, PyLimits>,
         feeds: bool,
     ) -> PyResult<Self> {
         let raised = Raised::default();
         let listener = listener.map(|listener| callback::transcript(listener, &raised));
         let mut known = options.get().bind(py, &raised, listener);
         known.cancel = Some(callback::cancel_in_loop(&raised, options.get().cancel.clone()));
+        let deadline = limits.0.deadline;
         let PyMessage { core, sources } = message.try_borrow()?.clone();
         let made = py.detach(|| {
-            let line = Line::new(&known)?;
+            let mut line = Line::new(&known)?;
+            line.set_limits(Limits { deadline, cancel: known.cancel.clone() });
             Ok(Inner { delivery: net::delivery(&core, &known)?, line })
         });
         match made {

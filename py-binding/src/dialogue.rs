@@ -469,7 +469,8 @@ impl Dialogue {
             Ok(bytes) => Message::from_bytes(bytes.as_bytes()).into(),
             Err(_) => message.cast::<PyMessage>()?.try_borrow()?.clone(),
         };
-        let ticket = self.inner.with(|Inner { dialogue, .. }| dialogue.send_message(&core, options.core()))?;
+        let ticket =
+            self.inner.with(|Inner { dialogue, .. }| dialogue.send_message(&core, options.core()))?;
         let number = ticket.map_err(|error| raise_from(py, &error, None, raised_in(&sources)))?.number();
         if !sources.is_empty() {
             self.sources().insert(number, sources);
@@ -511,7 +512,6 @@ impl Dialogue {
     fn is_introduced(&self) -> PyResult<bool> {
         self.inner.with(|Inner { dialogue, .. }| dialogue.engine().is_introduced())
     }
-
 }
 
 impl Dialogue {
@@ -520,7 +520,8 @@ impl Dialogue {
         py: Python<'_>,
         command: impl FnOnce(&Core) -> Result<Command, Error>,
     ) -> PyResult<u64> {
-        let ticket = self.inner.with(|Inner { dialogue, .. }| Ok(dialogue.command(command(dialogue)?).number()))?;
+        let ticket =
+            self.inner.with(|Inner { dialogue, .. }| Ok(dialogue.command(command(dialogue)?).number()))?;
         ticket.map_err(|error| raise(py, &error, None))
     }
 

@@ -20,7 +20,7 @@ mod source;
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
-    use crate::delivery::Delivery;
+    use crate::delivery::{Delivery, PyLimits};
     #[pymodule_export]
     use crate::dialogue::Dialogue;
     #[pymodule_export]

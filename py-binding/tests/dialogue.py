@@ -4,6 +4,7 @@ Run by `scripted-server run FILES -- python dialogue.py [--aio]`.
 """
 
 import asyncio
+import contextlib
 import re
 import sys
 import time
@@ -37,14 +38,16 @@ def options(folder):
 def again(message, pause, **known):
     """Twice over one session; the second report."""
     with smtpclient.Session(known["servers"][0], known["ports"][0], **known) as session:
-        session.send_message(message)
+        with contextlib.suppress(smtpclient.SMTPException):
+            session.send_message(message)
         time.sleep(pause)
         return session.send_message(message)
 
 
 async def again_in_a_loop(message, pause, **known):
     async with aio.Session(known["servers"][0], known["ports"][0], **known) as session:
-        await session.send_message(message)
+        with contextlib.suppress(smtpclient.SMTPException):
+            await session.send_message(message)
         await asyncio.sleep(pause)
         return await session.send_message(message)
 

@@ -45,7 +45,13 @@ impl Connection {
     /// [`Kind::Usage`] for a proxy that cannot be.
     pub fn new(options: &Options) -> Result<Self, Error> {
         let dial = dial_options(options, &super::sendmessage::limits(options))?;
-        Ok(Self { dial, place: Place::Nowhere, mover: Mover::default(), interest: Ready::default(), serial: 0 })
+        Ok(Self {
+            dial,
+            place: Place::Nowhere,
+            mover: Mover::default(),
+            interest: Ready::default(),
+            serial: 0,
+        })
     }
 
     /// The same with a connection that the caller has made.

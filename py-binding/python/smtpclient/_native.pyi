@@ -13,6 +13,7 @@ __all__ = [
     "Cancel",
     "Delivery",
     "Dialogue",
+    "Limits",
     "Mailer",
     "Message",
     "Options",
@@ -147,13 +148,19 @@ class Server:
     def tls(self) -> bool: ...
 
 @final
+class Limits:
+    def __new__(cls, options: Options) -> Self: ...
+    def slice(self) -> float | None: ...
+
+@final
 class Delivery:
     def __new__(
         cls,
         message: Message,
         options: Options,
-        listener: Listener | None = None,
-        feeds: bool = False,
+        listener: Listener | None,
+        limits: Limits,
+        feeds: bool,
     ) -> Self: ...
     def turn(self) -> _Watch: ...
     def fileno(self) -> int: ...

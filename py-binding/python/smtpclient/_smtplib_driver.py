@@ -99,7 +99,8 @@ class Driven(_standard.SMTP):
             raise usage("getreply(): every command has its reply: send one first")
         _, reply, _, failure, _ = self._wait(self._pending.popleft())
         known = failure_of(failure)
-        if known is not None and known.reply is not None:
+        # A reply that nobody asked for, after which the connection is over, is none to this command.
+        if known is not None and known.reply is not None and known.kind != "closed":
             reply = known.reply.code, known.reply.enhanced, known.reply.text
         elif known is not None:
             self.close()

@@ -51,14 +51,15 @@ async def sendmessage(
 ) -> Report:
     """As ``smtpclient.sendmessage``. The message may also be an asynchronous iterable of bytes."""
     known = Options(base_of(base), **options)
+    limits = _native.Limits(known)
     feed = Feed(message) if isinstance(message, AsyncIterable) else None
     try:
         if feed is None:
             made = token(message)  # type: ignore[arg-type]
         else:
-            await feed.begin()
+            await feed.begin(limits)
             made = Message.from_reader(feed.read)
-        delivery = _native.Delivery(made, known, listener(known), feed is not None)
+        delivery = _native.Delivery(made, known, listener(known), limits, feed is not None)
         wire = Wire(delivery, feed)
         await wire.until_over()
         wire.close()

@@ -135,7 +135,7 @@ class SMTP(Driven):
         content = msg.encode("ascii") if isinstance(msg, str) else bytes(msg)
         report = report_from(self._wait(self._connected().data(content)))
         error = report.error
-        if error is not None and error.reply is None:
+        if error is not None and (error.reply is None or error.kind == "closed"):
             self.close()
             raise lost(error)
         reply = report.reply or (error.reply if error is not None else None)
