@@ -66,7 +66,7 @@
  * Numbers, names and signatures are never changed or reused; new ones may be added.
  */
 
-/** The version of this header; smtp_version() has that of the library. */
+/** The version of this header; smtp_library_version() has that of the library. */
 #define SMTP_VERSION "0.1.0"
 /** The same as a number that grows: major, minor and patch, 8 bits each. */
 #define SMTP_VERSION_NUMBER 0x000100
@@ -269,11 +269,16 @@ typedef struct smtp_engine smtp_engine;
 /**
  * Sends many messages over many connections: a queue with a bound, a pool of connections to each server, and one
  * result for each message. Several threads may use a mailer at once. It has a thread of its own, in which the
- * functions run that its options and messages know: they hold up everything while they do not return.
+ * functions run that its options and messages know: they hold up everything while they do not return, and cannot
+ * wait for it.
+ *
+ * After fork() it stays the parent's: in the child smtp_mailer_submit() gives SMTP_ERR_USAGE, nothing waits, and
+ * closing and freeing do nothing.
  *
  * A message goes to the first server that can be had. One that is certainly not sent is tried again on another
  * connection or server, at most as often as option retries says; one that may have arrived never is. The options
- * connections, connectionmessages, rate, queuesize, retries, backoff and idletime are for mailers.
+ * connections, connectionmessages, rate, queuesize, retries, backoff and idletime are for mailers; sends and
+ * sessions refuse them.
  */
 typedef struct smtp_mailer smtp_mailer;
 
@@ -298,7 +303,8 @@ typedef struct smtp_result smtp_result;
 
 /**
  * One open connection. Verbs return the server's reply code, whatever it says, or a negative code where
- * there was no reply: SMTP_ERR_USAGE (an argument that cannot stand in a command), SMTP_ERR_TIMEOUT,
+ * there was no reply: SMTP_ERR_USAGE (an argument that cannot stand in a command, or a session of the parent process
+ * after fork()), SMTP_ERR_TIMEOUT,
  * SMTP_ERR_CLOSED, SMTP_ERR_PROTOCOL, SMTP_ERR_CANCELLED; smtp_session_error() tells more.
  */
 typedef struct smtp_session smtp_session;
@@ -355,13 +361,13 @@ typedef void (*smtp_sent_fn)(void *user_data, uint64_t number, int status, const
 /**
  * The version of the library that runs, "0.1.0"; SMTP_VERSION is the one of the header. Lives for ever.
  */
-const char *smtp_version(void);
+const char *smtp_library_version(void);
 
 /**
  * The version of the library that runs as a number that grows: 0x000100 is 0.1.0; see
  * SMTP_VERSION_NUMBER.
  */
-uint32_t smtp_version_number(void);
+uint32_t smtp_library_version_number(void);
 
 /**
  * One lower-case word for a code, the same in every language: "ok", "usage", "recipients". Empty for
@@ -529,16 +535,16 @@ int smtp_message_set_multipart(smtp_message *message,
                                const char *subtype);
 
 /**
- * Adds a part behind the others. What is no multipart yet becomes the first part of a multipart/mixed.
+ * Adds a part after the others. What is not a multipart yet becomes the first part of a multipart/mixed.
  * part is copied, may be a finished message, and stays yours. SMTP_OK; SMTP_ERR_USAGE: message is
- * finished.
+ * finished, or there would be more than 100 parts within each other.
  */
 int smtp_message_add_part(smtp_message *message,
                           const smtp_message *part);
 
 /**
  * Makes message a message/rfc822: a message within a message. inner is copied, and stays yours.
- * SMTP_OK.
+ * SMTP_OK; SMTP_ERR_USAGE: there would be more than 100 parts within each other.
  */
 int smtp_message_set_rfc822(smtp_message *message,
                             const smtp_message *inner);
@@ -684,11 +690,12 @@ int smtp_options_set(smtp_options *options,
 /**
  * Adds a server behind the others: a host, host:port, smtp://, smtps://, submission:// or lmtp://
  * with a host, or unix:/path. They are tried in order. port 0 is the default: 25, 465 for smtps://,
- * 587 for submission://, 24 for lmtp://. SMTP_OK; what is no server is told by the send.
+ * 587 for submission://, 24 for lmtp://. SMTP_OK; SMTP_ERR_USAGE: a port above 65535. What is no server is told by
+ * the send.
  */
 int smtp_options_add_server(smtp_options *options,
                             const char *server,
-                            uint16_t port);
+                            int port);
 
 /**
  * Sets the originator: one mailbox, or "" for the null reverse-path <>. Default: From of the message.
@@ -699,8 +706,8 @@ int smtp_options_set_originator(smtp_options *options,
 
 /**
  * Sets the recipients: an address list, "Ann <ann@a.example>, bo@b.example". Default: To, Cc and Bcc
- * of the message, which are not looked at where this is set. SMTP_OK; SMTP_ERR_USAGE: a line end in it.
- * What is no address list is told by the send.
+ * of the message, which are not looked at where this is set. SMTP_OK; SMTP_ERR_USAGE: a line end in it, but for one that
+ * folds the list, before a space or tab. What is no address list is told by the send.
  */
 int smtp_options_set_recipients(smtp_options *options,
                                 const char *recipients);
@@ -710,6 +717,18 @@ int smtp_options_set_recipients(smtp_options *options,
  */
 int smtp_options_add_recipient(smtp_options *options,
                                const char *recipient);
+
+/**
+ * Adds one recipient, a mailbox, behind those of before, with what the server is asked for it (RFC 3461): notify says
+ * when it sends delivery status notifications, "never" or any of "success,failure,delay", and NULL or "" as option
+ * dsnnotify has it; orcpt is the original recipient, "rfc822;user@example.org", not encoded, and NULL or "" none. Where a
+ * server does not offer DSN, the send fails with SMTP_ERR_UNSUPPORTED. SMTP_OK; SMTP_ERR_USAGE: a line end, or what
+ * RFC 3461 does not allow. What is not one mailbox is told by the send.
+ */
+int smtp_options_add_recipient_dsn(smtp_options *options,
+                                   const char *recipient,
+                                   const char *notify,
+                                   const char *orcpt);
 
 /**
  * Adds a header field to each message that is sent with these options; the same name may occur again. A
@@ -797,7 +816,7 @@ int smtp_result_reply_code(const smtp_result *result);
 /** The enhanced status code of that reply, as "2.0.0". */
 const char *smtp_result_reply_enhanced(const smtp_result *result);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_result_reply_text(const smtp_result *result);
 
 /** The octets of the message that were given to the connection, as on the wire. */
@@ -835,7 +854,7 @@ int smtp_result_refused_code(const smtp_result *result, size_t index);
 /** The enhanced status code of that reply, as "5.1.1". */
 const char *smtp_result_refused_enhanced(const smtp_result *result, size_t index);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_result_refused_text(const smtp_result *result, size_t index);
 
 /** How many recipients there are, refused or not; each address counts once. */
@@ -862,12 +881,14 @@ int smtp_result_recipient_code(const smtp_result *result, size_t index);
 /** The enhanced status code of that reply. */
 const char *smtp_result_recipient_enhanced(const smtp_result *result, size_t index);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_result_recipient_text(const smtp_result *result, size_t index);
 
 /**
- * Why the message was not sent, or is not known to be, in one line with server, step and reply. Empty where
- * it was sent, and where only recipients were refused: see the result list.
+ * Why the message was not sent, or is not known to be, in one line with server, step and reply. Where refused
+ * recipients are why, it says how many were refused, and the reply to the first that was refused for good, else to the
+ * first: "mail.example:25: rcpt: 2 of 3 recipients were refused, and nobody got the message: bo@b.example: 550 5.1.1 No
+ * such user". Empty where at least one recipient was accepted and no step failed.
  */
 const char *smtp_result_error(const smtp_result *result);
 
@@ -892,12 +913,12 @@ int smtp_result_error_code(const smtp_result *result);
 /** The enhanced status code of that reply. */
 const char *smtp_result_error_enhanced(const smtp_result *result);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_result_error_text(const smtp_result *result);
 
 /**
- * 1 where sending again later can help, else 0. Never for SMTP_ERR_UNKNOWN: that could deliver twice. For
- * refused recipients their codes tell.
+ * 1 where sending again later can help, else 0. Never for SMTP_ERR_UNKNOWN: that could deliver twice. Where
+ * recipients were refused: where each of them was refused for now.
  */
 int smtp_result_transient(const smtp_result *result);
 
@@ -977,7 +998,7 @@ const char *smtp_result_attempt_login_error(const smtp_result *result, size_t in
  * greeting that is not 220), _TLS, _CANCELLED.
  */
 int smtp_session_open(const char *host,
-                      uint16_t port,
+                      int port,
                       const smtp_options *options,
                       smtp_session **out);
 
@@ -1141,7 +1162,7 @@ int smtp_session_reply_code(const smtp_session *session);
 /** The enhanced status code of that reply, as "2.1.5"; empty where it has none. */
 const char *smtp_session_reply_enhanced(const smtp_session *session);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_session_reply(const smtp_session *session);
 
 /** The text of the server's greeting. */
@@ -1215,7 +1236,7 @@ int smtp_mailer_next(smtp_mailer *mailer,
 
 /**
  * Waits until every message that was taken is decided, for at most milliseconds, negative: without end. 1 where they
- * are, else 0.
+ * are, else 0. SMTP_ERR_BUSY in a callback that the mailer calls: it would wait for itself.
  */
 int smtp_mailer_drain(smtp_mailer *mailer,
                       int64_t milliseconds);
@@ -1223,7 +1244,8 @@ int smtp_mailer_drain(smtp_mailer *mailer,
 /**
  * Takes no more messages, sends what it has for at most milliseconds, negative: without end, says QUIT to every
  * server and ends the connections. What is not decided by then is ended: its result is SMTP_ERR_CANCELLED, or
- * SMTP_ERR_UNKNOWN. 1 where nothing had to be, else 0. Results can still be fetched.
+ * SMTP_ERR_UNKNOWN. 1 where nothing had to be, else 0. Results can still be fetched. SMTP_ERR_BUSY in a callback that
+ * the mailer calls: it would wait for itself.
  */
 int smtp_mailer_close(smtp_mailer *mailer,
                       int64_t milliseconds);
@@ -1338,7 +1360,7 @@ int smtp_engine_result(const smtp_engine *engine,
  * SMTP_OK; SMTP_ERR_USAGE: that is no server, or no proxy.
  */
 int smtp_engine_new_session(const char *host,
-                            uint16_t port,
+                            int port,
                             const smtp_options *options,
                             smtp_engine **out);
 
@@ -1436,7 +1458,7 @@ int smtp_engine_answer_code(const smtp_engine *engine);
  */
 const char *smtp_engine_answer_enhanced(const smtp_engine *engine);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_engine_answer_text(const smtp_engine *engine);
 
 /** Why there is no reply, or no success, in one line; empty where there is. */

@@ -153,7 +153,7 @@ static int Servers(Tcl_Interp *interp, Options *into, Tcl_Obj *servers, Tcl_Obj 
                 Tcl_SetErrorCode(interp, "SMTP", "usage", "0", "", (char *)NULL);
                 result = TCL_ERROR;
             } else {
-                result = Failed(interp, into, smtp_options_add_server(into->smtp, server, (uint16_t)port));
+                result = Failed(interp, into, smtp_options_add_server(into->smtp, server, port));
             }
             none = 0;
         }
@@ -231,6 +231,8 @@ int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into)
     memset(into, 0, sizeof *into);
     into->patience = PATIENCE_MS;
     into->smtp = smtp_options_new();
+    /* As tcllib completes an address. A host whose name is no domain leaves it an error. */
+    smtp_options_set(into->smtp, "defaultdomain", Tcl_GetHostName());
     for (i = 0; i + 1 < objc && result == TCL_OK; i += 2) {
         const char *name = Tcl_GetString(objv[i]);
 

@@ -28,6 +28,9 @@ Tcl_Obj *TextFrom(const char *utf8);
 /* The octets of a string of characters up to U+00FF; NULL and an error where there are others. */
 const unsigned char *OctetsOf(Tcl_Interp *interp, Tcl_Obj *obj, const char *what, Tcl_Size *length);
 int Fail(Tcl_Interp *interp, int status, const char *text);
+/* The error code of the error that the interpreter has now, with a reference that is the caller's. Not by ::errorCode:
+ * a trace there may fail, or do anything. */
+Tcl_Obj *ErrorCodeOf(Tcl_Interp *interp);
 
 /* drive.c: an engine, its connection, and the event loop. */
 typedef struct Drive {

@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::conversation::Conversation;
 use smtpclient::delivery;
 use smtpclient::error::{Error, Kind, Step};
 use smtpclient::net::{self, Limits};
 
-use crate::callback::{self, Raised};
+use crate::callback::{self, Callbacks, Raised};
 use crate::convert::{raise, raise_from};
 use crate::line::{Abort, Line, Shared, Watch};
 use crate::message::{PyMessage, raised_in};
 use crate::options::PyOptions;
 use crate::report::PySent;
+use crate::source::Source;
 
 /// When a call must be over, and how it can be ended: it begins before there is a connection.
 #[pyclass(frozen, module = "smtpclient._native", name = "Limits")]
@@ -40,7 +42,8 @@ impl PyLimits {
 #[pyclass(frozen, module = "smtpclient._native")]
 pub(crate) struct Delivery {
     inner: Shared<Inner>,
-    sources: Vec<Raised>,
+    sources: Vec<Py<Source>>,
+    callbacks: Callbacks,
     /// The message has no bytes now and then, and Python knows when it has.
     feeds: bool,
 }
@@ -69,20 +72,28 @@ impl Delivery {
         feeds: bool,
     ) -> PyResult<Self> {
         let raised = Raised::default();
-        let listener = listener.map(|listener| callback::transcript(listener, &raised));
-        let mut known = options.get().bind(py, &raised, listener);
+        let (mut known, callbacks) = options.get().bind(py, &raised, listener);
         known.cancel = Some(callback::cancel_in_loop(&raised, options.get().cancel.clone()));
         let deadline = limits.0.deadline;
-        let PyMessage { core, sources } = message.try_borrow()?.clone();
+        let PyMessage { core, sources } = message.try_borrow()?.copy(py);
         let made = py.detach(|| {
             let mut line = Line::new(&known)?;
             line.set_limits(Limits { deadline, cancel: known.cancel.clone() });
             Ok(Inner { delivery: net::delivery(&core, &known)?, line })
         });
         match made {
-            Ok(inner) => Ok(Self { inner: Shared::new(inner, raised), sources, feeds }),
+            Ok(inner) => Ok(Self { inner: Shared::new(inner, raised), sources, callbacks, feeds }),
             Err(error) => Err(raise_from(py, &error, None, raised_in(&sources))),
         }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.sources.iter().try_for_each(|source| visit.call(source))?;
+        self.callbacks.visit(&visit)
+    }
+
+    fn __clear__(&self) {
+        self.callbacks.clear();
     }
 
     /// Does what can be done without waiting. See [`Watch`].
@@ -118,12 +129,12 @@ impl Delivery {
         self.inner.with(|inner| inner.line.close())
     }
 
-    /// The report, as far as it is known; an exception where a step failed.
+    /// The report of a delivery that is over; an exception where nobody got the message, or that is not known.
     fn report(&self, py: Python<'_>) -> PyResult<PySent> {
         let report = self.inner.with(|inner| inner.delivery.report().clone())?;
-        if let Some(error) = &report.error {
+        if let Some(error) = report.failure() {
             let cause = self.inner.raised.take().or_else(|| raised_in(&self.sources));
-            return Err(raise_from(py, error, Some(&report), cause));
+            return Err(raise_from(py, &error, Some(&report), cause));
         }
         Ok(PySent(Box::new(report)))
     }

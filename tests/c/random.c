@@ -159,7 +159,7 @@ static void use_options(void)
         if (name != NULL && strcmp(name, "debug") != 0) smtp_options_set(o, name, a);
         break;
     case 5: if (a == NULL || strcmp(a, "debug") != 0) smtp_options_set(o, a, word()); break;
-    case 6: smtp_options_add_server(o, a, (uint16_t)pick(3)); break;
+    case 6: smtp_options_add_server(o, a, pick(3)); break;
     case 7: smtp_options_set_recipients(o, a); smtp_options_add_recipient(o, word()); break;
     case 8: smtp_options_add_header(o, a, word()); break;
     case 9: smtp_options_set_login(o, a, word()); break;

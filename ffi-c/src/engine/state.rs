@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use smtpclient::conversation::Conversation;
 use smtpclient::delivery::{Action, Delivery, Ends};
 use smtpclient::error::{Error, Kind, Step};
-use smtpclient::net::{Limits, Proxy, Tunnel};
+use smtpclient::net::{Limits, Process, Proxy, Tunnel};
 use smtpclient::options::Options;
 use smtpclient::report::Report;
 use smtpclient::server::{Server, Target};
@@ -19,6 +19,8 @@ use crate::strings::c_string;
 use crate::talk::{Given, Talk};
 
 pub(crate) struct State {
+    /// In a child by fork(2) everything is over: the connection is the parent's.
+    pub(crate) process: Process,
     pub(crate) work: Work,
     pub(crate) limits: Limits,
     /// The answer that `smtp_engine_answer()` took last, and why the last question could not be asked.
@@ -120,6 +122,7 @@ impl State {
             _ => options.deadline.and_then(|time| Instant::now().checked_add(time)),
         };
         let mut state = Self {
+            process: Process::current(),
             work,
             limits: Limits { deadline, cancel: options.cancel.clone() },
             answer: None,
@@ -139,6 +142,11 @@ impl State {
     }
 
     pub(super) fn action(&mut self) -> c_int {
+        if self.process.is_forked() && self.work.action() != SMTP_DONE {
+            let error = self.process.check("connection").err();
+            self.work = Work::Over(Box::new(Report { error, ..Report::default() }));
+            self.tunnel = None;
+        }
         if self.tunnel.is_some() { SMTP_EXCHANGE } else { self.work.action() }
     }
 

@@ -30,7 +30,7 @@ from ._answers import (
     sent_from,
     several,
 )
-from ._errors import recipients_refused, usage
+from ._errors import usage
 from ._native import Message, Options
 from ._options import OptionDict, Secret, base_of, listener
 from ._report import Reply, Report, report_of
@@ -66,10 +66,7 @@ async def sendmessage(
     finally:
         if feed is not None:
             feed.close()
-    report = report_of(delivery.report())
-    if not report.sent:
-        raise recipients_refused(report)
-    return report
+    return report_of(delivery.report())
 
 
 class Session:

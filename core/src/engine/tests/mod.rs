@@ -364,7 +364,7 @@ fn limits_are_kept() {
     play.engine.send(transaction(&["b@s"], false));
     play.client();
     play.server("450 4.0.0 later\r\n");
-    play.sent();
+    let _ = play.sent();
     play.engine.send(transaction(&["b@s"], false));
     assert_eq!(play.client(), "");
     let error = play.sent().error.unwrap();
