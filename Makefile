@@ -20,6 +20,8 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 BUILD = build
 STATIC = $(TARGET)/release/libsmtp.a
 SHARED = $(BUILD)/lib/libsmtp.so.$(VERSION)
+# The symbols that the shared library exports, and their version.
+MAP = $(BUILD)/libsmtp.map
 # What the static library needs beside itself.
 LIBS = -lssl -lcrypto -lpthread -lm -ldl
 STRICT = -std=c99 -Wall -Wextra -pedantic -Werror
@@ -59,10 +61,14 @@ lib: ## build the release libraries for C
 	@$(MAKE) --no-print-directory $(SHARED)
 
 # rustc ignores a version script for a cdylib, so the linker makes the shared library from the static one.
-$(SHARED): $(STATIC) ffi-c/libsmtp.map
+$(SHARED): $(STATIC) $(MAP)
 	@mkdir -p $(@D)
-	$(CC) -shared -o $@ -Wl,--whole-archive $(STATIC) -Wl,--no-whole-archive -Wl,--version-script=ffi-c/libsmtp.map \
+	$(CC) -shared -o $@ -Wl,--whole-archive $(STATIC) -Wl,--no-whole-archive -Wl,--version-script=$(MAP) \
 	  -Wl,-soname,libsmtp.so.$(SOVERSION) -Wl,--gc-sections -Wl,-z,nodelete -Wl,-z,defs $(LDFLAGS) $(LIBS)
+
+$(MAP): ffi-c/exports.txt
+	@mkdir -p $(@D)
+	@{ echo 'LIBSMTP_0 { global:'; sed 's/$$/;/' $<; echo 'local: *; };'; } >$@
 
 header: ## write include/libsmtp.h anew
 	$(CARGO) run --locked --quiet -p libsmtp --example header
@@ -129,7 +135,7 @@ examples: prefix ## build the C examples against a library installed in build/pr
 $(BUILD)/examples/%: examples-c/%.c $(BUILD)/prefix/lib/pkgconfig/libsmtp.pc
 	@mkdir -p $(@D)
 	@echo '  CC $@'
-	@$(CC) $(STRICT) $(CFLAGS) $< -o $@ $$($(PKG_CONFIG) --cflags --libs libsmtp) -Wl,-rpath,'$(HERE)/lib'
+	@$(CC) $(STRICT) $(CFLAGS) $< -o $@ $$($(PKG_CONFIG) --cflags --libs libsmtp$(if $(filter %/libuv,$@), libuv)) -Wl,-rpath,'$(HERE)/lib'
 
 python: ## build the Python wheel (build/python/wheels), and test it
 	@py-binding/check

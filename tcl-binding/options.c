@@ -195,10 +195,6 @@ static int One(State *state, Options *into, const char *name, Tcl_Obj *value)
             into->patience = (long long)(seconds * 1000);
         }
     }
-    if (strcmp(name, "-localaddress") == 0) {
-        free(into->local);
-        into->local = *Tcl_GetString(value) ? strdup(Tcl_GetString(value)) : NULL;
-    }
     if (strcmp(name, "-tlspolicy") == 0) {
         Policy *policy;
         const char *word = Tcl_GetString(value);
@@ -218,6 +214,7 @@ static int One(State *state, Options *into, const char *name, Tcl_Obj *value)
         int truth;
 
         if (Tcl_GetBooleanFromObj(interp, value, &truth) != TCL_OK) return TCL_ERROR;
+        if (strcmp(name, "-atleastone") == 0) into->atLeastOne = truth;
         return Failed(interp, into, smtp_options_set(into->smtp, name + 1, truth ? "1" : "0"));
     }
     return Set(interp, into, name, value);
@@ -255,8 +252,6 @@ void OptionsFree(Options *options)
     }
     smtp_options_free(options->smtp);
     options->smtp = NULL;
-    free(options->local);
-    options->local = NULL;
     if (options->policy != NULL) PolicyDrop(options->policy);
     options->policy = NULL;
 }

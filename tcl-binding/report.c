@@ -161,7 +161,19 @@ static int InTransaction(const char *step)
     return 0;
 }
 
-int Outcome(const smtp_result *r, Tcl_Obj **value, Tcl_Obj **errorCode)
+/* A list of refused recipients says what became of all: with -atleastone the others have the message, without it nobody
+ * has. A server that says 421 to RCPT has refused that recipient, and that it is gone then is no news; but with
+ * -atleastone the others are not served, unless there are none. */
+static int OnlyRefused(const smtp_result *r, const Options *options)
+{
+    size_t refused = smtp_result_refused_count(r);
+
+    if (*smtp_result_error(r) == '\0') return 1;
+    if (smtp_result_error_code(r) != 421 || strcmp(smtp_result_error_step(r), "rcpt") != 0) return 0;
+    return refused > 0 && (!options->atLeastOne || refused == smtp_result_recipient_count(r));
+}
+
+int Outcome(const smtp_result *r, const Options *options, Tcl_Obj **value, Tcl_Obj **errorCode)
 {
     const char *error = smtp_result_error(r);
     const char *enhanced = smtp_result_error_enhanced(r);
@@ -169,8 +181,7 @@ int Outcome(const smtp_result *r, Tcl_Obj **value, Tcl_Obj **errorCode)
     size_t attempts = smtp_result_attempt_count(r);
     Tcl_Obj *four[4], *six[6];
 
-    /* A server that says 421 to RCPT has refused the recipient; that it is gone then is no news. */
-    if (*error == '\0' || (code == 421 && smtp_result_refused_count(r) > 0 && strcmp(smtp_result_error_step(r), "rcpt") == 0)) {
+    if (OnlyRefused(r, options)) {
         *value = Refused(r);
         *errorCode = Tcl_NewObj();
         return TCL_OK;

@@ -91,7 +91,7 @@ static void Take(Send *send, const smtp_result *result)
     State *state = send->state;
 
     if (send->value != NULL) return; /* it was cancelled */
-    send->code = Outcome(result, &send->value, &send->errorCode);
+    send->code = Outcome(result, &send->options, &send->value, &send->errorCode);
     send->report = ReportDict(result);
     Tcl_IncrRefCount(send->value);
     Tcl_IncrRefCount(send->errorCode);
@@ -199,20 +199,11 @@ static int Begin(Send *send, Tcl_Obj *token)
 {
     send->message = MessageOf(send->state, token, &send->options, &send->source);
     if (send->message == NULL) return TCL_ERROR;
-    send->drive = DriveNew(send->state, send->options.local, send, Progress, Gone);
+    send->drive = DriveNew(send->state, send, Progress, Gone);
     send->refs++; /* the drive's, given back by Leave */
     if (Try(send)) return TCL_OK;
     Leave(send);
     return Tell(send);
-}
-
-/* Called from the event loop, so that -command never runs before sendmessage has returned. */
-static void Start(void *data)
-{
-    Drive *drive = data;
-
-    drive->timer = NULL;
-    DriveStep(drive);
 }
 
 static void Cancelled(void *data)
@@ -249,7 +240,7 @@ int SendmessageCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv
     if (send->drive != NULL && send->options.command != NULL) {
         snprintf(send->name, sizeof send->name, "smtp::send%lu", ++state->serial);
         Tcl_SetObjResult(interp, Tcl_NewStringObj(send->name, -1));
-        send->drive->timer = Tcl_CreateTimerHandler(0, Start, send->drive);
+        DriveLater(send->drive); /* -command never runs before this has returned */
     } else if (send->drive != NULL) {
         DriveStep(send->drive);
         result = Wait(interp, &send->done);
@@ -279,16 +270,14 @@ int CancelCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
 
         if (drive->progress != Progress || !*send->name || strcmp(send->name, Tcl_GetString(objv[1])) != 0) continue;
         if (drive->engine != NULL) {
-            smtp_engine_abort(drive->engine, "cancelled by smtp::cancel");
-        } else {
-            Early(send, SMTP_ERR_CANCELLED, "cancelled by smtp::cancel");
-            if (send->source != NULL) SourceClose(send->source);
-            send->source = NULL;
+            DriveAbort(drive);
+            return TCL_OK;
         }
+        Early(send, SMTP_ERR_CANCELLED, "cancelled by smtp::cancel");
+        if (send->source != NULL) SourceClose(send->source);
+        send->source = NULL;
         if (drive->timer != NULL) Tcl_DeleteTimerHandler(drive->timer);
-        drive->timer = NULL;
-        if (drive->busy) drive->again = 1;
-        else drive->timer = Tcl_CreateTimerHandler(0, drive->engine != NULL ? Start : Cancelled, drive);
+        drive->timer = Tcl_CreateTimerHandler(0, Cancelled, drive);
         return TCL_OK;
     }
     return TCL_OK; /* it is over */

@@ -133,7 +133,7 @@ static void Answer(Session *session, Question *question)
         int code;
 
         smtp_engine_answer_result(engine, &result);
-        code = Outcome(result, &value, &errorCode);
+        code = Outcome(result, question->options, &value, &errorCode);
         if (state->report != NULL) Tcl_DecrRefCount(state->report);
         state->report = ReportDict(result);
         Tcl_IncrRefCount(state->report);
@@ -265,12 +265,10 @@ static Question *Unasked(Session *session)
     return question;
 }
 
-/* Gives how many there were. */
-static int AskThem(Session *session)
+static void AskThem(Session *session)
 {
     Tcl_Interp *interp = session->state->interp;
     Question *question;
-    int asked = 0;
 
     session->refs++;
     Tcl_Preserve(interp);
@@ -288,7 +286,6 @@ static int AskThem(Session *session)
         }
         if (ticket >= 0) {
             question->ticket = ticket;
-            asked++;
         } else if (ticket != UNASKED && !question->done) {
             Refuse(session, question, (int)ticket);
         }
@@ -298,7 +295,6 @@ static int AskThem(Session *session)
     }
     Tcl_Release(interp);
     DropSession(session);
-    return asked;
 }
 
 static void Progress(Drive *drive)
@@ -319,10 +315,7 @@ static void Progress(Drive *drive)
         Close(session);
         Unanswered(session, "the session is closed");
     }
-    if (session->drive != NULL && (next = Unasked(session)) != NULL && next->many != NULL && AskThem(session) > 0
-        && session->drive != NULL) {
-        session->drive->again = 1;
-    }
+    if (session->drive != NULL && (next = Unasked(session)) != NULL && next->many != NULL) AskThem(session);
     DropSession(session);
 }
 
@@ -385,8 +378,7 @@ int Expect(Session *session, Question *question)
     if (question->many != NULL && Unasked(session) == question) AskThem(session);
     if (question->command != NULL) {
         Tcl_SetObjResult(interp, Tcl_NewObj());
-        if (session->drive != NULL) session->drive->again = 1;
-        if (session->drive != NULL && !session->drive->busy) DriveStep(session->drive);
+        if (session->drive != NULL) DriveStep(session->drive);
     } else {
         if (session->drive != NULL) DriveStep(session->drive);
         result = Wait(interp, &question->done);
@@ -461,7 +453,7 @@ int SessionCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
         return TCL_ERROR;
     }
     session->engine = engine;
-    session->drive = DriveNew(state, session->options.local, session, Progress, Gone);
+    session->drive = DriveNew(state, session, Progress, Gone);
     DriveBegin(session->drive, engine);
     session->refs++; /* the drive's */
     snprintf(name, sizeof name, "::smtp::session%lu", ++state->serial);

@@ -36,7 +36,7 @@ static void Wake(Source *source)
     if (ready != NULL) {
         source->ready = NULL;
         ready(source->data);
-    } else if (source->drive != NULL && smtp_engine_waits_for_reader(source->drive->engine) == 1) {
+    } else if (source->drive != NULL) {
         DriveStep(source->drive);
     }
 }

@@ -1,6 +1,7 @@
 //! `smtp_mailer`: many messages over many connections.
 
 use std::ffi::c_int;
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use smtpclient::error::Error;
@@ -129,6 +130,15 @@ pub unsafe extern "C" fn smtp_mailer_next(
             None => 0,
         })
     }
+}
+
+/// A descriptor that is readable while `smtp_mailer_next()` has a result, for event loops: then call that with 0
+/// milliseconds, until it gives 0. It is the mailer's, always the same one, and only to be watched: never read from it or
+/// close it. -1: no descriptor was left to make it of.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_mailer_fd(mailer: *mut smtp_mailer) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { shared(mailer, |_| -1, |mailer| mailer.fd().map_or(-1, |fd| fd.as_raw_fd())) }
 }
 
 /// Waits until every message that was taken is decided, for at most `milliseconds`, negative: without end. 1 where they

@@ -82,7 +82,19 @@ set arguments {}
 foreach {name value} [lrange [split [encoding convertfrom utf-8 [read_file $folder/options]] \0] 0 end-1] {
     lappend arguments {*}[option $name $value]
 }
-set code [catch {smtp::sendmessage -file $folder/message {*}$arguments} result]
+# The same message twice over one session, with a pause between them; the second one counts.
+proc again {message pause arguments} {
+    set session [smtp::session open [dict get $arguments -servers] [dict get $arguments -ports] {*}$arguments]
+    catch {$session sendmessage -file $message {*}$arguments}
+    after $pause ;# the event loop stands still
+    catch {$session sendmessage -file $message {*}$arguments}
+    $session close
+}
+if {[file exists $folder/again]} {
+    again $folder/message [read_file $folder/again] $arguments
+} else {
+    set code [catch {smtp::sendmessage -file $folder/message {*}$arguments} result]
+}
 if {[smtp::lastreport] ne ""} {
     print [smtp::lastreport]
 } else {

@@ -49,6 +49,7 @@ mod lane;
 mod pace;
 mod shared;
 
+use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -179,6 +180,14 @@ impl Mailer {
     /// At most `most` reports that were not fetched, in the order in which they came about; waits for the first of them.
     pub fn reports(&self, timeout: Duration, most: usize) -> Vec<(Ticket, Report)> {
         self.shared.reports(timeout, most)
+    }
+
+    /// A descriptor that is readable while there are reports to fetch, for event loops. It is only to be watched.
+    ///
+    /// # Errors
+    /// There is no descriptor left to make it of.
+    pub fn fd(&self) -> std::io::Result<BorrowedFd<'_>> {
+        self.shared.flag()
     }
 
     /// Waits until every message that was taken is decided, for at most `timeout`; whether they are.
