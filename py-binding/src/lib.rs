@@ -5,7 +5,7 @@ mod callback;
 mod convert;
 mod delivery;
 mod dialogue;
-mod driven;
+mod line;
 mod mailer;
 mod message;
 mod options;
@@ -14,8 +14,8 @@ mod rewrite;
 mod send;
 mod server;
 mod sink;
+mod socket;
 mod source;
-mod stream;
 
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
@@ -36,9 +36,7 @@ mod _native {
     #[pymodule_export]
     use crate::send::{envelope, sendmessage};
     #[pymodule_export]
-    use crate::server::{PyServer, servers};
+    use crate::server::{PyServer, one_server, servers};
     #[pymodule_export]
     use crate::sink::Sink;
-    #[pymodule_export]
-    use crate::stream::{PyStream, connect, dial};
 }

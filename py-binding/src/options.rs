@@ -10,7 +10,7 @@ use smtpclient::options::{Options, TranscriptFn, names};
 use smtpclient::secret::Secret;
 
 use crate::callback::{self, Raised};
-use crate::convert::{raise, seconds};
+use crate::convert::raise;
 
 /// What is no option by a text.
 const FUNCTIONS: [&str; 2] = ["transcript", "cancel"];
@@ -82,39 +82,6 @@ impl PyOptions {
     #[getter]
     fn debug(&self) -> bool {
         self.debug
-    }
-
-    #[getter]
-    fn deadline(&self) -> Option<f64> {
-        seconds(self.core.deadline)
-    }
-
-    #[getter]
-    fn connecttimeout(&self) -> f64 {
-        self.core.connecttimeout.as_secs_f64()
-    }
-
-    #[getter]
-    fn localaddress(&self) -> Option<String> {
-        self.core.localaddress.map(|address| address.to_string())
-    }
-
-    /// Whether a proxy is to be used; its address may hold a password.
-    #[getter]
-    fn proxied(&self) -> bool {
-        self.core.proxy.is_some()
-    }
-
-    /// Whether the call was cancelled from elsewhere.
-    #[getter]
-    fn cancelled(&self) -> bool {
-        self.cancel.as_ref().is_some_and(Cancel::is_triggered)
-    }
-
-    /// Whether a call can be cancelled from elsewhere.
-    #[getter]
-    fn cancellable(&self) -> bool {
-        self.cancel.is_some()
     }
 
     #[getter]

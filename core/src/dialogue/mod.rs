@@ -31,7 +31,7 @@ use self::advance::{logged_in, under_tls};
 use crate::command::Command;
 use crate::content::Content;
 use crate::conversation::{Action, Conversation, Driven, Ends};
-use crate::engine::{Engine, Id, Protocol, Transaction};
+use crate::engine::{Engine, Id, Protocol, Timeouts, Transaction};
 use crate::envelope::Local;
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
@@ -334,6 +334,11 @@ impl Dialogue {
         }
         self.link.engine_mut().part();
         self.advance();
+    }
+
+    /// Sets how long the server may take from now on, for everything: for a caller whose socket has a time-out of its own.
+    pub fn set_timeout(&mut self, limit: Duration) {
+        self.link.engine_mut().config_mut().timeouts = Timeouts::all(limit);
     }
 
     /// The next answer, in the order in which they came about.

@@ -22,6 +22,7 @@ pub use connection::Connection;
 pub use dial::{DialOptions, check, dial};
 pub use limits::Limits;
 pub use mailer::Mailer;
+pub use poll::wait;
 pub use proxy::{Proxy, Tunnel};
 pub use run::{Mover, Transport, Wait};
 pub use security::library;

@@ -391,7 +391,7 @@ class LMTP(SMTP, _standard.LMTP):
             sock.close()
             raise
         self._host = host
-        server = _native.servers(Options(servers=[f"unix:{host}"], lmtp=True))[0]
+        server = _native.one_server(f"unix:{host}", 0, Options(lmtp=True))
         return self._begin(sock, server)
 
 
