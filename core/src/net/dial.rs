@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
@@ -16,6 +16,7 @@ use super::race::{interleave, race};
 use super::resolve::{Host, resolve};
 use super::stream::Stream;
 use crate::error::{Error, Kind, Step};
+use crate::options::Reached;
 use crate::server::Target;
 
 /// How long to sleep while the backlog of a Unix socket is full: nothing tells when it no longer is.
@@ -40,6 +41,8 @@ pub struct DialOptions {
     pub limits: Limits,
     /// The proxy to go through; default: none. Not for Unix sockets.
     pub proxy: Option<Proxy>,
+    /// The addresses that are tried first; default: none is known.
+    pub reached: Reached,
 }
 
 impl Default for DialOptions {
@@ -49,6 +52,7 @@ impl Default for DialOptions {
             local_address: None,
             limits: Limits::default(),
             proxy: None,
+            reached: Reached::default(),
         }
     }
 }
@@ -65,7 +69,8 @@ pub fn check(target: &Target) -> Result<(), Error> {
 }
 
 /// Connects to `target`: to the first of its addresses that answers, IPv6 and IPv4 in turn, 250 ms apart
-/// (RFC 8305), or through the proxy, which then resolves the name.
+/// (RFC 8305), or through the proxy, which then resolves the name. Where an address was silent or refused, the one that
+/// answered instead is tried first the next time.
 ///
 /// # Errors
 /// [`Kind::Usage`] before anything is sent; [`Kind::Resolve`], [`Kind::Connect`] with what each address
@@ -99,7 +104,12 @@ pub(super) fn reach<'a>(
             return Err(Error::new(Kind::Connect, Step::Connect, text).with_transient(false));
         }
     }
+    let name = host.to_string();
+    options.reached.order(&name, &mut addresses, Instant::now());
     let (address, socket, local) = race(&addresses, &phase, |address| start(address, options.local_address))?;
+    if addresses.first() != Some(&address) {
+        options.reached.remember(&name, address, Instant::now());
+    }
     let stream = Stream::connected(socket, Some(address), local)
         .map_err(|error| failed(&format!("{address}: {error}")))?;
     Ok((stream, phase))

@@ -5,6 +5,7 @@
 
 mod mailer;
 mod names;
+mod reached;
 mod values;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use crate::transcript::Direction;
 
 pub use self::mailer::MailerOptions;
 pub use self::names::names;
+pub use self::reached::Reached;
 pub use crate::extensions::{Chunking, Pipelining};
 pub use crate::tls::TlsAnswer;
 
@@ -147,6 +149,9 @@ pub struct Options {
     /// The TLS library, set up once for these options and all their copies.
     #[cfg_attr(not(feature = "net"), expect(dead_code, reason = "only sockets need TLS"))]
     pub(crate) library: LibraryCache,
+    /// Which addresses answered, for these options and all their copies.
+    #[cfg_attr(not(feature = "net"), expect(dead_code, reason = "only sockets have addresses"))]
+    pub(crate) reached: Reached,
 }
 
 /// TLS settings as they were when the library was set up, and the library.
@@ -223,6 +228,7 @@ impl Default for Options {
             transcript: None,
             cancel: None,
             library: LibraryCache::default(),
+            reached: Reached::default(),
         }
     }
 }
