@@ -29,7 +29,7 @@ def show(begin, report):
     print(f"{time.monotonic() - begin:.2f} {line(report)}", flush=True)
 
 
-def blocking(way, pause, files, options):
+def blocking(way, pause, files, host, options):
     session = mailer = None
     for n, file in enumerate(files):
         time.sleep(pause if n else 0)
@@ -39,7 +39,7 @@ def blocking(way, pause, files, options):
             if way == "send":
                 report = smtpclient.sendmessage(message, options)
             elif way == "session":
-                session = session or smtpclient.Session(options["servers"][0], 0, options)
+                session = session or smtpclient.Session(host, 0, options)
                 report = session.send_message(message)
             else:
                 mailer = mailer or smtpclient.Mailer(options)
@@ -51,7 +51,7 @@ def blocking(way, pause, files, options):
         mailer.close(0)
 
 
-async def looped(way, pause, files, options):
+async def looped(way, pause, files, host, options):
     session = mailer = None
     for n, file in enumerate(files):
         await asyncio.sleep(pause if n else 0)
@@ -61,7 +61,7 @@ async def looped(way, pause, files, options):
             if way == "send":
                 report = await aio.sendmessage(message, options)
             elif way == "session":
-                session = session or await aio.Session(options["servers"][0], 0, options).connect()
+                session = session or await aio.Session(host, 0, options).connect()
                 report = await session.send_message(message)
             else:
                 mailer = mailer or aio.Mailer(options)
@@ -75,8 +75,9 @@ async def looped(way, pause, files, options):
 
 is_looped = sys.argv[1] == "--aio"
 way, pause, files, *pairs = sys.argv[1 + is_looped :]
-options = smtpclient.Options(**{name: value(text) for name, _, text in (pair.partition("=") for pair in pairs)})
+given = {name: value(text) for name, _, text in (pair.partition("=") for pair in pairs)}
+arguments = (way, int(pause), files.split(","), given["servers"], smtpclient.Options(**given))
 if is_looped:
-    asyncio.run(looped(way, int(pause), files.split(","), options))
+    asyncio.run(looped(*arguments))
 else:
-    blocking(way, int(pause), files.split(","), options)
+    blocking(*arguments)

@@ -13,6 +13,7 @@ import re
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -89,7 +90,7 @@ CASES = [
         "timeout=3 maxsecs=100",
         (8000,),
         (r"(unknown|timeout) (final|body) (unknown|notsent) {server}:25/(unknown|timeout)/(final|body)",),
-        ((2.5, 40),),
+        (SOON,),
     ),
     Case("a dead resolver, connecttimeout=3", "send", "gone.test", "connecttimeout=3", (SMALL,), (LOST,), (SOON,)),
     Case("a dead resolver, deadline=3", "send", "gone.test", "deadline=3", (SMALL,), (LOST,), (SOON,)),
@@ -147,25 +148,28 @@ class Run:
         self.thread = threading.Thread(target=self.run)
 
     def run(self) -> None:
-        begin = time.monotonic()
-        try:
-            done = subprocess.run(self.command, capture_output=True, text=True, timeout=200)
-        except subprocess.TimeoutExpired:
-            self.wrong.append("it did not end within 200 s")
-            return
-        self.seconds = time.monotonic() - begin
-        self.lines = done.stdout.splitlines()
-        if done.returncode:
-            self.wrong.append(f"exit status {done.returncode}: {done.stderr.strip()}")
+        last = time.monotonic()
+        with tempfile.TemporaryFile("w+") as errors:
+            client = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=errors, text=True)
+            end = threading.Timer(200, client.kill)
+            end.start()
+            assert client.stdout is not None
+            for line in client.stdout:
+                self.lines.append(line.rstrip())
+                last = time.monotonic()
+            status = client.wait()
+            self.seconds = time.monotonic() - last
+            end.cancel()
+            errors.seek(0)
+            if status:
+                self.wrong.append(f"exit status {status}: {errors.read().strip()}")
 
     def judge(self, delivered: Counter[str]) -> None:
         case = self.case
         if len(self.lines) != len(case.sizes):
             self.wrong.append(f"{len(self.lines)} reports, not {len(case.sizes)}")
-        total = 0.0
         for line, recipient, report, (least, most) in zip(self.lines, self.recipients, case.reports, case.seconds):
             seconds, _, said = line.partition(" ")
-            total += float(seconds)
             wanted = report.replace("{server}", re.escape(case.server))
             if not re.fullmatch(wanted, said):
                 self.wrong.append(f"not {wanted}")
@@ -174,11 +178,12 @@ class Run:
             copies, outcome = delivered[recipient], said.split()[2]
             if copies != (outcome == "accepted") and outcome != "unknown":
                 self.wrong.append(f"{outcome}, but delivered {copies} times")
-        if self.seconds > total + case.pause * (len(case.sizes) - 1) + 15:
-            self.wrong.append(f"the process ended only after {self.seconds:.1f} s")
+        # No thread is waited for that still asks the resolver, which takes 90 s.
+        if self.seconds > 15:
+            self.wrong.append(f"the process ended only {self.seconds:.1f} s after its last report")
 
     def show(self) -> None:
-        print(f"  {self.face:8} {self.seconds:6.2f}  " + "; ".join(self.lines))
+        print(f"  {self.face:8} " + "; ".join(self.lines) + f"; ends in {self.seconds:.2f}")
         for wrong in self.wrong:
             print(f"FAILED {self.case.name}, {self.face}: {wrong}")
 
@@ -203,9 +208,12 @@ def main(folder: Path, scripted: str, faces: dict[str, list[str]]) -> int:
     try:
         assert server.stderr is not None
         first = server.stderr.readline()
+        said: list[str] = []
+        reader = threading.Thread(target=lambda: said.extend(server.stderr or []), daemon=True)
         if not first.startswith("LISTENING"):
             print(first + server.stderr.read(), file=sys.stderr)
             return 1
+        reader.start()
         runs = [
             Run(case, face, command, folder)
             for case in CASES
@@ -219,19 +227,28 @@ def main(folder: Path, scripted: str, faces: dict[str, list[str]]) -> int:
     finally:
         server.kill()
         server.wait()
+    reader.join()
     envelopes = (file.read_text() for file in dump.glob("*.envelope"))
     delivered = Counter(itertools.chain.from_iterable(re.findall("RCPT TO:<(.*?)>", text) for text in envelopes))
+    print("of each message: seconds, kind and step of the error, outcome, and each attempt; then how long the process took to end")
     for case in CASES:
-        print(f"{case.name} ({case.way}; seconds of the process, then seconds, kind, step, outcome and attempts of each message)")
+        print(f"{case.name} ({case.way})")
         of_case = [run for run in runs if run.case is case]
-        said = {tuple(line.partition(" ")[2] for line in run.lines) for run in of_case}
+        reports = {tuple(line.partition(" ")[2] for line in run.lines) for run in of_case}
         for run in of_case:
             run.judge(delivered)
-            if len(said) > 1:
+            if len(reports) > 1:
                 run.wrong.append("not all faces say the same")
             run.show()
     failed = sum(bool(run.wrong) for run in runs)
-    print(f"{len(runs) - failed} passed, {failed} failed")
+    # Each process connects three times. The silent address is tried first and once, unless the machine is so busy that the
+    # other one, too, does not answer within 250 ms.
+    tried, most = said.count("TRIED fd77::1\n"), sum(run.case.server == "two.test" for run in runs)
+    print(f"a silent address was tried {tried} times by {most} processes")
+    if not most <= tried < 2 * most:
+        print("FAILED an address that is silent is tried once")
+        failed += 1
+    print(f"{len(runs) + 1 - failed} passed, {failed} failed")
     return failed > 0
 
 

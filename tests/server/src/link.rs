@@ -132,6 +132,8 @@ struct Router {
     paths: HashMap<IpAddr, Path>,
     /// When each connection was heard of last.
     heard: HashMap<Flow, Instant>,
+    /// Which of them were tried on a dead link, and nobody was told of yet.
+    tried: Vec<IpAddr>,
     /// Until when the line of each is busy.
     busy: HashMap<(Flow, Way), Instant>,
     /// The state of the dice, which fall the same in every run.
@@ -141,17 +143,24 @@ struct Router {
 impl Router {
     fn new(paths: impl IntoIterator<Item = (IpAddr, Path)>) -> Self {
         let paths = paths.into_iter().collect();
-        Self { paths, heard: HashMap::new(), busy: HashMap::new(), dice: 1 }
+        Self { paths, heard: HashMap::new(), tried: Vec::new(), busy: HashMap::new(), dice: 1 }
     }
 
     /// When a packet arrives at the other side; `None`: never.
     fn arrives(&mut self, packet: &[u8], way: Way, now: Instant) -> Option<Instant> {
         let header = Header::read(packet)?;
         let path = *self.paths.get(&header.server(way))?;
-        if path.dead || path.hole.is_some_and(|most| packet.len() > most) {
+        let flow = header.flow(way);
+        if path.dead {
+            let begins = header.tcp.is_some_and(|(.., begins)| begins);
+            if begins && self.heard.insert(flow, now).is_none() {
+                self.tried.push(header.server(way));
+            }
             return None;
         }
-        let flow = header.flow(way);
+        if path.hole.is_some_and(|most| packet.len() > most) {
+            return None;
+        }
         if let Some(forget) = path.forget
             && let Some((.., begins)) = header.tcp
         {
@@ -163,7 +172,8 @@ impl Router {
         }
         if path.loss > 0 {
             // Knuth's generator: its high bits are good enough for dice.
-            self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            self.dice =
+                self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             if (self.dice >> 33) % 1000 < path.loss {
                 return None;
             }
@@ -217,7 +227,7 @@ impl Ord for Parcel {
 }
 
 /// Relays between the TUN device of the client's side and that of the server's, without a header of their own
-/// (`IFF_NO_PI`), until one of them is gone.
+/// (`IFF_NO_PI`), until one of them is gone. `tried` is called for each connection that is tried over a dead link.
 ///
 /// # Errors
 /// A device that cannot be used.
@@ -225,25 +235,35 @@ pub fn relay(
     client: File,
     server: File,
     paths: impl IntoIterator<Item = (IpAddr, Path)>,
+    tried: fn(IpAddr),
 ) -> io::Result<()> {
     let router = Arc::new(Mutex::new(Router::new(paths)));
     let number = Arc::new(AtomicU64::new(0));
     let (sender, receiver) = channel();
     for (device, way) in [(client.try_clone()?, Way::ToServer), (server.try_clone()?, Way::ToClient)] {
         let (router, number, sender) = (Arc::clone(&router), Arc::clone(&number), sender.clone());
-        thread::spawn(move || listen(device, way, &router, &number, &sender));
+        thread::spawn(move || listen(device, way, &router, &number, &sender, tried));
     }
     drop(sender);
     deliver(client, server, &receiver)
 }
 
-fn listen(mut device: File, way: Way, router: &Mutex<Router>, number: &AtomicU64, sender: &Sender<Parcel>) {
+fn listen(
+    mut device: File,
+    way: Way,
+    router: &Mutex<Router>,
+    number: &AtomicU64,
+    sender: &Sender<Parcel>,
+    tried: fn(IpAddr),
+) {
     let mut buffer = vec![0; PACKET];
     // An error: the device is gone, and so is the link.
     while let Ok(count) = device.read(&mut buffer) {
         let Some(packet) = buffer.get(..count).filter(|packet| !packet.is_empty()) else { return };
-        let arrives =
-            router.lock().unwrap_or_else(PoisonError::into_inner).arrives(packet, way, Instant::now());
+        let mut router = router.lock().unwrap_or_else(PoisonError::into_inner);
+        let arrives = router.arrives(packet, way, Instant::now());
+        router.tried.drain(..).for_each(tried);
+        drop(router);
         let Some(arrives) = arrives else { continue };
         let number = number.fetch_add(1, Ordering::Relaxed);
         if sender.send(Parcel { arrives, number, way, packet: packet.to_vec() }).is_err() {

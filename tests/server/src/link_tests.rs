@@ -82,7 +82,11 @@ fn a_firewall_forgets_and_a_hole_swallows() {
     let mut hole = router("hole=600");
     assert!(hole.arrives(&packet(Way::ToServer, 0, 600), Way::ToServer, begin).is_some());
     assert!(hole.arrives(&packet(Way::ToServer, 0, 601), Way::ToServer, begin).is_none());
-    assert!(router("dead").arrives(&packet(Way::ToServer, SYN, 40), Way::ToServer, begin).is_none());
+    let mut dead = router("dead");
+    for flags in [SYN, SYN, 0] {
+        assert!(dead.arrives(&packet(Way::ToServer, flags, 40), Way::ToServer, begin).is_none());
+    }
+    assert_eq!(dead.tried, [IpAddr::from(SERVER)], "once, however often it is said");
 }
 
 #[test]

@@ -72,7 +72,8 @@ scripted-server proxy --to HOST:PORT [FAULT] [OPTIONS]
 scripted-server link --at ADDRESS[,rate=BITS][,delay=MS][,loss=PERMILLE][,hole=OCTETS][,forget=MS][,dead]... [--dump DIR]
     Relays IP packets between two TUN devices, standard input at the client's side and standard output at the server's, as
     each server's address wants it; other packets are dropped. A sink listens on port 25 of the server's side. Prints
-    `LISTENING 25` on standard error. tests/link/run makes the devices.
+    `LISTENING 25` on standard error, and `TRIED ADDRESS` for each connection that is tried over a dead link. tests/link/run
+    makes the devices.
 ";
 
 fn main() -> ExitCode {
@@ -299,7 +300,8 @@ fn link(arguments: &[OsString]) -> Result<bool, String> {
     let server = device(std::io::stdout().as_fd()).map_err(|e| format!("no device: {e}"))?;
     let sink = Sink::start(options).map_err(|e| format!("cannot start: {e}"))?;
     complain(&format!("LISTENING {}", sink.port()));
-    relay(client, server, paths).map_err(|e| format!("the link is broken: {e}"))?;
+    relay(client, server, paths, |address| complain(&format!("TRIED {address}")))
+        .map_err(|e| format!("the link is broken: {e}"))?;
     Ok(true)
 }
 
