@@ -25,8 +25,7 @@ const BACKLOG_PAUSE: Duration = Duration::from_millis(20);
 /// How to connect.
 #[derive(Clone, Debug)]
 pub struct DialOptions {
-    /// How long connecting may take: all addresses of the name together, and a proxy's handshake. It starts
-    /// when the name is resolved; [`Limits::deadline`] covers that too.
+    /// How long connecting may take: the resolver, all addresses of the name together, and a proxy's handshake.
     ///
     /// Default 30 s: RFC 5321 names no value (its 5 minutes of 4.5.3.2.1 are for the greeting), 30 s are
     /// five SYNs of TCP's back-off, and MTAs commonly have the same.

@@ -254,7 +254,14 @@ fn outq(socket: &Socket) -> u64 {
     count.ok().and_then(|count| u64::try_from(count).ok()).unwrap_or(0)
 }
 
-/// Below the few minutes after which firewalls forget, and with an end: a peer that is gone is learnt in 90 s.
+/// Below the few minutes after which firewalls forget, and with an end: a peer that is gone is learnt in 90 s, while nothing
+/// is under way.
+///
+/// There is no TCP_USER_TIMEOUT beside it, on purpose. Where octets are unacknowledged the clock of the conversation rules, which
+/// knows the options and asks the kernel (SIOCOUTQ). A user timeout could only end a connection earlier than that clock. It would have
+/// to be as long as `timeout`, and the kernel then takes it instead of the number of probes (tcp(7)): an idle connection that
+/// is dead would be learnt after 300 s, not 90 s. It would also end one whose server reads slowly: a window that stays closed
+/// counts for it, acknowledged or not.
 fn keepalive() -> TcpKeepalive {
     let keepalive =
         TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(10));
