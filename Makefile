@@ -101,6 +101,11 @@ $(TCLBUILD)/$(TCLLIB): $(wildcard tcl-binding/*.[ch]) tcl-binding/exports.map in
 	  $(filter %.c,$^) $(STATIC) $(TCLSTUB) $(LIBS) -Wl,--exclude-libs,ALL -Wl,--version-script=tcl-binding/exports.map \
 	  -Wl,--gc-sections -Wl,-z,nodelete $(LDFLAGS)
 
+# For its tests alone.
+$(BUILD)/tcl/fork/$(TCLLIB): tests/tcl/fork.c
+	@mkdir -p $(@D)
+	$(CC) $(STRICT) $(CFLAGS) -DUSE_TCL_STUBS -D_GNU_SOURCE -fPIC -shared -o $@ $(TCLFLAGS) $< $(TCLSTUB)
+
 $(TCLBUILD)/pkgIndex.tcl: tcl-binding/pkgIndex.tcl.in tcl-binding/smtp.tcl
 	@mkdir -p $(@D)
 	cp tcl-binding/smtp.tcl $(@D)/
@@ -157,7 +162,7 @@ valgrind: examples ## run the C tests, the examples and the Tcl tests under valg
 	VALGRIND=1 examples-c/run
 	VALGRIND=1 tests/tcl/run
 
-sanitize: examples ## the C tests and examples under the sanitizers for addresses, undefined behaviour and leaks
+sanitize: examples ## the C and Tcl tests and the C examples under the sanitizers for addresses, undefined behaviour and leaks
 	tests/sanitize
 
 audit: ## licences, sources and doubles of the crates, and advisories where they can be had

@@ -66,7 +66,7 @@
  * Numbers, names and signatures are never changed or reused; new ones may be added.
  */
 
-/** The version of this header; smtp_version() has that of the library. */
+/** The version of this header; smtp_library_version() has that of the library. */
 #define SMTP_VERSION "0.1.0"
 /** The same as a number that grows: major, minor and patch, 8 bits each. */
 #define SMTP_VERSION_NUMBER 0x000100
@@ -287,11 +287,16 @@ typedef struct smtp_engine smtp_engine;
 /**
  * Sends many messages over many connections: a queue with a bound, a pool of connections to each server, and one
  * result for each message. Several threads may use a mailer at once. It has a thread of its own, in which the
- * functions run that its options and messages know: they hold up everything while they do not return.
+ * functions run that its options and messages know: they hold up everything while they do not return, and cannot
+ * wait for it.
+ *
+ * After fork() it stays the parent's: in the child smtp_mailer_submit() gives SMTP_ERR_USAGE, nothing waits, and
+ * closing and freeing do nothing.
  *
  * A message goes to the first server that can be had. One that is certainly not sent is tried again on another
  * connection or server, at most as often as option retries says; one that may have arrived never is. The options
- * connections, connectionmessages, rate, queuesize, retries, backoff and idletime are for mailers.
+ * connections, connectionmessages, rate, queuesize, retries, backoff, retrytime and idletime are for mailers;
+ * sends and sessions refuse them.
  */
 typedef struct smtp_mailer smtp_mailer;
 
@@ -316,10 +321,18 @@ typedef struct smtp_result smtp_result;
 
 /**
  * One open connection. Verbs return the server's reply code, whatever it says, or a negative code where
- * there was no reply: SMTP_ERR_USAGE (an argument that cannot stand in a command), SMTP_ERR_TIMEOUT,
+ * there was no reply: SMTP_ERR_USAGE (an argument that cannot stand in a command, or a session of the parent process
+ * after fork()), SMTP_ERR_TIMEOUT,
  * SMTP_ERR_CLOSED, SMTP_ERR_PROTOCOL, SMTP_ERR_CANCELLED; smtp_session_error() tells more.
  */
 typedef struct smtp_session smtp_session;
+
+/**
+ * What TLS needs, read and checked once: authorities, client certificate, pins, versions. Any number of options may
+ * share it, and threads may use those at the same time; the sessions that servers gave are shared as well. A file
+ * that is written or replaced is read again by the next connection.
+ */
+typedef struct smtp_tls smtp_tls;
 
 /**
  * Gives a message piece by piece: writes up to size octets to buffer and returns how many; 0 at the
@@ -373,13 +386,13 @@ typedef void (*smtp_sent_fn)(void *user_data, uint64_t number, int status, const
 /**
  * The version of the library that runs, "0.1.0"; SMTP_VERSION is the one of the header. Lives for ever.
  */
-const char *smtp_version(void);
+const char *smtp_library_version(void);
 
 /**
  * The version of the library that runs as a number that grows: 0x000100 is 0.1.0; see
  * SMTP_VERSION_NUMBER.
  */
-uint32_t smtp_version_number(void);
+uint32_t smtp_library_version_number(void);
 
 /**
  * One lower-case word for a code, the same in every language: "ok", "usage", "recipients". Empty for
@@ -547,16 +560,16 @@ int smtp_message_set_multipart(smtp_message *message,
                                const char *subtype);
 
 /**
- * Adds a part behind the others. What is no multipart yet becomes the first part of a multipart/mixed.
+ * Adds a part after the others. What is not a multipart yet becomes the first part of a multipart/mixed.
  * part is copied, may be a finished message, and stays yours. SMTP_OK; SMTP_ERR_USAGE: message is
- * finished.
+ * finished, or there would be more than 100 parts within each other.
  */
 int smtp_message_add_part(smtp_message *message,
                           const smtp_message *part);
 
 /**
  * Makes message a message/rfc822: a message within a message. inner is copied, and stays yours.
- * SMTP_OK.
+ * SMTP_OK; SMTP_ERR_USAGE: there would be more than 100 parts within each other.
  */
 int smtp_message_set_rfc822(smtp_message *message,
                             const smtp_message *inner);
@@ -702,11 +715,12 @@ int smtp_options_set(smtp_options *options,
 /**
  * Adds a server behind the others: a host, host:port, smtp://, smtps://, submission:// or lmtp://
  * with a host, or unix:/path. They are tried in order. port 0 is the default: 25, 465 for smtps://,
- * 587 for submission://, 24 for lmtp://. SMTP_OK; what is no server is told by the send.
+ * 587 for submission://, 24 for lmtp://. SMTP_OK; SMTP_ERR_USAGE: a port above 65535. What is no server is told by
+ * the send.
  */
 int smtp_options_add_server(smtp_options *options,
                             const char *server,
-                            uint16_t port);
+                            int port);
 
 /**
  * Sets the originator: one mailbox, or "" for the null reverse-path <>. Default: From of the message.
@@ -717,8 +731,8 @@ int smtp_options_set_originator(smtp_options *options,
 
 /**
  * Sets the recipients: an address list, "Ann <ann@a.example>, bo@b.example". Default: To, Cc and Bcc
- * of the message, which are not looked at where this is set. SMTP_OK; SMTP_ERR_USAGE: a line end in it.
- * What is no address list is told by the send.
+ * of the message, which are not looked at where this is set. SMTP_OK; SMTP_ERR_USAGE: a line end in it, but for one that
+ * folds the list, before a space or tab. What is no address list is told by the send.
  */
 int smtp_options_set_recipients(smtp_options *options,
                                 const char *recipients);
@@ -728,6 +742,18 @@ int smtp_options_set_recipients(smtp_options *options,
  */
 int smtp_options_add_recipient(smtp_options *options,
                                const char *recipient);
+
+/**
+ * Adds one recipient, a mailbox, behind those of before, with what the server is asked for it (RFC 3461): notify says
+ * when it sends delivery status notifications, "never" or any of "success,failure,delay", and NULL or "" as option
+ * dsnnotify has it; orcpt is the original recipient, "rfc822;user@example.org", not encoded, and NULL or "" none. Where a
+ * server does not offer DSN, the send fails with SMTP_ERR_UNSUPPORTED. SMTP_OK; SMTP_ERR_USAGE: a line end, or what
+ * RFC 3461 does not allow. What is not one mailbox is told by the send.
+ */
+int smtp_options_add_recipient_dsn(smtp_options *options,
+                                   const char *recipient,
+                                   const char *notify,
+                                   const char *orcpt);
 
 /**
  * Adds a header field to each message that is sent with these options; the same name may occur again. A
@@ -778,6 +804,31 @@ const char *smtp_options_error(const smtp_options *options);
 const char *smtp_option_name(size_t index);
 
 /**
+ * TLS as the options "tls..." of options say that it is; what else they say does not matter, and they can be
+ * freed. Every file is read now. Free it with smtp_tls_free(); options that have it keep their share. NULL where
+ * something is wrong, and smtp_options_error() says what, or where options is NULL or in use.
+ */
+smtp_tls *smtp_tls_new(smtp_options *options);
+
+/** Frees it. NULL is fine. */
+void smtp_tls_free(smtp_tls *tls);
+
+/**
+ * 1 where a file was written or replaced since it was read, else 0. The next connection reads it anyway: this is for
+ * who wants to close the ones that are open. SMTP_ERR_NULL where tls is NULL.
+ */
+int smtp_tls_changed(const smtp_tls *tls);
+
+/**
+ * Has options use TLS that was set up before; NULL: their own options again. SMTP_OK. The options that say what TLS
+ * is like must then be left alone, which is told by the send: "tlsverify", "tlstrust", "tlscafile", "tlsca",
+ * "tlscertfile", "tlskeyfile", "tlskeypassword", "tlsfingerprint", "tlsminversion", "tlsmaxversion",
+ * "tlsciphers", "tlskeylog" and "tlsservername".
+ */
+int smtp_options_set_tls(smtp_options *options,
+                         const smtp_tls *tls);
+
+/**
  * Sends a message: checks everything that can be checked, connects to the first server that answers, and
  * reports. options NULL: through localhost, port 25. result, which may be NULL, gets the result, also
  * after a failure; free it with smtp_result_free(). It is NULL only with SMTP_ERR_NULL,
@@ -815,7 +866,7 @@ int smtp_result_reply_code(const smtp_result *result);
 /** The enhanced status code of that reply, as "2.0.0". */
 const char *smtp_result_reply_enhanced(const smtp_result *result);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_result_reply_text(const smtp_result *result);
 
 /** The octets of the message that were given to the connection, as on the wire. */
@@ -853,7 +904,7 @@ int smtp_result_refused_code(const smtp_result *result, size_t index);
 /** The enhanced status code of that reply, as "5.1.1". */
 const char *smtp_result_refused_enhanced(const smtp_result *result, size_t index);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_result_refused_text(const smtp_result *result, size_t index);
 
 /** How many recipients there are, refused or not; each address counts once. */
@@ -880,12 +931,14 @@ int smtp_result_recipient_code(const smtp_result *result, size_t index);
 /** The enhanced status code of that reply. */
 const char *smtp_result_recipient_enhanced(const smtp_result *result, size_t index);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_result_recipient_text(const smtp_result *result, size_t index);
 
 /**
- * Why the message was not sent, or is not known to be, in one line with server, step and reply. Empty where
- * it was sent, and where only recipients were refused: see the result list.
+ * Why the message was not sent, or is not known to be, in one line with server, step and reply. Where refused
+ * recipients are why, it says how many were refused, and the reply to the first that was refused for good, else to the
+ * first: "mail.example:25: rcpt: 2 of 3 recipients were refused, and nobody got the message: bo@b.example: 550 5.1.1 No
+ * such user". Empty where at least one recipient was accepted and no step failed.
  */
 const char *smtp_result_error(const smtp_result *result);
 
@@ -910,12 +963,12 @@ int smtp_result_error_code(const smtp_result *result);
 /** The enhanced status code of that reply. */
 const char *smtp_result_error_enhanced(const smtp_result *result);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_result_error_text(const smtp_result *result);
 
 /**
- * 1 where sending again later can help, else 0. Never for SMTP_ERR_UNKNOWN: that could deliver twice. For
- * refused recipients their codes tell.
+ * 1 where sending again later can help, else 0. Never for SMTP_ERR_UNKNOWN: that could deliver twice. Where
+ * recipients were refused: where each of them was refused for now.
  */
 int smtp_result_transient(const smtp_result *result);
 
@@ -995,7 +1048,7 @@ const char *smtp_result_attempt_login_error(const smtp_result *result, size_t in
  * greeting that is not 220), _TLS, _CANCELLED.
  */
 int smtp_session_open(const char *host,
-                      uint16_t port,
+                      int port,
                       const smtp_options *options,
                       smtp_session **out);
 
@@ -1159,7 +1212,7 @@ int smtp_session_reply_code(const smtp_session *session);
 /** The enhanced status code of that reply, as "2.1.5"; empty where it has none. */
 const char *smtp_session_reply_enhanced(const smtp_session *session);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_session_reply(const smtp_session *session);
 
 /** The text of the server's greeting. */
@@ -1240,7 +1293,7 @@ int smtp_mailer_fd(smtp_mailer *mailer);
 
 /**
  * Waits until every message that was taken is decided, for at most milliseconds, negative: without end. 1 where they
- * are, else 0.
+ * are, else 0. SMTP_ERR_BUSY in a callback that the mailer calls: it would wait for itself.
  */
 int smtp_mailer_drain(smtp_mailer *mailer,
                       int64_t milliseconds);
@@ -1248,7 +1301,8 @@ int smtp_mailer_drain(smtp_mailer *mailer,
 /**
  * Takes no more messages, sends what it has for at most milliseconds, negative: without end, says QUIT to every
  * server and ends the connections. What is not decided by then is ended: its result is SMTP_ERR_CANCELLED, or
- * SMTP_ERR_UNKNOWN. 1 where nothing had to be, else 0. Results can still be fetched.
+ * SMTP_ERR_UNKNOWN. 1 where nothing had to be, else 0. Results can still be fetched. SMTP_ERR_BUSY in a callback that
+ * the mailer calls: it would wait for itself.
  */
 int smtp_mailer_close(smtp_mailer *mailer,
                       int64_t milliseconds);
@@ -1323,7 +1377,7 @@ int smtp_engine_result(const smtp_engine *engine,
  * greeting that is not 220), _TLS, _CANCELLED.
  */
 int smtp_session_open(const char *host,
-                      uint16_t port,
+                      int port,
                       const smtp_options *options,
                       smtp_session **out);
 
@@ -1487,7 +1541,7 @@ int smtp_session_reply_code(const smtp_session *session);
 /** The enhanced status code of that reply, as "2.1.5"; empty where it has none. */
 const char *smtp_session_reply_enhanced(const smtp_session *session);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_session_reply(const smtp_session *session);
 
 /** The text of the server's greeting. */
@@ -1607,7 +1661,7 @@ int smtp_engine_timed_out(smtp_engine *engine);
  * SMTP_OK; SMTP_ERR_USAGE: that is not a server, or not a proxy; SMTP_ERR_TLS: the TLS files cannot be used.
  */
 int smtp_engine_new_session(const char *host,
-                            uint16_t port,
+                            int port,
                             const smtp_options *options,
                             smtp_engine **out);
 
@@ -1707,7 +1761,7 @@ int smtp_engine_answer_code(const smtp_engine *engine);
  */
 const char *smtp_engine_answer_enhanced(const smtp_engine *engine);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_engine_answer_text(const smtp_engine *engine);
 
 /** Why there is no reply, or no success, in one line; empty where there is. */

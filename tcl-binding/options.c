@@ -153,7 +153,7 @@ static int Servers(Tcl_Interp *interp, Options *into, Tcl_Obj *servers, Tcl_Obj 
                 Tcl_SetErrorCode(interp, "SMTP", "usage", "0", "", (char *)NULL);
                 result = TCL_ERROR;
             } else {
-                result = Failed(interp, into, smtp_options_add_server(into->smtp, server, (uint16_t)port));
+                result = Failed(interp, into, smtp_options_add_server(into->smtp, server, port));
             }
             none = 0;
         }
@@ -187,6 +187,7 @@ static int One(State *state, Options *into, const char *name, Tcl_Obj *value)
     if (strcmp(name, "-command") == 0) return Remember(&into->command, value), TCL_OK;
     if (strcmp(name, "-file") == 0) return Remember(&into->file, value), TCL_OK;
     if (strcmp(name, "-channel") == 0) return Remember(&into->channel, value), TCL_OK;
+    if (strcmp(name, "-tls") == 0) return TlsOption(interp, into, value);
     if (strcmp(name, "-message") == 0) return Remember(&into->message, value), TCL_OK;
     if (strcmp(name, "-deadline") == 0) {
         double seconds;
@@ -228,6 +229,8 @@ int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into)
     memset(into, 0, sizeof *into);
     into->patience = PATIENCE_MS;
     into->smtp = smtp_options_new();
+    /* As tcllib completes an address. A host whose name is no domain leaves it an error. */
+    smtp_options_set(into->smtp, "defaultdomain", Tcl_GetHostName());
     for (i = 0; i + 1 < objc && result == TCL_OK; i += 2) {
         const char *name = Tcl_GetString(objv[i]);
 

@@ -33,11 +33,14 @@ static void Drop(Send *send)
 /* The drive, and the channel that it read from, are not needed any more. */
 static void Leave(Send *send)
 {
-    if (send->source != NULL) SourceClose(send->source);
+    Source *source = send->source;
+    Drive *drive = send->drive;
+
     send->source = NULL;
-    if (send->drive == NULL) return;
-    DriveClose(send->drive);
     send->drive = NULL;
+    if (source != NULL) SourceClose(source); /* which may run a script, and so may what the engine holds */
+    if (drive == NULL) return;
+    DriveClose(drive);
     Drop(send);
 }
 
@@ -104,9 +107,10 @@ static void Take(Send *send, const smtp_result *result)
 
 static void Finish(Send *send)
 {
+    if (send->done) return;
     send->refs++;
-    Leave(send);
     send->done = 1;
+    Leave(send);
     if (send->options.command != NULL) Call(send);
     Drop(send);
 }
@@ -114,13 +118,16 @@ static void Finish(Send *send)
 static void Progress(Drive *drive)
 {
     Send *send = drive->owner;
+    Tcl_Interp *interp = send->state->interp;
     smtp_result *result = NULL;
 
     if (smtp_engine_action(drive->engine) != SMTP_DONE) return;
     smtp_engine_result(drive->engine, &result);
+    Tcl_Preserve(interp);
     Take(send, result);
     smtp_result_free(result);
     Finish(send);
+    Tcl_Release(interp);
 }
 
 int Wait(Tcl_Interp *interp, const int *done)
@@ -164,6 +171,10 @@ static int Try(Send *send)
 
     if (send->source != NULL) SourceMessage(send->source, send->message);
     status = smtp_engine_new(send->message, send->options.smtp, &engine);
+    if (send->value != NULL) { /* the channel is a script that cancelled it */
+        smtp_engine_free(engine);
+        return 0;
+    }
     if (status == SMTP_OK) {
         smtp_message_free(send->message);
         send->message = NULL;
@@ -190,9 +201,14 @@ static int Try(Send *send)
 static void Again(void *data)
 {
     Send *send = data;
+    Tcl_Interp *interp = send->state->interp;
 
+    Tcl_Preserve(interp);
+    send->refs++;
     if (!Try(send)) Finish(send);
-    else DriveStep(send->drive);
+    else if (send->drive != NULL) DriveStep(send->drive);
+    Drop(send);
+    Tcl_Release(interp);
 }
 
 static int Begin(Send *send, Tcl_Obj *token)
@@ -209,9 +225,12 @@ static int Begin(Send *send, Tcl_Obj *token)
 static void Cancelled(void *data)
 {
     Drive *drive = data;
+    Tcl_Interp *interp = drive->state->interp;
 
+    Tcl_Preserve(interp);
     drive->timer = NULL;
     Finish(drive->owner);
+    Tcl_Release(interp);
 }
 
 int SendmessageCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
@@ -269,15 +288,21 @@ int CancelCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
         Send *send = drive->owner;
 
         if (drive->progress != Progress || !*send->name || strcmp(send->name, Tcl_GetString(objv[1])) != 0) continue;
+        DriveHold(drive);
         if (drive->engine != NULL) {
             DriveAbort(drive);
-            return TCL_OK;
+        } else {
+            Source *source = send->source;
+
+            Early(send, SMTP_ERR_CANCELLED, "cancelled by smtp::cancel");
+            send->source = NULL;
+            if (source != NULL) SourceClose(source); /* which may run a script */
+            if (!drive->over) {
+                if (drive->timer != NULL) Tcl_DeleteTimerHandler(drive->timer);
+                drive->timer = Tcl_CreateTimerHandler(0, Cancelled, drive);
+            }
         }
-        Early(send, SMTP_ERR_CANCELLED, "cancelled by smtp::cancel");
-        if (send->source != NULL) SourceClose(send->source);
-        send->source = NULL;
-        if (drive->timer != NULL) Tcl_DeleteTimerHandler(drive->timer);
-        drive->timer = Tcl_CreateTimerHandler(0, Cancelled, drive);
+        DriveRelease(drive);
         return TCL_OK;
     }
     return TCL_OK; /* it is over */

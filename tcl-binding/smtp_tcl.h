@@ -28,6 +28,9 @@ Tcl_Obj *TextFrom(const char *utf8);
 /* The octets of a string of characters up to U+00FF; NULL and an error where there are others. */
 const unsigned char *OctetsOf(Tcl_Interp *interp, Tcl_Obj *obj, const char *what, Tcl_Size *length);
 int Fail(Tcl_Interp *interp, int status, const char *text);
+/* The error code of the error that the interpreter has now, with a reference that is the caller's. Not by ::errorCode:
+ * a trace there may fail, or do anything. */
+Tcl_Obj *ErrorCodeOf(Tcl_Interp *interp);
 
 /* drive.c: an engine, its connection, and the event loop. */
 typedef struct Drive {
@@ -76,8 +79,8 @@ void SourceClose(Source *source);
 typedef struct Options {
     smtp_options *smtp;
     Tcl_Obj *command, *file, *channel, *message;
-    Tcl_Obj *originator, *headers; /* as given; names and values one after the other */
     int atLeastOne;
+    Tcl_Obj *originator, *headers; /* as given; names and values one after the other */
     long long patience; /* for a header section that does not come, in ms */
     struct Policy *policy;
 } Options;
@@ -99,8 +102,10 @@ int Outcome(const smtp_result *result, const Options *options, Tcl_Obj **value, 
 /* The same, and a report, where there is no engine to ask. */
 int Unbegun(int status, const char *text, Tcl_Obj **value, Tcl_Obj **errorCode, Tcl_Obj **report);
 
-/* send.c, session.c */
-Tcl_ObjCmdProc SendmessageCmd, CancelCmd, SessionCmd;
+/* send.c, session.c, tls.c */
+Tcl_ObjCmdProc SendmessageCmd, CancelCmd, SessionCmd, TlsCmd;
+/* Option -tls. */
+int TlsOption(Tcl_Interp *interp, Options *into, Tcl_Obj *value);
 
 /* Runs the event loop until *done or the interpreter goes. */
 int Wait(Tcl_Interp *interp, const int *done);

@@ -1,23 +1,49 @@
 //! `sendmessage` for event loops.
 
+use std::time::Duration;
+
 use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::conversation::Conversation;
 use smtpclient::delivery;
 use smtpclient::error::{Error, Kind, Step};
-use smtpclient::net;
+use smtpclient::net::{self, Limits};
 
-use crate::callback::{self, Raised};
-use crate::convert::raise_from;
+use crate::callback::{self, Callbacks, Raised};
+use crate::convert::{raise, raise_from};
 use crate::line::{Abort, Line, Shared, Watch};
 use crate::message::{PyMessage, raised_in};
 use crate::options::PyOptions;
 use crate::report::PySent;
+use crate::source::Source;
+
+/// When a call must be over, and how it can be ended: it begins before there is a connection.
+#[pyclass(frozen, module = "smtpclient._native", name = "Limits")]
+pub(crate) struct PyLimits(Limits);
+
+#[pymethods]
+impl PyLimits {
+    #[new]
+    fn new(options: &Bound<'_, PyOptions>) -> Self {
+        let mut limits = Limits::begin(options.get().core());
+        limits.cancel = options.get().cancel.clone();
+        Self(limits)
+    }
+
+    /// For how many seconds to wait at most before this is asked again; an exception where the call must end.
+    fn slice(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+        self.0.check(Step::Setup).map_err(|error| raise(py, &error, None))?;
+        let slice = self.0.slice(Duration::MAX);
+        Ok((slice < Duration::MAX).then_some(slice.as_secs_f64()))
+    }
+}
 
 /// One message on its way to the first server that takes it.
 #[pyclass(frozen, module = "smtpclient._native")]
 pub(crate) struct Delivery {
     inner: Shared<Inner>,
-    sources: Vec<Raised>,
+    sources: Vec<Py<Source>>,
+    callbacks: Callbacks,
     /// The message has no bytes now and then, and Python knows when it has.
     feeds: bool,
 }
@@ -36,27 +62,38 @@ impl Abort for Inner {
 #[pymethods]
 impl Delivery {
     #[new]
-    #[pyo3(signature = (message, options, listener=None, feeds=false))]
+    #[pyo3(signature = (message, options, listener, limits, feeds))]
     fn new(
         py: Python<'_>,
         message: &Bound<'_, PyMessage>,
         options: &Bound<'_, PyOptions>,
         listener: Option<Py<PyAny>>,
+        limits: PyRef<'_, PyLimits>,
         feeds: bool,
     ) -> PyResult<Self> {
         let raised = Raised::default();
-        let listener = listener.map(|listener| callback::transcript(listener, &raised));
-        let mut known = options.get().bind(py, &raised, listener);
+        let (mut known, callbacks) = options.get().bind(py, &raised, listener);
         known.cancel = Some(callback::cancel_in_loop(&raised, options.get().cancel.clone()));
-        let PyMessage { core, sources } = message.try_borrow()?.clone();
+        let deadline = limits.0.deadline;
+        let PyMessage { core, sources } = message.try_borrow()?.copy(py);
         let made = py.detach(|| {
-            let line = Line::new(&known)?;
+            let mut line = Line::new(&known)?;
+            line.set_limits(Limits { deadline, cancel: known.cancel.clone() });
             Ok(Inner { delivery: net::delivery(&core, &known)?, line })
         });
         match made {
-            Ok(inner) => Ok(Self { inner: Shared::new(inner, raised), sources, feeds }),
+            Ok(inner) => Ok(Self { inner: Shared::new(inner, raised), sources, callbacks, feeds }),
             Err(error) => Err(raise_from(py, &error, None, raised_in(&sources))),
         }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.sources.iter().try_for_each(|source| visit.call(source))?;
+        self.callbacks.visit(&visit)
+    }
+
+    fn __clear__(&self) {
+        self.callbacks.clear();
     }
 
     /// Does what can be done without waiting. See [`Watch`].
@@ -92,12 +129,12 @@ impl Delivery {
         self.inner.with(|inner| inner.line.close())
     }
 
-    /// The report, as far as it is known; an exception where a step failed.
+    /// The report of a delivery that is over; an exception where nobody got the message, or that is not known.
     fn report(&self, py: Python<'_>) -> PyResult<PySent> {
         let report = self.inner.with(|inner| inner.delivery.report().clone())?;
-        if let Some(error) = &report.error {
+        if let Some(error) = report.failure() {
             let cause = self.inner.raised.take().or_else(|| raised_in(&self.sources));
-            return Err(raise_from(py, error, Some(&report), cause));
+            return Err(raise_from(py, &error, Some(&report), cause));
         }
         Ok(PySent(Box::new(report)))
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
+use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::command::{
     ClientName, Command, ForwardPath, Mail, MailParameters, Parameter, RawCommand, Rcpt, RcptParameters,
     ReversePath, Text,
@@ -18,7 +19,7 @@ use smtpclient::error::{Error, Kind, Step};
 use smtpclient::message::Message;
 use smtpclient::net::{self, Connection, Limits, Wait};
 
-use crate::callback::{self, Raised};
+use crate::callback::{self, Callbacks, Raised};
 use crate::convert::{self, raise, raise_from};
 use crate::line::{Abort, Line, Shared, Watch, ended};
 use crate::message::{PyMessage, raised_in};
@@ -26,6 +27,7 @@ use crate::options::{PyOptions, secret};
 use crate::report::PySent;
 use crate::server::PyServer;
 use crate::socket::{self, PySocket};
+use crate::source::Source;
 
 /// How long answers that are there may wait for others.
 const LINGER: Duration = Duration::from_millis(5);
@@ -34,8 +36,9 @@ const LINGER: Duration = Duration::from_millis(5);
 #[pyclass(frozen, module = "smtpclient._native")]
 pub(crate) struct Dialogue {
     inner: Shared<Inner>,
-    /// What the readers of messages under way raised.
-    sources: Mutex<HashMap<u64, Vec<Raised>>>,
+    /// What messages under way are read from.
+    sources: Mutex<HashMap<u64, Vec<Py<Source>>>>,
+    callbacks: Callbacks,
     name: String,
     is_loopback: bool,
     /// It is `smtplib`'s: a socket's own time-out counts, and its exceptions are the caller's.
@@ -155,8 +158,7 @@ impl Dialogue {
         is_looped: bool,
     ) -> PyResult<Self> {
         let raised = Raised::default();
-        let listener = listener.map(|listener| callback::transcript(listener, &raised));
-        let mut known = options.bind(py, &raised, listener);
+        let (mut known, callbacks) = options.bind(py, &raised, listener);
         if is_looped {
             known.cancel = Some(callback::cancel_in_loop(&raised, options.cancel.clone()));
         }
@@ -173,6 +175,7 @@ impl Dialogue {
         let dialogue = Self {
             inner: Shared::new(inner, raised),
             sources: Mutex::default(),
+            callbacks,
             name,
             is_loopback: ends.is_some_and(|ends| ends.loopback),
             is_plain,
@@ -181,6 +184,19 @@ impl Dialogue {
             dialogue.attach(sock)?;
         }
         Ok(dialogue)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.callbacks.visit(&visit)?;
+        // Whoever has the lock is at work with it: no garbage.
+        let Ok(sources) = self.sources.try_lock() else { return Ok(()) };
+        sources.values().flatten().try_for_each(|source| visit.call(source))
+    }
+
+    fn __clear__(&self) {
+        self.callbacks.clear();
+        let sources = std::mem::take(&mut *self.sources());
+        drop(sources);
     }
 
     // Moving bytes.
@@ -467,9 +483,13 @@ impl Dialogue {
         let options = options.get();
         let PyMessage { core, sources } = match message.cast::<PyBytes>() {
             Ok(bytes) => Message::from_bytes(bytes.as_bytes()).into(),
-            Err(_) => message.cast::<PyMessage>()?.try_borrow()?.clone(),
+            Err(_) => message.cast::<PyMessage>()?.try_borrow()?.copy(py),
         };
-        let ticket = self.inner.with(|Inner { dialogue, .. }| dialogue.send_message(&core, options.core()))?;
+        let own = options.core();
+        let ask = |Inner { dialogue, .. }: &mut Inner| {
+            own.refuse_mailer_options().and_then(|()| dialogue.send_message(&core, own))
+        };
+        let ticket = self.inner.with(ask)?;
         let number = ticket.map_err(|error| raise_from(py, &error, None, raised_in(&sources)))?.number();
         if !sources.is_empty() {
             self.sources().insert(number, sources);
@@ -511,7 +531,6 @@ impl Dialogue {
     fn is_introduced(&self) -> PyResult<bool> {
         self.inner.with(|Inner { dialogue, .. }| dialogue.engine().is_introduced())
     }
-
 }
 
 impl Dialogue {
@@ -520,11 +539,12 @@ impl Dialogue {
         py: Python<'_>,
         command: impl FnOnce(&Core) -> Result<Command, Error>,
     ) -> PyResult<u64> {
-        let ticket = self.inner.with(|Inner { dialogue, .. }| Ok(dialogue.command(command(dialogue)?).number()))?;
+        let ticket =
+            self.inner.with(|Inner { dialogue, .. }| Ok(dialogue.command(command(dialogue)?).number()))?;
         ticket.map_err(|error| raise(py, &error, None))
     }
 
-    fn sources(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Vec<Raised>>> {
+    fn sources(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Vec<Py<Source>>>> {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,26 +1,30 @@
 //! Options with Python's types.
 
-use std::sync::OnceLock;
+use std::sync::Arc;
 
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyString};
+use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::cancel::Cancel;
-use smtpclient::options::{Options, TranscriptFn, names};
+use smtpclient::net;
+use smtpclient::options::{Options, Recipients, TLS, names};
 use smtpclient::secret::Secret;
+use smtpclient::tls::TlsConfig;
 
-use crate::callback::{self, Raised};
+use crate::callback::{self, Callbacks, Held, Raised};
 use crate::convert::raise;
+use crate::recipients;
 
 /// What is no option by a text.
-const FUNCTIONS: [&str; 2] = ["transcript", "cancel"];
+const OBJECTS: [&str; 3] = ["transcript", "cancel", "tls"];
 
 /// How to send. Unchangeable; threads may share one.
 #[pyclass(frozen, module = "smtpclient", name = "Options")]
 pub(crate) struct PyOptions {
     core: Options,
-    policy: Option<Py<PyAny>>,
-    transcript: Option<Py<PyAny>>,
+    policy: Option<Held>,
+    transcript: Option<Held>,
     pub(crate) cancel: Option<Cancel>,
     debug: bool,
 }
@@ -51,10 +55,44 @@ impl PyCancel {
     }
 }
 
+/// TLS set up once.
+#[pyclass(frozen, module = "smtpclient", name = "TLS")]
+pub(crate) struct PyTls(TlsConfig);
+
+#[pymethods]
+impl PyTls {
+    #[new]
+    #[pyo3(signature = (**values))]
+    fn new(values: Option<&Bound<'_, PyDict>>, py: Python<'_>) -> PyResult<Self> {
+        let mut options = PyOptions::fresh();
+        for (name, value) in values.into_iter().flatten() {
+            let name: &str = name.extract()?;
+            if !TLS.contains(&name) {
+                let text = format!("`{name}` says nothing of what TLS is like: take {}", TLS.join(", "));
+                return Err(PyTypeError::new_err(text));
+            }
+            if !value.is_none() {
+                options.set(name, &value)?;
+            }
+        }
+        let core = options.core;
+        py.detach(|| net::tls(&core)).map(Self).map_err(|error| raise(py, &error, None))
+    }
+
+    #[getter]
+    fn changed(&self) -> bool {
+        self.0.changed()
+    }
+
+    fn __repr__(&self) -> &'static str {
+        "<TLS>"
+    }
+}
+
 /// The names of all options.
 #[pyfunction]
 pub(crate) fn option_names() -> Vec<&'static str> {
-    names().chain(FUNCTIONS).collect()
+    names().chain(OBJECTS).collect()
 }
 
 #[pymethods]
@@ -64,7 +102,7 @@ impl PyOptions {
     fn new(base: Option<&Self>, values: Option<&Bound<'_, PyDict>>, py: Python<'_>) -> PyResult<Self> {
         let mut options = match base {
             Some(base) => base.copy(py),
-            None => Self::fresh(values)?,
+            None => Self::fresh(),
         };
         for (name, value) in values.into_iter().flatten() {
             if !value.is_none() {
@@ -75,8 +113,16 @@ impl PyOptions {
     }
 
     #[getter]
-    fn transcript(&self) -> Option<&Py<PyAny>> {
-        self.transcript.as_ref()
+    fn transcript(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.transcript.as_ref().and_then(|transcript| transcript.get(py))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.policy.iter().chain(&self.transcript).try_for_each(|held| held.visit(&visit))
+    }
+
+    fn __clear__(&self) {
+        self.policy.iter().chain(&self.transcript).for_each(Held::clear);
     }
 
     #[getter]
@@ -113,15 +159,17 @@ impl PyOptions {
 }
 
 impl PyOptions {
-    /// For a call: with the functions that it calls.
-    pub(crate) fn bind(&self, py: Python<'_>, raised: &Raised, listener: Option<TranscriptFn>) -> Options {
+    /// For a call: with the functions that it calls, and their owner.
+    pub(crate) fn bind(
+        &self,
+        py: Python<'_>,
+        raised: &Raised,
+        listener: Option<Py<PyAny>>,
+    ) -> (Options, Callbacks) {
         let mut options = self.core.clone();
-        if let Some(policy) = &self.policy {
-            options.tlspolicy = callback::policy(policy.clone_ref(py), raised);
-        }
-        options.transcript = listener;
+        let callbacks = Callbacks::bind(py, &mut options, self.policy.as_ref(), listener, raised);
         options.cancel = Some(callback::cancel(raised, self.cancel.clone()));
-        options
+        (options, callbacks)
     }
 
     /// For envelopes and servers, which call nothing.
@@ -129,23 +177,15 @@ impl PyOptions {
         &self.core
     }
 
-    /// Options share one TLS library, whose set-up takes longer than a message does; not where files say
-    /// what it is, which may be written anew.
-    fn fresh(values: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        static SHARED: OnceLock<Options> = OnceLock::new();
-        let mut files = false;
-        for name in ["tlscafile", "tlscertfile", "tlskeyfile"] {
-            files |= values.map_or(Ok(false), |values| values.contains(name))?;
-        }
-        let core = if files { Options::default() } else { SHARED.get_or_init(Options::default).clone() };
-        Ok(Self { core, policy: None, transcript: None, cancel: None, debug: false })
+    fn fresh() -> Self {
+        Self { core: Options::default(), policy: None, transcript: None, cancel: None, debug: false }
     }
 
     fn copy(&self, py: Python<'_>) -> Self {
         Self {
             core: self.core.clone(),
-            policy: self.policy.as_ref().map(|policy| policy.clone_ref(py)),
-            transcript: self.transcript.as_ref().map(|transcript| transcript.clone_ref(py)),
+            policy: self.policy.as_ref().and_then(|policy| policy.again(py)),
+            transcript: self.transcript.as_ref().and_then(|transcript| transcript.again(py)),
             cancel: self.cancel.clone(),
             debug: self.debug,
         }
@@ -155,17 +195,27 @@ impl PyOptions {
         let py = value.py();
         match name {
             "transcript" => {
-                self.transcript = Some(callable(name, value)?);
+                self.transcript = Some(Held::new(callable(name, value)?));
                 return Ok(());
             }
             "tlspolicy" if value.is_callable() => {
-                self.policy = Some(value.clone().unbind());
+                self.policy = Some(Held::new(value.clone().unbind()));
                 return Ok(());
             }
             "tlspolicy" => self.policy = None,
             "cancel" => {
                 let cancel = value.cast::<PyCancel>().map_err(|_| wrong(name, "a Cancel", value))?;
                 self.cancel = Some(cancel.get().0.clone());
+                return Ok(());
+            }
+            "tls" => {
+                let tls = value.cast::<PyTls>().map_err(|_| wrong(name, "a TLS", value))?;
+                self.core.tls = Some(Arc::new(tls.get().0.clone()));
+                return Ok(());
+            }
+            "tlsca" if !value.is_instance_of::<PyString>() => {
+                let bytes = value.cast::<PyBytes>().map_err(|_| wrong(name, "a str or bytes", value))?;
+                self.core.tlsca = Some(bytes.as_bytes().to_vec()).filter(|bytes| !bytes.is_empty());
                 return Ok(());
             }
             "servers" if !value.is_instance_of::<PyString>() => {
@@ -177,13 +227,16 @@ impl PyOptions {
                 return Ok(());
             }
             "recipients" if !value.is_instance_of::<PyString>() => {
-                self.core.recipients = Some(strings(name, value)?.join(", "));
-                return Ok(());
+                self.core.recipients = Some(Recipients::default());
+                return recipients::add(&mut self.core, value);
             }
             "password" => return self.secret(name, value, |o, s| o.password = s),
             "oauthtoken" => return self.secret(name, value, |o, s| o.oauthtoken = s),
             "tlskeypassword" => return self.secret(name, value, |o, s| o.tlskeypassword = s),
-            "proxy" => return self.secret(name, value, |o, s| o.proxy = s),
+            "proxy" => {
+                let proxy = secret(name, value)?;
+                return self.core.set_proxy(proxy).map_err(|error| raise(py, &error, None));
+            }
             "header" => self.core.header.clear(),
             _ => {}
         }
@@ -235,7 +288,7 @@ fn callable(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
 }
 
 /// A list, or any other iterable, of strings.
-fn strings(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+pub(crate) fn strings(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     if value.is_instance_of::<PyBytes>() {
         return Err(wrong(name, "a str or a list of them", value));
     }
@@ -272,7 +325,7 @@ fn fields(value: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
 }
 
 /// The text that the core's table of options takes for a value.
-fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+pub(crate) fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     if let Ok(text) = value.cast::<PyString>() {
         return text.extract();
     }
@@ -298,7 +351,7 @@ fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     Err(wrong(name, if list { "a str or a list" } else { "a str, a number or a bool" }, value))
 }
 
-fn wrong(name: &str, wanted: &str, value: &Bound<'_, PyAny>) -> PyErr {
+pub(crate) fn wrong(name: &str, wanted: &str, value: &Bound<'_, PyAny>) -> PyErr {
     let given = value.get_type().name().map_or_else(|_| "that".to_owned(), |name| name.to_string());
     PyTypeError::new_err(format!("option `{name}` takes {wanted}, not {given}"))
 }

@@ -4,8 +4,10 @@ Run by `scripted-server run FILES -- python dialogue.py [--aio]`.
 """
 
 import asyncio
+import contextlib
 import re
 import sys
+import time
 from pathlib import Path
 
 import smtpclient
@@ -16,7 +18,7 @@ YES = {"true": True, "false": False}
 
 def options(folder):
     words = (folder / "options").read_bytes().decode().split("\0")[:-1]
-    found, header = {}, []
+    found, header, rcpts = {}, [], []
     while words:
         name, value = words.pop(0), words.pop(0)
         while words and not re.fullmatch("[a-z0-9]+", words[0]):
@@ -24,21 +26,53 @@ def options(folder):
         if name == "header":
             field, _, body = value.partition(":")
             header.append((field.rstrip(), body.strip()))
+        elif name == "rcpt":
+            rcpts.append(rcpt(value))
         elif name == "ports":
             found[name] = [int(port) for port in value.split()]
         elif name == "servers":
             found[name] = value.split()
         else:
             found[name] = YES.get(value, value)
+    if rcpts:
+        found["recipients"] = [found["recipients"], *rcpts] if "recipients" in found else rcpts
     return found | ({"header": header} if header else {})
 
 
+def again(message, pause, **known):
+    """Twice over one session; the second report."""
+    with smtpclient.Session(known["servers"][0], known["ports"][0], **known) as session:
+        with contextlib.suppress(smtpclient.SMTPException):
+            session.send_message(message)
+        time.sleep(pause)
+        return session.send_message(message)
+
+
+async def again_in_a_loop(message, pause, **known):
+    async with aio.Session(known["servers"][0], known["ports"][0], **known) as session:
+        with contextlib.suppress(smtpclient.SMTPException):
+            await session.send_message(message)
+        await asyncio.sleep(pause)
+        return await session.send_message(message)
+
+
+def rcpt(text):
+    """One as an object, which option `recipients` takes beside texts."""
+    words = text.split(" ")
+    values = {}
+    while "=" in words[-1]:
+        name, _, values[name] = words.pop().partition("=")
+    return smtpclient.Rcpt(" ".join(words), **values)
+
+
 def send(folder):
-    message = (folder / "message").read_bytes()
+    message, known, pause = (folder / "message").read_bytes(), options(folder), folder / "again"
     try:
-        if "--aio" in sys.argv:
-            return asyncio.run(aio.sendmessage(message, **options(folder)))
-        return smtpclient.sendmessage(message, **options(folder))
+        if pause.exists():
+            call, words = (again, again_in_a_loop), (message, int(pause.read_text()) / 1000)
+        else:
+            call, words = (smtpclient.sendmessage, aio.sendmessage), (message,)
+        return asyncio.run(call[1](*words, **known)) if "--aio" in sys.argv else call[0](*words, **known)
     except smtpclient.SMTPException as error:
         if isinstance(error, smtpclient.OutcomeUnknown):
             assert error.report.unknown
@@ -64,8 +98,8 @@ def main():
         "unknown" if report.unknown
         else "sent" if report.complete
         else "partial" if report.sent
-        else "error" if report.error
-        else "notsent"
+        else "notsent" if report.error.kind == "recipients"
+        else "error"
     )
     print("status =", status)
     if report.error:
@@ -77,7 +111,8 @@ def main():
     for address, code, diagnostic in report:
         if code:
             print("refused =", address, code, diagnostic.replace("\n", " / "))
-    print("reply =", report.reply or "-")
+    final = report.reply
+    print("reply =", f"{final.code} {' / '.join(final.lines)}" if final else "-")
     print("queue_id =", report.queue_id or "-")
     for attempt in report.attempts:
         print("attempt =", failure(attempt.error) if attempt.error else "ok")

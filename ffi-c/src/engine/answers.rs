@@ -58,7 +58,7 @@ pub unsafe extern "C" fn smtp_engine_answer_enhanced(engine: *const smtp_engine)
     unsafe { text(engine, |answer| &answer.enhanced) }
 }
 
-/// The text of that reply; lines are separated by `\n`.
+/// The text of that reply without its codes; lines are separated by `\n`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_answer_text(engine: *const smtp_engine) -> *const c_char {
     // SAFETY: what the header asks for.

@@ -21,7 +21,7 @@ use crate::message::smtp_message;
 use crate::options::{smtp_options, with_options};
 use crate::result::hand_over;
 use crate::session::{bare, raw, split, with_error};
-use crate::strings::{Fault, c_string, clear, empty, octets, optional, utf8};
+use crate::strings::{Fault, c_string, clear, empty, octets, optional, port, utf8};
 
 /// An answer in the words of C.
 pub(crate) struct Given {
@@ -42,7 +42,7 @@ pub(crate) struct Given {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_new_session(
     host: *const c_char,
-    port: u16,
+    port: c_int,
     options: *const smtp_options,
     out: *mut *mut smtp_engine,
 ) -> c_int {
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn smtp_engine_new_session(
         with_options(options, code, |options| {
             let begun = || {
                 let server = match utf8(host, "host") {
-                    Ok(host) => one_server(host, port, options)?,
+                    Ok(host) => one_server(host, self::port(port)?, options)?,
                     Err(_) => return Err(Error::usage("the argument `host` must be UTF-8")),
                 };
                 Ok(Work::Session(Box::new(dialogue(server, options)?)))
@@ -191,15 +191,14 @@ pub unsafe extern "C" fn smtp_engine_ask_sendmessage(
                 if options.is_null() {
                     return Ok(dialogue.send_message(&message.message, &dialogue.shared_options())?);
                 }
-                let sent =
-                    with_options(
-                        options,
-                        Err,
-                        |options| Ok(dialogue.send_message(&message.message, options)),
-                    );
+                let sent = with_options(options, Err, |options| {
+                    Ok(options
+                        .refuse_mailer_options()
+                        .and_then(|()| dialogue.send_message(&message.message, options)))
+                });
                 match sent {
                     Ok(ticket) => Ok(ticket?),
-                    Err(_) => Err(Fault::usage("the options are in use")),
+                    Err(code) => Err(Fault::Unusable("options", code)),
                 }
             })
         })
@@ -250,7 +249,7 @@ impl Given {
                 let reply = report.reply.clone().or_else(|| report.error.as_ref()?.reply().cloned());
                 // SAFETY: NULL is allowed.
                 let status = unsafe { hand_over(with_error(&report), std::ptr::null_mut()) };
-                (status, reply, report.error.clone(), Some(*report))
+                (status, reply, report.failure(), Some(*report))
             }
         };
         let enhanced = reply.as_ref().and_then(|reply| reply.enhanced()).map(|enhanced| enhanced.to_string());
@@ -269,8 +268,11 @@ impl Given {
 /// As for [`alone`].
 unsafe fn ask(engine: *mut smtp_engine, call: impl FnOnce(&mut Dialogue) -> Result<Ticket, Fault>) -> i64 {
     let ask = |state: &mut State| {
-        let asked = match &mut state.work {
-            Work::Session(dialogue) => call(dialogue).map(|ticket| (ticket, dialogue.options().deadline)),
+        let asked = match (state.process.check("session"), &mut state.work) {
+            (Err(forked), _) => Err(forked.into()),
+            (Ok(()), Work::Session(dialogue)) => {
+                call(dialogue).map(|ticket| (ticket, dialogue.options().deadline))
+            }
             _ => Err(Fault::usage("this engine sends one message: ask one of smtp_engine_new_session()")),
         };
         match asked {

@@ -7,7 +7,7 @@ use smtpclient::conversation::{Action, Driven};
 use smtpclient::delivery::Delivery;
 use smtpclient::dialogue::Dialogue;
 use smtpclient::error::{Error, Step};
-use smtpclient::net::{Connection, Limits, SendError};
+use smtpclient::net::{Connection, Limits, Process, SendError};
 use smtpclient::options::Options;
 use smtpclient::report::Report;
 
@@ -17,6 +17,8 @@ use super::{SMTP_DIAL, SMTP_DONE, SMTP_EXCHANGE};
 use crate::code::{SMTP_ERR_USAGE, SMTP_OK, code_of};
 
 pub(crate) struct State {
+    /// In a child by fork(2) everything is over: the connection is the parent's.
+    pub(super) process: Process,
     pub(super) work: Work,
     /// None where nothing could be begun.
     pub(super) connection: Option<Connection>,
@@ -70,6 +72,7 @@ impl State {
         let (work, connection) =
             begun.unwrap_or_else(|error| (Work::Over(SendError::from(error).report), None));
         let mut state = Self {
+            process: Process::current(),
             work,
             connection,
             octets: Octets::default(),
@@ -85,6 +88,12 @@ impl State {
     }
 
     pub(super) fn action(&mut self) -> c_int {
+        if self.process.is_forked() && self.connection.is_some() {
+            let error = self.process.check("connection").err();
+            self.work = Work::Over(Box::new(Report { error, ..Report::default() }));
+            self.connection = None;
+            self.octets.leave_tunnel();
+        }
         if self.octets.is_tunnelling() {
             return SMTP_EXCHANGE;
         }
@@ -139,6 +148,7 @@ impl State {
     }
 
     pub(super) fn abort(&mut self, cause: Error) -> c_int {
+        self.action(); // which may be that of a forked child
         let Some(driven) = self.work.driven() else { return SMTP_ERR_USAGE };
         self.octets.leave_tunnel();
         driven.abort(cause);

@@ -7,12 +7,15 @@ from types import TracebackType
 from typing import Any, final
 from typing_extensions import Self, Unpack
 
-from ._options import Listener, OptionDict, Secret
+from ._options import Listener, OptionDict, Secret, TLSDict
 
 __all__ = [
+    "TLS",
+    "Callbacks",
     "Cancel",
     "Delivery",
     "Dialogue",
+    "Limits",
     "Mailer",
     "Message",
     "Options",
@@ -46,8 +49,16 @@ class Options:
     def for_fields(self, fields: list[tuple[str, str]]) -> Options: ...
 
 @final
+class Callbacks: ...
+
+@final
 class Mailer:
-    def __new__(cls, options: Options, listener: Listener | None = None) -> Self: ...
+    @staticmethod
+    def begin(options: Options, listener: Listener | None = None) -> tuple[Mailer, Callbacks]: ...
+    @property
+    def is_inside(self) -> bool: ...
+    @property
+    def is_forked(self) -> bool: ...
     def submit(self, message: Message, options: Options | None) -> int: ...
     def room(self, timeout: float) -> bool: ...
     def reports(self, timeout: float, most: int) -> list[tuple[int, Sent]]: ...
@@ -55,6 +66,15 @@ class Mailer:
     def seal(self) -> None: ...
     def close(self, timeout: float) -> bool: ...
     def counts(self) -> tuple[int, int, int, int, int, int, int, int, int]: ...
+
+@final
+class TLS:
+    """What TLS needs, read and checked once, to be shared as option ``tls``. A file that is written or replaced is read
+    again by the next connection."""
+    def __new__(cls, **values: Unpack[TLSDict]) -> Self: ...
+    @property
+    def changed(self) -> bool:
+        """Whether a file was written or replaced since it was read."""
 
 @final
 class Cancel:
@@ -147,13 +167,19 @@ class Server:
     def tls(self) -> bool: ...
 
 @final
+class Limits:
+    def __new__(cls, options: Options) -> Self: ...
+    def slice(self) -> float | None: ...
+
+@final
 class Delivery:
     def __new__(
         cls,
         message: Message,
         options: Options,
-        listener: Listener | None = None,
-        feeds: bool = False,
+        listener: Listener | None,
+        limits: Limits,
+        feeds: bool,
     ) -> Self: ...
     def turn(self) -> _Watch: ...
     def fileno(self) -> int: ...

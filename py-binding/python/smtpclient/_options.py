@@ -6,11 +6,15 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address
-from typing import Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
-from ._native import Cancel, Options
+from ._native import TLS, Cancel, Options
+
+if TYPE_CHECKING:
+    from typing_extensions import Required
 
 Seconds = int | float | timedelta
 Secret = str | bytes | bytearray
@@ -20,7 +24,47 @@ Listener = Callable[[Direction, str], object]
 logger = logging.getLogger("smtpclient")
 
 
-class OptionDict(TypedDict, total=False):
+@dataclass(frozen=True, slots=True)
+class Rcpt:
+    """One recipient of option ``recipients``, and what the server is asked for it (RFC 3461).
+
+    ``address`` is one mailbox. ``notify`` says when the server sends delivery status notifications: ``"never"``, or any
+    of ``"success,failure,delay"``, as text or list; ``None`` is as option ``dsnnotify`` has it. ``orcpt`` is the original
+    recipient, ``"rfc822;user@example.org"``, not encoded. ``Unsupported`` is raised where the server does not offer DSN.
+    """
+
+    address: str
+    notify: str | Iterable[str] | None = None
+    orcpt: str | None = None
+
+
+class RcptDict(TypedDict, total=False):
+    """The same as a dict."""
+
+    address: Required[str]
+    notify: str | Iterable[str] | None
+    orcpt: str | None
+
+
+class TLSDict(TypedDict, total=False):
+    """The options that say what TLS is like. ``None`` leaves one at its default."""
+
+    tlsverify: bool | None
+    tlstrust: Literal["system", "given", "both"] | None
+    tlscafile: str | os.PathLike[str] | None
+    tlsca: str | bytes | None
+    tlscertfile: str | os.PathLike[str] | None
+    tlskeyfile: str | os.PathLike[str] | None
+    tlskeypassword: Secret | None
+    tlsfingerprint: str | Iterable[str] | None
+    tlsminversion: Literal["1.0", "1.1", "1.2", "1.3"] | None
+    tlsmaxversion: Literal["1.0", "1.1", "1.2", "1.3"] | None
+    tlsciphers: str | None
+    tlskeylog: str | os.PathLike[str] | None
+    tlsservername: str | None
+
+
+class OptionDict(TLSDict, total=False):
     """The options of ``sendmessage``, by name. ``None`` leaves one at its default."""
 
     servers: str | Iterable[str] | None
@@ -29,7 +73,7 @@ class OptionDict(TypedDict, total=False):
     queue: bool | None
     atleastone: bool | None
     originator: str | None
-    recipients: str | Iterable[str] | None
+    recipients: str | Iterable[str | Rcpt | RcptDict] | None
     header: Mapping[str, str] | Iterable[tuple[str, str]] | str | None
     usetls: bool | None
     tlsimport: bool | None
@@ -37,13 +81,6 @@ class OptionDict(TypedDict, total=False):
         Literal["secure", "insecure"] | Callable[[int, str], Literal["secure", "insecure"]] | None
     )
     tlsrequired: bool | None
-    tlsverify: bool | None
-    tlscafile: str | os.PathLike[str] | None
-    tlscertfile: str | os.PathLike[str] | None
-    tlskeyfile: str | os.PathLike[str] | None
-    tlskeypassword: Secret | None
-    tlsfingerprint: str | Iterable[str] | None
-    tlsminversion: Literal["1.0", "1.1", "1.2", "1.3"] | None
     username: str | None
     password: Secret | None
     auth: str | Iterable[str] | None
@@ -76,8 +113,11 @@ class OptionDict(TypedDict, total=False):
     backoff: Seconds | None
     retrytime: Seconds | None
     idletime: Seconds | None
+    rcpt: str | None
+    defaultdomain: str | None
     transcript: Listener | None
     cancel: Cancel | None
+    tls: TLS | None
 
 
 def base_of(base: Options | None) -> Options | None:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
+from ._native import Limits
+
 
 class Conversation(Protocol):
     """What the native ``Delivery`` and ``Dialogue`` have in common."""
@@ -140,8 +142,17 @@ class Feed:
             return b""
         raise BlockingIOError
 
-    async def begin(self) -> None:
+    async def begin(self, limits: Limits) -> None:
         """Read the header section, from which the envelope comes."""
+        head = asyncio.ensure_future(self._head())
+        try:
+            while not head.done():
+                await asyncio.wait({head}, timeout=limits.slice())
+            head.result()
+        finally:
+            head.cancel()
+
+    async def _head(self) -> None:
         octets = 0
         while not self._over and octets < 1 << 20:
             await self._pull()

@@ -30,7 +30,7 @@ from ._answers import (
     sent_from,
     several,
 )
-from ._errors import recipients_refused, usage
+from ._errors import usage
 from ._native import Message, Options
 from ._options import OptionDict, Secret, base_of, listener
 from ._report import Reply, Report, report_of
@@ -51,24 +51,22 @@ async def sendmessage(
 ) -> Report:
     """As ``smtpclient.sendmessage``. The message may also be an asynchronous iterable of bytes."""
     known = Options(base_of(base), **options)
+    limits = _native.Limits(known)
     feed = Feed(message) if isinstance(message, AsyncIterable) else None
     try:
         if feed is None:
             made = token(message)  # type: ignore[arg-type]
         else:
-            await feed.begin()
+            await feed.begin(limits)
             made = Message.from_reader(feed.read)
-        delivery = _native.Delivery(made, known, listener(known), feed is not None)
+        delivery = _native.Delivery(made, known, listener(known), limits, feed is not None)
         wire = Wire(delivery, feed)
         await wire.until_over()
         wire.close()
     finally:
         if feed is not None:
             feed.close()
-    report = report_of(delivery.report())
-    if not report.sent:
-        raise recipients_refused(report)
-    return report
+    return report_of(delivery.report())
 
 
 class Session:
