@@ -35,8 +35,8 @@ pub struct DialOptions {
     pub local_address: Option<IpAddr>,
     /// When the call must be over, and how it can be ended early; default: no limit.
     ///
-    /// Where there is one, a host name is resolved in a thread of its own, because getaddrinfo cannot be
-    /// interrupted. The thread is left behind when a limit strikes, and ends when the resolver gives up.
+    /// A host name is resolved in a thread of its own, because getaddrinfo cannot be interrupted. The thread is left
+    /// behind when a limit strikes, and ends when the resolver gives up.
     pub limits: Limits,
     /// The proxy to go through; default: none. Not for Unix sockets.
     pub proxy: Option<Proxy>,

@@ -170,11 +170,7 @@ impl Stream {
     /// Octets that were written and that the peer has not acknowledged, those not sent included; 0 where the system does
     /// not tell.
     pub(super) fn unacknowledged(&self) -> u64 {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        if self.peer.is_some() {
-            return outq(&self.socket);
-        }
-        0
+        if self.peer.is_some() { unacknowledged(&self.socket) } else { 0 }
     }
 
     /// Blocks until bytes can be read or written, whichever is asked for, at most `timeout`.
@@ -243,9 +239,21 @@ impl AsFd for Stream {
     }
 }
 
+/// Octets that were written to a TCP socket and that the peer has not acknowledged, those not sent included; 0 where the
+/// system does not tell.
+pub fn unacknowledged(socket: impl AsFd) -> u64 {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return outq(socket);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = socket;
+        0
+    }
+}
+
 /// SIOCOUTQ, tcp(7).
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn outq(socket: &Socket) -> u64 {
+fn outq(socket: impl AsFd) -> u64 {
     const SIOCOUTQ: rustix::ioctl::Opcode = libc::TIOCOUTQ as _;
     // SAFETY: tcp(7): the request writes one int, and changes nothing.
     #[expect(unsafe_code, reason = "no crate in the tree has a safe call for it")]
