@@ -194,7 +194,8 @@ def main(folder: Path, scripted: str, faces: dict[str, list[str]]) -> int:
     # Longer than anything here may take.
     mount(folder, "/etc/resolv.conf", "nameserver 10.77.6.53\noptions timeout:30 attempts:3\n")
     mount(folder, "/etc/nsswitch.conf", "hosts: files dns\n")
-    names = ["127.0.0.1 localhost", "fd77::1 two.test", "10.77.5.1 two.test"]
+    # The machine's own name is here as on most systems: Tcl's `info hostname` asks the resolver for it, without any limit.
+    names = ["127.0.0.1 localhost", f"127.0.1.1 {os.uname().nodename}", "fd77::1 two.test", "10.77.5.1 two.test"]
     names += [f"{link.split(',')[0]} {name}.test" for name, link in LINKS.items()]
     mount(folder, "/etc/hosts", "\n".join(names) + "\n")
     client = device("client", "10.77.0.2/16", "fd77::2/64")
