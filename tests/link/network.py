@@ -233,8 +233,9 @@ def main(folder: Path, scripted: str, faces: dict[str, list[str]]) -> int:
     delivered = Counter(itertools.chain.from_iterable(re.findall("RCPT TO:<(.*?)>", text) for text in envelopes))
     print("of each message: seconds, kind and step of the error, outcome, and each attempt; then how long the process took to end")
     for case in CASES:
-        print(f"{case.name} ({case.way})")
         of_case = [run for run in runs if run.case is case]
+        if of_case:
+            print(f"{case.name} ({case.way})")
         reports = {tuple(line.partition(" ")[2] for line in run.lines) for run in of_case}
         for run in of_case:
             run.judge(delivered)
