@@ -28,14 +28,15 @@ user@* | a@* | b@* | c@*) echo "| $B/deliver \${1%%@*}" ;;
 *) echo "| $B/deliver other" ;;
 esac
 END
+  # With as few processes as can be: hundreds of messages come at a time.
   cat >"$B/deliver" <<END
 #!/bin/sh
 set -e
-box=$B/mail/\$1
-mkdir -p "\$box/new"
-cat >"\$box/\$\$.part"
-mv "\$box/\$\$.part" "\$box/new/\$\$.\$(date +%s%N)"
+read -r up rest </proc/uptime
+cat >"$B/mail/\$1/\$\$.\$up"
+mv "$B/mail/\$1/\$\$.\$up" "$B/mail/\$1/new"
 END
+  mkdir -p "$B"/mail/{user,a,b,c,other}/new
   chmod 755 "$config/hooks/alias-resolve" "$B/deliver"
   "$R/usr/bin/chasquid-util" -C="$config" user-add "$user@$domain" --password="$password" >"$B/log/user" 2>&1
 }
