@@ -20,6 +20,8 @@ TARGET = $(or $(CARGO_TARGET_DIR),target)
 BUILD = build
 STATIC = $(TARGET)/release/libsmtp.a
 SHARED = $(BUILD)/lib/libsmtp.so.$(VERSION)
+# The symbols that the shared library exports, and their version.
+MAP = $(BUILD)/libsmtp.map
 # What the static library needs beside itself.
 LIBS = -lssl -lcrypto -lpthread -lm -ldl
 STRICT = -std=c99 -Wall -Wextra -pedantic -Werror
@@ -59,10 +61,14 @@ lib: ## build the release libraries for C
 	@$(MAKE) --no-print-directory $(SHARED)
 
 # rustc ignores a version script for a cdylib, so the linker makes the shared library from the static one.
-$(SHARED): $(STATIC) ffi-c/libsmtp.map
+$(SHARED): $(STATIC) $(MAP)
 	@mkdir -p $(@D)
-	$(CC) -shared -o $@ -Wl,--whole-archive $(STATIC) -Wl,--no-whole-archive -Wl,--version-script=ffi-c/libsmtp.map \
+	$(CC) -shared -o $@ -Wl,--whole-archive $(STATIC) -Wl,--no-whole-archive -Wl,--version-script=$(MAP) \
 	  -Wl,-soname,libsmtp.so.$(SOVERSION) -Wl,--gc-sections -Wl,-z,nodelete -Wl,-z,defs $(LDFLAGS) $(LIBS)
+
+$(MAP): ffi-c/exports.txt
+	@mkdir -p $(@D)
+	@{ echo 'LIBSMTP_0 { global:'; sed 's/$$/;/' $<; echo 'local: *; };'; } >$@
 
 header: ## write include/libsmtp.h anew
 	$(CARGO) run --locked --quiet -p libsmtp --example header
@@ -94,6 +100,11 @@ $(TCLBUILD)/$(TCLLIB): $(wildcard tcl-binding/*.[ch]) tcl-binding/exports.map in
 	$(CC) $(STRICT) $(CFLAGS) -D_GNU_SOURCE -DUSE_TCL_STUBS -fPIC -shared -o $@ -Iinclude $(TCLFLAGS) \
 	  $(filter %.c,$^) $(STATIC) $(TCLSTUB) $(LIBS) -Wl,--exclude-libs,ALL -Wl,--version-script=tcl-binding/exports.map \
 	  -Wl,--gc-sections -Wl,-z,nodelete $(LDFLAGS)
+
+# For its tests alone.
+$(BUILD)/tcl/fork/$(TCLLIB): tests/tcl/fork.c
+	@mkdir -p $(@D)
+	$(CC) $(STRICT) $(CFLAGS) -DUSE_TCL_STUBS -D_GNU_SOURCE -fPIC -shared -o $@ $(TCLFLAGS) $< $(TCLSTUB)
 
 $(TCLBUILD)/pkgIndex.tcl: tcl-binding/pkgIndex.tcl.in tcl-binding/smtp.tcl
 	@mkdir -p $(@D)
@@ -129,7 +140,7 @@ examples: prefix ## build the C examples against a library installed in build/pr
 $(BUILD)/examples/%: examples-c/%.c $(BUILD)/prefix/lib/pkgconfig/libsmtp.pc
 	@mkdir -p $(@D)
 	@echo '  CC $@'
-	@$(CC) $(STRICT) $(CFLAGS) $< -o $@ $$($(PKG_CONFIG) --cflags --libs libsmtp) -Wl,-rpath,'$(HERE)/lib'
+	@$(CC) $(STRICT) $(CFLAGS) $< -o $@ $$($(PKG_CONFIG) --cflags --libs libsmtp$(if $(filter %/libuv,$@), libuv)) -Wl,-rpath,'$(HERE)/lib'
 
 python: ## build the Python wheel (build/python/wheels), and test it
 	@py-binding/check
@@ -151,7 +162,7 @@ valgrind: examples ## run the C tests, the examples and the Tcl tests under valg
 	VALGRIND=1 examples-c/run
 	VALGRIND=1 tests/tcl/run
 
-sanitize: examples ## the C tests and examples under the sanitizers for addresses, undefined behaviour and leaks
+sanitize: examples ## the C and Tcl tests and the C examples under the sanitizers for addresses, undefined behaviour and leaks
 	tests/sanitize
 
 audit: ## licences, sources and doubles of the crates, and advisories where they can be had

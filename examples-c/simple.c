@@ -16,7 +16,7 @@ int main(int argc, char **argv)
     smtp_options_set(options, "servers", argv[1]);
     smtp_options_set(options, "recipients", argv[2]);
     status = smtp_sendmessage(message, options, &result);
-    printf("%s. %s%s\n", smtp_code_text(status), smtp_result_error(result), smtp_result_refused_text(result, 0));
+    printf("%s. %s\n", smtp_code_text(status), smtp_result_error(result));
     smtp_result_free(result);
     smtp_options_free(options);
     smtp_message_free(message);

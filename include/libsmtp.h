@@ -66,7 +66,7 @@
  * Numbers, names and signatures are never changed or reused; new ones may be added.
  */
 
-/** The version of this header; smtp_version() has that of the library. */
+/** The version of this header; smtp_library_version() has that of the library. */
 #define SMTP_VERSION "0.1.0"
 /** The same as a number that grows: major, minor and patch, 8 bits each. */
 #define SMTP_VERSION_NUMBER 0x000100
@@ -232,18 +232,26 @@ extern "C" {
 #define SMTP_COUNT_OPENED 9
 
 /**
- * Close the old connection, if there is one, and connect to smtp_engine_host(), smtp_engine_port(); then
- * call smtp_engine_connected() or smtp_engine_connect_failed().
+ * From smtp_engine_action(), for programs that have the socket: close the old connection, if there is one, and
+ * connect to smtp_engine_host(), smtp_engine_port(); then call smtp_engine_connected() or
+ * smtp_engine_connect_failed().
  */
 #define SMTP_DIAL 1
 
 /**
- * Move octets: write what smtp_engine_output() gives, hand what can be read to smtp_engine_input().
+ * Move octets: write what smtp_engine_output() gives, hand what can be read to smtp_engine_input(). From
+ * smtp_engine_ready(): go on watching.
  */
 #define SMTP_EXCHANGE 2
 
-/** Close the connection, and take the result. */
+/** Close the connection, if it is yours, and take the result. */
 #define SMTP_DONE 3
+
+/** For smtp_engine_interest() and smtp_engine_ready(): the descriptor can be read. */
+#define SMTP_READ 1
+
+/** The descriptor can be written to. */
+#define SMTP_WRITE 2
 
 /**
  * The mailboxes of an RFC 5322 address list. It does not change; several threads can read it. Its strings
@@ -259,21 +267,36 @@ typedef struct smtp_addresses smtp_addresses;
 typedef struct smtp_cancel smtp_cancel;
 
 /**
- * One smtp_sendmessage() for an event loop, which connects, moves octets and waits by itself; TLS is done
- * in here. Ask smtp_engine_action() after every other call: each may change it. Options timeout,
- * connecttimeout, deadline and a cancel work by smtp_engine_timeout(); localaddress is your business. With
- * option proxy the engine has you connect to the proxy, and speaks with it first.
+ * One smtp_sendmessage(), or a session, for an event loop. Nothing blocks, and TLS is done in here. There are two ways to
+ * drive it, and the first call that only one of them has decides; the other one's are SMTP_ERR_USAGE then.
+ *
+ * The library has the socket: it resolves, connects (also through a proxy) and moves the octets, and the program
+ * watches. Call smtp_engine_ready() when smtp_engine_fd() is ready for smtp_engine_interest(), or the time of
+ * smtp_engine_timeout() is over, until it gives SMTP_DONE. The time is 0 until the first call, and whenever something
+ * was asked or ended since the last one, so that no order of calls can leave the loop asleep.
+ *
+ * The program has the socket: it does what smtp_engine_action() says, by the functions from smtp_engine_host()
+ * on. Ask smtp_engine_action() after every other call: each may change it, and until it is asked the time of
+ * smtp_engine_timeout() is 0. Option localaddress is your business; with option proxy the engine has you connect
+ * to the proxy, and speaks with it first.
+ *
+ * Options timeout, connecttimeout, deadline and a cancel work by smtp_engine_timeout().
  */
 typedef struct smtp_engine smtp_engine;
 
 /**
  * Sends many messages over many connections: a queue with a bound, a pool of connections to each server, and one
  * result for each message. Several threads may use a mailer at once. It has a thread of its own, in which the
- * functions run that its options and messages know: they hold up everything while they do not return.
+ * functions run that its options and messages know: they hold up everything while they do not return, and cannot
+ * wait for it.
+ *
+ * After fork() it stays the parent's: in the child smtp_mailer_submit() gives SMTP_ERR_USAGE, nothing waits, and
+ * closing and freeing do nothing.
  *
  * A message goes to the first server that can be had. One that is certainly not sent is tried again on another
  * connection or server, at most as often as option retries says; one that may have arrived never is. The options
- * connections, connectionmessages, rate, queuesize, retries, backoff and idletime are for mailers.
+ * connections, connectionmessages, rate, queuesize, retries, backoff, retrytime and idletime are for mailers;
+ * sends and sessions refuse them.
  */
 typedef struct smtp_mailer smtp_mailer;
 
@@ -298,7 +321,8 @@ typedef struct smtp_result smtp_result;
 
 /**
  * One open connection. Verbs return the server's reply code, whatever it says, or a negative code where
- * there was no reply: SMTP_ERR_USAGE (an argument that cannot stand in a command), SMTP_ERR_TIMEOUT,
+ * there was no reply: SMTP_ERR_USAGE (an argument that cannot stand in a command, or a session of the parent process
+ * after fork()), SMTP_ERR_TIMEOUT,
  * SMTP_ERR_CLOSED, SMTP_ERR_PROTOCOL, SMTP_ERR_CANCELLED; smtp_session_error() tells more.
  */
 typedef struct smtp_session smtp_session;
@@ -355,13 +379,13 @@ typedef void (*smtp_sent_fn)(void *user_data, uint64_t number, int status, const
 /**
  * The version of the library that runs, "0.1.0"; SMTP_VERSION is the one of the header. Lives for ever.
  */
-const char *smtp_version(void);
+const char *smtp_library_version(void);
 
 /**
  * The version of the library that runs as a number that grows: 0x000100 is 0.1.0; see
  * SMTP_VERSION_NUMBER.
  */
-uint32_t smtp_version_number(void);
+uint32_t smtp_library_version_number(void);
 
 /**
  * One lower-case word for a code, the same in every language: "ok", "usage", "recipients". Empty for
@@ -529,16 +553,16 @@ int smtp_message_set_multipart(smtp_message *message,
                                const char *subtype);
 
 /**
- * Adds a part behind the others. What is no multipart yet becomes the first part of a multipart/mixed.
+ * Adds a part after the others. What is not a multipart yet becomes the first part of a multipart/mixed.
  * part is copied, may be a finished message, and stays yours. SMTP_OK; SMTP_ERR_USAGE: message is
- * finished.
+ * finished, or there would be more than 100 parts within each other.
  */
 int smtp_message_add_part(smtp_message *message,
                           const smtp_message *part);
 
 /**
  * Makes message a message/rfc822: a message within a message. inner is copied, and stays yours.
- * SMTP_OK.
+ * SMTP_OK; SMTP_ERR_USAGE: there would be more than 100 parts within each other.
  */
 int smtp_message_set_rfc822(smtp_message *message,
                             const smtp_message *inner);
@@ -684,11 +708,12 @@ int smtp_options_set(smtp_options *options,
 /**
  * Adds a server behind the others: a host, host:port, smtp://, smtps://, submission:// or lmtp://
  * with a host, or unix:/path. They are tried in order. port 0 is the default: 25, 465 for smtps://,
- * 587 for submission://, 24 for lmtp://. SMTP_OK; what is no server is told by the send.
+ * 587 for submission://, 24 for lmtp://. SMTP_OK; SMTP_ERR_USAGE: a port above 65535. What is no server is told by
+ * the send.
  */
 int smtp_options_add_server(smtp_options *options,
                             const char *server,
-                            uint16_t port);
+                            int port);
 
 /**
  * Sets the originator: one mailbox, or "" for the null reverse-path <>. Default: From of the message.
@@ -699,8 +724,8 @@ int smtp_options_set_originator(smtp_options *options,
 
 /**
  * Sets the recipients: an address list, "Ann <ann@a.example>, bo@b.example". Default: To, Cc and Bcc
- * of the message, which are not looked at where this is set. SMTP_OK; SMTP_ERR_USAGE: a line end in it.
- * What is no address list is told by the send.
+ * of the message, which are not looked at where this is set. SMTP_OK; SMTP_ERR_USAGE: a line end in it, but for one that
+ * folds the list, before a space or tab. What is no address list is told by the send.
  */
 int smtp_options_set_recipients(smtp_options *options,
                                 const char *recipients);
@@ -710,6 +735,18 @@ int smtp_options_set_recipients(smtp_options *options,
  */
 int smtp_options_add_recipient(smtp_options *options,
                                const char *recipient);
+
+/**
+ * Adds one recipient, a mailbox, behind those of before, with what the server is asked for it (RFC 3461): notify says
+ * when it sends delivery status notifications, "never" or any of "success,failure,delay", and NULL or "" as option
+ * dsnnotify has it; orcpt is the original recipient, "rfc822;user@example.org", not encoded, and NULL or "" none. Where a
+ * server does not offer DSN, the send fails with SMTP_ERR_UNSUPPORTED. SMTP_OK; SMTP_ERR_USAGE: a line end, or what
+ * RFC 3461 does not allow. What is not one mailbox is told by the send.
+ */
+int smtp_options_add_recipient_dsn(smtp_options *options,
+                                   const char *recipient,
+                                   const char *notify,
+                                   const char *orcpt);
 
 /**
  * Adds a header field to each message that is sent with these options; the same name may occur again. A
@@ -797,7 +834,7 @@ int smtp_result_reply_code(const smtp_result *result);
 /** The enhanced status code of that reply, as "2.0.0". */
 const char *smtp_result_reply_enhanced(const smtp_result *result);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_result_reply_text(const smtp_result *result);
 
 /** The octets of the message that were given to the connection, as on the wire. */
@@ -835,7 +872,7 @@ int smtp_result_refused_code(const smtp_result *result, size_t index);
 /** The enhanced status code of that reply, as "5.1.1". */
 const char *smtp_result_refused_enhanced(const smtp_result *result, size_t index);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_result_refused_text(const smtp_result *result, size_t index);
 
 /** How many recipients there are, refused or not; each address counts once. */
@@ -862,12 +899,14 @@ int smtp_result_recipient_code(const smtp_result *result, size_t index);
 /** The enhanced status code of that reply. */
 const char *smtp_result_recipient_enhanced(const smtp_result *result, size_t index);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_result_recipient_text(const smtp_result *result, size_t index);
 
 /**
- * Why the message was not sent, or is not known to be, in one line with server, step and reply. Empty where
- * it was sent, and where only recipients were refused: see the result list.
+ * Why the message was not sent, or is not known to be, in one line with server, step and reply. Where refused
+ * recipients are why, it says how many were refused, and the reply to the first that was refused for good, else to the
+ * first: "mail.example:25: rcpt: 2 of 3 recipients were refused, and nobody got the message: bo@b.example: 550 5.1.1 No
+ * such user". Empty where at least one recipient was accepted and no step failed.
  */
 const char *smtp_result_error(const smtp_result *result);
 
@@ -892,12 +931,12 @@ int smtp_result_error_code(const smtp_result *result);
 /** The enhanced status code of that reply. */
 const char *smtp_result_error_enhanced(const smtp_result *result);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_result_error_text(const smtp_result *result);
 
 /**
- * 1 where sending again later can help, else 0. Never for SMTP_ERR_UNKNOWN: that could deliver twice. For
- * refused recipients their codes tell.
+ * 1 where sending again later can help, else 0. Never for SMTP_ERR_UNKNOWN: that could deliver twice. Where
+ * recipients were refused: where each of them was refused for now.
  */
 int smtp_result_transient(const smtp_result *result);
 
@@ -977,7 +1016,7 @@ const char *smtp_result_attempt_login_error(const smtp_result *result, size_t in
  * greeting that is not 220), _TLS, _CANCELLED.
  */
 int smtp_session_open(const char *host,
-                      uint16_t port,
+                      int port,
                       const smtp_options *options,
                       smtp_session **out);
 
@@ -1141,7 +1180,7 @@ int smtp_session_reply_code(const smtp_session *session);
 /** The enhanced status code of that reply, as "2.1.5"; empty where it has none. */
 const char *smtp_session_reply_enhanced(const smtp_session *session);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_session_reply(const smtp_session *session);
 
 /** The text of the server's greeting. */
@@ -1214,8 +1253,15 @@ int smtp_mailer_next(smtp_mailer *mailer,
                      smtp_result **result);
 
 /**
+ * A descriptor that is readable while smtp_mailer_next() has a result, for event loops: then call that with 0
+ * milliseconds, until it gives 0. It is the mailer's, always the same one, and only to be watched: never read from it or
+ * close it. -1: no descriptor was left to make it of.
+ */
+int smtp_mailer_fd(smtp_mailer *mailer);
+
+/**
  * Waits until every message that was taken is decided, for at most milliseconds, negative: without end. 1 where they
- * are, else 0.
+ * are, else 0. SMTP_ERR_BUSY in a callback that the mailer calls: it would wait for itself.
  */
 int smtp_mailer_drain(smtp_mailer *mailer,
                       int64_t milliseconds);
@@ -1223,7 +1269,8 @@ int smtp_mailer_drain(smtp_mailer *mailer,
 /**
  * Takes no more messages, sends what it has for at most milliseconds, negative: without end, says QUIT to every
  * server and ends the connections. What is not decided by then is ended: its result is SMTP_ERR_CANCELLED, or
- * SMTP_ERR_UNKNOWN. 1 where nothing had to be, else 0. Results can still be fetched.
+ * SMTP_ERR_UNKNOWN. 1 where nothing had to be, else 0. Results can still be fetched. SMTP_ERR_BUSY in a callback that
+ * the mailer calls: it would wait for itself.
  */
 int smtp_mailer_close(smtp_mailer *mailer,
                       int64_t milliseconds);
@@ -1249,16 +1296,281 @@ int smtp_engine_new(const smtp_message *message,
                     smtp_engine **out);
 
 /**
- * Frees an engine, at any time; what was begun is left as it is: close the connection. NULL is fine.
+ * Frees an engine, at any time; what was begun is left as it is, and the library's connection is closed. Stop watching
+ * smtp_engine_fd() first. NULL is fine.
  */
 void smtp_engine_free(smtp_engine *engine);
 
-/** What to do next: SMTP_DIAL, SMTP_EXCHANGE or SMTP_DONE. */
+/**
+ * What to do next: SMTP_DIAL, SMTP_EXCHANGE or SMTP_DONE. Where the library has the socket, the first two are its
+ * business.
+ */
 int smtp_engine_action(const smtp_engine *engine);
 
 /**
+ * How long to wait for the descriptor, in milliseconds: -1 for ever, and 0 where there is something to do now. When it
+ * is over call smtp_engine_ready(); where the socket is yours, smtp_engine_timed_out(), and then
+ * smtp_engine_action(). It covers the time that is left to the server, to connecting, and to the whole call; with a
+ * cancel it is at most 200. Ask again after every other call.
+ */
+int64_t smtp_engine_timeout(const smtp_engine *engine);
+
+/**
+ * 1 where a reader of yours answered SMTP_READ_AGAIN: when it has more, call smtp_engine_ready(), or, where the
+ * socket is yours, smtp_engine_output(). Else 0.
+ */
+int smtp_engine_waits_for_reader(const smtp_engine *engine);
+
+/**
+ * Ends the send or session; why (NULL: not known) goes into the result, whose status is SMTP_ERR_CANCELLED, or
+ * SMTP_ERR_UNKNOWN where the message may have arrived. No further server is tried. SMTP_OK; SMTP_ERR_USAGE: it
+ * could not even be begun, or why is not UTF-8.
+ */
+int smtp_engine_abort(smtp_engine *engine,
+                      const char *why);
+
+/**
+ * The result, at SMTP_DONE: *out gets it, to be freed with smtp_result_free(), and its status is
+ * returned, as by smtp_sendmessage(). Before, and where a session was begun, SMTP_ERR_USAGE, and *out is NULL.
+ */
+int smtp_engine_result(const smtp_engine *engine,
+                       smtp_result **out);
+
+/**
+ * Connects to host, which may be a URL as in smtp_options_add_server(), and reads the greeting. port 0
+ * is the default. options NULL: the default ones; they are copied. *out gets the session, and also after
+ * a failure a handle, which only tells why by smtp_session_error(): close or free it in either case. It is
+ * NULL only with SMTP_ERR_NULL, SMTP_ERR_BUSY and SMTP_ERR_PANIC.
+ * SMTP_OK; SMTP_ERR_USAGE, _RESOLVE, _CONNECT, _TIMEOUT, _CLOSED, _PROTOCOL, _REFUSED (a
+ * greeting that is not 220), _TLS, _CANCELLED.
+ */
+int smtp_session_open(const char *host,
+                      int port,
+                      const smtp_options *options,
+                      smtp_session **out);
+
+/**
+ * As smtp_session_open(), over a connected stream socket on which nothing was said yet. name is the
+ * server's name, for certificates and texts. The descriptor belongs to the session from now on, also after
+ * a failure, and is closed with it.
+ */
+int smtp_session_adopt(int fd,
+                       const char *name,
+                       const smtp_options *options,
+                       smtp_session **out);
+
+/** Says QUIT, closes the connection and frees the session. NULL is fine. */
+void smtp_session_close(smtp_session *session);
+
+/** Closes the connection without QUIT and frees the session. NULL is fine. */
+void smtp_session_free(smtp_session *session);
+
+/** EHLO. name NULL: that of option client. */
+int smtp_session_ehlo(smtp_session *session, const char *name);
+
+/** HELO. name NULL: that of option client. */
+int smtp_session_helo(smtp_session *session, const char *name);
+
+/** LHLO; from here on the session speaks LMTP. name NULL: that of option client. */
+int smtp_session_lhlo(smtp_session *session, const char *name);
+
+/**
+ * MAIL FROM. from is an addr-spec, with or without angle brackets; "" is the null reverse-path.
+ * parameters, "SIZE=100 BODY=8BITMIME", go as they are; NULL is none. No EHLO is said by itself.
+ */
+int smtp_session_mail(smtp_session *session,
+                      const char *from,
+                      const char *parameters);
+
+/** RCPT TO. As smtp_session_mail(). */
+int smtp_session_rcpt(smtp_session *session, const char *to, const char *parameters);
+
+/**
+ * DATA and the message, for the recipients that were accepted. Line ends become CRLF, leading dots are
+ * doubled, the final dot is added; header fields are not. The reply is the one to the final dot, or to DATA
+ * where that was refused; with LMTP there is one for each recipient: see smtp_session_result().
+ * Also SMTP_ERR_UNKNOWN: the message was sent whole, and no reply came.
+ */
+int smtp_session_data(smtp_session *session,
+                      const void *data,
+                      size_t length);
+
+/**
+ * As smtp_session_data(), from a function that gives the message piece by piece, and is not called after
+ * this returned. Also SMTP_ERR_SOURCE: read failed; the connection is closed, and the server has no
+ * message.
+ */
+int smtp_session_data_reader(smtp_session *session,
+                             smtp_read_fn read,
+                             void *user_data);
+
+/** RSET. */
+int smtp_session_rset(smtp_session *session);
+
+/** NOOP. */
+int smtp_session_noop(smtp_session *session);
+
+/** VRFY: asks whether there is such a user or mailbox. */
+int smtp_session_vrfy(smtp_session *session, const char *name);
+
+/** EXPN: asks who is on a mailing list. */
+int smtp_session_expn(smtp_session *session, const char *list);
+
+/** HELP. topic may be NULL. */
+int smtp_session_help(smtp_session *session, const char *topic);
+
+/** QUIT. The connection is closed then; the session still is to be closed or freed. */
+int smtp_session_quit(smtp_session *session);
+
+/**
+ * Any other command, in one line without its CRLF. Commands that change the connection or expect more than
+ * one reply (STARTTLS, AUTH, DATA, BDAT) have functions of their own.
+ */
+int smtp_session_command(smtp_session *session,
+                         const char *line);
+
+/**
+ * STARTTLS and the handshake behind it. Certificate and host name are verified unless option tlsverify is
+ * off. What the server offered before is forgotten: EHLO is said again when it is needed. Also
+ * SMTP_ERR_TLS: no TLS came about; the connection is closed.
+ */
+int smtp_session_starttls(smtp_session *session);
+
+/**
+ * Logs in, once a connection. type is a mechanism, SMTP_AUTH_PLAIN; with SMTP_AUTH_DEFAULT (NULL) those
+ * that the server offers are tried, strongest first. EHLO is said first where it was not. SMTP_OK, no reply
+ * code; SMTP_ERR_LOGIN: no login succeeded; SMTP_ERR_USAGE: there was one already; or as the verbs.
+ */
+int smtp_session_authenticate(smtp_session *session,
+                              const char *user,
+                              const char *password,
+                              const char *type);
+
+/**
+ * Sends content to to, cc and bcc, which are address lists or NULL. It is plain text in UTF-8, or a
+ * finished message: one with a MIME-Version field. from, to, cc and subject become its header
+ * fields; NULL is none. result and what is returned as for smtp_sendmessage(); the session can be used
+ * on while smtp_session_is_open(). A handle that could not be opened gives SMTP_ERR_CLOSED and no result.
+ */
+int smtp_session_send(smtp_session *session,
+                      const char *from,
+                      const char *to,
+                      const char *cc,
+                      const char *bcc,
+                      const char *subject,
+                      const void *content,
+                      size_t length,
+                      smtp_result **result);
+
+/**
+ * Sends a message with the envelope that the options, or its header section, give. options NULL: those of
+ * the session; of others the connection, TLS and login ones are of no effect. result and what is returned
+ * as for smtp_session_send().
+ */
+int smtp_session_sendmessage(smtp_session *session,
+                             const smtp_message *message,
+                             const smtp_options *options,
+                             smtp_result **result);
+
+/**
+ * Sends the messages that next gives, one behind the other, and tells sent what became of each. Where the server
+ * offers PIPELINING the end of one message and the envelope of the next go out together: one round trip a message;
+ * with option pipelining full and CHUNKING, many messages share one. Up to 64 messages are taken ahead of their
+ * results. Both functions are called on this thread and must not touch the session.
+ *
+ * SMTP_OK: the server took every message for every recipient. SMTP_PARTIAL: sent was told what became of each.
+ * SMTP_ERR_USAGE: a number of next that is none of its own. Another negative code: that of next, or
+ * SMTP_ERR_CLOSED for a session that is not open: no message was taken then.
+ */
+int smtp_session_send_many(smtp_session *session,
+                           smtp_next_fn next,
+                           smtp_sent_fn sent,
+                           void *user_data);
+
+/**
+ * What became of the last smtp_session_data(), for each recipient. *out gets a result to be freed with
+ * smtp_result_free(), and the status of that is returned; SMTP_ERR_USAGE and NULL where there was none.
+ */
+int smtp_session_result(smtp_session *session,
+                        smtp_result **out);
+
+/** 1 where the connection can still be used, else 0. */
+int smtp_session_is_open(const smtp_session *session);
+
+/**
+ * Why the last call on session that failed did: one line, empty where none did. This and the strings
+ * below live until the next call on session that says something to the server.
+ */
+const char *smtp_session_error(const smtp_session *session);
+
+/** The code of the last reply to a verb, 0 where there was none. */
+int smtp_session_reply_code(const smtp_session *session);
+
+/** The enhanced status code of that reply, as "2.1.5"; empty where it has none. */
+const char *smtp_session_reply_enhanced(const smtp_session *session);
+
+/** The text of that reply without its codes; lines are separated by \n. */
+const char *smtp_session_reply(const smtp_session *session);
+
+/** The text of the server's greeting. */
+const char *smtp_session_greeting(const smtp_session *session);
+
+/**
+ * Learns what the server offers: says EHLO where it was not said, with STARTTLS and login as the options of
+ * the session want them. SMTP_OK; SMTP_ERR_REFUSED: neither EHLO nor HELO was taken; SMTP_ERR_TLS,
+ * SMTP_ERR_LOGIN, or as the verbs.
+ */
+int smtp_session_options(smtp_session *session);
+
+/**
+ * How many extensions the server offers. It does smtp_session_options() first where that was not done since
+ * the last EHLO, STARTTLS or login; 0 where it fails.
+ */
+size_t smtp_session_option_count(smtp_session *session);
+
+/**
+ * An extension that the server offers, "SIZE 1000", with that index, from 0; empty past the last, and
+ * before smtp_session_options() or smtp_session_option_count().
+ */
+const char *smtp_session_option(const smtp_session *session,
+                                size_t index);
+
+/** How many SASL mechanisms the server offers; as smtp_session_option_count(). */
+size_t smtp_session_auth_type_count(smtp_session *session);
+
+/** A SASL mechanism that the server offers, "PLAIN"; as smtp_session_option(). */
+const char *smtp_session_auth_type(const smtp_session *session, size_t index);
+
+/**
+ * The descriptor to watch, or -1 while there is none. It is the library's: never read, write or close it. After each
+ * smtp_engine_ready() it may be another one. The one before stays open until the next smtp_engine_ready() or
+ * smtp_engine_free(), so that another connection always has another number; stop watching it first.
+ */
+int smtp_engine_fd(const smtp_engine *engine);
+
+/**
+ * What to watch the descriptor for: SMTP_READ, SMTP_WRITE, both as a sum, or 0. It is meant level-triggered: what is
+ * left to read or write makes the descriptor ready again.
+ */
+int smtp_engine_interest(const smtp_engine *engine);
+
+/**
+ * Does everything that can be done without blocking: connects, reads, writes, looks at the clock. Call it when the
+ * descriptor is ready, when the time of smtp_engine_timeout() is over, and when a reader of yours has more octets.
+ * what says what the descriptor is ready for, SMTP_READ, SMTP_WRITE or their sum; 0 where it is not, or where you
+ * do not know. It is a hint: nothing goes wrong where it is not true.
+ * SMTP_EXCHANGE: go on watching, and ask smtp_engine_fd(), smtp_engine_interest() and smtp_engine_timeout() anew.
+ * SMTP_DONE: stop watching, and take the result; the connection has ended. A session may have answers, whichever
+ * it is. SMTP_ERR_USAGE: another what, or you move the octets of this engine yourself; nothing was done.
+ */
+int smtp_engine_ready(smtp_engine *engine,
+                      int what);
+
+/**
  * The host to connect to, a name or an address, or the path of a Unix socket; with option proxy the proxy. Lives
- * until the next call that takes engine without const.
+ * until the next call that takes engine without const. This and the functions below are for programs that connect,
+ * and move the octets, themselves: after the first of them that is not const, smtp_engine_ready() is
+ * SMTP_ERR_USAGE, and they are after that one.
  */
 const char *smtp_engine_host(const smtp_engine *engine);
 
@@ -1267,8 +1579,8 @@ uint16_t smtp_engine_port(const smtp_engine *engine);
 
 /**
  * Tells, at SMTP_DIAL, that the server, or the proxy, is connected. fd is only asked for its addresses, during
- * the call; -1 where there is none. SMTP_OK; SMTP_ERR_USAGE: it is not time for this, and nothing was done. So
- * with all functions below.
+ * the call; -1 where there is none. SMTP_OK; SMTP_ERR_USAGE: it is not time for this, or the library has the socket,
+ * and nothing was done. So with all functions below.
  */
 int smtp_engine_connected(smtp_engine *engine,
                           int fd);
@@ -1278,7 +1590,8 @@ int smtp_engine_connect_failed(smtp_engine *engine, const char *why);
 
 /**
  * The octets to write now, in *data and *length; 0 octets where there are none. They live until the next
- * call that takes engine without const. A reader of yours may be called.
+ * call that takes engine without const. A reader of yours may be called; where it fails, the send may be over.
+ * First hand over what can be read: after an idle time the server may have said that it is leaving.
  */
 int smtp_engine_output(smtp_engine *engine,
                        const void **data,
@@ -1301,51 +1614,30 @@ int smtp_engine_eof(smtp_engine *engine);
 int smtp_engine_failed(smtp_engine *engine, const char *why);
 
 /**
- * How long to wait for anything to happen, in milliseconds: the time that is left to the server, to the
- * connection to come about, or to the whole call. -1: for ever. When it is over call
- * smtp_engine_timed_out(). Ask again after every other call.
+ * Tells that the time of smtp_engine_timeout() passed; where it did not yet, nothing happens. Then ask
+ * smtp_engine_action(); where that is SMTP_DIAL, the connection that you were making has had its time: make a new
+ * one.
  */
-int64_t smtp_engine_timeout(const smtp_engine *engine);
-
-/** Tells that the time of smtp_engine_timeout() passed; where it did not yet, nothing happens. */
 int smtp_engine_timed_out(smtp_engine *engine);
 
 /**
- * 1 where a reader of yours answered SMTP_READ_AGAIN: call smtp_engine_output() when it has more. Else 0.
- */
-int smtp_engine_waits_for_reader(const smtp_engine *engine);
-
-/**
- * Ends the send; why (NULL: not known) goes into the result, whose status is SMTP_ERR_CANCELLED, or
- * SMTP_ERR_UNKNOWN where the message may have arrived. No further server is tried.
- */
-int smtp_engine_abort(smtp_engine *engine,
-                      const char *why);
-
-/**
- * The result, at SMTP_DONE: *out gets it, to be freed with smtp_result_free(), and its status is
- * returned, as by smtp_sendmessage(). Before, SMTP_ERR_USAGE, and *out is NULL.
- */
-int smtp_engine_result(const smtp_engine *engine,
-                       smtp_result **out);
-
-/**
- * Begins a session for an event loop: an engine that is driven by the same functions as a send, from SMTP_DIAL
- * (again where TLS failed and the policy answered SMTP_INSECURE) to SMTP_DONE, when the connection is over.
- * In between the functions smtp_engine_ask_...() ask for something and give its ticket, and
- * smtp_engine_answer() gives answers. Ticket 0 is the greeting. host, port, options and *out as for
- * smtp_session_open(). Option deadline is for the time in which something asked is not answered.
- * SMTP_OK; SMTP_ERR_USAGE: that is no server, or no proxy.
+ * Begins a session for an event loop: an engine that is driven as a send is, until the connection is over. In between
+ * the functions smtp_engine_ask_...() ask for something and give its ticket, and smtp_engine_answer() gives answers.
+ * Ticket 0 is the greeting; what is asked before it waits for it. host, port, options and *out as for
+ * smtp_session_open(); *out is there after a failure, too, when it only has a result. Option deadline is for the
+ * time in which something asked is not answered.
+ * SMTP_OK; SMTP_ERR_USAGE: that is not a server, or not a proxy; SMTP_ERR_TLS: the TLS files cannot be used.
  */
 int smtp_engine_new_session(const char *host,
-                            uint16_t port,
+                            int port,
                             const smtp_options *options,
                             smtp_engine **out);
 
 /**
  * EHLO. name NULL: that of option client. Gives a ticket, as all functions below do, or SMTP_ERR_USAGE: an
- * argument that cannot stand in a command, no session, or not connected yet; smtp_engine_ask_error() tells.
- * What is asked is done in its order.
+ * argument that cannot stand in a command, or not a session; smtp_engine_ask_error() tells. What is asked is done in its
+ * order; where the connection is over, the answer says so. From here until the next smtp_engine_ready(), or
+ * smtp_engine_action() where the socket is yours, smtp_engine_timeout() is 0.
  */
 int64_t smtp_engine_ask_ehlo(smtp_engine *engine,
                              const char *name);
@@ -1403,8 +1695,9 @@ int64_t smtp_engine_ask_sendmessage(smtp_engine *engine,
 int64_t smtp_engine_ask_introduce(smtp_engine *engine);
 
 /**
- * Says QUIT behind everything that was asked, and does not wait for its reply: there is no ticket for it.
- * SMTP_OK; SMTP_ERR_USAGE: no session, or not connected.
+ * Says QUIT after what was begun, and does not wait for its reply: there is no ticket for it. What was asked and not
+ * begun is answered by an error, so wait for the answers first. A connection that is being made is given up. SMTP_OK;
+ * SMTP_ERR_USAGE: not a session.
  */
 int smtp_engine_part(smtp_engine *engine);
 
@@ -1436,7 +1729,7 @@ int smtp_engine_answer_code(const smtp_engine *engine);
  */
 const char *smtp_engine_answer_enhanced(const smtp_engine *engine);
 
-/** The text of that reply; lines are separated by \n. */
+/** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_engine_answer_text(const smtp_engine *engine);
 
 /** Why there is no reply, or no success, in one line; empty where there is. */

@@ -112,8 +112,10 @@ int ManyNext(Session *session, Question *whole)
     many->composing = 1; /* which may run scripts */
     if (ComposeOne(session, one) != TCL_OK) {
         if (!whole->done) {
-            Reply(session, one, TCL_ERROR, Tcl_GetObjResult(interp), Tcl_GetVar2Ex(interp, "errorCode", NULL, TCL_GLOBAL_ONLY),
-                Tcl_NewObj());
+            Tcl_Obj *code = ErrorCodeOf(interp);
+
+            Reply(session, one, TCL_ERROR, Tcl_GetObjResult(interp), code, Tcl_NewObj());
+            Tcl_DecrRefCount(code);
         }
         QuestionDrop(one);
     } else if (whole->done || session->drive == NULL) {

@@ -153,7 +153,7 @@ static int Servers(Tcl_Interp *interp, Options *into, Tcl_Obj *servers, Tcl_Obj 
                 Tcl_SetErrorCode(interp, "SMTP", "usage", "0", "", (char *)NULL);
                 result = TCL_ERROR;
             } else {
-                result = Failed(interp, into, smtp_options_add_server(into->smtp, server, (uint16_t)port));
+                result = Failed(interp, into, smtp_options_add_server(into->smtp, server, port));
             }
             none = 0;
         }
@@ -195,10 +195,6 @@ static int One(State *state, Options *into, const char *name, Tcl_Obj *value)
             into->patience = (long long)(seconds * 1000);
         }
     }
-    if (strcmp(name, "-localaddress") == 0) {
-        free(into->local);
-        into->local = *Tcl_GetString(value) ? strdup(Tcl_GetString(value)) : NULL;
-    }
     if (strcmp(name, "-tlspolicy") == 0) {
         Policy *policy;
         const char *word = Tcl_GetString(value);
@@ -218,6 +214,7 @@ static int One(State *state, Options *into, const char *name, Tcl_Obj *value)
         int truth;
 
         if (Tcl_GetBooleanFromObj(interp, value, &truth) != TCL_OK) return TCL_ERROR;
+        if (strcmp(name, "-atleastone") == 0) into->atLeastOne = truth;
         return Failed(interp, into, smtp_options_set(into->smtp, name + 1, truth ? "1" : "0"));
     }
     return Set(interp, into, name, value);
@@ -231,6 +228,8 @@ int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into)
     memset(into, 0, sizeof *into);
     into->patience = PATIENCE_MS;
     into->smtp = smtp_options_new();
+    /* As tcllib completes an address. A host whose name is no domain leaves it an error. */
+    smtp_options_set(into->smtp, "defaultdomain", Tcl_GetHostName());
     for (i = 0; i + 1 < objc && result == TCL_OK; i += 2) {
         const char *name = Tcl_GetString(objv[i]);
 
@@ -255,8 +254,6 @@ void OptionsFree(Options *options)
     }
     smtp_options_free(options->smtp);
     options->smtp = NULL;
-    free(options->local);
-    options->local = NULL;
     if (options->policy != NULL) PolicyDrop(options->policy);
     options->policy = NULL;
 }

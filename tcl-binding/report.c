@@ -73,15 +73,14 @@ static Tcl_Obj *Attempts(const smtp_result *r)
     return list;
 }
 
-/* The first line, without the code of which tcllib's diagnostic has the enhanced one in front. */
+/* The first line with the enhanced status code in front, as tcllib's diagnostic has it. */
 static Tcl_Obj *FirstLine(const char *enhanced, const char *text, Tcl_Obj **others)
 {
     Tcl_Obj *whole = TextFrom(text), *first, *rest = Tcl_NewListObj(0, NULL);
     const char *string = Tcl_GetString(whole), *end = strchr(string, '\n');
-    int lead = *enhanced != '\0' && strncmp(text, enhanced, strlen(enhanced)) != 0;
 
-    first = Tcl_NewStringObj(lead ? enhanced : "", -1);
-    if (lead && *string != '\0') Tcl_AppendToObj(first, " ", 1);
+    first = Tcl_NewStringObj(enhanced, -1);
+    if (*enhanced != '\0' && *string != '\0') Tcl_AppendToObj(first, " ", 1);
     Tcl_AppendToObj(first, string, end == NULL ? -1 : (Tcl_Size)(end - string));
     while (end != NULL) {
         const char *line = end + 1;
@@ -161,7 +160,20 @@ static int InTransaction(const char *step)
     return 0;
 }
 
-int Outcome(const smtp_result *r, Tcl_Obj **value, Tcl_Obj **errorCode)
+/* A list of refused recipients says what became of all: with -atleastone the others have the message, without it nobody
+ * has. A server that says 421 to RCPT has refused that recipient, and that it is gone then is no news; but with
+ * -atleastone the others are not served, unless there are none. */
+static int OnlyRefused(const smtp_result *r, const Options *options)
+{
+    size_t refused = smtp_result_refused_count(r);
+    int gone = smtp_result_error_code(r) == 421 && strcmp(smtp_result_error_step(r), "rcpt") == 0;
+
+    if (*smtp_result_error(r) == '\0') return 1;
+    if (smtp_result_status(r) != SMTP_ERR_RECIPIENTS && !gone) return 0;
+    return refused > 0 && (!options->atLeastOne || refused == smtp_result_recipient_count(r));
+}
+
+int Outcome(const smtp_result *r, const Options *options, Tcl_Obj **value, Tcl_Obj **errorCode)
 {
     const char *error = smtp_result_error(r);
     const char *enhanced = smtp_result_error_enhanced(r);
@@ -169,8 +181,7 @@ int Outcome(const smtp_result *r, Tcl_Obj **value, Tcl_Obj **errorCode)
     size_t attempts = smtp_result_attempt_count(r);
     Tcl_Obj *four[4], *six[6];
 
-    /* A server that says 421 to RCPT has refused the recipient; that it is gone then is no news. */
-    if (*error == '\0' || (code == 421 && smtp_result_refused_count(r) > 0 && strcmp(smtp_result_error_step(r), "rcpt") == 0)) {
+    if (OnlyRefused(r, options)) {
         *value = Refused(r);
         *errorCode = Tcl_NewObj();
         return TCL_OK;

@@ -33,11 +33,14 @@ static void Drop(Send *send)
 /* The drive, and the channel that it read from, are not needed any more. */
 static void Leave(Send *send)
 {
-    if (send->source != NULL) SourceClose(send->source);
+    Source *source = send->source;
+    Drive *drive = send->drive;
+
     send->source = NULL;
-    if (send->drive == NULL) return;
-    DriveClose(send->drive);
     send->drive = NULL;
+    if (source != NULL) SourceClose(source); /* which may run a script, and so may what the engine holds */
+    if (drive == NULL) return;
+    DriveClose(drive);
     Drop(send);
 }
 
@@ -91,7 +94,7 @@ static void Take(Send *send, const smtp_result *result)
     State *state = send->state;
 
     if (send->value != NULL) return; /* it was cancelled */
-    send->code = Outcome(result, &send->value, &send->errorCode);
+    send->code = Outcome(result, &send->options, &send->value, &send->errorCode);
     send->report = ReportDict(result);
     Tcl_IncrRefCount(send->value);
     Tcl_IncrRefCount(send->errorCode);
@@ -104,9 +107,10 @@ static void Take(Send *send, const smtp_result *result)
 
 static void Finish(Send *send)
 {
+    if (send->done) return;
     send->refs++;
-    Leave(send);
     send->done = 1;
+    Leave(send);
     if (send->options.command != NULL) Call(send);
     Drop(send);
 }
@@ -114,13 +118,16 @@ static void Finish(Send *send)
 static void Progress(Drive *drive)
 {
     Send *send = drive->owner;
+    Tcl_Interp *interp = send->state->interp;
     smtp_result *result = NULL;
 
     if (smtp_engine_action(drive->engine) != SMTP_DONE) return;
     smtp_engine_result(drive->engine, &result);
+    Tcl_Preserve(interp);
     Take(send, result);
     smtp_result_free(result);
     Finish(send);
+    Tcl_Release(interp);
 }
 
 int Wait(Tcl_Interp *interp, const int *done)
@@ -164,6 +171,10 @@ static int Try(Send *send)
 
     if (send->source != NULL) SourceMessage(send->source, send->message);
     status = smtp_engine_new(send->message, send->options.smtp, &engine);
+    if (send->value != NULL) { /* the channel is a script that cancelled it */
+        smtp_engine_free(engine);
+        return 0;
+    }
     if (status == SMTP_OK) {
         smtp_message_free(send->message);
         send->message = NULL;
@@ -190,37 +201,36 @@ static int Try(Send *send)
 static void Again(void *data)
 {
     Send *send = data;
+    Tcl_Interp *interp = send->state->interp;
 
+    Tcl_Preserve(interp);
+    send->refs++;
     if (!Try(send)) Finish(send);
-    else DriveStep(send->drive);
+    else if (send->drive != NULL) DriveStep(send->drive);
+    Drop(send);
+    Tcl_Release(interp);
 }
 
 static int Begin(Send *send, Tcl_Obj *token)
 {
     send->message = MessageOf(send->state, token, &send->options, &send->source);
     if (send->message == NULL) return TCL_ERROR;
-    send->drive = DriveNew(send->state, send->options.local, send, Progress, Gone);
+    send->drive = DriveNew(send->state, send, Progress, Gone);
     send->refs++; /* the drive's, given back by Leave */
     if (Try(send)) return TCL_OK;
     Leave(send);
     return Tell(send);
 }
 
-/* Called from the event loop, so that -command never runs before sendmessage has returned. */
-static void Start(void *data)
-{
-    Drive *drive = data;
-
-    drive->timer = NULL;
-    DriveStep(drive);
-}
-
 static void Cancelled(void *data)
 {
     Drive *drive = data;
+    Tcl_Interp *interp = drive->state->interp;
 
+    Tcl_Preserve(interp);
     drive->timer = NULL;
     Finish(drive->owner);
+    Tcl_Release(interp);
 }
 
 int SendmessageCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
@@ -249,7 +259,7 @@ int SendmessageCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv
     if (send->drive != NULL && send->options.command != NULL) {
         snprintf(send->name, sizeof send->name, "smtp::send%lu", ++state->serial);
         Tcl_SetObjResult(interp, Tcl_NewStringObj(send->name, -1));
-        send->drive->timer = Tcl_CreateTimerHandler(0, Start, send->drive);
+        DriveLater(send->drive); /* -command never runs before this has returned */
     } else if (send->drive != NULL) {
         DriveStep(send->drive);
         result = Wait(interp, &send->done);
@@ -278,17 +288,21 @@ int CancelCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
         Send *send = drive->owner;
 
         if (drive->progress != Progress || !*send->name || strcmp(send->name, Tcl_GetString(objv[1])) != 0) continue;
+        DriveHold(drive);
         if (drive->engine != NULL) {
-            smtp_engine_abort(drive->engine, "cancelled by smtp::cancel");
+            DriveAbort(drive);
         } else {
+            Source *source = send->source;
+
             Early(send, SMTP_ERR_CANCELLED, "cancelled by smtp::cancel");
-            if (send->source != NULL) SourceClose(send->source);
             send->source = NULL;
+            if (source != NULL) SourceClose(source); /* which may run a script */
+            if (!drive->over) {
+                if (drive->timer != NULL) Tcl_DeleteTimerHandler(drive->timer);
+                drive->timer = Tcl_CreateTimerHandler(0, Cancelled, drive);
+            }
         }
-        if (drive->timer != NULL) Tcl_DeleteTimerHandler(drive->timer);
-        drive->timer = NULL;
-        if (drive->busy) drive->again = 1;
-        else drive->timer = Tcl_CreateTimerHandler(0, drive->engine != NULL ? Start : Cancelled, drive);
+        DriveRelease(drive);
         return TCL_OK;
     }
     return TCL_OK; /* it is over */

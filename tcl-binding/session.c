@@ -22,16 +22,20 @@ Question *QuestionNew(int verb, Tcl_Obj *words, Tcl_Obj *command)
 /* It is answered: the message is not needed any more. */
 static void Settle(Question *question)
 {
+    Source *source = question->source;
+    smtp_message *message = question->message;
+    Options *options = question->options;
+
     question->session = NULL;
-    if (question->source != NULL) SourceClose(question->source);
-    smtp_message_free(question->message);
-    if (question->options != NULL) {
-        OptionsFree(question->options);
-        free(question->options);
-    }
     question->source = NULL;
     question->message = NULL;
     question->options = NULL;
+    if (source != NULL) SourceClose(source); /* which may run a script */
+    smtp_message_free(message);
+    if (options != NULL) {
+        OptionsFree(options);
+        free(options);
+    }
 }
 
 void QuestionDrop(Question *question)
@@ -133,7 +137,7 @@ static void Answer(Session *session, Question *question)
         int code;
 
         smtp_engine_answer_result(engine, &result);
-        code = Outcome(result, &value, &errorCode);
+        code = Outcome(result, question->options, &value, &errorCode);
         if (state->report != NULL) Tcl_DecrRefCount(state->report);
         state->report = ReportDict(result);
         Tcl_IncrRefCount(state->report);
@@ -204,14 +208,15 @@ static void Unanswered(Session *session, const char *why)
 static void Close(Session *session)
 {
     Question *question;
+    Drive *drive = session->drive;
 
-    if (session->drive == NULL) return;
+    if (drive == NULL) return;
     for (question = session->questions; question != NULL; question = question->next) {
         if (question->source != NULL) SourceFeeds(question->source, NULL);
     }
-    DriveClose(session->drive);
     session->drive = NULL;
     session->engine = NULL;
+    DriveClose(drive);
     DropSession(session);
 }
 
@@ -248,11 +253,13 @@ static void Refuse(Session *session, Question *question, int status)
 
         Unbegun(status, Tcl_UtfToExternalDString(NULL, Tcl_GetStringResult(interp), -1, &text), &value, &errorCode, &report);
         Tcl_DStringFree(&text);
+        Tcl_IncrRefCount(errorCode);
     } else {
+        errorCode = ErrorCodeOf(interp);
         value = Tcl_GetObjResult(interp);
-        errorCode = Tcl_GetVar2Ex(interp, "errorCode", NULL, TCL_GLOBAL_ONLY);
     }
     Reply(session, question, TCL_ERROR, value, errorCode, report);
+    Tcl_DecrRefCount(errorCode);
     QuestionDrop(question); /* the session's */
 }
 
@@ -265,12 +272,10 @@ static Question *Unasked(Session *session)
     return question;
 }
 
-/* Gives how many there were. */
-static int AskThem(Session *session)
+static void AskThem(Session *session)
 {
     Tcl_Interp *interp = session->state->interp;
     Question *question;
-    int asked = 0;
 
     session->refs++;
     Tcl_Preserve(interp);
@@ -288,7 +293,6 @@ static int AskThem(Session *session)
         }
         if (ticket >= 0) {
             question->ticket = ticket;
-            asked++;
         } else if (ticket != UNASKED && !question->done) {
             Refuse(session, question, (int)ticket);
         }
@@ -298,15 +302,16 @@ static int AskThem(Session *session)
     }
     Tcl_Release(interp);
     DropSession(session);
-    return asked;
 }
 
 static void Progress(Drive *drive)
 {
     Session *session = drive->owner;
+    Tcl_Interp *interp = session->state->interp;
     Question *next;
     int64_t ticket;
 
+    Tcl_Preserve(interp); /* and with it the state: a callback may delete it, and others be called after that */
     session->refs++;
     while (session->drive != NULL && smtp_engine_answer(session->engine, &ticket) == 1) {
         Question *question = Find(session, ticket);
@@ -319,11 +324,9 @@ static void Progress(Drive *drive)
         Close(session);
         Unanswered(session, "the session is closed");
     }
-    if (session->drive != NULL && (next = Unasked(session)) != NULL && next->many != NULL && AskThem(session) > 0
-        && session->drive != NULL) {
-        session->drive->again = 1;
-    }
+    if (session->drive != NULL && (next = Unasked(session)) != NULL && next->many != NULL) AskThem(session);
     DropSession(session);
+    Tcl_Release(interp);
 }
 
 static void Gone(Drive *drive)
@@ -342,7 +345,9 @@ static void Gone(Drive *drive)
 static void Deleted(void *data)
 {
     Session *session = data;
+    Tcl_Interp *interp = session->state->interp;
 
+    Tcl_Preserve(interp);
     session->token = NULL;
     if (session->drive != NULL && !Tcl_InterpDeleted(session->state->interp)) {
         if (smtp_engine_part(session->engine) == SMTP_OK) { /* QUIT, in the background */
@@ -353,14 +358,19 @@ static void Deleted(void *data)
         if (session->questions != NULL) Unanswered(session, "the session is closed");
     }
     DropSession(session);
+    Tcl_Release(interp);
 }
 
 void AskOn(Session *session)
 {
+    Tcl_Interp *interp = session->state->interp;
+
+    Tcl_Preserve(interp);
     session->refs++;
     AskThem(session);
     if (session->drive != NULL) DriveStep(session->drive);
     DropSession(session);
+    Tcl_Release(interp);
 }
 
 int Expect(Session *session, Question *question)
@@ -375,6 +385,10 @@ int Expect(Session *session, Question *question)
             QuestionDrop(question);
             return TCL_ERROR;
         }
+        if (session->drive == NULL) { /* by a script that is the channel of a message */
+            QuestionDrop(question);
+            return Fail(interp, SMTP_ERR_CLOSED, "the session is closed");
+        }
         question->ticket = ticket;
     }
     question->session = session;
@@ -385,8 +399,7 @@ int Expect(Session *session, Question *question)
     if (question->many != NULL && Unasked(session) == question) AskThem(session);
     if (question->command != NULL) {
         Tcl_SetObjResult(interp, Tcl_NewObj());
-        if (session->drive != NULL) session->drive->again = 1;
-        if (session->drive != NULL && !session->drive->busy) DriveStep(session->drive);
+        if (session->drive != NULL) DriveStep(session->drive);
     } else {
         if (session->drive != NULL) DriveStep(session->drive);
         result = Wait(interp, &question->done);
@@ -408,8 +421,10 @@ static int ObjectCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const ob
         return TCL_ERROR;
     }
     session->refs++;
+    Tcl_Preserve(interp);
     result = Verb(session, NULL, objc - 1, objv + 1);
     DropSession(session);
+    Tcl_Release(interp);
     return result;
 }
 
@@ -431,7 +446,6 @@ int SessionCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
     if (Tcl_GetIndexFromObj(interp, objv[1], words, "subcommand", 0, &word) != TCL_OK) return TCL_ERROR;
     if (objc > 3 && *Tcl_GetString(objv[3]) != '-') {
         if (Tcl_GetIntFromObj(interp, objv[3], &port) != TCL_OK) return TCL_ERROR;
-        if (port < 0 || port > 65535) return Fail(interp, SMTP_ERR_USAGE, "a port is a number from 1 to 65535");
         first = 4;
     }
     if ((objc - first) % 2 != 0) {
@@ -450,7 +464,7 @@ int SessionCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
         DropSession(session);
         return TCL_ERROR;
     }
-    status = smtp_engine_new_session(Tcl_DStringValue(&host), (uint16_t)port, session->options.smtp, &engine);
+    status = smtp_engine_new_session(Tcl_DStringValue(&host), port, session->options.smtp, &engine);
     Tcl_DStringFree(&host);
     if (status != SMTP_OK) {
         smtp_engine_result(engine, &result);
@@ -461,7 +475,7 @@ int SessionCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
         return TCL_ERROR;
     }
     session->engine = engine;
-    session->drive = DriveNew(state, session->options.local, session, Progress, Gone);
+    session->drive = DriveNew(state, session, Progress, Gone);
     DriveBegin(session->drive, engine);
     session->refs++; /* the drive's */
     snprintf(name, sizeof name, "::smtp::session%lu", ++state->serial);

@@ -46,6 +46,7 @@ DLLEXPORT int Smtp_Init(Tcl_Interp *interp)
 /* A safe interpreter has no files and no sockets, and mail is both. */
 DLLEXPORT int Smtp_SafeInit(Tcl_Interp *interp)
 {
+    if (Tcl_InitStubs(interp, "8.6-", 0) == NULL) return TCL_ERROR;
     Tcl_SetObjResult(interp, Tcl_NewStringObj("package smtp opens sockets and files: a safe interpreter gets it by an alias "
         "to its master's", -1));
     return TCL_ERROR;
@@ -55,6 +56,7 @@ DLLEXPORT int Smtp_SafeInit(Tcl_Interp *interp)
 DLLEXPORT int Smtp_Unload(Tcl_Interp *interp, int flags)
 {
     (void)flags;
+    if (Tcl_InitStubs(interp, "8.6-", 0) == NULL) return TCL_ERROR;
     Tcl_SetObjResult(interp, Tcl_NewStringObj("package smtp cannot be unloaded", -1));
     return TCL_ERROR;
 }

@@ -28,30 +28,32 @@ Tcl_Obj *TextFrom(const char *utf8);
 /* The octets of a string of characters up to U+00FF; NULL and an error where there are others. */
 const unsigned char *OctetsOf(Tcl_Interp *interp, Tcl_Obj *obj, const char *what, Tcl_Size *length);
 int Fail(Tcl_Interp *interp, int status, const char *text);
+/* The error code of the error that the interpreter has now, with a reference that is the caller's. Not by ::errorCode:
+ * a trace there may fail, or do anything. */
+Tcl_Obj *ErrorCodeOf(Tcl_Interp *interp);
 
 /* drive.c: an engine, its connection, and the event loop. */
 typedef struct Drive {
     State *state;
     struct Drive *next, **link;
     smtp_engine *engine;
-    int refs, busy, again, over;
-    int fd, mask, connecting;
-    struct Lookup *lookup;
-    void *addresses, *address; /* struct addrinfo: all, and the one that is tried */
-    char *local;               /* option localaddress */
+    int refs, busy, again, ended, over;
+    int fd; /* that is watched; -1: none */
     Tcl_TimerToken timer;
-    long long giveUp; /* when this address has had its time, in ms; 0: never */
-    char why[256];    /* why the last address did not answer */
     /* After every step, and when it is over. */
     void (*progress)(struct Drive *drive);
     void (*gone)(struct Drive *drive); /* the interpreter goes: close it, and tell nobody */
     void *owner;
 } Drive;
 
-Drive *DriveNew(State *state, const char *local, void *owner, void (*progress)(Drive *), void (*gone)(Drive *));
+Drive *DriveNew(State *state, void *owner, void (*progress)(Drive *), void (*gone)(Drive *));
 /* Nothing happens before it has an engine. */
 void DriveBegin(Drive *drive, smtp_engine *engine);
 void DriveStep(Drive *drive);
+/* A step from the event loop. */
+void DriveLater(Drive *drive);
+/* Ends the send as soon as nothing of it runs. */
+void DriveAbort(Drive *drive);
 /* Ends it; progress is not called any more. */
 void DriveClose(Drive *drive);
 void DriveHold(Drive *drive);
@@ -77,8 +79,8 @@ void SourceClose(Source *source);
 typedef struct Options {
     smtp_options *smtp;
     Tcl_Obj *command, *file, *channel, *message;
+    int atLeastOne;
     Tcl_Obj *originator, *headers; /* as given; names and values one after the other */
-    char *local;
     long long patience; /* for a header section that does not come, in ms */
     struct Policy *policy;
 } Options;
@@ -94,8 +96,9 @@ int TokenFirst(Tcl_Interp *interp, int objc, Tcl_Obj *const objv[], Tcl_Obj **to
 
 /* report.c */
 Tcl_Obj *ReportDict(const smtp_result *result);
-/* The code and, in *value, the result of a command that sent; *errorCode is set, empty where nothing failed. */
-int Outcome(const smtp_result *result, Tcl_Obj **value, Tcl_Obj **errorCode);
+/* The code and, in *value, the result of a command that sent with these options; *errorCode is set, empty where nothing
+ * failed. */
+int Outcome(const smtp_result *result, const Options *options, Tcl_Obj **value, Tcl_Obj **errorCode);
 /* The same, and a report, where there is no engine to ask. */
 int Unbegun(int status, const char *text, Tcl_Obj **value, Tcl_Obj **errorCode, Tcl_Obj **report);
 

@@ -36,7 +36,7 @@ static void Wake(Source *source)
     if (ready != NULL) {
         source->ready = NULL;
         ready(source->data);
-    } else if (source->drive != NULL && smtp_engine_waits_for_reader(source->drive->engine) == 1) {
+    } else if (source->drive != NULL) {
         DriveStep(source->drive);
     }
 }
@@ -62,13 +62,36 @@ static void Closed(void *data)
     source->timer = source->ready != NULL || source->drive != NULL ? Tcl_CreateTimerHandler(0, Vain, source) : NULL;
 }
 
-static void Keep(Source *source, const char *option, char *into, size_t size)
+static void Drop(void *data);
+
+/* A channel may be a script, which may close it, end the send or delete the interpreter: whatever calls the channel
+ * holds all three meanwhile. */
+static Tcl_Channel Hold(Source *source)
+{
+    Tcl_Channel channel = source->channel;
+
+    source->refs++;
+    Tcl_Preserve(source->interp);
+    Tcl_RegisterChannel(NULL, channel);
+    return channel;
+}
+
+static void LetGo(Source *source, Tcl_Channel channel)
+{
+    Tcl_Interp *interp = source->interp;
+
+    Tcl_UnregisterChannel(NULL, channel); /* which closes it where the script has */
+    Drop(source);
+    Tcl_Release(interp);
+}
+
+static void Keep(Tcl_Channel channel, const char *option, char *into, size_t size)
 {
     Tcl_DString value;
 
     Tcl_DStringInit(&value);
     into[0] = '\0';
-    if (Tcl_GetChannelOption(source->interp, source->channel, option, &value) == TCL_OK
+    if (Tcl_GetChannelOption(NULL, channel, option, &value) == TCL_OK
         && (size_t)Tcl_DStringLength(&value) < size) {
         strcpy(into, Tcl_DStringValue(&value));
     }
@@ -96,14 +119,19 @@ Source *SourceNew(Tcl_Interp *interp, Tcl_Obj *name, int own)
     Tcl_DStringInit(&source->head);
     source->name = name;
     Tcl_IncrRefCount(name);
-    Keep(source, "-blocking", source->blocking, sizeof source->blocking);
-    Keep(source, "-translation", source->translation, sizeof source->translation);
-    Keep(source, "-encoding", source->encoding, sizeof source->encoding);
+    Hold(source);
+    Keep(channel, "-blocking", source->blocking, sizeof source->blocking);
+    Keep(channel, "-translation", source->translation, sizeof source->translation);
+    Keep(channel, "-encoding", source->encoding, sizeof source->encoding);
     Tcl_CreateCloseHandler(channel, Closed, source);
     source->start = Tcl_Tell(channel); /* -1: it cannot go back */
-    Tcl_SetChannelOption(interp, channel, "-translation", "binary");
-    Tcl_SetChannelOption(interp, channel, "-blocking", "0");
-    return source;
+    Tcl_SetChannelOption(NULL, channel, "-translation", "binary");
+    Tcl_SetChannelOption(NULL, channel, "-blocking", "0");
+    LetGo(source, channel);
+    if (!source->gone) return source;
+    SourceClose(source);
+    Fail(interp, SMTP_ERR_SOURCE, "the channel was closed while it was looked at");
+    return NULL;
 }
 
 static void Readable(void *data, int mask);
@@ -112,24 +140,48 @@ static void Readable(void *data, int mask);
 static void Handle(Source *source, int wanted)
 {
     if (wanted == source->handled || source->channel == NULL) return;
+    source->handled = wanted; /* before: both may run a script */
     if (wanted) Tcl_CreateChannelHandler(source->channel, TCL_READABLE, Readable, source);
     else Tcl_DeleteChannelHandler(source->channel, Readable, source);
-    source->handled = wanted;
 }
 
 static void Readable(void *data, int mask)
 {
     Source *source = data;
+    Tcl_Channel channel = Hold(source);
 
     (void)mask;
     Handle(source, 0);
     Wake(source);
+    LetGo(source, channel);
+}
+
+/* Reads; -1 also where the channel was closed by its own script, whose last octets are not the end of the message. */
+static Tcl_Size Read(Source *source, Tcl_Channel channel, char *buffer, Tcl_Size most)
+{
+    int registered = Tcl_IsChannelRegistered(source->interp, channel);
+    Tcl_Size n = Tcl_Read(channel, buffer, most);
+
+    if (source->gone || (registered && !Tcl_IsChannelRegistered(source->interp, channel))) return -1;
+    if (n > 0) {
+        if (source->drive == NULL) {
+            Tcl_DStringAppend(&source->head, buffer, n);
+            source->given += n;
+        }
+        return n;
+    }
+    if (n < 0 && !Tcl_InputBlocked(channel)) return -1;
+    if (Tcl_Eof(channel)) return 0;
+    source->starved = 1;
+    if (source->drive != NULL) Handle(source, 1);
+    return source->gone ? -1 : SMTP_READ_AGAIN;
 }
 
 static int64_t ReadSource(void *data, void *buffer, size_t size)
 {
     Source *source = data;
     Tcl_Size most = size > PIECE ? PIECE : (Tcl_Size)size, n = Tcl_DStringLength(&source->head) - source->given;
+    Tcl_Channel channel;
 
     source->starved = 0;
     if (source->gone) return -1;
@@ -140,35 +192,31 @@ static int64_t ReadSource(void *data, void *buffer, size_t size)
         return (int64_t)n;
     }
     if (source->drive != NULL) Tcl_DStringSetLength(&source->head, 0), source->given = 0;
-    n = Tcl_Read(source->channel, buffer, most);
-    if (source->gone) return -1; /* a channel may be a script */
-    if (n > 0) {
-        if (source->drive == NULL) {
-            Tcl_DStringAppend(&source->head, buffer, n);
-            source->given += n;
-        }
-        return (int64_t)n;
-    }
-    if (n < 0 && !Tcl_InputBlocked(source->channel)) return -1;
-    if (Tcl_Eof(source->channel)) return 0;
-    source->starved = 1;
-    if (source->drive != NULL) Handle(source, 1);
-    return SMTP_READ_AGAIN;
+    channel = Hold(source);
+    n = Read(source, channel, buffer, most);
+    LetGo(source, channel);
+    return (int64_t)n;
 }
 
 static int Rewind(void *data)
 {
     Source *source = data;
+    Tcl_Channel channel;
+    int there;
 
     if (source->gone) return -1;
     Tcl_DStringSetLength(&source->head, 0);
     source->given = 0;
-    return Tcl_Seek(source->channel, source->start, SEEK_SET) == source->start ? 0 : -1;
+    channel = Hold(source);
+    there = Tcl_Seek(channel, source->start, SEEK_SET) == source->start && !source->gone;
+    LetGo(source, channel);
+    return there ? 0 : -1;
 }
 
-/* Gives the channel back as it was, or closes it. */
+/* Gives the channel back as it was, or closes it. What its script does then finds nothing of the source any more. */
 static void Restore(Source *source)
 {
+    Tcl_Interp *interp = source->interp;
     Tcl_Channel channel = source->channel;
 
     if (source->timer != NULL) Tcl_DeleteTimerHandler(source->timer);
@@ -177,16 +225,21 @@ static void Restore(Source *source)
     source->drive = NULL;
     source->gone = 1;
     if (channel == NULL) return;
-    Handle(source, 0);
-    Tcl_DeleteCloseHandler(channel, Closed, source);
     source->channel = NULL;
+    Tcl_Preserve(interp);
+    Tcl_RegisterChannel(NULL, channel);
+    Tcl_DeleteCloseHandler(channel, Closed, source);
+    if (source->handled) Tcl_DeleteChannelHandler(channel, Readable, source);
+    source->handled = 0;
     if (source->own) {
-        Tcl_UnregisterChannel(source->interp, channel);
-        return;
+        Tcl_UnregisterChannel(interp, channel);
+    } else {
+        if (source->blocking[0]) Tcl_SetChannelOption(NULL, channel, "-blocking", source->blocking);
+        if (source->encoding[0]) Tcl_SetChannelOption(NULL, channel, "-encoding", source->encoding);
+        if (source->translation[0]) Tcl_SetChannelOption(NULL, channel, "-translation", source->translation);
     }
-    if (source->blocking[0]) Tcl_SetChannelOption(source->interp, channel, "-blocking", source->blocking);
-    if (source->encoding[0]) Tcl_SetChannelOption(source->interp, channel, "-encoding", source->encoding);
-    if (source->translation[0]) Tcl_SetChannelOption(source->interp, channel, "-translation", source->translation);
+    Tcl_UnregisterChannel(NULL, channel);
+    Tcl_Release(interp);
 }
 
 static void Drop(void *data)
@@ -200,9 +253,9 @@ static void Drop(void *data)
     free(source);
 }
 
-int SourceWhole(Source *source, smtp_message *message)
+static int Whole(Source *source, Tcl_Channel channel, smtp_message *message)
 {
-    Tcl_WideInt size = source->start < 0 ? -1 : Tcl_Seek(source->channel, 0, SEEK_END) - source->start;
+    Tcl_WideInt size = Tcl_Seek(channel, 0, SEEK_END) - source->start;
     Tcl_Obj *octets;
 
     if (size < 0 || Rewind(source) != 0) return 0;
@@ -210,7 +263,7 @@ int SourceWhole(Source *source, smtp_message *message)
     if (size > MEMORY) return 0;
     octets = Tcl_NewByteArrayObj(NULL, 0);
     Tcl_IncrRefCount(octets);
-    if (Tcl_ReadChars(source->channel, octets, -1, 0) == size) {
+    if (Tcl_ReadChars(channel, octets, -1, 0) == size && !source->gone) {
         Tcl_Size length;
         const unsigned char *data = Tcl_GetByteArrayFromObj(octets, &length);
 
@@ -221,6 +274,18 @@ int SourceWhole(Source *source, smtp_message *message)
     }
     Tcl_DecrRefCount(octets);
     return size >= 0;
+}
+
+int SourceWhole(Source *source, smtp_message *message)
+{
+    Tcl_Channel channel;
+    int whole;
+
+    if (source->gone || source->start < 0) return 0;
+    channel = Hold(source);
+    whole = Whole(source, channel, message);
+    LetGo(source, channel);
+    return whole;
 }
 
 int SourceMessage(Source *source, smtp_message *message)
@@ -239,10 +304,15 @@ int SourceStarved(const Source *source)
 
 void SourceWait(Source *source, long long ms, void (*ready)(void *data), void *data)
 {
+    Tcl_Channel channel;
+
     source->ready = ready;
     source->data = data;
-    source->timer = Tcl_CreateTimerHandler(ms < INT_MAX ? (int)ms : INT_MAX, Vain, source);
+    source->timer = Tcl_CreateTimerHandler(source->gone ? 0 : ms < INT_MAX ? (int)ms : INT_MAX, Vain, source);
+    if (source->gone) return;
+    channel = Hold(source);
     Handle(source, 1);
+    LetGo(source, channel);
 }
 
 void SourceFeeds(Source *source, Drive *drive)

@@ -43,7 +43,7 @@ const unsigned char *OctetsOf(Tcl_Interp *interp, Tcl_Obj *obj, const char *what
     const char *at, *end;
     Tcl_Size size;
 
-    if (obj->bytes != NULL) { /* else it is no text, or a number */
+    if (obj->bytes != NULL || obj->typePtr == NULL || strcmp(obj->typePtr->name, "bytearray") != 0) {
         at = Tcl_GetStringFromObj(obj, &size);
         for (end = at + size; at < end;) {
             Tcl_UniChar c = 0;
@@ -58,6 +58,20 @@ const unsigned char *OctetsOf(Tcl_Interp *interp, Tcl_Obj *obj, const char *what
         }
     }
     return Tcl_GetByteArrayFromObj(obj, length);
+}
+
+Tcl_Obj *ErrorCodeOf(Tcl_Interp *interp)
+{
+    Tcl_Obj *options = Tcl_GetReturnOptions(interp, TCL_ERROR), *key = Tcl_NewStringObj("-errorcode", -1), *code = NULL;
+
+    Tcl_IncrRefCount(options);
+    Tcl_IncrRefCount(key);
+    Tcl_DictObjGet(NULL, options, key, &code);
+    if (code == NULL) code = Tcl_NewStringObj("NONE", -1);
+    Tcl_IncrRefCount(code);
+    Tcl_DecrRefCount(key);
+    Tcl_DecrRefCount(options);
+    return code;
 }
 
 int Fail(Tcl_Interp *interp, int status, const char *text)

@@ -122,6 +122,7 @@ static int64_t AskMessage(Session *session, Question *question)
         SourceWait(question->source, question->options->patience, Ready, question);
         return UNASKED;
     }
+    if (session->engine == NULL) return SMTP_ERR_CLOSED;
     if (ticket >= 0 && question->source != NULL) SourceFeeds(question->source, session->drive);
     return ticket;
 }
@@ -153,7 +154,10 @@ int64_t Ask(Session *session, Question *question)
         ticket = AskVerb(engine, question->verb, text);
         for (i = 0; i < (int)objc - 1; i++) Tcl_DStringFree(&texts[i]);
     }
-    if (ticket < 0 && ticket != UNASKED) Fail(interp, (int)ticket, smtp_engine_ask_error(engine));
+    if (ticket < 0 && ticket != UNASKED) {
+        /* A script that is the channel of a message may have closed the session, and the engine with it. */
+        Fail(interp, (int)ticket, session->engine == NULL ? "the session is closed" : smtp_engine_ask_error(engine));
+    }
     return ticket;
 }
 

@@ -167,7 +167,7 @@ fn tree(chance: &mut Chance, depth: u32, file: &Path) -> Result<(Message, String
             let finish = chance.below(3) == 0 && bytes.is_ascii() && ended;
             let inner = if finish { Message::from_bytes(bytes) } else { inner };
             Ok((
-                Message::rfc822(inner),
+                Message::rfc822(inner)?,
                 format!("{{\"type\":\"message/rfc822\",\"parts\":[{json}{headers}}}]"),
             ))
         }

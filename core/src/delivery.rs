@@ -52,6 +52,7 @@ impl Delivery {
     ) -> Result<Self, Error> {
         let servers = servers(options)?;
         check(options)?;
+        options.refuse_mailer_options()?;
         let message = Prepared::new(message, options, local)?;
         let mut options = options.clone();
         if options.client.is_none() && servers.iter().any(Server::is_localhost) {

@@ -1,21 +1,18 @@
 //! Who a message is from, who it goes to, and which header fields are added or taken away for it.
 
+mod fields;
+mod gathered;
+
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 
-use smol_str::SmolStr;
-
-use crate::address::{Address, parse_each, parse_list, parse_mailbox, plain_mailbox};
+use self::fields::{Fields, Names, ORIGINAL};
+use self::gathered::Gathered;
+use crate::address::{Address, parse_each, parse_list, parse_mailbox, parse_mailbox_in, plain_mailbox};
 use crate::command::{ForwardPath, Mail, MailParameters, Rcpt, RcptParameters, ReversePath};
 use crate::error::Error;
 use crate::message::{Edits, Known, Message, identity};
-use crate::options::Options;
-
-mod fields;
-
-use fields::{Fields, Names, ORIGINAL};
+use crate::options::{Options, holds_addresses, unfolded};
 
 /// What the machine says of itself, asked only where a message needs it.
 #[derive(Clone, Copy, Debug)]
@@ -62,12 +59,12 @@ impl Envelope {
         let from = fields.names.from;
         let (who, from_text) = match (fields.find(from)?, &options.originator) {
             (Some(text), _) => (Who::Field(from), text),
-            (None, Some(text)) if !text.is_empty() => (Who::Login(from), text.as_str().into()),
+            (None, Some(text)) if !text.is_empty() => (Who::Login(from), unfolded(text)),
             (None, _) => (Who::Login(from), format!("{}@{}", (local.user)(), (local.host)()).into()),
         };
         let originator = match &options.originator {
             Some(text) if text.is_empty() => None,
-            Some(text) => Some(one_mailbox(&Who::Option("originator"), text)?),
+            Some(text) => Some(one_mailbox(&Who::Option("originator"), text, fields.domain)?),
             None => Some(author(&fields, &who, &from_text)?),
         };
         let recipients = recipients(&fields, options)?;
@@ -110,15 +107,17 @@ impl fmt::Display for Who {
 
 fn recipients(fields: &Fields<'_>, options: &Options) -> Result<Vec<Rcpt>, Error> {
     let parameters = RcptParameters { notify: options.dsnnotify, ..RcptParameters::default() };
-    let mut gathered = Gathered { parameters, recipients: Vec::new(), seen: HashSet::new(), error: None };
-    if let Some(text) = &options.recipients {
-        each(&Who::Option("recipients"), text, |address| gathered.add(&address))?;
+    let mut gathered = Gathered::new(parameters);
+    if let Some(recipients) = &options.recipients {
+        for entry in recipients.entries() {
+            gathered.add_entry(entry, fields.domain)?;
+        }
     } else {
         let names = &fields.names.recipients;
         let given = fields.given.has_any(names);
         for field in names {
             fields.each(*field, given, |text| {
-                each(&Who::Field(*field), &text, |address| gathered.add(&address))
+                each(&Who::Field(*field), &text, fields.domain, |address| gathered.add(&address))
             })?;
         }
     }
@@ -133,37 +132,6 @@ fn recipients(fields: &Fields<'_>, options: &Options) -> Result<Vec<Rcpt>, Error
         return Err(Error::usage(text));
     }
     Ok(gathered.recipients)
-}
-
-/// Recipients, each once.
-struct Gathered {
-    parameters: RcptParameters,
-    recipients: Vec<Rcpt>,
-    /// Empty while there is one recipient: there is nothing to compare it with.
-    seen: HashSet<Key>,
-    /// What is wrong with the first address that cannot be a recipient.
-    error: Option<Error>,
-}
-
-impl Gathered {
-    fn add(&mut self, address: &Address) {
-        match forward_path(address) {
-            Ok(path) if self.is_new(&path) => {
-                self.recipients.push(Rcpt { path, parameters: self.parameters.clone() });
-            }
-            Ok(_) => {}
-            Err(error) => {
-                self.error.get_or_insert(error);
-            }
-        }
-    }
-
-    fn is_new(&mut self, path: &ForwardPath) -> bool {
-        if let [first] = self.recipients.as_slice() {
-            self.seen.insert(Key(first.path.shared().clone()));
-        }
-        self.recipients.is_empty() || self.seen.insert(Key(path.shared().clone()))
-    }
 }
 
 fn edits(
@@ -182,19 +150,20 @@ fn edits(
         if SINGLE.iter().any(|single| single.eq_ignore_ascii_case(name)) && !contains(&remove, name) {
             remove.push(name.clone());
         }
+        let value = if holds_addresses(name) { unfolded(value) } else { value.into() };
         let is_list = LISTS.iter().any(|list| list.eq_ignore_ascii_case(name));
         match add.iter_mut().find(|(own, _)| is_list && own.eq_ignore_ascii_case(name)) {
             Some((_, own)) => {
                 own.push_str(", ");
-                own.push_str(value);
+                own.push_str(&value);
             }
-            None => add.push((name.clone(), value.clone())),
+            None => add.push((name.clone(), value.into_owned())),
         }
     }
     let Names { from, sender, .. } = *fields.names;
     if options.originator.is_some() && fields.has(from)? && fields.composes(from) {
-        each(&Who::Field(from), from_text, |_| {})?;
-        if needs_sender(from_text) && !fields.has(sender)? {
+        each(&Who::Field(from), from_text, fields.domain, |_| {})?;
+        if needs_sender(from_text, fields.domain) && !fields.has(sender)? {
             let (from, sender) = (from.name(), sender.name());
             return Err(Error::usage(format!(
                 "field `{from}`: {from_text:?}: several authors need a field `{sender}`, which is one mailbox (RFC 5322 \
@@ -236,37 +205,39 @@ fn edits(
 
 /// The originator where no option names it: the author, or, where there are several, the sender (RFC 5322 section 3.6.2).
 fn author(fields: &Fields<'_>, who: &Who, text: &str) -> Result<Address, Error> {
-    if needs_sender(text)
+    if needs_sender(text, fields.domain)
         && let Some(sender) = fields.find(fields.names.sender)?
     {
-        return one_mailbox(&Who::Field(fields.names.sender), &sender);
+        return one_mailbox(&Who::Field(fields.names.sender), &sender, fields.domain);
     }
-    one_mailbox(who, text)
+    one_mailbox(who, text, fields.domain)
 }
 
 /// Whether the text of a From field has any but one mailbox, so that a Sender field must say who sends the message.
-fn needs_sender(text: &str) -> bool {
+fn needs_sender(text: &str, domain: Option<&str>) -> bool {
     plain_mailbox(text).is_none()
         && !text.trim().is_empty()
-        && parse_mailbox(text).is_err()
+        && parse_mailbox_in(text, domain).is_err()
         && parse_list(text).is_ok()
 }
 
-fn one_mailbox(who: &Who, text: &str) -> Result<Address, Error> {
+fn one_mailbox(who: &Who, text: &str, domain: Option<&str>) -> Result<Address, Error> {
     if let Some(address) = plain_mailbox(text) {
         return Ok(address);
     }
-    let address = parse_mailbox(text).map_err(|error| {
+    let address = parse_mailbox_in(text, domain).map_err(|error| {
+        let several = needs_sender(text, domain);
         let way_out = match who {
-            Who::Field(Known::From) if needs_sender(text) => {
+            Who::Field(Known::From) if several => {
                 ": one of several authors must be the sender (RFC 5322 section 3.6.2): add a field `Sender`, or name the \
                  originator with option `originator`"
             }
-            Who::Field(Known::ResentFrom) if needs_sender(text) => {
+            Who::Field(Known::ResentFrom) if several => {
                 ": one of several authors must be the sender (RFC 5322 section 3.6.2): add a field `Resent-Sender`, or name \
                  the originator with option `originator`"
             }
-            Who::Option(_) if needs_sender(text) => ": it must be one mailbox",
+            Who::Option("recipients") if several => ": `notify` and `orcpt` are for one mailbox",
+            Who::Option(_) if several => ": it must be one mailbox",
             Who::Option(_) => "",
             _ => "; name another with option `originator`",
         };
@@ -277,13 +248,13 @@ fn one_mailbox(who: &Who, text: &str) -> Result<Address, Error> {
 }
 
 /// Gives each address of a list; what was given before an error counts for nothing.
-fn each(who: &Who, text: &str, mut take: impl FnMut(Address)) -> Result<(), Error> {
+fn each(who: &Who, text: &str, domain: Option<&str>, mut take: impl FnMut(Address)) -> Result<(), Error> {
     if let Some(address) = plain_mailbox(text) {
         take(address);
         return Ok(());
     }
     let mut readable = Ok(());
-    let found = parse_each(text, |address| {
+    let found = parse_each(text, domain, |address| {
         if readable.is_ok() {
             readable = check_readable(who, &address);
         }
@@ -335,44 +306,6 @@ fn forward_path(address: &Address) -> Result<ForwardPath, Error> {
         return Ok(ForwardPath::plain(plain));
     }
     ForwardPath::new(&wire_form(address, "a recipient")?)
-}
-
-/// A mailbox, to be compared: the domain is case-insensitive, the local part is the server's to compare.
-struct Key(SmolStr);
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let (local, domain) = parts(&self.0);
-        local.hash(state);
-        let mut lower = [0; 64];
-        for piece in domain.as_bytes().chunks(lower.len()) {
-            let lower = lower.get_mut(..piece.len()).unwrap_or_default();
-            lower.copy_from_slice(piece);
-            lower.make_ascii_lowercase();
-            state.write(lower);
-        }
-    }
-}
-
-impl PartialEq for Key {
-    fn eq(&self, other: &Self) -> bool {
-        same_mailbox(&self.0, &other.0)
-    }
-}
-
-impl Eq for Key {}
-
-fn same_mailbox(one: &str, other: &str) -> bool {
-    if one == other {
-        return true;
-    }
-    let ((local, domain), (other_local, other_domain)) = (parts(one), parts(other));
-    local == other_local && domain.eq_ignore_ascii_case(other_domain)
-}
-
-/// The local part and the domain; `Postmaster` without a domain has no case (RFC 5321 section 4.1.1.3).
-fn parts(mailbox: &str) -> (&str, &str) {
-    mailbox.rsplit_once('@').unwrap_or(("", mailbox))
 }
 
 fn contains(names: &[String], name: &str) -> bool {

@@ -22,6 +22,8 @@ pub enum Kind {
     Protocol,
     /// The server answered 4yz or 5yz; [`Error::reply`] has the words.
     Refused,
+    /// The server refused recipients, so that nobody got the message; the report lists them.
+    Recipients,
     /// The server does not offer what an option or the message needs.
     Unsupported,
     /// The message is larger than the server takes (RFC 1870).
@@ -52,6 +54,7 @@ impl Kind {
             Self::Closed => "closed",
             Self::Protocol => "protocol",
             Self::Refused => "refused",
+            Self::Recipients => "recipients",
             Self::Unsupported => "unsupported",
             Self::TooLarge => "toolarge",
             Self::Source => "source",

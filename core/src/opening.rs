@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Step};
 use crate::link::Link;
 use crate::options::{Options, TlsAnswer, TlsPolicy};
 use crate::report::Login;
-use crate::sasl::{self, Channel, Credentials, MechanismName};
+use crate::sasl::{self, Channel, Credentials, MechanismName, check_mechanisms};
 use crate::secret::Secret;
 use crate::server::Server;
 use crate::tls::{Secure, TlsFacts, Verify};
@@ -418,6 +418,8 @@ pub(crate) fn check(options: &Options) -> Result<(), Error> {
     {
         return Err(Error::usage(format!("option `client`: {}", error.text())));
     }
+    check_mechanisms(&options.auth)
+        .map_err(|error| Error::usage(format!("option `auth`: {}", error.text())))?;
     let credentials = [
         ("username", options.username.as_deref().map(str::as_bytes)),
         ("password", options.password.as_ref().map(Secret::expose)),

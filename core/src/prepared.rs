@@ -10,7 +10,7 @@ use crate::engine::{Transaction, unbegun};
 use crate::envelope::{Envelope, Local};
 use crate::error::Error;
 use crate::message::{Message, Outgoing};
-use crate::options::Options;
+use crate::options::{Options, Recipients};
 use crate::report::Report;
 
 /// A message, its envelope, and how it is to be sent: for one connection after the other, as far as its sources can be
@@ -121,6 +121,7 @@ fn lock(content: &Mutex<Outgoing>) -> std::sync::MutexGuard<'_, Outgoing> {
 
 fn extensions(options: &Options, envelope: &Envelope) -> SmallVec<[&'static str; 2]> {
     let dsn = options.dsnnotify.is_some() || options.dsnret.is_some() || options.dsnenvid.is_some();
+    let dsn = dsn || options.recipients.as_ref().is_some_and(Recipients::need_dsn);
     let needs = [
         ("DSN", dsn),
         ("SMTPUTF8", options.smtputf8 || !envelope.is_ascii()),

@@ -1,5 +1,6 @@
 //! What became of a message: for each recipient, and at each server that was tried.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use smallvec::SmallVec;
@@ -89,6 +90,7 @@ pub type Keywords = SmallVec<[&'static str; 4]>;
 /// As a list it is the list of the refused recipients ([`refused`](Self::refused)); the rest is what is
 /// known beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "a message may be refused for some of its recipients: look at `refused()`"]
 pub struct Report {
     /// Every recipient once, in the order of the envelope.
     pub recipients: Vec<Recipient>,
@@ -103,8 +105,32 @@ pub struct Report {
     pub avoided: Keywords,
     /// Octets of the message that were given to the connection, as on the wire.
     pub octets: u64,
-    /// Why the message was not sent, or is not known to be; `None` where only recipients were refused.
+    /// The step that failed; `None` where only recipients were refused, which [`failure`](Self::failure) tells too.
     pub error: Option<Error>,
+}
+
+/// A message that nobody got, or of which that is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendError {
+    /// Why: [`Report::failure`].
+    pub error: Error,
+    /// What is known all the same: each recipient's outcome and every attempt.
+    pub report: Box<Report>,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for SendError {}
+
+impl From<Error> for SendError {
+    fn from(error: Error) -> Self {
+        let report = Report { error: Some(error.clone()), ..Report::default() };
+        Self { error, report: Box::new(report) }
+    }
 }
 
 impl Report {
@@ -143,9 +169,98 @@ impl Report {
         self.reply.as_ref().filter(|reply| reply.is_success()).and_then(queue_id)
     }
 
-    /// The recipients that the server refused: the result list of the seeds.
+    /// The recipients that the server refused: the result list.
     pub fn refused(&self) -> impl Iterator<Item = &Recipient> {
         self.recipients.iter().filter(|r| r.outcome == Outcome::Rejected)
+    }
+
+    /// Why the message was not sent, or is not known to be: the step that failed, or [`Kind::Recipients`] where
+    /// refused recipients are why nobody got it. `None` where the server took it for at least one recipient and
+    /// no step failed.
+    ///
+    /// An error of [`Kind::Recipients`] bears the reply to the first recipient that was refused for good, else to the
+    /// first that was refused; it is transient where every refusal is.
+    pub fn failure(&self) -> Option<Error> {
+        if self.error.is_some() || self.sent() {
+            return self.error.clone();
+        }
+        let lasting = |recipient: &&Recipient| !recipient.reply.as_ref().is_some_and(Reply::is_transient);
+        let first = self.refused().find(lasting).or_else(|| self.refused().next())?;
+        let address = &first.address;
+        let text = match (self.refused().count(), self.recipients.len()) {
+            (_, 1) => format!("the recipient {address} was refused"),
+            (1, all) => format!("1 of {all} recipients was refused, and nobody got the message: {address}"),
+            (refused, all) => {
+                format!("{refused} of {all} recipients were refused, and nobody got the message: {address}")
+            }
+        };
+        let mut error = Error::new(Kind::Recipients, first.step, text);
+        if let Some(reply) = &first.reply {
+            error = error.with_reply(reply.clone());
+        }
+        Some(match self.attempts.last() {
+            Some(attempt) => error.with_server(attempt.server.as_str()),
+            None => error,
+        })
+    }
+
+    /// The report as a result: `Err` where there is a [`failure`](Self::failure).
+    ///
+    /// # Errors
+    /// The failure, with the report in it.
+    pub fn into_result(self) -> Result<Self, SendError> {
+        match self.failure() {
+            None => Ok(self),
+            Some(error) => Err(SendError { error, report: Box::new(self) }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(recipients: &[(Outcome, u16)]) -> Report {
+        let recipient = |(n, (outcome, code)): (usize, &(Outcome, u16))| Recipient {
+            address: format!("r{n}@mail.example").into(),
+            outcome: *outcome,
+            step: Step::Rcpt,
+            reply: (*code > 0).then(|| Reply::new(*code, format!("{}.1.1 said {code}", code / 100))),
+        };
+        Report {
+            recipients: recipients.iter().enumerate().map(recipient).collect(),
+            attempts: vec![Attempt::new("mail.example:25")],
+            ..Report::default()
+        }
+    }
+
+    #[test]
+    fn refused_recipients_are_a_failure_where_nobody_got_the_message() {
+        use Outcome::{Accepted, NotSent, Rejected};
+        let told = |recipients: &[_]| report(recipients).failure().map(|error| error.to_string());
+        assert_eq!(told(&[(Accepted, 250)]), None);
+        assert_eq!(told(&[(Accepted, 250), (Rejected, 550)]), None);
+        assert_eq!(
+            told(&[(Rejected, 550)]).unwrap(),
+            "mail.example:25: rcpt: the recipient r0@mail.example was refused: 550 5.1.1 said 550"
+        );
+        assert_eq!(
+            told(&[(NotSent, 0), (Rejected, 450), (Rejected, 551)]).unwrap(),
+            "mail.example:25: rcpt: 2 of 3 recipients were refused, and nobody got the message: r2@mail.example: \
+             551 5.1.1 said 551"
+        );
+        let error = |recipients: &[_]| report(recipients).into_result().unwrap_err().error;
+        assert_eq!(error(&[(Rejected, 550)]).kind(), Kind::Recipients);
+        assert!(error(&[(Rejected, 450), (Rejected, 452)]).is_transient());
+        assert!(!error(&[(Rejected, 450), (Rejected, 552)]).is_transient());
+    }
+
+    #[test]
+    fn a_step_that_failed_comes_first() {
+        let closed = Error::new(Kind::Closed, Step::Rcpt, "x");
+        let failed = Report { error: Some(closed.clone()), ..report(&[(Outcome::Rejected, 550)]) };
+        assert_eq!(failed.failure(), Some(closed));
+        assert_eq!(Report::default().failure(), None);
     }
 }
 

@@ -4,12 +4,13 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use scripted_server::player::Running;
 use scripted_server::{report, runner};
-use smtpclient::error::Error;
+use smtpclient::error::{Error, Kind};
 use smtpclient::message::Message;
 use smtpclient::net::{SendError, Session, sendmessage};
 use smtpclient::options::Options;
@@ -17,6 +18,8 @@ use smtpclient::reply::Reply;
 use smtpclient::report::{Outcome, Report};
 
 const LIMIT: Duration = Duration::from_secs(30);
+/// Set where this process has the environment that a dialogue asks for.
+const IN_ENVIRONMENT: &str = "DIALOGUE_IN_ENVIRONMENT";
 
 #[test]
 fn every_dialogue_is_spoken_and_reported_as_its_file_says() {
@@ -47,6 +50,9 @@ fn every_dialogue_is_spoken_and_reported_as_its_file_says() {
 
 fn play(file: &Path) -> Result<(), String> {
     let dialogue = runner::load(file)?;
+    if !dialogue.environment.is_empty() && std::env::var_os(IN_ENVIRONMENT).is_none() {
+        return elsewhere(file, &dialogue.environment);
+    }
     let running = Running::start(&dialogue, LIMIT).map_err(|e| e.to_string())?;
     let mut options = Options::default();
     let mut refused = None;
@@ -81,18 +87,30 @@ fn send(message: &Message, options: &Options, again: Option<u64>) -> Result<Repo
     second
 }
 
+/// In a process of its own: this one's environment is shared by threads.
+fn elsewhere(file: &Path, environment: &[(String, String)]) -> Result<(), String> {
+    let done = Command::new(std::env::current_exe().unwrap())
+        .env(IN_ENVIRONMENT, "1")
+        .env("DIALOGUE", file)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .output()
+        .unwrap();
+    if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stdout).into_owned()) }
+}
+
 /// The report as the lines of a dialogue file.
 fn render(report: &Report) -> String {
     let mut text = String::new();
-    let status = match (report.unknown(), report.complete(), report.sent(), &report.error) {
+    let failure = report.failure();
+    let status = match (report.unknown(), report.complete(), report.sent()) {
         (true, ..) => "unknown",
-        (_, true, ..) => "sent",
-        (_, _, true, _) => "partial",
-        (.., None) => "notsent",
-        (.., Some(_)) => "error",
+        (_, true, _) => "sent",
+        (.., true) => "partial",
+        _ if failure.as_ref().is_some_and(|error| error.kind() == Kind::Recipients) => "notsent",
+        _ => "error",
     };
     writeln!(text, "status = {status}").unwrap();
-    if let Some(error) = &report.error {
+    if let Some(error) = &failure {
         writeln!(text, "error = {}", error_words(error)).unwrap();
         writeln!(text, "error_text = {error}").unwrap();
     }
@@ -108,11 +126,11 @@ fn render(report: &Report) -> String {
     }
     for recipient in report.refused() {
         if let Some(reply) = &recipient.reply {
-            writeln!(text, "refused = {} {reply}", recipient.address).unwrap();
+            writeln!(text, "refused = {} {}", recipient.address, text_words(reply)).unwrap();
         }
     }
     match &report.reply {
-        Some(reply) => writeln!(text, "reply = {reply}").unwrap(),
+        Some(reply) => writeln!(text, "reply = {}", text_words(reply)).unwrap(),
         None => writeln!(text, "reply = -").unwrap(),
     }
     writeln!(text, "queue_id = {}", report.queue_id().unwrap_or("-")).unwrap();
@@ -130,6 +148,10 @@ fn render(report: &Report) -> String {
 fn error_words(error: &Error) -> String {
     let lasting = if error.is_transient() { "transient" } else { "permanent" };
     format!("{} {} {lasting} {}", error.kind().name(), error.step(), reply_words(error.reply()))
+}
+
+fn text_words(reply: &Reply) -> String {
+    format!("{} {}", reply.code(), reply.lines().collect::<Vec<_>>().join(" / "))
 }
 
 fn reply_words(reply: Option<&Reply>) -> String {

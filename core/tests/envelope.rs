@@ -28,7 +28,7 @@ fn options(lines: &[&str]) -> Options {
     for line in lines {
         match line.split_once(' ').unwrap_or((line, "")) {
             ("originator", value) => options.originator = Some(value.to_owned()),
-            ("recipients", value) => options.recipients = Some(value.to_owned()),
+            ("recipients", value) => options.recipients = Some(value.into()),
             ("header", field) => {
                 let (name, value) = field.split_once(": ").unwrap();
                 options.header.push((name.to_owned(), value.to_owned()));
@@ -246,7 +246,7 @@ fn rule_4_bcc_and_dcc_never_leave() {
     assert_eq!(forward(&envelope), ["bo@b.example", "s1@x"]);
     let mut inner = Message::text("Hi\n");
     inner.set_header("Bcc", "stays@x", HeaderMode::Write).unwrap();
-    composed.attach(Message::rfc822(inner)).unwrap();
+    composed.attach(Message::rfc822(inner).unwrap()).unwrap();
     let envelope = Envelope::derive(&composed, &Options::default(), &local()).unwrap();
     assert_eq!(forward(&envelope), ["bo@b.example", "s1@x"]);
 }

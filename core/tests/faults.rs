@@ -71,7 +71,7 @@ impl Scene {
         options.servers = vec![listen.ip().to_string()];
         options.ports = vec![proxy.port()];
         options.client = Some("c.example".to_owned());
-        options.recipients = Some("b@s.example, bad@s.example, d@s.example".to_owned());
+        options.recipients = Some("b@s.example, bad@s.example, d@s.example".into());
         options.atleastone = true;
         options.usetls = false;
         options.lmtp = self.lmtp;

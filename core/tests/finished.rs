@@ -226,7 +226,7 @@ fn send(sink: &Sink, token: &Message) -> Result<Report, SendError> {
     options.ports = vec![sink.port()];
     options.client = Some("c.example".to_owned());
     options.originator = Some(ORIGINATOR.to_owned());
-    options.recipients = Some("rcpt@r.example".to_owned());
+    options.recipients = Some("rcpt@r.example".into());
     sendmessage(token, &options)
 }
 
@@ -315,7 +315,7 @@ fn eight_bit_messages_need_8bitmime() {
         let sink = Sink::start(without).unwrap();
         let sent = send(&sink, token);
         if expected.rest.is_ascii() {
-            sent.map_err(|failed| format!("refused: {failed}"))?;
+            let _ = sent.map_err(|failed| format!("refused: {failed}"))?;
             return compare(&expected, &sink.messages().pop().ok_or("nothing arrived")?.content);
         }
         // The header section of a reader is looked at too before it is sent.

@@ -24,7 +24,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("message", "address content error"),
     ("tls", "error sasl secret"),
     // What the caller says and learns.
-    ("options", "cancel command error extensions secret tls transcript"),
+    ("options", "cancel command error extensions sasl secret tls transcript"),
     ("report", "error reply tls"),
     ("envelope", "address command error message options"),
     // The protocol, and what is said with it.

@@ -39,7 +39,8 @@ fn memory(messages: usize) {
     let options = options(server.port, CONNECTIONS);
     let token = message();
     // What the first message of all needs stays: tables of the system, pages of the program.
-    Session::open("127.0.0.1", server.port, &options).unwrap().send_message(&token, &options).unwrap();
+    let _ =
+        Session::open("127.0.0.1", server.port, &options).unwrap().send_message(&token, &options).unwrap();
     let base = resident();
     let mailer = Mailer::new(&options).unwrap();
     let (mut early, mut most) = (0, 0);
@@ -70,7 +71,7 @@ fn memory(messages: usize) {
     assert_eq!(counts.opened, CONNECTIONS as u64);
     assert!(most <= early + 1024, "it grew from {early} KiB to {most} KiB");
     assert!(most <= 6 * 1024, "{most} KiB for {CONNECTIONS} connections");
-    assert!(mailer.close(LIMIT));
+    assert!(mailer.close(LIMIT).unwrap());
 }
 
 fn compare(messages: usize) {
@@ -89,7 +90,10 @@ fn compare(messages: usize) {
 fn one(way: &str, connections: usize, messages: usize, port: &str) {
     let options = options(port.parse().unwrap(), connections);
     let token = message();
-    Session::open("127.0.0.1", options.ports[0], &options).unwrap().send_message(&token, &options).unwrap();
+    let _ = Session::open("127.0.0.1", options.ports[0], &options)
+        .unwrap()
+        .send_message(&token, &options)
+        .unwrap();
     let (base, used, begin) = (resident(), processor(), Instant::now());
     match way {
         "mailer" => {
@@ -97,7 +101,7 @@ fn one(way: &str, connections: usize, messages: usize, port: &str) {
             for _ in 0..messages {
                 mailer.submit(&token, None).unwrap();
             }
-            assert!(mailer.drain(LIMIT));
+            assert!(mailer.drain(LIMIT).unwrap());
             print(way, connections, messages, base, used, begin);
             assert_eq!(mailer.counts().accepted, messages as u64);
             println!("          opened {}", mailer.counts().opened);
@@ -132,7 +136,7 @@ fn options(port: u16, connections: usize) -> Options {
     options.ports = vec![port];
     options.client = Some("client.example".to_owned());
     options.originator = Some("a@client.example".to_owned());
-    options.recipients = Some("b@mail.example".to_owned());
+    options.recipients = Some("b@mail.example".into());
     options.mailer.connections = connections;
     options
 }

@@ -88,7 +88,7 @@ fn finished_content_is_told_by_its_own_header() {
     let sink = sink(SinkOptions::default());
     let mut session = open(&sink);
     let content = b"MIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<p>Hello</p>\r\n";
-    session.send("a@c.example", "b@s.example", "", "", "x", content).unwrap();
+    assert!(session.send("a@c.example", "b@s.example", "", "", "x", content).unwrap().complete());
     let text = String::from_utf8(sink.messages().remove(0).content).unwrap();
     assert!(text.ends_with("MIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<p>Hello</p>\r\n"), "{text}");
     let error = session.send("a@c.example", "b@s.example", "", "", "x", b"\xff").unwrap_err();
@@ -107,7 +107,12 @@ fn many_messages_on_one_session_and_one_message_many_times() {
     for at_least_one in [true, false, true, false, true] {
         let mut options = options();
         options.atleastone = at_least_one;
-        let report = session.send_message(&token, &options).unwrap();
+        let result = session.send_message(&token, &options);
+        assert_eq!(result.is_ok(), at_least_one);
+        let report = result.unwrap_or_else(|failed| {
+            assert_eq!(failed.error.kind(), Kind::Recipients);
+            *failed.report
+        });
         assert_eq!(report.sent(), at_least_one);
         assert_eq!(report.refused().count(), 1);
         assert_eq!(report.error, None);
@@ -133,8 +138,11 @@ fn a_batch_is_reported_message_by_message() {
         assert_eq!(results.len(), 100);
         for (n, result) in results.iter().enumerate() {
             match result {
-                Ok(report) => assert_eq!(report.sent(), n % 10 != 3, "{n}"),
-                Err(failed) => assert!(n == 50 && failed.error.kind() == Kind::Usage, "{n}: {failed}"),
+                Ok(report) => assert!(report.complete() && n % 10 != 3 && n != 50, "{n}"),
+                Err(failed) if n == 50 => assert_eq!(failed.error.kind(), Kind::Usage, "{failed}"),
+                Err(failed) => {
+                    assert!(n % 10 == 3 && failed.error.kind() == Kind::Recipients, "{n}: {failed}")
+                }
             }
         }
         let stored = sink.messages();
@@ -193,7 +201,7 @@ fn a_cancel_while_the_server_is_silent_is_told_by_the_report() {
     let mut options = options();
     options.servers = vec![listener.local_addr().unwrap().to_string(), "127.0.0.1:1".to_owned()];
     options.originator = Some("a@c.example".to_owned());
-    options.recipients = Some("b@s.example".to_owned());
+    options.recipients = Some("b@s.example".into());
     options.cancel = Some(cancel.clone());
     let other = std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(100));

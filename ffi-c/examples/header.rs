@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use cbindgen::{Builder, Config, DocumentationLength, DocumentationStyle, Language, Style};
 
 /// In the order of the header. Submodules follow where they are declared.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 15] = [
     "code",
     "callbacks",
     "cancel",
@@ -20,8 +20,10 @@ const SOURCES: [&str; 13] = [
     "session/mod",
     "mailer",
     "engine",
-    "talk",
-    "talk/answers",
+    "engine/watched",
+    "engine/octets",
+    "engine/session",
+    "engine/answers",
     "address",
 ];
 

@@ -60,14 +60,14 @@ pub const SMTP_UNKNOWN: c_int = 4;
 
 /// The version of the library that runs, `"0.1.0"`; `SMTP_VERSION` is the one of the header. Lives for ever.
 #[unsafe(no_mangle)]
-pub extern "C" fn smtp_version() -> *const c_char {
+pub extern "C" fn smtp_library_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
 /// The version of the library that runs as a number that grows: `0x000100` is 0.1.0; see
 /// `SMTP_VERSION_NUMBER`.
 #[unsafe(no_mangle)]
-pub extern "C" fn smtp_version_number() -> u32 {
+pub extern "C" fn smtp_library_version_number() -> u32 {
     let part = |text: &str| text.parse::<u32>().unwrap_or_default();
     part(env!("CARGO_PKG_VERSION_MAJOR")) << 16
         | part(env!("CARGO_PKG_VERSION_MINOR")) << 8
@@ -138,6 +138,7 @@ pub(crate) fn code_of(kind: Kind) -> c_int {
         Kind::Closed => SMTP_ERR_CLOSED,
         Kind::Protocol => SMTP_ERR_PROTOCOL,
         Kind::Refused => SMTP_ERR_REFUSED,
+        Kind::Recipients => SMTP_ERR_RECIPIENTS,
         Kind::Unsupported => SMTP_ERR_UNSUPPORTED,
         Kind::TooLarge => SMTP_ERR_TOOLARGE,
         Kind::Source => SMTP_ERR_SOURCE,
@@ -174,6 +175,7 @@ mod tests {
             Kind::Closed,
             Kind::Protocol,
             Kind::Refused,
+            Kind::Recipients,
             Kind::Unsupported,
             Kind::TooLarge,
             Kind::Source,

@@ -26,7 +26,6 @@ mod result;
 mod send;
 mod session;
 mod strings;
-mod talk;
 
 pub use address::*;
 pub use callbacks::{
@@ -43,4 +42,3 @@ pub use options::*;
 pub use result::*;
 pub use send::*;
 pub use session::*;
-pub use talk::*;

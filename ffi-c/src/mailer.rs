@@ -1,15 +1,15 @@
 //! `smtp_mailer`: many messages over many connections.
 
 use std::ffi::c_int;
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use smtpclient::error::Error;
 use smtpclient::message::Message;
-use smtpclient::net::SendError;
 use smtpclient::net::mailer::{Mailer, Ticket};
 use smtpclient::options::Options;
 
-use crate::code::{SMTP_ERR_NULL, SMTP_ERR_USAGE, SMTP_OK};
+use crate::code::{SMTP_ERR_BUSY, SMTP_ERR_NULL, SMTP_ERR_USAGE, SMTP_OK, code_of};
 use crate::guard::{Handle, code, free, give, guarded, shared};
 use crate::message::smtp_message;
 use crate::options::{smtp_options, with_options};
@@ -18,11 +18,16 @@ use crate::strings::clear;
 
 /// Sends many messages over many connections: a queue with a bound, a pool of connections to each server, and one
 /// result for each message. Several threads may use a mailer at once. It has a thread of its own, in which the
-/// functions run that its options and messages know: they hold up everything while they do not return.
+/// functions run that its options and messages know: they hold up everything while they do not return, and cannot
+/// wait for it.
+///
+/// After fork() it stays the parent's: in the child `smtp_mailer_submit()` gives `SMTP_ERR_USAGE`, nothing waits, and
+/// closing and freeing do nothing.
 ///
 /// A message goes to the first server that can be had. One that is certainly not sent is tried again on another
 /// connection or server, at most as often as option `retries` says; one that may have arrived never is. The options
-/// `connections`, `connectionmessages`, `rate`, `queuesize`, `retries`, `backoff`, `retrytime` and `idletime` are for mailers.
+/// `connections`, `connectionmessages`, `rate`, `queuesize`, `retries`, `backoff`, `retrytime` and `idletime` are for mailers;
+/// sends and sessions refuse them.
 pub struct smtp_mailer {
     handle: Handle<Mailer>,
 }
@@ -119,11 +124,7 @@ pub unsafe extern "C" fn smtp_mailer_next(
         shared(mailer, code, |mailer| match mailer.next_report(wait(milliseconds)) {
             Some((own, report)) => {
                 *ticket = number(own);
-                let sent = match report.error.clone() {
-                    None => Ok(report),
-                    Some(error) => Err(SendError { error, report: Box::new(report) }),
-                };
-                hand_over(sent, result);
+                hand_over(report.into_result(), result);
                 1
             }
             None => 0,
@@ -131,21 +132,31 @@ pub unsafe extern "C" fn smtp_mailer_next(
     }
 }
 
+/// A descriptor that is readable while `smtp_mailer_next()` has a result, for event loops: then call that with 0
+/// milliseconds, until it gives 0. It is the mailer's, always the same one, and only to be watched: never read from it or
+/// close it. -1: no descriptor was left to make it of.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_mailer_fd(mailer: *mut smtp_mailer) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { shared(mailer, |_| -1, |mailer| mailer.fd().map_or(-1, |fd| fd.as_raw_fd())) }
+}
+
 /// Waits until every message that was taken is decided, for at most `milliseconds`, negative: without end. 1 where they
-/// are, else 0.
+/// are, else 0. `SMTP_ERR_BUSY` in a callback that the mailer calls: it would wait for itself.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_mailer_drain(mailer: *mut smtp_mailer, milliseconds: i64) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { shared(mailer, code, |mailer| mailer.drain(wait(milliseconds)).into()) }
+    unsafe { shared(mailer, code, |mailer| waited(mailer, mailer.drain(wait(milliseconds)))) }
 }
 
 /// Takes no more messages, sends what it has for at most `milliseconds`, negative: without end, says QUIT to every
 /// server and ends the connections. What is not decided by then is ended: its result is `SMTP_ERR_CANCELLED`, or
-/// `SMTP_ERR_UNKNOWN`. 1 where nothing had to be, else 0. Results can still be fetched.
+/// `SMTP_ERR_UNKNOWN`. 1 where nothing had to be, else 0. Results can still be fetched. `SMTP_ERR_BUSY` in a callback that
+/// the mailer calls: it would wait for itself.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_mailer_close(mailer: *mut smtp_mailer, milliseconds: i64) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { shared(mailer, code, |mailer| mailer.close(wait(milliseconds)).into()) }
+    unsafe { shared(mailer, code, |mailer| waited(mailer, mailer.close(wait(milliseconds)))) }
 }
 
 /// A number that the mailer keeps, one of `SMTP_COUNT_...`; 0 for another `what`.
@@ -214,6 +225,15 @@ unsafe fn take(
                 }
             })
         })
+    }
+}
+
+/// A callback that waits for the mailer would wait for itself.
+fn waited(mailer: &Mailer, done: Result<bool, Error>) -> c_int {
+    match done {
+        Ok(done) => done.into(),
+        Err(_) if mailer.is_inside() => SMTP_ERR_BUSY,
+        Err(error) => code_of(error.kind()),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::callbacks::{
 use crate::cancel::smtp_cancel;
 use crate::code::SMTP_OK;
 use crate::guard::{Handle, alone, caught, code, free, give, guarded, shared};
-use crate::strings::{Fault, c_string, empty, utf8};
+use crate::strings::{Fault, c_string, empty, optional, port, utf8};
 
 /// How to send. Sending does not change options: they can be used again, and by several threads at once; the
 /// transcript and policy functions are then called on each of these threads.
@@ -68,16 +68,18 @@ pub unsafe extern "C" fn smtp_options_set(
 
 /// Adds a server behind the others: a host, `host:port`, `smtp://`, `smtps://`, `submission://` or `lmtp://`
 /// with a host, or `unix:/path`. They are tried in order. `port` 0 is the default: 25, 465 for `smtps://`,
-/// 587 for `submission://`, 24 for `lmtp://`. `SMTP_OK`; what is no server is told by the send.
+/// 587 for `submission://`, 24 for `lmtp://`. `SMTP_OK`; `SMTP_ERR_USAGE`: a port above 65535. What is no server is told by
+/// the send.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_options_add_server(
     options: *mut smtp_options,
     server: *const c_char,
-    port: u16,
+    port: c_int,
 ) -> c_int {
     // SAFETY: what the header asks for.
     unsafe {
         change(options, |options| {
+            let port = self::port(port)?;
             let (server, index) = (utf8(server, "server")?, options.servers.len());
             options.servers.push(server.to_owned());
             if port > 0 {
@@ -102,8 +104,8 @@ pub unsafe extern "C" fn smtp_options_set_originator(
 }
 
 /// Sets the recipients: an address list, `"Ann <ann@a.example>, bo@b.example"`. Default: `To`, `Cc` and `Bcc`
-/// of the message, which are not looked at where this is set. `SMTP_OK`; `SMTP_ERR_USAGE`: a line end in it.
-/// What is no address list is told by the send.
+/// of the message, which are not looked at where this is set. `SMTP_OK`; `SMTP_ERR_USAGE`: a line end in it, but for one that
+/// folds the list, before a space or tab. What is no address list is told by the send.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_options_set_recipients(
     options: *mut smtp_options,
@@ -121,6 +123,28 @@ pub unsafe extern "C" fn smtp_options_add_recipient(
 ) -> c_int {
     // SAFETY: what the header asks for.
     unsafe { change(options, |options| Ok(options.add_recipient(utf8(recipient, "recipient")?)?)) }
+}
+
+/// Adds one recipient, a mailbox, behind those of before, with what the server is asked for it (RFC 3461): `notify` says
+/// when it sends delivery status notifications, `"never"` or any of `"success,failure,delay"`, and NULL or `""` as option
+/// `dsnnotify` has it; `orcpt` is the original recipient, `"rfc822;user@example.org"`, not encoded, and NULL or `""` none. Where a
+/// server does not offer DSN, the send fails with `SMTP_ERR_UNSUPPORTED`. `SMTP_OK`; `SMTP_ERR_USAGE`: a line end, or what
+/// RFC 3461 does not allow. What is not one mailbox is told by the send.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_options_add_recipient_dsn(
+    options: *mut smtp_options,
+    recipient: *const c_char,
+    notify: *const c_char,
+    orcpt: *const c_char,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe {
+        change(options, |options| {
+            let (notify, orcpt) = (optional(notify, "notify")?, optional(orcpt, "orcpt")?);
+            let (notify, orcpt) = (notify.unwrap_or_default(), orcpt.unwrap_or_default());
+            Ok(options.add_recipient_dsn(utf8(recipient, "recipient")?, notify, orcpt)?)
+        })
+    }
 }
 
 /// Adds a header field to each message that is sent with these options; the same name may occur again. A

@@ -6,12 +6,14 @@ use std::path::PathBuf;
 
 use smtpclient::error::Error;
 
-use crate::code::{SMTP_ERR_NULL, code_of};
+use crate::code::{SMTP_ERR_NULL, code_of, smtp_code_text};
 
 /// Why a call failed.
 pub(crate) enum Fault {
     /// The argument of this name is NULL.
     Null(&'static str),
+    /// The handle of this name cannot be used: busy, or broken.
+    Unusable(&'static str, c_int),
     Failed(Error),
 }
 
@@ -23,6 +25,7 @@ impl Fault {
     pub(crate) fn code(&self) -> c_int {
         match self {
             Self::Null(_) => SMTP_ERR_NULL,
+            Self::Unusable(_, code) => *code,
             Self::Failed(error) => code_of(error.kind()),
         }
     }
@@ -30,6 +33,11 @@ impl Fault {
     pub(crate) fn text(&self) -> CString {
         match self {
             Self::Null(name) => c_string(&format!("the argument `{name}` is NULL")),
+            Self::Unusable(name, code) => {
+                // SAFETY: a sentence of ours, which lives for ever.
+                let why = unsafe { CStr::from_ptr(smtp_code_text(*code)) };
+                c_string(&format!("the argument `{name}`: {}", why.to_string_lossy()))
+            }
             Self::Failed(error) => c_string(&error.to_string()),
         }
     }
@@ -39,6 +47,13 @@ impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
+}
+
+/// A port, 0 for the default one.
+pub(crate) fn port(port: c_int) -> Result<u16, Error> {
+    u16::try_from(port).map_err(|_| {
+        Error::usage(format!("the port {port} must be a number from 1 to 65535, or 0 for the default one"))
+    })
 }
 
 /// What accessors answer where there is nothing.

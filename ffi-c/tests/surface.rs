@@ -1,4 +1,4 @@
-//! The header, the list of exports, the version script, the C test and the source name the same functions.
+//! The header, the list of exports, the C test and the source name the same functions.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::collections::BTreeSet;
@@ -56,7 +56,7 @@ fn the_header_is_of_this_source() {
 }
 
 #[test]
-fn every_function_is_in_the_header_the_exports_and_the_map() {
+fn every_function_is_in_the_header_and_the_exports() {
     let exports = exports();
     let set: BTreeSet<String> = exports.iter().cloned().collect();
     assert_eq!(set.len(), exports.len(), "exports.txt names something twice");
@@ -67,13 +67,6 @@ fn every_function_is_in_the_header_the_exports_and_the_map() {
     }
     assert_eq!(source, set, "the source and exports.txt differ: append what is new to exports.txt");
     assert_eq!(called(&without_comments(&read("../include/libsmtp.h"))), set, "the header differs");
-
-    let map: Vec<String> = without_comments(&read("libsmtp.map"))
-        .lines()
-        .filter_map(|line| line.trim().strip_suffix(';').map(str::to_owned))
-        .filter(|name| name.starts_with("smtp_"))
-        .collect();
-    assert_eq!(map, exports, "libsmtp.map differs from exports.txt: append what is new to it, too");
 }
 
 #[test]

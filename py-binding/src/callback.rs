@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::cancel::Cancel;
 use smtpclient::engine::Direction;
-use smtpclient::options::{TlsAnswer, TlsPolicy, TranscriptFn};
+use smtpclient::options::{Options, TlsAnswer, TlsPolicy, TranscriptFn};
 
 /// How often Python is asked for signals: half of how long the core may wait without asking.
 const SIGNALS: Duration = Duration::from_millis(100);
@@ -27,6 +28,86 @@ impl Raised {
 
     pub(crate) fn is_some(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+}
+
+/// A Python function that the core calls. The core cannot be asked what it refers to, so exactly one object of Python's
+/// shows the function to the garbage collector, and clears it: cycles through it are found then.
+#[derive(Clone)]
+pub(crate) struct Held(Arc<Mutex<Option<Py<PyAny>>>>);
+
+impl Held {
+    pub(crate) fn new(function: Py<PyAny>) -> Self {
+        Self(Arc::new(Mutex::new(Some(function))))
+    }
+
+    /// The function; `None` where it was part of garbage.
+    pub(crate) fn get(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let function = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        function.as_ref().map(|function| function.clone_ref(py))
+    }
+
+    /// The same function with another owner.
+    pub(crate) fn again(&self, py: Python<'_>) -> Option<Self> {
+        self.get(py).map(Self::new)
+    }
+
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // Whoever has the lock is about to call it: no garbage.
+        let Ok(function) = self.0.try_lock() else { return Ok(()) };
+        visit.call(function.as_ref())
+    }
+
+    pub(crate) fn clear(&self) {
+        let function = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(function); // which may run anything
+    }
+}
+
+/// The functions of one conversation, for the object that owns it.
+#[pyclass(frozen, module = "smtpclient._native")]
+#[derive(Default)]
+pub(crate) struct Callbacks(Vec<Held>);
+
+#[pymethods]
+impl Callbacks {
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.visit(&visit)
+    }
+
+    fn __clear__(&self) {
+        self.clear();
+    }
+}
+
+impl Callbacks {
+    /// Puts the functions into the options of a call.
+    pub(crate) fn bind(
+        py: Python<'_>,
+        options: &mut Options,
+        asked: Option<&Held>,
+        listener: Option<Py<PyAny>>,
+        raised: &Raised,
+    ) -> Self {
+        let mut held = Vec::new();
+        if let Some(own) = asked.and_then(|asked| asked.again(py)) {
+            options.tlspolicy = policy(own.clone(), raised);
+            held.push(own);
+        }
+        options.transcript = listener.map(|listener| {
+            let own = Held::new(listener);
+            held.push(own.clone());
+            transcript(own, raised)
+        });
+        Self(held)
+    }
+
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.0.iter().try_for_each(|held| held.visit(visit))
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.iter().for_each(Held::clear);
     }
 }
 
@@ -56,7 +137,7 @@ pub(crate) fn cancel(raised: &Raised, own: Option<Cancel>) -> Cancel {
 }
 
 /// `listener(direction, line)`.
-pub(crate) fn transcript(listener: Py<PyAny>, raised: &Raised) -> TranscriptFn {
+fn transcript(listener: Held, raised: &Raised) -> TranscriptFn {
     let raised = raised.clone();
     Arc::new(move |direction, line| {
         if raised.is_some() {
@@ -68,7 +149,9 @@ pub(crate) fn transcript(listener: Py<PyAny>, raised: &Raised) -> TranscriptFn {
             Direction::Note => "note",
         };
         Python::try_attach(|py| {
-            if let Err(error) = listener.call1(py, (direction, line)) {
+            let called =
+                listener.get(py).map_or(Ok(py.None()), |listener| listener.call1(py, (direction, line)));
+            if let Err(error) = called {
                 raised.keep(error);
             }
         });
@@ -76,10 +159,11 @@ pub(crate) fn transcript(listener: Py<PyAny>, raised: &Raised) -> TranscriptFn {
 }
 
 /// `policy(code, diagnostic)`, which answers `secure` or `insecure`; an exception is `secure`.
-pub(crate) fn policy(policy: Py<PyAny>, raised: &Raised) -> TlsPolicy {
+fn policy(policy: Held, raised: &Raised) -> TlsPolicy {
     let raised = raised.clone();
     TlsPolicy::Ask(Arc::new(move |code, diagnostic| {
         let answer = Python::try_attach(|py| {
+            let Some(policy) = policy.get(py) else { return Ok(TlsAnswer::Secure) };
             let answer = policy.call1(py, (code, diagnostic)).and_then(|answer| tls_answer(answer.bind(py)));
             answer.map_err(|error| raised.keep(error))
         });

@@ -13,8 +13,8 @@ use smtpclient::tls::TlsFacts;
 
 use crate::report::PySent;
 
-/// Code, enhanced status code, text.
-pub(crate) type ReplyTuple<'a> = (u16, Option<String>, &'a str);
+/// Code, enhanced status code, text, and the text as it was sent where these do not tell.
+pub(crate) type ReplyTuple<'a> = (u16, Option<String>, &'a str, Option<String>);
 /// Kind, step, text, server, reply, transient, the whole in one line.
 pub(crate) type FailureTuple<'a> =
     (&'static str, &'static str, &'a str, Option<&'a str>, Option<ReplyTuple<'a>>, bool, String);
@@ -41,7 +41,8 @@ pub(crate) type AttemptTuple<'a> = (
     Option<FailureTuple<'a>>,
 );
 pub(crate) fn reply(reply: &Reply) -> ReplyTuple<'_> {
-    (reply.code(), reply.enhanced().map(|code| code.to_string()), reply.text())
+    let raw = reply.enhanced().and_then(|_| reply.text().contains('\n').then(|| reply.raw().into_owned()));
+    (reply.code(), reply.enhanced().map(|code| code.to_string()), reply.text(), raw)
 }
 
 pub(crate) fn failure(error: &Error) -> FailureTuple<'_> {

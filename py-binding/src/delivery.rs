@@ -2,23 +2,26 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::conversation::Conversation;
 use smtpclient::delivery::{self, Action};
 use smtpclient::net;
 
-use crate::callback::{self, Raised};
+use crate::callback::{Callbacks, Raised};
 use crate::convert::{dial_error, raise_from};
 use crate::driven::{Driven, driven, ends};
 use crate::message::{PyMessage, raised_in};
 use crate::options::PyOptions;
 use crate::report::PySent;
 use crate::server::PyServer;
+use crate::source::Source;
 
 /// One message on its way to the first server that takes it.
 #[pyclass(frozen, module = "smtpclient._native")]
 pub(crate) struct Delivery {
     driven: Driven<delivery::Delivery>,
-    sources: Vec<Raised>,
+    sources: Vec<Py<Source>>,
+    callbacks: Callbacks,
 }
 
 driven!(Delivery);
@@ -34,16 +37,24 @@ impl Delivery {
         listener: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let raised = Raised::default();
-        let listener = listener.map(|listener| callback::transcript(listener, &raised));
-        let options = options.get().bind(py, &raised, listener);
-        let PyMessage { core, sources } = message.try_borrow()?.clone();
+        let (options, callbacks) = options.get().bind(py, &raised, listener);
+        let PyMessage { core, sources } = message.try_borrow()?.copy(py);
         let made = py.detach(|| {
             delivery::Delivery::new(&core, &options, &net::local(), Some(net::library(&options)?))
         });
         match made {
-            Ok(delivery) => Ok(Self { driven: Driven::new(delivery, raised), sources }),
+            Ok(delivery) => Ok(Self { driven: Driven::new(delivery, raised), sources, callbacks }),
             Err(error) => Err(raise_from(py, &error, None, raised_in(&sources))),
         }
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.sources.iter().try_for_each(|source| visit.call(source))?;
+        self.callbacks.visit(&visit)
+    }
+
+    fn __clear__(&self) {
+        self.callbacks.clear();
     }
 
     /// The server to connect to now, when that is what comes next.
@@ -70,12 +81,12 @@ impl Delivery {
         self.driven.with(|delivery| delivery.connect_failed(dial_error(kind, text, transient)))
     }
 
-    /// The report, as far as it is known; an exception where a step failed.
+    /// The report of a delivery that is over; an exception where nobody got the message, or that is not known.
     fn report(&self, py: Python<'_>) -> PyResult<PySent> {
         let report = self.driven.with(|delivery| delivery.report().clone())?;
-        if let Some(error) = &report.error {
+        if let Some(error) = report.failure() {
             let cause = self.driven.raised.take().or_else(|| raised_in(&self.sources));
-            return Err(raise_from(py, error, Some(&report), cause));
+            return Err(raise_from(py, &error, Some(&report), cause));
         }
         Ok(PySent(Box::new(report)))
     }

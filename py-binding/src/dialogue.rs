@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
+use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::command::{
     ClientName, Command, ForwardPath, Mail, MailParameters, Parameter, RawCommand, Rcpt, RcptParameters,
     ReversePath, Text,
@@ -20,22 +21,23 @@ use smtpclient::error::Error;
 use smtpclient::message::Message;
 use smtpclient::net::{self, Limits};
 
-use crate::callback::{self, Raised};
+use crate::callback::{Callbacks, Raised};
 use crate::convert::{self, dial_error, raise, raise_from};
 use crate::driven::{Driven, driven, ends};
 use crate::message::{PyMessage, raised_in};
 use crate::options::{PyOptions, secret};
 use crate::report::PySent;
 use crate::server::PyServer;
-use crate::source::PyReader;
+use crate::source::{PyReader, Source};
 use crate::stream::{Open, PyStream};
 
 /// A session over a connection whose bytes Python moves.
 #[pyclass(frozen, module = "smtpclient._native")]
 pub(crate) struct Dialogue {
     driven: Driven<dialogue::Dialogue>,
-    /// What the readers of messages under way raised.
-    sources: Mutex<HashMap<u64, Vec<Raised>>>,
+    /// What messages under way are read from.
+    sources: Mutex<HashMap<u64, Vec<Py<Source>>>>,
+    callbacks: Callbacks,
 }
 
 driven!(Dialogue);
@@ -58,14 +60,27 @@ impl Dialogue {
         can_redial: bool,
     ) -> PyResult<Self> {
         let raised = Raised::default();
-        let listener = listener.map(|listener| callback::transcript(listener, &raised));
-        let options = options.bind(py, &raised, listener);
-        let made = net::library(&options).and_then(|library| {
+        let (options, callbacks) = options.bind(py, &raised, listener);
+        let library = options.refuse_mailer_options().and_then(|()| net::library(&options));
+        let made = library.and_then(|library| {
             let ends = ends(peer, local, loopback);
             Core::new(server.0.clone(), options, Some(library), ends, net::local(), can_redial)
         });
         let dialogue = made.map_err(|error| raise(py, &error, None))?;
-        Ok(Self { driven: Driven::new(dialogue, raised), sources: Mutex::default() })
+        Ok(Self { driven: Driven::new(dialogue, raised), sources: Mutex::default(), callbacks })
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.callbacks.visit(&visit)?;
+        // Whoever has the lock is at work with it: no garbage.
+        let Ok(sources) = self.sources.try_lock() else { return Ok(()) };
+        sources.values().flatten().try_for_each(|source| visit.call(source))
+    }
+
+    fn __clear__(&self) {
+        self.callbacks.clear();
+        let sources = std::mem::take(&mut *self.sources());
+        drop(sources);
     }
 
     /// The next answer: number, reply, report, failure, and the exception that a reader of the caller's raised.
@@ -241,11 +256,11 @@ impl Dialogue {
     }
 
     /// As `data`, with content piece by piece: `read(n)` gives bytes, none at the end.
-    fn data_from(&self, read: Py<PyAny>) -> PyResult<u64> {
-        let (reader, raised) = PyReader::new(read, None, None);
+    fn data_from(&self, py: Python<'_>, read: Py<PyAny>) -> PyResult<u64> {
+        let (reader, source) = PyReader::new(py, read, None, None)?;
         let content = Box::new(Once::new(Box::new(BufReader::with_capacity(64 * 1024, reader))));
         let number = self.driven.with(|dialogue| dialogue.data(content).number())?;
-        self.sources().insert(number, vec![raised]);
+        self.sources().insert(number, vec![source]);
         Ok(number)
     }
 
@@ -259,9 +274,13 @@ impl Dialogue {
         let options = options.get();
         let PyMessage { core, sources } = match message.cast::<PyBytes>() {
             Ok(bytes) => Message::from_bytes(bytes.as_bytes()).into(),
-            Err(_) => message.cast::<PyMessage>()?.try_borrow()?.clone(),
+            Err(_) => message.cast::<PyMessage>()?.try_borrow()?.copy(py),
         };
-        let ticket = self.driven.with(|dialogue| dialogue.send_message(&core, options.core()))?;
+        let own = options.core();
+        let ask = |dialogue: &mut Core| {
+            own.refuse_mailer_options().and_then(|()| dialogue.send_message(&core, own))
+        };
+        let ticket = self.driven.with(ask)?;
         let number = ticket.map_err(|error| raise_from(py, &error, None, raised_in(&sources)))?.number();
         if !sources.is_empty() {
             self.sources().insert(number, sources);
@@ -305,7 +324,7 @@ impl Dialogue {
     fn greeting(&self) -> PyResult<Option<(u16, Option<String>, String)>> {
         self.driven.with(|dialogue| {
             dialogue.engine().greeting().map(|reply| {
-                let (code, enhanced, text) = convert::reply(reply);
+                let (code, enhanced, text, _) = convert::reply(reply);
                 (code, enhanced, text.to_owned())
             })
         })
@@ -348,7 +367,7 @@ impl Dialogue {
         ticket.map_err(|error| raise(py, &error, None))
     }
 
-    fn sources(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Vec<Raised>>> {
+    fn sources(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Vec<Py<Source>>>> {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,6 +9,7 @@ mod driven;
 mod mailer;
 mod message;
 mod options;
+mod recipients;
 mod report;
 mod rewrite;
 mod send;
@@ -19,6 +20,27 @@ mod stream;
 
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
+    use pyo3::exceptions::PyImportError;
+    use pyo3::prelude::*;
+    use pyo3::sync::PyOnceLock;
+
+    /// Classes and exceptions are kept once for the process, and belong to the interpreter that was first.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        static FIRST: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+        let py = module.py();
+        let own = py.import("sys")?;
+        if FIRST.get_or_init(py, || own.clone().unbind()).is(&own) {
+            return Ok(());
+        }
+        Err(PyImportError::new_err(
+            "smtpclient serves one interpreter of a process, and another one has imported it: use it there, or in a process \
+             of its own",
+        ))
+    }
+
+    #[pymodule_export]
+    use crate::callback::Callbacks;
     #[pymodule_export]
     use crate::delivery::Delivery;
     #[pymodule_export]

@@ -5,13 +5,15 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use smtpclient::net::mailer;
 
-use crate::callback::{self, Raised};
+use crate::callback::{Callbacks, Raised};
 use crate::convert::{raise, raise_from};
 use crate::message::{PyMessage, raised_in};
 use crate::options::PyOptions;
 use crate::report::PySent;
 
 /// The mailer below `smtpclient.Mailer` and `smtpclient.aio.Mailer`. Every call may come from any thread.
+///
+/// It does not own the functions that it calls: a thread waits for its reports, so that nothing it owned could ever be garbage.
 #[pyclass(frozen, module = "smtpclient._native")]
 pub(crate) struct Mailer {
     mailer: mailer::Mailer,
@@ -20,16 +22,20 @@ pub(crate) struct Mailer {
 
 #[pymethods]
 impl Mailer {
-    #[new]
+    /// The mailer, and the owner of its functions.
+    #[staticmethod]
     #[pyo3(signature = (options, listener=None))]
-    fn new(py: Python<'_>, options: &Bound<'_, PyOptions>, listener: Option<Py<PyAny>>) -> PyResult<Self> {
+    fn begin(
+        py: Python<'_>,
+        options: &Bound<'_, PyOptions>,
+        listener: Option<Py<PyAny>>,
+    ) -> PyResult<(Self, Callbacks)> {
         let raised = Raised::default();
-        let listener = listener.map(|listener| callback::transcript(listener, &raised));
-        let mut bound = options.get().bind(py, &raised, listener);
+        let (mut bound, callbacks) = options.get().bind(py, &raised, listener);
         // The mailer's thread gets no signals, and goes on where a function of Python's raised.
         bound.cancel = options.get().cancel.clone();
         match py.detach(|| mailer::Mailer::new(&bound)) {
-            Ok(mailer) => Ok(Self { mailer, raised }),
+            Ok(mailer) => Ok((Self { mailer, raised }, callbacks)),
             Err(error) => Err(raise(py, &error, None)),
         }
     }
@@ -41,7 +47,7 @@ impl Mailer {
         message: &Bound<'_, PyMessage>,
         options: Option<&Bound<'_, PyOptions>>,
     ) -> PyResult<u64> {
-        let PyMessage { core, sources } = message.try_borrow()?.clone();
+        let PyMessage { core, sources } = message.try_borrow()?.copy(py);
         let options = options.map(|options| options.get().core());
         let taken = py.detach(|| self.mailer.try_submit(&core, options));
         match taken {
@@ -65,8 +71,8 @@ impl Mailer {
     }
 
     /// Waits until everything is decided; whether it is.
-    fn drain(&self, py: Python<'_>, timeout: f64) -> bool {
-        py.detach(|| self.mailer.drain(wait(timeout)))
+    fn drain(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
+        py.detach(|| self.mailer.drain(wait(timeout))).map_err(|error| raise(py, &error, None))
     }
 
     /// Takes no more messages, and ends by itself.
@@ -75,8 +81,20 @@ impl Mailer {
     }
 
     /// Takes no more messages, sends the rest, and ends; whether nothing had to be ended before it was decided.
-    fn close(&self, py: Python<'_>, timeout: f64) -> bool {
-        py.detach(|| self.mailer.close(wait(timeout)))
+    fn close(&self, py: Python<'_>, timeout: f64) -> PyResult<bool> {
+        py.detach(|| self.mailer.close(wait(timeout))).map_err(|error| raise(py, &error, None))
+    }
+
+    /// Whether the caller is a function that the mailer calls, in its own thread.
+    #[getter]
+    fn is_inside(&self) -> bool {
+        self.mailer.is_inside()
+    }
+
+    /// Whether the caller is a child of the process that made it.
+    #[getter]
+    fn is_forked(&self) -> bool {
+        self.mailer.is_forked()
     }
 
     /// Submitted, decided, accepted, rejected, not sent, unknown, waiting, connections, opened.

@@ -6,21 +6,20 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
+use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::error::Error;
 use smtpclient::message::{Encoding, HeaderMode, Message};
 
-use crate::callback::Raised;
 use crate::convert::raise_from;
 use crate::rewrite::PyRewrite;
-use crate::source::PyReader;
+use crate::source::{PyReader, Source};
 
 /// A MIME part: a whole message, or a part of one.
 #[pyclass(module = "smtpclient", name = "Message")]
-#[derive(Clone)]
 pub(crate) struct PyMessage {
     pub(crate) core: Message,
-    /// What the readers in it raised.
-    pub(crate) sources: Vec<Raised>,
+    /// What it is read from.
+    pub(crate) sources: Vec<Py<Source>>,
 }
 
 impl From<Message> for PyMessage {
@@ -30,6 +29,15 @@ impl From<Message> for PyMessage {
 }
 
 impl PyMessage {
+    pub(crate) fn copy(&self, py: Python<'_>) -> Self {
+        self.with_core(py, self.core.clone())
+    }
+
+    /// A message that may be read from the same.
+    fn with_core(&self, py: Python<'_>, core: Message) -> Self {
+        Self { core, sources: self.sources.iter().map(|source| source.clone_ref(py)).collect() }
+    }
+
     fn check<T>(&self, py: Python<'_>, result: Result<T, Error>) -> PyResult<T> {
         result.map_err(|error| raise_from(py, &error, None, raised_in(&self.sources)))
     }
@@ -41,8 +49,8 @@ impl PyMessage {
 }
 
 /// The exception that a reader raised, if one did.
-pub(crate) fn raised_in(sources: &[Raised]) -> Option<PyErr> {
-    sources.iter().find_map(Raised::take)
+pub(crate) fn raised_in(sources: &[Py<Source>]) -> Option<PyErr> {
+    sources.iter().find_map(|source| source.get().raised.take())
 }
 
 #[pymethods]
@@ -75,15 +83,17 @@ impl PyMessage {
 
     #[staticmethod]
     fn multipart(py: Python<'_>, subtype: &str, parts: Vec<PyRef<'_, Self>>) -> PyResult<Self> {
-        let sources = parts.iter().flat_map(|part| part.sources.clone()).collect();
+        let sources =
+            parts.iter().flat_map(|part| &part.sources).map(|source| source.clone_ref(py)).collect();
         let parts = parts.iter().map(|part| part.core.clone()).collect();
         let core = Message::multipart(subtype, parts).map_err(|error| raise_from(py, &error, None, None))?;
         Ok(Self { core, sources })
     }
 
     #[staticmethod]
-    fn rfc822(inner: PyRef<'_, Self>) -> Self {
-        Self { core: Message::rfc822(inner.core.clone()), sources: inner.sources.clone() }
+    fn rfc822(py: Python<'_>, inner: PyRef<'_, Self>) -> PyResult<Self> {
+        let core = inner.check(py, Message::rfc822(inner.core.clone()))?;
+        Ok(inner.with_core(py, core))
     }
 
     #[staticmethod]
@@ -110,9 +120,22 @@ impl PyMessage {
 
     #[staticmethod]
     #[pyo3(signature = (read, rewind=None, length=None))]
-    fn from_reader(read: Py<PyAny>, rewind: Option<Py<PyAny>>, length: Option<u64>) -> Self {
-        let (reader, raised) = PyReader::new(read, rewind, length);
-        Self { core: Message::from_reader(reader), sources: vec![raised] }
+    fn from_reader(
+        py: Python<'_>,
+        read: Py<PyAny>,
+        rewind: Option<Py<PyAny>>,
+        length: Option<u64>,
+    ) -> PyResult<Self> {
+        let (reader, source) = PyReader::new(py, read, rewind, length)?;
+        Ok(Self { core: Message::from_reader(reader), sources: vec![source] })
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.sources.iter().try_for_each(|source| visit.call(source))
+    }
+
+    fn __clear__(&mut self) {
+        self.sources.clear();
     }
 
     fn add_html(&mut self, py: Python<'_>, html: &str) -> PyResult<()> {
@@ -122,8 +145,8 @@ impl PyMessage {
 
     fn attach(&mut self, py: Python<'_>, part: Py<Self>) -> PyResult<()> {
         let (core, sources) = {
-            let part = part.try_borrow(py)?;
-            (part.core.clone(), part.sources.clone())
+            let PyMessage { core, sources } = part.try_borrow(py)?.copy(py);
+            (core, sources)
         };
         let result = self.core.attach(core);
         self.sources.extend(sources);
@@ -207,9 +230,8 @@ impl PyMessage {
     }
 
     #[getter]
-    fn parts(&self) -> Vec<Self> {
-        let part = |core: &Message| Self { core: core.clone(), sources: self.sources.clone() };
-        self.core.parts().iter().map(part).collect()
+    fn parts(&self, py: Python<'_>) -> Vec<Self> {
+        self.core.parts().iter().map(|core| self.with_core(py, core.clone())).collect()
     }
 
     #[getter]
@@ -232,8 +254,8 @@ impl PyMessage {
         self.to_bytes(py)
     }
 
-    fn __copy__(&self) -> Self {
-        self.clone()
+    fn __copy__(&self, py: Python<'_>) -> Self {
+        self.copy(py)
     }
 
     fn __setitem__(&mut self, py: Python<'_>, name: &str, value: &str) -> PyResult<()> {

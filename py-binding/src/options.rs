@@ -5,12 +5,14 @@ use std::sync::OnceLock;
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyString};
+use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::cancel::Cancel;
-use smtpclient::options::{Options, TranscriptFn, names};
+use smtpclient::options::{Options, Recipients, names};
 use smtpclient::secret::Secret;
 
-use crate::callback::{self, Raised};
+use crate::callback::{self, Callbacks, Held, Raised};
 use crate::convert::{raise, seconds};
+use crate::recipients;
 
 /// What is no option by a text.
 const FUNCTIONS: [&str; 2] = ["transcript", "cancel"];
@@ -19,8 +21,8 @@ const FUNCTIONS: [&str; 2] = ["transcript", "cancel"];
 #[pyclass(frozen, module = "smtpclient", name = "Options")]
 pub(crate) struct PyOptions {
     core: Options,
-    policy: Option<Py<PyAny>>,
-    transcript: Option<Py<PyAny>>,
+    policy: Option<Held>,
+    transcript: Option<Held>,
     pub(crate) cancel: Option<Cancel>,
     debug: bool,
 }
@@ -75,8 +77,16 @@ impl PyOptions {
     }
 
     #[getter]
-    fn transcript(&self) -> Option<&Py<PyAny>> {
-        self.transcript.as_ref()
+    fn transcript(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.transcript.as_ref().and_then(|transcript| transcript.get(py))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.policy.iter().chain(&self.transcript).try_for_each(|held| held.visit(&visit))
+    }
+
+    fn __clear__(&self) {
+        self.policy.iter().chain(&self.transcript).for_each(Held::clear);
     }
 
     #[getter]
@@ -146,15 +156,17 @@ impl PyOptions {
 }
 
 impl PyOptions {
-    /// For a call: with the functions that it calls.
-    pub(crate) fn bind(&self, py: Python<'_>, raised: &Raised, listener: Option<TranscriptFn>) -> Options {
+    /// For a call: with the functions that it calls, and their owner.
+    pub(crate) fn bind(
+        &self,
+        py: Python<'_>,
+        raised: &Raised,
+        listener: Option<Py<PyAny>>,
+    ) -> (Options, Callbacks) {
         let mut options = self.core.clone();
-        if let Some(policy) = &self.policy {
-            options.tlspolicy = callback::policy(policy.clone_ref(py), raised);
-        }
-        options.transcript = listener;
+        let callbacks = Callbacks::bind(py, &mut options, self.policy.as_ref(), listener, raised);
         options.cancel = Some(callback::cancel(raised, self.cancel.clone()));
-        options
+        (options, callbacks)
     }
 
     /// For envelopes and servers, which call nothing.
@@ -177,8 +189,8 @@ impl PyOptions {
     fn copy(&self, py: Python<'_>) -> Self {
         Self {
             core: self.core.clone(),
-            policy: self.policy.as_ref().map(|policy| policy.clone_ref(py)),
-            transcript: self.transcript.as_ref().map(|transcript| transcript.clone_ref(py)),
+            policy: self.policy.as_ref().and_then(|policy| policy.again(py)),
+            transcript: self.transcript.as_ref().and_then(|transcript| transcript.again(py)),
             cancel: self.cancel.clone(),
             debug: self.debug,
         }
@@ -188,11 +200,11 @@ impl PyOptions {
         let py = value.py();
         match name {
             "transcript" => {
-                self.transcript = Some(callable(name, value)?);
+                self.transcript = Some(Held::new(callable(name, value)?));
                 return Ok(());
             }
             "tlspolicy" if value.is_callable() => {
-                self.policy = Some(value.clone().unbind());
+                self.policy = Some(Held::new(value.clone().unbind()));
                 return Ok(());
             }
             "tlspolicy" => self.policy = None,
@@ -210,13 +222,16 @@ impl PyOptions {
                 return Ok(());
             }
             "recipients" if !value.is_instance_of::<PyString>() => {
-                self.core.recipients = Some(strings(name, value)?.join(", "));
-                return Ok(());
+                self.core.recipients = Some(Recipients::default());
+                return recipients::add(&mut self.core, value);
             }
             "password" => return self.secret(name, value, |o, s| o.password = s),
             "oauthtoken" => return self.secret(name, value, |o, s| o.oauthtoken = s),
             "tlskeypassword" => return self.secret(name, value, |o, s| o.tlskeypassword = s),
-            "proxy" => return self.secret(name, value, |o, s| o.proxy = s),
+            "proxy" => {
+                let proxy = secret(name, value)?;
+                return self.core.set_proxy(proxy).map_err(|error| raise(py, &error, None));
+            }
             "header" => self.core.header.clear(),
             _ => {}
         }
@@ -268,7 +283,7 @@ fn callable(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
 }
 
 /// A list, or any other iterable, of strings.
-fn strings(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+pub(crate) fn strings(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
     if value.is_instance_of::<PyBytes>() {
         return Err(wrong(name, "a str or a list of them", value));
     }
@@ -305,7 +320,7 @@ fn fields(value: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
 }
 
 /// The text that the core's table of options takes for a value.
-fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+pub(crate) fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     if let Ok(text) = value.cast::<PyString>() {
         return text.extract();
     }
@@ -331,7 +346,7 @@ fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     Err(wrong(name, if list { "a str or a list" } else { "a str, a number or a bool" }, value))
 }
 
-fn wrong(name: &str, wanted: &str, value: &Bound<'_, PyAny>) -> PyErr {
+pub(crate) fn wrong(name: &str, wanted: &str, value: &Bound<'_, PyAny>) -> PyErr {
     let given = value.get_type().name().map_or_else(|_| "that".to_owned(), |name| name.to_string());
     PyTypeError::new_err(format!("option `{name}` takes {wanted}, not {given}"))
 }

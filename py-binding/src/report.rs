@@ -1,9 +1,10 @@
 //! Reports, whose parts become Python's when they are asked for: most never are.
 
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use smtpclient::report::{Outcome, Report};
 
-use crate::convert::{self, AttemptTuple, FailureTuple, RecipientTuple, ReplyTuple};
+use crate::convert::{self, AttemptTuple, RecipientTuple, ReplyTuple};
 
 /// What became of a message.
 #[pyclass(frozen, module = "smtpclient._native", name = "Sent")]
@@ -67,7 +68,8 @@ impl PySent {
     }
 
     #[getter]
-    fn error(&self) -> Option<FailureTuple<'_>> {
-        self.0.error.as_ref().map(convert::failure)
+    fn error(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let failure = self.0.failure();
+        failure.map(|error| convert::failure(&error).into_py_any(py)).transpose()
     }
 }

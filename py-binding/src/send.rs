@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use smtpclient::envelope::Envelope;
 use smtpclient::net;
 
-use crate::callback::{self, Raised};
+use crate::callback::Raised;
 use crate::convert::raise_from;
 use crate::message::{PyMessage, raised_in};
 use crate::options::PyOptions;
@@ -20,9 +20,8 @@ pub(crate) fn sendmessage(
     listener: Option<Py<PyAny>>,
 ) -> PyResult<PySent> {
     let raised = Raised::default();
-    let listener = listener.map(|listener| callback::transcript(listener, &raised));
-    let options = options.get().bind(py, &raised, listener);
-    let PyMessage { core, sources } = message.try_borrow()?.clone();
+    let (options, _callbacks) = options.get().bind(py, &raised, listener);
+    let PyMessage { core, sources } = message.try_borrow()?.copy(py);
     let result = py.detach(|| net::sendmessage(&core, &options));
     match result {
         Ok(report) => {
@@ -50,7 +49,7 @@ pub(crate) fn envelope(
     message: &Bound<'_, PyMessage>,
     options: PyRef<'_, PyOptions>,
 ) -> PyResult<(String, Vec<String>)> {
-    let PyMessage { core, sources } = message.try_borrow()?.clone();
+    let PyMessage { core, sources } = message.try_borrow()?.copy(py);
     let envelope = Envelope::derive(&core, options.core(), &net::local())
         .map_err(|error| raise_from(py, &error, None, raised_in(&sources)))?;
     let recipients = envelope.recipients.iter().map(|rcpt| rcpt.path.as_str().to_owned());

@@ -2,17 +2,37 @@
 
 use std::io::{self, Read as _};
 
-use pyo3::exceptions::{PyBlockingIOError, PyTypeError};
+use pyo3::exceptions::{PyBlockingIOError, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
+use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::message::Reader;
 
-use crate::callback::Raised;
+use crate::callback::{Held, Raised};
+
+/// The functions that a message is read by, and what they raised. The messages that are read so hold it.
+#[pyclass(frozen, module = "smtpclient._native")]
+pub(crate) struct Source {
+    read: Held,
+    rewind: Option<Held>,
+    pub(crate) raised: Raised,
+}
+
+#[pymethods]
+impl Source {
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.rewind.iter().chain([&self.read]).try_for_each(|held| held.visit(&visit))
+    }
+
+    fn __clear__(&self) {
+        self.rewind.iter().chain([&self.read]).for_each(Held::clear);
+    }
+}
 
 /// `read(n)` gives bytes, none at the end; `rewind()` starts again. `BlockingIOError` asks to be called later.
 pub(crate) struct PyReader {
-    read: Py<PyAny>,
-    rewind: Option<Py<PyAny>>,
+    read: Held,
+    rewind: Option<Held>,
     length: Option<u64>,
     raised: Raised,
     /// What was given beyond what was asked for.
@@ -21,13 +41,21 @@ pub(crate) struct PyReader {
 }
 
 impl PyReader {
-    pub(crate) fn new(read: Py<PyAny>, rewind: Option<Py<PyAny>>, length: Option<u64>) -> (Self, Raised) {
-        let raised = Raised::default();
-        (Self { read, rewind, length, raised: raised.clone(), rest: None, given: 0 }, raised)
+    pub(crate) fn new(
+        py: Python<'_>,
+        read: Py<PyAny>,
+        rewind: Option<Py<PyAny>>,
+        length: Option<u64>,
+    ) -> PyResult<(Self, Py<Source>)> {
+        let (read, rewind, raised) = (Held::new(read), rewind.map(Held::new), Raised::default());
+        let owner = Source { read: read.clone(), rewind: rewind.clone(), raised: raised.clone() };
+        Ok((Self { read, rewind, length, raised, rest: None, given: 0 }, Py::new(py, owner)?))
     }
 
     fn piece(&self, py: Python<'_>, most: usize) -> PyResult<PyBackedBytes> {
-        let piece = self.read.bind(py).call1((most,))?;
+        let read =
+            self.read.get(py).ok_or_else(|| PyRuntimeError::new_err("the source of the message is gone"))?;
+        let piece = read.bind(py).call1((most,))?;
         piece.extract::<PyBackedBytes>().map_err(|_| {
             let name = piece.get_type().name().map_or_else(|_| "that".to_owned(), |name| name.to_string());
             PyTypeError::new_err(format!("a message is made of bytes, and its source gave {name}"))
@@ -66,6 +94,7 @@ impl Reader for PyReader {
         self.rest = None;
         let Some(rewind) = &self.rewind else { return Ok(false) };
         let again = Python::try_attach(|py| {
+            let Some(rewind) = rewind.get(py) else { return Ok(false) };
             let again = rewind.bind(py).call0().and_then(|answer| answer.is_truthy());
             again.map_err(|error| self.failed(py, error))
         });

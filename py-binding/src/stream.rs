@@ -88,7 +88,7 @@ pub(crate) fn dial(
 
 fn connected(py: Python<'_>, server: &PyServer, options: &PyOptions) -> PyResult<(net::Stream, Ends)> {
     let raised = Raised::default();
-    let options = options.bind(py, &raised, None);
+    let (options, _callbacks) = options.bind(py, &raised, None);
     let server = server.0.clone();
     match py.detach(|| net::connect(&server, &options)) {
         Ok(stream) => {

@@ -16,7 +16,7 @@ YES = {"true": True, "false": False}
 
 def options(folder):
     words = (folder / "options").read_bytes().decode().split("\0")[:-1]
-    found, header = {}, []
+    found, header, rcpts = {}, [], []
     while words:
         name, value = words.pop(0), words.pop(0)
         while words and not re.fullmatch("[a-z0-9]+", words[0]):
@@ -24,13 +24,26 @@ def options(folder):
         if name == "header":
             field, _, body = value.partition(":")
             header.append((field.rstrip(), body.strip()))
+        elif name == "rcpt":
+            rcpts.append(rcpt(value))
         elif name == "ports":
             found[name] = [int(port) for port in value.split()]
         elif name == "servers":
             found[name] = value.split()
         else:
             found[name] = YES.get(value, value)
+    if rcpts:
+        found["recipients"] = [found["recipients"], *rcpts] if "recipients" in found else rcpts
     return found | ({"header": header} if header else {})
+
+
+def rcpt(text):
+    """One as an object, which option `recipients` takes beside texts."""
+    words = text.split(" ")
+    values = {}
+    while "=" in words[-1]:
+        name, _, values[name] = words.pop().partition("=")
+    return smtpclient.Rcpt(" ".join(words), **values)
 
 
 def send(folder):
@@ -64,8 +77,8 @@ def main():
         "unknown" if report.unknown
         else "sent" if report.complete
         else "partial" if report.sent
-        else "error" if report.error
-        else "notsent"
+        else "notsent" if report.error.kind == "recipients"
+        else "error"
     )
     print("status =", status)
     if report.error:
@@ -77,7 +90,8 @@ def main():
     for address, code, diagnostic in report:
         if code:
             print("refused =", address, code, diagnostic.replace("\n", " / "))
-    print("reply =", report.reply or "-")
+    final = report.reply
+    print("reply =", f"{final.code} {' / '.join(final.lines)}" if final else "-")
     print("queue_id =", report.queue_id or "-")
     for attempt in report.attempts:
         print("attempt =", failure(attempt.error) if attempt.error else "ok")

@@ -11,7 +11,7 @@ from email.message import EmailMessage
 
 import pytest
 import smtpclient
-from conftest import MESSAGE
+from conftest import MESSAGE, server
 from smtpclient import Message, Options, sendmessage
 
 
@@ -135,11 +135,11 @@ def test_a_partial_refusal(to):
     with pytest.raises(smtpclient.RecipientsRefused) as caught:
         sendmessage(MESSAGE, recipients="b@s.example, bad@s.example", **to)
     error = caught.value
-    assert error.refused == (("bad@s.example", 550, "5.1.1 no such user"),)
+    assert error.refused == (("bad@s.example", 550, "no such user"),)
     assert not error.transient and error.report.recipients[0].outcome == "not sent"
     report = sendmessage(MESSAGE, recipients="b@s.example, bad@s.example", atleastone=True, **to)
     assert report and report.sent and not report.complete
-    assert report == [("bad@s.example", 550, "5.1.1 no such user")]
+    assert report == [("bad@s.example", 550, "no such user")]
     [(address, code, diagnostic)] = report
     assert (address, code) == (report[0].address, 550) and len(report[:]) == len(report) == 1
     assert report.recipients[1].enhanced == "5.1.1" and report.recipients[1].step == "rcpt"
@@ -197,3 +197,47 @@ def free_port():
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
+
+
+def test_recipients_with_notify_and_orcpt():
+    script = [b"220 s\r\n", b"250-s\r\n250 DSN\r\n", *[b"250 2.1.0 ok\r\n"] * 5, b"354 go\r\n", b"250 2.0.0 ok\r\n"]
+    with server(*script) as (port, heard):
+        report = smtpclient.sendmessage(
+            MESSAGE,
+            servers="127.0.0.1",
+            ports=port,
+            dsnnotify="never",
+            recipients=[
+                "a@s.example",
+                smtpclient.Rcpt("Bo <b@s.example>", notify=["failure", "delay"], orcpt="rfc822;b+x@old.example"),
+                {"address": "c@s.example", "orcpt": None, "notify": "success"},
+                smtpclient.Rcpt("d@s.example"),
+            ],
+        )
+    assert report.complete and len(report.recipients) == 4
+    assert [line for line in heard.decode().splitlines() if line.startswith("RCPT")] == [
+        "RCPT TO:<a@s.example> NOTIFY=NEVER",
+        "RCPT TO:<b@s.example> NOTIFY=FAILURE,DELAY ORCPT=rfc822;b+2Bx@old.example",
+        "RCPT TO:<c@s.example> NOTIFY=SUCCESS",
+        "RCPT TO:<d@s.example> NOTIFY=NEVER",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entry", "kind", "words"),
+    [
+        (smtpclient.Rcpt("a@b", notify="always"), smtpclient.UsageError, "always"),
+        (smtpclient.Rcpt("a@b", notify=["never", "delay"]), smtpclient.UsageError, "never"),
+        (smtpclient.Rcpt("a@b", orcpt="a@b"), smtpclient.UsageError, "type;address"),
+        (smtpclient.Rcpt(""), smtpclient.UsageError, "no mailbox"),
+        (smtpclient.Rcpt("a@b, c@d", notify="never"), smtpclient.UsageError, "one mailbox"),
+        ({"address": "a@b", "notfy": "never"}, TypeError, "notfy.*notify"),
+        ({"notify": "never"}, TypeError, "Rcpt"),
+        (7, TypeError, "Rcpt"),
+        (smtpclient.Rcpt(b"a@b"), TypeError, "recipients"),
+        ("a@b\r\nDATA", smtpclient.UsageError, "line end"),
+    ],
+)
+def test_a_recipient_that_cannot_be(entry, kind, words):
+    with pytest.raises(kind, match=words):
+        smtpclient.sendmessage(MESSAGE, servers="127.0.0.1", ports=1, recipients=["x@y", entry])

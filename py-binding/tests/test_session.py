@@ -18,7 +18,7 @@ def test_verb_by_verb(sink):
         assert session.mail("a@c.example", ["BODY=8BITMIME"]).ok
         assert session.rcpt("bad@s.example").enhanced == "5.1.1"
         assert session.rcpt("b@s.example").ok
-        assert session.data("Subject: x\n\n.dot\n").text.startswith("2.0.0 Ok: queued as")
+        assert session.data("Subject: x\n\n.dot\n").text.startswith("Ok: queued as")
         assert session.noop().code == 250 and session.rset().code == 250
         for reply in (session.vrfy("x"), session.expn("x"), session.help(), session.command("XYZZY a")):
             assert isinstance(reply, smtpclient.Reply)
@@ -198,3 +198,12 @@ def test_a_policy_is_asked(tls_server):
     report = smtpclient.sendmessage(MESSAGE, tlsminversion="1.3", **where)
     assert report.complete and report.attempts[-1].policy == "insecure" and len(asked) == 1
     assert tls_server.handler.messages[0][0] is False
+
+
+def test_options_of_a_mailer_are_refused(sink):
+    with pytest.raises(smtpclient.UsageError, match="`retries`.*mailer"):
+        smtpclient.Session("127.0.0.1", sink.port, retries=5)
+    with smtpclient.Session("127.0.0.1", sink.port) as session:
+        with pytest.raises(smtpclient.UsageError, match="`rate`.*mailer"):
+            session.send_message(MESSAGE, rate=5)
+        assert session.send_message(MESSAGE).complete

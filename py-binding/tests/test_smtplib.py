@@ -1,6 +1,7 @@
 """``smtpclient.smtplib``: what CPython's own tests (cpython.py) do not ask."""
 
 import contextlib
+import email.message
 import logging
 import pickle
 import smtplib as standard
@@ -270,3 +271,43 @@ def test_an_overridden_socket(sink):
 
     with Own("nowhere.invalid") as session:
         assert session.sendmail("a@c.example", ["b@s.example"], MESSAGE) == {}
+
+
+@pytest.mark.parametrize("bad", ["a@s.example\r\n<eve@s.example>", "a\0 <eve@s.example>", "<eve@s.example>\n", "a\x85@s.example"])
+def test_a_control_character_in_an_address_is_refused(sink, bad):
+    with open_to(sink) as session:
+        session.ehlo()
+        for call in (session.mail, session.rcpt, session.verify, session.vrfy, session.expn):
+            with pytest.raises(smtpclient.UsageError, match="control characters"):
+                call(bad)
+        with pytest.raises(ValueError, match="control characters"):
+            session.sendmail("a@c.example", [bad], MESSAGE)
+        session.rset()
+        with pytest.raises(ValueError, match="control characters"):
+            session.sendmail(bad, ["b@s.example"], MESSAGE)
+        message = email.message.Message()
+        message["From"] = "a@c.example"
+        message._headers.append(("To", bad))
+        message.set_payload("x")
+        with pytest.raises(ValueError, match="field To.*control characters"):
+            session.send_message(message)
+        message.replace_header("To", "b@s.example,\r\n c@s.example")
+        assert session.send_message(message) == {}
+    assert [line for line in sink.messages()[0][0] if line.startswith("rcpt")] == [
+        "rcpt TO:<b@s.example>", "rcpt TO:<c@s.example>"
+    ]
+
+
+def test_a_local_part_of_any_length(sink):
+    with open_to(sink) as session:
+        assert session.sendmail("a@c.example", f"{'l' * 100}@s.example", MESSAGE) == {}
+
+
+def test_standing_in_for_the_standard_classes(sink, monkeypatch):
+    for name in ("SMTP", "SMTP_SSL", "LMTP", "SMTPException"):
+        monkeypatch.setattr(standard, name, getattr(smtplib, name))
+    with standard.SMTP("127.0.0.1", sink.port, timeout=10) as session:
+        assert isinstance(session, smtplib.SMTP)
+        assert session.sendmail("a@c.example", "b@s.example", MESSAGE) == {}
+    for kind in (standard.SMTP_SSL, standard.LMTP):
+        assert isinstance(kind(), kind)  # without a host it does not connect

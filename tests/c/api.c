@@ -79,8 +79,8 @@ static void codes(void)
 {
     int code;
 
-    TEXT(smtp_version(), SMTP_VERSION);
-    CODE(smtp_version_number(), SMTP_VERSION_NUMBER);
+    TEXT(smtp_library_version(), SMTP_VERSION);
+    CODE(smtp_library_version_number(), SMTP_VERSION_NUMBER);
     for (code = SMTP_ERR_FULL; code <= SMTP_PARTIAL; code++) {
         CHECK(smtp_code_name(code)[0] != '\0');
         CHECK(smtp_code_text(code)[0] != '\0');
@@ -342,6 +342,21 @@ static void option_nulls(void)
     CODE(smtp_options_set_originator(o, NULL), SMTP_ERR_NULL);
     CODE(smtp_options_set_recipients(NULL, "a"), SMTP_ERR_NULL);
     CODE(smtp_options_set_recipients(o, NULL), SMTP_ERR_NULL);
+    CODE(smtp_options_add_server(o, "a", 65536 + 25), SMTP_ERR_USAGE);
+    PART(smtp_options_error(o), "65561");
+    PART(smtp_options_error(o), "1 to 65535");
+    CODE(smtp_options_add_server(o, "a", -1), SMTP_ERR_USAGE);
+    PART(smtp_options_error(o), "-1");
+    CODE(smtp_options_add_recipient_dsn(o, "Ann <a@b.example>", "failure,delay", "rfc822;a+x@b.example"), SMTP_OK);
+    CODE(smtp_options_add_recipient_dsn(o, "a@b.example", NULL, ""), SMTP_OK);
+    CODE(smtp_options_add_recipient_dsn(o, "a@b.example", "always", NULL), SMTP_ERR_USAGE);
+    PART(smtp_options_error(o), "\"always\"");
+    CODE(smtp_options_add_recipient_dsn(o, "a@b.example", NULL, "a@b.example"), SMTP_ERR_USAGE);
+    PART(smtp_options_error(o), "type;address");
+    CODE(smtp_options_add_recipient_dsn(o, "a@b.example\r\nDATA", NULL, NULL), SMTP_ERR_USAGE);
+    CODE(smtp_options_add_recipient_dsn(o, NULL, NULL, NULL), SMTP_ERR_NULL);
+    CODE(smtp_options_add_recipient_dsn(NULL, "a@b.example", NULL, NULL), SMTP_ERR_NULL);
+    CODE(smtp_options_set_recipients(o, "a@b.example,\r\n c@d.example"), SMTP_OK);
     CODE(smtp_options_add_recipient(NULL, "a"), SMTP_ERR_NULL);
     CODE(smtp_options_add_recipient(o, NULL), SMTP_ERR_NULL);
     CODE(smtp_options_add_header(NULL, "a", "b"), SMTP_ERR_NULL);
@@ -484,12 +499,16 @@ static void sending(void)
     CODE(smtp_sendmessage(m, o, &r), SMTP_ERR_RECIPIENTS);
     CODE(smtp_result_status(r), SMTP_ERR_RECIPIENTS);
     CODE(smtp_result_sent(r), 0);
-    EMPTY(smtp_result_error(r));
+    PART(smtp_result_error(r), ": rcpt: 1 of 2 recipients was refused, and nobody got the message: no@b.example: 550 5.1.1 No ");
+    TEXT(smtp_result_error_kind(r), "recipients");
+    TEXT(smtp_result_error_step(r), "rcpt");
+    CODE(smtp_result_error_code(r), 550);
+    CODE(smtp_result_transient(r), 0);
     CODE(smtp_result_refused_count(r), 1);
     TEXT(smtp_result_refused_address(r, 0), "no@b.example");
     CODE(smtp_result_refused_code(r, 0), 550);
     TEXT(smtp_result_refused_enhanced(r, 0), "5.1.1");
-    TEXT(smtp_result_refused_text(r, 0), "5.1.1 No such user");
+    TEXT(smtp_result_refused_text(r, 0), "No such user");
     smtp_result_free(r);
 
     smtp_options_set(o, "atleastone", "1");
@@ -508,7 +527,7 @@ static void sending(void)
     CHECK(strlen(smtp_result_queue_id(r)) == 8);
     CODE(smtp_result_reply_code(r), 250);
     TEXT(smtp_result_reply_enhanced(r), "2.0.0");
-    PART(smtp_result_reply_text(r), "2.0.0 Ok: queued as");
+    CODE(strncmp(smtp_result_reply_text(r), "Ok: queued as", 13), 0);
     CHECK(smtp_result_octets(r) > 100);
     CHECK(smtp_result_extension_count(r) > 0);
     CODE(smtp_result_avoided_count(r), 0);
@@ -647,7 +666,7 @@ static void sessions(void)
     CHECK(smtp_session_error(s)[0] != '\0');
     CODE(smtp_session_mail(s, "a@b", "X=a=b"), SMTP_ERR_USAGE);
     CODE(smtp_session_rcpt(s, "no@d", NULL), 550);
-    TEXT(smtp_session_reply(s), "5.1.1 No such user");
+    TEXT(smtp_session_reply(s), "No such user");
     TEXT(smtp_session_reply_enhanced(s), "5.1.1");
     CODE(smtp_session_reply_code(s), 550);
     CODE(smtp_session_rcpt(s, "<c@d>", NULL), 250);
@@ -756,6 +775,18 @@ static void session_nulls(void)
     CODE(smtp_session_open(NULL, 0, NULL, &s), SMTP_ERR_NULL);
     CHECK(s == NULL);
     CODE(smtp_session_open("127.0.0.1", port, NULL, NULL), SMTP_ERR_NULL);
+    {
+        smtp_options *own = smtp_options_new();
+
+        smtp_options_set(own, "retries", "5");
+        CODE(smtp_session_open("127.0.0.1", port, own, &s), SMTP_ERR_USAGE);
+        PART(smtp_session_error(s), "`retries`");
+        smtp_session_free(s);
+        smtp_options_free(own);
+    }
+    CODE(smtp_session_open("127.0.0.1", 65536 + 25, NULL, &s), SMTP_ERR_USAGE);
+    PART(smtp_session_error(s), "65561");
+    smtp_session_free(s);
     smtp_session_close(NULL);
     smtp_session_free(NULL);
 
@@ -812,7 +843,7 @@ static void session_nulls(void)
     smtp_message_free(m);
 }
 
-/* A whole send with blocking calls; events.c has a loop. */
+/* A whole send with blocking calls; loops.c has loops. */
 static void engines(void)
 {
     smtp_message *m = mail();
@@ -883,12 +914,14 @@ static void engines(void)
     smtp_result_free(r);
     smtp_engine_free(e);
 
-    smtp_options_set(o, "proxy", "ftp://127.0.0.1:1");
+    CODE(smtp_options_set(o, "proxy", "ftp://127.0.0.1:1"), SMTP_ERR_USAGE);
+    PART(smtp_options_error(o), "option proxy");
+    CODE(smtp_options_set(o, "originator", "no address"), SMTP_OK);
     CODE(smtp_engine_new(m, o, &e), SMTP_ERR_USAGE);
     CODE(smtp_engine_action(e), SMTP_DONE);
     CODE(smtp_engine_abort(e, NULL), SMTP_ERR_USAGE);
     CODE(smtp_engine_result(e, &r), SMTP_ERR_USAGE);
-    PART(smtp_result_error(r), "option proxy");
+    PART(smtp_result_error(r), "originator");
     smtp_result_free(r);
     CODE(smtp_engine_result(e, NULL), SMTP_ERR_NULL);
     smtp_engine_free(e);
@@ -911,6 +944,10 @@ static void engines(void)
     CODE(smtp_engine_timed_out(NULL), SMTP_ERR_NULL);
     CODE(smtp_engine_waits_for_reader(NULL), 0);
     CODE(smtp_engine_abort(NULL, NULL), SMTP_ERR_NULL);
+    CODE(smtp_engine_fd(NULL), -1);
+    CODE(smtp_engine_interest(NULL), 0);
+    CODE(smtp_engine_ready(NULL, 0), SMTP_ERR_NULL);
+    CODE(smtp_mailer_fd(NULL), -1);
     CODE(smtp_engine_result(NULL, &r), SMTP_ERR_NULL);
     CODE(smtp_engine_new(m, NULL, &e), SMTP_OK);
     smtp_engine_connected(e, -1);
@@ -945,6 +982,28 @@ static int64_t answered(smtp_engine *e, int fd)
 }
 
 /* A session for event loops, with blocking calls. */
+/* What the release function of a transcript, which runs while its options are busy, asks an engine for. */
+static smtp_options *while_busy;
+static smtp_engine *busy_with;
+static smtp_message *busy_message;
+static size_t busy_heard;
+static int64_t busy_answer;
+
+static void ask_while_busy(void *user_data)
+{
+    smtp_engine *e;
+    smtp_session *s;
+
+    (void)user_data;
+    busy_answer = smtp_engine_ask_sendmessage(busy_with, busy_message, while_busy);
+    CODE(smtp_engine_new(busy_message, while_busy, &e), SMTP_ERR_BUSY);
+    CHECK(e == NULL);
+    CODE(smtp_engine_new_session("a.example", 25, while_busy, &e), SMTP_ERR_BUSY);
+    CODE(smtp_session_open("127.0.0.1", 1, while_busy, &s), SMTP_ERR_BUSY);
+    CHECK(s == NULL);
+    CODE(smtp_options_set(while_busy, "debug", "1"), SMTP_ERR_BUSY);
+}
+
 static void talks(void)
 {
     smtp_message *m = mail();
@@ -958,9 +1017,6 @@ static void talks(void)
     CODE(smtp_engine_action(e), SMTP_DIAL);
     TEXT(smtp_engine_host(e), "127.0.0.1");
     CODE(smtp_engine_answer(e, &ticket), 0);
-    CODE(smtp_engine_ask_command(e, "NOOP"), SMTP_ERR_USAGE);
-    PART(smtp_engine_ask_error(e), "not connected");
-    CODE(smtp_engine_part(e), SMTP_ERR_USAGE);
     fd = connected();
     CODE(smtp_engine_connected(e, fd), SMTP_OK);
     CODE(answered(e, fd), 0);
@@ -993,6 +1049,12 @@ static void talks(void)
     CHECK(smtp_engine_ask_introduce(e) > 0);
     CHECK(answered(e, fd) > 0);
     CODE(smtp_engine_answer_status(e), SMTP_OK);
+    while_busy = o;
+    busy_with = e;
+    busy_message = m;
+    smtp_options_set_transcript(o, on_line, &busy_heard, ask_while_busy);
+    smtp_options_set_transcript(o, NULL, NULL, NULL);
+    CODE(busy_answer, SMTP_ERR_BUSY);
     CHECK(smtp_engine_ask_sendmessage(e, m, o) > 0);
     CHECK(answered(e, fd) > 0);
     CODE(smtp_engine_answer_status(e), SMTP_ERR_RECIPIENTS);
@@ -1034,7 +1096,9 @@ static void talks(void)
     CODE(ticket, 0);
     CODE(smtp_engine_answer_status(e), SMTP_ERR_CONNECT);
     PART(smtp_engine_answer_error(e), "no route");
-    CODE(smtp_engine_ask_introduce(e), SMTP_ERR_CLOSED);
+    CHECK(smtp_engine_ask_introduce(e) > 0);
+    CODE(smtp_engine_answer(e, &ticket), 1);
+    CODE(smtp_engine_answer_status(e), SMTP_ERR_CONNECT);
     CODE(smtp_engine_result(e, &r), SMTP_ERR_USAGE);
     smtp_engine_free(e);
 

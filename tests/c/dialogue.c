@@ -1,10 +1,17 @@
-/* dialogue FOLDER: sends the message of a dialogue file and prints the report (tests/dialogues/README.md).
+/* dialogue [watched] FOLDER: sends the message of a dialogue file and prints the report (tests/dialogues/README.md).
+ * `watched`: by an engine, whose descriptor is watched, and not by a call that blocks.
  *
  * For `scripted-server run FILES... -- dialogue`. */
+#define _POSIX_C_SOURCE 200809L
 #include <libsmtp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+static const char *host = "localhost"; /* as the options say */
+static unsigned short port;
 
 static char *read_file(const char *folder, const char *name, size_t *length)
 {
@@ -125,6 +132,8 @@ static int set_options(smtp_options *options, const char *data, size_t length)
         const char *name = at, *value = name + strlen(name) + 1;
         int status = smtp_options_set(options, name, value);
 
+        if (strcmp(name, "servers") == 0) host = value;
+        if (strcmp(name, "ports") == 0) port = (unsigned short)atoi(value);
         if (status != SMTP_OK) {
             printf("status = error\nerror = %s setup permanent - -\nerror_text = %s\n", smtp_code_name(status),
                 smtp_options_error(options));
@@ -135,9 +144,97 @@ static int set_options(smtp_options *options, const char *data, size_t length)
     return SMTP_OK;
 }
 
+static void sleeps(long milliseconds)
+{
+    struct timespec time;
+
+    time.tv_sec = milliseconds / 1000;
+    time.tv_nsec = milliseconds % 1000 * 1000000;
+    nanosleep(&time, NULL);
+}
+
+static int turn(smtp_engine *e)
+{
+    int64_t wait = smtp_engine_timeout(e);
+    int interest = smtp_engine_interest(e);
+    struct pollfd p;
+
+    p.fd = smtp_engine_fd(e);
+    p.events = (short)((interest & SMTP_READ ? POLLIN : 0) | (interest & SMTP_WRITE ? POLLOUT : 0));
+    p.revents = 0;
+    poll(&p, 1, (int)wait);
+    return smtp_engine_ready(e, (p.revents & ~POLLOUT ? SMTP_READ : 0) | (p.revents & POLLOUT ? SMTP_WRITE : 0));
+}
+
+static smtp_result *send_watched(const smtp_message *message, const smtp_options *options)
+{
+    smtp_engine *e = NULL;
+    smtp_result *result = NULL;
+
+    smtp_engine_new(message, options, &e);
+    while (turn(e) == SMTP_EXCHANGE) continue;
+    smtp_engine_result(e, &result);
+    smtp_engine_free(e);
+    return result;
+}
+
+/* The same message twice over one session, with a pause between them; the second one counts. */
+static smtp_result *send_again(const smtp_message *message, const smtp_options *options, long pause)
+{
+    smtp_session *session = NULL;
+    smtp_result *result = NULL;
+
+    smtp_session_open(host, port, options, &session);
+    smtp_session_sendmessage(session, message, options, NULL);
+    sleeps(pause);
+    smtp_session_sendmessage(session, message, options, &result);
+    smtp_session_close(session);
+    return result;
+}
+
+static smtp_result *send_again_watched(const smtp_message *message, const smtp_options *options, long pause)
+{
+    smtp_engine *e = NULL;
+    smtp_result *result = NULL;
+    int64_t asked, ticket;
+    int i;
+
+    smtp_engine_new_session(host, port, options, &e);
+    for (i = 0; i < 2; i++) {
+        asked = smtp_engine_ask_sendmessage(e, message, options);
+        do {
+            ticket = -1;
+            while (smtp_engine_answer(e, &ticket) == 0) turn(e);
+        } while (ticket != asked);
+        if (i == 0) sleeps(pause); /* the program is busy elsewhere, and watches nothing */
+    }
+    smtp_engine_answer_result(e, &result);
+    smtp_engine_part(e);
+    while (turn(e) == SMTP_EXCHANGE) continue;
+    smtp_engine_free(e);
+    return result;
+}
+
+/* The pause before the message is sent again, in ms; -1: it is not. */
+static long pause_of(const char *folder)
+{
+    char path[4096];
+    long pause = -1;
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/again", folder);
+    file = fopen(path, "r");
+    if (file == NULL) return -1;
+    if (fscanf(file, "%ld", &pause) != 1) exit(2);
+    fclose(file);
+    return pause;
+}
+
 int main(int argc, char **argv)
 {
     const char *folder = argc > 1 ? argv[argc - 1] : ".";
+    int watched = argc > 2 && strcmp(argv[1], "watched") == 0;
+    long pause = pause_of(folder);
     smtp_message *message = smtp_message_new();
     smtp_options *options = smtp_options_new();
     smtp_result *result = NULL;
@@ -148,7 +245,9 @@ int main(int argc, char **argv)
     free(data);
     data = read_file(folder, "options", &length);
     if (set_options(options, data, length) == SMTP_OK) {
-        smtp_sendmessage(message, options, &result);
+        if (pause >= 0) result = (watched ? send_again_watched : send_again)(message, options, pause);
+        else if (watched) result = send_watched(message, options);
+        else smtp_sendmessage(message, options, &result);
         print(result);
         smtp_result_free(result);
     }

@@ -60,6 +60,8 @@ static void sends(void)
     CODE(smtp_engine_connect_failed(e, NULL), SMTP_ERR_USAGE);
     CODE(smtp_engine_result(e, &r), SMTP_ERR_USAGE);
     CODE(smtp_engine_timed_out(e), SMTP_OK); /* not yet */
+    CODE(smtp_engine_timeout(e), 0); /* nobody has asked what is to be done now */
+    CODE(smtp_engine_action(e), SMTP_EXCHANGE);
     CHECK(smtp_engine_timeout(e) > 1000 && smtp_engine_timeout(e) <= 30000);
     CODE(smtp_engine_waits_for_reader(e), 0);
     SAYS(e, "\5\1\0");
@@ -138,8 +140,7 @@ static void talks(void)
     CODE(smtp_engine_new_session("mail.example", 25, options, &e), SMTP_OK);
     TEXT(smtp_engine_host(e), "proxy.example");
     CODE(smtp_engine_connected(e, -1), SMTP_OK);
-    CODE(smtp_engine_ask_command(e, "NOOP"), SMTP_ERR_USAGE);
-    CODE(smtp_engine_part(e), SMTP_ERR_USAGE);
+    CHECK(smtp_engine_ask_command(e, "NOOP") > 0); /* done when there is a greeting */
     SAYS(e, "\5\1\0");
     HEARS(e, "\5\0");
     SAYS(e, ASK);
@@ -148,6 +149,7 @@ static void talks(void)
     CODE(smtp_engine_answer(e, &ticket), 1);
     CODE(ticket, 0);
     CODE(smtp_engine_answer_code(e), 220);
+    SAYS(e, "NOOP\r\n");
     smtp_engine_free(e);
 
     CODE(smtp_engine_new_session("mail.example", 25, options, &e), SMTP_OK);
@@ -163,19 +165,10 @@ static void talks(void)
 static void refuses(void)
 {
     smtp_engine *e = NULL;
-    smtp_result *r = NULL;
 
-    smtp_options_set(options, "proxy", "ftp://ann:s3cret@proxy.example");
-    CODE(smtp_engine_new(message, options, &e), SMTP_ERR_USAGE);
-    CODE(smtp_engine_action(e), SMTP_DONE);
-    CODE(smtp_engine_abort(e, NULL), SMTP_ERR_USAGE);
-    CODE(smtp_engine_result(e, &r), SMTP_ERR_USAGE);
-    PART(smtp_result_error(r), "option proxy cannot be used");
-    CHECK(strstr(smtp_result_error(r), "s3cret") == NULL);
-    smtp_result_free(r);
-    smtp_engine_free(e);
-    CODE(smtp_engine_new_session("mail.example", 25, options, &e), SMTP_ERR_USAGE);
-    smtp_engine_free(e);
+    CODE(smtp_options_set(options, "proxy", "ftp://ann:s3cret@proxy.example"), SMTP_ERR_USAGE);
+    PART(smtp_options_error(options), "option proxy cannot be used");
+    CHECK(strstr(smtp_options_error(options), "s3cret") == NULL);
 
     /* A Unix socket is not behind it. */
     smtp_options_set(options, "proxy", "socks5://proxy.example");

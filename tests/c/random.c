@@ -1,13 +1,20 @@
 /* random CASES [SEED]: the functions in any order, with any arguments that the header allows and many that it does not. Nothing
- * must crash, and what is given must be readable; sanitizers and valgrind look for the rest. An event loop's octets come
- * from a server that answers anything. Prints `N passed, N failed`. */
+ * must crash, no loop may be left asleep, and what is given must be readable; sanitizers and valgrind look for the rest. What
+ * an event loop hears, whoever has the socket, comes from a server that answers anything. Prints `N passed, N failed`. */
+#define _POSIX_C_SOURCE 200809L
+#include <arpa/inet.h>
+#include <fcntl.h>
 #include <libsmtp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define POOL 4
 #define STEPS 60
+#define HANGS 20000 /* whoever sleeps for so long, in ms, was not told of something */
 
 static uint64_t state;
 
@@ -159,7 +166,7 @@ static void use_options(void)
         if (name != NULL && strcmp(name, "debug") != 0) smtp_options_set(o, name, a);
         break;
     case 5: if (a == NULL || strcmp(a, "debug") != 0) smtp_options_set(o, a, word()); break;
-    case 6: smtp_options_add_server(o, a, (uint16_t)pick(3)); break;
+    case 6: smtp_options_add_server(o, a, pick(3)); break;
     case 7: smtp_options_set_recipients(o, a); smtp_options_add_recipient(o, word()); break;
     case 8: smtp_options_add_header(o, a, word()); break;
     case 9: smtp_options_set_login(o, a, word()); break;
@@ -200,11 +207,82 @@ static void use_result(void)
     for (i = 0; i <= smtp_result_refused_count(r); i++) read_string(smtp_result_refused_text(r, i));
 }
 
+static const char *said(void) { return replies[pick(8) ? pick(6) : pick(sizeof replies / sizeof *replies)]; }
+
+/* The server on this machine, whose turn comes between the calls. */
+static int listener = -1, connections[8];
+static unsigned short port;
+
+static void listens(void)
+{
+    struct sockaddr_in address;
+    socklen_t size = sizeof address;
+    size_t i;
+
+    for (i = 0; i < sizeof connections / sizeof *connections; i++) connections[i] = -1;
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    listener = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, 64) != 0) abort();
+    getsockname(listener, (struct sockaddr *)&address, &size);
+    fcntl(listener, F_SETFL, O_NONBLOCK);
+    port = ntohs(address.sin_port);
+}
+
+static void serve(void)
+{
+    int *one = &connections[pick(sizeof connections / sizeof *connections)];
+    const char *reply = said();
+    char heard[4096];
+
+    if (*one < 0) *one = accept(listener, NULL, NULL);
+    if (*one < 0) return;
+    while (recv(*one, heard, sizeof heard, MSG_DONTWAIT) > 0) continue;
+    if (pick(10)) {
+        send(*one, reply, strlen(reply), MSG_DONTWAIT | MSG_NOSIGNAL);
+    } else {
+        close(*one);
+        *one = -1;
+    }
+}
+
+static void leaves(void)
+{
+    size_t i;
+
+    close(listener); /* with those that nobody accepted */
+    for (i = 0; i < sizeof connections / sizeof *connections; i++) {
+        if (connections[i] >= 0) close(connections[i]);
+    }
+}
+
+/* The server is gone, so an engine that is watched comes to its end. */
+static void watch(smtp_engine *e)
+{
+    if (smtp_engine_timeout(e) != 0 && smtp_engine_fd(e) < 0) return; /* the octets were moved by hand, or it is over */
+    do {
+        int64_t wait = smtp_engine_timeout(e);
+        int interest = smtp_engine_interest(e);
+        struct pollfd p;
+
+        p.fd = smtp_engine_fd(e);
+        p.events = (short)((interest & SMTP_READ ? POLLIN : 0) | (interest & SMTP_WRITE ? POLLOUT : 0));
+        p.revents = 0;
+        /* A name that takes long to resolve is not what this is about. */
+        if (strcmp(smtp_engine_host(e), "127.0.0.1") != 0) smtp_engine_abort(e, NULL);
+        else if (poll(&p, 1, wait < 0 || wait > HANGS ? HANGS : (int)wait) == 0 && (wait < 0 || wait > HANGS)) {
+            fprintf(stderr, "a loop was left asleep\n");
+            abort();
+        }
+    } while (smtp_engine_ready(e, (int)pick(4)) == SMTP_EXCHANGE);
+}
+
 static void feed(smtp_engine *e)
 {
     const void *data = NULL;
     size_t length = 0;
-    const char *reply = replies[pick(8) ? pick(6) : pick(sizeof replies / sizeof *replies)];
+    const char *reply = said();
 
     if (smtp_engine_output(e, &data, &length) == SMTP_OK) {
         read_octets(data, length);
@@ -215,20 +293,24 @@ static void feed(smtp_engine *e)
 
 static void use_engine(void)
 {
-    smtp_engine **slot = &engines[pick(POOL)], *e = *slot;
+    static int ended[POOL]; /* it was told that it is done */
+    unsigned at = pick(POOL);
+    smtp_engine **slot = &engines[at], *e = *slot;
     smtp_result *result = NULL;
     int64_t ticket;
 
-    switch (pick(24)) {
+    switch (pick(32)) {
     case 0: case 1:
         smtp_engine_free(e);
         *slot = NULL;
+        ended[at] = 0;
         smtp_engine_new(messages[pick(POOL)], options[pick(POOL)], slot);
         break;
     case 2: case 3:
         smtp_engine_free(e);
         *slot = NULL;
-        smtp_engine_new_session("127.0.0.1", (uint16_t)pick(3), options[pick(POOL)], slot);
+        ended[at] = 0;
+        smtp_engine_new_session("127.0.0.1", pick(3) ? port : (uint16_t)pick(3), options[pick(POOL)], slot);
         break;
     case 4: case 5: smtp_engine_connected(e, -1); break;
     case 6: smtp_engine_connect_failed(e, word()); break;
@@ -254,13 +336,27 @@ static void use_engine(void)
         }
         break;
     case 20: smtp_engine_part(e); break;
+    case 21: case 22: case 23: case 24: case 25: case 26: case 27: case 28:
+        if (e == NULL || strcmp(smtp_engine_host(e), "127.0.0.1") == 0) {
+            if (smtp_engine_ready(e, (int)pick(5)) == SMTP_DONE) ended[at] = 1;
+        }
+        serve();
+        break;
     default: feed(e); break;
     }
     if (*slot != NULL) {
+        int64_t wait = smtp_engine_timeout(*slot);
+        int action = smtp_engine_action(*slot);
+
+        if (action == SMTP_DONE && !ended[at] && wait != 0) {
+            fprintf(stderr, "a loop would not hear that it is over\n");
+            abort();
+        }
+        ended[at] = action == SMTP_DONE;
+        sum += (unsigned)smtp_engine_fd(*slot);
         read_string(smtp_engine_ask_error(*slot));
         read_string(smtp_engine_host(*slot));
         read_string(smtp_engine_extensions(*slot));
-        sum += (unsigned)smtp_engine_action(*slot);
     }
 }
 
@@ -296,6 +392,7 @@ static void one_case(void)
 {
     int i;
 
+    listens();
     for (i = 0; i < STEPS; i++) {
         switch (pick(5)) {
         case 0: use_message(); break;
@@ -304,7 +401,10 @@ static void one_case(void)
         default: if (pick(3)) others(); else use_result(); break;
         }
     }
+    leaves();
     for (i = 0; i < POOL; i++) {
+        if (pick(2)) smtp_engine_abort(engines[i], NULL);
+        if (engines[i] != NULL) watch(engines[i]);
         smtp_engine_free(engines[i]);
         smtp_message_free(messages[i]);
         smtp_options_free(options[i]);

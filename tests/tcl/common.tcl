@@ -4,13 +4,15 @@ namespace import ::tcltest::test
 ::tcltest::configure {*}$argv -tmpdir [file join [expr {[info exists env(WORK)] ? $env(WORK) : "/tmp"}] smtp-tests-[pid]]
 source [file join [file dirname [file normalize [info script]]] server.tcl]
 set top [file dirname [file dirname [file dirname [file normalize [info script]]]]]
+# The package that is tested: the one of `make tcl`, or another build.
+set package [expr {[info exists env(TCLPACKAGE)] ? $env(TCLPACKAGE) : [file join $top build tcl]}]
 set manual [open $top/tcl-binding/smtp.man]
 set table [regsub -all {\s+} [read $manual] { }]
 close $manual
 
 foreach {name version} {theirs 1.5-1.6 ours 1.6} {
     interp create $name
-    if {$name eq "ours"} {$name eval [list lappend auto_path $top/build/tcl]}
+    if {$name eq "ours"} {$name eval [list lappend auto_path $package]}
     $name eval {package require mime}
     $name eval [list package require smtp $version]
     $name eval {

@@ -1,7 +1,7 @@
 # dialogue.tcl FOLDER: sends the message of a dialogue file and prints the report (tests/dialogues/README.md).
 #
 # For `scripted-server run FILES... -- tclsh tests/tcl/dialogue.tcl`.
-lappend auto_path [file join [file dirname [info script]] .. .. build tcl]
+lappend auto_path [expr {[info exists env(TCLPACKAGE)] ? $env(TCLPACKAGE) : [file join [file dirname [info script]] .. .. build tcl]}]
 package require smtp 1.6
 
 proc read_file {path} {
@@ -47,7 +47,8 @@ proc print {report} {
     switch -- $state {
         ok {set state sent}
         partial - unknown {}
-        default {set state [expr {[dict size $error] ? "error" : "notsent"}]}
+        recipients {set state notsent}
+        default {set state error}
     }
     puts "status = $state"
     if {[dict size $error]} {
@@ -78,11 +79,24 @@ proc print {report} {
 
 chan configure stdout -encoding utf-8
 set folder [lindex $argv end]
-set arguments {}
+# The package completes names as tcllib does; elsewhere they are errors.
+set arguments {-defaultdomain {}}
 foreach {name value} [lrange [split [encoding convertfrom utf-8 [read_file $folder/options]] \0] 0 end-1] {
     lappend arguments {*}[option $name $value]
 }
-set code [catch {smtp::sendmessage -file $folder/message {*}$arguments} result]
+# The same message twice over one session, with a pause between them; the second one counts.
+proc again {message pause arguments} {
+    set session [smtp::session open [dict get $arguments -servers] [dict get $arguments -ports] {*}$arguments]
+    catch {$session sendmessage -file $message {*}$arguments}
+    after $pause ;# the event loop stands still
+    catch {$session sendmessage -file $message {*}$arguments}
+    $session close
+}
+if {[file exists $folder/again]} {
+    again $folder/message [read_file $folder/again] $arguments
+} else {
+    set code [catch {smtp::sendmessage -file $folder/message {*}$arguments} result]
+}
 if {[smtp::lastreport] ne ""} {
     print [smtp::lastreport]
 } else {

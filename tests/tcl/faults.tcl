@@ -1,7 +1,7 @@
 # faults.tcl SCRIPTED-SERVER FOLDER ?STEP?: cuts the connection at every octet (or every STEP-th), either way, and holds
 # what the package reports against what the server has: accepted means that it has the message, not sent and rejected that
 # it has not, unknown only where it cannot be known. Prints the closing line of the tests.
-lappend auto_path [file join [file dirname [info script]] .. .. build tcl]
+lappend auto_path [expr {[info exists env(TCLPACKAGE)] ? $env(TCLPACKAGE) : [file join [file dirname [info script]] .. .. build tcl]}]
 package require smtp 1.6
 lassign $argv program folder step
 if {$step eq ""} {set step 1}

@@ -122,7 +122,7 @@ fn utf8(place: &Place<'_>) -> Result<Cell, String> {
     let mut message = "X-Name: Zoë 日本\r\n".as_bytes().to_vec();
     message.append(&mut trial.message);
     trial.message = message;
-    trial.options.recipients = Some("zoë@example.test".to_owned());
+    trial.options.recipients = Some("zoë@example.test".into());
     let report = trial.send();
     if !place.extensions()?.smtputf8() {
         return unsupported(&report);
@@ -151,7 +151,7 @@ fn pipelining(place: &Place<'_>) -> Result<Cell, String> {
         return Ok(Cell::NotOffered);
     }
     let mut trial = place.trial(place.plain, false);
-    trial.options.recipients = Some("a@example.test, b@example.test, c@example.test".to_owned());
+    trial.options.recipients = Some("a@example.test, b@example.test, c@example.test".into());
     let report = trial.send();
     complete(&report)?;
     uses(&report, "PIPELINING")?;
@@ -178,7 +178,7 @@ fn chunking(place: &Place<'_>) -> Result<Cell, String> {
 /// All or none by default; the others where the options say so.
 fn one_of_three(place: &Place<'_>) -> Result<Cell, String> {
     let mut trial = place.trial(place.plain, false);
-    trial.options.recipients = Some("a@example.test, bad1@example.test, b@example.test".to_owned());
+    trial.options.recipients = Some("a@example.test, bad1@example.test, b@example.test".into());
     trial.options.atleastone = false;
     let report = trial.send();
     if report.sent() || report.refused().count() != 1 || report.octets != 0 {
@@ -205,7 +205,7 @@ fn lmtp(place: &Place<'_>) -> Result<Cell, String> {
     (trial.options.username, trial.options.password) = (None, None);
     trial.options.atleastone = true;
     trial.options.recipients =
-        Some("a@example.test, bad1@example.test, full@example.test, b@example.test".to_owned());
+        Some("a@example.test, bad1@example.test, full@example.test, b@example.test".into());
     let report = trial.send();
     expect(&report, &[Outcome::Accepted, Outcome::Rejected, Outcome::Rejected, Outcome::Accepted])?;
     let late = if place.login { Step::Final } else { Step::Rcpt };
@@ -237,7 +237,7 @@ impl Place<'_> {
         let mut options = Options::default();
         options.servers = vec!["localhost".to_owned()];
         options.ports = port.into_iter().collect();
-        options.recipients = Some("user@example.test".to_owned());
+        options.recipients = Some("user@example.test".into());
         (options.usetls, options.tlsrequired) = (tls, tls);
         options.tlscafile = Some(format!("{}/tls/ca.pem", self.base));
         if self.login {

@@ -46,7 +46,7 @@ impl Server<'_> {
         options.tlsrequired = self.tls != "none";
         options.tlsimport = self.tls == "first";
         options.tlscafile = Some(format!("{}/tls/ca.pem", self.base));
-        options.recipients = Some("a@example.test".to_owned());
+        options.recipients = Some("a@example.test".into());
         options
     }
 

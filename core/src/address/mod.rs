@@ -44,11 +44,10 @@ use smol_str::SmolStr;
 
 use crate::error::{Error, Kind, Step};
 
-/// The most octets of a local part, quotes included (RFC 5321 section 4.5.3.1.1).
-pub const MAX_LOCAL: usize = 64;
 /// The most octets of a domain (RFC 5321 section 4.5.3.1.2).
 pub const MAX_DOMAIN: usize = 255;
-/// The most octets between `<` and `>`: a path has 256 (RFC 5321 section 4.5.3.1.3).
+/// The most octets between `<` and `>`: a path has 256 (RFC 5321 section 4.5.3.1.3). The local part alone may be longer
+/// than the 64 octets that servers must take: SRS and VERP make such, and servers do.
 pub const MAX_ADDR_SPEC: usize = 254;
 
 /// Reads an address list: mailboxes and groups, separated by commas, in their order.
@@ -60,7 +59,7 @@ pub const MAX_ADDR_SPEC: usize = 254;
 /// Anything that is no RFC 5322 address list, or that SMTP cannot carry; the first fault is told.
 pub fn parse_list(text: &str) -> Result<Vec<Address>, AddressError> {
     let mut addresses = Vec::new();
-    parse_each(text, |address| addresses.push(address))?;
+    parse_each(text, None, |address| addresses.push(address))?;
     Ok(addresses)
 }
 
@@ -69,12 +68,22 @@ pub fn parse_list(text: &str) -> Result<Vec<Address>, AddressError> {
 /// # Errors
 /// As [`parse_list`], and for none or more than one.
 pub fn parse_mailbox(text: &str) -> Result<Address, AddressError> {
-    parser::mailbox(text)
+    parser::mailbox(text, None)
 }
 
-/// Gives the addresses of a list one by one; what was given before an error counts for nothing.
-pub(crate) fn parse_each(text: &str, take: impl FnMut(Address)) -> Result<(), AddressError> {
-    parser::each(text, take)
+/// The same; a name without a domain gets `domain`, where there is one.
+pub(crate) fn parse_mailbox_in(text: &str, domain: Option<&str>) -> Result<Address, AddressError> {
+    parser::mailbox(text, domain)
+}
+
+/// Gives the addresses of a list one by one; what was given before an error counts for nothing. A name without a domain
+/// gets `domain`, where there is one.
+pub(crate) fn parse_each(
+    text: &str,
+    domain: Option<&str>,
+    take: impl FnMut(Address),
+) -> Result<(), AddressError> {
+    parser::each(text, domain, take)
 }
 
 /// The mailbox of a text that plainly is one, as almost every text is that names one: its display name is not kept.

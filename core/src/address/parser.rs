@@ -5,11 +5,15 @@ use std::sync::Arc;
 use smol_str::SmolStr;
 
 use super::scanner::{Scanner, is_atext, is_atom, is_plain_addr_spec, quote};
-use super::{Address, AddressError, MAX_ADDR_SPEC, MAX_DOMAIN, MAX_LOCAL, domain};
+use super::{Address, AddressError, MAX_ADDR_SPEC, MAX_DOMAIN, domain};
 
 /// See [`super::parse_each`].
-pub(super) fn each(text: &str, mut take: impl FnMut(Address)) -> Result<(), AddressError> {
-    let mut parser = Parser { scanner: Scanner::new(text)?, group: None };
+pub(super) fn each(
+    text: &str,
+    domain: Option<&str>,
+    mut take: impl FnMut(Address),
+) -> Result<(), AddressError> {
+    let mut parser = Parser { scanner: Scanner::new(text)?, group: None, domain };
     loop {
         let start = parser.scanner.pos();
         parser.scanner.skip_cfws()?;
@@ -25,8 +29,8 @@ pub(super) fn each(text: &str, mut take: impl FnMut(Address)) -> Result<(), Addr
 }
 
 /// See [`super::parse_mailbox`].
-pub(super) fn mailbox(text: &str) -> Result<Address, AddressError> {
-    let mut parser = Parser { scanner: Scanner::new(text)?, group: None };
+pub(super) fn mailbox(text: &str, domain: Option<&str>) -> Result<Address, AddressError> {
+    let mut parser = Parser { scanner: Scanner::new(text)?, group: None, domain };
     parser.scanner.skip_cfws()?;
     if parser.scanner.peek().is_none() {
         return parser.scanner.fail(parser.scanner.pos(), "there is no address: one mailbox is wanted");
@@ -44,6 +48,8 @@ struct Parser<'a> {
     scanner: Scanner<'a>,
     /// The open group: its name, and where it begins.
     group: Option<(Arc<str>, usize)>,
+    /// That of names without one.
+    domain: Option<&'a str>,
 }
 
 impl Parser<'_> {
@@ -238,6 +244,13 @@ impl Parser<'_> {
     /// A name that no domain follows.
     fn bare_name(&self, words: Words) -> Result<Spec, AddressError> {
         let start = words.start;
+        if let Some(domain) = self.domain {
+            let text = format!("{}@{domain}", self.local_part(words)?);
+            return match mailbox(&text, None) {
+                Ok(Address { spec: text, local_len, plain, .. }) => Ok(Spec { text, local_len, plain }),
+                Err(error) => self.scanner.fail(start, error.reason()),
+            };
+        }
         if words.local.eq_ignore_ascii_case("postmaster") && words.fault.is_none() {
             return Ok(Spec { local_len: words.local.len(), text: words.local.into(), plain: false });
         }
@@ -259,9 +272,6 @@ impl Parser<'_> {
             true => words.local,
             false => quote(&words.local),
         };
-        if local.len() > MAX_LOCAL {
-            return self.scanner.fail(words.start, "the local part is longer than 64 octets");
-        }
         Ok(local)
     }
 

@@ -1,6 +1,6 @@
 //! The tokens of RFC 5322 section 3.2: atoms, quoted strings, comments and white space.
 
-use super::{AddressError, MAX_ADDR_SPEC, MAX_LOCAL};
+use super::{AddressError, MAX_ADDR_SPEC};
 
 /// How deep comments may nest. Nobody nests more than two or three; the header goes on to
 /// readers that recurse, and this keeps a hostile list from reaching their limits.
@@ -194,7 +194,7 @@ fn plain_addr_spec(octets: &[u8]) -> Option<(usize, usize)> {
     let local = plain_dot_atom(octets)?;
     let domain = plain_dot_atom(octets.get(local..)?.strip_prefix(b"@")?)?;
     let length = local.saturating_add(1).saturating_add(domain);
-    (local <= MAX_LOCAL && length <= MAX_ADDR_SPEC).then_some((length, local))
+    (length <= MAX_ADDR_SPEC).then_some((length, local))
 }
 
 /// Whether the whole text is such an addr-spec.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::conversation::Conversation;
 use crate::server::Target;
 
 fn dialogue(options: Options) -> Dialogue {

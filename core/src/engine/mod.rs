@@ -346,7 +346,9 @@ impl Engine {
 
     /// How long the server may now take until there is progress; `None` when nothing is due from it.
     pub fn timeout(&self) -> Option<Duration> {
-        if self.phase == Phase::Closed || self.source_waits {
+        // What the server has not taken yet is due from it, also while the source pauses.
+        let is_taken = self.sent == self.out.len() && self.flushed == self.taken;
+        if self.phase == Phase::Closed || (self.source_waits && is_taken) {
             return None;
         }
         let timeouts = &self.config.timeouts;

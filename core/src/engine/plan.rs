@@ -101,7 +101,7 @@ fn require_parameters(active: &mut Active, offered: &Extensions) -> Result<(), E
         let option = match (&parameters.ret, &parameters.envid) {
             (Some(_), _) => "option `dsnret`",
             (None, Some(_)) => "option `dsnenvid`",
-            (None, None) => "option `dsnnotify`",
+            (None, None) => "option `dsnnotify`, or a recipient's `notify` or `orcpt`",
         };
         require(offered.dsn(), "DSN", option)?;
         used.push("DSN");

@@ -33,8 +33,9 @@ impl Transcript {
 
     pub(super) fn server(&mut self, reply: &crate::reply::Reply) {
         if let Some(listener) = &mut self.0 {
-            let last = reply.lines().count().saturating_sub(1);
-            for (n, line) in reply.lines().enumerate() {
+            let raw = reply.raw();
+            let last = raw.split('\n').count().saturating_sub(1);
+            for (n, line) in raw.split('\n').enumerate() {
                 let separator = if n == last { ' ' } else { '-' };
                 listener(Direction::Server, format!("{}{separator}{line}", reply.code()).trim_end());
             }

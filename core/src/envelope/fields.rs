@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 
 use crate::error::Error;
 use crate::message::{Header, Known, KnownSet, Message};
-use crate::options::Options;
+use crate::options::{Options, holds_addresses, unfolded};
 
 /// Fields that belong to the token's own form.
 const FORBIDDEN: [&str; 4] = ["Content-Type", "Content-Transfer-Encoding", "Content-MD5", "MIME-Version"];
@@ -47,6 +47,8 @@ pub(super) struct Fields<'a> {
     /// The fields that are added where they are missing: the Resent- ones to a block that `header` begins, as what a finished
     /// message says of itself stays as it is.
     pub(super) added: &'static Names,
+    /// Option `defaultdomain`.
+    pub(super) domain: Option<&'a str>,
 }
 
 impl<'a> Fields<'a> {
@@ -63,6 +65,7 @@ impl<'a> Fields<'a> {
             given,
             names: &ORIGINAL,
             added: &ORIGINAL,
+            domain: options.defaultdomain.as_deref(),
         };
         let resent = options.header.iter().any(|(name, _)| starts_with_ignore_case(name, "resent-"));
         // Where nothing else is asked of the message, a reader need not have its header section yet.
@@ -139,6 +142,7 @@ fn check_field(name: &str, value: &str) -> Result<(), Error> {
             format!("option `header`: {name:?} is no header name: printable ASCII without space and colon");
         return Err(Error::usage(text));
     }
+    let value = if holds_addresses(name) { unfolded(value) } else { value.into() };
     if let Some(control) = value.chars().find(|c| c.is_control() && *c != '\t') {
         let text =
             format!("option `header`: the value of `{name}` has the control character {control:?} in it");

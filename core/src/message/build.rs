@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::field::Fields;
 use super::identity::random_hex;
-use super::part::{Body, Part};
+use super::part::{Body, Part, above};
 use super::source::Source;
 use super::token::{Message, Token};
 use crate::error::Error;
@@ -14,38 +14,44 @@ impl Message {
     /// attachments already it is the text before them that does.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) where there is no text to be an alternative to.
+    /// [`Kind::Usage`](crate::error::Kind::Usage) where there is no text to be an alternative to, and for more than 100
+    /// parts within each other.
     pub fn add_alternative_html(&mut self, html: &str) -> Result<(), Error> {
-        let part = self.composed_mut("an HTML alternative")?;
-        let media = part.media.clone();
-        let text = part.is("text/plain");
-        match &mut part.body {
-            Body::Parts(parts) if media.eq_ignore_ascii_case("multipart/alternative") => {
-                parts.push(Self::html(html))
-            }
-            Body::Parts(parts) => {
-                let first = parts.first_mut().ok_or_else(|| no_text(&media))?;
-                return first.add_alternative_html(html);
-            }
-            Body::Source(_) if text => wrap(part, "multipart/alternative", Self::html(html)),
-            _ => return Err(no_text(&media)),
-        }
-        Ok(())
+        self.alternative(html, 0).map(drop)
     }
 
-    /// Adds a part behind the others: what is not `multipart/mixed` yet becomes the first part of one.
+    /// `depth`: how many parts this one is within. Gives the levels below it afterwards.
+    fn alternative(&mut self, html: &str, depth: usize) -> Result<usize, Error> {
+        let part = self.composed_mut("an HTML alternative")?;
+        let is_text = part.is("text/plain");
+        match &mut part.body {
+            Body::Parts(_) if part.media.eq_ignore_ascii_case("multipart/alternative") => {
+                part.push(Self::html(html))?;
+            }
+            Body::Parts(parts) => {
+                let first = parts.first_mut().ok_or_else(|| no_text(&part.media))?;
+                part.levels = part.levels.max(above(first.alternative(html, depth + 1)?)?);
+            }
+            Body::Source(_) if is_text => {
+                above(depth)?;
+                wrap(part, "multipart/alternative", Self::html(html))?;
+            }
+            _ => return Err(no_text(&part.media)),
+        }
+        Ok(part.levels)
+    }
+
+    /// Adds a part after the others: what is not `multipart/mixed` yet becomes the first part of one.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) for a finished message.
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for a finished message, and for more than 100 parts within each other.
     pub fn attach(&mut self, attachment: Self) -> Result<(), Error> {
         let part = self.composed_mut("an attachment")?;
-        match &mut part.body {
-            Body::Parts(parts) if part.media.eq_ignore_ascii_case("multipart/mixed") => {
-                parts.push(attachment)
-            }
-            _ => wrap(part, "multipart/mixed", attachment),
+        if part.is("multipart/mixed") {
+            part.push(attachment)
+        } else {
+            wrap(part, "multipart/mixed", attachment)
         }
-        Ok(())
     }
 
     /// Attaches a file, octet by octet, with its name and with the type that its extension stands for. It is
@@ -108,26 +114,23 @@ impl Message {
         };
         let part = picture.composed_mut("a Content-ID")?;
         part.fields.set("Content-ID", &format!("<{cid}>"), super::HeaderMode::Write);
-        let root = self.composed_mut("an inline part")?;
-        let Some(html) = find_html(root) else {
-            return Err(Error::usage("there is no HTML that could show an inline part: add the HTML first"));
-        };
-        match &mut html.body {
-            Body::Parts(parts) => parts.push(picture),
-            _ => {
-                wrap(html, "multipart/related", picture);
-                // RFC 2387 3.1: the type of the part that is shown.
-                html.parameters.push(("type".to_owned(), "text/html".to_owned()));
+        let mut picture = Some(picture);
+        show(self.composed_mut("an inline part")?, &mut picture, 0)?;
+        match picture {
+            None => Ok(cid),
+            Some(_) => {
+                Err(Error::usage("there is no HTML that could show an inline part: add the HTML first"))
             }
         }
-        Ok(cid)
     }
 }
 
 /// Makes `part` the first part of a multipart. The fields that describe the content stay with the content
 /// (RFC 2045 9); the others, of the message, stay where they are.
-fn wrap(part: &mut Part, media: &str, second: Message) {
-    let outer = Part::new(media, Body::Parts(Vec::new()));
+fn wrap(part: &mut Part, media: &str, second: Message) -> Result<(), Error> {
+    let levels = above(part.levels.max(second.levels()))?;
+    let mut outer = Part::multipart(media, Vec::new())?;
+    outer.levels = levels;
     let mut inner = std::mem::replace(part, outer);
     let (own, whole): (Vec<_>, Vec<_>) = std::mem::take(&mut inner.fields)
         .into_iter()
@@ -135,25 +138,41 @@ fn wrap(part: &mut Part, media: &str, second: Message) {
     inner.fields = Fields::from_iter(own);
     part.fields = Fields::from_iter(whole);
     part.body = Body::Parts(vec![Message::composed(inner), second]);
+    Ok(())
 }
 
-/// The HTML, or the `multipart/related` around it.
-fn find_html(part: &mut Part) -> Option<&mut Part> {
-    let found = match &part.body {
-        Body::Source(_) => part.is("text/html"),
-        Body::Parts(parts) => part.is("multipart/related") && parts.first().is_some_and(is_html),
-        Body::Inner(_) => false,
-    };
-    if found {
-        return Some(part);
+/// Puts the picture beside the first HTML, and takes it only where there is one. `depth`: how many parts `part` is within.
+fn show(part: &mut Part, picture: &mut Option<Message>, depth: usize) -> Result<(), Error> {
+    let (is_html_text, is_related) = (part.is("text/html"), part.is("multipart/related"));
+    match &mut part.body {
+        Body::Source(_) if is_html_text => {
+            above(depth)?;
+            if let Some(picture) = picture.take() {
+                wrap(part, "multipart/related", picture)?;
+                // RFC 2387 3.1: the type of the part that is shown.
+                part.parameters.push(("type".to_owned(), "text/html".to_owned()));
+            }
+            Ok(())
+        }
+        Body::Parts(parts) if is_related && parts.first().is_some_and(is_html) => {
+            picture.take().map_or(Ok(()), |picture| part.push(picture))
+        }
+        Body::Parts(parts) => {
+            for message in parts {
+                let Ok(below) = message.composed_mut("") else { continue };
+                if below.opaque {
+                    continue;
+                }
+                show(below, picture, depth + 1)?;
+                part.levels = part.levels.max(above(below.levels)?);
+                if picture.is_none() {
+                    break;
+                }
+            }
+            Ok(())
+        }
+        _ => Ok(()),
     }
-    let Body::Parts(parts) = &mut part.body else {
-        return None;
-    };
-    parts.iter_mut().find_map(|message| match message.composed_mut("") {
-        Ok(part) if !part.opaque => find_html(part),
-        _ => None,
-    })
 }
 
 fn is_html(message: &Message) -> bool {

@@ -5,9 +5,17 @@ use std::fmt::Write;
 use crate::error::{Error, Kind, Step};
 
 /// `now` as a `Date` field has it (RFC 5322 3.3), with the offset of its time zone:
-/// `Sat, 13 Jul 2024 15:09:59 -0400`. A year before 0, which the syntax lacks, gives 1970.
+/// `Sat, 13 Jul 2024 15:09:59 -0400`. Where the zone is unknown, in UTC with `-0000`, which says so. A year before 0,
+/// which the syntax lacks, gives 1970.
 pub fn date(now: &jiff::Zoned) -> String {
-    jiff::fmt::rfc2822::to_string(now).unwrap_or_else(|_| "Thu, 01 Jan 1970 00:00:00 +0000".to_owned())
+    let text = if now.time_zone().is_unknown() {
+        let mut text = String::new();
+        let printed = jiff::fmt::rfc2822::DateTimePrinter::new().print_timestamp(&now.timestamp(), &mut text);
+        printed.map(|()| text)
+    } else {
+        jiff::fmt::rfc2822::to_string(now)
+    };
+    text.unwrap_or_else(|_| "Thu, 01 Jan 1970 00:00:00 -0000".to_owned())
 }
 
 /// A new message-id (RFC 5322 3.6.4) with its angle brackets. Its left side is 128 random bits from the
@@ -62,6 +70,8 @@ mod tests {
         let now: jiff::Zoned =
             "2026-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap().to_zoned(jiff::tz::TimeZone::UTC);
         assert_eq!(date(&now), "Thu, 1 Jan 2026 00:00:00 +0000");
+        let unknown = now.timestamp().to_zoned(jiff::tz::TimeZone::unknown());
+        assert_eq!(date(&unknown), "Thu, 1 Jan 2026 00:00:00 -0000");
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Outgoing {
             field::check_name(name)?;
         }
         let Token::Finished(finished) = message.token() else {
-            return Ok(Self { shape: Shape::Made(Node::new(message, edits, true, 0)?), forms: None });
+            return Ok(Self { shape: Shape::Made(Node::new(message, edits)?), forms: None });
         };
         let shape = Shape::of_finished(finished, edits)?;
         let forms = finished.rewriter().map(|own| Box::new(Forms::new(own.clone(), finished, edits)));

@@ -36,6 +36,10 @@ pub enum Encoding {
     Binary,
 }
 
+/// Parts within each other. Real mail has five or six. Whatever walks a message (writing, copying, dropping) calls itself
+/// once a level, so a deeper one is refused when it is put together.
+pub(super) const MOST_LEVELS: usize = 100;
+
 /// A part that is put together here.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
@@ -49,6 +53,8 @@ pub(super) struct Part {
     /// An attachment: text too arrives octet by octet, whatever ends its lines.
     pub(super) opaque: bool,
     pub(super) body: Body,
+    /// How many parts are within each other below this one; never more than [`MOST_LEVELS`].
+    pub(super) levels: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -59,7 +65,24 @@ pub(super) enum Body {
 }
 
 impl Part {
-    pub(super) fn new(media: &str, body: Body) -> Self {
+    /// A part with a body of its own.
+    pub(super) fn leaf(media: &str, source: Source) -> Self {
+        Self::made(media, Body::Source(source), 0)
+    }
+
+    /// `multipart/...`.
+    pub(super) fn multipart(media: &str, parts: Vec<Message>) -> Result<Self, Error> {
+        let levels = above(parts.iter().map(Message::levels).max().unwrap_or(0))?;
+        Ok(Self::made(media, Body::Parts(parts), levels))
+    }
+
+    /// `message/rfc822`.
+    pub(super) fn rfc822(inner: Message) -> Result<Self, Error> {
+        let levels = above(inner.levels())?;
+        Ok(Self::made("message/rfc822", Body::Inner(Box::new(inner)), levels))
+    }
+
+    fn made(media: &str, body: Body, levels: usize) -> Self {
         Self {
             fields: Fields::default(),
             media: media.to_owned(),
@@ -68,7 +91,18 @@ impl Part {
             encoding: Encoding::Auto,
             opaque: false,
             body,
+            levels,
         }
+    }
+
+    /// Adds a part after the others of a multipart, which this must be.
+    pub(super) fn push(&mut self, added: Message) -> Result<(), Error> {
+        let Body::Parts(parts) = &mut self.body else {
+            return Err(Error::usage(format!("{} is not made of parts: use attach()", self.media)));
+        };
+        self.levels = self.levels.max(above(added.levels())?);
+        parts.push(added);
+        Ok(())
     }
 
     pub(super) fn is(&self, media: &str) -> bool {
@@ -84,6 +118,16 @@ impl Part {
         starts_with_ignore_case(&self.media, "message/")
             && !starts_with_ignore_case(&self.media, "message/global")
     }
+}
+
+/// The levels of a part around one that has so many.
+pub(super) fn above(levels: usize) -> Result<usize, Error> {
+    if levels >= MOST_LEVELS {
+        return Err(Error::usage(format!(
+            "the message has more than {MOST_LEVELS} parts within each other: give it fewer levels"
+        )));
+    }
+    Ok(levels + 1)
 }
 
 /// The Content-Transfer-Encoding of a part.

@@ -16,9 +16,6 @@ use super::words;
 use crate::content::{BodyKind, Form, Transfer};
 use crate::error::Error;
 
-/// Deeper trees are a mistake, and could exhaust the stack.
-const MAX_DEPTH: usize = 100;
-
 /// A message or a part.
 #[derive(Debug)]
 pub(super) enum Node {
@@ -51,16 +48,16 @@ enum Piece<'a> {
 }
 
 impl Node {
-    /// Looks at everything below `message`. `whole`: it is a message, not a part of a multipart.
-    pub(super) fn new(message: &Message, edits: &Edits, whole: bool, depth: usize) -> Result<Self, Error> {
-        if depth > MAX_DEPTH {
-            return Err(Error::usage(format!(
-                "the message has more than {MAX_DEPTH} parts within each other"
-            )));
-        }
+    /// Looks at everything below `message`.
+    pub(super) fn new(message: &Message, edits: &Edits) -> Result<Self, Error> {
+        Self::at(message, edits, true, false)
+    }
+
+    /// `whole`: it is a message, not a part of a multipart. `embedded`: it is not the outermost one.
+    fn at(message: &Message, edits: &Edits, whole: bool, embedded: bool) -> Result<Self, Error> {
         let part = match message.token() {
             Token::Finished(finished) => {
-                return Ok(Self::Finished(Box::new(finished.prepare(edits, depth > 0)?)));
+                return Ok(Self::Finished(Box::new(finished.prepare(edits, embedded)?)));
             }
             Token::Composed(part) => part,
         };
@@ -70,13 +67,12 @@ impl Node {
         let none = Edits::default();
         let body = match &part.body {
             Body::Source(source) => Plan::Leaf(Leaf::new(part, source)?),
-            Body::Inner(inner) => Plan::Inner(Self::new(inner, &none, true, depth + 1)?),
+            Body::Inner(inner) => Plan::Inner(Self::at(inner, &none, true, true)?),
             Body::Parts(parts) => {
                 if parts.is_empty() {
                     return Err(Error::usage(format!("{} has no parts; one at least is needed", part.media)));
                 }
-                let nodes: Result<_, _> =
-                    parts.iter().map(|p| Self::new(p, &none, false, depth + 1)).collect();
+                let nodes: Result<_, _> = parts.iter().map(|p| Self::at(p, &none, false, true)).collect();
                 Plan::Parts(boundary(part, &mut parameters)?, nodes?)
             }
         };

@@ -132,22 +132,26 @@ impl Message {
                 "a part of type {content_type} is made of other parts: use multipart() or rfc822()"
             )));
         }
-        Ok(Self::composed(Part::new(content_type, Body::Source(Source::bytes(Vec::new())))))
+        Ok(Self::composed(Part::leaf(content_type, Source::bytes(Vec::new()))))
     }
 
     /// `multipart/subtype`: `mixed`, `alternative`, `related`, `digest`, ... At least one part is needed to
     /// send it. A finished message among the parts is a finished part.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) where `subtype` is no token.
+    /// [`Kind::Usage`](crate::error::Kind::Usage) where `subtype` is not a token, and for more than 100 parts within each
+    /// other.
     pub fn multipart(subtype: &str, parts: Vec<Self>) -> Result<Self, Error> {
         check_token("multipart subtype", subtype, subtype)?;
-        Ok(Self::composed(Part::new(&format!("multipart/{subtype}"), Body::Parts(parts))))
+        Ok(Self::composed(Part::multipart(&format!("multipart/{subtype}"), parts)?))
     }
 
     /// A message within a message: `message/rfc822`.
-    pub fn rfc822(inner: Self) -> Self {
-        Self::composed(Part::new("message/rfc822", Body::Inner(Box::new(inner))))
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for more than 100 parts within each other.
+    pub fn rfc822(inner: Self) -> Result<Self, Error> {
+        Ok(Self::composed(Part::rfc822(inner)?))
     }
 
     /// The `type/subtype` of a composed part.
@@ -167,17 +171,13 @@ impl Message {
         }
     }
 
-    /// Adds a part behind the others of a multipart.
+    /// Adds a part after the others of a multipart.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) for what is no composed multipart.
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for anything but a composed multipart, and for more than 100 parts
+    /// within each other.
     pub fn push_part(&mut self, added: Self) -> Result<(), Error> {
-        let part = self.composed_mut("a part")?;
-        let Body::Parts(parts) = &mut part.body else {
-            return Err(Error::usage(format!("{} is not made of parts: use attach()", part.media)));
-        };
-        parts.push(added);
-        Ok(())
+        self.composed_mut("a part")?.push(added)
     }
 
     /// Sets a parameter of Content-Type, such as `charset`. The value is any text without control
@@ -327,6 +327,14 @@ impl Message {
         &self.0
     }
 
+    /// How many parts are within each other below this one.
+    pub(super) fn levels(&self) -> usize {
+        match &self.0 {
+            Token::Composed(part) => part.levels,
+            Token::Finished(_) => 0,
+        }
+    }
+
     pub(super) fn composed(part: Part) -> Self {
         Self(Token::Composed(part))
     }
@@ -350,7 +358,7 @@ impl Message {
     }
 
     fn utf8(media: &str, text: &str) -> Self {
-        let mut part = Part::new(media, Body::Source(Source::bytes(text.as_bytes().to_vec())));
+        let mut part = Part::leaf(media, Source::bytes(text.as_bytes().to_vec()));
         part.parameters.push(("charset".to_owned(), "utf-8".to_owned()));
         Self::composed(part)
     }

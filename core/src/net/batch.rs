@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::sendmessage::{SendError, judged, limits};
+use super::sendmessage::limits;
 use super::session::Session;
 use crate::dialogue::Ticket;
 use crate::error::Error;
 use crate::message::Message;
 use crate::options::Options;
-use crate::report::Report;
+use crate::report::{Report, SendError};
 
 /// Messages of a batch that are on their way at once: enough to fill a round trip, few enough to hold.
 const WINDOW: usize = 64;
@@ -45,7 +45,7 @@ impl<'a> Batch<'a> {
     pub fn report(&mut self) -> Option<Result<Report, SendError>> {
         let limits = limits(&self.options);
         Some(match self.taken.pop_front()? {
-            Ok(ticket) => judged(self.session.sent(ticket, &limits)),
+            Ok(ticket) => self.session.sent(ticket, &limits).into_result(),
             Err(error) => Err(error.into()),
         })
     }

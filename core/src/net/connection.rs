@@ -19,13 +19,15 @@ use crate::options::Options;
 ///
 /// Whoever blocks calls [`run`](Self::run). Whoever has an event loop calls [`turn`](Self::turn) whenever the
 /// [descriptor](Self::fd) is [ready](Self::interest), the [time](Self::timeout) is over, or something was asked; the
-/// descriptor may be another one after each turn.
+/// descriptor may be another one after each turn, and has another number then.
 #[derive(Debug)]
 pub struct Connection {
     dial: DialOptions,
     place: Place,
     mover: Mover,
     interest: Ready,
+    /// What the owner watched before the last turn.
+    retired: Place,
 }
 
 #[derive(Debug)]
@@ -43,7 +45,13 @@ impl Connection {
     /// [`Kind::Usage`] for a proxy that cannot be.
     pub fn new(options: &Options) -> Result<Self, Error> {
         let dial = dial_options(options, &super::sendmessage::limits(options))?;
-        Ok(Self { dial, place: Place::Nowhere, mover: Mover::default(), interest: Ready::default() })
+        Ok(Self {
+            dial,
+            place: Place::Nowhere,
+            mover: Mover::default(),
+            interest: Ready::default(),
+            retired: Place::Nowhere,
+        })
     }
 
     /// The same with a connection that the caller has made.
@@ -59,6 +67,11 @@ impl Connection {
         self.dial.limits = limits;
     }
 
+    /// How it connects.
+    pub fn dial_options(&self) -> &DialOptions {
+        &self.dial
+    }
+
     /// The socket, where there is one.
     pub fn stream(&self) -> Option<&Stream> {
         match &self.place {
@@ -71,6 +84,22 @@ impl Connection {
     pub fn close(&mut self) {
         self.place = Place::Nowhere;
         self.interest = Ready::default();
+    }
+
+    /// The same for whoever watches the [descriptor](Self::fd): that stays open until the next [turn](Self::turn), so that
+    /// its number means nothing else before it is no longer watched. The server sees the end at once.
+    pub fn hang_up(&mut self) {
+        self.interest = Ready::default();
+        let place = std::mem::replace(&mut self.place, Place::Nowhere);
+        match &place {
+            Place::Nowhere => return,
+            Place::Dialling(dialling) => dialling.give_up(),
+            // Not connected any more: as good.
+            Place::Open(stream) => drop(stream.shutdown(Shutdown::Both)),
+        }
+        if matches!(self.retired, Place::Nowhere) {
+            self.retired = place;
+        }
     }
 
     /// Gives the socket away.
@@ -131,21 +160,25 @@ impl Connection {
 
     /// Does what can be done without waiting. What is [over](Action::Done) is left to the caller to close.
     pub fn turn<D: Driven + ?Sized>(&mut self, driven: &mut D) {
+        self.retired = Place::Nowhere;
         loop {
             match driven.action() {
                 Action::Done => return self.interest = Ready::default(),
                 Action::Dial(server) => match &self.place {
                     Place::Dialling(dialling) => match dialling.poll() {
                         None => return self.interest = Ready { read: true, write: false },
-                        Some(Ok(stream)) => self.connected(driven, stream),
+                        Some(Ok(stream)) => {
+                            self.hang_up();
+                            self.connected(driven, stream);
+                        }
                         Some(Err(error)) => {
-                            self.close();
+                            self.hang_up();
                             driven.connect_failed(error);
                         }
                     },
                     _ => {
                         let target = server.target.clone();
-                        self.close();
+                        self.hang_up();
                         if let Err(cause) = self.dial.limits.check(Step::Connect) {
                             driven.abort(cause);
                             continue;
@@ -158,7 +191,7 @@ impl Connection {
                 },
                 Action::Exchange => {
                     let Place::Open(stream) = &mut self.place else {
-                        self.close();
+                        self.hang_up();
                         driven.handle_error(nowhere());
                         continue;
                     };

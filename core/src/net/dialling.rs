@@ -57,6 +57,11 @@ impl Dialling {
         Ok(Self { result, bell, stop })
     }
 
+    /// Nobody waits for it any more.
+    pub(super) fn give_up(&self) {
+        self.stop.trigger();
+    }
+
     /// What came of it; `None` while it lasts.
     pub(super) fn poll(&self) -> Option<Result<Stream, Error>> {
         match self.result.try_recv() {
@@ -72,7 +77,7 @@ impl Dialling {
 
 impl Drop for Dialling {
     fn drop(&mut self) {
-        self.stop.trigger();
+        self.give_up();
     }
 }
 

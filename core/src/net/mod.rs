@@ -8,6 +8,7 @@ mod dialling;
 mod limits;
 pub mod mailer;
 mod poll;
+mod process;
 mod proxy;
 mod race;
 mod resolve;
@@ -16,15 +17,19 @@ mod security;
 mod sendmessage;
 mod session;
 mod stream;
+mod zone;
 
 pub use batch::{Batch, SendMany};
 pub use connection::Connection;
 pub use dial::{DialOptions, check, dial};
 pub use limits::Limits;
 pub use mailer::Mailer;
+pub use process::Process;
 pub use proxy::{Proxy, Tunnel};
 pub use run::{Mover, Transport, Wait};
 pub use security::library;
-pub use sendmessage::{SendError, delivery, local, sendmessage};
+pub use sendmessage::{delivery, local, sendmessage};
 pub use session::{Session, connect, dialogue, dialogue_over, one_server};
 pub use stream::{Ready, Stream};
+
+pub use crate::report::SendError;

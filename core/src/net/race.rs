@@ -107,6 +107,8 @@ fn ready(flying: &[(SocketAddr, Socket)], wait: Duration) -> io::Result<Vec<Poll
 fn settle(address: SocketAddr, socket: &Socket, ready: PollFlags) -> io::Result<Option<SocketAddr>> {
     if ready != PollFlags::OUT
         && let Some(error) = socket.take_error()?
+        // Reset, it was a connection: what the server said on it can be read.
+        && error.raw_os_error() != Some(libc::ECONNRESET)
     {
         return Err(error);
     }

@@ -20,7 +20,10 @@ pub fn library(options: &Options) -> Result<Arc<dyn Secure>, Error> {
     {
         return Ok(Arc::clone(library));
     }
-    let fingerprints = options.tlsfingerprint.iter().map(|text| Fingerprint::parse(text));
+    let fingerprints = options.tlsfingerprint.iter().map(|text| {
+        Fingerprint::parse(text)
+            .map_err(|error| Error::usage(format!("option `tlsfingerprint`: {}", error.text())))
+    });
     let library: Arc<dyn Secure> = Arc::new(TlsConfig::new(TlsSettings {
         verify: options.tlsverify,
         ca_file: options.tlscafile.as_ref().map(Into::into),

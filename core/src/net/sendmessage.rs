@@ -1,6 +1,5 @@
 //! `sendmessage` over blocking sockets.
 
-use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,46 +16,18 @@ use crate::envelope::Local;
 use crate::error::Error;
 use crate::message::Message;
 use crate::options::Options;
-use crate::report::Report;
-
-/// A message that was not sent, or is not known to be, because a step failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SendError {
-    /// The step that failed.
-    pub error: Error,
-    /// What is known all the same: each recipient's outcome and every attempt.
-    pub report: Box<Report>,
-}
-
-impl fmt::Display for SendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl std::error::Error for SendError {}
-
-impl From<Error> for SendError {
-    fn from(error: Error) -> Self {
-        let report = Report { error: Some(error.clone()), ..Report::default() };
-        Self { error, report: Box::new(report) }
-    }
-}
+use crate::report::{Report, SendError};
 
 /// Sends a message: validates, connects to the first server that answers, and reports.
 ///
-/// `Ok` where the message was sent, or where only recipients stood against it (`sent()` is false then and
-/// the report lists them).
+/// `Ok` where at least one recipient was accepted; the report lists those that were refused.
 ///
 /// # Errors
-/// A failed step, with the report. [`Kind::Unknown`](crate::error::Kind::Unknown) means that the message
+/// A failed step, or [`Kind::Recipients`](crate::error::Kind::Recipients) where refused recipients are why nobody got
+/// the message, with the report. [`Kind::Unknown`](crate::error::Kind::Unknown) means that the message
 /// may have been delivered.
 pub fn sendmessage(message: &Message, options: &Options) -> Result<Report, SendError> {
-    let report = deliver(message, options)?;
-    match &report.error {
-        None => Ok(report),
-        Some(error) => Err(SendError { error: error.clone(), report: Box::new(report) }),
-    }
+    deliver(message, options)?.into_result()
 }
 
 fn deliver(message: &Message, options: &Options) -> Result<Report, Error> {
@@ -64,14 +35,6 @@ fn deliver(message: &Message, options: &Options) -> Result<Report, Error> {
     let mut delivery = delivery(message, options)?;
     connection.run(&mut delivery, Wait::Block, |delivery| delivery.is_done());
     Ok(delivery.into_report())
-}
-
-/// A report with an error is one.
-pub(super) fn judged(report: Report) -> Result<Report, SendError> {
-    match &report.error {
-        None => Ok(report),
-        Some(error) => Err(SendError { error: error.clone(), report: Box::new(report) }),
-    }
 }
 
 /// The delivery that [`sendmessage`] drives, for an event loop: with a [`Connection`], or one that connects and moves the
@@ -93,7 +56,7 @@ pub fn local() -> Local {
     Local {
         host: || rustix::system::uname().nodename().to_string_lossy().into_owned(),
         user: || whoami::username().unwrap_or_else(|_| "postmaster".to_owned()),
-        now: jiff::Zoned::now,
+        now: super::zone::now,
     }
 }
 

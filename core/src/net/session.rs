@@ -10,9 +10,10 @@ use super::batch::{Batch, SendMany};
 use super::connection::{Connection, ends};
 use super::dial::{check, dial};
 use super::limits::Limits;
+use super::process::Process;
 use super::run::Wait;
 use super::security::library;
-use super::sendmessage::{SendError, dial_options, judged, limits, local, with_debug};
+use super::sendmessage::{dial_options, limits, local, with_debug};
 use super::stream::Stream;
 use crate::command::{ClientName, Command, Mail, Rcpt, Text};
 use crate::content::Once;
@@ -24,7 +25,7 @@ use crate::extensions::Extensions;
 use crate::message::Message;
 use crate::options::Options;
 use crate::reply::Reply;
-use crate::report::Report;
+use crate::report::{Report, SendError};
 use crate::secret::Secret;
 use crate::server::{Server, Target, servers};
 use crate::tls::TlsFacts;
@@ -33,7 +34,11 @@ use crate::tls::TlsFacts;
 ///
 /// Verbs answer with the server's [`Reply`] whatever it says; an `Err` means that there is none. EHLO is
 /// said by itself before the first thing that needs it. Dropping a session closes the connection without QUIT.
+///
+/// In a child by fork(2) nothing is said on it: verbs fail with [`Kind::Usage`], and closing it only closes the child's
+/// descriptor.
 pub struct Session {
+    process: Process,
     connection: Connection,
     dialogue: Dialogue,
     /// Answers that came before they were waited for.
@@ -67,7 +72,8 @@ impl Session {
     }
 
     fn begin(connection: Connection, dialogue: Dialogue) -> Result<Self, Error> {
-        let mut session = Self { connection, dialogue, early: VecDeque::new() };
+        let process = Process::current();
+        let mut session = Self { process, connection, dialogue, early: VecDeque::new() };
         let limits = limits(session.dialogue.options());
         session.reply(Dialogue::GREETING, &limits)?;
         Ok(session)
@@ -250,11 +256,11 @@ impl Session {
     /// Sends a message with the envelope that the options, or its header section, give.
     ///
     /// # Errors
-    /// A failed step, with the report. The session can be used on unless [`is_open`](Self::is_open) is false.
+    /// A failed step, or that recipients were refused and nobody got the message, with the report. The session can be used on unless [`is_open`](Self::is_open) is false.
     pub fn send_message(&mut self, message: &Message, options: &Options) -> Result<Report, SendError> {
         let limits = limits(options);
         let ticket = self.ask(message, options)?;
-        judged(self.sent(ticket, &limits))
+        self.sent(ticket, &limits).into_result()
     }
 
     /// Sends many messages with the session's options, and yields what became of each, in order. Where the server
@@ -307,6 +313,9 @@ impl Session {
 
     /// What [`close`](Self::close) does, for those who cannot give the session away.
     pub fn part(&mut self) {
+        if self.process.is_forked() {
+            return self.connection.close();
+        }
         self.connection.set_limits(limits(self.dialogue.options()));
         self.dialogue.part();
         self.connection.run(&mut self.dialogue, Wait::Block, Dialogue::is_closed);
@@ -320,7 +329,7 @@ impl Session {
 
     /// Whether the connection can still be used.
     pub fn is_open(&self) -> bool {
-        self.connection.stream().is_some() && !self.dialogue.engine().is_closed()
+        self.connection.stream().is_some() && !self.dialogue.engine().is_closed() && !self.process.is_forked()
     }
 
     /// The options that the session was opened with.
@@ -362,6 +371,7 @@ impl Session {
 
     /// Asks for a message; nothing is written yet.
     pub(super) fn ask(&mut self, message: &Message, options: &Options) -> Result<Ticket, Error> {
+        options.refuse_mailer_options()?;
         self.dialogue.send_message(message, options)
     }
 
@@ -379,6 +389,10 @@ impl Session {
 
     /// Runs until the answer is there.
     fn wait(&mut self, ticket: Ticket, limits: &Limits) -> Option<Answer> {
+        if self.process.is_forked() {
+            self.connection.close();
+            return None;
+        }
         self.connection.set_limits(limits.clone());
         loop {
             while let Some(answer) = self.dialogue.poll_answer() {
@@ -400,6 +414,9 @@ impl Session {
     }
 
     fn gone(&self) -> Error {
+        if let Err(forked) = self.process.check("session") {
+            return forked;
+        }
         let fault = self.dialogue.engine().fault().cloned();
         let fault = fault.unwrap_or_else(|| Error::new(Kind::Closed, Step::Command, "the session is closed"));
         fault.with_server(self.dialogue.server().target.to_string())
@@ -428,6 +445,7 @@ pub fn one_server(host: &str, port: u16, options: &Options) -> Result<Server, Er
 /// # Errors
 /// As [`Dialogue::new`], and a TLS library that cannot be set up as the options say.
 pub fn dialogue(server: Server, options: &Options) -> Result<Dialogue, Error> {
+    options.refuse_mailer_options()?;
     Dialogue::new(server, with_debug(options), Some(library(options)?), local())
 }
 
@@ -436,6 +454,7 @@ pub fn dialogue(server: Server, options: &Options) -> Result<Dialogue, Error> {
 /// # Errors
 /// As [`dialogue`].
 pub fn dialogue_over(server: Server, options: &Options, ends: Ends) -> Result<Dialogue, Error> {
+    options.refuse_mailer_options()?;
     Dialogue::over(server, with_debug(options), Some(library(options)?), local(), ends)
 }
 

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use super::Options;
+use crate::error::Error;
+
 /// How a mailer uses its connections. Every other caller leaves this alone.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -40,5 +43,32 @@ impl Default for MailerOptions {
             backoff: Duration::from_secs(1),
             idle: Duration::from_secs(30),
         }
+    }
+}
+
+impl Options {
+    /// For everything that is not a mailer, where these options would mean nothing.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage), which names the option that is set.
+    pub fn refuse_mailer_options(&self) -> Result<(), Error> {
+        let (own, default) = (&self.mailer, MailerOptions::default());
+        if *own == default {
+            return Ok(());
+        }
+        let set = [
+            ("connections", own.connections != default.connections),
+            ("connectionmessages", own.messages != default.messages),
+            ("rate", own.rate != default.rate),
+            ("queuesize", own.queue != default.queue),
+            ("retries", own.retries != default.retries),
+            ("backoff", own.backoff != default.backoff),
+            ("idletime", own.idle != default.idle),
+        ];
+        let names: Vec<_> = set.iter().filter(|(_, set)| *set).map(|(name, _)| format!("`{name}`")).collect();
+        Err(Error::usage(format!(
+            "option {}: only a mailer takes it, which sends many messages over many connections: give it to one, or take it out",
+            names.join(", ")
+        )))
     }
 }

@@ -5,6 +5,8 @@
 
 mod mailer;
 mod names;
+mod proxy;
+mod recipients;
 mod values;
 
 use std::fmt;
@@ -20,6 +22,10 @@ use crate::transcript::Direction;
 
 pub use self::mailer::MailerOptions;
 pub use self::names::names;
+pub(crate) use self::names::{holds_addresses, unfolded};
+#[cfg_attr(not(feature = "net"), expect(unused_imports, reason = "only sockets go through a proxy"))]
+pub(crate) use self::proxy::{ProxyLogin, ProxyScheme, ProxyUrl};
+pub use self::recipients::{RecipientEntry, Recipients};
 pub use crate::extensions::{Chunking, Pipelining};
 pub use crate::tls::TlsAnswer;
 
@@ -62,8 +68,11 @@ pub struct Options {
     pub atleastone: bool,
     /// One RFC 5322 mailbox; the empty string is the null reverse-path. Default: `From`.
     pub originator: Option<String>,
-    /// An RFC 5322 address list. When given, no header field is examined for recipients.
-    pub recipients: Option<String>,
+    /// RFC 5322 address lists. When given, no header field is examined for recipients. Option `rcpt` adds one recipient,
+    /// with what the server is asked for it.
+    pub recipients: Option<Recipients>,
+    /// The domain of addresses that are written without one, as `root`. Default: none, and such an address is an error.
+    pub defaultdomain: Option<String>,
     /// Header fields to add, in order; the same name may occur again.
     pub header: Vec<(String, String)>,
     /// Use STARTTLS where it is offered. Default: true.
@@ -183,6 +192,7 @@ impl Default for Options {
             atleastone: false,
             originator: None,
             recipients: None,
+            defaultdomain: None,
             header: Vec::new(),
             usetls: true,
             tlsimport: false,

@@ -4,14 +4,23 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::TlsAnswer;
+use crate::command::ForwardPath;
 use crate::error::Error;
-use crate::tls::TlsVersion;
+use crate::sasl::check_mechanisms;
+use crate::tls::{Fingerprint, TlsVersion};
 
 /// More than this is a mistake in the unit: a year.
 const MOST_SECONDS: f64 = 366.0 * 24.0 * 3600.0;
 
 pub(super) fn text(value: &str) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
+}
+
+pub(super) fn domain(value: &str) -> Result<String, Error> {
+    match ForwardPath::new(&format!("x@{value}")) {
+        Ok(_) => Ok(value.to_owned()),
+        Err(_) => Err(Error::usage(format!("{value:?} must be a domain, as in example.org"))),
+    }
 }
 
 pub(super) fn list(value: &str) -> Vec<String> {
@@ -22,8 +31,16 @@ pub(super) fn list(value: &str) -> Vec<String> {
         .collect()
 }
 
-pub(super) fn mechanisms(value: &str) -> Vec<String> {
-    list(&value.to_ascii_uppercase())
+pub(super) fn mechanisms(value: &str) -> Result<Vec<String>, Error> {
+    let names = list(&value.to_ascii_uppercase());
+    check_mechanisms(&names)?;
+    Ok(names)
+}
+
+pub(super) fn fingerprints(value: &str) -> Result<Vec<String>, Error> {
+    let all = list(value);
+    all.iter().try_for_each(|one| Fingerprint::parse(one).map(drop))?;
+    Ok(all)
 }
 
 pub(super) fn integers(value: &str) -> Result<Vec<u16>, Error> {

@@ -3,6 +3,7 @@
 mod parser;
 mod queue_id;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use smol_str::SmolStr;
@@ -10,15 +11,20 @@ use smol_str::SmolStr;
 pub use parser::{ReplyFault, ReplyParser};
 pub use queue_id::queue_id;
 
-/// One whole reply of a server: the code and every line's text.
+/// One whole reply of a server: the code, the enhanced status code and every line's text.
 ///
-/// The text is as the server sent it, enhanced status code included, but printable: control characters
-/// are `?`, and octets that are no UTF-8 are U+FFFD.
+/// The text is printable: control characters are `?`, and octets that are not UTF-8 are U+FFFD.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     code: u16,
     enhanced: Option<EnhancedCode>,
-    text: SmolStr, // the lines, joined with '\n'; a clone shares them
+    /// The lines, joined with '\n'; a clone shares them. The first one has the enhanced status code in front, which is
+    /// not copied away: almost every reply is of one line.
+    text: SmolStr,
+    /// Where the text behind it begins.
+    behind: u8,
+    /// The other lines had it too (RFC 2034 section 4), and have it no more.
+    repeated: bool,
 }
 
 /// An enhanced status code `class.subject.detail` (RFC 3463). The class is that of the reply: one that
@@ -74,9 +80,21 @@ impl Reply {
     /// A reply with `code` (200 to 599) and the lines of `text`, split at `\n`.
     pub fn new(code: u16, text: impl Into<SmolStr>) -> Self {
         let text = text.into();
-        let enhanced =
-            EnhancedCode::leading(text.as_bytes()).filter(|found| u16::from(found.class) == code / 100);
-        Self { code, enhanced, text }
+        let found = EnhancedCode::leading(text.as_bytes());
+        let Some(enhanced) = found.filter(|found| u16::from(found.class) == code / 100) else {
+            return Self { code, enhanced: None, text, behind: 0, repeated: false };
+        };
+        let octets = text.as_bytes();
+        let length = octets.iter().position(|octet| matches!(octet, b' ' | b'\n')).unwrap_or(octets.len());
+        let behind = length + usize::from(octets.get(length) == Some(&b' '));
+        let once = without_repetitions(&text, length);
+        Self {
+            code,
+            enhanced: Some(enhanced),
+            behind: u8::try_from(behind).unwrap_or_default(), // at most 10 octets
+            repeated: once.is_some(),
+            text: once.unwrap_or(text),
+        }
     }
 
     /// The three-digit code.
@@ -89,14 +107,24 @@ impl Reply {
         self.enhanced
     }
 
-    /// The lines' texts without codes, joined with `\n`.
+    /// The lines' texts without the code and the enhanced status code, joined with `\n`.
     pub fn text(&self) -> &str {
-        &self.text
+        self.text.get(usize::from(self.behind)..).unwrap_or_default()
     }
 
-    /// The lines' texts without codes; at least one.
+    /// The lines of [`text`](Self::text); at least one.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
-        self.text.split('\n')
+        self.text().split('\n')
+    }
+
+    /// The text as the server sent it: the enhanced status code included, on each line that had it.
+    pub fn raw(&self) -> Cow<'_, str> {
+        if !self.repeated {
+            return Cow::Borrowed(&self.text);
+        }
+        let code = self.text.get(..usize::from(self.behind)).unwrap_or_default();
+        let lines: Vec<_> = self.lines().map(|line| format!("{code}{line}")).collect();
+        Cow::Owned(lines.join("\n"))
     }
 
     /// 2yz: done.
@@ -115,10 +143,23 @@ impl Reply {
     }
 }
 
+/// The text without the enhanced status code on each line but the first, where each has it; `length` is the code's.
+fn without_repetitions(text: &str, length: usize) -> Option<SmolStr> {
+    let (first, others) = text.split_once('\n')?;
+    let again = first.get(..length)?;
+    // A blank must stand in front of a text on the first line too, or what was sent could not be told.
+    let lines = others.split('\n').map(|line| line.strip_prefix(again)?.strip_prefix(' '));
+    let others: Vec<&str> = lines.collect::<Option<_>>().filter(|_| first.get(length..) != Some(""))?;
+    Some(format!("{first}\n{}", others.join("\n")).into())
+}
+
 impl fmt::Display for Reply {
-    /// `250 first line / second line`, in one line.
+    /// `550 5.1.1 first line / second line`, in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.code)?;
+        if let Some(enhanced) = self.enhanced {
+            write!(f, " {enhanced}")?;
+        }
         for (n, line) in self.lines().enumerate() {
             f.write_str(if n == 0 { " " } else { " / " })?;
             f.write_str(line)?;
@@ -158,10 +199,27 @@ mod tests {
     }
 
     #[test]
-    fn the_text_is_kept_whole() {
+    fn the_text_is_without_the_enhanced_code_and_the_raw_one_as_it_was_sent() {
+        for (raw, text) in [
+            ("5.1.1 No such user\n5.1.1 Really", "No such user\nReally"),
+            ("5.1.1 No such user\n5.1.1 \n5.1.1 Really", "No such user\n\nReally"),
+            // What does not stand on every line belongs to the text.
+            ("5.1.1 No such user\nReally", "No such user\nReally"),
+            ("5.1.1 No such user\n5.1.1 Really\nBye", "No such user\n5.1.1 Really\nBye"),
+            ("5.1.1 No such user\n5.7.1 Really", "No such user\n5.7.1 Really"),
+            ("5.1.1\n5.1.1 Really", "\n5.1.1 Really"),
+            ("5.1.1 No such user", "No such user"),
+            ("5.1.1", ""),
+            ("5.1.1 ", ""),
+            ("4.1.1 of another class", "4.1.1 of another class"),
+            ("No such user", "No such user"),
+            ("", ""),
+        ] {
+            let reply = Reply::new(550, raw);
+            assert_eq!((reply.text(), &*reply.raw()), (text, raw));
+        }
         let reply = Reply::new(550, "5.1.1 No such user\n5.1.1 Really");
-        assert_eq!(reply.text(), "5.1.1 No such user\n5.1.1 Really");
-        assert_eq!(reply.lines().collect::<Vec<_>>(), ["5.1.1 No such user", "5.1.1 Really"]);
-        assert_eq!(reply.to_string(), "550 5.1.1 No such user / 5.1.1 Really");
+        assert_eq!(reply.lines().collect::<Vec<_>>(), ["No such user", "Really"]);
+        assert_eq!(reply.to_string(), "550 5.1.1 No such user / Really");
     }
 }

@@ -107,14 +107,14 @@ impl Exchange {
 
     /// The reply as it may be shown: some servers repeat the line that they refuse.
     pub fn masked(&self, reply: Reply) -> Reply {
-        let mut text = reply.text().to_owned();
+        let mut text = reply.raw().into_owned();
         for line in self.sent.iter().filter_map(|line| std::str::from_utf8(line).ok()) {
             // One of fewer octets says nothing, and stands in many a word.
             if line.len() >= 8 && text.contains(line) {
                 text = text.replace(line, "***");
             }
         }
-        if text == reply.text() { reply } else { Reply::new(reply.code(), text) }
+        if *text == *reply.raw() { reply } else { Reply::new(reply.code(), text) }
     }
 
     fn send(&mut self, response: &Secret, out: &mut Vec<u8>) {

@@ -49,7 +49,7 @@ use crate::secret::Secret;
 
 pub use choose::{Choice, choose};
 pub use exchange::{Exchange, LoginFault, Progress};
-pub use name::MechanismName;
+pub use name::{MechanismName, check_mechanisms};
 pub use start::start;
 
 /// What a login may use.

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::error::Error;
+
 /// A mechanism that this library speaks. The order of the variants is the order of strength.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MechanismName {
@@ -99,6 +101,16 @@ impl MechanismName {
             _ => Needs::Password,
         }
     }
+}
+
+/// Finds a name in option `auth` that is no mechanism of this library.
+///
+/// # Errors
+/// [`Kind::Usage`](crate::error::Kind::Usage), with the names that are.
+pub fn check_mechanisms(names: &[String]) -> Result<(), Error> {
+    let Some(bad) = names.iter().find(|name| MechanismName::parse(name).is_none()) else { return Ok(()) };
+    let all = MechanismName::ALL.map(MechanismName::as_str).join(", ");
+    Err(Error::usage(format!("{bad:?} must be a mechanism of these: {all}")))
 }
 
 impl fmt::Display for MechanismName {

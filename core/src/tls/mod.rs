@@ -21,7 +21,6 @@ mod der;
 mod fault;
 #[cfg(feature = "net")]
 mod files;
-#[cfg(feature = "net")]
 mod fingerprint;
 #[cfg(feature = "net")]
 mod host;
@@ -41,7 +40,6 @@ mod tests;
 #[cfg(feature = "net")]
 pub use config::{TlsConfig, TlsSettings};
 pub use facts::{TlsFacts, VerifyFault};
-#[cfg(feature = "net")]
 pub use fingerprint::Fingerprint;
 pub use layer::{Layer, ReadState, Secure, TlsAnswer, TlsVersion, Verify};
 #[cfg(feature = "net")]

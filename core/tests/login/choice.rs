@@ -42,7 +42,11 @@ fn strongest_first_each_in_turn() {
 #[test]
 fn auth_restricts_and_orders() {
     assert_eq!(tried(vec![ALL], &["login", "CRAM-MD5"]), ["LOGIN", "CRAM-MD5"]);
-    assert_eq!(tried(vec![ALL], &["NTLM"]), Vec::<String>::new());
+    let client = Client::new(&[]).with_password(&["NTLM"]);
+    let report = client.send();
+    let error = error(&report);
+    assert_eq!(error.kind(), Kind::Usage, "{error}");
+    assert!(error.text().contains("`auth`") && error.text().contains("NTLM"), "{error}");
 }
 
 #[test]

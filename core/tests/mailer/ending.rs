@@ -19,11 +19,11 @@ fn a_mailer_that_is_closed_sends_what_it_has_and_takes_no_more() {
     for number in 0..300 {
         mailer.submit(&message(number), None).unwrap();
     }
-    assert!(mailer.close(LIMIT));
+    assert!(mailer.close(LIMIT).unwrap());
     assert_eq!(mailer.submit(&message(300), None).unwrap_err().kind(), Kind::Closed);
     assert_eq!(mailer.try_submit(&message(300), None).unwrap_err().kind(), Kind::Closed);
     assert!(fetch(&mailer, 300).values().all(Report::complete));
-    assert!(mailer.close(LIMIT), "it can be closed twice");
+    assert!(mailer.close(LIMIT).unwrap(), "it can be closed twice");
     server.wait("QUIT on each", |record| record.quits == record.connections);
 }
 
@@ -32,7 +32,7 @@ fn one_that_is_not_used_ends_at_once() {
     let server = Server::start(Rules::default());
     let begin = Instant::now();
     drop(Mailer::new(&options(&[&server], &[])).unwrap());
-    assert!(Mailer::new(&options(&[&server], &[])).unwrap().close(LIMIT));
+    assert!(Mailer::new(&options(&[&server], &[])).unwrap().close(LIMIT).unwrap());
     assert!(begin.elapsed() < Duration::from_secs(5));
     assert_eq!(server.record().connections, 0);
 }
@@ -46,8 +46,8 @@ fn what_is_not_decided_in_time_is_ended() {
     }
     server.wait("MAIL", |record| !record.mails.is_empty());
     let begin = Instant::now();
-    assert!(!mailer.drain(Duration::from_millis(20)));
-    assert!(!mailer.close(Duration::from_millis(50)));
+    assert!(!mailer.drain(Duration::from_millis(20)).unwrap());
+    assert!(!mailer.close(Duration::from_millis(50)).unwrap());
     assert!(begin.elapsed() < Duration::from_secs(5));
     let reports = fetch(&mailer, 50);
     for report in reports.values() {
@@ -105,8 +105,68 @@ fn one_that_waits_for_room_is_told_of_the_end() {
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| mailer.submit(&message(1), None));
         std::thread::sleep(Duration::from_millis(50));
-        assert!(!mailer.close(Duration::ZERO));
+        assert!(!mailer.close(Duration::ZERO).unwrap());
         assert_eq!(waiting.join().unwrap().unwrap_err().kind(), Kind::Closed);
     });
     assert_eq!(fetch(&mailer, 1).len(), 1);
+}
+
+/// Functions of the caller's run in the mailer's thread, which they cannot wait for.
+#[test]
+fn a_mailer_does_not_wait_for_itself_in_its_own_callbacks() {
+    type Slot = Arc<Mutex<Option<Arc<Mailer>>>>;
+    type Seen = Arc<Mutex<Vec<(&'static str, Kind)>>>;
+    fn waits(place: &'static str, slot: &Slot, seen: &Seen) {
+        let Some(mailer) = slot.lock().unwrap().clone() else { return };
+        assert!(mailer.is_inside());
+        for kind in [mailer.close(LIMIT), mailer.drain(LIMIT)].map(|done| done.unwrap_err().kind()) {
+            seen.lock().unwrap().push((place, kind));
+        }
+        assert!(mailer.next_report(LIMIT).is_none());
+        mailer.room(LIMIT);
+    }
+    struct Waiting(Slot, Seen, usize);
+    impl smtpclient::message::Reader for Waiting {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.2 += 1;
+            if self.2 > 1 {
+                if self.2 == 3 {
+                    waits("reader", &self.0, &self.1);
+                }
+                buffer[0] = b'\n';
+                return Ok(usize::from(self.2 < 5));
+            }
+            let head = b"From: a@c.example\nTo: b@d.example\n\n";
+            buffer[..head.len()].copy_from_slice(head);
+            Ok(head.len())
+        }
+
+        fn rewind(&mut self) -> std::io::Result<bool> {
+            Ok(false)
+        }
+
+        fn length(&self) -> Option<u64> {
+            None
+        }
+    }
+    let server = Server::start(Rules::default());
+    let (slot, seen) = (Slot::default(), Seen::default());
+    let mut options = options(&[&server], &[("queuesize", "2")]);
+    let (own, noted) = (Arc::clone(&slot), Arc::clone(&seen));
+    options.transcript = Some(Arc::new(move |_, _| waits("transcript", &own, &noted)));
+    let (own, noted) = (Arc::clone(&slot), Arc::clone(&seen));
+    let mailer = Mailer::with_reports(&options, move |_, _| waits("report", &own, &noted)).unwrap();
+    let mailer = Arc::new(mailer);
+    *slot.lock().unwrap() = Some(Arc::clone(&mailer));
+    let reader = Waiting(Arc::clone(&slot), Arc::clone(&seen), 0);
+    mailer.submit(&smtpclient::message::Message::from_reader(reader), None).unwrap();
+    assert!(mailer.drain(LIMIT).unwrap());
+    *slot.lock().unwrap() = None;
+    assert!(mailer.close(LIMIT).unwrap(), "what was refused changed nothing");
+    let seen = seen.lock().unwrap();
+    for place in ["transcript", "report", "reader"] {
+        assert!(seen.iter().any(|(own, _)| *own == place), "{place}");
+    }
+    assert!(seen.iter().all(|(_, kind)| *kind == Kind::Usage));
+    assert_eq!(server.record().stored.len(), 1);
 }

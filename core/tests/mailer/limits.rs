@@ -59,7 +59,7 @@ fn mailmax_and_the_callers_own_limit_are_kept() {
         let reports = send(&mailer, 60);
         all_accepted(&reports);
         agree(&reports, &[&server]);
-        assert!(mailer.close(LIMIT));
+        assert!(mailer.close(LIMIT).unwrap());
         server.wait("every end", |record| record.open == 0);
         let record = server.record();
         assert!(record.lengths.iter().all(|length| *length <= most), "{record:?}");
@@ -81,7 +81,7 @@ fn connections_are_opened_for_more_than_the_open_ones_take() {
     server.wait("all that may be", |record| record.open == 8);
     assert_eq!(mailer.counts().connections, 8);
     server.open_gate();
-    assert!(mailer.drain(LIMIT));
+    assert!(mailer.drain(LIMIT).unwrap());
     assert_eq!(server.record().connections, 8);
 }
 

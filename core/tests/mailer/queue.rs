@@ -19,7 +19,7 @@ fn every_message_arrives_once_and_every_connection_ends_with_quit() {
     agree(&reports, &[&server]);
     assert_eq!(reports[&7].queue_id(), Some("4711"));
     assert_eq!(reports[&7].attempts.len(), 1);
-    assert!(mailer.close(LIMIT));
+    assert!(mailer.close(LIMIT).unwrap());
     let record = server.record();
     assert_eq!(record.stored.len(), 2000);
     assert!(record.most <= 4, "{record:?}");
@@ -59,7 +59,7 @@ fn a_full_queue_says_so_or_waits() {
         server.open_gate();
         waiting.join().unwrap().unwrap();
     });
-    assert!(mailer.drain(LIMIT) && mailer.room(Duration::ZERO));
+    assert!(mailer.drain(LIMIT).unwrap() && mailer.room(Duration::ZERO));
     assert_eq!(server.record().stored.len(), 11);
     assert_eq!(fetch(&mailer, 11).len(), 11);
 }
@@ -109,9 +109,9 @@ fn reports_are_given_to_a_function_which_may_submit() {
     for number in 0..5 {
         mailer.submit(&message(number), None).unwrap();
     }
-    assert!(mailer.drain(LIMIT));
+    assert!(mailer.drain(LIMIT).unwrap());
     assert_eq!(seen.load(Ordering::SeqCst), 5, "drained before they were given");
-    assert!(mailer.close(LIMIT));
+    assert!(mailer.close(LIMIT).unwrap());
 }
 
 #[test]

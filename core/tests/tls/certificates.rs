@@ -228,7 +228,10 @@ fn files_and_fingerprints_that_do_not_do_are_found_before_a_connection() {
         [("tlscafile", "/nonexistent"), ("tlscertfile", "/nonexistent"), ("tlsfingerprint", "abc")]
     {
         let server = Server::one(Script::plain());
-        let client = Client::new(&[&server]).with(|o| o.set(name, value).unwrap());
+        let client = Client::new(&[&server]).with(|o| match name {
+            "tlsfingerprint" => o.tlsfingerprint = vec![value.to_owned()], // which set() would not take
+            _ => o.set(name, value).unwrap(),
+        });
         let report = client.send();
         assert_eq!(error(&report).kind(), Kind::Usage);
         assert!(error(&report).text().contains(name), "{report:?}");

@@ -313,10 +313,11 @@ fn later_connections_resume_and_say_so() {
     let server = Server::start((0..4).map(|_| Script::starttls(acceptor_of_all())));
     let client = Client::new(&[&server]).with(|o| {
         o.tlsrequired = true;
-        o.set("connections", "1").unwrap();
-        o.set("connectionmessages", "1").unwrap();
     });
-    let mailer = Mailer::new(&client.options).unwrap();
+    let mut options = client.options.clone();
+    options.set("connections", "1").unwrap();
+    options.set("connectionmessages", "1").unwrap();
+    let mailer = Mailer::new(&options).unwrap();
     for number in 0..3 {
         mailer.submit(&message(), None).unwrap();
         let (_, report) = mailer.next_report(Duration::from_secs(15)).unwrap();
@@ -325,7 +326,7 @@ fn later_connections_resume_and_say_so() {
         assert!(facts.verified, "{facts:?}");
         assert_eq!(facts.resumed, resumes && number > 0, "{number}: {facts:?}");
     }
-    assert!(mailer.close(Duration::from_secs(15)));
+    assert!(mailer.close(Duration::from_secs(15)).unwrap());
     let mut session = open(&client, &server);
     session.server_options().unwrap();
     assert_eq!(session.tls().unwrap().resumed, resumes);

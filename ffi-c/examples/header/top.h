@@ -66,7 +66,7 @@
  * Numbers, names and signatures are never changed or reused; new ones may be added.
  */
 
-/** The version of this header; smtp_version() has that of the library. */
+/** The version of this header; smtp_library_version() has that of the library. */
 #define SMTP_VERSION "@VERSION@"
 /** The same as a number that grows: major, minor and patch, 8 bits each. */
 #define SMTP_VERSION_NUMBER @VERSION_NUMBER@

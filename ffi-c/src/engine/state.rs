@@ -1,278 +1,181 @@
-//! What an engine is in the middle of: a send or a session, and before either the handshake with a proxy.
+//! What an engine works on, by which of the two ways it is driven, and what the program knows of that.
 
 use std::ffi::{CString, c_int};
-use std::net::TcpStream;
-use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use smtpclient::conversation::Conversation;
-use smtpclient::delivery::{Action, Delivery, Ends};
-use smtpclient::error::{Error, Kind, Step};
-use smtpclient::net::{Limits, Proxy, Tunnel};
+use smtpclient::conversation::{Action, Driven};
+use smtpclient::delivery::Delivery;
+use smtpclient::dialogue::Dialogue;
+use smtpclient::error::{Error, Step};
+use smtpclient::net::{Connection, Limits, Process, SendError};
 use smtpclient::options::Options;
 use smtpclient::report::Report;
-use smtpclient::server::{Server, Target};
 
+use super::octets::Octets;
+use super::session::Given;
 use super::{SMTP_DIAL, SMTP_DONE, SMTP_EXCHANGE};
-use crate::code::{SMTP_ERR_USAGE, SMTP_OK};
-use crate::strings::c_string;
-use crate::talk::{Given, Talk};
+use crate::code::{SMTP_ERR_USAGE, SMTP_OK, code_of};
 
 pub(crate) struct State {
-    pub(crate) work: Work,
-    pub(crate) limits: Limits,
-    /// The answer that `smtp_engine_answer()` took last, and why the last question could not be asked.
-    pub(crate) answer: Option<Given>,
-    pub(crate) error: CString,
-    pub(crate) offer: CString,
-    proxy: Option<Proxy>,
-    /// The handshake with the proxy, while it lasts, and the ends of the connection to it.
-    tunnel: Option<(Box<Tunnel>, Ends)>,
-    pub(super) connect_timeout: Duration,
-    /// Since when the server has made no progress, and what tells that it did.
-    since: Instant,
-    seen: (c_int, usize, u64),
-    pub(super) host: CString,
-    pub(super) port: u16,
-    /// How many octets `smtp_engine_output()` gave.
-    pub(super) given: usize,
+    /// In a child by fork(2) everything is over: the connection is the parent's.
+    pub(super) process: Process,
+    pub(super) work: Work,
+    /// None where nothing could be begun.
+    pub(super) connection: Option<Connection>,
+    pub(super) octets: Octets,
+    pub(super) way: Way,
+    /// What the program was told to do, and which connection it was told to make: whatever else is to be done now, it
+    /// must not sleep before it has heard of that.
+    pub(super) told: Option<(c_int, Option<Instant>)>,
+    /// Of a session: questions that are not answered yet, the answer that was taken last, why the last question could
+    /// not be asked, and what the server offers.
+    pub(super) open: usize,
+    pub(super) answer: Option<Given>,
+    pub(super) error: CString,
+    pub(super) offer: CString,
 }
 
 /// What an engine works on.
-pub(crate) enum Work {
+pub(super) enum Work {
     Send(Box<Delivery>),
-    Talk(Box<Talk>),
+    Session(Box<Dialogue>),
     /// It could not be begun.
     Over(Box<Report>),
 }
 
+/// Who owns the socket.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// That is not known yet.
+    Open,
+    /// The program, which moves the octets.
+    Octets,
+    /// The library; the program watches.
+    Watched,
+}
+
 impl Work {
-    pub(super) fn action(&mut self) -> c_int {
-        match self {
-            Self::Send(delivery) => match delivery.action() {
-                Action::Dial(_) => SMTP_DIAL,
-                Action::Exchange => SMTP_EXCHANGE,
-                Action::Done => SMTP_DONE,
-            },
-            Self::Talk(talk) => talk.action(),
-            Self::Over(_) => SMTP_DONE,
-        }
-    }
-
-    /// The server to connect to.
-    fn dials(&self) -> Option<&Server> {
-        match self {
-            Self::Send(delivery) => match delivery.action() {
-                Action::Dial(server) => Some(server),
-                _ => None,
-            },
-            Self::Talk(talk) => talk.dials(),
-            Self::Over(_) => None,
-        }
-    }
-
-    fn connected(&mut self, ends: Ends) {
-        match self {
-            Self::Send(delivery) => delivery.connected(ends),
-            Self::Talk(talk) => talk.connected(ends),
-            Self::Over(_) => {}
-        }
-    }
-
-    fn connect_failed(&mut self, error: Error) {
-        match self {
-            Self::Send(delivery) => delivery.connect_failed(error),
-            Self::Talk(talk) => talk.connect_failed(error),
-            Self::Over(_) => {}
-        }
-    }
-
-    fn abort(&mut self, cause: Error) {
-        match self {
-            Self::Send(delivery) => delivery.abort(cause),
-            Self::Talk(talk) => talk.abort(cause),
-            Self::Over(_) => {}
-        }
-    }
-
-    pub(super) fn conversation(&mut self) -> Option<&mut dyn Conversation> {
+    pub(super) fn driven(&mut self) -> Option<&mut dyn Driven> {
         match self {
             Self::Send(delivery) => Some(&mut **delivery),
-            Self::Talk(talk) => talk.conversation(),
+            Self::Session(dialogue) => Some(&mut **dialogue),
             Self::Over(_) => None,
         }
-    }
-
-    /// Changes with every connection, and whenever the server makes progress.
-    fn seen(&mut self) -> (c_int, usize, u64) {
-        let attempts = match self {
-            Self::Send(delivery) => delivery.report().attempts.len(),
-            _ => 0,
-        };
-        (self.action(), attempts, self.conversation().map_or(0, |conversation| conversation.progress()))
     }
 }
 
 impl State {
-    pub(super) fn new(work: Work, proxy: Option<Proxy>, options: &Options) -> Self {
-        let deadline = match &work {
-            Work::Over(_) => None,
-            _ => options.deadline.and_then(|time| Instant::now().checked_add(time)),
-        };
+    /// The state, and the code of what came of beginning.
+    pub(super) fn begin(begun: Result<Work, Error>, options: &Options) -> (Self, c_int) {
+        let begun = begun.and_then(|work| Ok((work, Some(Connection::new(options)?))));
+        let code = begun.as_ref().map_or_else(|error| code_of(error.kind()), |_| SMTP_OK);
+        let (work, connection) =
+            begun.unwrap_or_else(|error| (Work::Over(SendError::from(error).report), None));
         let mut state = Self {
+            process: Process::current(),
             work,
-            limits: Limits { deadline, cancel: options.cancel.clone() },
+            connection,
+            octets: Octets::default(),
+            way: Way::Open,
+            told: None,
+            open: 1, // the greeting
             answer: None,
             error: CString::default(),
             offer: CString::default(),
-            proxy,
-            tunnel: None,
-            connect_timeout: options.connecttimeout,
-            since: Instant::now(),
-            seen: (0, 0, 0),
-            host: CString::default(),
-            port: 0,
-            given: 0,
         };
-        state.look();
-        state
+        state.update();
+        (state, code)
     }
 
     pub(super) fn action(&mut self) -> c_int {
-        if self.tunnel.is_some() { SMTP_EXCHANGE } else { self.work.action() }
-    }
-
-    pub(super) fn conversation(&mut self) -> Option<&mut dyn Conversation> {
-        match &mut self.tunnel {
-            Some((tunnel, _)) => Some(&mut **tunnel),
-            None => self.work.conversation(),
+        if self.process.is_forked() && self.connection.is_some() {
+            let error = self.process.check("connection").err();
+            self.work = Work::Over(Box::new(Report { error, ..Report::default() }));
+            self.connection = None;
+            self.octets.leave_tunnel();
+        }
+        if self.octets.is_tunnelling() {
+            return SMTP_EXCHANGE;
+        }
+        match self.work.driven().map(Driven::action) {
+            Some(Action::Dial(_)) => SMTP_DIAL,
+            Some(Action::Exchange) => SMTP_EXCHANGE,
+            Some(Action::Done) | None => SMTP_DONE,
         }
     }
 
-    /// The server and the proxy before it, if there is one: not before a Unix socket.
-    fn dials(&self) -> Option<(&Server, Option<&Proxy>)> {
-        let server = self.work.dials()?;
-        Some((server, self.proxy.as_ref().filter(|_| matches!(server.target, Target::Tcp { .. }))))
-    }
-
-    pub(super) fn connected(&mut self, fd: c_int) {
-        let tunnel = match self.dials() {
-            Some((Server { target: Target::Tcp { host, port }, .. }, Some(proxy))) => {
-                Some(Tunnel::new(proxy, host, *port, self.connect_timeout))
-            }
-            // Nobody between here and this machine: what `loopback` is about.
-            Some((Server { target: Target::Unix(_), .. }, _)) => {
-                return self.work.connected(Ends { loopback: true, ..Ends::default() });
-            }
-            _ => None,
-        };
-        match tunnel {
-            None => self.work.connected(ends(fd)),
-            // The server may be anywhere behind the proxy.
-            Some(Ok(tunnel)) => self.tunnel = Some((Box::new(tunnel), Ends { loopback: false, ..ends(fd) })),
-            Some(Err(error)) => self.work.connect_failed(error),
-        }
-    }
-
-    pub(super) fn unconnected(&mut self, kind: Kind, why: &str) {
-        let text = match self.dials() {
-            Some((_, Some(proxy))) => format!("proxy {proxy}: {why}"),
-            _ => why.to_owned(),
-        };
-        self.work.connect_failed(Error::new(kind, Step::Connect, text));
-    }
-
-    pub(super) fn abort(&mut self, cause: Error) {
-        self.tunnel = None;
-        self.work.abort(cause);
-    }
-
-    /// Goes on behind the proxy's handshake.
-    fn through(&mut self) {
-        let Some(outcome) = self.tunnel.as_ref().and_then(|(tunnel, _)| tunnel.outcome()) else { return };
-        let Some((tunnel, ends)) = self.tunnel.take() else { return };
-        if let Err(error) = outcome {
-            return self.work.connect_failed(error);
-        }
-        self.work.connected(ends);
-        if !tunnel.rest().is_empty()
-            && let Some(conversation) = self.work.conversation()
-        {
-            conversation.handle_input(tunnel.rest());
-        }
-    }
-
-    /// Runs a step, unless it is not time for it, or the whole call is over.
-    pub(super) fn drive(&mut self, when: Option<c_int>, call: impl FnOnce(&mut Self)) -> c_int {
+    /// The program knows what is to be done now.
+    pub(super) fn tell(&mut self) -> c_int {
         let action = self.action();
-        if matches!(self.work, Work::Over(_)) || when.is_some_and(|when| when != action) {
-            return SMTP_ERR_USAGE;
+        self.told = Some((action, self.octets.dialling()));
+        action
+    }
+
+    /// Something was asked: whoever watches must not go on sleeping over it. Who connects goes on with that first.
+    pub(super) fn asked(&mut self) {
+        if self.way == Way::Watched || self.action() != SMTP_DIAL {
+            self.told = None;
         }
-        match self.limits.check(Step::Command) {
-            Ok(()) => call(self),
-            Err(cause) => self.abort(cause),
+        self.update();
+    }
+
+    /// Whether it is used in this way: it is from the first call on that can only be of one.
+    pub(super) fn goes(&mut self, way: Way) -> bool {
+        if self.way == Way::Open {
+            self.way = way;
         }
-        self.through();
-        self.look();
+        self.way == way
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.connection
+            .as_ref()
+            .map(|connection| connection.dial_options().limits.clone())
+            .unwrap_or_default()
+    }
+
+    /// The time that is left for what was asked; none: nobody waits.
+    pub(super) fn set_deadline(&mut self, time: Option<Duration>) {
+        let deadline = time.and_then(|time| Instant::now().checked_add(time));
+        let limits = Limits { deadline, ..self.limits() };
+        if let Some(connection) = &mut self.connection {
+            connection.set_limits(limits);
+        }
+    }
+
+    pub(super) fn waits_for_reader(&mut self) -> bool {
+        self.octets.conversation(&mut self.work).is_some_and(|conversation| conversation.waits_for_source())
+    }
+
+    pub(super) fn abort(&mut self, cause: Error) -> c_int {
+        self.action(); // which may be that of a forked child
+        let Some(driven) = self.work.driven() else { return SMTP_ERR_USAGE };
+        self.octets.leave_tunnel();
+        driven.abort(cause);
+        self.update();
         SMTP_OK
     }
 
-    /// Takes note of where to connect to, and of progress.
-    pub(crate) fn look(&mut self) {
-        let seen = self.work.seen();
-        if seen != self.seen {
-            self.seen = seen;
-            self.since = Instant::now();
+    /// The time until something is to be done, whoever does it.
+    pub(super) fn timeout(&mut self) -> Option<Duration> {
+        let now = (self.action(), self.octets.dialling());
+        if self.told != Some(now) {
+            return Some(Duration::ZERO);
         }
-        if let Some((server, proxy)) = self.dials() {
-            (self.host, self.port) = match (&server.target, proxy) {
-                (Target::Tcp { .. }, Some(proxy)) => (c_string(&proxy.host()), proxy.port()),
-                (Target::Tcp { host, port }, None) => (c_string(host), *port),
-                (Target::Unix(path), _) => (c_string(&path.to_string_lossy()), 0),
-            };
+        let (action, _) = now;
+        let (connection, driven) = (self.connection.as_mut()?, self.work.driven()?);
+        if self.way == Way::Watched {
+            return connection.timeout(driven, Instant::now());
         }
-    }
-
-    /// The time that is left until somebody has been too slow.
-    pub(super) fn left(&mut self) -> Option<Duration> {
-        let whole = match self.action() {
-            SMTP_DIAL => self.connect_timeout,
-            SMTP_EXCHANGE => self.conversation()?.timeout()?,
-            _ => return None,
-        };
-        Some(whole.saturating_sub(self.since.elapsed()))
-    }
-
-    /// The time until something is to be looked at.
-    pub(super) fn wait(&mut self) -> Option<Duration> {
-        if self.action() == SMTP_DONE {
+        let options = connection.dial_options();
+        if action == SMTP_DONE {
             return None;
         }
-        let left = self.left().unwrap_or(Duration::MAX);
-        let wait = self.limits.slice(left);
+        if options.limits.check(Step::Command).is_err() {
+            return Some(Duration::ZERO);
+        }
+        let left = self.octets.left(&mut self.work, options.connect_timeout);
+        let wait = options.limits.slice(left.unwrap_or(Duration::MAX));
         (wait < Duration::MAX).then_some(wait)
     }
-}
-
-pub(super) fn proxy(options: &Options) -> Result<Option<Proxy>, Error> {
-    let text = options.proxy.as_ref().map(|text| String::from_utf8_lossy(text.expose()).into_owned());
-    text.map(|text| Proxy::parse(&text)).transpose()
-}
-
-/// What a descriptor knows of its two ends.
-fn ends(fd: c_int) -> Ends {
-    if fd < 0 {
-        return Ends::default();
-    }
-    // SAFETY: not negative, and borrowed for the duplication only, which refuses what is not open.
-    let Ok(own) = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned() else { return Ends::default() };
-    let socket = TcpStream::from(own);
-    let peer = socket.peer_addr().ok();
-    let loopback = peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback());
-    Ends { peer, local: socket.local_addr().ok().map(|local| local.ip()), loopback }
-}
-
-/// Rounded up: who waits for so long has waited long enough.
-pub(super) fn milliseconds(time: Duration) -> i64 {
-    i64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
 }

@@ -193,9 +193,9 @@ pub unsafe extern "C" fn smtp_message_set_multipart(
     }
 }
 
-/// Adds a part behind the others. What is no multipart yet becomes the first part of a `multipart/mixed`.
+/// Adds a part after the others. What is not a multipart yet becomes the first part of a `multipart/mixed`.
 /// `part` is copied, may be a finished message, and stays yours. `SMTP_OK`; `SMTP_ERR_USAGE`: `message` is
-/// finished.
+/// finished, or there would be more than 100 parts within each other.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_add_part(
     message: *mut smtp_message,
@@ -216,7 +216,7 @@ pub unsafe extern "C" fn smtp_message_add_part(
 }
 
 /// Makes `message` a `message/rfc822`: a message within a message. `inner` is copied, and stays yours.
-/// `SMTP_OK`.
+/// `SMTP_OK`; `SMTP_ERR_USAGE`: there would be more than 100 parts within each other.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_set_rfc822(
     message: *mut smtp_message,
@@ -224,7 +224,7 @@ pub unsafe extern "C" fn smtp_message_set_rfc822(
 ) -> c_int {
     // SAFETY: what the header asks for.
     unsafe {
-        with_copy(inner, "inner", |inner| change(message, |state| state.replace(Message::rfc822(inner?))))
+        with_copy(inner, "inner", |inner| change(message, |state| state.replace(Message::rfc822(inner?)?)))
     }
 }
 

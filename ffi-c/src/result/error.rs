@@ -6,8 +6,10 @@ use smtpclient::error::Error;
 
 use super::{number, smtp_result, text};
 
-/// Why the message was not sent, or is not known to be, in one line with server, step and reply. Empty where
-/// it was sent, and where only recipients were refused: see the result list.
+/// Why the message was not sent, or is not known to be, in one line with server, step and reply. Where refused
+/// recipients are why, it says how many were refused, and the reply to the first that was refused for good, else to the
+/// first: `"mail.example:25: rcpt: 2 of 3 recipients were refused, and nobody got the message: bo@b.example: 550 5.1.1 No
+/// such user"`. Empty where at least one recipient was accepted and no step failed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_error(result: *const smtp_result) -> *const c_char {
     // SAFETY: what the header asks for.
@@ -41,7 +43,7 @@ pub unsafe extern "C" fn smtp_result_error_server(result: *const smtp_result) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_error_code(result: *const smtp_result) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { number(result, 0, |result| reply_code(result.report.error.as_ref()?)) }
+    unsafe { number(result, 0, |result| reply_code(result.error.as_ref()?)) }
 }
 
 /// The enhanced status code of that reply.
@@ -51,19 +53,19 @@ pub unsafe extern "C" fn smtp_result_error_enhanced(result: *const smtp_result) 
     unsafe { text(result, |texts| Some(&texts.error.reply.enhanced)) }
 }
 
-/// The text of that reply; lines are separated by `\n`.
+/// The text of that reply without its codes; lines are separated by `\n`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_error_text(result: *const smtp_result) -> *const c_char {
     // SAFETY: what the header asks for.
     unsafe { text(result, |texts| Some(&texts.error.reply.text)) }
 }
 
-/// 1 where sending again later can help, else 0. Never for `SMTP_ERR_UNKNOWN`: that could deliver twice. For
-/// refused recipients their codes tell.
+/// 1 where sending again later can help, else 0. Never for `SMTP_ERR_UNKNOWN`: that could deliver twice. Where
+/// recipients were refused: where each of them was refused for now.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_transient(result: *const smtp_result) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { number(result, 0, |result| Some(result.report.error.as_ref()?.is_transient().into())) }
+    unsafe { number(result, 0, |result| Some(result.error.as_ref()?.is_transient().into())) }
 }
 
 pub(super) fn reply_code(error: &Error) -> Option<c_int> {

@@ -11,7 +11,7 @@ use super::texts::policy;
 use crate::code::smtp_code_name;
 use crate::strings::c_string;
 
-pub(super) fn line(status: c_int, report: &Report) -> CString {
+pub(super) fn line(status: c_int, report: &Report, failure: Option<&Error>) -> CString {
     // SAFETY: a name of ours, which lives for ever.
     let name = unsafe { CStr::from_ptr(smtp_code_name(status)) };
     let recipients = report.recipients.iter().map(|recipient| {
@@ -32,7 +32,7 @@ pub(super) fn line(status: c_int, report: &Report) -> CString {
         "used": report.used.as_slice(),
         "avoided": report.avoided.as_slice(),
         "octets": report.octets,
-        "error": report.error.as_ref().map(error),
+        "error": failure.map(error),
     });
     c_string(&value.to_string())
 }

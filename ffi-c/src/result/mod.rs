@@ -32,6 +32,7 @@ pub use recipients::*;
 pub struct smtp_result {
     status: c_int,
     report: Report,
+    error: Option<Error>,
     /// Made when somebody asks: most callers look at the status only.
     texts: OnceLock<Texts>,
     json: OnceLock<CString>,
@@ -83,7 +84,7 @@ pub unsafe extern "C" fn smtp_result_reply_enhanced(result: *const smtp_result) 
     unsafe { text(result, |texts| Some(&texts.reply.enhanced)) }
 }
 
-/// The text of that reply; lines are separated by `\n`.
+/// The text of that reply without its codes; lines are separated by `\n`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_reply_text(result: *const smtp_result) -> *const c_char {
     // SAFETY: what the header asks for.
@@ -131,7 +132,12 @@ pub unsafe extern "C" fn smtp_result_json(result: *const smtp_result) -> *const 
     // SAFETY: what the header asks for.
     unsafe {
         number(result, EMPTY, |result| {
-            Some(result.json.get_or_init(|| json::line(result.status, &result.report)).as_ptr())
+            Some(
+                result
+                    .json
+                    .get_or_init(|| json::line(result.status, &result.report, result.error.as_ref()))
+                    .as_ptr(),
+            )
         })
     }
 }
@@ -143,7 +149,7 @@ impl smtp_result {
             Err(SendError { error, report }) => (*report, Some(error)),
         };
         let status = status_of(&report, error.as_ref());
-        Self { status, report, texts: OnceLock::new(), json: OnceLock::new() }
+        Self { status, report, error, texts: OnceLock::new(), json: OnceLock::new() }
     }
 
     pub(crate) fn status(&self) -> c_int {
@@ -151,7 +157,7 @@ impl smtp_result {
     }
 
     fn texts(&self) -> &Texts {
-        self.texts.get_or_init(|| Texts::new(&self.report))
+        self.texts.get_or_init(|| Texts::new(&self.report, self.error.as_ref()))
     }
 }
 
@@ -225,7 +231,8 @@ mod tests {
         assert_eq!(status_of(&report(&[Accepted, Rejected]), None), SMTP_PARTIAL);
         assert_eq!(status_of(&report(&[Accepted, NotSent]), Some(&closed)), SMTP_PARTIAL);
         assert_eq!(status_of(&report(&[Accepted, Unknown]), Some(&closed)), SMTP_ERR_UNKNOWN);
-        assert_eq!(status_of(&report(&[NotSent, Rejected]), None), SMTP_ERR_RECIPIENTS);
+        let refused = report(&[NotSent, Rejected]);
+        assert_eq!(status_of(&refused, refused.failure().as_ref()), SMTP_ERR_RECIPIENTS);
         assert_eq!(status_of(&report(&[NotSent]), Some(&closed)), code_of(Kind::Closed));
         assert_eq!(status_of(&report(&[]), Some(&closed)), code_of(Kind::Closed));
     }

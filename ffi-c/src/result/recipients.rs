@@ -41,7 +41,7 @@ pub unsafe extern "C" fn smtp_result_refused_enhanced(
     unsafe { text(result, |texts| Some(&texts.refused(index)?.reply.enhanced)) }
 }
 
-/// The text of that reply; lines are separated by `\n`.
+/// The text of that reply without its codes; lines are separated by `\n`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_refused_text(result: *const smtp_result, index: usize) -> *const c_char {
     // SAFETY: what the header asks for.
@@ -99,7 +99,7 @@ pub unsafe extern "C" fn smtp_result_recipient_enhanced(
     unsafe { text(result, |texts| Some(&texts.recipients.get(index)?.reply.enhanced)) }
 }
 
-/// The text of that reply; lines are separated by `\n`.
+/// The text of that reply without its codes; lines are separated by `\n`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_recipient_text(
     result: *const smtp_result,

@@ -61,7 +61,7 @@ pub(super) struct LoginTexts {
 }
 
 impl Texts {
-    pub(super) fn new(report: &Report) -> Self {
+    pub(super) fn new(report: &Report, failure: Option<&Error>) -> Self {
         let refused = report.recipients.iter().enumerate();
         Self {
             recipients: report.recipients.iter().map(recipient).collect(),
@@ -71,7 +71,7 @@ impl Texts {
             queue_id: some(report.queue_id()),
             used: report.used.iter().map(|keyword| c_string(keyword)).collect(),
             avoided: report.avoided.iter().map(|keyword| c_string(keyword)).collect(),
-            error: error(report.error.as_ref()),
+            error: error(failure),
         }
     }
 

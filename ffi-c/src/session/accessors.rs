@@ -35,7 +35,7 @@ pub unsafe extern "C" fn smtp_session_reply_enhanced(session: *const smtp_sessio
     unsafe { alone(session, empty, |state| state.reply.enhanced.as_ptr()) }
 }
 
-/// The text of that reply; lines are separated by `\n`.
+/// The text of that reply without its codes; lines are separated by `\n`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_reply(session: *const smtp_session) -> *const c_char {
     // SAFETY: what the header asks for.

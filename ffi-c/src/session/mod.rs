@@ -26,7 +26,8 @@ pub use verbs::*;
 pub(crate) use verbs::{bare, raw, split};
 
 /// One open connection. Verbs return the server's reply code, whatever it says, or a negative code where
-/// there was no reply: `SMTP_ERR_USAGE` (an argument that cannot stand in a command), `SMTP_ERR_TIMEOUT`,
+/// there was no reply: `SMTP_ERR_USAGE` (an argument that cannot stand in a command, or a session of the parent process
+/// after fork()), `SMTP_ERR_TIMEOUT`,
 /// `SMTP_ERR_CLOSED`, `SMTP_ERR_PROTOCOL`, `SMTP_ERR_CANCELLED`; `smtp_session_error()` tells more.
 pub struct smtp_session {
     handle: Handle<State>,

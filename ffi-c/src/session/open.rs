@@ -10,7 +10,7 @@ use super::{hand_over, smtp_session, wrap};
 use crate::code::SMTP_OK;
 use crate::guard::{alone, caught, code, free};
 use crate::options::{smtp_options, with_options};
-use crate::strings::{Fault, clear, utf8};
+use crate::strings::{Fault, clear, port, utf8};
 
 /// Connects to `host`, which may be a URL as in `smtp_options_add_server()`, and reads the greeting. `port` 0
 /// is the default. `options` NULL: the default ones; they are copied. `*out` gets the session, and also after
@@ -21,7 +21,7 @@ use crate::strings::{Fault, clear, utf8};
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_open(
     host: *const c_char,
-    port: u16,
+    port: c_int,
     options: *const smtp_options,
     out: *mut *mut smtp_session,
 ) -> c_int {
@@ -29,7 +29,7 @@ pub unsafe extern "C" fn smtp_session_open(
     unsafe {
         open(options, out, |options| {
             let host = utf8(host, "host")?;
-            Ok(Session::open(host, port, options)?)
+            Ok(Session::open(host, self::port(port)?, options)?)
         })
     }
 }

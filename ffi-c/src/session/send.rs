@@ -194,10 +194,7 @@ pub unsafe extern "C" fn smtp_session_result(
 
 /// A report as [`smtpclient::net::sendmessage`] gives it.
 pub(crate) fn with_error(report: &Report) -> Result<Report, SendError> {
-    match &report.error {
-        None => Ok(report.clone()),
-        Some(error) => Err(SendError { error: error.clone(), report: Box::new(report.clone()) }),
-    }
+    report.clone().into_result()
 }
 
 /// Sending may have said EHLO, STARTTLS and AUTH, and a failure is the session's last one.

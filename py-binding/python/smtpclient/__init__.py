@@ -27,7 +27,7 @@ from ._errors import (
 )
 from ._mailer import Mailer, MailerCounts
 from ._native import Cancel, Message, Options, option_names
-from ._options import OptionDict
+from ._options import OptionDict, Rcpt, RcptDict
 from ._report import Attempt, Failure, Login, Recipient, Refused, Reply, Report, TLSFacts
 from ._send import sendmessage
 from ._session import Session
@@ -52,6 +52,8 @@ __all__ = [
     "OutcomeUnknown",
     "ProtocolError",
     "QueueFull",
+    "Rcpt",
+    "RcptDict",
     "Recipient",
     "RecipientsRefused",
     "Refused",

@@ -18,7 +18,7 @@ from typing import Any
 from . import _native
 from ._errors import OutcomeUnknown, RecipientsRefused, SMTPException, UsageError
 from ._native import Message, Options
-from ._report import Report
+from ._report import Reply, Report
 from ._send import sendmessage
 from ._session import Session
 from ._tokens import token
@@ -178,23 +178,27 @@ def _dry_run(message: Message, options: Options, as_json: bool) -> int:
     sender, recipients = _native.envelope(message, options)
     server = _native.servers(options)[0]
     refused = later = 0
-    replies: list[tuple[str, int, str]] = []
+    replies: list[tuple[str, Reply]] = []
     with Session(_entry(server, options), 0, options) as session:
         utf8 = [] if (sender + "".join(recipients)).isascii() else ["SMTPUTF8"]
         session.server_options()
         for verb, address in [("MAIL", sender), *(("RCPT", address) for address in recipients)]:
             reply = session.mail(address, utf8) if verb == "MAIL" else session.rcpt(address)
-            replies.append((f"{verb} <{address}>", reply.code, reply.text))
+            replies.append((f"{verb} <{address}>", reply))
             refused += not reply.ok
             later += 400 <= reply.code < 500
             if verb == "MAIL" and not reply.ok:
                 break
         session.rset()
     if as_json:
-        print(json.dumps([{"command": c, "code": n, "text": t} for c, n, t in replies], indent=2))
+        told = [
+            {"command": command, "code": reply.code, "enhanced": reply.enhanced, "text": reply.text}
+            for command, reply in replies
+        ]
+        print(json.dumps(told, indent=2))
     else:
-        for command, code, text in replies:
-            print(f"{command}: {code} {text}")
+        for command, reply in replies:
+            print(f"{command}: {reply}")
     return SENT if not refused else LATER if later == refused else REFUSED
 
 
@@ -208,10 +212,8 @@ def _entry(server: _native.Server, options: Options) -> str:
 
 def _failed(error: SMTPException, as_json: bool) -> int:
     print(f"smtpclient: {error}", file=sys.stderr)
-    if error.report is not None and as_json:
+    if error.report is not None and (as_json or isinstance(error, RecipientsRefused)):
         _show(error.report, as_json)
-    elif isinstance(error, RecipientsRefused):
-        _show(error.refused, as_json)
     if isinstance(error, UsageError):
         return USAGE
     if isinstance(error, OutcomeUnknown):
@@ -219,13 +221,14 @@ def _failed(error: SMTPException, as_json: bool) -> int:
     return LATER if error.transient else REFUSED
 
 
-def _show(report: Report | Sequence[tuple[str, int, str]], as_json: bool) -> None:
-    if as_json and isinstance(report, Report):
+def _show(report: Report, as_json: bool) -> None:
+    if as_json:
         print(json.dumps(report.to_dict(), indent=2))
         return
-    for address, code, diagnostic in report:
-        print(f"refused: {address}: {code} {diagnostic}", file=sys.stderr)
-    if isinstance(report, Report) and report.reply is not None:
+    for recipient in report.recipients:
+        if recipient.outcome == "rejected":
+            print(f"refused: {recipient.address}: {recipient.reply}", file=sys.stderr)
+    if report.reply is not None:
         print(report.reply)
 
 

@@ -74,6 +74,9 @@ class Mailer:
 
         What is not decided then is given up. Return whether nothing had to be given up.
         """
+        self._pending.check_outside("closed")
+        if self._pending.native.is_forked:
+            return self._pending.end()
         self._pending.native.seal()
         self._wake(len(self._blocked))
         drained = await self.drain(timeout)

@@ -114,7 +114,7 @@ def sent_from(answer: Answer) -> Report:
 def data_from(answer: Answer) -> Report:
     """The report about content: a refusal is a reply, not an error."""
     report = report_from(answer)
-    if report.error is not None and (report.error.kind != "refused" or report.reply is None):
+    if report.error is not None and (report.error.kind not in ("refused", "recipients") or report.reply is None):
         return sent_from(answer)
     return report
 

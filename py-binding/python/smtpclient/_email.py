@@ -66,6 +66,8 @@ def _flattened(message: email.message.Message, policy: email.policy.Policy) -> b
         email.generator.BytesGenerator(out, mangle_from_=False, policy=policy).flatten(message)
     except UnicodeError as error:
         raise usage(f"the message cannot be written as bytes: {error}") from error
+    except RecursionError as error:
+        raise usage("the message has too many parts within each other: give it fewer levels") from error
     return out.getvalue()
 
 

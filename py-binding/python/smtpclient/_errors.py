@@ -91,27 +91,16 @@ class RefusedError(SMTPException):
 
 
 class RecipientsRefused(RefusedError):
-    """Nothing was sent, because recipients were refused. ``refused`` lists them."""
+    """Nobody got the message, because recipients were refused. ``refused`` lists them.
+
+    ``reply`` is that to the first recipient that was refused for good, else to the first that was refused;
+    ``transient`` where every refusal is.
+    """
 
     @property
     def refused(self) -> tuple[Refused, ...]:
         """The refused recipients, with code and diagnostic."""
         return self.report.refused if self.report is not None else ()
-
-    @property
-    def transient(self) -> bool:
-        """Whether each refusal is one for now."""
-        return bool(self.refused) and all(400 <= r.code < 500 for r in self.refused)
-
-    @property
-    def step(self) -> str:
-        """The step that decided."""
-        return "rcpt"
-
-    @property
-    def server(self) -> str | None:
-        """The server that refused."""
-        return self.attempts[-1].server if self.attempts else None
 
 
 class Unsupported(SMTPException):
@@ -155,6 +144,7 @@ _KINDS: dict[str, type[SMTPException]] = {
     "closed": ConnectionClosed,
     "protocol": ProtocolError,
     "refused": RefusedError,
+    "recipients": RecipientsRefused,
     "unsupported": Unsupported,
     "toolarge": MessageTooLarge,
     "source": SourceError,
@@ -189,14 +179,7 @@ def checked(report: Report) -> Report:
     """The report of a message that was sent; an exception for one that was not."""
     if report.error is not None:
         raise exception_of(report.error, report)
-    if not report.sent:
-        raise recipients_refused(report)
     return report
-
-
-def recipients_refused(report: Report) -> RecipientsRefused:
-    words = ", ".join(f"{r.address}: {r.code} {r.diagnostic}" for r in report)
-    return RecipientsRefused(f"nothing was sent, recipients were refused: {words}", report=report)
 
 
 def _again(

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import _native
-from ._errors import QueueFull, SMTPException, checked
+from ._errors import QueueFull, SMTPException, checked, usage
 from ._native import Message, Options
 from ._options import OptionDict, listener
 from ._report import Report, report_of
@@ -83,6 +83,7 @@ class Mailer:
 
     def drain(self, timeout: float | None = None) -> bool:
         """Wait until everything is decided, for at most ``timeout`` seconds; whether it is."""
+        self._pending.check_outside("drained")
         return in_slices(self._pending.native.drain, timeout)
 
     def close(self, timeout: float | None = None) -> bool:
@@ -91,6 +92,7 @@ class Mailer:
         What is not decided then is given up, and its future raises ``Cancelled`` or
         ``OutcomeUnknown``. Return whether nothing had to be given up.
         """
+        self._pending.check_outside("closed")
         self._pending.native.seal()
         in_slices(self._pending.native.drain, timeout)
         return self._pending.end()
@@ -119,7 +121,7 @@ class Pending:
     """The native mailer, its unanswered messages, and the thread that answers them."""
 
     def __init__(self, options: Options, answer: Callable[[list[tuple[Any, Any, Message]]], None]) -> None:
-        self.native = _native.Mailer(options, listener(options))
+        self.native, self._callbacks = _native.Mailer.begin(options, listener(options))
         self._waiting: dict[int, tuple[Any, Message]] = {}
         self._lock = threading.Lock()
         self.full: SMTPException = QueueFull()
@@ -135,6 +137,9 @@ class Pending:
 
     def submit(self, slot: Any, message: Message, options: Options | None) -> bool:
         """Whether it was taken; ``slot`` is given back with its report."""
+        if self.native.is_forked:
+            # A thread that is not here may hold the lock for ever.
+            self.native.submit(message, options)
         try:
             # The report must not come before its slot is known.
             with self._lock:
@@ -145,10 +150,15 @@ class Pending:
             self.full = full
             return False
 
+    def check_outside(self, what: str) -> None:
+        """Refuse what a function that the mailer calls would wait for without end."""
+        if self.native.is_inside:
+            raise usage(f"the mailer cannot be {what} by a function that it calls: do that in another thread")
+
     def end(self) -> bool:
         """End now; whether everything was decided before."""
         drained = self.native.close(0.0)
-        if threading.current_thread() is not self._thread:
+        if not self.native.is_forked and threading.current_thread() is not self._thread:
             self._thread.join()
         self._end.detach()
         return drained
@@ -167,6 +177,11 @@ def _answer(
 
 
 def _end(native: _native.Mailer, thread: threading.Thread) -> None:
+    if native.is_forked:
+        return
+    if native.is_inside:
+        native.seal()  # garbage, which was found while the mailer called a function
+        return
     native.close(0.0)
     if threading.current_thread() is not thread:
         thread.join()

@@ -9,6 +9,7 @@ from typing_extensions import Self, Unpack
 from ._options import Listener, OptionDict, Secret
 
 __all__ = [
+    "Callbacks",
     "Cancel",
     "Delivery",
     "Dialogue",
@@ -27,7 +28,7 @@ __all__ = [
     "servers",
 ]
 
-_Reply = tuple[int, str | None, str]
+_Reply = tuple[int, str | None, str, str | None]
 _Peer = tuple[str, int] | None
 _Ends = tuple[_Peer, str | None, bool]
 
@@ -58,8 +59,16 @@ class Options:
     def for_fields(self, fields: list[tuple[str, str]]) -> Options: ...
 
 @final
+class Callbacks: ...
+
+@final
 class Mailer:
-    def __new__(cls, options: Options, listener: Listener | None = None) -> Self: ...
+    @staticmethod
+    def begin(options: Options, listener: Listener | None = None) -> tuple[Mailer, Callbacks]: ...
+    @property
+    def is_inside(self) -> bool: ...
+    @property
+    def is_forked(self) -> bool: ...
     def submit(self, message: Message, options: Options | None) -> int: ...
     def room(self, timeout: float) -> bool: ...
     def reports(self, timeout: float, most: int) -> list[tuple[int, Sent]]: ...

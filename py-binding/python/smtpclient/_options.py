@@ -6,11 +6,15 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address
-from typing import Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from ._native import Cancel, Options
+
+if TYPE_CHECKING:
+    from typing_extensions import Required
 
 Seconds = int | float | timedelta
 Secret = str | bytes | bytearray
@@ -18,6 +22,28 @@ Direction = Literal["client", "server", "note"]
 Listener = Callable[[Direction, str], object]
 
 logger = logging.getLogger("smtpclient")
+
+
+@dataclass(frozen=True, slots=True)
+class Rcpt:
+    """One recipient of option ``recipients``, and what the server is asked for it (RFC 3461).
+
+    ``address`` is one mailbox. ``notify`` says when the server sends delivery status notifications: ``"never"``, or any
+    of ``"success,failure,delay"``, as text or list; ``None`` is as option ``dsnnotify`` has it. ``orcpt`` is the original
+    recipient, ``"rfc822;user@example.org"``, not encoded. ``Unsupported`` is raised where the server does not offer DSN.
+    """
+
+    address: str
+    notify: str | Iterable[str] | None = None
+    orcpt: str | None = None
+
+
+class RcptDict(TypedDict, total=False):
+    """The same as a dict."""
+
+    address: Required[str]
+    notify: str | Iterable[str] | None
+    orcpt: str | None
 
 
 class OptionDict(TypedDict, total=False):
@@ -29,7 +55,7 @@ class OptionDict(TypedDict, total=False):
     queue: bool | None
     atleastone: bool | None
     originator: str | None
-    recipients: str | Iterable[str] | None
+    recipients: str | Iterable[str | Rcpt | RcptDict] | None
     header: Mapping[str, str] | Iterable[tuple[str, str]] | str | None
     usetls: bool | None
     tlsimport: bool | None
@@ -76,6 +102,8 @@ class OptionDict(TypedDict, total=False):
     backoff: Seconds | None
     retrytime: Seconds | None
     idletime: Seconds | None
+    rcpt: str | None
+    defaultdomain: str | None
     transcript: Listener | None
     cancel: Cancel | None
 

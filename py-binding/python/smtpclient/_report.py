@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 if TYPE_CHECKING:
@@ -14,16 +14,26 @@ Outcome = Literal["accepted", "rejected", "not sent", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One whole reply of a server. ``enhanced`` is its status code as RFC 3463 has it, ``"5.1.1"``."""
+    """One whole reply of a server. ``enhanced`` is its status code as RFC 3463 has it, ``"5.1.1"``, and ``text`` what
+    the server says beside the two codes."""
 
     code: int
     enhanced: str | None
     text: str
+    #: The text as it was sent, where the rest does not tell.
+    _raw: str | None = field(default=None, repr=False, compare=False)
 
     @property
     def lines(self) -> list[str]:
-        """The lines' texts without codes; at least one."""
+        """The lines of ``text``; at least one."""
         return self.text.split("\n")
+
+    @property
+    def raw(self) -> str:
+        """The text as the server sent it: with the enhanced status code, on each line that had it."""
+        if self._raw is not None:
+            return self._raw
+        return f"{self.enhanced} {self.text}" if self.enhanced else self.text
 
     @property
     def ok(self) -> bool:
@@ -31,7 +41,8 @@ class Reply:
         return 200 <= self.code < 300
 
     def __str__(self) -> str:
-        return f"{self.code} {' / '.join(self.lines)}"
+        codes = f"{self.code} {self.enhanced}" if self.enhanced else f"{self.code}"
+        return f"{codes} {' / '.join(self.lines)}"
 
 
 class Refused(NamedTuple):
@@ -156,7 +167,8 @@ class Report(Sequence[Refused]):
     avoided: tuple[str, ...] = ()
     #: Octets of the message that were given to the connection.
     octets: int = 0
-    #: Why the message was not sent, or is not known to be; ``None`` where only recipients were refused.
+    #: Why nobody got the message, or that is not known: a step that failed, or kind ``recipients`` where refused
+    #: recipients are why. ``None`` where at least one recipient was accepted and no step failed.
     error: Failure | None = None
 
     @property
@@ -259,7 +271,7 @@ _OUTCOMES = ("accepted", "rejected", "not sent", "unknown")
 
 def _lists(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _lists(item) for name, item in value.items()}
+        return {name: _lists(item) for name, item in value.items() if not name.startswith("_")}
     if isinstance(value, (list, tuple)):
         return [_lists(item) for item in value]
     return value

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import _native
-from ._errors import recipients_refused
 from ._native import Options
 from ._options import OptionDict, base_of, listener
 from ._report import Report, report_of
@@ -29,7 +28,4 @@ def sendmessage(
     """
     base = base_of(base)
     known = base if base is not None and not options else Options(base, **options)
-    report = report_of(_native.sendmessage(token(message), known, listener(known)))
-    if not report.sent:
-        raise recipients_refused(report)
-    return report
+    return report_of(_native.sendmessage(token(message), known, listener(known)))

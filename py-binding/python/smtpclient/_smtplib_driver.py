@@ -16,7 +16,7 @@ from ._blocking import READ, Alone, ends_of
 from ._errors import usage
 from ._native import Options
 from ._options import listener
-from ._report import Recipient, failure_of
+from ._report import Recipient, failure_of, reply_of
 from ._smtplib_errors import SMTPServerDisconnected, lost
 
 if TYPE_CHECKING:
@@ -98,14 +98,15 @@ class Driven(_standard.SMTP):
         self._connected()
         if not self._pending:
             raise usage("getreply(): every command has its reply: send one first")
-        _, reply, _, failure, _ = self._wait(self._pending.popleft())
-        known = failure_of(failure)
-        if known is not None and known.reply is not None:
-            reply = known.reply.code, known.reply.enhanced, known.reply.text
-        elif known is not None:
+        _, native, _, failure, _ = self._wait(self._pending.popleft())
+        known, reply = failure_of(failure), reply_of(native)
+        if known is not None:
+            reply = known.reply
+        if reply is None:
             self.close()
+            assert known is not None
             raise lost(known)
-        code, text = reply[0], octets_of(reply[2])
+        code, text = reply.code, octets_of(reply.raw)
         self._challenged = code == 334
         if self.debuglevel > 0:
             self._print_debug(f"reply: retcode ({code}); Msg: {text!a}")

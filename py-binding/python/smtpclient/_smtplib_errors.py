@@ -130,6 +130,7 @@ class SMTPRecipientsRefused(
         failure: Failure | None = None,
         report: Report | None = None,
     ) -> None:
+        failure = failure or _all_refused(recipients)
         SMTPException.__init__(self, recipients, failure=failure, report=report)
         self.recipients = recipients
 
@@ -186,9 +187,21 @@ def lost(failure: Failure) -> Exception:
     return kinds.get(failure.kind, SMTPServerDisconnected)(text, failure=failure)
 
 
+def _all_refused(recipients: Refusals) -> Failure | None:
+    """What the core says of the same: the first refusal for good decides, else the first."""
+    found = sorted(recipients.items(), key=lambda one: one[1][0] < 500)[:1]
+    for address, (code, msg) in found:
+        told = _refused(code, msg, "rcpt")
+        text = f"{len(recipients)} recipients were refused, and nobody got the message: {address}"
+        return Failure("recipients", "rcpt", text, None, told.reply, told.transient, f"rcpt: {text}: {told.reply}")
+    return None
+
+
 def _refused(code: int, msg: bytes | str, step: str) -> Failure:
     text = msg.decode("utf-8", "replace") if isinstance(msg, bytes) else str(msg)
-    first = text.partition(" ")[0]
-    enhanced = first if first[:1] == str(code)[:1] and first.count(".") == 2 else None
-    reply = Reply(code, enhanced, text)
+    first, _, rest = text.partition(" ")
+    if first[:1] == str(code)[:1] and first.count(".") == 2:
+        reply = Reply(code, first, rest, text)
+    else:
+        reply = Reply(code, None, text)
     return Failure("refused", step, text, None, reply, 400 <= code < 500, f"{step}: {reply}")

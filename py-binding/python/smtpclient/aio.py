@@ -38,7 +38,6 @@ from ._errors import (
     Cancelled,
     ConnectionClosed,
     exception_of,
-    recipients_refused,
     usage,
 )
 from ._native import Message, Options
@@ -74,10 +73,7 @@ async def sendmessage(
     finally:
         if feed is not None:
             feed.close()
-    report = report_of(delivery.report())
-    if not report.sent:
-        raise recipients_refused(report)
-    return report
+    return report_of(delivery.report())
 
 
 async def _deliver(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _native
 from ._answers import report_from
+from ._errors import usage
 from ._native import Options
 from ._report import failure_of
 from ._smtplib_errors import (
@@ -76,6 +77,10 @@ __all__ = [
 
 _DEFAULT: Any = socket._GLOBAL_DEFAULT_TIMEOUT  # type: ignore[attr-defined]
 _EOL = re.compile(rb"\r\n|\r|\n")
+#: Looked up now: programs put our classes in the place of the standard ones.
+_init = _standard.SMTP.__init__
+_FOLD = re.compile(r"\r?\n(?=[ \t])")
+_CONTROL = re.compile(r"[\0-\x08\x0a-\x1f\x7f-\x9f]")
 #: Those whose password can be read off the wire.
 _CLEAR = ("PLAIN", "LOGIN")
 
@@ -99,7 +104,7 @@ class SMTP(Driven):
     ) -> None:
         self._prepare()
         with Ours():
-            _standard.SMTP.__init__(self, host, port, local_hostname, timeout, source_address)  # type: ignore[arg-type]
+            _init(self, host, port, local_hostname, timeout, source_address)  # type: ignore[arg-type]
 
     # The connection.
 
@@ -140,7 +145,7 @@ class SMTP(Driven):
             raise lost(error)
         reply = report.reply or (error.reply if error is not None else None)
         assert reply is not None
-        code, text = reply.code, octets_of(reply.text)
+        code, text = reply.code, octets_of(reply.raw)
         if self.debuglevel > 0:
             self._print_debug("data:", (code, text))
         if error is not None and error.step == "data":
@@ -150,8 +155,29 @@ class SMTP(Driven):
 
     def mail(self, sender: str, options: Sequence[str] = ()) -> tuple[int, bytes]:
         """MAIL FROM."""
+        _check_address(sender)
         with Ours():
             return super().mail(sender, options)
+
+    def rcpt(self, recip: str, options: Sequence[str] = ()) -> tuple[int, bytes]:
+        """RCPT TO."""
+        _check_address(recip)
+        with Ours():
+            return super().rcpt(recip, options)
+
+    def verify(self, address: str) -> tuple[int, bytes]:
+        """VRFY."""
+        _check_address(address)
+        with Ours():
+            return super().verify(address)
+
+    vrfy = verify
+
+    def expn(self, address: str) -> tuple[int, bytes]:
+        """EXPN."""
+        _check_address(address)
+        with Ours():
+            return super().expn(address)
 
     # TLS and login.
 
@@ -235,7 +261,7 @@ class SMTP(Driven):
         failure = failure_of(answer[3])
         if failure is not None:
             if failure.kind == "login":
-                code, text = (failure.reply.code, failure.reply.text) if failure.reply else (535, failure.text)
+                code, text = (failure.reply.code, failure.reply.raw) if failure.reply else (535, failure.text)
                 raise SMTPAuthenticationError(code, octets_of(text), failure=failure)
             raise lost(failure)
         return 235, b""
@@ -289,7 +315,7 @@ class SMTP(Driven):
             # RFC 2033 section 4.2: a reply for each.
             for address, final in zip(accepted, self._finals):
                 if final.reply is not None and not final.reply.ok:
-                    refused[address] = final.reply.code, octets_of(final.reply.text)
+                    refused[address] = final.reply.code, octets_of(final.reply.raw)
             if any(address not in refused for address in accepted):
                 return refused
         if not _taken(code):
@@ -306,6 +332,11 @@ class SMTP(Driven):
         rcpt_options: Sequence[str] = (),
     ) -> Refusals:
         """Send an ``email`` message to the addresses in its header, or to others; see ``smtplib.SMTP.send_message``."""
+        named = (["Sender", "From"] if from_addr is None else []) + (["To", "Cc", "Bcc"] if to_addrs is None else [])
+        for name in named:
+            for field in (name, f"Resent-{name}"):
+                for value in msg.get_all(field, []):
+                    _check_address(_FOLD.sub("", str(value)), f"field {field}")
         with Ours():
             return super().send_message(msg, from_addr, to_addrs, mail_options, rcpt_options)
 
@@ -327,6 +358,7 @@ class SMTP(Driven):
             self.rset()
         except SMTPServerDisconnected:
             pass  # the next command says so
+
 
 class SMTP_SSL(SMTP, _standard.SMTP_SSL):
     """As ``SMTP``, under TLS from the first byte. Without a ``context`` the certificate and the host name are verified,
@@ -393,6 +425,12 @@ class LMTP(SMTP, _standard.LMTP):
         self._host = host
         server = _native.servers(Options(servers=[f"unix:{host}"], lmtp=True))[0]
         return self._begin(sock, server)
+
+
+def _check_address(address: str, what: str = "address") -> None:
+    """The standard module would take what stands in angle brackets out of it, and mail that."""
+    if _CONTROL.search(address):
+        raise usage(f"{what} {address!r}: control characters cannot stand in an address: take them out")
 
 
 def _check_timeout(timeout: float | None) -> None:

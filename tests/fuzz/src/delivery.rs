@@ -32,7 +32,7 @@ fn run(bytes: &mut Unstructured<'_>, options: &mut Options) -> arbitrary::Result
     options.servers = (0..servers).map(|n| format!("s{n}.example")).collect();
     let recipients = bytes.int_in_range(1..=4)?;
     let list: Vec<_> = (0..recipients).map(|n| format!("r{n}@s.example")).collect();
-    options.recipients = Some(list.join(", "));
+    options.recipients = Some(list.join(", ").into());
     let loopback = bytes.ratio(1, 8)?;
     let lines = Arc::new(Mutex::new(String::new()));
     let noted = Arc::clone(&lines);

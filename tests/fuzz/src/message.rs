@@ -84,7 +84,10 @@ fn part(bytes: &mut Unstructured<'_>, depth: usize) -> arbitrary::Result<Option<
             }
         }
         4 => match part(bytes, depth + 1)? {
-            Some(inner) => Message::rfc822(inner),
+            Some(inner) => match Message::rfc822(inner) {
+                Ok(message) => message,
+                Err(_) => return Ok(None),
+            },
             None => return Ok(None),
         },
         _ => {

@@ -23,7 +23,7 @@ pub(crate) fn session(data: &[u8]) {
 
 fn run(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let mut options = options(bytes)?;
-    options.recipients = Some("b@s.example, c@s.example".to_owned());
+    options.recipients = Some("b@s.example, c@s.example".into());
     options.servers = vec!["s.example".to_owned()];
     let loopback = bytes.ratio(1, 8)?;
     let lines = Arc::new(Mutex::new(String::new()));

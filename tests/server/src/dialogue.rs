@@ -13,6 +13,8 @@ pub struct Dialogue {
     pub options: Vec<(String, String)>,
     /// The message is sent twice over one session, with a pause of so many milliseconds between.
     pub again: Option<u64>,
+    /// Environment variables that the client must have.
+    pub environment: Vec<(String, String)>,
     /// The octets of the token.
     pub message: Vec<u8>,
     /// The servers, in the order of the file.
@@ -138,6 +140,7 @@ struct Parser {
     section: Section,
     options: Vec<(String, String)>,
     again: Option<u64>,
+    environment: Vec<(String, String)>,
     message: Option<Vec<u8>>,
     servers: Vec<Script>,
     report: Vec<(String, String)>,
@@ -204,12 +207,17 @@ impl Parser {
                 Ok(())
             }
             Section::Top => {
+                if let Some(variable) = line.strip_prefix("environment ") {
+                    let (name, value) = assignment(variable)?;
+                    self.environment.push((name.into(), value.into()));
+                    return Ok(());
+                }
                 let option = line
                     .strip_prefix("option ")
                     .ok_or_else(|| format!("no section and no option: {line}"))?;
                 let (name, value) = assignment(option)?;
                 let value = String::from_utf8(unescape(value)?).map_err(|_| "the value is not UTF-8")?;
-                if name != "header" && self.options.iter().any(|(n, _)| n == name) {
+                if !["header", "rcpt"].contains(&name) && self.options.iter().any(|(n, _)| n == name) {
                     return Err(format!("option {name} twice"));
                 }
                 self.options.push((name.into(), value));
@@ -310,9 +318,9 @@ impl Parser {
         if !self.report.iter().any(|(name, _)| name == "status") {
             return Err("the report section needs a line `status = ...`".into());
         }
-        let Self { options, again, message, servers, report, .. } = self;
+        let Self { options, environment, again, message, servers, report, .. } = self;
         let message = message.unwrap_or_else(|| DEFAULT_MESSAGE.into());
-        Ok(Dialogue { about, options, again, message, servers, report })
+        Ok(Dialogue { about, options, environment, again, message, servers, report })
     }
 }
 

@@ -41,7 +41,7 @@ pub fn run(file: &Path, command: &[OsString], limit: Duration) -> Result<(), Str
     let running = Running::start(&dialogue, limit).map_err(|e| format!("no socket: {e}"))?;
     let folder = Folder::new().map_err(|e| format!("no folder: {e}"))?;
     unpack(&running, &folder.0).map_err(|e| format!("{}: {e}", folder.0.display()))?;
-    let printed = client(command, &folder.0, limit);
+    let printed = client(command, &dialogue.environment, &folder.0, limit);
     let heard = running.finish();
     let reported = printed.and_then(|printed| report::check(&dialogue.report, &printed));
     match (heard, reported) {
@@ -68,12 +68,18 @@ pub fn unpack(running: &Running, folder: &Path) -> std::io::Result<()> {
 }
 
 /// Runs the client and gives what it printed.
-fn client(command: &[OsString], folder: &Path, limit: Duration) -> Result<String, String> {
+fn client(
+    command: &[OsString],
+    environment: &[(String, String)],
+    folder: &Path,
+    limit: Duration,
+) -> Result<String, String> {
     let (program, arguments) = command.split_first().ok_or("no command")?;
     let name = program.to_string_lossy().into_owned();
     let mut child = Command::new(program)
         .args(arguments)
         .arg(folder)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

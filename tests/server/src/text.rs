@@ -58,19 +58,20 @@ pub struct Pattern {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
     Octets(Vec<u8>),
-    Date,
+    /// With one of these offsets; any where there is none.
+    Date(Vec<String>),
     MessageId,
     Rest,
 }
 
 const SAMPLES: [(&str, &str); 3] =
-    [("{date}", "Tue, 22 Nov 2022 02:03:04 +0100"), ("{message-id}", "<a.b@client.example>"), ("{*}", "")];
+    [("{date", "Tue, 22 Nov 2022 02:03:04 "), ("{message-id}", "<a.b@client.example>"), ("{*}", "")];
 
 impl Pattern {
     /// Reads a pattern; `{size}` is `size`.
     ///
     /// # Errors
-    /// As [`unescape`].
+    /// As [`unescape`], and a `{date` without its brace.
     pub fn parse(text: &str, size: usize) -> Result<Self, String> {
         let text = text.replace("{size}", &size.to_string());
         let mut pieces = Vec::new();
@@ -79,12 +80,17 @@ impl Pattern {
             let next = SAMPLES.iter().filter_map(|(name, _)| rest.find(name).map(|at| (at, *name))).min();
             let Some((at, name)) = next else { break };
             pieces.push(Piece::Octets(unescape(&rest[..at])?));
+            rest = &rest[at + name.len()..];
             pieces.push(match name {
-                "{date}" => Piece::Date,
+                "{date" => {
+                    let (offsets, behind) =
+                        rest.split_once('}').ok_or(format!("no `}}` behind {{date: {text}"))?;
+                    rest = behind;
+                    Piece::Date(offsets.split_whitespace().map(str::to_owned).collect())
+                }
                 "{message-id}" => Piece::MessageId,
                 _ => Piece::Rest,
             });
-            rest = &rest[at + name.len()..];
         }
         pieces.push(Piece::Octets(unescape(rest)?));
         Ok(Self { source: text, pieces })
@@ -97,11 +103,15 @@ impl Pattern {
             let taken = match piece {
                 Piece::Octets(octets) if rest.starts_with(octets) => octets.len(),
                 Piece::Octets(_) => return false,
-                Piece::Date => date_length(rest),
+                Piece::Date(offsets) => match date_length(rest) {
+                    length if offsets.is_empty() => length,
+                    length if offsets.iter().any(|one| rest[..length].ends_with(one.as_bytes())) => length,
+                    _ => 0,
+                },
                 Piece::MessageId => message_id_length(rest),
                 Piece::Rest => rest.len(),
             };
-            if taken == 0 && matches!(piece, Piece::Date | Piece::MessageId) {
+            if taken == 0 && matches!(piece, Piece::Date(_) | Piece::MessageId) {
                 return false;
             }
             rest = &rest[taken..];
@@ -115,7 +125,10 @@ impl Pattern {
         for piece in &self.pieces {
             match piece {
                 Piece::Octets(octets) => out.extend_from_slice(octets),
-                Piece::Date => out.extend_from_slice(SAMPLES[0].1.as_bytes()),
+                Piece::Date(offsets) => {
+                    out.extend_from_slice(SAMPLES[0].1.as_bytes());
+                    out.extend_from_slice(offsets.first().map_or("+0100", String::as_str).as_bytes());
+                }
                 Piece::MessageId => out.extend_from_slice(SAMPLES[1].1.as_bytes()),
                 Piece::Rest => out.extend_from_slice(SAMPLES[2].1.as_bytes()),
             }
@@ -204,6 +217,12 @@ mod tests {
         assert!(!date.matches(b"Date: Tue, 2 Jan 2024 03:04:5 -0930"));
         assert!(!date.matches(b"Date: 2024-01-02T03:04:05Z"));
         assert!(!date.matches(b"Date: "));
+        let zone = Pattern::parse("Date: {date -0930 -0830}", 0).unwrap();
+        assert!(zone.matches(b"Date: Tue, 2 Jan 2024 03:04:05 -0930"));
+        assert!(zone.matches(b"Date: Tue, 2 Jan 2024 03:04:05 -0830"));
+        assert!(!zone.matches(b"Date: Tue, 2 Jan 2024 03:04:05 +0930"));
+        assert!(zone.matches(&zone.sample()));
+        Pattern::parse("{date +0100", 0).unwrap_err();
         let id = Pattern::parse("{message-id}!", 0).unwrap();
         assert!(id.matches(b"<a@b>!"));
         for bad in [&b"<a@b>"[..], b"<ab>!", b"<@b>!", b"<a@>!", b"<a @b>!", b"a@b>!", b"!", b"<a@b"] {

@@ -334,6 +334,8 @@ fn a_source_that_pauses_is_asked_again() {
     play.engine.send(pausing);
     play.client();
     play.server("250 ok\r\n250 ok\r\n354 go\r\n");
+    assert!(!play.engine.poll_output().is_empty());
+    assert!(play.engine.waits_for_source() && play.engine.timeout().is_some(), "the server is to take this");
     assert_eq!(play.client(), "Subject: x\r\n");
     assert!(play.engine.waits_for_source());
     assert_eq!(play.engine.timeout(), None);
@@ -364,7 +366,7 @@ fn limits_are_kept() {
     play.engine.send(transaction(&["b@s"], false));
     play.client();
     play.server("450 4.0.0 later\r\n");
-    play.sent();
+    let _ = play.sent();
     play.engine.send(transaction(&["b@s"], false));
     assert_eq!(play.client(), "");
     let error = play.sent().error.unwrap();

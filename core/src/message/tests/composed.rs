@@ -55,7 +55,9 @@ fn a_part_is_added_to_what_is_made_of_parts_only() {
     multipart.push_part(Message::text("a")).unwrap();
     multipart.push_part(Message::from_bytes("A: b\n\n")).unwrap();
     assert_eq!(multipart.parts().len(), 2);
-    for mut other in [Message::text("a"), Message::from_bytes("A: b\n\n"), Message::rfc822(multipart)] {
+    for mut other in
+        [Message::text("a"), Message::from_bytes("A: b\n\n"), Message::rfc822(multipart).unwrap()]
+    {
         assert_eq!(other.push_part(Message::text("b")).unwrap_err().kind(), Kind::Usage);
     }
 }
@@ -76,7 +78,7 @@ fn conveniences_build_the_usual_tree() {
     assert!(cid.ends_with("@inline"));
     token.attach_bytes("q.zzz", None, "x").unwrap();
     token.attach_bytes("page.html", Some("text/html"), "a\nb").unwrap();
-    token.attach(Message::rfc822(Message::from_bytes("A: b\n\n"))).unwrap();
+    token.attach(Message::rfc822(Message::from_bytes("A: b\n\n")).unwrap()).unwrap();
     assert_eq!(
         shape(&token),
         "multipart/mixed[multipart/alternative[text/plain multipart/related[text/html image/png image/jpeg]] \
@@ -101,8 +103,62 @@ fn conveniences_build_the_usual_tree() {
     usage(Message::part("text").map(drop));
     usage(Message::multipart("mixed", vec![]).unwrap().prepare(&Edits::default()).map(drop));
     usage(Message::multipart("mixed", vec![]).unwrap().set_body_bytes(""));
-    let deep = (0..200).fold(Message::text(""), |m, _| Message::rfc822(m));
-    usage(deep.prepare(&Edits::default()).map(drop));
+}
+
+/// Parts around each other until that is refused, in each way that adds a level.
+#[test]
+fn the_101st_level_is_refused_when_it_is_put_together() {
+    type Wrap = fn(Message) -> Result<Message, Error>;
+    let ways: [Wrap; 4] = [
+        Message::rfc822,
+        |inner| Message::multipart("mixed", vec![Message::text("a"), inner]),
+        |inner| {
+            let mut outer = Message::multipart("digest", Vec::new())?;
+            outer.push_part(inner).map(|()| outer)
+        },
+        |mut inner| inner.set_header("X", "y", HeaderMode::Write).and_then(|()| Message::rfc822(inner)),
+    ];
+    // As many levels as are allowed must do on a small stack, in every walk over them. Unoptimised code needs more.
+    let stack = if cfg!(debug_assertions) { 1024 } else { 256 } * 1024;
+    let walks = move || {
+        for wrap in ways {
+            let mut message = Message::html("a");
+            for _ in 0..100 {
+                message = wrap(message).unwrap();
+            }
+            assert_eq!(message.clone().to_bytes().unwrap().len() as u64, message.size().unwrap().unwrap());
+            assert!(format!("{message:?}").len() > 100);
+            let error = wrap(message.clone()).unwrap_err();
+            assert_eq!(error.kind(), Kind::Usage);
+            assert!(error.text().contains("100 parts within each other"), "{error}");
+            refused(Message::text("").attach(message));
+        }
+    };
+    std::thread::Builder::new().stack_size(stack).spawn(walks).unwrap().join().unwrap();
+}
+
+fn refused(result: Result<(), Error>) {
+    let error = result.unwrap_err();
+    assert!(error.kind() == Kind::Usage && error.text().contains("within each other"), "{error}");
+}
+
+#[test]
+fn a_level_that_is_added_deep_within_counts() {
+    let nested = |leaf: Message, levels| {
+        (0..levels).try_fold(leaf, |inner, _| Message::multipart("mixed", vec![inner])).unwrap()
+    };
+    let mut text = nested(Message::text("a"), 99);
+    text.add_alternative_html("b").unwrap();
+    refused(Message::rfc822(text).map(drop));
+    refused(nested(Message::text("a"), 100).add_alternative_html("b"));
+    let mut html = nested(Message::html("a"), 99);
+    html.inline_bytes("a", None, "", None).unwrap();
+    refused(Message::rfc822(html.clone()).map(drop));
+    html.inline_bytes("b", None, "", None).unwrap();
+    let mut full = nested(Message::html("a"), 100);
+    let before = full.to_bytes().unwrap().len();
+    refused(full.inline_bytes("a", None, "", None).map(drop));
+    assert_eq!(full.to_bytes().unwrap().len(), before);
 }
 
 #[test]

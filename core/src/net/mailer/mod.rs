@@ -16,7 +16,7 @@
 //!     let text = format!("From: a@example.org\nTo: user{n}@example.net\nSubject: Hello\n\nHello.\n");
 //!     mailer.submit(&Message::from_bytes(text), None)?; // blocks while the queue is full
 //! }
-//! mailer.close(std::time::Duration::from_secs(600)); // sends the rest, says QUIT
+//! mailer.close(std::time::Duration::from_secs(600))?; // sends the rest, says QUIT
 //! # Ok::<(), smtpclient::error::Error>(())
 //! ```
 //!
@@ -38,7 +38,12 @@
 //! connections, 11 MiB where this needs 4, and computes as long: 6 to 7 us a message at 1 and 16 connections, 10 at 200.
 //! What it gains is a second core, which a server is seldom quick enough for. Only connecting, which may block in the
 //! resolver, has a thread of its own, one a server at most, while it lasts. So what the options call (`tlspolicy`, `transcript`), a reader that makes a message, and the function for
-//! reports run in that thread, and hold up everything while they do not return.
+//! reports run in that thread, and hold up everything while they do not return. They cannot wait for the mailer, which
+//! waits for them: [`drain`](Mailer::drain) and [`close`](Mailer::close) fail there.
+//!
+//! # After fork(2)
+//! A child has the mailer, but neither its thread nor its messages, which stay the parent's. There
+//! [`submit`](Mailer::submit) fails, nothing waits, and closing and dropping do nothing.
 
 mod connection;
 mod driver;
@@ -49,6 +54,7 @@ mod lane;
 mod pace;
 mod shared;
 
+use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -58,6 +64,7 @@ use self::driver::Driver;
 use self::job::Job;
 use self::shared::{Closing, Shared, over};
 use super::dial::check;
+use super::process::Process;
 use super::sendmessage::local;
 use crate::envelope::Local;
 use crate::error::{Error, Kind, Step};
@@ -88,6 +95,7 @@ type OnReport = Box<dyn Fn(Ticket, Report) + Send>;
 /// It may be used from several threads at once. Dropping it is [`close`](Self::close) without waiting: what is not
 /// decided then is reported as not sent, or as unknown.
 pub struct Mailer {
+    process: Process,
     shared: Arc<Shared>,
     options: Options,
     local: Local,
@@ -141,7 +149,13 @@ impl Mailer {
         let driver = Driver::new(Arc::clone(&shared), options, local, servers, listener, on_report)?;
         let thread = thread::Builder::new().name("smtp-mailer".to_owned());
         let thread = thread.spawn(move || driver.run()).map_err(failed)?;
-        Ok(Self { shared, options: options.clone(), local, thread: Some(thread) })
+        Ok(Self {
+            process: Process::current(),
+            shared,
+            options: options.clone(),
+            local,
+            thread: Some(thread),
+        })
     }
 
     /// Takes a message, with the envelope that `options`, or its header section, give; `None`: the mailer's options.
@@ -153,8 +167,7 @@ impl Mailer {
     /// [`Kind::Closed`] for a mailer that is closed; [`Kind::Full`] instead of waiting for oneself in the function
     /// that is given the reports.
     pub fn submit(&self, message: &Message, options: Option<&Options>) -> Result<Ticket, Error> {
-        let own = self.thread.as_ref().is_some_and(|thread| thread.thread().id() == thread::current().id());
-        self.shared.push(self.job(message, options)?, !own)
+        self.shared.push(self.job(message, options)?, !self.is_inside())
     }
 
     /// As [`submit`](Self::submit), but never waits.
@@ -167,7 +180,7 @@ impl Mailer {
 
     /// Waits until the queue has room, for at most `timeout`; whether it has. Another thread may be quicker to use it.
     pub fn room(&self, timeout: Duration) -> bool {
-        self.shared.wait_for_room(timeout)
+        self.process.is_forked() || self.shared.wait_for_room(self.patience(timeout))
     }
 
     /// The next report that was not fetched; waits for it for at most `timeout`. `None`: there was none in
@@ -178,34 +191,72 @@ impl Mailer {
 
     /// At most `most` reports that were not fetched, in the order in which they came about; waits for the first of them.
     pub fn reports(&self, timeout: Duration, most: usize) -> Vec<(Ticket, Report)> {
-        self.shared.reports(timeout, most)
+        if self.process.is_forked() {
+            return Vec::new();
+        }
+        self.shared.reports(self.patience(timeout), most)
+    }
+
+    /// A descriptor that is readable while there are reports to fetch, for event loops. It is only to be watched.
+    ///
+    /// # Errors
+    /// There is no descriptor left to make it of.
+    pub fn fd(&self) -> std::io::Result<BorrowedFd<'_>> {
+        self.shared.flag()
     }
 
     /// Waits until every message that was taken is decided, for at most `timeout`; whether they are.
-    pub fn drain(&self, timeout: Duration) -> bool {
-        self.shared.drain(timeout)
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] in a function that the mailer calls: it would wait for itself.
+    pub fn drain(&self, timeout: Duration) -> Result<bool, Error> {
+        if self.process.is_forked() {
+            return Ok(true);
+        }
+        self.check_outside("drained")?;
+        Ok(self.shared.drain(timeout))
     }
 
     /// Takes no more messages, and ends by itself once it has sent those that it has.
     pub fn seal(&self) {
-        self.shared.close(Closing::Gently);
+        if !self.process.is_forked() {
+            self.shared.close(Closing::Gently);
+        }
     }
 
     /// Takes no more messages, sends what it has for at most `timeout`, says QUIT to every server and ends. What is
     /// not decided then is ended: it is not sent, or unknown. Whether nothing had to be. Reports can still be fetched.
-    pub fn close(&self, timeout: Duration) -> bool {
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] in a function that the mailer calls: it would wait for itself. The mailer goes on then; use
+    /// [`seal`](Self::seal) there.
+    pub fn close(&self, timeout: Duration) -> Result<bool, Error> {
+        if self.process.is_forked() {
+            return Ok(true);
+        }
+        self.check_outside("closed")?;
         self.seal();
         let drained = self.shared.drain(timeout);
         if !drained {
             self.shared.close(Closing::AtOnce);
         }
         self.shared.wait_until_over();
-        drained
+        Ok(drained)
     }
 
-    /// What became of the messages so far.
+    /// What became of the messages so far; all 0 in a child by fork(2).
     pub fn counts(&self) -> Counts {
-        self.shared.counts()
+        if self.process.is_forked() { Counts::default() } else { self.shared.counts() }
+    }
+
+    /// Whether the caller is a function that the mailer calls, in its own thread.
+    pub fn is_inside(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| thread.thread().id() == thread::current().id())
+    }
+
+    /// Whether the caller is a child by fork(2) of the process that made the mailer.
+    pub fn is_forked(&self) -> bool {
+        self.process.is_forked()
     }
 
     /// The options that it was made with.
@@ -213,7 +264,22 @@ impl Mailer {
         &self.options
     }
 
+    fn check_outside(&self, what: &str) -> Result<(), Error> {
+        if self.is_inside() {
+            let text =
+                format!("the mailer cannot be {what} by a function that it calls: do that in another thread");
+            return Err(Error::usage(text));
+        }
+        Ok(())
+    }
+
+    /// A function that the mailer calls would wait for itself.
+    fn patience(&self, timeout: Duration) -> Duration {
+        if self.is_inside() { Duration::ZERO } else { timeout }
+    }
+
     fn job(&self, message: &Message, options: Option<&Options>) -> Result<Job, Error> {
+        self.process.check("mailer")?;
         if self.shared.is_closed() {
             return Err(over());
         }
@@ -225,9 +291,14 @@ impl Mailer {
 
 impl Drop for Mailer {
     fn drop(&mut self) {
+        if self.process.is_forked() {
+            // The thread is not there, and a lock may be held for ever by one that is not either.
+            std::mem::forget(self.thread.take());
+            return;
+        }
         self.shared.close(Closing::AtOnce);
         let Some(thread) = self.thread.take() else { return };
-        // Dropped by the function for reports, it ends by itself behind that.
+        // Dropped by a function that it calls, it ends by itself after that.
         if thread.thread().id() != thread::current().id() {
             let _ = thread.join();
         }

@@ -1,8 +1,10 @@
 //! What the callers of a mailer and its thread have in common.
 
 use std::collections::VecDeque;
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::net::SendFlags;
@@ -75,6 +77,8 @@ pub(super) struct State {
     /// The first moment at which a message in the queue is given up.
     pub(super) first_deadline: Option<Instant>,
     reports: VecDeque<(Ticket, Report)>,
+    /// There is an octet in the flag.
+    flagged: bool,
     /// Callers that wait for room.
     blocked: usize,
     /// The mailer's thread has ended.
@@ -104,6 +108,8 @@ pub(super) struct Shared {
     /// There are reports, everything is decided, or the mailer is over.
     news: Condvar,
     bell: UnixStream,
+    /// For callers with an event loop, once one asked for it: what is read, and what is written to.
+    flag: OnceLock<(UnixStream, UnixStream)>,
     bound: u64,
 }
 
@@ -114,6 +120,7 @@ impl Shared {
             room: Condvar::new(),
             news: Condvar::new(),
             bell,
+            flag: OnceLock::new(),
             bound: options.mailer.queue as u64,
         }
     }
@@ -176,6 +183,7 @@ impl Shared {
     /// Keeps reports for those who fetch them, and wakes whoever waits for what was counted just now.
     pub(super) fn settle(&self, state: &mut State, settled: &mut Vec<(Ticket, Report)>) {
         state.reports.extend(settled.drain(..));
+        self.show(state);
         if !state.reports.is_empty() || state.undecided() == 0 {
             self.news.notify_all();
         }
@@ -189,7 +197,36 @@ impl Shared {
         let state = self.lock();
         let mut state = self.wait(state, timeout, |state| !state.reports.is_empty() || state.is_over);
         let count = state.reports.len().min(most);
-        state.reports.drain(..count).collect()
+        let reports = state.reports.drain(..count).collect();
+        self.show(&mut state);
+        reports
+    }
+
+    /// What is readable while there are reports.
+    pub(super) fn flag(&self) -> std::io::Result<BorrowedFd<'_>> {
+        let mut state = self.lock();
+        if self.flag.get().is_none() {
+            let (near, far) = UnixStream::pair()?;
+            near.set_nonblocking(true)?;
+            let _ = self.flag.set((near, far)); // with the lock, nobody else does
+            self.show(&mut state);
+        }
+        drop(state);
+        self.flag.get().map(|(near, _)| near.as_fd()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+    }
+
+    /// Raises the flag, or lowers it.
+    fn show(&self, state: &mut State) {
+        let Some((near, far)) = self.flag.get() else { return };
+        if std::mem::replace(&mut state.flagged, !state.reports.is_empty()) == state.flagged {
+            return;
+        }
+        // One octet, or none.
+        if state.flagged {
+            let _ = rustix::net::send(far, b"!", SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+        } else {
+            let _ = (&*near).read(&mut [0]);
+        }
     }
 
     pub(super) fn drain(&self, timeout: Duration) -> bool {

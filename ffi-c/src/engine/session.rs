@@ -1,70 +1,48 @@
-//! `smtp_engine` as a session: what is asked, and what comes of it.
+//! `smtp_engine` as a session: what is asked.
 
-mod answers;
-
-use std::collections::VecDeque;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::io::Cursor;
-use std::time::Instant;
 
 use smtpclient::command::{
     ClientName, Command, ForwardPath, Mail, MailParameters, Rcpt, RcptParameters, ReversePath,
 };
 use smtpclient::content::Once;
-use smtpclient::conversation::Conversation;
-use smtpclient::delivery::Ends;
 use smtpclient::dialogue::{Answer, Dialogue, Ticket};
-use smtpclient::error::{Error, Kind, Step};
+use smtpclient::error::Error;
 use smtpclient::net::{dialogue, one_server};
-use smtpclient::options::Options;
 use smtpclient::report::Report;
 use smtpclient::secret::Secret;
-use smtpclient::server::Server;
 
+use super::state::{State, Work};
+use super::{hand_over_engine, smtp_engine};
 use crate::code::{SMTP_ERR_NULL, SMTP_ERR_USAGE, SMTP_OK, code_of};
-use crate::engine::{SMTP_DIAL, SMTP_DONE, SMTP_EXCHANGE, State, Work, hand_over_engine, smtp_engine};
 use crate::guard::{alone, code, shared};
 use crate::message::smtp_message;
 use crate::options::{smtp_options, with_options};
 use crate::result::hand_over;
 use crate::session::{bare, raw, split, with_error};
-use crate::strings::{Fault, c_string, clear, empty, octets, optional, utf8};
-
-pub use answers::*;
-
-/// A session for event loops.
-pub(crate) struct Talk {
-    server: Server,
-    options: Options,
-    /// None until the server is connected, and where it cannot be.
-    dialogue: Option<Dialogue>,
-    over: bool,
-    /// Answers that the dialogue knows nothing of.
-    own: VecDeque<(i64, Answer)>,
-    /// What is asked and not answered.
-    open: usize,
-}
+use crate::strings::{Fault, c_string, clear, empty, octets, optional, port, utf8};
 
 /// An answer in the words of C.
 pub(crate) struct Given {
-    status: c_int,
-    code: c_int,
-    enhanced: CString,
-    text: CString,
-    error: CString,
-    report: Option<Report>,
+    pub(super) status: c_int,
+    pub(super) code: c_int,
+    pub(super) enhanced: CString,
+    pub(super) text: CString,
+    pub(super) error: CString,
+    pub(super) report: Option<Report>,
 }
 
-/// Begins a session for an event loop: an engine that is driven by the same functions as a send, from `SMTP_DIAL`
-/// (again where TLS failed and the policy answered `SMTP_INSECURE`) to `SMTP_DONE`, when the connection is over.
-/// In between the functions `smtp_engine_ask_...()` ask for something and give its ticket, and
-/// `smtp_engine_answer()` gives answers. Ticket 0 is the greeting. `host`, `port`, `options` and `*out` as for
-/// `smtp_session_open()`. Option `deadline` is for the time in which something asked is not answered.
-/// `SMTP_OK`; `SMTP_ERR_USAGE`: that is no server, or no proxy.
+/// Begins a session for an event loop: an engine that is driven as a send is, until the connection is over. In between
+/// the functions `smtp_engine_ask_...()` ask for something and give its ticket, and `smtp_engine_answer()` gives answers.
+/// Ticket 0 is the greeting; what is asked before it waits for it. `host`, `port`, `options` and `*out` as for
+/// `smtp_session_open()`; `*out` is there after a failure, too, when it only has a result. Option `deadline` is for the
+/// time in which something asked is not answered.
+/// `SMTP_OK`; `SMTP_ERR_USAGE`: that is not a server, or not a proxy; `SMTP_ERR_TLS`: the TLS files cannot be used.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_new_session(
     host: *const c_char,
-    port: u16,
+    port: c_int,
     options: *const smtp_options,
     out: *mut *mut smtp_engine,
 ) -> c_int {
@@ -75,10 +53,10 @@ pub unsafe extern "C" fn smtp_engine_new_session(
         with_options(options, code, |options| {
             let begun = || {
                 let server = match utf8(host, "host") {
-                    Ok(host) => one_server(host, port, options)?,
-                    Err(_) => return Err(Error::usage("the argument `host` is no UTF-8")),
+                    Ok(host) => one_server(host, self::port(port)?, options)?,
+                    Err(_) => return Err(Error::usage("the argument `host` must be UTF-8")),
                 };
-                Ok(Work::Talk(Box::new(Talk::new(server, options))))
+                Ok(Work::Session(Box::new(dialogue(server, options)?)))
             };
             hand_over_engine(begun(), options, out)
         })
@@ -86,8 +64,9 @@ pub unsafe extern "C" fn smtp_engine_new_session(
 }
 
 /// EHLO. `name` NULL: that of option `client`. Gives a ticket, as all functions below do, or `SMTP_ERR_USAGE`: an
-/// argument that cannot stand in a command, no session, or not connected yet; `smtp_engine_ask_error()` tells.
-/// What is asked is done in its order.
+/// argument that cannot stand in a command, or not a session; `smtp_engine_ask_error()` tells. What is asked is done in its
+/// order; where the connection is over, the answer says so. From here until the next `smtp_engine_ready()`, or
+/// `smtp_engine_action()` where the socket is yours, `smtp_engine_timeout()` is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_ask_ehlo(engine: *mut smtp_engine, name: *const c_char) -> i64 {
     // SAFETY: what the header asks for.
@@ -212,15 +191,14 @@ pub unsafe extern "C" fn smtp_engine_ask_sendmessage(
                 if options.is_null() {
                     return Ok(dialogue.send_message(&message.message, &dialogue.shared_options())?);
                 }
-                let sent =
-                    with_options(
-                        options,
-                        Err,
-                        |options| Ok(dialogue.send_message(&message.message, options)),
-                    );
+                let sent = with_options(options, Err, |options| {
+                    Ok(options
+                        .refuse_mailer_options()
+                        .and_then(|()| dialogue.send_message(&message.message, options)))
+                });
                 match sent {
                     Ok(ticket) => Ok(ticket?),
-                    Err(_) => Err(Fault::usage("the options are in use")),
+                    Err(code) => Err(Fault::Unusable("options", code)),
                 }
             })
         })
@@ -235,17 +213,17 @@ pub unsafe extern "C" fn smtp_engine_ask_introduce(engine: *mut smtp_engine) -> 
     unsafe { ask(engine, |dialogue| Ok(dialogue.introduce())) }
 }
 
-/// Says QUIT behind everything that was asked, and does not wait for its reply: there is no ticket for it.
-/// `SMTP_OK`; `SMTP_ERR_USAGE`: no session, or not connected.
+/// Says QUIT after what was begun, and does not wait for its reply: there is no ticket for it. What was asked and not
+/// begun is answered by an error, so wait for the answers first. A connection that is being made is given up. `SMTP_OK`;
+/// `SMTP_ERR_USAGE`: not a session.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_part(engine: *mut smtp_engine) -> c_int {
     // SAFETY: what the header asks for.
     unsafe {
         alone(engine, code, |state| {
-            let Work::Talk(talk) = &mut state.work else { return SMTP_ERR_USAGE };
-            let Some(dialogue) = &mut talk.dialogue else { return SMTP_ERR_USAGE };
+            let Work::Session(dialogue) = &mut state.work else { return SMTP_ERR_USAGE };
             dialogue.part();
-            state.look();
+            state.asked();
             SMTP_OK
         })
     }
@@ -259,87 +237,8 @@ pub unsafe extern "C" fn smtp_engine_ask_error(engine: *const smtp_engine) -> *c
     unsafe { alone(engine, empty, |state| state.error.as_ptr()) }
 }
 
-impl Talk {
-    fn new(server: Server, options: &Options) -> Self {
-        Self {
-            server,
-            options: options.clone(),
-            dialogue: None,
-            over: false,
-            own: VecDeque::new(),
-            open: 1, // the greeting
-        }
-    }
-
-    pub(crate) fn action(&mut self) -> c_int {
-        match &mut self.dialogue {
-            None if self.over => SMTP_DONE,
-            None => SMTP_DIAL,
-            Some(dialogue) if dialogue.wants_redial() => SMTP_DIAL,
-            Some(dialogue) => {
-                if dialogue.is_closed() {
-                    SMTP_DONE
-                } else {
-                    SMTP_EXCHANGE
-                }
-            }
-        }
-    }
-
-    pub(crate) fn dials(&self) -> Option<&Server> {
-        let dials = self.dialogue.as_ref().map_or(!self.over, Dialogue::wants_redial);
-        dials.then_some(&self.server)
-    }
-
-    pub(crate) fn connected(&mut self, ends: Ends) {
-        if let Some(dialogue) = &mut self.dialogue {
-            return dialogue.reconnected(ends);
-        }
-        match dialogue(self.server.clone(), &self.options, ends, true) {
-            Ok(begun) => self.dialogue = Some(begun),
-            Err(error) => self.unbegun(error),
-        }
-    }
-
-    pub(crate) fn connect_failed(&mut self, error: Error) {
-        match &mut self.dialogue {
-            Some(dialogue) => dialogue.redial_failed(error),
-            None => self.unbegun(error),
-        }
-    }
-
-    pub(crate) fn abort(&mut self, cause: Error) {
-        match &mut self.dialogue {
-            Some(dialogue) if dialogue.wants_redial() => {
-                dialogue.redial_failed(cause.clone());
-                dialogue.abort(cause);
-            }
-            Some(dialogue) => dialogue.abort(cause),
-            None if !self.over => self.unbegun(cause),
-            None => {}
-        }
-    }
-
-    pub(crate) fn conversation(&mut self) -> Option<&mut dyn Conversation> {
-        self.dialogue.as_mut().map(|dialogue| dialogue as _)
-    }
-
-    fn unbegun(&mut self, error: Error) {
-        self.over = true;
-        self.own.push_back((0, Answer::Reply(Err(error.with_server(self.server.target.to_string())))));
-    }
-
-    fn next(&mut self) -> Option<(i64, Answer)> {
-        if let Some(own) = self.own.pop_front() {
-            return Some(own);
-        }
-        let (ticket, answer) = self.dialogue.as_mut()?.poll_answer()?;
-        Some((number_of(ticket), answer))
-    }
-}
-
 impl Given {
-    fn new(answer: Answer) -> Self {
+    pub(super) fn new(answer: Answer) -> Self {
         let (status, reply, error, report) = match answer {
             Answer::Reply(Ok(reply)) => (SMTP_OK, Some(reply), None, None),
             Answer::Done(Ok(())) => (SMTP_OK, None, None, None),
@@ -350,7 +249,7 @@ impl Given {
                 let reply = report.reply.clone().or_else(|| report.error.as_ref()?.reply().cloned());
                 // SAFETY: NULL is allowed.
                 let status = unsafe { hand_over(with_error(&report), std::ptr::null_mut()) };
-                (status, reply, report.error.clone(), Some(*report))
+                (status, reply, report.failure(), Some(*report))
             }
         };
         let enhanced = reply.as_ref().and_then(|reply| reply.enhanced()).map(|enhanced| enhanced.to_string());
@@ -369,40 +268,26 @@ impl Given {
 /// As for [`alone`].
 unsafe fn ask(engine: *mut smtp_engine, call: impl FnOnce(&mut Dialogue) -> Result<Ticket, Fault>) -> i64 {
     let ask = |state: &mut State| {
-        let asked = match &mut state.work {
-            Work::Talk(talk) => {
-                let Talk { dialogue, over, .. } = &mut **talk;
-                match dialogue {
-                    Some(dialogue) => call(dialogue),
-                    None if *over => Err(Fault::Failed(Error::new(
-                        Kind::Closed,
-                        Step::Command,
-                        "the session could not be opened",
-                    ))),
-                    None => Err(Fault::usage(
-                        "the server is not connected yet: ask when the greeting is answered",
-                    )),
-                }
+        let asked = match (state.process.check("session"), &mut state.work) {
+            (Err(forked), _) => Err(forked.into()),
+            (Ok(()), Work::Session(dialogue)) => {
+                call(dialogue).map(|ticket| (ticket, dialogue.options().deadline))
             }
             _ => Err(Fault::usage("this engine sends one message: ask one of smtp_engine_new_session()")),
         };
-        let answer = match asked {
-            Ok(ticket) => {
-                if let Work::Talk(talk) = &mut state.work {
-                    talk.open = talk.open.saturating_add(1);
-                    let deadline = talk.options.deadline;
-                    state.limits.deadline = deadline.and_then(|time| Instant::now().checked_add(time));
-                }
+        match asked {
+            Ok((ticket, deadline)) => {
+                state.open = state.open.saturating_add(1);
+                state.set_deadline(deadline);
                 state.error = CString::default();
+                state.asked();
                 number_of(ticket)
             }
             Err(fault) => {
                 state.error = fault.text();
                 fault.code().into()
             }
-        };
-        state.look();
-        answer
+        }
     };
     // SAFETY: as the caller says.
     unsafe { alone(engine, i64::from, ask) }
@@ -430,6 +315,6 @@ unsafe fn client(dialogue: &Dialogue, name: *const c_char) -> Result<ClientName,
     }
 }
 
-fn number_of(ticket: Ticket) -> i64 {
+pub(super) fn number_of(ticket: Ticket) -> i64 {
     i64::try_from(ticket.number()).unwrap_or(i64::MAX)
 }

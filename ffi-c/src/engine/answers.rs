@@ -2,9 +2,12 @@
 
 use std::ffi::{CString, c_char, c_int};
 
-use super::Given;
+use smtpclient::dialogue::Dialogue;
+
+use super::session::{Given, number_of};
+use super::smtp_engine;
+use super::state::Work;
 use crate::code::{SMTP_ERR_NULL, SMTP_ERR_USAGE};
-use crate::engine::{State, Work, smtp_engine};
 use crate::guard::{alone, code};
 use crate::result::{hand_over, smtp_result};
 use crate::session::with_error;
@@ -18,14 +21,14 @@ pub unsafe extern "C" fn smtp_engine_answer(engine: *mut smtp_engine, ticket: *m
     unsafe {
         let Some(ticket) = ticket.as_mut() else { return SMTP_ERR_NULL };
         alone(engine, code, |state| {
-            let State { work: Work::Talk(talk), limits, answer, .. } = state else { return 0 };
-            *answer = None;
-            let Some((number, next)) = talk.next() else { return 0 };
-            *ticket = number;
-            *answer = Some(Given::new(next));
-            talk.open = talk.open.saturating_sub(1);
-            if talk.open == 0 {
-                limits.deadline = None; // nobody waits
+            let Work::Session(dialogue) = &mut state.work else { return 0 };
+            state.answer = None;
+            let Some((own, next)) = dialogue.poll_answer() else { return 0 };
+            *ticket = number_of(own);
+            state.answer = Some(Given::new(next));
+            state.open = state.open.saturating_sub(1);
+            if state.open == 0 {
+                state.set_deadline(None); // nobody waits
             }
             1
         })
@@ -55,7 +58,7 @@ pub unsafe extern "C" fn smtp_engine_answer_enhanced(engine: *const smtp_engine)
     unsafe { text(engine, |answer| &answer.enhanced) }
 }
 
-/// The text of that reply; lines are separated by `\n`.
+/// The text of that reply without its codes; lines are separated by `\n`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_answer_text(engine: *const smtp_engine) -> *const c_char {
     // SAFETY: what the header asks for.
@@ -95,14 +98,10 @@ pub unsafe extern "C" fn smtp_engine_answer_result(
 pub unsafe extern "C" fn smtp_engine_extensions(engine: *mut smtp_engine) -> *const c_char {
     // SAFETY: what the header asks for.
     unsafe {
-        alone(engine, empty, |state| {
-            let Work::Talk(talk) = &state.work else { return EMPTY };
-            let Some(dialogue) = &talk.dialogue else { return EMPTY };
+        offer(engine, |dialogue| {
             let line =
                 |(keyword, parameters): (&str, &str)| format!("{keyword} {parameters}").trim().to_owned();
-            let lines: Vec<String> = dialogue.extensions().keywords().map(line).collect();
-            state.offer = c_string(&lines.join("\n"));
-            state.offer.as_ptr()
+            dialogue.extensions().keywords().map(line).collect::<Vec<_>>().join("\n")
         })
     }
 }
@@ -111,11 +110,17 @@ pub unsafe extern "C" fn smtp_engine_extensions(engine: *mut smtp_engine) -> *co
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_auth_types(engine: *mut smtp_engine) -> *const c_char {
     // SAFETY: what the header asks for.
+    unsafe { offer(engine, |dialogue| dialogue.extensions().auth().join("\n")) }
+}
+
+/// # Safety
+/// As for [`alone`].
+unsafe fn offer(engine: *mut smtp_engine, text: fn(&Dialogue) -> String) -> *const c_char {
+    // SAFETY: as the caller says.
     unsafe {
         alone(engine, empty, |state| {
-            let Work::Talk(talk) = &state.work else { return EMPTY };
-            let Some(dialogue) = &talk.dialogue else { return EMPTY };
-            state.offer = c_string(&dialogue.extensions().auth().join("\n"));
+            let Work::Session(dialogue) = &state.work else { return EMPTY };
+            state.offer = c_string(&text(dialogue));
             state.offer.as_ptr()
         })
     }

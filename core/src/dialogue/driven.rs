@@ -1,0 +1,122 @@
+//! What a driver sees of a session.
+
+use std::time::Duration;
+
+use super::{Dialogue, Doing, Place, setup};
+use crate::conversation::{Action, Conversation, Driven, Ends};
+use crate::engine::Engine;
+use crate::error::{Error, Step};
+use crate::link::Link;
+
+impl Driven for Dialogue {
+    fn action(&mut self) -> Action<'_> {
+        match self.place {
+            Place::Dial => Action::Dial(&self.server),
+            Place::Connected if self.link.is_closed() => Action::Done,
+            Place::Connected => Action::Exchange,
+        }
+    }
+
+    fn connected(&mut self, ends: Ends) {
+        if self.place != Place::Dial {
+            return;
+        }
+        let mut config = self.link.engine().config().clone();
+        if self.is_nameless {
+            config.client = setup::literal(ends.local);
+        }
+        let mut engine = Engine::new(config);
+        engine.avoid_too(self.link.engine().avoided());
+        self.is_ungrouped = engine.avoided().contains(&"PIPELINING");
+        if let Some(listener) = self.link.engine_mut().take_listener() {
+            engine.listen(listener);
+        }
+        self.link = Link::new(engine);
+        (self.ends, self.place, self.opening) = (ends, Place::Connected, None);
+        (self.logged_in, self.is_ready) = (false, false);
+        let begun = match self.doing.take() {
+            Some((ticket, Doing::Opening(mut up))) => {
+                up.opening = self.new_opening(up.options.as_deref().unwrap_or(&self.options), up.plain);
+                up.opening.need(&up.needs);
+                let begun = up.opening.begin(&mut self.link);
+                self.doing = Some((ticket, Doing::Opening(up)));
+                begun
+            }
+            other => {
+                self.doing = other;
+                self.new_opening(&self.options, false).begin(&mut self.link)
+            }
+        };
+        if let Err(error) = begun {
+            self.link.handle_error(error);
+        }
+        self.advance();
+    }
+
+    fn connect_failed(&mut self, error: Error) {
+        if self.place != Place::Dial {
+            return;
+        }
+        self.place = Place::Connected;
+        self.ends = Ends::default();
+        match self.doing.take() {
+            Some((ticket, Doing::Reply(_))) => self.fail(ticket, error.clone()),
+            other => {
+                self.doing = other;
+                self.opening_over(Err(error.clone()));
+            }
+        }
+        // Nothing can be said any more, and this is why.
+        self.link = Link::new(Engine::new(self.link.engine().config().clone()));
+        self.is_ready = false;
+        self.link.handle_error(error);
+        self.advance();
+    }
+}
+
+impl Conversation for Dialogue {
+    fn handle_input(&mut self, input: &[u8]) {
+        self.with_link(|link| link.handle_input(input));
+    }
+    fn handle_eof(&mut self) {
+        self.with_link(Link::handle_eof);
+    }
+    fn handle_timeout(&mut self) {
+        self.with_link(Link::handle_timeout);
+    }
+    fn handle_error(&mut self, cause: Error) {
+        self.with_link(|link| link.handle_error(cause));
+    }
+    fn abort(&mut self, cause: Error) {
+        self.can_dial = false;
+        if self.place == Place::Dial {
+            let step = if cause.step() == Step::Command { Step::Connect } else { cause.step() };
+            return self.connect_failed(cause.with_step(step));
+        }
+        self.with_link(|link| link.abort(cause));
+    }
+    fn poll_output(&mut self) -> &[u8] {
+        if self.place == Place::Dial {
+            return &[];
+        }
+        // What is gathered may end the connection (a reader that fails): its answers come first.
+        self.link.poll_output();
+        self.advance();
+        if self.place == Place::Dial { &[] } else { self.link.poll_output() }
+    }
+    fn output_done(&mut self, n: usize) {
+        self.with_link(|link| link.output_done(n));
+    }
+    fn timeout(&self) -> Option<Duration> {
+        if self.place == Place::Dial { None } else { self.link.timeout() }
+    }
+    fn patience(&self) -> Duration {
+        self.link.patience()
+    }
+    fn progress(&self) -> u64 {
+        self.link.progress()
+    }
+    fn waits_for_source(&self) -> bool {
+        self.link.waits_for_source()
+    }
+}

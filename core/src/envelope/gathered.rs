@@ -1,0 +1,131 @@
+//! Recipients, each once, with what the server is asked for it.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{Hash, Hasher};
+
+use smol_str::SmolStr;
+
+use super::{Who, each, forward_path, one_mailbox};
+use crate::address::Address;
+use crate::command::{ForwardPath, Rcpt, RcptParameters};
+use crate::error::Error;
+use crate::options::RecipientEntry;
+
+/// Recipients, each once.
+#[derive(Default)]
+pub(super) struct Gathered {
+    /// Those of a recipient whose entry says nothing.
+    parameters: RcptParameters,
+    pub(super) recipients: Vec<Rcpt>,
+    /// Where each is. Empty while there is one recipient: there is nothing to compare it with.
+    seen: HashMap<Key, usize>,
+    /// What is wrong with the first address that cannot be a recipient.
+    pub(super) error: Option<Error>,
+}
+
+impl Gathered {
+    pub(super) fn new(parameters: RcptParameters) -> Self {
+        Self { parameters, ..Self::default() }
+    }
+
+    /// Adds what an entry of option `recipients` names. A mailbox that is there already gets what only this entry says.
+    pub(super) fn add_entry(&mut self, entry: &RecipientEntry, domain: Option<&str>) -> Result<(), Error> {
+        let who = Who::Option("recipients");
+        if !entry.is_special() {
+            return each(&who, &entry.addresses, domain, |address| self.add(&address));
+        }
+        let path = forward_path(&one_mailbox(&who, &entry.addresses, domain)?)?;
+        let (notify, orcpt) = (entry.notify, entry.orcpt.clone());
+        let default = self.parameters.notify;
+        let Some(rcpt) = self.place(&path).and_then(|at| self.recipients.get_mut(at)) else {
+            let parameters =
+                RcptParameters { notify: notify.or(default), orcpt, ..RcptParameters::default() };
+            self.recipients.push(Rcpt { path, parameters });
+            return Ok(());
+        };
+        let own = &mut rcpt.parameters;
+        let twice = |name: &str| {
+            Err(Error::usage(format!("{who}: {path} is given twice, with different `{name}`: give it once")))
+        };
+        match notify {
+            Some(new) if own.notify != default && own.notify != Some(new) => return twice("notify"),
+            Some(new) => own.notify = Some(new),
+            None => {}
+        }
+        match orcpt {
+            Some(new) if own.orcpt.as_ref().is_some_and(|own| *own != new) => return twice("orcpt"),
+            Some(new) => own.orcpt = Some(new),
+            None => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn add(&mut self, address: &Address) {
+        match forward_path(address) {
+            Ok(path) if self.place(&path).is_none() => {
+                self.recipients.push(Rcpt { path, parameters: self.parameters.clone() });
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.error.get_or_insert(error);
+            }
+        }
+    }
+
+    /// Where the mailbox is among the recipients; where it is not, it is taken to be the next.
+    fn place(&mut self, path: &ForwardPath) -> Option<usize> {
+        if let [first] = self.recipients.as_slice() {
+            self.seen.insert(Key(first.path.shared().clone()), 0);
+        }
+        let next = self.recipients.len();
+        if next == 0 {
+            return None;
+        }
+        match self.seen.entry(Key(path.shared().clone())) {
+            Entry::Occupied(entry) => Some(*entry.get()),
+            Entry::Vacant(entry) => {
+                entry.insert(next);
+                None
+            }
+        }
+    }
+}
+
+/// A mailbox, to be compared: the domain is case-insensitive, the local part is the server's to compare.
+struct Key(SmolStr);
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (local, domain) = parts(&self.0);
+        local.hash(state);
+        let mut lower = [0; 64];
+        for piece in domain.as_bytes().chunks(lower.len()) {
+            let lower = lower.get_mut(..piece.len()).unwrap_or_default();
+            lower.copy_from_slice(piece);
+            lower.make_ascii_lowercase();
+            state.write(lower);
+        }
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        same_mailbox(&self.0, &other.0)
+    }
+}
+
+impl Eq for Key {}
+
+fn same_mailbox(one: &str, other: &str) -> bool {
+    if one == other {
+        return true;
+    }
+    let ((local, domain), (other_local, other_domain)) = (parts(one), parts(other));
+    local == other_local && domain.eq_ignore_ascii_case(other_domain)
+}
+
+/// The local part and the domain; `Postmaster` without a domain has no case (RFC 5321 section 4.1.1.3).
+fn parts(mailbox: &str) -> (&str, &str) {
+    mailbox.rsplit_once('@').unwrap_or(("", mailbox))
+}
