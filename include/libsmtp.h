@@ -328,6 +328,13 @@ typedef struct smtp_result smtp_result;
 typedef struct smtp_session smtp_session;
 
 /**
+ * What TLS needs, read and checked once: authorities, client certificate, pins, versions. Any number of options may
+ * share it, and threads may use those at the same time; the sessions that servers gave are shared as well. A file
+ * that is written or replaced is read again by the next connection.
+ */
+typedef struct smtp_tls smtp_tls;
+
+/**
  * Gives a message piece by piece: writes up to size octets to buffer and returns how many; 0 at the
  * end; -1 where reading failed: the message is then abandoned, and never completed at the server.
  * SMTP_READ_AGAIN: nothing now, for event loops (smtp_engine_waits_for_reader()); a blocking call
@@ -795,6 +802,31 @@ const char *smtp_options_error(const smtp_options *options);
 
 /** The name of the option with that index, from 0; NULL past the last. Lives for ever. */
 const char *smtp_option_name(size_t index);
+
+/**
+ * TLS as the options "tls..." of options say that it is; what else they say does not matter, and they can be
+ * freed. Every file is read now. Free it with smtp_tls_free(); options that have it keep their share. NULL where
+ * something is wrong, and smtp_options_error() says what, or where options is NULL or in use.
+ */
+smtp_tls *smtp_tls_new(smtp_options *options);
+
+/** Frees it. NULL is fine. */
+void smtp_tls_free(smtp_tls *tls);
+
+/**
+ * 1 where a file was written or replaced since it was read, else 0. The next connection reads it anyway: this is for
+ * who wants to close the ones that are open. SMTP_ERR_NULL where tls is NULL.
+ */
+int smtp_tls_changed(const smtp_tls *tls);
+
+/**
+ * Has options use TLS that was set up before; NULL: their own options again. SMTP_OK. The options that say what TLS
+ * is like must then be left alone, which is told by the send: "tlsverify", "tlstrust", "tlscafile", "tlsca",
+ * "tlscertfile", "tlskeyfile", "tlskeypassword", "tlsfingerprint", "tlsminversion", "tlsmaxversion",
+ * "tlsciphers", "tlskeylog" and "tlsservername".
+ */
+int smtp_options_set_tls(smtp_options *options,
+                         const smtp_tls *tls);
 
 /**
  * Sends a message: checks everything that can be checked, connects to the first server that answers, and

@@ -102,8 +102,10 @@ int Outcome(const smtp_result *result, const Options *options, Tcl_Obj **value, 
 /* The same, and a report, where there is no engine to ask. */
 int Unbegun(int status, const char *text, Tcl_Obj **value, Tcl_Obj **errorCode, Tcl_Obj **report);
 
-/* send.c, session.c */
-Tcl_ObjCmdProc SendmessageCmd, CancelCmd, SessionCmd;
+/* send.c, session.c, tls.c */
+Tcl_ObjCmdProc SendmessageCmd, CancelCmd, SessionCmd, TlsCmd;
+/* Option -tls. */
+int TlsOption(Tcl_Interp *interp, Options *into, Tcl_Obj *value);
 
 /* Runs the event loop until *done or the interpreter goes. */
 int Wait(Tcl_Interp *interp, const int *done);

@@ -183,6 +183,13 @@ impl Error {
         self
     }
 
+    /// The same error in other words.
+    #[must_use]
+    pub(crate) fn with_text(mut self, text: impl Into<String>) -> Self {
+        self.0.text = text.into();
+        self
+    }
+
     /// Adds the server's name as the caller gave it, with the port.
     #[must_use]
     pub fn with_server(mut self, server: impl Into<String>) -> Self {

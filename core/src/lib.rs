@@ -23,6 +23,7 @@ pub mod envelope;
 pub mod error;
 pub mod extensions;
 pub mod link;
+pub mod mask;
 pub mod message;
 pub mod opening;
 pub mod options;
@@ -32,6 +33,8 @@ pub mod report;
 pub mod sasl;
 pub mod secret;
 pub mod server;
+#[cfg(feature = "net")]
+mod system;
 pub mod tls;
 pub mod transcript;
 pub mod wire;

@@ -9,6 +9,7 @@ use crate::engine::{Event, Id};
 use crate::error::{Error, Kind, Step};
 use crate::link::Link;
 use crate::options::{Options, TlsAnswer, TlsPolicy};
+use crate::reply::Reply;
 use crate::report::Login;
 use crate::sasl::{self, Channel, Credentials, MechanismName, check_mechanisms};
 use crate::secret::Secret;
@@ -39,7 +40,9 @@ pub struct Opening {
     needs: SmallVec<[&'static str; 2]>,
     stage: Stage,
     asked: Id,
-    mechanisms: Vec<MechanismName>,
+    /// The mechanisms to try, and the one that is under way.
+    choice: sasl::Choice,
+    trying: Option<MechanismName>,
     /// The first refused login: the reason to name where none succeeds.
     refused: Option<Error>,
     /// STARTTLS was refused, and the policy said to go on: the reason to name where the server then hangs up.
@@ -85,10 +88,11 @@ impl Opening {
         loopback: bool,
         plain: bool,
     ) -> Self {
-        let credentials = credentials(options);
+        let credentials = credentials(options, library.as_deref());
         let secret = credentials.is_some();
         // A pin that a stripped STARTTLS could go round would pin nothing.
-        let pinned = !options.tlsfingerprint.is_empty();
+        let pinned =
+            !options.tlsfingerprint.is_empty() || options.tls.as_ref().is_some_and(|tls| tls.is_pinned());
         let required = (options.tlsrequired || server.tls || options.requiretls || pinned) && !plain;
         let verify = if required || secret { Verify::Require } else { Verify::Report };
         let policy = match &options.tlspolicy {
@@ -116,7 +120,8 @@ impl Opening {
             needs: SmallVec::new(),
             stage: Stage::Greeting,
             asked: Id::GREETING,
-            mechanisms: Vec::new(),
+            choice: sasl::Choice::default(),
+            trying: None,
             refused: None,
             starttls_refused: None,
             logins: Vec::new(),
@@ -135,6 +140,7 @@ impl Opening {
     /// # Errors
     /// TLS cannot be begun.
     pub fn begin(&mut self, link: &mut Link) -> Result<(), Error> {
+        self.hide(link);
         if self.security.first { self.secure(link) } else { Ok(()) }
     }
 
@@ -163,6 +169,13 @@ impl Opening {
     pub fn look(&mut self, link: &mut Link) -> Progress {
         let progress = self.looked(link);
         self.note_end(progress)
+    }
+
+    /// Whatever the server says on this connection must not show what it is told.
+    fn hide(&self, link: &mut Link) {
+        for secret in self.credentials.iter().flat_map(Credentials::secrets) {
+            link.engine_mut().hide(&secret);
+        }
     }
 
     /// What is known of TLS, where it was begun.
@@ -348,11 +361,16 @@ impl Opening {
     }
 
     fn begin_login(&mut self, link: &mut Link) -> Progress {
+        self.hide(link);
         let Some(credentials) = &self.credentials else {
             self.stage = Stage::Ready;
             return Progress::Ready;
         };
         self.channel.encrypted = link.engine().is_encrypted();
+        self.channel.verified = link.layer().is_some_and(|layer| {
+            let facts = layer.facts();
+            facts.verified || facts.pinned
+        });
         self.channel.bindings = link.layer().map_or_else(Vec::new, |layer| layer.bindings());
         let offered = link.engine().extensions().auth();
         let allowed = (!self.allowed.is_empty()).then_some(self.allowed.as_slice());
@@ -367,20 +385,19 @@ impl Opening {
             };
             return Progress::Failed(Error::new(Kind::Login, Step::Auth, text));
         }
-        self.mechanisms = choice.try_order;
-        self.mechanisms.reverse(); // the next one is the last
+        self.choice = choice;
         self.stage = Stage::Login;
         self.next_login(link)
     }
 
     fn next_login(&mut self, link: &mut Link) -> Progress {
-        let (Some(mechanism), Some(credentials)) = (self.mechanisms.pop(), &self.credentials) else {
+        self.trying = self.choice.next_mechanism();
+        let (Some(mechanism), Some(credentials)) = (self.trying, &self.credentials) else {
             let error = self.refused.take();
             let error = error.unwrap_or_else(|| Error::new(Kind::Login, Step::Auth, "no login succeeded"));
-            return Progress::Failed(error);
+            return Progress::Failed(self.choice.explained(error));
         };
-        let offered = link.engine().extensions().auth();
-        match sasl::start(mechanism, credentials, &self.channel, offered) {
+        match sasl::start(mechanism, credentials, &self.channel, &self.choice.offered) {
             Ok(mechanism) => {
                 let exchange = sasl::Exchange::new(mechanism);
                 self.logins.push(Login { mechanism: exchange.mechanism(), error: None });
@@ -394,6 +411,9 @@ impl Opening {
     fn login_refused(&mut self, link: &mut Link, error: Error) -> Progress {
         self.logged_in(Some(error.clone()));
         if !link.engine().is_closed() {
+            if let Some(name) = self.trying {
+                self.choice.refused(name, error.reply().map(Reply::code));
+            }
             self.refused.get_or_insert(error);
             return self.next_login(link);
         }
@@ -444,7 +464,8 @@ pub(crate) fn check(options: &Options) -> Result<(), Error> {
 /// A login that is asked for too late is an error, not a silence: `options` are a message's, `own` those that its `holder`
 /// (session or mailer) was made with.
 pub(crate) fn check_login(options: &Options, own: &Options, holder: &str) -> Result<(), Error> {
-    if credentials(options).is_some() && credentials(own).is_none() {
+    let login = |o: &Options| o.username.is_some() || o.password.is_some() || o.oauthtoken.is_some();
+    if login(options) && !login(own) {
         let text = format!(
             "options `username`, `password`, `oauthtoken`: the {holder} was made without a login: make it with one, or \
              authenticate first where it is a session"
@@ -465,8 +486,9 @@ pub(crate) fn hinted(error: Error, tls_first: bool) -> Error {
 }
 
 /// What the options give to log in with; `None` where no login is wanted.
-fn credentials(options: &Options) -> Option<Credentials> {
-    let external = options.tlscertfile.is_some() && options.password.is_none();
+fn credentials(options: &Options, library: Option<&dyn Secure>) -> Option<Credentials> {
+    let certificate = options.tlscertfile.is_some() || library.is_some_and(Secure::has_certificate);
+    let external = certificate && options.password.is_none();
     let named = options.auth.iter().any(|name| name.eq_ignore_ascii_case("EXTERNAL"));
     let wanted = options.username.is_some()
         || options.password.is_some()

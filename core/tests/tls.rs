@@ -12,5 +12,10 @@ mod certainty;
 mod certificates;
 #[path = "tls/policy.rs"]
 mod policy;
+#[cfg(target_os = "linux")]
+#[path = "tls/privileged.rs"]
+mod privileged;
 #[path = "tls/session.rs"]
 mod session;
+#[path = "tls/shared.rs"]
+mod shared;

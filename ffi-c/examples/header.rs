@@ -9,12 +9,13 @@ use std::process::ExitCode;
 use cbindgen::{Builder, Config, DocumentationLength, DocumentationStyle, Language, Style};
 
 /// In the order of the header. Submodules follow where they are declared.
-const SOURCES: [&str; 15] = [
+const SOURCES: [&str; 16] = [
     "code",
     "callbacks",
     "cancel",
     "message/mod",
     "options",
+    "tls",
     "send",
     "result/mod",
     "session/mod",

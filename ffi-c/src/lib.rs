@@ -26,6 +26,7 @@ mod result;
 mod send;
 mod session;
 mod strings;
+mod tls;
 
 pub use address::*;
 pub use callbacks::{
@@ -42,3 +43,4 @@ pub use options::*;
 pub use result::*;
 pub use send::*;
 pub use session::*;
+pub use tls::*;

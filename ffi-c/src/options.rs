@@ -23,7 +23,7 @@ pub struct smtp_options {
 pub(crate) struct State {
     pub(crate) options: Options,
     /// The text of the last failure.
-    error: CString,
+    pub(crate) error: CString,
 }
 guarded!(smtp_options, State);
 
@@ -258,7 +258,10 @@ fn wrap(options: Options) -> *mut smtp_options {
 
 /// # Safety
 /// As for [`alone`].
-unsafe fn change(options: *mut smtp_options, call: impl FnOnce(&mut Options) -> Result<(), Fault>) -> c_int {
+pub(crate) unsafe fn change(
+    options: *mut smtp_options,
+    call: impl FnOnce(&mut Options) -> Result<(), Fault>,
+) -> c_int {
     let tell = |state: &mut State| match call(&mut state.options) {
         Ok(()) => SMTP_OK,
         Err(fault) => {

@@ -50,7 +50,7 @@ mod _native {
     #[pymodule_export]
     use crate::message::PyMessage;
     #[pymodule_export]
-    use crate::options::{PyCancel, PyOptions, option_names};
+    use crate::options::{PyCancel, PyOptions, PyTls, option_names};
     #[pymodule_export]
     use crate::report::PySent;
     #[pymodule_export]

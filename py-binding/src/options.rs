@@ -1,21 +1,23 @@
 //! Options with Python's types.
 
-use std::sync::OnceLock;
+use std::sync::Arc;
 
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::cancel::Cancel;
-use smtpclient::options::{Options, Recipients, names};
+use smtpclient::net;
+use smtpclient::options::{Options, Recipients, TLS, names};
 use smtpclient::secret::Secret;
+use smtpclient::tls::TlsConfig;
 
 use crate::callback::{self, Callbacks, Held, Raised};
 use crate::convert::{raise, seconds};
 use crate::recipients;
 
 /// What is no option by a text.
-const FUNCTIONS: [&str; 2] = ["transcript", "cancel"];
+const OBJECTS: [&str; 3] = ["transcript", "cancel", "tls"];
 
 /// How to send. Unchangeable; threads may share one.
 #[pyclass(frozen, module = "smtpclient", name = "Options")]
@@ -53,10 +55,44 @@ impl PyCancel {
     }
 }
 
+/// TLS set up once.
+#[pyclass(frozen, module = "smtpclient", name = "TLS")]
+pub(crate) struct PyTls(TlsConfig);
+
+#[pymethods]
+impl PyTls {
+    #[new]
+    #[pyo3(signature = (**values))]
+    fn new(values: Option<&Bound<'_, PyDict>>, py: Python<'_>) -> PyResult<Self> {
+        let mut options = PyOptions::fresh();
+        for (name, value) in values.into_iter().flatten() {
+            let name: &str = name.extract()?;
+            if !TLS.contains(&name) {
+                let text = format!("`{name}` says nothing of what TLS is like: take {}", TLS.join(", "));
+                return Err(PyTypeError::new_err(text));
+            }
+            if !value.is_none() {
+                options.set(name, &value)?;
+            }
+        }
+        let core = options.core;
+        py.detach(|| net::tls(&core)).map(Self).map_err(|error| raise(py, &error, None))
+    }
+
+    #[getter]
+    fn changed(&self) -> bool {
+        self.0.changed()
+    }
+
+    fn __repr__(&self) -> &'static str {
+        "<TLS>"
+    }
+}
+
 /// The names of all options.
 #[pyfunction]
 pub(crate) fn option_names() -> Vec<&'static str> {
-    names().chain(FUNCTIONS).collect()
+    names().chain(OBJECTS).collect()
 }
 
 #[pymethods]
@@ -66,7 +102,7 @@ impl PyOptions {
     fn new(base: Option<&Self>, values: Option<&Bound<'_, PyDict>>, py: Python<'_>) -> PyResult<Self> {
         let mut options = match base {
             Some(base) => base.copy(py),
-            None => Self::fresh(values)?,
+            None => Self::fresh(),
         };
         for (name, value) in values.into_iter().flatten() {
             if !value.is_none() {
@@ -174,16 +210,8 @@ impl PyOptions {
         &self.core
     }
 
-    /// Options share one TLS library, whose set-up takes longer than a message does; not where files say
-    /// what it is, which may be written anew.
-    fn fresh(values: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        static SHARED: OnceLock<Options> = OnceLock::new();
-        let mut files = false;
-        for name in ["tlscafile", "tlscertfile", "tlskeyfile"] {
-            files |= values.map_or(Ok(false), |values| values.contains(name))?;
-        }
-        let core = if files { Options::default() } else { SHARED.get_or_init(Options::default).clone() };
-        Ok(Self { core, policy: None, transcript: None, cancel: None, debug: false })
+    fn fresh() -> Self {
+        Self { core: Options::default(), policy: None, transcript: None, cancel: None, debug: false }
     }
 
     fn copy(&self, py: Python<'_>) -> Self {
@@ -211,6 +239,16 @@ impl PyOptions {
             "cancel" => {
                 let cancel = value.cast::<PyCancel>().map_err(|_| wrong(name, "a Cancel", value))?;
                 self.cancel = Some(cancel.get().0.clone());
+                return Ok(());
+            }
+            "tls" => {
+                let tls = value.cast::<PyTls>().map_err(|_| wrong(name, "a TLS", value))?;
+                self.core.tls = Some(Arc::new(tls.get().0.clone()));
+                return Ok(());
+            }
+            "tlsca" if !value.is_instance_of::<PyString>() => {
+                let bytes = value.cast::<PyBytes>().map_err(|_| wrong(name, "a str or bytes", value))?;
+                self.core.tlsca = Some(bytes.as_bytes().to_vec()).filter(|bytes| !bytes.is_empty());
                 return Ok(());
             }
             "servers" if !value.is_instance_of::<PyString>() => {

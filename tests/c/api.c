@@ -321,6 +321,47 @@ static void options(void)
     smtp_cancel_free(cancel);
 }
 
+static void tls(void)
+{
+    smtp_options *from = smtp_options_new(), *to = smtp_options_new();
+    smtp_message *m = smtp_message_new();
+    smtp_tls *tls;
+
+    CODE(smtp_options_set(from, "tlstrust", "given"), SMTP_OK);
+    CHECK(smtp_tls_new(from) == NULL);
+    PART(smtp_options_error(from), "tlstrust");
+    CODE(smtp_options_set(from, "tlstrust", ""), SMTP_OK);
+    CODE(smtp_options_set(from, "tlscafile", "/none/such"), SMTP_OK);
+    CHECK(smtp_tls_new(from) == NULL);
+    PART(smtp_options_error(from), "/none/such");
+    CODE(smtp_options_set(from, "tlscafile", ""), SMTP_OK);
+    CODE(smtp_options_set(from, "tlsminversion", "1.3"), SMTP_OK);
+    tls = smtp_tls_new(from);
+    CHECK(tls != NULL);
+    EMPTY(smtp_options_error(from));
+    smtp_options_free(from);
+    CODE(smtp_tls_changed(tls), 0);
+    CODE(smtp_options_set_tls(to, tls), SMTP_OK);
+    smtp_tls_free(tls);
+
+    /* What it is like was said where it was made. */
+    CODE(smtp_options_set(to, "originator", "a@b.example"), SMTP_OK);
+    CODE(smtp_options_set(to, "recipients", "c@d.example"), SMTP_OK);
+    CODE(smtp_options_add_server(to, "127.0.0.1", port), SMTP_OK);
+    CODE(smtp_options_set(to, "tlsverify", "0"), SMTP_OK);
+    CODE(smtp_sendmessage(m, to, NULL), SMTP_ERR_USAGE);
+    CODE(smtp_options_set(to, "tlsverify", "1"), SMTP_OK);
+    CODE(smtp_sendmessage(m, to, NULL), SMTP_OK);
+    CODE(smtp_options_set_tls(to, NULL), SMTP_OK);
+    smtp_options_free(to);
+    smtp_message_free(m);
+
+    smtp_tls_free(NULL);
+    CHECK(smtp_tls_new(NULL) == NULL);
+    CODE(smtp_tls_changed(NULL), SMTP_ERR_NULL);
+    CODE(smtp_options_set_tls(NULL, NULL), SMTP_ERR_NULL);
+}
+
 static void option_nulls(void)
 {
     smtp_options *o = smtp_options_new();
@@ -1233,6 +1274,7 @@ int main(int argc, char **argv)
     message_nulls();
     options();
     option_nulls();
+    tls();
     addresses();
     no_result();
     sending();

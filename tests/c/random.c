@@ -163,7 +163,8 @@ static void use_options(void)
     case 0: smtp_options_free(o); *slot = smtp_options_new(); break;
     case 1: *slot = smtp_options_copy(o); smtp_options_free(o); break;
     case 2: case 3: case 4:
-        if (name != NULL && strcmp(name, "debug") != 0) smtp_options_set(o, name, a);
+        /* One prints, and one makes a file of that name. */
+        if (name != NULL && strcmp(name, "debug") != 0 && strcmp(name, "tlskeylog") != 0) smtp_options_set(o, name, a);
         break;
     case 5: if (a == NULL || strcmp(a, "debug") != 0) smtp_options_set(o, a, word()); break;
     case 6: smtp_options_add_server(o, a, pick(3)); break;

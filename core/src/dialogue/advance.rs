@@ -343,7 +343,8 @@ impl Dialogue {
 
     /// What speaks against the certificate of a session under TLS, where it was to verify.
     pub(super) fn distrust(&self) -> Option<VerifyFault> {
-        let facts = self.tls().filter(|facts| self.options.tlsverify && !facts.verified && !facts.pinned)?;
+        let verifies = self.options.tlsverify && self.library.as_ref().is_none_or(|tls| tls.verifies());
+        let facts = self.tls().filter(|facts| verifies && !facts.verified && !facts.pinned)?;
         Some(facts.why_not.clone().unwrap_or(VerifyFault::NotChecked))
     }
 

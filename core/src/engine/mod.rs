@@ -66,8 +66,10 @@ use crate::command::Command;
 use crate::content::Content;
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
+use crate::mask::Mask;
 use crate::reply::{Reply, ReplyParser};
 use crate::report::Keywords;
+use crate::secret::Secret;
 
 pub use self::request::{Config, Event, Id, Protocol, Timeouts, Transaction};
 pub(crate) use self::transaction::unbegun;
@@ -119,6 +121,8 @@ pub struct Engine {
     parting: bool,
     quit_written: bool,
     fault: Option<Error>,
+    /// What must not be shown of what the server says.
+    mask: Mask,
     transcript: Transcript,
 }
 
@@ -155,9 +159,16 @@ impl Engine {
             parting: false,
             quit_written: false,
             fault: None,
+            mask: Mask::default(),
             transcript: Transcript::default(),
             config,
         }
+    }
+
+    /// Tells what was or will be said to the server in confidence: replies, errors and the dialogue show `***` where the
+    /// server repeats it, in whatever form.
+    pub fn hide(&mut self, secret: &Secret) {
+        self.mask.hide(secret.expose());
     }
 
     /// Gives every line of the dialogue to `listener`, secrets masked.
@@ -254,7 +265,8 @@ impl Engine {
                 Some(Ok(reply)) => self.on_reply(reply),
                 Some(Err(fault)) => {
                     let step = self.waiting_for();
-                    let error = Error::new(Kind::Protocol, step, fault.to_string());
+                    let text = self.mask.text(&fault.to_string()).into_owned();
+                    let error = Error::new(Kind::Protocol, step, text);
                     return self.end(error.with_transient(is_unasked));
                 }
                 None => {}

@@ -17,9 +17,10 @@ use crate::sasl::Progress;
 impl Engine {
     pub(super) fn on_reply(&mut self, reply: Reply) {
         self.progress += 1;
-        let reply = match &self.login {
-            Some(exchange) => exchange.masked(reply),
-            None => reply,
+        // What is read as the protocol is what was said; what anybody sees is this.
+        let (reply, heard) = match self.mask.reply(&reply) {
+            Some(shown) => (shown, Some(reply)),
+            None => (reply, None),
         };
         self.transcript.server(&reply);
         let Some(expect) = self.expected.pop_front() else {
@@ -29,10 +30,10 @@ impl Engine {
         let goodbye = (reply.code() == 421).then(|| reply.clone());
         match expect {
             Expect::Greeting => self.on_greeting(reply),
-            Expect::Hello(id) => self.on_hello(id, reply),
+            Expect::Hello(id) => self.on_hello(id, heard.as_ref(), reply),
             Expect::Helo(id, refusal) => self.on_helo(id, refusal, reply),
-            Expect::Command { id, effect, .. } => self.on_command(id, effect, reply),
-            Expect::Auth(id) => self.on_auth(id, reply),
+            Expect::Command { id, effect, .. } => self.on_command(id, effect, heard, reply),
+            Expect::Auth(id) => self.on_auth(id, heard.as_ref(), reply),
             Expect::Queued | Expect::LoneDot => {}
             Expect::Rset => self.on_rset(reply),
             Expect::Mail(id) => self.on_envelope(id, Step::Mail, reply),
@@ -84,9 +85,9 @@ impl Engine {
         }
     }
 
-    fn on_hello(&mut self, id: Id, reply: Reply) {
+    fn on_hello(&mut self, id: Id, heard: Option<&Reply>, reply: Reply) {
         if reply.is_success() {
-            self.extensions = Extensions::parse(&reply);
+            self.extensions = Extensions::parse(heard.unwrap_or(&reply));
             self.introduced(id, reply);
         } else if reply.code() / 100 == 5 && self.config.protocol == Protocol::Smtp {
             self.requests.push_front((id, Request::Helo(reply)));
@@ -115,7 +116,7 @@ impl Engine {
         self.events.push_back(Event::Reply(id, reply));
     }
 
-    fn on_command(&mut self, id: Id, effect: Effect, reply: Reply) {
+    fn on_command(&mut self, id: Id, effect: Effect, heard: Option<Reply>, reply: Reply) {
         if reply.is_success() {
             match effect {
                 Effect::StartTls if reply.code() == 220 => {
@@ -126,7 +127,7 @@ impl Engine {
                     return;
                 }
                 Effect::Hello => {
-                    self.extensions = Extensions::parse(&reply);
+                    self.extensions = Extensions::parse(heard.as_ref().unwrap_or(&reply));
                     return self.introduced(id, reply);
                 }
                 Effect::Mail => self.verbs = Some(Verbs::new(reply.clone())),
@@ -143,13 +144,17 @@ impl Engine {
                 Effect::StartTls | Effect::None => {}
             }
         }
+        // What a caller answers itself is no text for people.
+        let reply = if reply.is_failure() || reply.is_success() { reply } else { heard.unwrap_or(reply) };
         self.events.push_back(Event::Reply(id, reply));
     }
 
-    fn on_auth(&mut self, id: Id, reply: Reply) {
+    fn on_auth(&mut self, id: Id, heard: Option<&Reply>, reply: Reply) {
         let Some(mut exchange) = self.login.take() else { return };
         let mut line = Zeroizing::new(Vec::with_capacity(SECRET));
-        match exchange.reply(&reply, &mut line) {
+        let progress = exchange.reply(heard.unwrap_or(&reply), &mut line);
+        self.hide_responses(&mut exchange);
+        match progress {
             Progress::Continue => {
                 self.transcript.note(format_args!("a line of the login"));
                 self.login = Some(exchange);
@@ -162,9 +167,9 @@ impl Engine {
             }
             Progress::Done(Ok(())) => self.events.push_back(Event::Reply(id, reply)),
             Progress::Done(Err(fault)) => {
-                let mut error = Error::new(Kind::Login, Step::Auth, fault.text);
-                if fault.reply.is_failure() {
-                    error = error.with_reply(fault.reply);
+                let mut error = self.mask.error(Error::new(Kind::Login, Step::Auth, fault.text));
+                if reply.is_failure() {
+                    error = error.with_reply(reply);
                 }
                 self.events.push_back(Event::Failed(id, error.clone()));
                 if fault.security {

@@ -126,8 +126,15 @@ impl Engine {
         self.transcript.masked(&format!("AUTH {}", exchange.mechanism()));
         let mut line = Zeroizing::new(Vec::with_capacity(SECRET));
         exchange.command(&mut line);
+        self.hide_responses(&mut exchange);
         self.login = Some(exchange);
         self.write_secret(&line, Expect::Auth(id));
+    }
+
+    pub(super) fn hide_responses(&mut self, exchange: &mut crate::sasl::Exchange) {
+        for line in exchange.take_sent() {
+            self.mask.hide_response(line.expose());
+        }
     }
 
     fn begin_transaction(&mut self, id: Id, transaction: Transaction) {
@@ -293,7 +300,10 @@ impl Engine {
         command.write(&mut self.out);
         self.expected.push_back(expect);
         match command {
-            Command::Raw(raw) if raw.is_secret() => self.transcript.masked(raw.verb()),
+            Command::Raw(raw) if raw.is_secret() => {
+                self.mask.hide_command(raw.expose());
+                self.transcript.masked(raw.verb());
+            }
             _ => self.transcript.client(&self.out[start..]),
         }
     }

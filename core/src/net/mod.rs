@@ -27,7 +27,7 @@ pub use mailer::Mailer;
 pub use process::Process;
 pub use proxy::{Proxy, Tunnel};
 pub use run::{Mover, Transport, Wait};
-pub use security::library;
+pub use security::{library, tls};
 pub use sendmessage::{delivery, local, sendmessage};
 pub use session::{Session, connect, dialogue, dialogue_over, one_server};
 pub use stream::{Ready, Stream};

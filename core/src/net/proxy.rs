@@ -11,6 +11,7 @@ use super::dial::{DialOptions, endpoint, reach};
 use super::resolve::Host;
 use super::stream::Stream;
 use crate::error::Error;
+use crate::mask::Mask;
 use crate::options::{ProxyLogin as Login, ProxyScheme as Scheme, ProxyUrl};
 pub use tunnel::Tunnel;
 
@@ -65,7 +66,12 @@ impl Proxy {
 
     /// The error of a step that was the proxy's.
     fn blame(&self, error: &Error) -> Error {
-        let text = format!("proxy {self}: {}", error.text());
+        // It may repeat what it was told.
+        let mut mask = Mask::default();
+        if let Some(login) = &self.login {
+            mask.hide(login.password.expose());
+        }
+        let text = format!("proxy {self}: {}", mask.text(error.text()));
         Error::new(error.kind(), error.step(), text).with_transient(error.is_transient())
     }
 }

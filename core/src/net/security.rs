@@ -1,38 +1,70 @@
 //! The TLS library, set up as the options say.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::error::Error;
-use crate::options::Options;
+use crate::options::{Options, Trust};
 use crate::tls::{Fingerprint, Secure, TlsConfig, TlsSettings};
 
-/// The library for these options. Setting it up reads the system's authorities, which takes tens of
-/// milliseconds, so it is kept with the options and shared by their copies.
+/// The library for these options: [`Options::tls`], or what the options `tls...` say. That is read once for all options
+/// that say the same, and again where a file has changed.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::error::Kind::Usage) for a fingerprint that is none, [`Kind::Tls`](crate::error::Kind::Tls)
-/// for files that cannot be used.
+/// [`Kind::Usage`](crate::error::Kind::Usage) for a fingerprint that is none, for a file that cannot be used, and for
+/// options that contradict each other.
 pub fn library(options: &Options) -> Result<Arc<dyn Secure>, Error> {
-    let key = options.tls_key();
-    let mut cache = options.library.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((known, library)) = &*cache
-        && *known == key
-    {
-        return Ok(Arc::clone(library));
+    match &options.tls {
+        None => Ok(Arc::new(tls(options)?)),
+        Some(_) if let Some(option) = set_beside(options) => Err(Error::usage(format!(
+            "option `{option}` is set beside `tls`, which was made without it: set it where that is made"
+        ))),
+        Some(library) => Ok(Arc::clone(library)),
     }
+}
+
+/// TLS as the options `tls...` say, to be shared by [`Options::tls`].
+///
+/// # Errors
+/// As for [`library`].
+pub fn tls(options: &Options) -> Result<TlsConfig, Error> {
     let fingerprints = options.tlsfingerprint.iter().map(|text| {
         Fingerprint::parse(text)
             .map_err(|error| Error::usage(format!("option `tlsfingerprint`: {}", error.text())))
     });
-    let library: Arc<dyn Secure> = Arc::new(TlsConfig::new(TlsSettings {
+    TlsConfig::new(TlsSettings {
         verify: options.tlsverify,
+        trust: options.tlstrust,
         ca_file: options.tlscafile.as_ref().map(Into::into),
+        ca: options.tlsca.clone(),
         cert_file: options.tlscertfile.as_ref().map(Into::into),
         key_file: options.tlskeyfile.as_ref().map(Into::into),
         key_password: options.tlskeypassword.clone(),
         fingerprints: fingerprints.collect::<Result<_, _>>()?,
         min_version: options.tlsminversion,
-    })?);
-    *cache = Some((key, Arc::clone(&library)));
-    Ok(library)
+        max_version: options.tlsmaxversion,
+        ciphers: options.tlsciphers.clone(),
+        key_log: options.tlskeylog.as_ref().map(Into::into),
+        server_name: options.tlsservername.clone(),
+    })
+}
+
+/// The first option that says what TLS is like.
+fn set_beside(options: &Options) -> Option<&'static str> {
+    let default = Options::default();
+    let set = [
+        ("tlsverify", options.tlsverify != default.tlsverify),
+        ("tlstrust", options.tlstrust != Trust::default()),
+        ("tlscafile", options.tlscafile.is_some()),
+        ("tlsca", options.tlsca.is_some()),
+        ("tlscertfile", options.tlscertfile.is_some()),
+        ("tlskeyfile", options.tlskeyfile.is_some()),
+        ("tlskeypassword", options.tlskeypassword.is_some()),
+        ("tlsfingerprint", !options.tlsfingerprint.is_empty()),
+        ("tlsminversion", options.tlsminversion != default.tlsminversion),
+        ("tlsmaxversion", options.tlsmaxversion.is_some()),
+        ("tlsciphers", options.tlsciphers.is_some()),
+        ("tlskeylog", options.tlskeylog.is_some()),
+        ("tlsservername", options.tlsservername.is_some()),
+    ];
+    set.iter().find(|(_, set)| *set).map(|(name, _)| *name)
 }

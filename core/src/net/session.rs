@@ -426,8 +426,10 @@ impl Session {
 /// The server that `host`, which may also be a URL as in option `servers`, and `port` name; `port` 0 is the default.
 ///
 /// # Errors
-/// [`Kind::Usage`] where that is no server, or a session with it cannot be as the options say.
+/// [`Kind::Usage`] where that is no server, or a session with it or its TLS cannot be as the options say.
 pub fn one_server(host: &str, port: u16, options: &Options) -> Result<Server, Error> {
+    crate::opening::check(options)?;
+    library(options)?;
     let mut one = options.clone();
     one.servers = vec![host.to_owned()];
     one.ports = if port == 0 { Vec::new() } else { vec![port] };

@@ -11,7 +11,7 @@ mod values;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cancel::Cancel;
@@ -21,13 +21,13 @@ use crate::tls::{Secure, TlsVersion};
 use crate::transcript::Direction;
 
 pub use self::mailer::MailerOptions;
-pub use self::names::names;
+pub use self::names::{TLS, names};
 pub(crate) use self::names::{holds_addresses, unfolded};
 #[cfg_attr(not(feature = "net"), expect(unused_imports, reason = "only sockets go through a proxy"))]
 pub(crate) use self::proxy::{ProxyLogin, ProxyScheme, ProxyUrl};
 pub use self::recipients::{RecipientEntry, Recipients};
 pub use crate::extensions::{Chunking, Pipelining};
-pub use crate::tls::TlsAnswer;
+pub use crate::tls::{TlsAnswer, Trust};
 
 /// Is given every line of the dialogue, secrets masked. May be called from the thread that sends.
 pub type TranscriptFn = Arc<dyn Fn(Direction, &str) + Send + Sync>;
@@ -85,7 +85,7 @@ pub struct Options {
     pub tlsrequired: bool,
     /// Verify certificate and host name where TLS is required or a secret is sent. Default: true.
     pub tlsverify: bool,
-    /// PEM file with authorities to trust beside the system's.
+    /// File with authorities to trust: PEM, or one in DER.
     pub tlscafile: Option<String>,
     /// The client's certificate: PEM, or PKCS#12 with its key.
     pub tlscertfile: Option<String>,
@@ -153,33 +153,22 @@ pub struct Options {
     pub transcript: Option<TranscriptFn>,
     /// Cancels the call from another thread.
     pub cancel: Option<Cancel>,
-    /// The TLS library, set up once for these options and all their copies.
-    #[cfg_attr(not(feature = "net"), expect(dead_code, reason = "only sockets need TLS"))]
-    pub(crate) library: LibraryCache,
-}
-
-/// TLS settings as they were when the library was set up, and the library.
-pub(crate) type LibraryCache = Arc<Mutex<Option<(TlsKey, Arc<dyn Secure>)>>>;
-
-/// What the set-up of the TLS library depends on.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct TlsKey {
-    pub(crate) verify: bool,
-    pub(crate) files: [Option<String>; 3],
-    pub(crate) fingerprints: Vec<String>,
-    pub(crate) version: TlsVersion,
-}
-
-impl Options {
-    #[cfg(feature = "net")]
-    pub(crate) fn tls_key(&self) -> TlsKey {
-        TlsKey {
-            verify: self.tlsverify,
-            files: [self.tlscafile.clone(), self.tlscertfile.clone(), self.tlskeyfile.clone()],
-            fingerprints: self.tlsfingerprint.clone(),
-            version: self.tlsminversion,
-        }
-    }
+    /// Which authorities may vouch for a server. Default: those of the system, and of `tlscafile` and `tlsca`.
+    pub tlstrust: Trust,
+    /// Certificates of authorities as a `tlscafile` would hold them: PEM, or one in DER.
+    pub tlsca: Option<Vec<u8>>,
+    /// The ciphers allowed: names of TLS 1.3 suites (`TLS_AES_128_GCM_SHA256`), and for the versions before it an OpenSSL
+    /// cipher string, separated by colons, commas or white space. Feature `tls-openssl`.
+    pub tlsciphers: Option<String>,
+    /// The newest version of TLS to speak. Default: what the TLS library has.
+    pub tlsmaxversion: Option<TlsVersion>,
+    /// A file to append the secrets of each TLS connection to, in the form of `SSLKEYLOGFILE`. Feature `tls-openssl`.
+    pub tlskeylog: Option<String>,
+    /// The name to ask for by SNI and to find in the certificate. Default: the server's.
+    pub tlsservername: Option<String>,
+    /// TLS that was set up before, shared with whoever else has it. The other options `tls...` that say what
+    /// TLS is like must then be left alone.
+    pub tls: Option<Arc<dyn Secure>>,
 }
 
 impl Default for Options {
@@ -232,7 +221,13 @@ impl Default for Options {
             mailer: MailerOptions::default(),
             transcript: None,
             cancel: None,
-            library: LibraryCache::default(),
+            tlstrust: Trust::Both,
+            tlsca: None,
+            tlsciphers: None,
+            tlsmaxversion: None,
+            tlskeylog: None,
+            tlsservername: None,
+            tls: None,
         }
     }
 }

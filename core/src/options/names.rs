@@ -7,7 +7,7 @@ use super::values::{
     boolean, count, domain, fingerprints, header_field, integers, list, mechanisms, number, rate, seconds,
     text, tls_answer, tls_version,
 };
-use super::{Chunking, MailerOptions, Options, Pipelining, RecipientEntry, TlsPolicy};
+use super::{Chunking, MailerOptions, Options, Pipelining, RecipientEntry, TlsPolicy, Trust};
 use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
 use crate::error::Error;
 use crate::secret::Secret;
@@ -70,6 +70,29 @@ const TABLE: &[(&str, Setter)] = &[
     ("idletime", |o, v| Ok(o.mailer.idle = or_default(v, seconds, |m| m.idle)?)),
     ("rcpt", |o, v| Ok(o.recipients.get_or_insert_default().push(RecipientEntry::parse(v)?))),
     ("defaultdomain", |o, v| Ok(o.defaultdomain = optional(v, domain)?)),
+    ("tlstrust", |o, v| Ok(o.tlstrust = trust(v)?)),
+    ("tlsca", |o, v| Ok(o.tlsca = text(v).map(String::into_bytes))),
+    ("tlsciphers", |o, v| Ok(o.tlsciphers = text(v))),
+    ("tlsmaxversion", |o, v| Ok(o.tlsmaxversion = optional(v, tls_version)?)),
+    ("tlskeylog", |o, v| Ok(o.tlskeylog = text(v))),
+    ("tlsservername", |o, v| Ok(o.tlsservername = text(v))),
+];
+
+/// The options that say what TLS is like: those of an object that is made once, beside which they must be left alone.
+pub const TLS: [&str; 13] = [
+    "tlsverify",
+    "tlstrust",
+    "tlscafile",
+    "tlsca",
+    "tlscertfile",
+    "tlskeyfile",
+    "tlskeypassword",
+    "tlsfingerprint",
+    "tlsminversion",
+    "tlsmaxversion",
+    "tlsciphers",
+    "tlskeylog",
+    "tlsservername",
 ];
 
 /// The names of all options.
@@ -100,7 +123,10 @@ impl Options {
                 .map_err(|_| Error::usage(format!("option `{known}`: the value does not fit")));
         }
         let value = foldable(known, value);
-        check_one_line(known, &value)?;
+        // PEM has many lines.
+        if *known != "tlsca" {
+            check_one_line(known, &value)?;
+        }
         setter(self, &value).map_err(|error| Error::usage(format!("option `{known}`: {}", error.text())))
     }
 
@@ -244,6 +270,15 @@ fn pipelining(value: &str) -> Result<Pipelining, Error> {
     }
 }
 
+fn trust(value: &str) -> Result<Trust, Error> {
+    match value {
+        "system" => Ok(Trust::System),
+        "given" => Ok(Trust::Given),
+        "both" | "" => Ok(Trust::Both),
+        _ => Err(Error::usage(format!("{value:?} is none of `system`, `given`, `both`"))),
+    }
+}
+
 fn chunking(value: &str) -> Result<Chunking, Error> {
     match value {
         "off" => Ok(Chunking::Off),
@@ -381,6 +416,9 @@ mod tests {
             ("retries", "-1"),
             ("backoff", "0"),
             ("idletime", "never"),
+            ("tlstrust", "all"),
+            ("tlsmaxversion", "2"),
+            ("tlsciphers", "A\r\nB"),
         ] {
             let error = Options::default().set(name, value).unwrap_err();
             assert!(error.text().starts_with(&format!("option `{name}`")), "{error}");

@@ -1,5 +1,6 @@
 use super::name::Needs;
 use super::{Channel, Credentials, MechanismName};
+use crate::error::Error;
 
 /// Which mechanisms to try, and why not the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -8,6 +9,12 @@ pub struct Choice {
     pub try_order: Vec<MechanismName>,
     /// Mechanisms that the server or the option `auth` names, each with the reason why it is not tried.
     pub left_out: Vec<(String, String)>,
+    /// What the server offers, without the bound mechanisms that it turned out not to know.
+    pub offered: Vec<String>,
+    /// Those that would have been tried, had no bound login been refused.
+    pub withheld: Vec<MechanismName>,
+    /// Variants that do not bind, each in reserve for its bound one.
+    reserve: Vec<MechanismName>,
 }
 
 /// The mechanisms to try.
@@ -22,7 +29,7 @@ pub fn choose(
     channel: &Channel,
     auth_insecure: bool,
 ) -> Choice {
-    let mut choice = Choice::default();
+    let mut choice = Choice { offered: offered.to_vec(), ..Choice::default() };
     let order = order(allowed, &mut choice);
     for &name in &order {
         if !offers(offered, name) {
@@ -39,6 +46,7 @@ pub fn choose(
             // RFC 5802 section 6: must bind where the server offers it. Else whoever makes the bound
             // login fail gets an unbound one.
             choice.leave_out(name.as_str(), format!("{plus} is used in its place"));
+            choice.reserve.push(name);
         } else {
             choice.try_order.push(name);
         }
@@ -54,6 +62,50 @@ pub fn choose(
 }
 
 impl Choice {
+    /// Takes the next mechanism to try.
+    pub fn next_mechanism(&mut self) -> Option<MechanismName> {
+        (!self.try_order.is_empty()).then(|| self.try_order.remove(0))
+    }
+
+    /// `name` did not log in; `code` is the reply, where there was one. Leaves in [`try_order`](Self::try_order) what may
+    /// follow.
+    ///
+    /// A bound login is followed by bound ones alone: whoever is in between cannot log in by one, but could make it fail
+    /// to be shown more. Only where the server does not know the mechanism do SCRAMs follow that do not bind, and they
+    /// say `y`: a server that does bind then refuses (RFC 5802 section 6).
+    pub fn refused(&mut self, name: MechanismName, code: Option<u16>) {
+        if !name.is_plus() {
+            return;
+        }
+        // RFC 4954 section 4 has 504; others say that they do not know the command or its argument.
+        let unknown = matches!(code, Some(500..=504));
+        if unknown {
+            self.offered.retain(|offered| !MechanismName::parse(offered).is_some_and(MechanismName::is_plus));
+            self.try_order.extend(self.reserve.iter().filter(|unbound| unbound.plus() == Some(name)));
+        }
+        let may_follow = |next: &MechanismName| next.is_plus() || (unknown && next.plus().is_some());
+        let (mut follow, withheld): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.try_order).into_iter().partition(may_follow);
+        follow.sort();
+        self.try_order = follow;
+        self.withheld.extend(withheld);
+    }
+
+    /// The error of the first login that was refused, with what was not tried because of it.
+    pub(crate) fn explained(&self, error: Error) -> Error {
+        if self.withheld.is_empty() {
+            return error;
+        }
+        let names: Vec<_> = self.withheld.iter().map(|name| name.as_str()).collect();
+        let text = format!(
+            "{}; {} would not be bound to this connection, and is not tried after that: to allow it, name it with the \
+             option auth, without the -PLUS mechanisms",
+            error.text(),
+            names.join(" ")
+        );
+        error.with_text(text)
+    }
+
     fn leave_out(&mut self, name: &str, why: impl Into<String>) {
         if !self.left_out.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
             self.left_out.push((name.to_owned(), why.into()));
@@ -174,6 +226,34 @@ mod tests {
         let offered = names("SCRAM-SHA-1 SCRAM-SHA-1-PLUS SCRAM-SHA-256");
         let choice = choose(&offered, None, &user(), &bound(), false);
         assert_eq!(choice.try_order, [M::ScramSha1Plus, M::ScramSha256]);
+    }
+
+    #[test]
+    fn nothing_unbound_follows_a_bound_login_that_is_refused() {
+        let start = || choose(&names(EVERYTHING), None, &user(), &bound(), false);
+        let mut choice = start();
+        assert_eq!(choice.next_mechanism(), Some(M::ScramSha256Plus));
+        choice.refused(M::ScramSha256Plus, Some(535));
+        assert_eq!(choice.try_order, [M::ScramSha1Plus]);
+        assert_eq!(choice.withheld, [M::DigestMd5, M::CramMd5, M::Plain, M::Login]);
+
+        // The server does not know what it offers.
+        let mut choice = start();
+        for plus in [M::ScramSha256Plus, M::ScramSha1Plus] {
+            assert_eq!(choice.next_mechanism(), Some(plus));
+            choice.refused(plus, Some(504));
+        }
+        assert_eq!(choice.try_order, [M::ScramSha256, M::ScramSha1]);
+        assert!(!choice.offered.iter().any(|name| name.ends_with("-PLUS")));
+
+        // It knows one of two, and does bind.
+        let mut choice = start();
+        assert_eq!(choice.next_mechanism(), Some(M::ScramSha256Plus));
+        choice.refused(M::ScramSha256Plus, Some(504));
+        assert_eq!(choice.try_order, [M::ScramSha1Plus, M::ScramSha256]);
+        assert_eq!(choice.next_mechanism(), Some(M::ScramSha1Plus));
+        choice.refused(M::ScramSha1Plus, None);
+        assert_eq!(choice.try_order, []);
     }
 
     #[test]

@@ -1,7 +1,5 @@
 use std::fmt;
 
-use zeroize::Zeroizing;
-
 use super::{Fault, Mechanism, text};
 use crate::reply::Reply;
 use crate::secret::Secret;
@@ -17,8 +15,8 @@ pub struct Exchange {
     mechanism: Box<dyn Mechanism>,
     /// The initial response that did not fit the command.
     held: Option<Secret>,
-    /// What went out, in base64.
-    sent: Vec<Zeroizing<Vec<u8>>>,
+    /// The responses that went out, in base64.
+    sent: Vec<Secret>,
     /// Why `*` was sent.
     cancelled: Option<Fault>,
 }
@@ -67,6 +65,9 @@ impl Exchange {
             Some(initial) if self.fits(&initial) => {
                 out.push(b' ');
                 self.send(&initial, out);
+                if !self.mechanism.initial_is_secret() {
+                    self.sent.clear();
+                }
             }
             initial => self.held = initial,
         }
@@ -105,22 +106,15 @@ impl Exchange {
         }
     }
 
-    /// The reply as it may be shown: some servers repeat the line that they refuse.
-    pub fn masked(&self, reply: Reply) -> Reply {
-        let mut text = reply.raw().into_owned();
-        for line in self.sent.iter().filter_map(|line| std::str::from_utf8(line).ok()) {
-            // One of fewer octets says nothing, and stands in many a word.
-            if line.len() >= 8 && text.contains(line) {
-                text = text.replace(line, "***");
-            }
-        }
-        if *text == *reply.raw() { reply } else { Reply::new(reply.code(), text) }
+    /// The responses that went out since the last call, in base64: what is shown of replies must not have them in it.
+    pub(crate) fn take_sent(&mut self) -> Vec<Secret> {
+        std::mem::take(&mut self.sent)
     }
 
     fn send(&mut self, response: &Secret, out: &mut Vec<u8>) {
         let start = out.len();
         text::append_base64(response.expose(), out);
-        self.sent.push(Zeroizing::new(out.get(start..).unwrap_or_default().to_vec()));
+        self.sent.push(Secret::new(out.get(start..).unwrap_or_default()));
     }
 
     fn answer(&mut self, challenge: &str) -> Result<Secret, Fault> {

@@ -23,6 +23,10 @@ impl Mechanism for External {
         self.authorization_id.take()
     }
 
+    fn initial_is_secret(&self) -> bool {
+        false
+    }
+
     fn respond(&mut self, _: &[u8]) -> Result<Secret, Fault> {
         self.authorization_id.take().ok_or_else(Fault::one_too_many)
     }

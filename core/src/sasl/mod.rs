@@ -1,7 +1,7 @@
 //! SASL (RFC 4422) in SMTP (RFC 4954): the mechanisms, which of them to try, and the exchange.
 //!
 //! ```text
-//! choose()  -> the mechanisms to try, strongest first, and why the others are left out
+//! choose()  -> the mechanisms to try, strongest first, and why the others are left out; what may follow a refusal
 //! start()   -> one mechanism with its credentials
 //! Exchange  -> AUTH command, then a line for each 334, until any other reply ends it
 //! ```
@@ -72,6 +72,12 @@ impl Credentials {
     pub fn with_password(username: impl Into<String>, password: impl Into<Secret>) -> Self {
         Self { username: username.into(), password: Some(password.into()), ..Self::default() }
     }
+
+    /// What a server must not be heard to say: the password as it is given and as it is prepared, and the token.
+    pub fn secrets(&self) -> impl Iterator<Item = Secret> {
+        let prepared = self.password.as_ref().map(prep::password);
+        self.password.iter().chain(&self.oauth_token).cloned().chain(prepared).collect::<Vec<_>>().into_iter()
+    }
 }
 
 /// What is known of the connection that the login happens on.
@@ -79,6 +85,8 @@ impl Credentials {
 pub struct Channel {
     /// Whether TLS is up.
     pub encrypted: bool,
+    /// Whether TLS showed a certificate that verified, or that is pinned.
+    pub verified: bool,
     /// Whether the peer is this machine.
     pub loopback: bool,
     /// The server's name as the caller gave it.
@@ -135,6 +143,11 @@ pub trait Mechanism: Send {
     /// The initial response (RFC 4954 section 4) where the mechanism begins; `None`: the server begins.
     fn initial(&mut self) -> Option<Secret> {
         None
+    }
+
+    /// Whether the initial response has a secret in it: a name or a nonce is none.
+    fn initial_is_secret(&self) -> bool {
+        true
     }
 
     /// Answers a challenge. A [`Fault`] cancels the exchange.

@@ -14,6 +14,9 @@ use crate::secret::Secret;
 /// Three times what OWASP advises for SHA-256, and a quarter of a second in a release build. Without a
 /// limit a hostile server could hold the caller up for minutes.
 const MAX_ITERATIONS: u32 = 2_000_000;
+/// RFC 5802 section 5.1 and RFC 7677 section 4. With fewer, whoever passes for the server learns enough to guess the password
+/// fast.
+pub(super) const LEAST_ITERATIONS: u32 = 4096;
 
 /// The hash of a SCRAM, with the HMAC over it.
 pub(super) trait ScramHash: Digest + 'static {
@@ -47,6 +50,7 @@ pub(super) struct Scram<H> {
     nonce: String,
     first_bare: String,
     password: Secret,
+    least: u32,
     state: State,
     hash: PhantomData<fn() -> H>,
 }
@@ -62,7 +66,8 @@ enum State {
 }
 
 impl<H: ScramHash> Scram<H> {
-    /// `nonce` is printable ASCII without comma, new for every exchange; name and password are prepared.
+    /// `nonce` is printable ASCII without comma, new for every exchange; name and password are prepared. A count of fewer
+    /// than `least` iterations is refused.
     pub(super) fn new(
         name: MechanismName,
         username: String,
@@ -70,6 +75,7 @@ impl<H: ScramHash> Scram<H> {
         authorization_id: Option<String>,
         gs2: Gs2,
         nonce: String,
+        least: u32,
     ) -> Self {
         let (flag, binding) = match gs2 {
             Gs2::Bound(binding) => (format!("p={}", binding.kind.name()), binding.data),
@@ -84,6 +90,7 @@ impl<H: ScramHash> Scram<H> {
             first_bare: format!("n={},r={nonce}", saslname(&username)),
             nonce,
             password,
+            least,
             state: State::First,
             hash: PhantomData,
         }
@@ -142,10 +149,12 @@ impl<H: ScramHash> Scram<H> {
         }
         // Digits that do not fit a u32 are too many as well.
         let iterations = count.parse().unwrap_or(u32::MAX);
-        if iterations == 0 || iterations > MAX_ITERATIONS {
+        if !(self.least..=MAX_ITERATIONS).contains(&iterations) {
+            let why = if self.least > 1 { " where no certificate was verified" } else { "" };
             return Err(Fault::new(format!(
-                "the server asks for {} SCRAM iterations; 1 to {MAX_ITERATIONS} are allowed",
-                text::quote(count.as_bytes())
+                "the server asks for {} SCRAM iterations; {} to {MAX_ITERATIONS} are allowed{why}",
+                text::quote(count.as_bytes()),
+                self.least
             )));
         }
         Ok(ServerFirst { nonce, salt, iterations })
@@ -176,6 +185,10 @@ impl<H: ScramHash> Mechanism for Scram<H> {
 
     fn initial(&mut self) -> Option<Secret> {
         Some(Secret::from(format!("{}{}", self.gs2_header, self.first_bare)))
+    }
+
+    fn initial_is_secret(&self) -> bool {
+        false
     }
 
     fn respond(&mut self, challenge: &[u8]) -> Result<Secret, Fault> {

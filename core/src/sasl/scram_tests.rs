@@ -2,7 +2,7 @@ use super::*;
 use crate::sasl::BindingKind;
 
 fn scram<H: ScramHash>(name: MechanismName, user: &str, gs2: Gs2, nonce: &str) -> Scram<H> {
-    Scram::new(name, user.into(), "pencil".into(), None, gs2, nonce.into())
+    Scram::new(name, user.into(), "pencil".into(), None, gs2, nonce.into(), 1)
 }
 
 fn sha1() -> Scram<Sha1> {
@@ -64,6 +64,7 @@ fn bound_with_escapes_and_an_authorization_identity() {
         Some("Ursel".into()),
         Gs2::Bound(binding),
         "cnonce".into(),
+        1,
     );
     assert_eq!(scram.name(), "SCRAM-SHA-256-PLUS");
     dialogue(

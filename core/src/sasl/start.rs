@@ -5,7 +5,7 @@ use super::login::Login;
 use super::name::Needs;
 use super::oauthbearer::OauthBearer;
 use super::plain::Plain;
-use super::scram::{Gs2, Scram};
+use super::scram::{Gs2, LEAST_ITERATIONS, Scram};
 use super::xoauth2::Xoauth2;
 use super::{Channel, Credentials, Mechanism, MechanismName, prep, text};
 use crate::error::{Error, Kind, Step};
@@ -31,6 +31,7 @@ pub fn start(
     let prepared = || password().map(|p| prep::password(&p));
     let token = || needed(name, credentials.oauth_token.as_ref(), "oauthtoken");
     let gs2 = || gs2(name, channel, offered);
+    let least = if channel.verified { 1 } else { LEAST_ITERATIONS };
     Ok(match name {
         MechanismName::External => Box::new(External::new(authorization_id.unwrap_or(username))),
         MechanismName::ScramSha256Plus | MechanismName::ScramSha256 => Box::new(Scram::<sha2::Sha256>::new(
@@ -40,6 +41,7 @@ pub fn start(
             authorization_id,
             gs2()?,
             text::nonce()?,
+            least,
         )),
         MechanismName::ScramSha1Plus | MechanismName::ScramSha1 => Box::new(Scram::<sha1::Sha1>::new(
             name,
@@ -48,6 +50,7 @@ pub fn start(
             authorization_id,
             gs2()?,
             text::nonce()?,
+            least,
         )),
         MechanismName::DigestMd5 => Box::new(DigestMd5::new(
             username,

@@ -1,111 +1,116 @@
-//! The settings of TLS, and what a library behind them must do.
+//! TLS set up once for all connections that are alike, and what a library behind it must do.
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::cache::{self, Loaded, Maker};
 use super::facts::VerifyFault;
 use super::fault::Fault;
-use super::fingerprint::Fingerprint;
 use super::host::Host;
-use super::layer::{Layer, Secure, TlsVersion, Verify};
+use super::layer::{Layer, Secure, Verify};
 use super::pipe::Pipe;
+use super::settings::TlsSettings;
 use super::stream::TlsStream;
 use crate::error::Error;
 use crate::sasl::ChannelBinding;
-use crate::secret::Secret;
 
-/// What TLS must be like. The options `tlsverify`, `tlscafile`, ... of a delivery, each with its default.
-#[derive(Clone, Debug)]
-pub struct TlsSettings {
-    /// Whether [`Verify::Require`] demands that chain and host name verify. Default: true.
-    pub verify: bool,
-    /// Certificates of further authorities (PEM, or one in DER), added to those of the system.
-    pub ca_file: Option<PathBuf>,
-    /// The client's own certificate and its chain, leaf first (PEM); or a PKCS#12 archive that holds the
-    /// key too.
-    pub cert_file: Option<PathBuf>,
-    /// The key to `cert_file` (PEM, PKCS#8; with the feature `tls-openssl` also PKCS#1, SEC1 and encrypted
-    /// keys). Default: the key is in `cert_file`.
-    pub key_file: Option<PathBuf>,
-    /// The password of the key or of the PKCS#12 archive.
-    pub key_password: Option<Secret>,
-    /// Pinned certificates or public keys. Where any is given, [`Verify::Require`] means that one of them
-    /// matches, whatever chain and host name are like, and no other certificate will do.
-    pub fingerprints: Vec<Fingerprint>,
-    /// The lowest protocol version spoken. Default: TLS 1.2.
-    pub min_version: TlsVersion,
-}
-
-impl Default for TlsSettings {
-    fn default() -> Self {
-        Self {
-            verify: true,
-            ca_file: None,
-            cert_file: None,
-            key_file: None,
-            key_password: None,
-            fingerprints: Vec::new(),
-            min_version: TlsVersion::default(),
-        }
-    }
-}
-
-/// Checked settings and the library's connector made from them. A clone shares both.
+/// What TLS needs, read and checked once: authorities, client certificate, pins, versions. A clone shares all of it, and the
+/// sessions that servers gave. Threads may share one.
 ///
-/// A connector costs tens of milliseconds, because the authorities of the system are read: keep one
-/// `TlsConfig` for all connections that are alike. It is made with the first connection.
+/// Give it to [`Options::tls`](crate::options::Options::tls), or let the options `tls...` make one: what the library
+/// was told is kept for the next options that say the same. A file that was written or replaced (another inode, size or
+/// time) is read again by the next connection; one that is gone leaves what it held.
 #[derive(Clone)]
 pub struct TlsConfig(Arc<Inner>);
 
 struct Inner {
     settings: TlsSettings,
-    backend: Box<dyn Backend>,
+    make: Maker,
+    loaded: Mutex<Arc<Loaded>>,
 }
 
 impl TlsConfig {
-    /// Reads and checks every file that `settings` names.
+    /// Checks `settings`, and reads every file that they name.
     ///
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage), naming the option, the file and the fault.
     pub fn new(settings: TlsSettings) -> Result<Self, Error> {
         #[cfg(feature = "tls-openssl")]
-        let backend = super::openssl::backend(&settings)?;
+        let make = super::openssl::backend;
         #[cfg(not(feature = "tls-openssl"))]
-        let backend = super::native::backend(&settings)?;
-        Ok(Self::with(settings, backend))
+        let make = super::native::backend;
+        let loaded = cache::loaded(&settings, make)?;
+        Ok(Self(Arc::new(Inner { settings, make, loaded: Mutex::new(loaded) })))
+    }
+
+    /// With a library of one's own choice, and nothing kept for others.
+    #[cfg(test)]
+    pub(super) fn with(settings: TlsSettings, make: Maker) -> Result<Self, Error> {
+        let loaded = Arc::new(Loaded::load(&settings, make)?);
+        Ok(Self(Arc::new(Inner { settings, make, loaded: Mutex::new(loaded) })))
+    }
+
+    /// Whether a file was written or replaced since it was read. The next connection reads it again in any case; this is
+    /// for programs that keep connections and want to replace them.
+    pub fn changed(&self) -> bool {
+        self.loaded().changed()
     }
 
     /// Begins a handshake with `host`: a domain name (also with U-labels or a trailing dot) or an IP
-    /// address (also in brackets), the name that the certificate must be for. The first bytes for the wire
-    /// are then in [`TlsStream::poll_output`].
+    /// address (also in brackets), the name that the certificate must be for unless
+    /// [`server_name`](TlsSettings::server_name) is another. The first bytes for the wire are then in
+    /// [`TlsStream::poll_output`].
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) where `host` is no host name;
-    /// [`Kind::Tls`](crate::error::Kind::Tls) where the library cannot do what the settings ask for.
+    /// [`Kind::Usage`](crate::error::Kind::Usage) where `host` is no host name, or a file has changed and can no longer
+    /// be used; [`Kind::Tls`](crate::error::Kind::Tls) where the library cannot do what the settings ask for.
     pub fn start(&self, host: &str, verify: Verify) -> Result<TlsStream, Error> {
-        let host = Host::parse(host)?;
         let settings = &self.0.settings;
+        let host = Host::parse(settings.server_name.as_deref().unwrap_or(host))?;
         let required = verify == Verify::Require;
-        let pinned = !settings.fingerprints.is_empty();
+        let pinned = self.is_pinned();
         let check = Check { chain: required && settings.verify && !pinned, pin: required && pinned };
         let pipe = Pipe::default();
-        let connection = self.0.backend.connect(&host, check.chain, pipe.clone())?;
+        let connection = self.current()?.backend().connect(&host, check.chain, pipe.clone())?;
         Ok(TlsStream::new(self.clone(), connection, pipe, host, check))
-    }
-
-    pub(super) fn with(settings: TlsSettings, backend: Box<dyn Backend>) -> Self {
-        Self(Arc::new(Inner { settings, backend }))
     }
 
     pub(super) fn settings(&self) -> &TlsSettings {
         &self.0.settings
+    }
+
+    fn loaded(&self) -> Arc<Loaded> {
+        Arc::clone(&self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What was read, or what is read now where a file has changed.
+    fn current(&self) -> Result<Arc<Loaded>, Error> {
+        let loaded = self.loaded();
+        if !loaded.changed() {
+            return Ok(loaded);
+        }
+        let anew = cache::loaded(&self.0.settings, self.0.make)?;
+        *self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&anew);
+        Ok(anew)
     }
 }
 
 impl Secure for TlsConfig {
     fn start(&self, host: &str, verify: Verify) -> Result<Box<dyn Layer>, Error> {
         Ok(Box::new(self.start(host, verify)?))
+    }
+
+    fn verifies(&self) -> bool {
+        self.0.settings.verify
+    }
+
+    fn is_pinned(&self) -> bool {
+        !self.0.settings.fingerprints.is_empty()
+    }
+
+    fn has_certificate(&self) -> bool {
+        self.0.settings.cert_file.is_some()
     }
 }
 
@@ -129,6 +134,10 @@ pub(super) trait Backend: Send + Sync {
     /// A connection over `pipe` that has not said anything yet. With `verify` the handshake must fail unless
     /// chain and host name verify; without it, it must not fail because of them.
     fn connect(&self, host: &Host, verify: bool, pipe: Pipe) -> Result<Box<dyn Connection>, Error>;
+    /// Files and folders of the system whose change asks for another connector.
+    fn sources(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
 }
 
 /// One connection of a TLS library. Where the pipe has no more input, it says so and is called again.
@@ -137,6 +146,11 @@ pub(super) trait Connection: Send {
     fn handshake(&mut self) -> Result<bool, Fault>;
     /// Decrypts into `buffer`.
     fn read(&mut self, buffer: &mut [u8]) -> Result<Got, Fault>;
+    /// Whether it is known that a read would find nothing now. To be told so by the library costs as much as to decrypt
+    /// a reply.
+    fn is_drained(&self) -> bool {
+        false
+    }
     /// Encrypts a piece of at most one record (2^14 octets); 0 means to try again after more input.
     fn write(&mut self, plaintext: &[u8]) -> Result<usize, Fault>;
     /// Writes close_notify.

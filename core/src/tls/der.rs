@@ -1,11 +1,66 @@
 //! Just enough DER to find the public key in a certificate, as the bytes that stand there: a re-encoding
-//! could differ, and then its digest would.
+//! could differ, and then its digest would; and whether a certificate is for a domain name.
 
 const SEQUENCE: u8 = 0x30;
 const EXPLICIT_0: u8 = 0xa0;
+#[cfg(any(test, not(feature = "tls-openssl")))]
+const EXPLICIT_3: u8 = 0xa3;
+#[cfg(any(test, not(feature = "tls-openssl")))]
+const BOOLEAN: u8 = 0x01;
+/// `[2] IA5String` of GeneralName.
+#[cfg(any(test, not(feature = "tls-openssl")))]
+const DNS_NAME: u8 = 0x82;
+/// 2.5.29.17, tag and length included.
+#[cfg(any(test, not(feature = "tls-openssl")))]
+const SUBJECT_ALT_NAME: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x11];
 
 /// The SubjectPublicKeyInfo of a certificate (RFC 5280 section 4.1), tag and length included.
 pub(super) fn public_key(certificate: &[u8]) -> Option<&[u8]> {
+    let key = key_and_rest(certificate)?;
+    (key.tag == SEQUENCE).then_some(key.whole)
+}
+
+/// Whether the subjectAltName of a certificate has a dNSName in it (RFC 5280 section 4.2.1.6).
+#[cfg(any(test, not(feature = "tls-openssl")))]
+pub(super) fn has_dns_name(certificate: &[u8]) -> bool {
+    alternative_names(certificate).is_some_and(|mut names| {
+        while let Some(name) = element(names) {
+            if name.tag == DNS_NAME {
+                return true;
+            }
+            names = name.rest;
+        }
+        false
+    })
+}
+
+#[cfg(any(test, not(feature = "tls-openssl")))]
+fn alternative_names(certificate: &[u8]) -> Option<&[u8]> {
+    let mut rest = key_and_rest(certificate)?.rest;
+    // issuerUniqueID and subjectUniqueID may stand before the extensions.
+    let extensions = loop {
+        let next = element(rest)?;
+        if next.tag == EXPLICIT_3 {
+            break next.content;
+        }
+        rest = next.rest;
+    };
+    let (mut extensions, _) = sequence(extensions)?;
+    loop {
+        let (extension, others) = sequence(extensions)?;
+        let kind = element(extension)?;
+        if kind.whole == SUBJECT_ALT_NAME {
+            let mut value = element(kind.rest)?;
+            if value.tag == BOOLEAN {
+                value = element(value.rest)?; // critical
+            }
+            return sequence(value.content).map(|(names, _)| names);
+        }
+        extensions = others;
+    }
+}
+
+fn key_and_rest(certificate: &[u8]) -> Option<Element<'_>> {
     let (certificate, _) = sequence(certificate)?;
     let (mut rest, _) = sequence(certificate)?;
     if rest.first() == Some(&EXPLICIT_0) {
@@ -15,8 +70,7 @@ pub(super) fn public_key(certificate: &[u8]) -> Option<&[u8]> {
     for _ in 0..5 {
         rest = element(rest)?.rest;
     }
-    let key = element(rest)?;
-    (key.tag == SEQUENCE).then_some(key.whole)
+    element(rest)
 }
 
 struct Element<'a> {
@@ -75,6 +129,7 @@ mod tests {
         #[test]
         fn nothing_panics(input in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = public_key(&input);
+            let _ = has_dns_name(&input);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The files that the settings name, read and told apart; the libraries parse them.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
 
@@ -42,6 +43,38 @@ impl Identity {
         }
         Ok(Some(Self::Pem { chain, key }))
     }
+}
+
+/// The option that something comes from, and the file that it names.
+pub(super) struct Origin<'a> {
+    option: &'static str,
+    file: Option<&'a Path>,
+}
+
+impl Origin<'_> {
+    /// The caller's mistake in it.
+    pub(super) fn fault(&self, what: &str) -> Error {
+        match self.file {
+            Some(file) => fault(self.option, file, what),
+            None => Error::usage(format!("{}: {what}", self.option)),
+        }
+    }
+}
+
+/// What a file holds, or what is like one, and where it comes from.
+type Content<'a> = (Origin<'a>, Cow<'a, [u8]>);
+
+/// The authorities that the settings give, each as a file would hold them.
+pub(super) fn authorities(settings: &TlsSettings) -> Result<Vec<Content<'_>>, Error> {
+    let mut found = Vec::new();
+    if let Some(file) = settings.ca_file.as_deref() {
+        let origin = Origin { option: "tlscafile", file: Some(file) };
+        found.push((origin, Cow::Owned(read("tlscafile", file)?)));
+    }
+    if let Some(bytes) = settings.ca.as_deref() {
+        found.push((Origin { option: "tlsca", file: None }, Cow::Borrowed(bytes)));
+    }
+    Ok(found)
 }
 
 /// The option and the file that a PEM key comes from.

@@ -18,6 +18,18 @@ pub enum TlsVersion {
     Tls13,
 }
 
+/// Which authorities may vouch for a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Trust {
+    /// Those of the system alone.
+    System,
+    /// Only the caller's own: `tlscafile` and `tlsca`.
+    Given,
+    /// Those of the system, and the caller's own where there are any.
+    #[default]
+    Both,
+}
+
 /// What to do when TLS cannot be set up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsAnswer {
@@ -90,4 +102,19 @@ pub trait Secure: Send + Sync {
     /// # Errors
     /// `host` is no host name, or the library cannot do what is asked of it.
     fn start(&self, host: &str, verify: Verify) -> Result<Box<dyn Layer>, Error>;
+
+    /// Whether a certificate must verify where [`Verify::Require`] says so: not where the option `tlsverify` is off.
+    fn verifies(&self) -> bool {
+        true
+    }
+
+    /// Whether only pinned certificates or public keys are accepted: TLS is then required.
+    fn is_pinned(&self) -> bool {
+        false
+    }
+
+    /// Whether a client certificate is shown to a server that asks for one, so that EXTERNAL can log in.
+    fn has_certificate(&self) -> bool {
+        false
+    }
 }

@@ -8,11 +8,17 @@
 //! Two libraries stand behind the same few calls: native-tls, and, with the feature `tls-openssl`, the
 //! `openssl` crate, which is then the one used. Only the latter gives the protocol version and the cipher,
 //! tls-exporter and tls-unique, encrypted keys, TLS 1.0 and 1.1, says of a connection that was not to
-//! be refused whether its certificate would have verified, and resumes sessions.
+//! be refused whether its certificate would have verified, chooses ciphers, logs keys, and resumes sessions.
 
 mod facts;
 mod layer;
 
+#[cfg(feature = "tls-openssl")]
+mod authorities;
+#[cfg(feature = "net")]
+mod cache;
+#[cfg(feature = "tls-openssl")]
+mod client_identity;
 #[cfg(feature = "net")]
 mod config;
 #[cfg(feature = "net")]
@@ -33,15 +39,19 @@ mod pipe;
 #[cfg(feature = "tls-openssl")]
 mod resume;
 #[cfg(feature = "net")]
+mod settings;
+#[cfg(feature = "net")]
 mod stream;
 #[cfg(all(test, feature = "net"))]
 mod tests;
 
 #[cfg(feature = "net")]
-pub use config::{TlsConfig, TlsSettings};
+pub use config::TlsConfig;
 pub use facts::{TlsFacts, VerifyFault};
 pub use fingerprint::Fingerprint;
-pub use layer::{Layer, ReadState, Secure, TlsAnswer, TlsVersion, Verify};
+pub use layer::{Layer, ReadState, Secure, TlsAnswer, TlsVersion, Trust, Verify};
+#[cfg(feature = "net")]
+pub use settings::TlsSettings;
 #[cfg(feature = "net")]
 pub use stream::TlsStream;
 

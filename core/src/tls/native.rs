@@ -1,7 +1,7 @@
 //! native-tls: what every platform has.
 
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use native_tls::{Certificate, HandshakeError, MidHandshakeTlsStream, Protocol, TlsConnector};
@@ -11,20 +11,34 @@ use super::fault::{Fault, tls};
 use super::files::{self, Identity};
 use super::host::Host;
 use super::pipe::Pipe;
-use super::{Backend, Connection, Got, Peer, TlsSettings, TlsVersion};
+use super::{Backend, Connection, Got, Peer, TlsSettings, TlsVersion, Trust, der};
 use crate::error::Error;
 use crate::sasl::{BindingKind, ChannelBinding};
+use crate::system::{Places, privileged};
 
 pub(super) fn backend(settings: &TlsSettings) -> Result<Box<dyn Backend>, Error> {
+    for (option, given) in
+        [("tlsciphers", settings.ciphers.is_some()), ("tlskeylog", settings.key_log.is_some())]
+    {
+        if given {
+            return Err(Error::usage(format!(
+                "{option}: native-tls has nothing like it; build with the feature tls-openssl"
+            )));
+        }
+    }
+    let mut authorities = authorities(settings)?;
+    // native-tls reads SSL_CERT_FILE and SSL_CERT_DIR also where whoever sets them must not be trusted.
+    let own = privileged() && settings.trust != Trust::Given;
+    if let Some(file) = own.then(Places::find).and_then(|places| places.file) {
+        let pem = files::read("the system's authorities", &file)?;
+        authorities.extend(Certificate::stack_from_pem(&pem).unwrap_or_default());
+    }
     let native = Native {
-        authorities: settings.ca_file.as_deref().map(authorities).transpose()?.unwrap_or_default(),
+        authorities,
+        built_in: settings.trust != Trust::Given && !own,
         identity: identity(settings)?,
-        protocol: match settings.min_version {
-            TlsVersion::Tls10 => Protocol::Tlsv10,
-            TlsVersion::Tls11 => Protocol::Tlsv11,
-            TlsVersion::Tls12 => Protocol::Tlsv12,
-            TlsVersion::Tls13 => Protocol::Tlsv13,
-        },
+        protocol: protocol(settings.min_version),
+        highest: settings.max_version.map(protocol),
         verifying: Mutex::default(),
         accepting: Mutex::default(),
     };
@@ -37,10 +51,22 @@ pub(super) fn backend(settings: &TlsSettings) -> Result<Box<dyn Backend>, Error>
     Ok(Box::new(native))
 }
 
+fn protocol(version: TlsVersion) -> Protocol {
+    match version {
+        TlsVersion::Tls10 => Protocol::Tlsv10,
+        TlsVersion::Tls11 => Protocol::Tlsv11,
+        TlsVersion::Tls12 => Protocol::Tlsv12,
+        TlsVersion::Tls13 => Protocol::Tlsv13,
+    }
+}
+
 struct Native {
     authorities: Vec<Certificate>,
+    /// Beside those that native-tls finds by itself.
+    built_in: bool,
     identity: Option<native_tls::Identity>,
     protocol: Protocol,
+    highest: Option<Protocol>,
     verifying: Mutex<Option<TlsConnector>>,
     accepting: Mutex<Option<TlsConnector>>,
 }
@@ -54,6 +80,8 @@ impl Native {
         }
         let mut builder = TlsConnector::builder();
         builder.min_protocol_version(Some(self.protocol));
+        builder.max_protocol_version(self.highest);
+        builder.disable_built_in_roots(!self.built_in);
         builder.danger_accept_invalid_certs(!verify);
         builder.danger_accept_invalid_hostnames(!verify);
         for certificate in &self.authorities {
@@ -74,13 +102,16 @@ impl Backend for Native {
             .map_err(|words| tls(format!("the TLS library cannot be set up: {words}")))?;
         let old = matches!(self.protocol, Protocol::Tlsv10 | Protocol::Tlsv11);
         let start = Box::new(Start { connector, host: host.as_str().to_owned(), pipe });
-        Ok(Box::new(Link { state: State::Start(start), verify, old }))
+        let named = verify && host.as_str().parse::<IpAddr>().is_err();
+        Ok(Box::new(Link { state: State::Start(start), verify, named, old }))
     }
 }
 
 struct Link {
     state: State,
     verify: bool,
+    /// The certificate must be for a domain name.
+    named: bool,
     old: bool,
 }
 
@@ -106,7 +137,16 @@ impl Connection for Link {
             State::Failed => return Err(broken()),
         };
         match result {
-            Ok(stream) => self.state = State::Open(stream),
+            Ok(stream) => {
+                self.state = State::Open(stream);
+                // RFC 9525 section 6.3: the common name of the subject, which OpenSSL looks at where there is no other
+                // name, is no host name.
+                let certificate = self.peer().certificate;
+                if self.named && !certificate.is_some_and(|certificate| der::has_dns_name(&certificate)) {
+                    self.shutdown();
+                    return Err(Fault::Verify(VerifyFault::WrongName));
+                }
+            }
             Err(HandshakeError::WouldBlock(mid)) => {
                 self.state = State::Mid(mid);
                 return Ok(false);
@@ -228,22 +268,22 @@ fn reasons(text: &str) -> String {
     if text.starts_with("error:") && !reasons.is_empty() { reasons.join(", ") } else { text.to_owned() }
 }
 
-fn authorities(file: &Path) -> Result<Vec<Certificate>, Error> {
-    let bytes = files::read("tlscafile", file)?;
-    let found = if files::is_pem(&bytes) {
-        Certificate::stack_from_pem(&bytes)
-    } else {
-        Certificate::from_der(&bytes).map(|c| vec![c])
-    };
-    match found {
-        Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) => Err(files::fault("tlscafile", file, "holds no certificate")),
-        Err(error) => Err(files::fault(
-            "tlscafile",
-            file,
-            &format!("holds no certificate: {}", reasons(&error.to_string())),
-        )),
+fn authorities(settings: &TlsSettings) -> Result<Vec<Certificate>, Error> {
+    let mut all = Vec::new();
+    for (origin, bytes) in files::authorities(settings)? {
+        let found = if files::is_pem(&bytes) {
+            Certificate::stack_from_pem(&bytes)
+        } else {
+            Certificate::from_der(&bytes).map(|certificate| vec![certificate])
+        };
+        let found = found.map_err(|error| format!("holds no certificate: {}", reasons(&error.to_string())));
+        match found {
+            Ok(found) if !found.is_empty() => all.extend(found),
+            Ok(_) => return Err(origin.fault("holds no certificate")),
+            Err(what) => return Err(origin.fault(&what)),
+        }
     }
+    Ok(all)
 }
 
 fn identity(settings: &TlsSettings) -> Result<Option<native_tls::Identity>, Error> {

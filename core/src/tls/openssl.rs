@@ -1,99 +1,139 @@
 //! The openssl crate: what native-tls cannot say or do.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ::openssl::error::ErrorStack;
 use ::openssl::hash::MessageDigest;
 use ::openssl::nid::Nid;
-use ::openssl::pkcs12::Pkcs12;
-use ::openssl::pkey::{PKey, Private};
 use ::openssl::ssl::{
-    self, ErrorCode, SslConnector, SslMethod, SslOptions, SslRef, SslStream, SslVerifyMode, SslVersion,
+    self, ErrorCode, Ssl, SslContext, SslContextBuilder, SslMethod, SslMode, SslOptions, SslRef, SslStream,
+    SslVerifyMode, SslVersion,
 };
+use ::openssl::x509::verify::X509CheckFlags;
 use ::openssl::x509::{X509, X509NameEntryRef, X509NameRef, X509Ref, X509StoreContextRef};
 
+use super::authorities::Authorities;
+use super::client_identity::ClientIdentity;
 use super::facts::VerifyFault;
 use super::fault::{Fault, tls};
-use super::files::{self, Identity};
+use super::files;
 use super::host::Host;
 use super::pipe::Pipe;
 use super::resume::{Sessions, Verdict};
 use super::{Backend, Connection, Got, Peer, TlsSettings, TlsVersion};
 use crate::error::Error;
 use crate::sasl::{BindingKind, ChannelBinding};
+use crate::system;
 
 pub(super) fn backend(settings: &TlsSettings) -> Result<Box<dyn Backend>, Error> {
-    Ok(Box::new(OpenSsl {
-        authorities: settings.ca_file.as_deref().map(authorities).transpose()?.unwrap_or_default(),
-        identity: ClientIdentity::load(settings)?,
-        min_version: settings.min_version,
-        connector: Mutex::default(),
-    }))
+    let authorities = Authorities::load(settings)?;
+    let identity = ClientIdentity::load(settings)?;
+    let failed = |stack| tls(format!("the TLS library cannot be set up: {}", reasons(&stack)));
+    let mut builder = builder(settings).map_err(failed)?;
+    ciphers(settings, &mut builder)?;
+    if let Some(file) = &settings.key_log {
+        log_keys(file, &mut builder)?;
+    }
+    authorities.apply(&mut builder).map_err(failed)?;
+    if let Some(identity) = &identity {
+        identity.apply(&mut builder).map_err(failed)?;
+    }
+    let sessions = Sessions::of(&mut builder);
+    Ok(Box::new(OpenSsl { context: builder.build(), sessions, sources: authorities.sources() }))
 }
 
 struct OpenSsl {
-    authorities: Vec<X509>,
-    identity: Option<ClientIdentity>,
-    min_version: TlsVersion,
-    connector: Mutex<Option<(SslConnector, Sessions)>>,
+    context: SslContext,
+    sessions: Sessions,
+    sources: Vec<PathBuf>,
+}
+
+/// `SslConnector` would do, but that it parses the system's authorities whether they are needed or not.
+fn builder(settings: &TlsSettings) -> Result<SslContextBuilder, ErrorStack> {
+    let mut builder = SslContextBuilder::new(SslMethod::tls_client())?;
+    builder.set_verify(SslVerifyMode::PEER);
+    builder.set_cipher_list("DEFAULT:!aNULL:!eNULL:!MD5:!3DES:!DES:!RC4:!IDEA:!SEED:!aDSS:!SRP:!PSK")?;
+    builder.set_mode(
+        SslMode::AUTO_RETRY
+            | SslMode::ACCEPT_MOVING_WRITE_BUFFER
+            | SslMode::ENABLE_PARTIAL_WRITE
+            | SslMode::RELEASE_BUFFERS,
+    );
+    // A server that asks for a renegotiation in TLS 1.2 could change its certificate after it was judged.
+    builder.set_options(
+        SslOptions::NO_COMPRESSION
+            | SslOptions::NO_SSLV2
+            | SslOptions::NO_SSLV3
+            | SslOptions::NO_RENEGOTIATION,
+    );
+    builder.set_min_proto_version(Some(version(settings.min_version)))?;
+    builder.set_max_proto_version(settings.max_version.map(version))?;
+    if settings.min_version < TlsVersion::Tls12 {
+        // Both sign with SHA-1 and MD5, which no higher level allows.
+        builder.set_security_level(0);
+    }
+    Ok(builder)
+}
+
+fn version(version: TlsVersion) -> SslVersion {
+    match version {
+        TlsVersion::Tls10 => SslVersion::TLS1,
+        TlsVersion::Tls11 => SslVersion::TLS1_1,
+        TlsVersion::Tls12 => SslVersion::TLS1_2,
+        TlsVersion::Tls13 => SslVersion::TLS1_3,
+    }
+}
+
+fn ciphers(settings: &TlsSettings, builder: &mut SslContextBuilder) -> Result<(), Error> {
+    let [strings, suites] = settings.cipher_lists();
+    let refused = |list: &str| {
+        let text =
+            format!("tlsciphers: the TLS library has none of {list:?}: `openssl ciphers` lists its own");
+        Error::usage(text)
+    };
+    if let Some(list) = &strings {
+        builder.set_cipher_list(list).map_err(|_| refused(list))?;
+    }
+    if let Some(list) = &suites {
+        builder.set_ciphersuites(list).map_err(|_| refused(list))?;
+    }
+    Ok(())
+}
+
+/// The file is opened for each line: no descriptor stays behind, and who moves it away gets a new one.
+fn log_keys(file: &Path, builder: &mut SslContextBuilder) -> Result<(), Error> {
+    system::append(file, b"")
+        .map_err(|error| files::fault("tlskeylog", file, &format!("cannot be written: {error}")))?;
+    let file = file.to_owned();
+    builder.set_keylog_callback(move |_, line| {
+        // A disk that is full now must not break a connection.
+        let _ = system::append(&file, format!("{line}\n").as_bytes());
+    });
+    Ok(())
 }
 
 impl OpenSsl {
-    fn connector(&self) -> Result<(SslConnector, Sessions), ErrorStack> {
-        let mut slot = self.connector.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(connector) = &*slot {
-            return Ok(connector.clone());
-        }
-        let mut builder = SslConnector::builder(SslMethod::tls_client())?;
-        // A library that was built elsewhere looks for the authorities elsewhere, so look where they are; where a
-        // place cannot be read, another one may do.
-        let places = openssl_probe::probe();
-        if let Some(file) = &places.cert_file {
-            let _ = builder.load_verify_locations(Some(file), None);
-        }
-        for folder in &places.cert_dir {
-            let _ = builder.load_verify_locations(None, Some(folder));
-        }
-        for certificate in &self.authorities {
-            builder.cert_store_mut().add_cert(certificate.clone())?;
-        }
-        // A server that asks for a renegotiation in TLS 1.2 could change its certificate after it was judged.
-        builder.set_options(SslOptions::NO_RENEGOTIATION);
-        builder.set_min_proto_version(Some(match self.min_version {
-            TlsVersion::Tls10 => SslVersion::TLS1,
-            TlsVersion::Tls11 => SslVersion::TLS1_1,
-            TlsVersion::Tls12 => SslVersion::TLS1_2,
-            TlsVersion::Tls13 => SslVersion::TLS1_3,
-        }))?;
-        if self.min_version < TlsVersion::Tls12 {
-            // Both sign with SHA-1 and MD5, which no higher level allows.
-            builder.set_security_level(0);
-        }
-        if let Some(identity) = &self.identity {
-            builder.set_certificate(&identity.certificate)?;
-            builder.set_private_key(&identity.key)?;
-            for certificate in &identity.chain {
-                builder.add_extra_chain_cert(certificate.clone())?;
-            }
-        }
-        let sessions = Sessions::of(&mut builder);
-        Ok(slot.insert((builder.build(), sessions)).clone())
-    }
-
     fn begin(&self, host: &Host, verify: bool, pipe: Pipe) -> Result<Link, ErrorStack> {
-        let (connector, sessions) = self.connector()?;
-        let mut configuration = connector.configure()?;
+        let mut ssl = Ssl::new(&self.context)?;
         let seen = Arc::new(Mutex::new(Seen::default()));
         let noted = Arc::clone(&seen);
-        configuration.set_verify_callback(SslVerifyMode::PEER, move |ok, context| {
+        ssl.set_verify_callback(SslVerifyMode::PEER, move |ok, context| {
             noted.lock().unwrap_or_else(PoisonError::into_inner).note(ok, context);
             ok || !verify
         });
-        let mut ssl = configuration.into_ssl(host.as_str())?;
+        let wanted = ssl.param_mut();
+        // RFC 9525 section 6.3: the common name of the subject is no host name.
+        wanted.set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS | X509CheckFlags::NEVER_CHECK_SUBJECT);
+        if let Ok(address) = host.as_str().parse() {
+            wanted.set_ip(address)?;
+        } else {
+            wanted.set_host(host.as_str())?;
+            ssl.set_hostname(host.as_str())?;
+        }
         let noted = Arc::clone(&seen);
         let found = move || noted.lock().unwrap_or_else(PoisonError::into_inner).fault.clone();
-        let inherited = sessions.offer(&mut ssl, host.as_str(), verify, found)?;
+        let inherited = self.sessions.offer(&mut ssl, host.as_str(), verify, found)?;
         Ok(Link { stream: SslStream::new(ssl, pipe)?, seen, verify, inherited })
     }
 }
@@ -104,6 +144,10 @@ impl Backend for OpenSsl {
             Ok(link) => Ok(Box::new(link)),
             Err(stack) => Err(tls(format!("the TLS library cannot be set up: {}", reasons(&stack)))),
         }
+    }
+
+    fn sources(&self) -> Vec<PathBuf> {
+        self.sources.clone()
     }
 }
 
@@ -162,6 +206,11 @@ impl Connection for Link {
         }
     }
 
+    /// OpenSSL takes no more ciphertext than the record that it decrypts.
+    fn is_drained(&self) -> bool {
+        self.stream.ssl().pending() == 0 && !self.stream.get_ref().has_input()
+    }
+
     fn write(&mut self, plaintext: &[u8]) -> Result<usize, Fault> {
         clear_errors();
         match self.stream.ssl_write(plaintext) {
@@ -196,16 +245,17 @@ impl Connection for Link {
         }
     }
 
+    /// RFC 9266 section 3: tls-exporter from TLS 1.3 on, tls-unique before it.
     fn bindings(&self) -> Vec<ChannelBinding> {
         let ssl = self.stream.ssl();
-        [
-            (BindingKind::TlsExporter, exporter(ssl)),
-            (BindingKind::TlsUnique, unique(ssl)),
-            (BindingKind::TlsServerEndPoint, ssl.peer_certificate().and_then(|c| end_point(&c))),
-        ]
-        .into_iter()
-        .filter_map(|(kind, data)| Some(ChannelBinding { kind, data: data? }))
-        .collect()
+        let first = if ssl.version2() == Some(SslVersion::TLS1_3) {
+            exporter(ssl).map(|data| ChannelBinding { kind: BindingKind::TlsExporter, data })
+        } else {
+            unique(ssl).map(|data| ChannelBinding { kind: BindingKind::TlsUnique, data })
+        };
+        let end_point = ssl.peer_certificate().and_then(|certificate| end_point(&certificate));
+        let end_point = end_point.map(|data| ChannelBinding { kind: BindingKind::TlsServerEndPoint, data });
+        first.into_iter().chain(end_point).collect()
     }
 }
 
@@ -215,28 +265,21 @@ fn clear_errors() {
     drop(ErrorStack::get());
 }
 
-/// RFC 9266: below TLS 1.3 only with the extended master secret, without which it does not bind.
+/// RFC 9266 section 2.
 fn exporter(ssl: &SslRef) -> Option<Vec<u8>> {
-    if ssl.version2()? != SslVersion::TLS1_3 && ssl.extms_support() != Some(true) {
-        return None;
-    }
     let mut value = vec![0; 32];
     ssl.export_keying_material(&mut value, "EXPORTER-Channel-Binding", Some(&[])).ok()?;
     Some(value)
 }
 
-/// RFC 5929 section 3: the first Finished message, the client's, or the server's where a session is resumed. That
-/// binds only with the extended master secret (RFC 7627 section 1).
+/// RFC 5929 section 3: the first Finished message, the client's, or the server's where a session is resumed. It binds only
+/// with the extended master secret: without it, whoever is in between can make two connections alike (RFC 7627 section 1).
 fn unique(ssl: &SslRef) -> Option<Vec<u8>> {
-    if ssl.version2()? == SslVersion::TLS1_3 {
-        return None;
-    }
-    let resumed = ssl.session_reused();
-    if resumed && ssl.extms_support() != Some(true) {
+    if ssl.extms_support() != Some(true) {
         return None;
     }
     let mut value = vec![0; 64];
-    let length = if resumed { ssl.peer_finished(&mut value) } else { ssl.finished(&mut value) };
+    let length = if ssl.session_reused() { ssl.peer_finished(&mut value) } else { ssl.finished(&mut value) };
     value.truncate(length);
     (!value.is_empty()).then_some(value)
 }
@@ -293,92 +336,7 @@ fn verify_fault(context: &X509StoreContextRef) -> VerifyFault {
     }
 }
 
-fn reasons(stack: &ErrorStack) -> String {
+pub(super) fn reasons(stack: &ErrorStack) -> String {
     let reasons: Vec<_> = stack.errors().iter().filter_map(|e| e.reason()).collect();
     if reasons.is_empty() { "no reason given".to_owned() } else { reasons.join(", ") }
-}
-
-fn authorities(file: &Path) -> Result<Vec<X509>, Error> {
-    let bytes = files::read("tlscafile", file)?;
-    let found = if files::is_pem(&bytes) {
-        X509::stack_from_pem(&bytes)
-    } else {
-        X509::from_der(&bytes).map(|c| vec![c])
-    };
-    match found {
-        Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) => Err(files::fault("tlscafile", file, "holds no certificate")),
-        Err(stack) => {
-            Err(files::fault("tlscafile", file, &format!("holds no certificate: {}", reasons(&stack))))
-        }
-    }
-}
-
-struct ClientIdentity {
-    certificate: X509,
-    key: PKey<Private>,
-    /// From the issuer of the certificate upwards.
-    chain: Vec<X509>,
-}
-
-impl ClientIdentity {
-    fn load(settings: &TlsSettings) -> Result<Option<Self>, Error> {
-        let (Some(identity), Some(cert_file)) = (Identity::load(settings)?, settings.cert_file.as_deref())
-        else {
-            return Ok(None);
-        };
-        let wrong = |what: String| files::fault("tlscertfile", cert_file, &what);
-        let identity = match identity {
-            Identity::Pkcs12(archive) => {
-                Self::from_pkcs12(&archive, files::password(settings)?).map_err(|stack| {
-                    wrong(format!(
-                        "is neither PEM nor a PKCS#12 archive that its password opens: {}",
-                        reasons(&stack)
-                    ))
-                })?
-            }
-            Identity::Pem { chain, key } => {
-                let mut chain = X509::stack_from_pem(&chain)
-                    .map_err(|stack| wrong(format!("does not parse: {}", reasons(&stack))))?
-                    .into_iter();
-                let certificate = chain.next();
-                let (option, file) = files::key_origin(settings, cert_file);
-                let key = private_key(&key, settings).map_err(|what| files::fault(option, file, &what))?;
-                certificate.map(|certificate| Self { certificate, key, chain: chain.collect() })
-            }
-        };
-        let identity = identity.ok_or_else(|| wrong("holds no certificate with its key".to_owned()))?;
-        let same = identity.certificate.public_key().is_ok_and(|public| identity.key.public_eq(&public));
-        if same { Ok(Some(identity)) } else { Err(wrong("does not go with its key".to_owned())) }
-    }
-
-    fn from_pkcs12(archive: &[u8], password: &str) -> Result<Option<Self>, ErrorStack> {
-        let parsed = Pkcs12::from_der(archive)?.parse2(password)?;
-        let mut chain: Vec<_> = parsed.ca.into_iter().flatten().collect();
-        // Up to version 3 OpenSSL turned the order round.
-        if ::openssl::version::number() < 0x3000_0000 {
-            chain.reverse();
-        }
-        Ok(parsed.cert.zip(parsed.pkey).map(|(certificate, key)| Self { certificate, key, chain }))
-    }
-}
-
-fn private_key(pem: &[u8], settings: &TlsSettings) -> Result<PKey<Private>, String> {
-    let password = settings.key_password.as_ref().map_or(&[][..], |p| p.expose());
-    // Without a callback OpenSSL would ask at the terminal.
-    let key = PKey::private_key_from_pem_callback(pem, |buffer| {
-        let room = buffer.get_mut(..password.len()).ok_or_else(ErrorStack::get)?;
-        room.copy_from_slice(password);
-        Ok(password.len())
-    });
-    key.map_err(|stack| {
-        let encrypted = files::key_label(pem).is_some_and(|(label, block)| {
-            label.starts_with("ENCRYPTED") || memchr::memmem::find(block, b"Proc-Type: 4,ENCRYPTED").is_some()
-        });
-        match (encrypted, password.is_empty()) {
-            (true, true) => "is encrypted, and no password is given for it".to_owned(),
-            (true, false) => format!("is not opened by the password given: {}", reasons(&stack)),
-            _ => format!("holds no usable private key: {}", reasons(&stack)),
-        }
-    })
 }

@@ -24,6 +24,12 @@ impl Pipe {
         self.buffers().input.extend(ciphertext);
     }
 
+    /// Whether there is ciphertext that the library has not taken.
+    #[cfg(feature = "tls-openssl")]
+    pub(super) fn has_input(&self) -> bool {
+        !self.buffers().input.is_empty()
+    }
+
     /// Moves what the library wrote to the end of `out`; says how much it was.
     pub(super) fn drain(&self, out: &mut Vec<u8>) -> usize {
         let mut buffers = self.buffers();

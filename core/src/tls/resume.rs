@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use ::openssl::error::ErrorStack;
 use ::openssl::ex_data::Index;
-use ::openssl::ssl::{Ssl, SslConnectorBuilder, SslRef, SslSession, SslSessionCacheMode, SslVersion};
+use ::openssl::ssl::{Ssl, SslContextBuilder, SslRef, SslSession, SslSessionCacheMode, SslVersion};
 
 use super::facts::VerifyFault;
 
@@ -52,7 +52,7 @@ static OWNER: LazyLock<Option<Index<Ssl, Owner>>> = LazyLock::new(|| Ssl::new_ex
 
 impl Sessions {
     /// Has the connector keep the sessions that its connections are given.
-    pub(super) fn of(builder: &mut SslConnectorBuilder) -> Self {
+    pub(super) fn of(builder: &mut SslContextBuilder) -> Self {
         let sessions = Self::default();
         // OpenSSL's own cache is looked at by servers only.
         builder.set_session_cache_mode(SslSessionCacheMode::CLIENT | SslSessionCacheMode::NO_INTERNAL);

@@ -28,12 +28,19 @@ pub enum Honesty {
 
 /// A server that knows USER with `password`.
 pub fn login(password: &'static str) -> Login {
-    Arc::new(move |peer, mechanism, initial| exchange(peer, mechanism, initial, password, Honesty::Honest))
+    login_with(password, 4096)
+}
+
+/// The same, with so many iterations of SCRAM.
+pub fn login_with(password: &'static str, count: usize) -> Login {
+    Arc::new(move |peer, mechanism, initial| {
+        exchange(peer, mechanism, initial, password, Honesty::Honest, count)
+    })
 }
 
 /// A server that does not know the password and takes every login.
 pub fn false_login(honesty: Honesty) -> Login {
-    Arc::new(move |peer, mechanism, initial| exchange(peer, mechanism, initial, "guessed", honesty))
+    Arc::new(move |peer, mechanism, initial| exchange(peer, mechanism, initial, "guessed", honesty, 4096))
 }
 
 /// One that answers every AUTH with this, and what comes behind it with 535.
@@ -54,6 +61,7 @@ fn exchange(
     initial: Option<String>,
     password: &str,
     honesty: Honesty,
+    count: usize,
 ) -> io::Result<bool> {
     let initial = match initial.as_deref() {
         None => None,
@@ -88,7 +96,7 @@ fn exchange(
         "EXTERNAL" => peer.heard.certificate && first(peer)? == USER.as_bytes(),
         _ if mechanism.starts_with("SCRAM-") => {
             let first = first(peer)?;
-            scram(peer, mechanism, &first, password, honesty)?
+            scram(peer, mechanism, &first, password, honesty, count)?
         }
         _ => {
             peer.say("504 5.5.4 unknown")?;
@@ -118,6 +126,7 @@ fn scram(
     first: &[u8],
     password: &str,
     honesty: Honesty,
+    count: usize,
 ) -> io::Result<bool> {
     let digest = if mechanism.contains("256") { MessageDigest::sha256() } else { MessageDigest::sha1() };
     let first = String::from_utf8_lossy(first).into_owned();
@@ -140,7 +149,7 @@ fn scram(
         return Ok(false);
     }
     let nonce = format!("{client_nonce}srvnonce");
-    let server_first = format!("r={nonce},s={},i=4096", base64::encode_block(b"salty-salt"));
+    let server_first = format!("r={nonce},s={},i={count}", base64::encode_block(b"salty-salt"));
     let last = String::from_utf8_lossy(&peer.challenge(server_first.as_bytes())?).into_owned();
     let (without_proof, proof) = last.rsplit_once(",p=").unwrap_or_default();
     let mut cbind = first.as_bytes()[..first.len() - bare.len()].to_vec();
@@ -149,7 +158,7 @@ fn scram(
     let message = format!("{bare},{server_first},{without_proof}");
 
     let mut salted = vec![0; digest.size()];
-    pbkdf2_hmac(password.as_bytes(), b"salty-salt", 4096, digest, &mut salted).map_err(io::Error::other)?;
+    pbkdf2_hmac(password.as_bytes(), b"salty-salt", count, digest, &mut salted).map_err(io::Error::other)?;
     let client_key = hmac(digest, &salted, b"Client Key");
     let stored = hash(digest, &client_key).map_err(io::Error::other)?;
     let signature = hmac(digest, &stored, message.as_bytes());

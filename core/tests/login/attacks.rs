@@ -2,6 +2,7 @@
 
 use smtpclient::error::Kind;
 use smtpclient::options::TlsAnswer::Insecure;
+use smtpclient::report::Report;
 
 use crate::common::pki::GOOD;
 use crate::common::sasl::{self, Honesty, Login};
@@ -93,6 +94,95 @@ fn a_server_that_repeats_what_it_got_does_not_bring_it_into_the_transcript() {
             let report = client.send();
             assert_eq!(error(&report).kind(), Kind::Login, "{mechanism}");
             client.shows_no_secret(&report);
+        }
+    }
+}
+
+/// The password in a form, and how the server says it.
+fn forms() -> Vec<String> {
+    let plain = format!("\0{USER}\0{PASSWORD}");
+    let base64 = |text: &str| openssl::base64::encode_block(text.as_bytes());
+    let octets = |prefix: &str| PASSWORD.bytes().map(|o| format!("{prefix}{o:02X}")).collect::<String>();
+    let (first, last) = PASSWORD.split_at(7);
+    vec![
+        PASSWORD.to_owned(),
+        plain.replace('\0', " "),
+        base64(PASSWORD),
+        base64(&format!("xy{PASSWORD}")),
+        octets("%"),
+        PASSWORD.replace('-', "%2d"),
+        octets("="),
+        octets(""),
+        format!("\"{}\"", PASSWORD.replace('-', "\\-")),
+        format!("{first}\n{last}"),
+        format!("{first}\n5.7.8 {last}"),
+        base64(&plain).as_bytes().chunks(9).map(|c| format!("{}\n", c.escape_ascii())).collect(),
+    ]
+}
+
+/// A reply of several lines.
+fn lines(code: u16, text: &str) -> String {
+    let lines: Vec<&str> = text.trim_end().split('\n').collect();
+    let (last, before) = lines.split_last().unwrap();
+    before.iter().map(|line| format!("{code}-{line}\r\n")).collect::<String>() + &format!("{code} {last}")
+}
+
+/// Neither the password nor half of it, in any form.
+fn hidden(client: &Client, report: &Report, form: &str) {
+    let seen = format!("{}\n{report:?}\n{}", client.transcript(), error(report));
+    let seen = seen.to_lowercase();
+    for piece in form.to_lowercase().split('\n').filter(|piece| piece.len() > 6) {
+        assert!(!seen.contains(piece), "{piece:?} of {form:?} is in {seen}");
+    }
+    assert!(!seen.contains("horse"), "{form:?} is in {seen}");
+    assert!(seen.contains("***"), "{seen}");
+    client.shows_no_secret(report);
+}
+
+#[test]
+fn a_password_that_is_repeated_in_any_form_is_hidden_wherever_it_shows() {
+    for form in forms() {
+        // In the reply to the login, in that to the recipient behind it, and as what the mechanism says of a failure.
+        for place in ["login", "rcpt", "challenge", "no reply"] {
+            let said = form.clone();
+            let login: Login = std::sync::Arc::new(move |peer, _, _| {
+                match place {
+                    "login" => peer.say(&lines(535, &format!("5.7.8 {said}")))?,
+                    "rcpt" => {
+                        peer.say("235 2.7.0 welcome")?;
+                        peer.line()?;
+                        peer.say("250 2.1.0 Ok")?;
+                        peer.line()?;
+                        peer.say(&lines(550, &format!("5.7.1 {said}")))?;
+                    }
+                    "challenge" => {
+                        let error = openssl::base64::encode_block(format!("e={said}").as_bytes());
+                        peer.ask(&format!("334 {error}"))?;
+                        peer.say("501 5.7.0 cancelled")?;
+                    }
+                    _ => peer.say(&said.replace('\n', " "))?,
+                }
+                Ok(place == "rcpt")
+            });
+            let mechanism = if place == "challenge" { "AUTH SCRAM-SHA-1" } else { "AUTH PLAIN" };
+            let server = Server::one(Script::plain().with(|s| {
+                (s.plain, s.login) = (vec![mechanism], Some(login));
+            }));
+            let client = Client::new(&[&server]).with_password(&[]);
+            let report = client.send();
+            if place == "challenge" {
+                // The challenge is base64 of what must be hidden.
+                client.shows_no_secret(&report);
+                assert!(!format!("{report:?}").contains("horse"), "{form:?}: {report:?}");
+            } else if place == "rcpt" {
+                assert!(format!("{report:?}").contains("***"), "{report:?}");
+                let seen = (client.transcript() + &format!("{report:?}")).to_lowercase();
+                assert!(!seen.contains("horse") && !seen.contains(&form.to_lowercase()), "{form:?}: {seen}");
+                client.shows_no_secret(&report);
+            } else {
+                hidden(&client, &report, &form);
+            }
+            server.finish();
         }
     }
 }

@@ -5,7 +5,7 @@ use smtpclient::error::{Kind, Step};
 use smtpclient::options::Options;
 
 use crate::common::memory::{delivery, take};
-use crate::common::pki::GOOD;
+use crate::common::pki::{GOOD, Spec, UNKNOWN};
 use crate::common::sasl;
 use crate::common::server::{Script, Server};
 use crate::common::{Client, PASSWORD, TOKEN, USER, acceptor, error, message, no_secret};
@@ -33,10 +33,83 @@ fn strongest_first_each_in_turn() {
         tried(vec![ALL], &[]),
         ["SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN"]
     );
+}
+
+#[test]
+fn nothing_unbound_follows_a_bound_login_that_is_refused() {
     assert_eq!(
         tried(vec!["AUTH SCRAM-SHA-1-PLUS SCRAM-SHA-1 SCRAM-SHA-256 PLAIN"], &[]),
-        ["SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "PLAIN"]
+        ["SCRAM-SHA-1-PLUS"]
     );
+    let server = Server::one(Script::starttls(acceptor(&GOOD)).with(|s| {
+        (s.secure, s.login) =
+            (vec!["AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN"], Some(sasl::login("another-one")));
+    }));
+    let client = Client::new(&[&server]).with_password(&[]);
+    let report = client.send();
+    let text = error(&report).text();
+    assert!(text.contains("PLAIN") && text.contains("option auth"), "{text}");
+    assert_eq!(server.finish()[0].logins.len(), 1);
+}
+
+#[test]
+fn a_scram_that_does_not_bind_follows_where_the_server_knows_no_plus() {
+    // One that does bind, and whose 504 somebody in between invented, sees `y` and refuses.
+    for (binds, complete) in [(false, true), (true, false)] {
+        let honest = sasl::login(PASSWORD);
+        let login: sasl::Login = std::sync::Arc::new(move |peer, mechanism, initial| {
+            if mechanism.ends_with("-PLUS") {
+                peer.say("504 5.5.4 unrecognized authentication type")?;
+                if !binds {
+                    peer.heard.logins.clear();
+                }
+                return Ok(false);
+            }
+            honest(peer, mechanism, initial)
+        });
+        let server = Server::one(Script::starttls(acceptor(&GOOD)).with(|s| {
+            let offer = "AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-1 SCRAM-SHA-256 PLAIN LOGIN";
+            (s.secure, s.login) = (vec![offer], Some(login));
+        }));
+        let client = Client::new(&[&server]).with_password(&[]);
+        let report = client.send();
+        assert_eq!(report.complete(), complete, "{report:?}");
+        client.shows_no_secret(&report);
+        let heard = server.finish().remove(0);
+        assert_eq!(heard.bound_by, "y");
+        assert!(!heard.secure_text().contains("PLAIN"), "{}", heard.secure_text());
+        let tried: Vec<_> = report.attempts[0].logins.iter().map(|login| login.mechanism).collect();
+        let mut wanted = vec!["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1"];
+        wanted.truncate(if complete { 3 } else { 4 });
+        assert_eq!(tried, wanted);
+    }
+}
+
+#[test]
+fn few_scram_iterations_are_refused_where_no_certificate_was_verified() {
+    for (tls, verify, least) in [(false, true, 4096), (true, false, 4096), (true, true, 1)] {
+        for count in [1, 4095, 4096] {
+            let unknown = Spec::server().issue(Some(&UNKNOWN));
+            let shown = if verify { &GOOD } else { &unknown };
+            let server = Server::one(
+                if tls { Script::starttls(acceptor(shown)) } else { Script::plain() }.with(|s| {
+                    (s.plain, s.secure) =
+                        (vec!["STARTTLS", "AUTH SCRAM-SHA-256"], vec!["AUTH SCRAM-SHA-256"]);
+                    s.login = Some(sasl::login_with(PASSWORD, count));
+                    if !tls {
+                        s.plain.remove(0);
+                    }
+                }),
+            );
+            let client = Client::new(&[&server]).with_password(&[]).with(|o| o.tlsverify = verify);
+            let report = client.send();
+            assert_eq!(report.complete(), count >= least, "{tls} {verify} {count}: {report:?}");
+            if count < least {
+                assert!(error(&report).text().contains("4096"), "{report:?}");
+            }
+            server.finish();
+        }
+    }
 }
 
 #[test]

@@ -82,8 +82,8 @@ fn the_bound_variants_bind() {
     let end_point = "p=tls-server-end-point";
     let channels = [
         (acceptor(&GOOD), "p=tls-exporter"),
-        (acceptor_of(&GOOD, SslVersion::TLS1_2), "p=tls-exporter"),
-        (old_acceptor(&GOOD), "p=tls-unique"),
+        (acceptor_of(&GOOD, SslVersion::TLS1_2), "p=tls-unique"),
+        (old_acceptor(&GOOD), "p=tls-server-end-point"),
     ];
     for (acceptor, flag) in channels {
         for mechanism in ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"] {

@@ -118,7 +118,7 @@ fn what_cannot_get_better_is_not_tried_again() {
 fn a_wrong_password_is_tried_once() {
     let keywords = &["AUTH PLAIN LOGIN"];
     let server = Server::start(Rules { keywords, ..Rules::default() });
-    let login = [("username", "ann"), ("password", "wrong"), ("connections", "8"), ("retries", "5")];
+    let login = [("username", "ann"), ("password", "hunter2"), ("connections", "8"), ("retries", "5")];
     let mailer = Mailer::new(&options(&[&server], &login)).unwrap();
     let reports = send(&mailer, 40);
     for report in reports.values() {

@@ -26,14 +26,15 @@ from ._errors import (
     UsageError,
 )
 from ._mailer import Mailer, MailerCounts
-from ._native import Cancel, Message, Options, option_names
-from ._options import OptionDict, Rcpt, RcptDict
+from ._native import TLS, Cancel, Message, Options, option_names
+from ._options import OptionDict, Rcpt, RcptDict, TLSDict
 from ._report import Attempt, Failure, Login, Recipient, Refused, Reply, Report, TLSFacts
 from ._send import sendmessage
 from ._session import Session
 
 __all__ = [
     "AUTH_DEFAULT",
+    "TLS",
     "Attempt",
     "AuthenticationError",
     "Cancel",
@@ -64,6 +65,7 @@ __all__ = [
     "SMTPException",
     "Session",
     "SourceError",
+    "TLSDict",
     "TLSError",
     "TLSFacts",
     "Timeout",

@@ -6,9 +6,10 @@ from types import TracebackType
 from typing import Any, final
 from typing_extensions import Self, Unpack
 
-from ._options import Listener, OptionDict, Secret
+from ._options import Listener, OptionDict, Secret, TLSDict
 
 __all__ = [
+    "TLS",
     "Callbacks",
     "Cancel",
     "Delivery",
@@ -76,6 +77,15 @@ class Mailer:
     def seal(self) -> None: ...
     def close(self, timeout: float) -> bool: ...
     def counts(self) -> tuple[int, int, int, int, int, int, int, int, int]: ...
+
+@final
+class TLS:
+    """What TLS needs, read and checked once, to be shared as option ``tls``. A file that is written or replaced is read
+    again by the next connection."""
+    def __new__(cls, **values: Unpack[TLSDict]) -> Self: ...
+    @property
+    def changed(self) -> bool:
+        """Whether a file was written or replaced since it was read."""
 
 @final
 class Cancel:

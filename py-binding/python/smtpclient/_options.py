@@ -11,7 +11,7 @@ from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Literal, TypedDict
 
-from ._native import Cancel, Options
+from ._native import TLS, Cancel, Options
 
 if TYPE_CHECKING:
     from typing_extensions import Required
@@ -46,7 +46,25 @@ class RcptDict(TypedDict, total=False):
     orcpt: str | None
 
 
-class OptionDict(TypedDict, total=False):
+class TLSDict(TypedDict, total=False):
+    """The options that say what TLS is like. ``None`` leaves one at its default."""
+
+    tlsverify: bool | None
+    tlstrust: Literal["system", "given", "both"] | None
+    tlscafile: str | os.PathLike[str] | None
+    tlsca: str | bytes | None
+    tlscertfile: str | os.PathLike[str] | None
+    tlskeyfile: str | os.PathLike[str] | None
+    tlskeypassword: Secret | None
+    tlsfingerprint: str | Iterable[str] | None
+    tlsminversion: Literal["1.0", "1.1", "1.2", "1.3"] | None
+    tlsmaxversion: Literal["1.0", "1.1", "1.2", "1.3"] | None
+    tlsciphers: str | None
+    tlskeylog: str | os.PathLike[str] | None
+    tlsservername: str | None
+
+
+class OptionDict(TLSDict, total=False):
     """The options of ``sendmessage``, by name. ``None`` leaves one at its default."""
 
     servers: str | Iterable[str] | None
@@ -63,13 +81,6 @@ class OptionDict(TypedDict, total=False):
         Literal["secure", "insecure"] | Callable[[int, str], Literal["secure", "insecure"]] | None
     )
     tlsrequired: bool | None
-    tlsverify: bool | None
-    tlscafile: str | os.PathLike[str] | None
-    tlscertfile: str | os.PathLike[str] | None
-    tlskeyfile: str | os.PathLike[str] | None
-    tlskeypassword: Secret | None
-    tlsfingerprint: str | Iterable[str] | None
-    tlsminversion: Literal["1.0", "1.1", "1.2", "1.3"] | None
     username: str | None
     password: Secret | None
     auth: str | Iterable[str] | None
@@ -106,6 +117,7 @@ class OptionDict(TypedDict, total=False):
     defaultdomain: str | None
     transcript: Listener | None
     cancel: Cancel | None
+    tls: TLS | None
 
 
 def base_of(base: Options | None) -> Options | None:

@@ -173,6 +173,29 @@ fn a_root_sent_along_is_an_unknown_issuer() {
 }
 
 #[test]
+fn a_common_name_is_no_host_name() {
+    // RFC 9525 section 6.3. The address goes with the first, so that it has a subjectAltName, but no name in it.
+    for ip in [vec!["127.0.0.1"], vec![]] {
+        let issued = Spec { dns: vec![], ip: ip.clone(), ..Spec::server() }.issue(Some(&TRUSTED));
+        Client::new().each(|name, config| {
+            let mut server = show(&issued);
+            let (mut client, result) = connect(&config, "mx.example.org", Verify::Require, &mut server);
+            let error = result.expect_err(name);
+            assert!(error.text().contains("is for another host name"), "{name} {error}");
+            assert_eq!(client.facts().why_not, Some(VerifyFault::WrongName), "{name}");
+            assert!(client.write(b"EHLO").is_err() && !client.handshake_done());
+            assert!(server.got.is_empty());
+            let (client, _) = connect(&config, "mx.example.org", Verify::Report, &mut show(&issued));
+            assert!(client.handshake_done() && !client.facts().verified, "{name}");
+            if !ip.is_empty() {
+                let (client, result) = connect(&config, "127.0.0.1", Verify::Require, &mut show(&issued));
+                assert!(result.is_ok() && client.facts().verified, "{name}");
+            }
+        });
+    }
+}
+
+#[test]
 fn odd_names_harm_nobody() {
     let odd = ["a\0b", "\u{1b}[2J\r\nEHLO", "\u{202e}gro", "*", "\u{7f}%s%n", &"x".repeat(60)];
     let nameless = std::iter::once(vec![]);

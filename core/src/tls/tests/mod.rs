@@ -2,10 +2,12 @@
 
 mod bytes;
 mod certificates;
+mod choices;
 mod clients;
 #[path = "../../../tests/common/pki.rs"]
-mod pki;
+pub(in crate::tls) mod pki;
 mod resumed;
+mod rotated;
 mod versions;
 
 use ::openssl::ssl::{
@@ -35,9 +37,9 @@ impl Client {
     fn configs(&self) -> Vec<(&'static str, Result<TlsConfig, Error>)> {
         let settings = &self.settings;
         vec![
-            ("native", native::backend(settings).map(|b| TlsConfig::with(settings.clone(), b))),
+            ("native", TlsConfig::with(settings.clone(), native::backend)),
             #[cfg(feature = "tls-openssl")]
-            ("openssl", openssl::backend(settings).map(|b| TlsConfig::with(settings.clone(), b))),
+            ("openssl", TlsConfig::with(settings.clone(), openssl::backend)),
         ]
     }
 

@@ -58,12 +58,13 @@ fn connections_at_the_same_time_resume_too() {
 #[test]
 fn never_for_another_name_nor_another_demand_nor_other_settings() {
     for version in VERSIONS {
-        let (client, acceptor) = (Client::new(), acceptor_of(&GOOD, version).build());
+        let (mut client, acceptor) = (Client::new(), acceptor_of(&GOOD, version).build());
         let own = config(&client);
         once(&own, HOST, Verify::Require, &acceptor);
         assert!(!once(&own, "127.0.0.1", Verify::Require, &acceptor).1, "another name");
         assert!(!once(&own, HOST, Verify::Report, &acceptor).1, "another demand");
-        assert!(!once(&config(&client), HOST, Verify::Require, &acceptor).1, "another connector");
+        client.settings.trust = Trust::Given;
+        assert!(!once(&config(&client), HOST, Verify::Require, &acceptor).1, "other settings");
         assert!(once(&own, HOST, Verify::Require, &acceptor).1);
     }
 }
@@ -109,7 +110,8 @@ fn a_pin_is_held_against_each_connection() {
 #[test]
 fn another_server_of_that_name_has_its_own_sessions() {
     for version in VERSIONS {
-        let own = config(&Client::new());
+        let client = Client::new();
+        let own = config(&client);
         once(&own, HOST, Verify::Require, &acceptor_of(&GOOD, version).build());
         let (facts, reused) = once(&own, HOST, Verify::Require, &acceptor_of(&GOOD, version).build());
         assert!(!reused && facts.verified);
@@ -137,11 +139,29 @@ fn bindings_of_a_resumed_session_are_those_of_the_server() {
         ssl.finished(&mut unique);
         for binding in client.bindings() {
             match binding.kind {
-                BindingKind::TlsExporter => assert_eq!(binding.data, exporter),
+                BindingKind::TlsExporter => {
+                    assert_eq!((binding.data, version), (exporter.clone(), VERSIONS[1]))
+                }
                 BindingKind::TlsUnique => assert_eq!((binding.data, version), (unique.clone(), VERSIONS[0])),
                 BindingKind::TlsServerEndPoint => assert_eq!(binding.data.len(), 32),
             }
         }
         assert!(client.bindings().len() >= 2);
+    }
+}
+
+#[test]
+fn equal_settings_share_sessions_and_others_do_not_push_them_out() {
+    for version in VERSIONS {
+        let acceptor = acceptor_of(&GOOD, version).build();
+        let (one, mut other) = (Client::new(), Client::new());
+        other.settings.key_password = Some("another".into());
+        once(&config(&one), HOST, Verify::Require, &acceptor);
+        once(&config(&other), HOST, Verify::Require, &acceptor);
+        for _ in 0..3 {
+            // Made anew each time, as options are for each message by who keeps none.
+            assert!(once(&config(&one), HOST, Verify::Require, &acceptor).1);
+            assert!(once(&config(&other), HOST, Verify::Require, &acceptor).1);
+        }
     }
 }

@@ -57,6 +57,7 @@ fn bindings_are_those_of_the_server() {
             let ssl = server.stream.ssl();
             let mut exporter = vec![0; 32];
             ssl.export_keying_material(&mut exporter, "EXPORTER-Channel-Binding", Some(b"")).unwrap();
+            assert!(version == SslVersion::TLS1_3 || ssl.extms_support() == Some(true));
             let mut unique = vec![0; 12];
             ssl.peer_finished(&mut unique);
             let end_point = GOOD.cert.digest(::openssl::hash::MessageDigest::sha256()).unwrap().to_vec();
@@ -66,7 +67,8 @@ fn bindings_are_those_of_the_server() {
                 (BindingKind::TlsServerEndPoint, end_point),
             ];
             wanted.retain(|(binding, _)| match binding {
-                BindingKind::TlsExporter => name == "openssl",
+                // RFC 9266 section 3.
+                BindingKind::TlsExporter => name == "openssl" && version == SslVersion::TLS1_3,
                 BindingKind::TlsUnique => name == "openssl" && version == SslVersion::TLS1_2,
                 BindingKind::TlsServerEndPoint => true,
             });
@@ -74,5 +76,18 @@ fn bindings_are_those_of_the_server() {
                 wanted.into_iter().map(|(kind, data)| ChannelBinding { kind, data }).collect();
             assert_eq!(client.bindings(), wanted, "{name} {version:?}");
         }
+    });
+}
+
+#[test]
+#[cfg(feature = "tls-openssl")]
+fn without_the_extended_master_secret_the_finished_message_binds_nothing() {
+    Client::new().each(|name, config| {
+        let mut acceptor = acceptor_of(&GOOD, SslVersion::TLS1_2);
+        // SSL_OP_NO_EXTENDED_MASTER_SECRET.
+        acceptor.set_options(SslOptions::from_bits_retain(1));
+        let client = open(&config, &mut Server::new(acceptor.build()));
+        let kinds: Vec<_> = client.bindings().iter().map(|binding| binding.kind).collect();
+        assert_eq!(kinds, [BindingKind::TlsServerEndPoint], "{name}");
     });
 }
