@@ -156,7 +156,7 @@ fn mailer(options: &Options, messages: &[Vec<u8>]) -> Result<Vec<Report>, String
     }
     let reports =
         messages.iter().map_while(|_| mailer.next_report(LIMIT)).map(|(_, report)| report).collect();
-    mailer.close(LIMIT);
+    mailer.close(LIMIT).map_err(|error| error.to_string())?;
     Ok(reports)
 }
 
