@@ -39,6 +39,7 @@ scripted-server sink [OPTIONS]
       --tls CERT KEY      offer STARTTLS (PEM files)   --tls-first  TLS from the first byte
       --login USER PASSWORD  take mail only behind AUTH PLAIN
       --lmtp  --chunking  --no-pipelining  --no-8bitmime    what is offered
+      --nagle             write each reply of a group alone, with Nagle's algorithm on
       --messages N        end after so many messages
       --seconds N         end after so many seconds (3600)
       --verbose           print the dialogue
@@ -231,6 +232,7 @@ fn sink(arguments: &[OsString]) -> Result<bool, String> {
             "--lmtp" => options.lmtp = true,
             "--chunking" => options.chunking = true,
             "--no-pipelining" => options.pipelining = false,
+            "--nagle" => options.nagle = true,
             "--no-8bitmime" => options.eight_bit_mime = false,
             "--verbose" => options.verbose = true,
             "--messages" => messages = Some(words.number(word)?),
