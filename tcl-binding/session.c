@@ -399,7 +399,7 @@ int Expect(Session *session, Question *question)
     if (question->many != NULL && Unasked(session) == question) AskThem(session);
     if (question->command != NULL) {
         Tcl_SetObjResult(interp, Tcl_NewObj());
-        if (session->drive != NULL) DriveStep(session->drive);
+        if (session->drive != NULL) DriveLater(session->drive); /* the script never runs before this has returned */
     } else {
         if (session->drive != NULL) DriveStep(session->drive);
         result = Wait(interp, &question->done);

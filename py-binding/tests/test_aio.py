@@ -256,3 +256,16 @@ def test_tls(run, tls_server, certificate):
 
     run(main())
     assert [tls for tls, _, _ in tls_server.handler.messages] == [True, True, False]
+
+
+def test_closed_while_in_use(run):
+    async def go(port):
+        async with aio.Session("127.0.0.1", port, client="c.example") as session:
+            asking = asyncio.ensure_future(session.noop())
+            await asyncio.sleep(0)
+            with pytest.raises(smtpclient.UsageError, match="another task"):
+                await session.close()
+            return (await asking).code
+
+    with server(b"220 s\r\n", b"250 s\r\n", b"250 ok\r\n") as (port, _):
+        assert run(go(port)) == 250

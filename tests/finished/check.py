@@ -43,7 +43,16 @@ def broken(message: bytes) -> int | None:
     before = len(LINE.findall(message.removeprefix(b"\xef\xbb\xbf"))) - len(lines)
     numbers = (n for n, line in enumerate(head) if not FIELD.match(line) and (n == 0 or line[:1] not in b" \t"))
     found = next(numbers, None)
+    if found is None and ends_twice(head[-1], lines[len(head) :]):
+        found = len(head)
     return None if found is None else before + found + 1
+
+
+def ends_twice(last: bytes, rest: list[bytes]) -> bool:
+    """Whether the line after the fields is empty only by a CR beside another line end."""
+    if rest[:1] == [b"\r\n"]:
+        return last.endswith(b"\r")
+    return rest[:1] == [b"\r"] and len(rest) > 1 and last.endswith(b"\n")
 
 
 def expected(message: bytes) -> bytes:
@@ -147,7 +156,7 @@ def main(example: str) -> int:
                 got = folder / f"{i:04}.{suffix}"
                 if line := broken(message):
                     refusal = folder / f"{i:04}.{suffix}.refused"
-                    if got.exists() or f"line {line} of the message is not" not in refusal.read_text():
+                    if got.exists() or f"line {line} of the message is " not in refusal.read_text():
                         bad += 1
                         print(f"{suffix} {i}: {message[:200]!r}: line {line} is not refused")
                     continue

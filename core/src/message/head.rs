@@ -111,6 +111,12 @@ impl Head {
         if let Some(nul) = self.nul(data) {
             return Some(nul_at(nul as u64));
         }
+        if line.is_empty() {
+            return Some(format!(
+                "line {number} of the message is empty by a CR beside another line end, so that it is unclear where the \
+                 header section ends: end every line with CRLF alone, or with LF alone (RFC 5322 2.1)"
+            ));
+        }
         let more = if shown.len() < line.len() { "..." } else { "" };
         Some(format!(
             "line {number} of the message is not a header field: {shown:?}{more}; a field is a name without spaces, a \
@@ -222,6 +228,11 @@ impl HeadParser {
                 }
                 Line::End => return Some(self.head(true)),
                 Line::Empty if before_fields => self.pass(line_end(rest, last)?),
+                Line::Empty if self.role == Role::Message && stray_return(data, self.position, last)? => {
+                    let line = self.position..self.position.saturating_add(line_end(rest, last)?);
+                    let broken = Some((line, self.lines.saturating_add(1)));
+                    return Some(Head { broken, ..self.head(false) });
+                }
                 Line::Empty => return Some(self.head(true)),
                 Line::Mbox if before_fields && self.text.is_none() => self.pass(line_end(rest, last)?),
                 Line::Mbox | Line::Other if before_fields => {
@@ -325,6 +336,18 @@ pub(super) fn unfolded(raw: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(text) {
         Ok(text) if !folded => text.into(),
         _ => String::from_utf8_lossy(text).replace(['\r', '\n'], "").into(),
+    }
+}
+
+/// Whether the line that is empty there is so only by a CR beside another line end, CR CR LF or LF CR, as programs write
+/// that end lines twice: fields may come after it. `None`: that is not known yet.
+fn stray_return(data: &[u8], at: usize, last: bool) -> Option<bool> {
+    let before = at.checked_sub(1).and_then(|before| data.get(before));
+    match (before, data.get(at), data.get(at + 1)) {
+        (_, Some(b'\r'), None) if !last => None,
+        (Some(b'\r'), Some(b'\r'), Some(b'\n')) => Some(true),
+        (Some(b'\n'), Some(b'\r'), Some(next)) => Some(*next != b'\n'),
+        _ => Some(false),
     }
 }
 
@@ -440,6 +463,21 @@ mod tests {
         let long = format!("A: 1\n{}\n\n", "\u{e9}".repeat(500));
         let fault = Head::parse(long.as_bytes(), Role::Message).fault(long.as_bytes()).unwrap();
         assert!(fault.contains("...") && fault.len() < 500, "{fault}");
+    }
+
+    #[test]
+    fn lines_that_end_twice_do_not_end_the_header_section() {
+        for end in ["\r\r\n", "\n\r", "\r\n\r"] {
+            let data = ["To: b", "Bcc: secret", "", "body"].join(end);
+            let fault = Head::parse(data.as_bytes(), Role::Message).fault(data.as_bytes());
+            let fault = fault.unwrap_or_else(|| panic!("{data:?}"));
+            assert!(fault.starts_with("line 2 of the message is empty by a CR"), "{fault}");
+        }
+        for data in
+            ["A: 1\n\r\nbody", "A: 1\r\n\r\nbody", "A: 1\r\rbody", "A: 1\n\nbody", "A: 1\r\n\nb", "A: 1\n\r"]
+        {
+            assert_eq!(Head::parse(data.as_bytes(), Role::Message).fault(data.as_bytes()), None, "{data:?}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The files that the settings name, read and told apart; the libraries parse them.
 
 use std::borrow::Cow;
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use memchr::memmem;
 use zeroize::Zeroizing;
@@ -113,7 +113,18 @@ pub(super) fn is_pem(text: &[u8]) -> bool {
 }
 
 pub(super) fn read(option: &str, file: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(file).map_err(|error| fault(option, file, &format!("cannot be read: {error}")))
+    /// A hundred times what the authorities of a system take.
+    const MOST: u64 = 32 * 1024 * 1024;
+    let unread = |error: io::Error| fault(option, file, &format!("cannot be read: {error}"));
+    let metadata = fs::metadata(file).map_err(unread)?;
+    // A pipe or a device may keep a caller waiting for ever, or never end.
+    if !metadata.is_file() && !metadata.is_dir() {
+        return Err(fault(option, file, "must be a regular file"));
+    }
+    if metadata.len() > MOST {
+        return Err(fault(option, file, &format!("has more than {MOST} octets")));
+    }
+    fs::read(file).map_err(unread)
 }
 
 /// The caller's mistake in a file.

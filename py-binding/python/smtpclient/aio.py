@@ -30,7 +30,7 @@ from ._answers import (
     sent_from,
     several,
 )
-from ._errors import usage
+from ._errors import UsageError, usage
 from ._native import Message, Options
 from ._options import OptionDict, Secret, base_of, listener
 from ._report import Reply, Report, report_of
@@ -259,14 +259,25 @@ class Session:
                 await self._next(waiting)
 
     async def close(self) -> None:
-        """Take leave: QUIT, whose reply is not waited for."""
+        """Take leave: QUIT, whose reply is not waited for.
+
+        Raises:
+            UsageError: the session is in use by another task.
+        """
         if self._wire is None:
             return
+        if self._wire.is_forked:
+            self._wire.close()
+            return
+        if self._busy:
+            raise _in_use()
+        self._busy = True
         try:
-            if self.is_open and not self._wire.is_forked:
+            if self.is_open:
                 self._dialogue.begin(None)
                 await self._wire.until_over()
         finally:
+            self._busy = False
             self._wire.close()
 
     async def __aenter__(self) -> Self:
@@ -330,4 +341,8 @@ class Session:
         if self._wire is not None and self._wire.is_forked:
             raise usage("the session is that of a parent process: open another")
         if self._busy:
-            raise usage("the session is in use by another task: give each task one of its own")
+            raise _in_use()
+
+
+def _in_use() -> UsageError:
+    return usage("the session is in use by another task: give each task one of its own")

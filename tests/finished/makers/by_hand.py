@@ -25,7 +25,7 @@ def messages():
     yield "lone-lf-in-crlf", crlf(HEAD) + b"\r\na\nb\nc\r\n"
     yield "lone-cr-in-head", b"From: ann@a.example\rTo: bo@b.example\r\rbody\r"
     yield "cr-at-end", crlf(HEAD) + b"\r\nbody\r"
-    yield "cr-lf-across-blank", HEAD + b"\r\r\n\nbody\n"
+    yield "cr-lf-across-blank", HEAD + b"\n\r\r\n\nbody\n"
     # The end.
     yield "no-final-newline", whole[:-1]
     yield "no-final-newline-crlf", crlf(whole)[:-2]
