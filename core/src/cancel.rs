@@ -12,6 +12,8 @@ pub struct Cancel(Arc<State>);
 struct State {
     triggered: AtomicBool,
     ask: Option<Box<dyn Fn() -> bool + Send + Sync>>,
+    /// What it asks about only changes in the thread that sends.
+    within: bool,
 }
 
 impl Cancel {
@@ -23,7 +25,18 @@ impl Cancel {
     /// Counts as triggered also while `ask` says so. It is asked in the thread that sends, at least five times
     /// a second while that waits, and often while it does not: it should be quick.
     pub fn asking(ask: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(State { triggered: AtomicBool::new(false), ask: Some(Box::new(ask)) }))
+        Self(Arc::new(State { ask: Some(Box::new(ask)), ..State::default() }))
+    }
+
+    /// As [`asking`](Self::asking), for what only changes in the thread that sends, such as a callback that failed: no
+    /// wait is cut short to ask.
+    pub fn within(ask: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(State { ask: Some(Box::new(ask)), within: true, ..State::default() }))
+    }
+
+    /// Whether it can be triggered while the thread that sends waits.
+    pub(crate) fn interrupts(&self) -> bool {
+        !self.0.within
     }
 
     /// Cancels every call that was given this. One atomic store, so that a signal handler may do it.
@@ -64,6 +77,8 @@ mod tests {
         cancel.trigger();
         assert!(cancel.is_triggered());
         cancel.reset();
-        assert!(!cancel.is_triggered());
+        assert!(!cancel.is_triggered() && cancel.interrupts());
+        let within = Cancel::within(|| true);
+        assert!(within.is_triggered() && !within.interrupts());
     }
 }

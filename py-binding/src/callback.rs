@@ -136,6 +136,15 @@ pub(crate) fn cancel(raised: &Raised, own: Option<Cancel>) -> Cancel {
     })
 }
 
+/// The same in an event loop, which takes care of signals itself.
+pub(crate) fn cancel_in_loop(raised: &Raised, own: Option<Cancel>) -> Cancel {
+    let raised = raised.clone();
+    match own {
+        None => Cancel::within(move || raised.is_some()),
+        Some(own) => Cancel::asking(move || raised.is_some() || own.is_triggered()),
+    }
+}
+
 /// `listener(direction, line)`.
 fn transcript(listener: Held, raised: &Raised) -> TranscriptFn {
     let raised = raised.clone();

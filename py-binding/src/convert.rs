@@ -5,7 +5,7 @@ use std::time::Duration;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use smtpclient::error::{Error, Kind, Step};
+use smtpclient::error::Error;
 use smtpclient::options::TlsAnswer;
 use smtpclient::reply::Reply;
 use smtpclient::report::{Attempt, Login, Recipient, Report};
@@ -128,29 +128,6 @@ pub(crate) fn raise_from(
         let _ = cause.value(py).setattr("report", report);
     }
     cause
-}
-
-/// An error that a driver in Python found.
-pub(crate) fn driver_error(kind: &str, text: &str) -> Error {
-    let (kind, step) = match kind {
-        "resolve" => (Kind::Resolve, Step::Connect),
-        "connect" => (Kind::Connect, Step::Connect),
-        "connecttimeout" => (Kind::Timeout, Step::Connect),
-        "timeout" => (Kind::Timeout, Step::Command),
-        "cancelled" => (Kind::Cancelled, Step::Command),
-        "source" => (Kind::Source, Step::Body),
-        _ => (Kind::Closed, Step::Command),
-    };
-    Error::new(kind, step, text)
-}
-
-/// Why there is no connection; `transient` where that is known better.
-pub(crate) fn dial_error(kind: &str, text: &str, transient: Option<bool>) -> Error {
-    let error = driver_error(kind, text);
-    match transient {
-        Some(transient) => error.with_transient(transient),
-        None => error,
-    }
 }
 
 pub(crate) fn seconds(duration: Option<Duration>) -> Option<f64> {

@@ -1,49 +1,88 @@
-//! `sendmessage` without any I/O.
+//! `sendmessage` for event loops.
+
+use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::conversation::Conversation;
-use smtpclient::delivery::{self, Action};
-use smtpclient::net;
+use smtpclient::delivery;
+use smtpclient::error::{Error, Kind, Step};
+use smtpclient::net::{self, Limits};
 
-use crate::callback::{Callbacks, Raised};
-use crate::convert::{dial_error, raise_from};
-use crate::driven::{Driven, driven, ends};
+use crate::callback::{self, Callbacks, Raised};
+use crate::convert::{raise, raise_from};
+use crate::line::{Abort, Line, Shared, Watch};
 use crate::message::{PyMessage, raised_in};
 use crate::options::PyOptions;
 use crate::report::PySent;
-use crate::server::PyServer;
 use crate::source::Source;
+
+/// When a call must be over, and how it can be ended: it begins before there is a connection.
+#[pyclass(frozen, module = "smtpclient._native", name = "Limits")]
+pub(crate) struct PyLimits(Limits);
+
+#[pymethods]
+impl PyLimits {
+    #[new]
+    fn new(options: &Bound<'_, PyOptions>) -> Self {
+        let mut limits = Limits::begin(options.get().core());
+        limits.cancel = options.get().cancel.clone();
+        Self(limits)
+    }
+
+    /// For how many seconds to wait at most before this is asked again; an exception where the call must end.
+    fn slice(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+        self.0.check(Step::Setup).map_err(|error| raise(py, &error, None))?;
+        let slice = self.0.slice(Duration::MAX);
+        Ok((slice < Duration::MAX).then_some(slice.as_secs_f64()))
+    }
+}
 
 /// One message on its way to the first server that takes it.
 #[pyclass(frozen, module = "smtpclient._native")]
 pub(crate) struct Delivery {
-    driven: Driven<delivery::Delivery>,
+    inner: Shared<Inner>,
     sources: Vec<Py<Source>>,
     callbacks: Callbacks,
+    /// The message has no bytes now and then, and Python knows when it has.
+    feeds: bool,
 }
 
-driven!(Delivery);
+struct Inner {
+    delivery: delivery::Delivery,
+    line: Line,
+}
+
+impl Abort for Inner {
+    fn abort(&mut self, cause: Error) {
+        self.delivery.abort(cause);
+    }
+}
 
 #[pymethods]
 impl Delivery {
     #[new]
-    #[pyo3(signature = (message, options, listener=None))]
+    #[pyo3(signature = (message, options, listener, limits, feeds))]
     fn new(
         py: Python<'_>,
         message: &Bound<'_, PyMessage>,
         options: &Bound<'_, PyOptions>,
         listener: Option<Py<PyAny>>,
+        limits: PyRef<'_, PyLimits>,
+        feeds: bool,
     ) -> PyResult<Self> {
         let raised = Raised::default();
-        let (options, callbacks) = options.get().bind(py, &raised, listener);
+        let (mut known, callbacks) = options.get().bind(py, &raised, listener);
+        known.cancel = Some(callback::cancel_in_loop(&raised, options.get().cancel.clone()));
+        let deadline = limits.0.deadline;
         let PyMessage { core, sources } = message.try_borrow()?.copy(py);
         let made = py.detach(|| {
-            delivery::Delivery::new(&core, &options, &net::local(), Some(net::library(&options)?))
+            let mut line = Line::new(&known)?;
+            line.set_limits(Limits { deadline, cancel: known.cancel.clone() });
+            Ok(Inner { delivery: net::delivery(&core, &known)?, line })
         });
         match made {
-            Ok(delivery) => Ok(Self { driven: Driven::new(delivery, raised), sources, callbacks }),
+            Ok(inner) => Ok(Self { inner: Shared::new(inner, raised), sources, callbacks, feeds }),
             Err(error) => Err(raise_from(py, &error, None, raised_in(&sources))),
         }
     }
@@ -57,35 +96,44 @@ impl Delivery {
         self.callbacks.clear();
     }
 
-    /// The server to connect to now, when that is what comes next.
-    fn wants(&self) -> PyResult<Option<PyServer>> {
-        self.driven.with(|delivery| match delivery.action() {
-            Action::Dial(server) => Some(PyServer(server.clone())),
-            _ => None,
+    /// Does what can be done without waiting. See [`Watch`].
+    fn turn(&self, py: Python<'_>) -> PyResult<Watch> {
+        py.detach(|| {
+            self.inner.with(|Inner { delivery, line }| {
+                line.turn(delivery, self.feeds);
+                line.watch(delivery, false, None)
+            })
         })
     }
 
-    /// Whether bytes are to be moved now.
-    fn exchanges(&self) -> PyResult<bool> {
-        self.driven.with(|delivery| delivery.action() == Action::Exchange)
+    /// The descriptor to watch, -1 for none.
+    fn fileno(&self) -> PyResult<i32> {
+        self.inner.with(|inner| inner.line.fileno())
     }
 
-    /// Tells that the server of `wants()` is connected.
-    fn connected(&self, peer: Option<(String, u16)>, local: Option<&str>, loopback: bool) -> PyResult<()> {
-        self.driven.with(|delivery| delivery.connected(ends(peer, local, loopback)))
+    /// Whether the message had no bytes when it was last asked.
+    fn waits_for_source(&self) -> PyResult<bool> {
+        self.inner.with(|inner| inner.delivery.waits_for_source())
     }
 
-    /// Tells that the server of `wants()` cannot be connected to.
-    #[pyo3(signature = (text, kind, transient=None))]
-    fn connect_failed(&self, text: &str, kind: &str, transient: Option<bool>) -> PyResult<()> {
-        self.driven.with(|delivery| delivery.connect_failed(dial_error(kind, text, transient)))
+    /// Ends everything, and closes the connection.
+    fn abort(&self, text: &str) -> PyResult<()> {
+        self.inner.with(|Inner { delivery, line }| {
+            delivery.abort(Error::new(Kind::Cancelled, Step::Command, text));
+            line.close();
+        })
+    }
+
+    /// Closes the connection.
+    fn close(&self) -> PyResult<()> {
+        self.inner.with(|inner| inner.line.close())
     }
 
     /// The report of a delivery that is over; an exception where nobody got the message, or that is not known.
     fn report(&self, py: Python<'_>) -> PyResult<PySent> {
-        let report = self.driven.with(|delivery| delivery.report().clone())?;
+        let report = self.inner.with(|inner| inner.delivery.report().clone())?;
         if let Some(error) = report.failure() {
-            let cause = self.driven.raised.take().or_else(|| raised_in(&self.sources));
+            let cause = self.inner.raised.take().or_else(|| raised_in(&self.sources));
             return Err(raise_from(py, &error, Some(&report), cause));
         }
         Ok(PySent(Box::new(report)))

@@ -1,7 +1,6 @@
-//! A session without any I/O. What is asked gives a number; `poll_answer` names it.
+//! A session. What is asked gives a number, by which its answer is found.
 
 use std::collections::HashMap;
-use std::io::BufReader;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,58 +15,175 @@ use smtpclient::command::{
 use smtpclient::content::Once;
 use smtpclient::conversation::Conversation;
 use smtpclient::dialogue::{self, Answer};
-use smtpclient::engine::Protocol;
-use smtpclient::error::Error;
+use smtpclient::error::{Error, Kind, Step};
 use smtpclient::message::Message;
-use smtpclient::net::{self, Limits};
+use smtpclient::net::{self, Connection, Limits, Wait};
 
-use crate::callback::{Callbacks, Raised};
-use crate::convert::{self, dial_error, raise, raise_from};
-use crate::driven::{Driven, driven, ends};
+use crate::callback::{self, Callbacks, Raised};
+use crate::convert::{self, raise, raise_from};
+use crate::line::{Abort, Line, Shared, Watch, ended};
 use crate::message::{PyMessage, raised_in};
 use crate::options::{PyOptions, secret};
 use crate::report::PySent;
 use crate::server::PyServer;
-use crate::source::{PyReader, Source};
-use crate::stream::{Open, PyStream};
+use crate::socket::{self, PySocket};
+use crate::source::Source;
 
-/// A session over a connection whose bytes Python moves.
+/// How long answers that are there may wait for others.
+const LINGER: Duration = Duration::from_millis(5);
+
+/// A session over a connection that the core makes, or over a socket of Python's.
 #[pyclass(frozen, module = "smtpclient._native")]
 pub(crate) struct Dialogue {
-    driven: Driven<dialogue::Dialogue>,
+    inner: Shared<Inner>,
     /// What messages under way are read from.
     sources: Mutex<HashMap<u64, Vec<Py<Source>>>>,
     callbacks: Callbacks,
+    name: String,
+    is_loopback: bool,
+    /// It is `smtplib`'s: a socket's own time-out counts, and its exceptions are the caller's.
+    is_plain: bool,
 }
 
-driven!(Dialogue);
+struct Inner {
+    dialogue: Core,
+    line: Line,
+    /// Answers that nobody has taken yet.
+    answers: HashMap<u64, Answer>,
+    /// What an event loop waits for.
+    awaited: Awaited,
+}
+
+#[derive(Default)]
+struct Awaited {
+    /// None: the end.
+    number: Option<u64>,
+    /// So many answers where they come at once.
+    most: usize,
+    /// Until then.
+    until: Option<Instant>,
+}
 
 type Core = dialogue::Dialogue;
 
+impl Abort for Inner {
+    fn abort(&mut self, cause: Error) {
+        self.dialogue.abort(cause);
+    }
+}
+
+impl Inner {
+    fn collect(&mut self) {
+        while let Some((ticket, answer)) = self.dialogue.poll_answer() {
+            self.answers.insert(ticket.number(), answer);
+        }
+    }
+
+    /// Whether all that is left is to say farewell, and to close.
+    fn is_over(&self) -> bool {
+        self.dialogue.engine().is_closed() && !self.dialogue.wants_dial()
+    }
+
+    /// Blocks until the answer is there, and up to `most` where they come at once.
+    fn wait(&mut self, number: u64, most: usize) {
+        self.line.set_limits(Limits::begin(self.dialogue.options()));
+        self.collect();
+        while !self.answers.contains_key(&number) {
+            self.line.run(&mut self.dialogue, Wait::Block, |dialogue| dialogue.has_answers());
+            if !self.dialogue.has_answers() {
+                break;
+            }
+            self.collect();
+        }
+        if most > 1 {
+            let known = self.answers.len();
+            let until = Wait::Until(Instant::now() + LINGER);
+            self.line.run(&mut self.dialogue, until, |dialogue| known + dialogue.answers() >= most);
+            self.collect();
+        }
+    }
+
+    /// Does something within the time-out that the caller's socket has, whose calls block otherwise.
+    fn by_the_socket(&mut self, act: impl FnOnce(&mut Self)) {
+        let limit = self.line.socket.as_ref().and_then(PySocket::limit);
+        let set = |inner: &Self, limit| {
+            if let (Some(socket), Some(limit)) = (&inner.line.socket, limit) {
+                socket.set_limit(limit);
+            }
+        };
+        if let Some(limit) = limit {
+            self.dialogue.set_timeout(limit);
+        }
+        set(self, limit.map(|_| Duration::ZERO));
+        act(self);
+        set(self, limit);
+    }
+
+    /// Says what is left to say, such as why TLS failed, and closes.
+    fn finish(&mut self) {
+        self.line.run(&mut self.dialogue, Wait::Block, Core::is_closed);
+        self.line.close();
+    }
+
+    fn turn(&mut self) -> Watch {
+        self.line.turn(&mut self.dialogue, false);
+        self.collect();
+        let awaited = &mut self.awaited;
+        let mut left = None;
+        let mut over = awaited.number.is_some_and(|number| self.answers.contains_key(&number))
+            && (!self.dialogue.engine().is_closed() || self.dialogue.wants_dial());
+        if over && self.answers.len() < awaited.most {
+            let now = Instant::now();
+            let until = *awaited.until.get_or_insert(now + LINGER);
+            left = Some(until.saturating_duration_since(now));
+            over = now >= until;
+        }
+        self.line.watch(&mut self.dialogue, over, left)
+    }
+}
+
 #[pymethods]
 impl Dialogue {
+    /// It connects by itself, or goes over `sock`: with the time-out that the socket itself has where it `is_plain`.
+    /// `is_looped`: an event loop gives it turns.
     #[new]
-    #[pyo3(signature = (server, options, listener=None, *, peer=None, local=None, loopback=false, can_redial=false))]
-    #[expect(clippy::too_many_arguments, reason = "by name in Python")]
+    #[pyo3(signature = (server, options, listener=None, sock=None, *, is_plain=false, is_looped=false))]
     fn new(
         py: Python<'_>,
         server: PyRef<'_, PyServer>,
         options: PyRef<'_, PyOptions>,
         listener: Option<Py<PyAny>>,
-        peer: Option<(String, u16)>,
-        local: Option<&str>,
-        loopback: bool,
-        can_redial: bool,
+        sock: Option<&Bound<'_, PyAny>>,
+        is_plain: bool,
+        is_looped: bool,
     ) -> PyResult<Self> {
         let raised = Raised::default();
-        let (options, callbacks) = options.bind(py, &raised, listener);
-        let library = options.refuse_mailer_options().and_then(|()| net::library(&options));
-        let made = library.and_then(|library| {
-            let ends = ends(peer, local, loopback);
-            Core::new(server.0.clone(), options, Some(library), ends, net::local(), can_redial)
+        let (mut known, callbacks) = options.bind(py, &raised, listener);
+        if is_looped {
+            known.cancel = Some(callback::cancel_in_loop(&raised, options.cancel.clone()));
+        }
+        let (server, name) = (server.0.clone(), server.0.target.to_string());
+        let ends = sock.map(socket::ends);
+        let made = Line::new(&known).and_then(|line| {
+            let dialogue = match ends {
+                Some(ends) => net::dialogue_over(server, &known, ends)?,
+                None => net::dialogue(server, &known)?,
+            };
+            Ok(Inner { dialogue, line, answers: HashMap::new(), awaited: Awaited::default() })
         });
-        let dialogue = made.map_err(|error| raise(py, &error, None))?;
-        Ok(Self { driven: Driven::new(dialogue, raised), sources: Mutex::default(), callbacks })
+        let inner = made.map_err(|error| raise(py, &error, None))?;
+        let dialogue = Self {
+            inner: Shared::new(inner, raised),
+            sources: Mutex::default(),
+            callbacks,
+            name,
+            is_loopback: ends.is_some_and(|ends| ends.loopback),
+            is_plain,
+        };
+        if let Some(sock) = sock {
+            dialogue.attach(sock)?;
+        }
+        Ok(dialogue)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -83,71 +199,178 @@ impl Dialogue {
         drop(sources);
     }
 
-    /// The next answer: number, reply, report, failure, and the exception that a reader of the caller's raised.
-    fn poll_answer<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some((ticket, answer)) = self.driven.with(Core::poll_answer)? else { return Ok(None) };
-        let number = ticket.number();
-        let sources = self.sources().remove(&number).unwrap_or_default();
-        Ok(Some(match answer {
-            Answer::Sent(report) => {
-                let (none, report) = (py.None(), PySent(report));
-                (number, &none, report, &none, raised_in(&sources)).into_pyobject(py)?.into_any()
-            }
-            Answer::Reply(Ok(reply)) => {
-                let none = py.None();
-                (number, convert::reply(&reply), &none, &none, &none).into_pyobject(py)?.into_any()
-            }
-            Answer::Reply(Err(error)) | Answer::Done(Err(error)) => {
-                let none = py.None();
-                (number, &none, &none, convert::failure(&error), &none).into_pyobject(py)?.into_any()
-            }
-            Answer::Done(Ok(())) => {
-                let none = py.None();
-                (number, &none, &none, &none, &none).into_pyobject(py)?.into_any()
-            }
-        }))
-    }
+    // Moving bytes.
 
-    /// How many times `poll_answer` has something.
-    fn answers(&self) -> PyResult<usize> {
-        self.driven.with(|dialogue| dialogue.answers())
-    }
-
-    /// Moves bytes without the GIL until there is an answer, `wants_redial`, `is_closed`, or nothing is due; and goes on
-    /// until there are `most`, as long as the server answers at once. `most` 0: until `is_closed`. `left` are the seconds
-    /// that the whole call may take.
-    #[pyo3(signature = (stream, most=1, left=None))]
-    fn run(
-        &self,
-        py: Python<'_>,
-        stream: &Bound<'_, PyStream>,
-        most: usize,
-        left: Option<f64>,
-    ) -> PyResult<()> {
-        let left = left.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default());
-        let deadline = left.and_then(|left| Instant::now().checked_add(left));
-        let stream = stream.get();
+    /// Waits for an answer, without the GIL: number, reply, report, failure, and the exception that a reader of the
+    /// caller's raised. Up to `most` answers are waited for, for 5 ms, as long as the server answers at once.
+    #[pyo3(signature = (number, most=1))]
+    fn wait<'py>(&self, py: Python<'py>, number: u64, most: usize) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(answer) = self.poll_answer(py, number)? {
+            return Ok(answer);
+        }
         py.detach(|| {
-            let mut open = stream.lock()?;
-            let Some(Open { stream, buffer }) = open.as_mut() else { return Ok(()) };
-            self.driven.with(|dialogue| {
-                let limits = Limits { deadline, cancel: dialogue.options().cancel.clone() };
-                let over = |d: &mut Core| d.wants_redial() || d.is_closed();
-                net::run(stream, dialogue, &limits, buffer, |d| (most > 0 && d.has_answers()) || over(d));
-                if most > 1 && dialogue.has_answers() {
-                    net::linger(stream, dialogue, buffer, |d| d.answers() >= most || over(d));
+            self.inner.with(|inner| {
+                if self.is_plain {
+                    return inner.by_the_socket(|inner| inner.wait(number, most));
                 }
+                inner.wait(number, most);
+                if inner.is_over() {
+                    inner.finish();
+                }
+            })
+        })?;
+        let answer = self.poll_answer(py, number)?;
+        answer.ok_or_else(|| self.gone(py).unwrap_or_else(|error| error))
+    }
+
+    /// Says what is to be said, as far as that is taken now.
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| {
+            self.inner.with(|inner| {
+                inner.by_the_socket(|inner| inner.line.run(&mut inner.dialogue, Wait::Never, |_| false));
             })
         })
     }
 
-    /// Whether `poll_answer` has something.
-    fn has_answers(&self) -> PyResult<bool> {
-        self.driven.with(|dialogue| dialogue.has_answers())
+    /// QUIT behind everything asked so far, whose reply is not waited for; then the connection is closed.
+    fn leave(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| {
+            self.inner.with(|inner| {
+                inner.line.set_limits(Limits::begin(inner.dialogue.options()));
+                inner.dialogue.part();
+                inner.finish();
+            })
+        })
     }
 
+    /// Sets what turns are made for: the answer of that number, and up to `most` where they come at once. `None`: QUIT
+    /// behind everything asked so far, and the end.
+    #[pyo3(signature = (number, most=1))]
+    fn begin(&self, number: Option<u64>, most: usize) -> PyResult<()> {
+        self.inner.with(|inner| {
+            inner.line.set_limits(Limits::begin(inner.dialogue.options()));
+            inner.awaited = Awaited { number, most, until: None };
+            if number.is_none() {
+                inner.dialogue.part();
+            }
+        })
+    }
+
+    /// Does what can be done without waiting. See [`Watch`].
+    fn turn(&self, py: Python<'_>) -> PyResult<Watch> {
+        py.detach(|| self.inner.with(Inner::turn))
+    }
+
+    /// The descriptor to watch, -1 for none.
+    fn fileno(&self) -> PyResult<i32> {
+        self.inner.with(|inner| inner.line.fileno())
+    }
+
+    /// Never: content comes at once.
+    fn waits_for_source(&self) -> bool {
+        false
+    }
+
+    /// The answer, where it is there. What a function of the caller's raised comes before it.
+    fn poll_answer<'py>(&self, py: Python<'py>, number: u64) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if let Some(raised) = self.inner.raised.take() {
+            self.inner.with(|inner| inner.line.close())?;
+            if self.is_plain {
+                return Err(raised);
+            }
+            return Err(raise_from(py, &ended().with_server(self.name.clone()), None, Some(raised)));
+        }
+        let answer = self.inner.with(|inner| {
+            let answer = inner.answers.remove(&number);
+            if answer.is_some() {
+                // An idle connection has all the time of the world.
+                inner.line.set_limits(Limits::default());
+                inner.awaited = Awaited::default();
+            }
+            answer
+        })?;
+        let Some(answer) = answer else { return Ok(None) };
+        let sources = self.sources().remove(&number).unwrap_or_default();
+        let none = py.None();
+        Ok(Some(match answer {
+            Answer::Sent(report) => {
+                (number, &none, PySent(report), &none, raised_in(&sources)).into_pyobject(py)?.into_any()
+            }
+            Answer::Reply(Ok(reply)) => {
+                (number, convert::reply(&reply), &none, &none, &none).into_pyobject(py)?.into_any()
+            }
+            Answer::Reply(Err(error)) | Answer::Done(Err(error)) => {
+                (number, &none, &none, convert::failure(&error), &none).into_pyobject(py)?.into_any()
+            }
+            Answer::Done(Ok(())) => (number, &none, &none, &none, &none).into_pyobject(py)?.into_any(),
+        }))
+    }
+
+    /// The exception where there will be no answer.
+    fn gone(&self, py: Python<'_>) -> PyResult<PyErr> {
+        let fault = self.inner.with(|inner| inner.dialogue.engine().fault().cloned())?;
+        let fault = fault.unwrap_or_else(|| Error::new(Kind::Closed, Step::Command, "the session is closed"));
+        Ok(raise(py, &fault.with_server(self.name.clone()), None))
+    }
+
+    /// Ends everything, and closes the connection.
+    fn abort(&self, text: &str) -> PyResult<()> {
+        self.inner.with(|inner| {
+            inner.dialogue.abort(Error::new(Kind::Cancelled, Step::Command, text));
+            inner.line.close();
+        })
+    }
+
+    /// Closes the connection.
+    fn close(&self) -> PyResult<()> {
+        self.inner.with(|inner| inner.line.close())
+    }
+
+    // Sockets.
+
+    /// The socket, not blocking; `None` where there is no connection.
+    #[getter]
+    fn sock(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        self.inner.with(|inner| inner.line.object(py))?
+    }
+
+    /// Gives the connection away as a socket, and the seconds that the server may take for what comes next.
+    fn detach(&self, py: Python<'_>) -> PyResult<(Py<PyAny>, Option<f64>)> {
+        self.inner.with(|inner| {
+            let timeout = convert::seconds(inner.dialogue.timeout());
+            if let Some(socket) = inner.line.socket.take() {
+                return Ok((socket.object().clone_ref(py), timeout));
+            }
+            let next = Connection::new(inner.dialogue.options()).map_err(|error| raise(py, &error, None))?;
+            let stream = std::mem::replace(&mut inner.line.connection, next).into_stream();
+            let Some(stream) = stream else { return Err(self.gone(py)?) };
+            Ok((socket::open(py, stream.into())?.unbind(), timeout))
+        })?
+    }
+
+    /// Goes on over a socket of Python's; under TLS where that is.
+    fn attach(&self, sock: &Bound<'_, PyAny>) -> PyResult<()> {
+        let socket = PySocket::new(sock, &self.inner.raised)?;
+        if !self.is_plain {
+            sock.call_method1("setblocking", (false,))?;
+        }
+        self.inner.with(|inner| {
+            if socket.is_tls() && !inner.dialogue.engine().is_encrypted() {
+                inner.dialogue.tls_established();
+            }
+            inner.line.socket = Some(socket);
+        })
+    }
+
+    /// Tells that the connection failed.
+    fn fail(&self, text: &str) -> PyResult<()> {
+        self.inner.with(|inner| inner.dialogue.handle_error(Error::new(Kind::Closed, Step::Command, text)))
+    }
+
+    // What may be asked.
+
     fn introduce(&self) -> PyResult<u64> {
-        self.driven.with(|dialogue| dialogue.introduce().number())
+        self.inner.with(|Inner { dialogue, .. }| dialogue.introduce().number())
     }
 
     /// `None`: the name of option `client`.
@@ -221,19 +444,14 @@ impl Dialogue {
 
     /// STARTTLS and the handshake behind it.
     fn starttls(&self, py: Python<'_>) -> PyResult<u64> {
-        let ticket = self.driven.with(Core::starttls)?;
+        let ticket = self.inner.with(|inner| inner.dialogue.starttls())?;
         ticket.map(|ticket| ticket.number()).map_err(|error| raise(py, &error, None))
     }
 
-    /// STARTTLS alone: after its 220 the caller wraps the socket and calls `tls_established`.
+    /// STARTTLS alone: after its 220 the caller detaches the socket, wraps it, and attaches that.
     fn starttls_below(&self, py: Python<'_>) -> PyResult<u64> {
-        let ticket = self.driven.with(Core::starttls_below)?;
+        let ticket = self.inner.with(|inner| inner.dialogue.starttls_below())?;
         ticket.map(|ticket| ticket.number()).map_err(|error| raise(py, &error, None))
-    }
-
-    /// Tells that TLS is up below: behind `starttls_below`, or from the first byte.
-    fn tls_established(&self) -> PyResult<()> {
-        self.driven.with(Core::tls_established)
     }
 
     #[pyo3(signature = (user, password, mechanism=None))]
@@ -245,23 +463,14 @@ impl Dialogue {
         mechanism: Option<&str>,
     ) -> PyResult<u64> {
         let password = secret("password", password)?;
-        let ticket = self.driven.with(|dialogue| dialogue.login(user, password, mechanism))?;
+        let ticket = self.inner.with(|Inner { dialogue, .. }| dialogue.login(user, password, mechanism))?;
         ticket.map(|ticket| ticket.number()).map_err(|error| raise(py, &error, None))
     }
 
     /// DATA and content, for the recipients that `rcpt` got accepted.
     fn data(&self, content: PyBackedBytes) -> PyResult<u64> {
         let content = Box::new(Once::new(Box::new(std::io::Cursor::new(content))));
-        self.driven.with(|dialogue| dialogue.data(content).number())
-    }
-
-    /// As `data`, with content piece by piece: `read(n)` gives bytes, none at the end.
-    fn data_from(&self, py: Python<'_>, read: Py<PyAny>) -> PyResult<u64> {
-        let (reader, source) = PyReader::new(py, read, None, None)?;
-        let content = Box::new(Once::new(Box::new(BufReader::with_capacity(64 * 1024, reader))));
-        let number = self.driven.with(|dialogue| dialogue.data(content).number())?;
-        self.sources().insert(number, vec![source]);
-        Ok(number)
+        self.inner.with(|Inner { dialogue, .. }| dialogue.data(content).number())
     }
 
     /// A message, as a token or as bytes, with the envelope that the options or its header section give.
@@ -277,10 +486,10 @@ impl Dialogue {
             Err(_) => message.cast::<PyMessage>()?.try_borrow()?.copy(py),
         };
         let own = options.core();
-        let ask = |dialogue: &mut Core| {
+        let ask = |Inner { dialogue, .. }: &mut Inner| {
             own.refuse_mailer_options().and_then(|()| dialogue.send_message(&core, own))
         };
-        let ticket = self.driven.with(ask)?;
+        let ticket = self.inner.with(ask)?;
         let number = ticket.map_err(|error| raise_from(py, &error, None, raised_in(&sources)))?.number();
         if !sources.is_empty() {
             self.sources().insert(number, sources);
@@ -288,28 +497,9 @@ impl Dialogue {
         Ok(number)
     }
 
-    /// QUIT behind everything asked so far, whose reply is not waited for.
-    fn part(&self) -> PyResult<()> {
-        self.driven.with(Core::part)
-    }
-
-    /// Whether to close the connection and to connect again.
-    fn wants_redial(&self) -> PyResult<bool> {
-        self.driven.with(|dialogue| dialogue.wants_redial())
-    }
-
-    fn reconnected(&self, peer: Option<(String, u16)>, local: Option<&str>, loopback: bool) -> PyResult<()> {
-        self.driven.with(|dialogue| dialogue.reconnected(ends(peer, local, loopback)))
-    }
-
-    #[pyo3(signature = (text, kind, transient=None))]
-    fn redial_failed(&self, text: &str, kind: &str, transient: Option<bool>) -> PyResult<()> {
-        self.driven.with(|dialogue| dialogue.redial_failed(dial_error(kind, text, transient)))
-    }
-
     /// Keywords and parameters that the server offered last.
     fn extensions(&self) -> PyResult<Vec<(String, String)>> {
-        self.driven.with(|dialogue| {
+        self.inner.with(|Inner { dialogue, .. }| {
             let keywords = dialogue.extensions().keywords();
             keywords.map(|(keyword, parameters)| (keyword.to_owned(), parameters.to_owned())).collect()
         })
@@ -317,43 +507,29 @@ impl Dialogue {
 
     /// The mechanisms that the server offered last.
     fn auth_types(&self) -> PyResult<Vec<String>> {
-        self.driven.with(|dialogue| dialogue.extensions().auth().to_vec())
+        self.inner.with(|Inner { dialogue, .. }| dialogue.extensions().auth().to_vec())
     }
 
-    /// Code, enhanced status code and text of the greeting.
-    fn greeting(&self) -> PyResult<Option<(u16, Option<String>, String)>> {
-        self.driven.with(|dialogue| {
-            dialogue.engine().greeting().map(|reply| {
-                let (code, enhanced, text, _) = convert::reply(reply);
-                (code, enhanced, text.to_owned())
-            })
-        })
-    }
-
-    /// The exception for the fault that ended the connection.
-    fn fault(&self, py: Python<'_>) -> PyResult<Option<PyErr>> {
-        let fault = self.driven.with(|dialogue| dialogue.engine().fault().cloned())?;
-        Ok(fault.map(|fault| raise(py, &fault, None)))
-    }
-
+    /// Whether the connection can still be used.
     #[getter]
-    fn is_closed(&self) -> PyResult<bool> {
-        self.driven.with(Core::is_closed)
+    fn is_open(&self) -> PyResult<bool> {
+        self.inner.with(|inner| inner.line.is_open() && !inner.dialogue.engine().is_closed())
+    }
+
+    /// Whether the socket that it was made over leads to this machine.
+    #[getter]
+    fn is_loopback(&self) -> bool {
+        self.is_loopback
     }
 
     #[getter]
     fn is_encrypted(&self) -> PyResult<bool> {
-        self.driven.with(|dialogue| dialogue.engine().is_encrypted())
+        self.inner.with(|Inner { dialogue, .. }| dialogue.engine().is_encrypted())
     }
 
     #[getter]
     fn is_introduced(&self) -> PyResult<bool> {
-        self.driven.with(|dialogue| dialogue.engine().is_introduced())
-    }
-
-    #[getter]
-    fn is_lmtp(&self) -> PyResult<bool> {
-        self.driven.with(|dialogue| dialogue.engine().config().protocol == Protocol::Lmtp)
+        self.inner.with(|Inner { dialogue, .. }| dialogue.engine().is_introduced())
     }
 }
 
@@ -363,7 +539,8 @@ impl Dialogue {
         py: Python<'_>,
         command: impl FnOnce(&Core) -> Result<Command, Error>,
     ) -> PyResult<u64> {
-        let ticket = self.driven.with(|dialogue| Ok(dialogue.command(command(dialogue)?).number()))?;
+        let ticket =
+            self.inner.with(|Inner { dialogue, .. }| Ok(dialogue.command(command(dialogue)?).number()))?;
         ticket.map_err(|error| raise(py, &error, None))
     }
 

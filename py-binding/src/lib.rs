@@ -5,7 +5,7 @@ mod callback;
 mod convert;
 mod delivery;
 mod dialogue;
-mod driven;
+mod line;
 mod mailer;
 mod message;
 mod options;
@@ -15,8 +15,8 @@ mod rewrite;
 mod send;
 mod server;
 mod sink;
+mod socket;
 mod source;
-mod stream;
 
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
@@ -42,7 +42,7 @@ mod _native {
     #[pymodule_export]
     use crate::callback::Callbacks;
     #[pymodule_export]
-    use crate::delivery::Delivery;
+    use crate::delivery::{Delivery, PyLimits};
     #[pymodule_export]
     use crate::dialogue::Dialogue;
     #[pymodule_export]
@@ -58,9 +58,7 @@ mod _native {
     #[pymodule_export]
     use crate::send::{envelope, sendmessage};
     #[pymodule_export]
-    use crate::server::{PyServer, servers};
+    use crate::server::{PyServer, one_server, servers};
     #[pymodule_export]
     use crate::sink::Sink;
-    #[pymodule_export]
-    use crate::stream::{PyStream, connect, dial};
 }

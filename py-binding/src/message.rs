@@ -108,9 +108,9 @@ impl PyMessage {
     }
 
     #[staticmethod]
-    fn from_rewritable(message: PyBackedBytes, rewrite: Py<PyAny>) -> Self {
-        let (rewrite, raised) = PyRewrite::new(rewrite);
-        Self { core: Message::from_rewritable(&*message, Arc::new(rewrite)), sources: vec![raised] }
+    fn from_rewritable(py: Python<'_>, message: PyBackedBytes, rewrite: Py<PyAny>) -> PyResult<Self> {
+        let (rewrite, source) = PyRewrite::new(py, rewrite)?;
+        Ok(Self { core: Message::from_rewritable(&*message, Arc::new(rewrite)), sources: vec![source] })
     }
 
     #[staticmethod]

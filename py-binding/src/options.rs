@@ -13,7 +13,7 @@ use smtpclient::secret::Secret;
 use smtpclient::tls::TlsConfig;
 
 use crate::callback::{self, Callbacks, Held, Raised};
-use crate::convert::{raise, seconds};
+use crate::convert::raise;
 use crate::recipients;
 
 /// What is no option by a text.
@@ -128,39 +128,6 @@ impl PyOptions {
     #[getter]
     fn debug(&self) -> bool {
         self.debug
-    }
-
-    #[getter]
-    fn deadline(&self) -> Option<f64> {
-        seconds(self.core.deadline)
-    }
-
-    #[getter]
-    fn connecttimeout(&self) -> f64 {
-        self.core.connecttimeout.as_secs_f64()
-    }
-
-    #[getter]
-    fn localaddress(&self) -> Option<String> {
-        self.core.localaddress.map(|address| address.to_string())
-    }
-
-    /// Whether a proxy is to be used; its address may hold a password.
-    #[getter]
-    fn proxied(&self) -> bool {
-        self.core.proxy.is_some()
-    }
-
-    /// Whether the call was cancelled from elsewhere.
-    #[getter]
-    fn cancelled(&self) -> bool {
-        self.cancel.as_ref().is_some_and(Cancel::is_triggered)
-    }
-
-    /// Whether a call can be cancelled from elsewhere.
-    #[getter]
-    fn cancellable(&self) -> bool {
-        self.cancel.is_some()
     }
 
     #[getter]

@@ -1,28 +1,33 @@
 //! Messages that Python's `email` writes anew for a server that does not take the first form.
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use smtpclient::content::Transfer;
 use smtpclient::error::{Error, Kind, Step};
 use smtpclient::message::{Rewrite, ascii_field, is_text};
 
-use crate::callback::Raised;
+use crate::callback::{Held, Raised};
 use crate::convert::raise_from;
+use crate::source::Source;
 
 /// `rewrite(eight_bit, utf8)` gives the octets; a `str` says why there are none for such a server.
 pub(crate) struct PyRewrite {
-    rewrite: Py<PyAny>,
+    rewrite: Held,
     raised: Raised,
 }
 
 impl PyRewrite {
-    pub(crate) fn new(rewrite: Py<PyAny>) -> (Self, Raised) {
-        let raised = Raised::default();
-        (Self { rewrite, raised: raised.clone() }, raised)
+    pub(crate) fn new(py: Python<'_>, rewrite: Py<PyAny>) -> PyResult<(Self, Py<Source>)> {
+        let made = Self { rewrite: Held::new(rewrite), raised: Raised::default() };
+        let source = Source::of(py, &made.rewrite, &made.raised)?;
+        Ok((made, source))
     }
 
     fn call(&self, py: Python<'_>, transfer: Transfer) -> PyResult<Result<Vec<u8>, String>> {
-        let made = self.rewrite.bind(py).call1((transfer.eight_bit, transfer.utf8))?;
+        let rewrite = self.rewrite.get(py);
+        let rewrite = rewrite.ok_or_else(|| PyRuntimeError::new_err("the source of the message is gone"))?;
+        let made = rewrite.bind(py).call1((transfer.eight_bit, transfer.utf8))?;
         if let Ok(text) = made.extract::<String>() {
             return Ok(Err(text));
         }

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 use smtpclient::engine::Protocol;
+use smtpclient::net;
 use smtpclient::server::{self, Server, Target};
 
 use crate::convert::raise;
@@ -63,4 +64,16 @@ impl PyServer {
 pub(crate) fn servers(py: Python<'_>, options: PyRef<'_, PyOptions>) -> PyResult<Vec<PyServer>> {
     let servers = server::servers(options.core()).map_err(|error| raise(py, &error, None))?;
     Ok(servers.into_iter().map(PyServer).collect())
+}
+
+/// The server that a host, which may also be a URL as in option `servers`, and a port name; port 0 is the default.
+#[pyfunction]
+pub(crate) fn one_server(
+    py: Python<'_>,
+    host: &str,
+    port: u16,
+    options: PyRef<'_, PyOptions>,
+) -> PyResult<PyServer> {
+    let server = net::one_server(host, port, options.core()).map_err(|error| raise(py, &error, None))?;
+    Ok(PyServer(server))
 }

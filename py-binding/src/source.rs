@@ -18,6 +18,13 @@ pub(crate) struct Source {
     pub(crate) raised: Raised,
 }
 
+impl Source {
+    /// The owner of one function that gives all at once.
+    pub(crate) fn of(py: Python<'_>, function: &Held, raised: &Raised) -> PyResult<Py<Self>> {
+        Py::new(py, Self { read: function.clone(), rewind: None, raised: raised.clone() })
+    }
+}
+
 #[pymethods]
 impl Source {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -4,8 +4,10 @@ Run by `scripted-server run FILES -- python dialogue.py [--aio]`.
 """
 
 import asyncio
+import contextlib
 import re
 import sys
+import time
 from pathlib import Path
 
 import smtpclient
@@ -37,6 +39,23 @@ def options(folder):
     return found | ({"header": header} if header else {})
 
 
+def again(message, pause, **known):
+    """Twice over one session; the second report."""
+    with smtpclient.Session(known["servers"][0], known["ports"][0], **known) as session:
+        with contextlib.suppress(smtpclient.SMTPException):
+            session.send_message(message)
+        time.sleep(pause)
+        return session.send_message(message)
+
+
+async def again_in_a_loop(message, pause, **known):
+    async with aio.Session(known["servers"][0], known["ports"][0], **known) as session:
+        with contextlib.suppress(smtpclient.SMTPException):
+            await session.send_message(message)
+        await asyncio.sleep(pause)
+        return await session.send_message(message)
+
+
 def rcpt(text):
     """One as an object, which option `recipients` takes beside texts."""
     words = text.split(" ")
@@ -47,11 +66,13 @@ def rcpt(text):
 
 
 def send(folder):
-    message = (folder / "message").read_bytes()
+    message, known, pause = (folder / "message").read_bytes(), options(folder), folder / "again"
     try:
-        if "--aio" in sys.argv:
-            return asyncio.run(aio.sendmessage(message, **options(folder)))
-        return smtpclient.sendmessage(message, **options(folder))
+        if pause.exists():
+            call, words = (again, again_in_a_loop), (message, int(pause.read_text()) / 1000)
+        else:
+            call, words = (smtpclient.sendmessage, aio.sendmessage), (message,)
+        return asyncio.run(call[1](*words, **known)) if "--aio" in sys.argv else call[0](*words, **known)
     except smtpclient.SMTPException as error:
         if isinstance(error, smtpclient.OutcomeUnknown):
             assert error.report.unknown

@@ -9,7 +9,7 @@ import time
 import pytest
 import smtpclient
 from conftest import MESSAGE, server
-from smtpclient import _dial, aio
+from smtpclient import aio
 from smtpclient.testing import Sink
 
 try:
@@ -40,17 +40,9 @@ def test_sendmessage(run, to, sink):
         run(aio.sendmessage(MESSAGE, servers="nowhere.invalid", client="c"))
 
 
-def test_a_server_that_is_gone_at_once(run, monkeypatch):
+def test_a_server_that_is_gone_at_once(run):
     """Before anybody has looked at who it is: the connection was there, and its end is told like any other."""
-    own = _dial._one
-
-    async def late(*arguments):
-        connected = await own(*arguments)
-        await asyncio.sleep(0.3)
-        return connected
-
-    monkeypatch.setattr(_dial, "_one", late)
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener, gone = socket.create_server(("127.0.0.1", 0)), threading.Semaphore(0)
 
     def reset():
         for _ in range(2):
@@ -58,20 +50,22 @@ def test_a_server_that_is_gone_at_once(run, monkeypatch):
             time.sleep(0.1)  # or connecting itself fails
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.close()
+            gone.release()
+
+    async def meanwhile(call):
+        task = asyncio.ensure_future(call)
+        await asyncio.sleep(0)  # it connects
+        assert gone.acquire(timeout=10)
+        return await task
 
     thread = threading.Thread(target=reset, daemon=True)
     thread.start()
     port = listener.getsockname()[1]
     with pytest.raises(smtpclient.ConnectionClosed) as caught:
-        run(aio.sendmessage(MESSAGE, servers="127.0.0.1", ports=port))
+        run(meanwhile(aio.sendmessage(MESSAGE, servers="127.0.0.1", ports=port)))
     assert caught.value.step == "greeting" and caught.value.attempts[0].peer == ("127.0.0.1", port)
-
-    async def open_session():
-        async with aio.Session("127.0.0.1", port):
-            pass
-
     with pytest.raises(smtpclient.ConnectionClosed):
-        run(open_session())
+        run(meanwhile(aio.Session("127.0.0.1", port).connect()))
     thread.join(10)
     listener.close()
 
@@ -177,7 +171,7 @@ def test_a_source_that_waits_while_the_server_refuses(run):
         run(asyncio.wait_for(aio.sendmessage(slow(), servers=f"127.0.0.1:{port}", client="c"), 10))
 
 
-def test_a_cancelled_task_leaves_nothing_half_sent(run, to, sink):
+def test_a_cancelled_task_leaves_nothing_half_sent(run, to, sink, silent):
     async def endless():
         yield MESSAGE
         while True:
@@ -188,7 +182,7 @@ def test_a_cancelled_task_leaves_nothing_half_sent(run, to, sink):
         for _ in range(3):
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(aio.sendmessage(endless(), **to), 0.2)
-        async with aio.Session("127.0.0.1", sink.port) as session:
+        async with aio.Session("127.0.0.1", silent) as session:
             task = asyncio.ensure_future(session.send_message(MESSAGE))
             await asyncio.sleep(0)
             task.cancel()

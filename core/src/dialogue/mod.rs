@@ -23,6 +23,7 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use smallvec::SmallVec;
 use smol_str::SmolStr;
@@ -31,7 +32,7 @@ use self::advance::{logged_in, under_tls};
 use crate::command::Command;
 use crate::content::Content;
 use crate::conversation::{Driven, Ends};
-use crate::engine::{Engine, Id, Protocol, Transaction};
+use crate::engine::{Engine, Id, Protocol, Timeouts, Transaction};
 use crate::envelope::Local;
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
@@ -334,6 +335,11 @@ impl Dialogue {
         }
         self.link.engine_mut().part();
         self.advance();
+    }
+
+    /// Sets how long the server may take from now on, for everything: for a caller whose socket has a time-out of its own.
+    pub fn set_timeout(&mut self, limit: Duration) {
+        self.link.engine_mut().config_mut().timeouts = Timeouts::all(limit);
     }
 
     /// The next answer, in the order in which they came about.

@@ -36,6 +36,13 @@ pub struct Timeouts {
     pub parting: Duration,
 }
 
+impl Timeouts {
+    /// The same for everything.
+    pub fn all(limit: Duration) -> Self {
+        Self { greeting: limit, command: limit, data: limit, block: limit, end: limit, parting: limit }
+    }
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         Self {

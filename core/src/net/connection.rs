@@ -28,6 +28,8 @@ pub struct Connection {
     interest: Ready,
     /// What the owner watched before the last turn.
     retired: Place,
+    /// How many descriptors it has had.
+    serial: u64,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,7 @@ impl Connection {
             mover: Mover::default(),
             interest: Ready::default(),
             retired: Place::Nowhere,
+            serial: 0,
         })
     }
 
@@ -82,7 +85,7 @@ impl Connection {
 
     /// Closes the connection.
     pub fn close(&mut self) {
-        self.place = Place::Nowhere;
+        self.put(Place::Nowhere);
         self.interest = Ready::default();
     }
 
@@ -184,7 +187,7 @@ impl Connection {
                             continue;
                         }
                         match Dialling::begin(&target, &self.dial) {
-                            Ok(dialling) => self.place = Place::Dialling(dialling),
+                            Ok(dialling) => self.put(Place::Dialling(dialling)),
                             Err(error) => driven.connect_failed(error),
                         }
                     }
@@ -214,6 +217,12 @@ impl Connection {
         }
     }
 
+    /// Changes whenever [`fd`](Self::fd) is another descriptor, which may have the number of the one before: a loop has
+    /// to watch anew then.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
     /// What to watch it for.
     pub fn interest(&self) -> Ready {
         self.interest
@@ -236,9 +245,14 @@ impl Connection {
         }
     }
 
+    fn put(&mut self, place: Place) {
+        self.place = place;
+        self.serial += 1;
+    }
+
     fn connected<D: Driven + ?Sized>(&mut self, driven: &mut D, stream: Stream) {
         let ends = ends(&stream);
-        self.place = Place::Open(stream);
+        self.put(Place::Open(stream));
         self.mover.reset();
         driven.connected(ends);
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Step};
+use crate::options::Options;
 
 /// How long a cancel may go unseen: a person takes less than this for "at once".
 const CANCEL_SLICE: Duration = Duration::from_millis(200);
@@ -18,6 +19,12 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Those of a call that begins now, by options `deadline` and `cancel`.
+    pub fn begin(options: &Options) -> Self {
+        let deadline = options.deadline.and_then(|time| Instant::now().checked_add(time));
+        Self { deadline, cancel: options.cancel.clone() }
+    }
+
     /// An error where the call must end now.
     ///
     /// # Errors
@@ -39,7 +46,7 @@ impl Limits {
         if let Some(deadline) = self.deadline {
             slice = slice.min(deadline.saturating_duration_since(Instant::now()));
         }
-        if self.cancel.is_some() {
+        if self.cancel.as_ref().is_some_and(Cancel::interrupts) {
             slice = slice.min(CANCEL_SLICE);
         }
         slice
@@ -123,6 +130,8 @@ mod tests {
         assert_eq!((error.kind(), error.step()), (Kind::Cancelled, Step::Data));
         cancel.reset();
         assert!(limits.check(Step::Data).is_ok());
+        let limits = Limits { deadline: None, cancel: Some(Cancel::within(|| false)) };
+        assert_eq!(limits.slice(HOUR), HOUR);
     }
 
     #[test]

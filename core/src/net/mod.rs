@@ -24,6 +24,7 @@ pub use connection::Connection;
 pub use dial::{DialOptions, check, dial};
 pub use limits::Limits;
 pub use mailer::Mailer;
+pub use poll::wait;
 pub use process::Process;
 pub use proxy::{Proxy, Tunnel};
 pub use run::{Mover, Transport, Wait};

@@ -1,10 +1,13 @@
 //! poll(2) with the two things that every caller here wants.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
-use rustix::event::{PollFd, Timespec};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
+
+use super::stream::Ready;
 
 /// A longer wait is cut to this, so that it fits every kernel's timespec.
 const LONGEST: u64 = 3600;
@@ -24,4 +27,23 @@ pub(super) fn poll(fds: &mut [PollFd<'_>], timeout: Duration) -> io::Result<()> 
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Blocks until a descriptor can be read or written, whichever is asked for, at most `timeout`. Neither: the time is over,
+/// or a signal came.
+///
+/// # Errors
+/// What poll(2) says. An error of a connection is no error here: it makes the descriptor ready.
+pub fn wait(fd: impl AsFd, read: bool, write: bool, timeout: Duration) -> io::Result<Ready> {
+    let mut events = PollFlags::empty();
+    events.set(PollFlags::IN, read);
+    events.set(PollFlags::OUT, write);
+    let mut fds = [PollFd::new(&fd, events)];
+    poll(&mut fds, timeout)?;
+    let [fd] = fds;
+    let (seen, ended) = (fd.revents(), PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL);
+    Ok(Ready {
+        read: read && seen.intersects(PollFlags::IN | ended),
+        write: write && seen.intersects(PollFlags::OUT | ended),
+    })
 }

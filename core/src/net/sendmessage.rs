@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::connection::Connection;
 use super::dial::{DialOptions, check};
@@ -61,8 +60,7 @@ pub fn local() -> Local {
 }
 
 pub(super) fn limits(options: &Options) -> Limits {
-    let deadline = options.deadline.and_then(|time| Instant::now().checked_add(time));
-    Limits { deadline, cancel: options.cancel.clone() }
+    Limits::begin(options)
 }
 
 pub(super) fn dial_options(options: &Options, limits: &Limits) -> Result<DialOptions, Error> {

@@ -5,12 +5,11 @@ use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags};
 use rustix::io::{Errno, ioctl_fionbio, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags};
 use socket2::{Domain, Socket, TcpKeepalive, Type};
 
-use super::poll::poll;
+use super::poll::wait;
 use crate::error::Error;
 
 /// The longest that one recv(2) blocks; [`Stream::recv`] goes on where the caller wants to wait longer.
@@ -183,17 +182,7 @@ impl Stream {
     /// # Errors
     /// What poll(2) says. An error of the connection is no error here: it makes the socket ready.
     pub fn wait(&self, read: bool, write: bool, timeout: Duration) -> io::Result<Ready> {
-        let mut events = PollFlags::empty();
-        events.set(PollFlags::IN, read);
-        events.set(PollFlags::OUT, write);
-        let mut fds = [PollFd::new(&self.socket, events)];
-        poll(&mut fds, timeout)?;
-        let [fd] = fds;
-        let (seen, ended) = (fd.revents(), PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL);
-        Ok(Ready {
-            read: read && seen.intersects(PollFlags::IN | ended),
-            write: write && seen.intersects(PollFlags::OUT | ended),
-        })
+        wait(&self.socket, read, write, timeout)
     }
 
     /// Ends one or both directions; what was written before still arrives.

@@ -24,14 +24,6 @@ Addresses: TypeAlias = str | Iterable[str]
 AUTH_DEFAULT = None
 
 
-def server_of(host: str, port: int, options: Options) -> _native.Server:
-    """The server, as an entry of option ``servers`` names it."""
-    if not host.strip():
-        raise usage("the host is empty")
-    ports = [port] if port else []
-    return _native.servers(Options(options, servers=[host], ports=ports))[0]
-
-
 def composed(content: AnyMessage) -> Message:
     """The token for content that is plain text, or a message already: one that says ``MIME-Version``."""
     if isinstance(content, str):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import ssl
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
@@ -27,21 +25,17 @@ from ._answers import (
     reply_from,
     report_from,
     sent_from,
-    server_of,
     several,
 )
-from ._blocking import Alone, Ends, Limits, ends_of, in_use, receive, send
-from ._errors import Cancelled, ConnectionClosed, ResolveError, SMTPException, Timeout, usage
+from ._blocking import Alone, in_use
+from ._errors import usage
 from ._native import Options
 from ._options import OptionDict, Secret, listener
-from ._report import Failure, Reply, Report
+from ._report import Reply, Report
 from ._tokens import AnyMessage, token
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
-
-#: After so many octets written, what the server says meanwhile is looked at.
-_LOOK = 64 * 1024
 
 
 class Session:
@@ -63,9 +57,7 @@ class Session:
         """Connect to ``host``, a name, ``host:port`` or a URL as in option ``servers``, and read the
         greeting. ``port`` 0 is the default one."""
         known = Options(base, **options)
-        server = server_of(host, port, known)
-        stream, ends = _native.connect(server, known)
-        self._begin(stream, ends, server, known)
+        self._begin(None, _native.one_server(host, port, known), known)
 
     @classmethod
     def from_socket(
@@ -84,48 +76,18 @@ class Session:
         port = peer[1] if isinstance(peer, tuple) else 0
         server = _native.Server(name, port, tls=known.tlsimport and not over, lmtp=known.lmtp)
         session = cls.__new__(cls)
-        session._begin(sock, ends_of(sock, peer), server, known)
+        session._begin(sock, server, known)
         return session
 
-    def _begin(
-        self,
-        connection: _native.Stream | socket.socket,
-        ends: Ends,
-        server: _native.Server,
-        options: Options,
-    ) -> None:
+    def _begin(self, sock: socket.socket | None, server: _native.Server, options: Options) -> None:
         self._alone = Alone()
-        self._answers: dict[int, Answer] = {}
         self._options = options
         self._server = server
-        # The connection is the native module's, or a socket of Python's, which may be under Python's TLS.
-        self._stream: _native.Stream | None = None
-        self._sock: socket.socket | None = None
-        if isinstance(connection, _native.Stream):
-            self._stream = connection
-        else:
-            self._sock = connection
-        self._copy: socket.socket | None = None
-        self._limited = options.deadline is not None or options.cancellable
-        self._poll: tuple[socket.socket, select.poll] | None = None
-        peer, local, loopback = ends
-        self._dialogue = _native.Dialogue(
-            server,
-            options,
-            listener(options),
-            peer=peer,
-            local=local,
-            loopback=loopback,
-            can_redial=self._stream is not None,
-        )
-        if self._sock is not None:
-            self._sock.setblocking(False)
-        if isinstance(self._sock, ssl.SSLSocket):
-            self._dialogue.tls_established()
+        self._dialogue = _native.Dialogue(server, options, listener(options), sock)
         try:
             self._greeting = reply_from(self._wait(0))
         except BaseException:
-            self._drop()
+            self._dialogue.close()
             raise
 
     # What is known.
@@ -138,7 +100,10 @@ class Session:
     @property
     def is_open(self) -> bool:
         """Whether the connection can still be used."""
-        return self._sock is not None or self._stream is not None
+        try:
+            return self._dialogue.is_open
+        except RuntimeError:
+            return True  # another thread is using it
 
     @property
     def is_encrypted(self) -> bool:
@@ -156,10 +121,7 @@ class Session:
     @property
     def sock(self) -> socket.socket | None:
         """The socket, not blocking; ``None`` when the session is closed."""
-        if self._copy is None and self._stream is not None:
-            self._copy = socket.socket(fileno=self._stream.duplicate())
-            self._copy.setblocking(False)
-        return self._sock or self._copy
+        return self._dialogue.sock
 
     def server_options(self) -> dict[str, str]:
         """The extensions that the server offers and their parameters, by EHLO, which is said where it was not."""
@@ -235,7 +197,7 @@ class Session:
             try:
                 return reply_from(self._wait(self._dialogue.quit()))
             finally:
-                self._drop()
+                self._dialogue.close()
 
     def starttls(self, context: ssl.SSLContext | None = None) -> Reply:
         """STARTTLS and the handshake, by the library or by Python's ``context``. Certificate and host name
@@ -297,13 +259,9 @@ class Session:
     def close(self) -> None:
         """Take leave: QUIT, whose reply is not waited for."""
         if not self.is_open or self._alone.is_forked:
-            return self._drop()
+            return self._dialogue.close()
         with self._alone:
-            try:
-                self._dialogue.part()
-                self._drive(lambda: self._dialogue.is_closed, 0)
-            finally:
-                self._drop()
+            self._dialogue.leave()
 
     def __enter__(self) -> Self:
         return self
@@ -338,7 +296,7 @@ class Session:
         number = waiting.popleft()
         if not isinstance(number, int):
             return number  # what could not be asked for
-        answer = self._answers.pop(number, None)
+        answer = self._dialogue.poll_answer(number)
         if answer is None:
             with self._alone:
                 answer = self._wait(number, len(waiting) // 2 + 1)
@@ -346,137 +304,14 @@ class Session:
 
     def _wait(self, number: int, most: int = 1) -> Answer:
         """Move bytes until the answer of that number is there, and up to ``most`` where they come at once."""
-        answers, poll = self._answers, self._dialogue.poll_answer
-        while True:
-            while (answer := poll()) is not None:
-                answers[answer[0]] = answer
-            if number in answers:
-                if self._dialogue.is_closed:
-                    self._drop()
-                return answers.pop(number)
-            self._drive(self._dialogue.has_answers, most)
-            if not self._dialogue.has_answers():
-                raise self._dialogue.fault() or ConnectionClosed("the session is closed")
-
-    def _drive(self, done: Callable[[], bool], most: int = 1) -> None:
-        try:
-            self._move(done, most)
-        except BaseException:
-            # Nothing may be left half sent.
-            self._dialogue.abort("the call was interrupted")
-            self._drop()
-            raise
-        raised = self._dialogue.take_raised()
-        if raised is not None:
-            self._drop()
-            if not isinstance(raised, Exception):
-                raise raised
-            text = "a function of the caller's raised"
-            failure = Failure("cancelled", "command", text, str(self._server), None, False, text)
-            raise Cancelled(text, failure=failure) from raised
-
-    def _move(self, done: Callable[[], bool], most: int) -> None:
-        dialogue = self._dialogue
-        limits = Limits(self._options) if self._limited else None
-        while True:
-            if dialogue.wants_redial():
-                self._redial()
-            if self._stream is not None:
-                dialogue.run(self._stream, most, limits.left() if limits is not None else None)
-            else:
-                self._move_by_socket(done, limits)
-            if not dialogue.wants_redial():
-                return
-
-    def _move_by_socket(self, done: Callable[[], bool], limits: Limits | None) -> None:
-        dialogue = self._dialogue
-        progress, since = dialogue.progress(), time.monotonic()
-        unlooked = 0
-        while not done() and not dialogue.wants_redial():
-            sock = self._sock
-            if sock is None:
-                return
-            if limits is not None:
-                limits.check(dialogue)
-            output = dialogue.poll_output()
-            if output:
-                count = send(dialogue, sock, output)
-                if count:
-                    dialogue.output_done(count)
-                    unlooked += count
-                    if unlooked >= _LOOK:
-                        unlooked = 0
-                        receive(dialogue, sock)
-                    continue
-            elif done() or dialogue.is_closed:
-                return
-            elif dialogue.waits_for_source():
-                dialogue.handle_error("the source has no bytes now", "source")
-                continue
-            timeout = dialogue.timeout()
-            if timeout is None:
-                return
-            now, known = time.monotonic(), dialogue.progress()
-            if known != progress:
-                progress, since = known, now
-            left = since + timeout - now
-            if left <= 0:
-                dialogue.handle_timeout()
-            elif isinstance(sock, ssl.SSLSocket) and receive(dialogue, sock):
-                continue
-            elif self._readable(sock, bool(output), left if limits is None else limits.slice(left)):
-                receive(dialogue, sock)
-
-    def _readable(self, sock: socket.socket, write: bool, seconds: float) -> bool:
-        """Wait until there is something to read, or room to write where that is asked for."""
-        if self._poll is None or self._poll[0] is not sock:
-            self._poll = sock, select.poll()
-            self._poll[1].register(sock, select.POLLIN)
-        poll = self._poll[1]
-        if write:
-            poll = select.poll()
-            poll.register(sock, select.POLLIN | select.POLLOUT)
-        # Rounded up, so that a wait for a fraction of a millisecond does not spin.
-        for _, found in poll.poll(int(seconds * 1000) + 1):
-            return bool(found & ~select.POLLOUT)
-        return False
-
-    def _redial(self) -> None:
-        self._drop()
-        try:
-            self._stream, ends = _native.connect(self._server, self._options)
-        except SMTPException as error:
-            kind = "connect"
-            if isinstance(error, ResolveError):
-                kind = "resolve"
-            elif isinstance(error, Timeout):
-                kind = "connecttimeout"
-            text = error.failure.text if error.failure else str(error)
-            self._dialogue.redial_failed(text, kind, error.transient)
-            return
-        self._dialogue.reconnected(*ends)
+        return self._dialogue.wait(number, most)
 
     def _wrap(self, context: ssl.SSLContext) -> None:
-        stream, self._stream = self._stream, None
-        sock, self._sock = self._sock, None
-        if stream is not None:
-            sock = socket.socket(fileno=stream.detach())
-        assert sock is not None
-        sock.settimeout(self._dialogue.timeout())
+        sock, timeout = self._dialogue.detach()
+        sock.settimeout(timeout)
         try:
-            self._sock = context.wrap_socket(sock, server_hostname=self._server.host)
+            self._dialogue.attach(context.wrap_socket(sock, server_hostname=self._server.host))
         except BaseException as error:
             sock.close()
-            self._dialogue.handle_error(f"TLS was not set up: {error}")
+            self._dialogue.fail(f"TLS was not set up: {error}")
             raise
-        self._sock.setblocking(False)
-        self._dialogue.tls_established()
-
-    def _drop(self) -> None:
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.close()
-        for sock in (self._sock, self._copy):
-            if sock is not None:
-                sock.close()
-        self._sock = self._copy = None

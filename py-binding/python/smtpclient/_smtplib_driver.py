@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import smtplib as _standard
 import socket
-import ssl
 import sys
 from collections import deque
 from smtplib import CRLF
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import _native
 from ._answers import Answer
-from ._blocking import READ, Alone, ends_of
-from ._errors import usage
+from ._blocking import Alone
+from ._errors import SMTPException, usage
 from ._native import Options
 from ._options import listener
 from ._report import Recipient, failure_of, reply_of
@@ -27,6 +26,8 @@ class Driven(_standard.SMTP):
     """The standard class, each of whose commands and replies goes through a dialogue."""
 
     _dialogue: _native.Dialogue | None = None
+    #: The socket that it speaks over.
+    _attached: socket.socket | None = None
     #: Whether the server is this machine.
     _loopback = False
     #: The server's name, for certificates.
@@ -45,10 +46,8 @@ class Driven(_standard.SMTP):
         self.sock = sock
         self._alone = Alone()
         options = Options(usetls=False, authinsecure=True, client="localhost")
-        peer, local, self._loopback = ends_of(sock, _peer(sock))
-        self._dialogue = _native.Dialogue(
-            server, options, listener(options), peer=peer, local=local, loopback=self._loopback
-        )
+        self._dialogue = _native.Dialogue(server, options, listener(options), sock, is_plain=True)
+        self._attached, self._loopback = sock, self._dialogue.is_loopback
         self._pending.append(0)
         code, message = self.getreply()
         if self.debuglevel > 0:
@@ -65,7 +64,7 @@ class Driven(_standard.SMTP):
     def _forget(self) -> None:
         self._dialogue = None
         self._pending: deque[int] = deque()
-        self._answers: dict[int, Answer] = {}
+        self._attached = None
         self._finals: list[Recipient] = []
         self._challenged = False
 
@@ -91,7 +90,7 @@ class Driven(_standard.SMTP):
             number = dialogue.raw(line)
         self._pending.append(number)
         with self._alone:
-            self._guarded(self._flush, dialogue)
+            self._guarded(dialogue.flush)
 
     def getreply(self) -> tuple[int, bytes]:
         """The code and the text, lines joined by a line feed, of the reply to the first command that has none yet."""
@@ -100,7 +99,8 @@ class Driven(_standard.SMTP):
             raise usage("getreply(): every command has its reply: send one first")
         _, native, _, failure, _ = self._wait(self._pending.popleft())
         known, reply = failure_of(failure), reply_of(native)
-        if known is not None:
+        # A reply that nobody asked for, after which the connection is over, is none to this command.
+        if known is not None and known.kind != "closed":
             reply = known.reply
         if reply is None:
             self.close()
@@ -120,74 +120,28 @@ class Driven(_standard.SMTP):
             raise SMTPServerDisconnected("please run connect() first")
         if self._alone.is_forked:
             raise SMTPServerDisconnected("the connection is that of a parent process: connect again")
-        if isinstance(self.sock, ssl.SSLSocket) and not dialogue.is_encrypted:
-            dialogue.tls_established()
+        if self.sock is not self._attached:
+            dialogue.attach(self.sock)
+            self._attached = self.sock
         return dialogue
 
     def _wait(self, number: int) -> Answer:
         with self._alone:
-            answer: Answer = self._guarded(self._answer, self._connected(), number)
+            answer: Answer = self._guarded(self._connected().wait, number)
             return answer
 
     def _guarded(self, act: Any, *arguments: Any) -> Any:
         """Do something with the connection, which nothing may leave half done."""
         try:
-            result = act(*arguments)
+            return act(*arguments)
+        except SMTPException as error:
+            self.close()
+            if error.failure is None:
+                raise
+            raise lost(error.failure) from None
         except BaseException:
-            if self._dialogue is not None:
-                self._dialogue.abort("the call was interrupted")
             self.close()
             raise
-        raised = self._dialogue.take_raised() if self._dialogue is not None else None
-        if raised is not None:
-            self.close()
-            raise raised
-        return result
-
-    def _answer(self, dialogue: _native.Dialogue, number: int) -> Answer:
-        """Move bytes until the answer of that number is there."""
-        while True:
-            while (answer := dialogue.poll_answer()) is not None:
-                self._answers[answer[0]] = answer
-            if number in self._answers:
-                return self._answers.pop(number)
-            self._flush(dialogue)
-            if not dialogue.has_answers():
-                self._receive(dialogue)
-
-    def _flush(self, dialogue: _native.Dialogue) -> None:
-        while self.sock is not None and (output := dialogue.poll_output()):
-            try:
-                dialogue.output_done(self.sock.send(output))
-            except OSError as error:
-                # Nothing more can be written, but the server may have said why.
-                self._receive(dialogue)
-                dialogue.handle_error(f"the connection was lost: {error}")
-
-    def _receive(self, dialogue: _native.Dialogue) -> None:
-        if self.sock is None or dialogue.is_closed:
-            fault = dialogue.fault()
-            failure = getattr(fault, "failure", None)
-            raise lost(failure) if failure else SMTPServerDisconnected("the session is closed")
-        try:
-            data = self.sock.recv(READ)
-        except TimeoutError:
-            limit = self.sock.gettimeout()
-            dialogue.handle_error(f"the server was silent for {limit} s", "timeout")
-        except OSError as error:
-            dialogue.handle_error(f"the connection was lost: {error}")
-        else:
-            if data:
-                dialogue.handle_input(data)
-            else:
-                dialogue.handle_eof()
-
-
-def _peer(sock: socket.socket) -> object:
-    try:
-        return sock.getpeername()
-    except OSError:
-        return ("", 0)  # gone already, which the first read will tell
 
 
 def octets_of(text: str) -> bytes:

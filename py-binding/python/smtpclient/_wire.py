@@ -1,226 +1,120 @@
-"""The asyncio driver: it moves bytes between a socket and a conversation, and knows no SMTP.
-
-It writes to the socket itself: a transport's buffer would hide what the kernel has, and outcomes
-depend on that.
-"""
+"""A conversation in an event loop. The native side connects and moves bytes; the loop says when."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
-_READ = 64 * 1024
-#: How long answers that are there may wait for others.
-_LINGER = 0.005
+from ._native import Limits
 
 
 class Conversation(Protocol):
     """What the native ``Delivery`` and ``Dialogue`` have in common."""
 
-    def handle_input(self, data: bytes) -> None: ...
-    def exchange(self, data: bytes) -> bytes: ...
-    def handle_eof(self) -> None: ...
-    def handle_timeout(self) -> None: ...
-    def handle_error(self, text: str, kind: str = "closed") -> None: ...
-    def abort(self, text: str, kind: str = "cancelled") -> None: ...
-    def poll_output(self) -> bytes: ...
-    def output_done(self, count: int) -> None: ...
-    def timeout(self) -> float | None: ...
-    def progress(self) -> int: ...
+    def turn(self) -> tuple[bool, int, bool, float | None]: ...
+    def fileno(self) -> int: ...
     def waits_for_source(self) -> bool: ...
+    def abort(self, text: str) -> None: ...
+    def close(self) -> None: ...
 
 
 class Wire:
-    """One connection in an event loop. It reads by itself; ``until`` writes and waits."""
+    """Gives a conversation its turns: when its descriptor is ready, its time is over, or its source has bytes."""
 
-    def __init__(self, sock: socket.socket, conversation: Conversation) -> None:
+    def __init__(self, native: Conversation, feed: Feed | None = None) -> None:
         self._loop = asyncio.get_running_loop()
-        self._sock = sock
+        self._native = native
+        self._feed = feed
         self._process = os.getpid()
-        self._conversation = conversation
+        self._over = False
+        self._error: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._writing = False
-        self._ended = False
-        self._progress = -1
-        self._since = 0.0
         self._due = 0.0
-        self._done: Callable[[], bool] | None = None
-        self._loop.add_reader(sock, self._on_readable)
+        # What the loop watches: the connection has had so many descriptors.
+        self._serial = 0
+        self._fd = -1
+        self._writing = False
 
-    async def until(
-        self,
-        done: Callable[[], bool],
-        feed: Feed | None = None,
-        some: Callable[[], bool] | None = None,
-    ) -> None:
-        """Move bytes until ``done``, or until nothing is due either way. Cancelled, it ends the
-        conversation, so that nothing is left half sent. From ``some`` on the rest has 5 ms."""
-        over: asyncio.TimerHandle | None = None
-        late = False
-
-        def strike() -> None:
-            nonlocal late
-            late = True
-            self.wake()
-
-        if feed is None:
-            self._done = done if some is None else some
+    async def until_over(self) -> None:
+        """Wait until what was begun is there. Cancelled, it ends the conversation, so that nothing is left half sent."""
         try:
-            while not done():
-                if self._flush():
-                    continue
-                if done():
-                    return
-                if self._conversation.waits_for_source():
-                    if feed is None:
-                        self._conversation.handle_error("the source has no bytes now", "source")
-                    else:
-                        await feed.more(self)
-                    continue
-                if not self._arm() or self._ended:
-                    return
-                if some is not None and some():
-                    if over is None:
-                        self._done = done
-                        over = self._loop.call_later(_LINGER, strike)
-                    elif late:
-                        return
-                await self._changed()
+            self._turn()
+            if self._over:
+                await asyncio.sleep(0)  # a server that is that fast must not keep others from their turn
+            while not self._over:
+                if self._feed is not None and self._native.waits_for_source():
+                    self._feed.pull(self._on_event)
+                self._waiter = self._loop.create_future()
+                await self._waiter
+                if self._error is not None:
+                    raise self._error
         except BaseException:
-            self._conversation.abort("the task was cancelled")
+            self._native.abort("the task was cancelled")
             self.close()
             raise
-        finally:
-            self._done = None
-            self._disarm()
-            if over is not None:
-                over.cancel()
 
     def close(self) -> None:
-        """Close the socket; once is enough."""
-        self._disarm()
-        if self._sock.fileno() >= 0 and self.is_forked:
-            self._sock.close()  # what the loop watches with is the parent's too
-        elif self._sock.fileno() >= 0:
-            self._loop.remove_reader(self._sock)
-            if self._writing:
-                self._loop.remove_writer(self._sock)
-            self._sock.close()
-        self._ended = True
-        self.wake()
+        """Close the connection; once is enough."""
+        if not self.is_forked:  # what the loop of a child watches with is the parent's too
+            self._watch(-1)
+            self._disarm()
+        self._native.close()
 
     @property
     def is_forked(self) -> bool:
         """Whether this is a child of the process that it was made in."""
         return os.getpid() != self._process
 
-    def wake(self) -> None:
-        """Let ``until`` look again."""
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
+    def _on_event(self) -> None:
+        try:
+            self._turn()
+        except BaseException as error:
+            self._error = error
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            if self._error is not None:
+                raise self._error
+        elif self._over or self._error is not None or self._feed is not None:
             waiter.set_result(None)
-
-    async def changed_or(self, task: asyncio.Future[None]) -> None:
-        """Wait for the connection or for ``task``, which goes on."""
-        self._waiter = self._loop.create_future()
-        self._arm()
-        await asyncio.wait({self._waiter, task}, return_when=asyncio.FIRST_COMPLETED)
-
-    async def _changed(self) -> None:
-        self._waiter = self._loop.create_future()
-        await self._waiter
-
-    def _flush(self) -> bool:
-        """Write what the kernel takes; whether it took something."""
-        if self._writing or self._ended:
-            return False
-        return self._write(self._conversation.poll_output())
-
-    def _write(self, output: bytes) -> bool:
-        if not output:
-            return False
-        try:
-            self._conversation.output_done(self._sock.send(output))
-        except (BlockingIOError, InterruptedError):
-            self._writing = True
-            self._loop.add_writer(self._sock, self._on_writable)
-            return False
-        except OSError as error:
-            # Nothing more can be written, but the server may have said why.
-            self._on_readable()
-            self._conversation.handle_error(f"the connection was lost: {error}")
-        return True
-
-    def _on_writable(self) -> None:
-        self._writing = False
-        self._loop.remove_writer(self._sock)
-        self.wake()
-
-    def _on_readable(self) -> None:
-        try:
-            data = self._sock.recv(_READ)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as error:
-            self._end()
-            self._conversation.handle_error(f"the connection was lost: {error}")
-        else:
-            if data and self._done is not None and not self._writing:
-                output = self._conversation.exchange(data)
-                # Whoever waits need not know of what only leads to further bytes.
-                if self._write(output) and not self._done() and self._goes_on():
-                    return
-            elif data:
-                self._conversation.handle_input(data)
-            else:
-                self._end()
-                self._conversation.handle_eof()
-        self.wake()
-
-    def _end(self) -> None:
-        self._ended = True
-        self._loop.remove_reader(self._sock)
-
-    def _goes_on(self) -> bool:
-        """Whether nothing is to be done until the server says more; the clock is set for that."""
-        timeout = self._conversation.timeout()
-        if timeout is None or self._timer is None or self._ended:
-            return False
-        progress = self._conversation.progress()
-        if progress != self._progress:
-            self._progress, self._since = progress, self._loop.time()
-        return self._since + timeout >= self._due and not self._flush()
-
-    def _arm(self) -> bool:
-        """Start the server's clock; false where nothing is due from it."""
-        timeout = self._conversation.timeout()
-        if timeout is None:
-            return False
-        progress = self._conversation.progress()
-        if progress != self._progress:
-            self._progress, self._since = progress, self._loop.time()
-        if self._timer is not None and self._since + timeout < self._due:
-            self._disarm()
-        if self._timer is None:
-            self._due = self._since + timeout
-            self._timer = self._loop.call_at(self._due, self._on_timer)
-        return True
 
     def _on_timer(self) -> None:
         self._timer = None
-        timeout = self._conversation.timeout()
-        if timeout is None:
-            return
-        unchanged = self._conversation.progress() == self._progress
-        if unchanged and self._loop.time() >= self._since + timeout - 0.001:
-            self._conversation.handle_timeout()
-            self.wake()
-        else:
-            self._arm()
+        self._on_event()
+
+    def _turn(self) -> None:
+        self._over, serial, write, seconds = self._native.turn()
+        if serial != self._serial:
+            self._serial = serial
+            self._watch(self._native.fileno())
+        if write != self._writing and self._fd >= 0:
+            self._writing = write
+            if write:
+                self._loop.add_writer(self._fd, self._on_event)
+            else:
+                self._loop.remove_writer(self._fd)
+        if seconds is not None:
+            due = self._loop.time() + seconds
+            # One that is early looks again.
+            if self._timer is not None and due < self._due:
+                self._disarm()
+            if self._timer is None:
+                self._due = due
+                self._timer = self._loop.call_at(due, self._on_timer)
+
+    def _watch(self, fd: int) -> None:
+        if self._fd >= 0:
+            # It may be closed already, of which a loop that watches it for both ways complains.
+            with suppress(OSError):
+                self._loop.remove_reader(self._fd)
+            if self._writing:
+                self._loop.remove_writer(self._fd)
+        self._fd, self._writing = fd, False
+        if fd >= 0:
+            self._loop.add_reader(fd, self._on_event)
 
     def _disarm(self) -> None:
         if self._timer is not None:
@@ -248,8 +142,17 @@ class Feed:
             return b""
         raise BlockingIOError
 
-    async def begin(self) -> None:
+    async def begin(self, limits: Limits) -> None:
         """Read the header section, from which the envelope comes."""
+        head = asyncio.ensure_future(self._head())
+        try:
+            while not head.done():
+                await asyncio.wait({head}, timeout=limits.slice())
+            head.result()
+        finally:
+            head.cancel()
+
+    async def _head(self) -> None:
         octets = 0
         while not self._over and octets < 1 << 20:
             await self._pull()
@@ -258,18 +161,21 @@ class Feed:
             if b"\r\n\r\n" in head or b"\n\n" in head or head.startswith((b"\n", b"\r\n")):
                 return
 
-    async def more(self, wire: Wire) -> None:
-        """Wait for the next piece, or for the server to say something first."""
+    def pull(self, then: Callable[[], None]) -> None:
+        """Wait for the next piece, unless that is waited for already."""
         if self._task is None:
             self._task = asyncio.ensure_future(self._pull())
-        await wire.changed_or(self._task)
-        if self._task.done():
-            self._task = None
+            self._task.add_done_callback(lambda _: self._pulled(then))
 
     def close(self) -> None:
         """Give up."""
         if self._task is not None:
             self._task.cancel()
+
+    def _pulled(self, then: Callable[[], None]) -> None:
+        task, self._task = self._task, None
+        if task is not None and not task.cancelled():
+            then()
 
     async def _pull(self) -> None:
         try:

@@ -6,8 +6,6 @@ asyncio's own on Unix, and uvloop.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from types import TracebackType
@@ -30,19 +28,12 @@ from ._answers import (
     reply_from,
     report_from,
     sent_from,
-    server_of,
     several,
 )
-from ._dial import DialError, dial
-from ._errors import (
-    Cancelled,
-    ConnectionClosed,
-    exception_of,
-    usage,
-)
+from ._errors import usage
 from ._native import Message, Options
 from ._options import OptionDict, Secret, base_of, listener
-from ._report import Failure, Reply, Report, report_of
+from ._report import Reply, Report, report_of
 from ._tokens import AnyMessage, token
 from ._wire import Feed, Wire
 
@@ -60,84 +51,22 @@ async def sendmessage(
 ) -> Report:
     """As ``smtpclient.sendmessage``. The message may also be an asynchronous iterable of bytes."""
     known = Options(base_of(base), **options)
+    limits = _native.Limits(known)
     feed = Feed(message) if isinstance(message, AsyncIterable) else None
     try:
         if feed is None:
             made = token(message)  # type: ignore[arg-type]
         else:
-            await feed.begin()
+            await feed.begin(limits)
             made = Message.from_reader(feed.read)
-        delivery = _native.Delivery(made, known, listener(known))
-        async with _deadline(delivery, known) as wires:
-            await _deliver(delivery, known, feed, wires)
+        delivery = _native.Delivery(made, known, listener(known), limits, feed is not None)
+        wire = Wire(delivery, feed)
+        await wire.until_over()
+        wire.close()
     finally:
         if feed is not None:
             feed.close()
     return report_of(delivery.report())
-
-
-async def _deliver(
-    delivery: _native.Delivery, options: Options, feed: Feed | None, wires: list[Wire]
-) -> None:
-    while True:
-        server = delivery.wants()
-        if server is not None:
-            try:
-                sock, ends = await dial(server, options)
-            except DialError as error:
-                delivery.connect_failed(error.text, error.kind, error.transient)
-                continue
-            delivery.connected(*ends)
-            wire = Wire(sock, delivery)
-            wires[:] = [wire]
-            try:
-                await wire.until(lambda: not delivery.exchanges(), feed)
-            finally:
-                wire.close()
-        elif not delivery.exchanges():
-            return
-        else:
-            raise ConnectionClosed("the connection was lost")
-
-
-@contextlib.asynccontextmanager
-async def _deadline(
-    conversation: _native.Delivery | _native.Dialogue, options: Options
-) -> AsyncIterator[list[Wire]]:
-    """Ends a call that takes too long, or that is cancelled from elsewhere."""
-    loop, wires = asyncio.get_running_loop(), list[Wire]()
-    task, handles = asyncio.current_task(), list[asyncio.TimerHandle]()
-    struck = False
-
-    def strike(text: str, kind: str) -> None:
-        nonlocal struck
-        conversation.abort(text, kind)
-        if wires:
-            wires[0].wake()
-        elif task is not None:
-            struck = task.cancel()
-
-    def look() -> None:
-        if options.cancelled:
-            strike("the caller cancelled the call", "cancelled")
-        else:
-            handles[-1] = loop.call_later(0.1, look)
-
-    if options.deadline is not None:
-        text = "the deadline of the whole call has passed"
-        handles.append(loop.call_later(options.deadline, strike, text, "timeout"))
-    if options.cancellable:
-        handles.append(loop.call_soon(look))  # type: ignore[arg-type]
-    try:
-        yield wires
-    except asyncio.CancelledError:
-        if not struck:
-            raise
-        if task is not None and hasattr(task, "uncancel"):
-            task.uncancel()
-    finally:
-        for handle in handles:
-            handle.cancel()
 
 
 class Session:
@@ -156,10 +85,8 @@ class Session:
         **options: Unpack[OptionDict],
     ) -> None:
         self._options = Options(base, **options)
-        self._server = server_of(host, port, self._options)
-        self._answers: dict[int, Answer] = {}
+        self._server = _native.one_server(host, port, self._options)
         self._busy = False
-        self._limited = self._options.deadline is not None or self._options.cancellable
         self._wire: Wire | None = None
         self._known: _native.Dialogue | None = None
         self._greeting: Reply | None = None
@@ -168,29 +95,14 @@ class Session:
         """Connect and read the greeting."""
         if self._known is not None:
             raise usage("a session connects once")
-        try:
-            sock, (peer, local, loopback) = await dial(self._server, self._options)
-        except DialError as error:
-            step = "connect"
-            text = f"{self._server}: {step}: {error.text}"
-            kind = error.kind.replace("connecttimeout", "timeout")
-            raise exception_of(
-                Failure(kind, step, error.text, str(self._server), None, True, text)
-            ) from error
         self._known = _native.Dialogue(
-            self._server,
-            self._options,
-            listener(self._options),
-            peer=peer,
-            local=local,
-            loopback=loopback,
-            can_redial=True,
+            self._server, self._options, listener(self._options), is_looped=True
         )
-        self._wire = Wire(sock, self._known)
+        self._wire = Wire(self._known)
         try:
             self._greeting = reply_from(await self._ask(lambda: 0))
         except BaseException:
-            self._drop()
+            self._wire.close()
             raise
         return self
 
@@ -204,7 +116,7 @@ class Session:
     @property
     def is_open(self) -> bool:
         """Whether the connection can still be used."""
-        return self._wire is not None
+        return self._known is not None and self._known.is_open
 
     @property
     def is_encrypted(self) -> bool:
@@ -287,7 +199,7 @@ class Session:
         try:
             return await self._reply(lambda: self._dialogue.quit())
         finally:
-            self._drop()
+            self._connection.close()
 
     async def starttls(self) -> Reply:
         """STARTTLS and the handshake. Certificate and host name are verified unless ``tlsverify`` is off."""
@@ -343,19 +255,19 @@ class Session:
             while waiting:
                 yield await self._next(waiting)
         finally:
-            while waiting and self._wire is not None:
+            while waiting and self.is_open:
                 await self._next(waiting)
 
     async def close(self) -> None:
         """Take leave: QUIT, whose reply is not waited for."""
-        if self._wire is None or self._wire.is_forked:
-            return self._drop()
-        dialogue = self._dialogue
+        if self._wire is None:
+            return
         try:
-            dialogue.part()
-            await self._wire.until(lambda: dialogue.is_closed)
+            if self.is_open and not self._wire.is_forked:
+                self._dialogue.begin(None)
+                await self._wire.until_over()
         finally:
-            self._drop()
+            self._wire.close()
 
     async def __aenter__(self) -> Self:
         return self if self._known is not None else await self.connect()
@@ -379,6 +291,11 @@ class Session:
             raise usage("the session is not connected: use `async with`, or await connect()")
         return self._known
 
+    @property
+    def _connection(self) -> Wire:
+        assert self._wire is not None
+        return self._wire
+
     async def _introduce(self) -> None:
         if not self._dialogue.is_introduced:
             done_from(await self._ask(lambda: self._dialogue.introduce()))
@@ -390,7 +307,7 @@ class Session:
         number = waiting.popleft()
         if not isinstance(number, int):
             return number  # what could not be asked for
-        answer = self._answers.pop(number, None)
+        answer = self._dialogue.poll_answer(number)
         if answer is None:
             answer = await self._ask(lambda: number, len(waiting) // 2 + 1)
         return report_from(answer)
@@ -399,13 +316,13 @@ class Session:
         self._check_alone()
         self._busy = True
         try:
-            dialogue = self._dialogue
-            number = ask()
-            if not self._limited:
-                return await self._wait(dialogue, number, [], most)
-            async with _deadline(dialogue, self._options) as wires:
-                return await self._wait(dialogue, number, wires, most)
-            raise self._gone(dialogue)  # reached where the deadline struck
+            dialogue, number = self._dialogue, ask()
+            dialogue.begin(number, most)
+            await self._connection.until_over()
+            answer = dialogue.poll_answer(number)
+            if answer is None:
+                raise dialogue.gone()
+            return answer
         finally:
             self._busy = False
 
@@ -414,68 +331,3 @@ class Session:
             raise usage("the session is that of a parent process: open another")
         if self._busy:
             raise usage("the session is in use by another task: give each task one of its own")
-
-    async def _wait(
-        self, dialogue: _native.Dialogue, number: int, wires: list[Wire], most: int
-    ) -> Answer:
-        def some() -> bool:
-            return dialogue.has_answers() or dialogue.wants_redial()
-
-        def enough() -> bool:
-            return dialogue.answers() >= most or dialogue.wants_redial()
-
-        while True:
-            while (answer := dialogue.poll_answer()) is not None:
-                self._answers[answer[0]] = answer
-            if number in self._answers:
-                if dialogue.is_closed:
-                    self._drop()
-                self._check_raised(dialogue)
-                return self._answers.pop(number)
-            if dialogue.wants_redial():
-                await self._redial(dialogue)
-            elif self._wire is None:
-                raise self._gone(dialogue)
-            else:
-                wires[:] = [self._wire]
-                try:
-                    if most > 1:
-                        await self._wire.until(enough, None, some)
-                    else:
-                        await self._wire.until(some)
-                except BaseException:
-                    self._drop()
-                    raise
-                if not dialogue.has_answers() and not dialogue.wants_redial():
-                    self._drop()
-
-    async def _redial(self, dialogue: _native.Dialogue) -> None:
-        self._drop()
-        try:
-            sock, ends = await dial(self._server, self._options)
-        except DialError as error:
-            dialogue.redial_failed(error.text, error.kind, error.transient)
-            return
-        dialogue.reconnected(*ends)
-        self._wire = Wire(sock, dialogue)
-
-    def _check_raised(self, dialogue: _native.Dialogue) -> None:
-        raised = dialogue.take_raised()
-        if raised is None:
-            return
-        self._drop()
-        if not isinstance(raised, Exception):
-            raise raised
-        text = "a function of the caller's raised"
-        failure = Failure("cancelled", "command", text, str(self._server), None, False, text)
-        raise Cancelled(text, failure=failure) from raised
-
-    def _gone(self, dialogue: _native.Dialogue) -> BaseException:
-        return dialogue.fault() or ConnectionClosed("the session is closed")
-
-    def _drop(self) -> None:
-        wire, self._wire = self._wire, None
-        if wire is not None:
-            wire.close()
-
-

@@ -140,7 +140,7 @@ class SMTP(Driven):
         content = msg.encode("ascii") if isinstance(msg, str) else bytes(msg)
         report = report_from(self._wait(self._connected().data(content)))
         error = report.error
-        if error is not None and error.reply is None:
+        if error is not None and (error.reply is None or error.kind == "closed"):
             self.close()
             raise lost(error)
         reply = report.reply or (error.reply if error is not None else None)
@@ -423,7 +423,7 @@ class LMTP(SMTP, _standard.LMTP):
             sock.close()
             raise
         self._host = host
-        server = _native.servers(Options(servers=[f"unix:{host}"], lmtp=True))[0]
+        server = _native.one_server(f"unix:{host}", 0, Options(lmtp=True))
         return self._begin(sock, server)
 
 

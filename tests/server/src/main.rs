@@ -47,9 +47,9 @@ scripted-server faults [--every N] [--workers N] [--certs DIR] [--dialogue NAME]
     prints a line: the kind of the error or `-`, the queue id or `-`, and the outcome for each recipient.
       --certs DIR     for TLS: ca.pem, server.pem and server.key as tests/servers/certs makes them
 
-scripted-server unasked [--workers N] -- COMMAND ...
+scripted-server unasked [--every N] [--workers N] -- COMMAND ...
     Has a client send messages over a session with a server that says something unasked at every point, and holds what
-    it reports against what the server knows. The command gets PORT SENDS PAUSE: it opens a session, sends so many
+    it reports against what the server knows; or only every Nth time. The command gets PORT SENDS PAUSE: it opens a session, sends so many
     messages from s0@c.example, s1@c.example, ... with a pause of so many milliseconds between, and prints the outcome of
     each on a line.
 
@@ -292,15 +292,16 @@ fn faults(arguments: &[OsString]) -> Result<bool, String> {
 
 fn unasked(arguments: &[OsString]) -> Result<bool, String> {
     let split = arguments.iter().position(|a| a == "--").ok_or("`--` and a command are missing")?;
-    let mut workers = 8;
+    let (mut every, mut workers) = (1, 8);
     let mut words = Arguments(arguments[..split].iter());
     while let Some(word) = words.next() {
         match word {
+            "--every" => every = usize::try_from(words.number(word)?).unwrap_or(1),
             "--workers" => workers = usize::try_from(words.number(word)?).unwrap_or(1),
             _ => return unknown(word),
         }
     }
-    scripted_server::unasked::run(&arguments[split + 1..], workers, &mut |line| say(line))
+    scripted_server::unasked::run(&arguments[split + 1..], every, workers, &mut |line| say(line))
 }
 
 /// `--cut-to-server` and the like.

@@ -40,13 +40,18 @@ struct Case {
     grouped: bool,
 }
 
-/// Runs a client that is started with `command` once for each case, several at once, and tells line by line what came
-/// out. False where something did not hold.
+/// Runs a client that is started with `command` once for each case, or every `every`th, several at once, and tells line by
+/// line what came out. False where something did not hold.
 ///
 /// # Errors
 /// A client or a server that cannot be started.
-pub fn run(command: &[OsString], workers: usize, tell: &mut dyn FnMut(&str)) -> Result<bool, String> {
-    let cases = cases();
+pub fn run(
+    command: &[OsString],
+    every: usize,
+    workers: usize,
+    tell: &mut dyn FnMut(&str),
+) -> Result<bool, String> {
+    let cases: Vec<Case> = cases().into_iter().step_by(every.max(1)).collect();
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     std::thread::scope(|scope| {

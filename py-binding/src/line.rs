@@ -1,0 +1,168 @@
+//! A connection that the core makes and moves the bytes of, or a socket of Python's, and what is said over it.
+
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::time::{Duration, Instant};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use smtpclient::conversation::{Action, Driven};
+use smtpclient::error::{Error, Kind, Step};
+use smtpclient::net::{Connection, Limits, Mover, Wait};
+use smtpclient::options::Options;
+
+use crate::callback::Raised;
+use crate::socket::{self, PySocket};
+
+/// What an event loop does until the next turn: whether what it waits for is there, the connection's serial number,
+/// whether to wait for room to write, and for how many seconds at most.
+pub(crate) type Watch = (bool, u64, bool, Option<f64>);
+
+/// One connection.
+pub(crate) struct Line {
+    pub(crate) connection: Connection,
+    /// Python's, instead of the core's.
+    pub(crate) socket: Option<PySocket>,
+    /// A socket of Python's for the connection with that serial number.
+    copy: Option<(u64, Py<PyAny>)>,
+    mover: Mover,
+    limits: Limits,
+}
+
+impl Line {
+    pub(crate) fn new(options: &Options) -> Result<Self, Error> {
+        let connection = Connection::new(options)?;
+        Ok(Self { connection, socket: None, copy: None, mover: Mover::default(), limits: Limits::default() })
+    }
+
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        if self.socket.is_some() {
+            self.limits = limits.clone();
+        }
+        self.connection.set_limits(limits);
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.socket.is_some() || self.connection.stream().is_some()
+    }
+
+    /// Moves bytes until `done`, or nothing is due, for as long as it may `wait`.
+    pub(crate) fn run<D: Driven>(&mut self, driven: &mut D, wait: Wait, done: impl Fn(&mut D) -> bool) {
+        if let Some(socket) = &mut self.socket {
+            let over = |driven: &mut D| done(driven) || driven.action() != Action::Exchange;
+            self.mover.run(socket, driven, &self.limits, wait, over);
+            if !matches!(driven.action(), Action::Dial(_)) {
+                return;
+            }
+            self.close();
+        }
+        self.connection.run(driven, wait, done);
+        self.drop_copy(self.connection.serial());
+    }
+
+    /// Does what can be done without waiting. Whoever `feeds` is told where the content has no bytes now.
+    pub(crate) fn turn<D: Driven>(&mut self, driven: &mut D, feeds: bool) {
+        self.connection.turn(driven);
+        if !feeds && driven.waits_for_source() {
+            let text = "the reader has no bytes now, and nothing tells when it has";
+            driven.handle_error(Error::new(Kind::Source, Step::Body, text));
+            self.connection.turn(driven);
+        }
+        if driven.action() == Action::Done {
+            self.connection.close();
+        }
+    }
+
+    /// What to do after a turn. It is over, too, where nothing will happen by itself.
+    pub(crate) fn watch<D: Driven>(&mut self, driven: &mut D, over: bool, most: Option<Duration>) -> Watch {
+        let is_idle = driven.action() == Action::Exchange
+            && driven.timeout().is_none()
+            && !driven.waits_for_source()
+            && driven.poll_output().is_empty();
+        let over = over || is_idle || driven.action() == Action::Done;
+        let timeout = if over { None } else { self.connection.timeout(driven, Instant::now()) };
+        let timeout = timeout.into_iter().chain(most).min().map(|time| time.as_secs_f64());
+        (over, self.connection.serial(), self.connection.interest().write, timeout)
+    }
+
+    /// The descriptor to watch, -1 for none.
+    pub(crate) fn fileno(&self) -> i32 {
+        self.connection.fd().map_or(-1, |fd| fd.as_raw_fd())
+    }
+
+    /// A socket of Python's for the connection: its own, or one that is closed with it.
+    pub(crate) fn object(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        if let Some(socket) = &self.socket {
+            return Ok(Some(socket.object().clone_ref(py)));
+        }
+        let Some(stream) = self.connection.stream() else { return Ok(None) };
+        let serial = self.connection.serial();
+        if let Some((known, copy)) = &self.copy
+            && *known == serial
+        {
+            return Ok(Some(copy.clone_ref(py)));
+        }
+        let copy = socket::open(py, stream.as_fd().try_clone_to_owned()?)?;
+        copy.call_method1("setblocking", (false,))?;
+        let copy = copy.unbind();
+        self.copy = Some((serial, copy.clone_ref(py)));
+        Ok(Some(copy))
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.connection.close();
+        if let Some(socket) = self.socket.take() {
+            socket::close(socket.object());
+        }
+        self.drop_copy(self.connection.serial());
+    }
+
+    /// Closes the copy of a connection that is gone.
+    fn drop_copy(&mut self, serial: u64) {
+        if let Some((_, copy)) = self.copy.take_if(|(known, _)| *known != serial) {
+            socket::close(&copy);
+        }
+    }
+}
+
+/// What Python's objects hold: for one call at a time, and ended where a function of the caller's raised.
+pub(crate) struct Shared<T> {
+    inner: Mutex<T>,
+    pub(crate) raised: Raised,
+}
+
+/// What can be ended at once.
+pub(crate) trait Abort {
+    fn abort(&mut self, cause: Error);
+}
+
+impl<T: Abort> Shared<T> {
+    pub(crate) fn new(inner: T, raised: Raised) -> Self {
+        Self { inner: Mutex::new(inner), raised }
+    }
+
+    pub(crate) fn with<R>(&self, act: impl FnOnce(&mut T) -> R) -> PyResult<R> {
+        let mut inner = self.lock()?;
+        let result = act(&mut inner);
+        if self.raised.is_some() {
+            inner.abort(ended());
+        }
+        Ok(result)
+    }
+
+    /// Two threads at once, or a function that calls what is calling it.
+    fn lock(&self) -> PyResult<MutexGuard<'_, T>> {
+        match self.inner.try_lock() {
+            Ok(inner) => Ok(inner),
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {
+                Err(PyRuntimeError::new_err("the connection is in use: one call at a time"))
+            }
+        }
+    }
+}
+
+/// Why a call ends whose caller's own function raised.
+pub(crate) fn ended() -> Error {
+    Error::new(Kind::Cancelled, Step::Command, "a function of the caller's raised")
+}
