@@ -44,6 +44,8 @@ pub trait Transport {
     /// # Errors
     /// Waiting failed. A broken connection is ready.
     fn wait(&mut self, wait: Duration) -> io::Result<Ready>;
+    /// Tells that nothing is due from the peer: what was read last need not be acknowledged at once.
+    fn rest(&mut self) {}
     /// Octets that were written and that the peer has not acknowledged; 0 where that cannot be told.
     fn unacknowledged(&self) -> u64 {
         0
@@ -62,6 +64,9 @@ impl Transport for Stream {
     }
     fn wait(&mut self, wait: Duration) -> io::Result<Ready> {
         Stream::wait(self, true, true, wait)
+    }
+    fn rest(&mut self) {
+        Stream::rest(self);
     }
     fn unacknowledged(&self) -> u64 {
         Stream::unacknowledged(self)
@@ -103,6 +108,7 @@ impl Mover {
         let mut turn = 0;
         let mut is_full = false;
         if conversation.timeout().is_none() {
+            transport.rest();
             // Nothing was asked for: what has arrived is no answer to what is said next.
             for _ in 0..ROUNDS {
                 if done(conversation) || !self.listen(transport, conversation) {
@@ -147,7 +153,7 @@ impl Mover {
                 continue;
             }
             let now = Instant::now();
-            let left = match self.clock.left(conversation, now) {
+            let left = match self.clock.until_look(conversation, now) {
                 // Nothing is due from the server, so what is left is a farewell that it does not take.
                 None if !is_idle => {
                     conversation.handle_timeout();
@@ -217,9 +223,9 @@ impl Mover {
         something
     }
 
-    /// The time that is left to the server; `None` when nothing is due from it.
+    /// The time until this is to [run](Self::run) all the same; `None` when nothing is due from the server.
     pub fn left<C: Conversation + ?Sized>(&mut self, conversation: &C, now: Instant) -> Option<Duration> {
-        self.clock.left(conversation, now)
+        self.clock.until_look(conversation, now)
     }
 
     /// Starts anew, for another connection.
