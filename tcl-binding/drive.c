@@ -45,6 +45,7 @@ void DriveAbort(Drive *drive)
 
 void DriveLater(Drive *drive)
 {
+    if (drive->over) return;
     if (drive->busy) {
         drive->again = 1;
         return;

@@ -231,3 +231,10 @@ int Unbegun(int status, const char *text, Tcl_Obj **value, Tcl_Obj **errorCode, 
     *report = dict;
     return TCL_ERROR;
 }
+
+int Unreported(State *state)
+{
+    if (state->report != NULL) Tcl_DecrRefCount(state->report);
+    state->report = NULL;
+    return TCL_ERROR;
+}

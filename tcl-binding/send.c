@@ -245,17 +245,18 @@ int SendmessageCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv
         return TCL_ERROR;
     }
     first = TokenFirst(interp, objc - 1, objv + 1, &token);
-    if (first < 0) return TCL_ERROR;
+    if (first < 0) return Unreported(state);
     send = calloc(1, sizeof *send);
     if (send == NULL) Tcl_Panic("smtp: no memory");
     send->state = state;
     send->refs = 1;
     if (OptionsParse(state, objc - 1 - first, objv + 1 + first, &send->options) != TCL_OK) {
         free(send);
-        return TCL_ERROR;
+        return Unreported(state);
     }
     Tcl_Preserve(interp);
     result = Begin(send, token);
+    if (result != TCL_OK && send->report == NULL) Unreported(state);
     if (send->drive != NULL && send->options.command != NULL) {
         snprintf(send->name, sizeof send->name, "smtp::send%lu", ++state->serial);
         Tcl_SetObjResult(interp, Tcl_NewStringObj(send->name, -1));

@@ -382,6 +382,7 @@ int Expect(Session *session, Question *question)
         int64_t ticket = Ask(session, question);
 
         if (ticket < 0 && ticket != UNASKED) {
+            if (IsMessage(question)) Unreported(session->state);
             QuestionDrop(question);
             return TCL_ERROR;
         }

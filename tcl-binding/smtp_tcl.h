@@ -101,6 +101,8 @@ Tcl_Obj *ReportDict(const smtp_result *result);
 int Outcome(const smtp_result *result, const Options *options, Tcl_Obj **value, Tcl_Obj **errorCode);
 /* The same, and a report, where there is no engine to ask. */
 int Unbegun(int status, const char *text, Tcl_Obj **value, Tcl_Obj **errorCode, Tcl_Obj **report);
+/* The last message could not be begun: no report of one before stands for it. Gives TCL_ERROR. */
+int Unreported(State *state);
 
 /* send.c, session.c, tls.c */
 Tcl_ObjCmdProc SendmessageCmd, CancelCmd, SessionCmd, TlsCmd;

@@ -8,12 +8,14 @@
 #define PIECE 65536
 
 struct Source {
+    Source *next; /* of the thread's */
     Tcl_Interp *interp;
     Tcl_Channel channel;
     Tcl_Obj *name;
     Tcl_WideInt start, size; /* -1: it cannot go back, and nobody knows */
     int own;     /* close it at the end */
     int gone;    /* somebody closed it, or the wait was in vain */
+    int left;    /* the caller needs it no more */
     int refs;    /* the caller's, and the message's */
     int starved; /* the last read found nothing, and not the end */
     int handled; /* there is a channel handler */
@@ -25,6 +27,14 @@ struct Source {
     Tcl_TimerToken timer;
     char blocking[8], translation[64], encoding[64];
 };
+
+/* All of this thread: an octet of a channel is for one message. */
+static Source **Sources(void)
+{
+    static Tcl_ThreadDataKey key;
+
+    return Tcl_GetThreadData(&key, sizeof(Source *));
+}
 
 /* There may be more, or there will be none: whoever waits tries again. */
 static void Wake(Source *source)
@@ -47,6 +57,14 @@ static void Vain(void *data)
 
     source->timer = NULL;
     source->gone = 1;
+    Wake(source);
+}
+
+static void Again(void *data)
+{
+    Source *source = data;
+
+    source->timer = NULL;
     Wake(source);
 }
 
@@ -109,8 +127,15 @@ Source *SourceNew(Tcl_Interp *interp, Tcl_Obj *name, int own)
         Tcl_SetObjResult(interp, Tcl_ObjPrintf("channel \"%s\" wasn't opened for reading", Tcl_GetString(name)));
         return NULL;
     }
+    for (source = *Sources(); source != NULL; source = source->next) {
+        if (source->channel != channel) continue;
+        Fail(interp, SMTP_ERR_USAGE, "the channel is being sent from: wait until that send has ended");
+        return NULL;
+    }
     source = calloc(1, sizeof *source);
     if (source == NULL) Tcl_Panic("smtp: no memory");
+    source->next = *Sources();
+    *Sources() = source;
     source->interp = interp;
     source->channel = channel;
     source->own = own;
@@ -224,6 +249,7 @@ static void Restore(Source *source)
     source->ready = NULL;
     source->drive = NULL;
     source->gone = 1;
+    source->left = 1;
     if (channel == NULL) return;
     source->channel = NULL;
     Tcl_Preserve(interp);
@@ -244,10 +270,13 @@ static void Restore(Source *source)
 
 static void Drop(void *data)
 {
-    Source *source = data;
+    Source *source = data, **at;
 
     if (--source->refs > 0) return;
     Restore(source);
+    for (at = Sources(); *at != source; at = &(*at)->next) {
+    }
+    *at = source->next;
     Tcl_DStringFree(&source->head);
     Tcl_DecrRefCount(source->name);
     free(source);
@@ -304,15 +333,24 @@ int SourceStarved(const Source *source)
 
 void SourceWait(Source *source, long long ms, void (*ready)(void *data), void *data)
 {
-    Tcl_Channel channel;
+    int early = 0;
 
+    if (!source->gone) {
+        Tcl_Channel channel = Hold(source);
+        int left;
+
+        Handle(source, 1); /* where the channel is a script this may enter the event loop, and nobody waits yet */
+        early = !source->handled;
+        left = source->left;
+        LetGo(source, channel);
+        if (left) return;
+    }
     source->ready = ready;
     source->data = data;
-    source->timer = Tcl_CreateTimerHandler(source->gone ? 0 : ms < INT_MAX ? (int)ms : INT_MAX, Vain, source);
-    if (source->gone) return;
-    channel = Hold(source);
-    Handle(source, 1);
-    LetGo(source, channel);
+    if (source->timer != NULL) Tcl_DeleteTimerHandler(source->timer);
+    if (source->gone) source->timer = Tcl_CreateTimerHandler(0, Vain, source);
+    else if (early) source->timer = Tcl_CreateTimerHandler(0, Again, source);
+    else source->timer = Tcl_CreateTimerHandler(ms < INT_MAX ? (int)ms : INT_MAX, Vain, source);
 }
 
 void SourceFeeds(Source *source, Drive *drive)

@@ -187,7 +187,7 @@ int Verb(Session *session, Tcl_Obj *command, int objc, Tcl_Obj *const objv[])
     question = QuestionNew(verb, Tcl_NewListObj(objc, objv), command);
     if (session->drive != NULL && verb == SENDMESSAGE && Compose(session, question, objc - 1, objv + 1) != TCL_OK) {
         QuestionDrop(question);
-        return TCL_ERROR;
+        return Unreported(session->state);
     }
     if (session->drive != NULL && verb == SENDMANY && ManyBegin(session, question, objc - 1, objv + 1) != TCL_OK) {
         QuestionDrop(question);
@@ -195,6 +195,7 @@ int Verb(Session *session, Tcl_Obj *command, int objc, Tcl_Obj *const objv[])
     }
     if (session->drive == NULL) {
         QuestionDrop(question);
+        if (verb == SENDMESSAGE) Unreported(session->state);
         return Fail(interp, SMTP_ERR_CLOSED, "the session is closed");
     }
     return Expect(session, question);
