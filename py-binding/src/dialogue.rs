@@ -188,6 +188,9 @@ impl Dialogue {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.callbacks.visit(&visit)?;
+        if let Some(inner) = self.inner.peek() {
+            inner.line.visit(&visit)?;
+        }
         // Whoever has the lock is at work with it: no garbage.
         let Ok(sources) = self.sources.try_lock() else { return Ok(()) };
         sources.values().flatten().try_for_each(|source| visit.call(source))
@@ -195,6 +198,9 @@ impl Dialogue {
 
     fn __clear__(&self) {
         self.callbacks.clear();
+        if let Some(mut inner) = self.inner.peek() {
+            inner.line.clear();
+        }
         let sources = std::mem::take(&mut *self.sources());
         drop(sources);
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::conversation::{Action, Driven};
 use smtpclient::error::{Error, Kind, Step};
 use smtpclient::net::{Connection, Limits, Mover, Wait};
@@ -109,6 +110,17 @@ impl Line {
         Ok(Some(copy))
     }
 
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.socket.iter().try_for_each(|socket| socket.visit(visit))?;
+        self.copy.iter().try_for_each(|(_, copy)| visit.call(copy))
+    }
+
+    /// Lets go of Python's objects, which close themselves.
+    pub(crate) fn clear(&mut self) {
+        let held = (self.socket.take(), self.copy.take());
+        drop(held);
+    }
+
     pub(crate) fn close(&mut self) {
         self.connection.close();
         if let Some(socket) = self.socket.take() {
@@ -148,6 +160,11 @@ impl<T: Abort> Shared<T> {
             inner.abort(ended());
         }
         Ok(result)
+    }
+
+    /// Looks at it, unless somebody is at work with it: that is no garbage.
+    pub(crate) fn peek(&self) -> Option<MutexGuard<'_, T>> {
+        self.inner.try_lock().ok()
     }
 
     /// Two threads at once, or a function that calls what is calling it.
