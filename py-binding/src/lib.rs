@@ -31,7 +31,8 @@ mod _native {
         let py = module.py();
         let own = py.import("sys")?;
         if FIRST.get_or_init(py, || own.clone().unbind()).is(&own) {
-            return Ok(());
+            let leave = wrap_pyfunction!(crate::socket::leave_sockets, module)?;
+            return py.import("atexit")?.call_method1("register", (leave,)).map(drop);
         }
         Err(PyImportError::new_err(
             "smtpclient serves one interpreter of a process, and another one has imported it: use it there, or in a process \

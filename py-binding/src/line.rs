@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::conversation::{Action, Driven};
 use smtpclient::error::{Error, Kind, Step};
 use smtpclient::net::{Connection, Limits, Mover, Wait};
@@ -14,9 +15,9 @@ use smtpclient::options::Options;
 use crate::callback::Raised;
 use crate::socket::{self, PySocket};
 
-/// What an event loop does until the next turn: whether what it waits for is there, the connection's serial number,
+/// What an event loop does until the next turn: whether what it waits for is there, the descriptor to watch (-1 for none),
 /// whether to wait for room to write, and for how many seconds at most.
-pub(crate) type Watch = (bool, u64, bool, Option<f64>);
+pub(crate) type Watch = (bool, i32, bool, Option<f64>);
 
 /// One connection.
 pub(crate) struct Line {
@@ -69,7 +70,7 @@ impl Line {
             self.connection.turn(driven);
         }
         if driven.action() == Action::Done {
-            self.connection.close();
+            self.connection.hang_up(); // closed when it is no longer watched
         }
     }
 
@@ -82,12 +83,8 @@ impl Line {
         let over = over || is_idle || driven.action() == Action::Done;
         let timeout = if over { None } else { self.connection.timeout(driven, Instant::now()) };
         let timeout = timeout.into_iter().chain(most).min().map(|time| time.as_secs_f64());
-        (over, self.connection.serial(), self.connection.interest().write, timeout)
-    }
-
-    /// The descriptor to watch, -1 for none.
-    pub(crate) fn fileno(&self) -> i32 {
-        self.connection.fd().map_or(-1, |fd| fd.as_raw_fd())
+        let descriptor = self.connection.fd().map_or(-1, |fd| fd.as_raw_fd());
+        (over, descriptor, self.connection.interest().write, timeout)
     }
 
     /// A socket of Python's for the connection: its own, or one that is closed with it.
@@ -107,6 +104,17 @@ impl Line {
         let copy = copy.unbind();
         self.copy = Some((serial, copy.clone_ref(py)));
         Ok(Some(copy))
+    }
+
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.socket.iter().try_for_each(|socket| socket.visit(visit))?;
+        self.copy.iter().try_for_each(|(_, copy)| visit.call(copy))
+    }
+
+    /// Lets go of Python's objects, which close themselves.
+    pub(crate) fn clear(&mut self) {
+        let held = (self.socket.take(), self.copy.take());
+        drop(held);
     }
 
     pub(crate) fn close(&mut self) {
@@ -148,6 +156,11 @@ impl<T: Abort> Shared<T> {
             inner.abort(ended());
         }
         Ok(result)
+    }
+
+    /// Looks at it, unless somebody is at work with it: that is no garbage.
+    pub(crate) fn peek(&self) -> Option<MutexGuard<'_, T>> {
+        self.inner.try_lock().ok()
     }
 
     /// Two threads at once, or a function that calls what is calling it.

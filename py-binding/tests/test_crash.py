@@ -112,7 +112,7 @@ def test_forks_with_open_sessions(sink):
 # The interpreter's end.
 
 EXIT = """
-import asyncio, sys, threading, time, smtpclient
+import asyncio, ssl, sys, threading, time, smtpclient
 from smtpclient import aio, smtplib
 way, port = sys.argv[1], int(sys.argv[2])
 begun = threading.Event()
@@ -144,10 +144,12 @@ def send():
         elif way == "many":
             for report in smtpclient.Session("127.0.0.1", port).send_many([pieces()]):
                 pass
-        elif way == "smtplib":
+        elif way in ("smtplib", "smtplib tls"):
             with smtplib.SMTP("127.0.0.1", port) as session:
+                if way == "smtplib tls":
+                    session.starttls(context=ssl._create_unverified_context())
                 while True:
-                    session.sendmail("a@c", "b@s", b"x" * 100000)
+                    session.sendmail("a@c", "b@s", b"x\\r\\n" * 33000)
                     begun.set()
         elif way == "aio":
             asyncio.run(aio.sendmessage(asynchronous(), servers="127.0.0.1", ports=port, client="c"))
@@ -182,6 +184,11 @@ def test_an_exit_in_the_middle_of_a_send(way, sink):
         assert python(EXIT, way, sink.port) == ""
     if way not in ("smtplib", "main open"):
         assert sink.count == 0
+
+
+def test_an_exit_in_the_middle_of_a_send_under_pythons_tls(tls_server):
+    for _ in range(3):
+        assert python(EXIT, "smtplib tls", tls_server.port) == ""
 
 
 # Exceptions out of callbacks.

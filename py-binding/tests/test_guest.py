@@ -75,7 +75,8 @@ def message_within(owner, port):
 
 def delivery_in(owner, port):
     options = Options(servers="127.0.0.1", ports=port, tlspolicy=owner.policy, recipients="b@s.example", originator="a@c.example")
-    owner.kept = smtpclient._native.Delivery(Message.from_bytes(MESSAGE), options, owner.hear)
+    native = smtpclient._native
+    owner.kept = native.Delivery(Message.from_bytes(MESSAGE), options, owner.hear, native.Limits(options), False)
 
 
 def mailer_in(owner, port):

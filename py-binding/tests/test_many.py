@@ -16,6 +16,8 @@ from smtpclient.testing import Sink
 
 EHLO = b"250-s\r\n250 PIPELINING\r\n"
 GO = b"250 a\r\n250 b\r\n354 c\r\n"
+#: The end of a message and the next envelope go out together.
+CROSS = {"pipelining": "crossing"}
 
 
 def blocking(port, messages, window=64, **options):
@@ -50,7 +52,7 @@ def many(request):
 
 
 @pytest.mark.parametrize("chunking", ["off", "auto", "on"])
-@pytest.mark.parametrize("pipelining", ["off", "rfc", "full"])
+@pytest.mark.parametrize("pipelining", ["off", "rfc", "crossing", "full"])
 @pytest.mark.parametrize("window", [1, 2, 64, 1000])
 def test_every_way_of_sending(many, pipelining, chunking, window):
     def messages():
@@ -77,7 +79,7 @@ def test_large_messages_between_small_ones(many):
 def test_what_is_known_is_told_although_the_server_stalls(many):
     # It answers the first message, and never the second.
     with server(b"220 s\r\n", EHLO, GO, b"250 first\r\n" + GO) as (port, _):
-        reports = many(port, [MESSAGE] * 2, timeout=3, maxsecs=3)
+        reports = many(port, [MESSAGE] * 2, timeout=3, maxsecs=3, **CROSS)
         begin = time.monotonic()
         assert next(reports).reply.text == "first" and time.monotonic() - begin < 2
         assert next(reports).error.kind == "unknown" and 2.5 < time.monotonic() - begin < 10
@@ -88,7 +90,7 @@ def test_a_server_that_falls_silent_in_the_middle_is_given_up_in_time(many):
     replies = [b"250 ok\r\n" + GO] * 9
     with server(b"220 s\r\n", EHLO, GO, *replies) as (port, _):
         begin = time.monotonic()
-        found = list(many(port, [MESSAGE] * 20, timeout=1, maxsecs=1))
+        found = list(many(port, [MESSAGE] * 20, timeout=1, maxsecs=1, **CROSS))
         assert 0.9 < time.monotonic() - begin < 5
     assert [report.complete for report in found] == [True] * 9 + [False] * 11
     assert found[9].error.kind == "unknown" and found[10].recipients[0].outcome == "not sent"
@@ -97,7 +99,7 @@ def test_a_server_that_falls_silent_in_the_middle_is_given_up_in_time(many):
 def test_a_deadline_ends_a_batch(many):
     with server(b"220 s\r\n", EHLO, GO, b"250 ok\r\n" + GO) as (port, _):
         begin = time.monotonic()
-        found = list(many(port, [MESSAGE] * 5, deadline=0.5))
+        found = list(many(port, [MESSAGE] * 5, deadline=0.5, **CROSS))
         assert time.monotonic() - begin < 5
     assert [report.complete for report in found] == [True] + [False] * 4
     assert found[1].error.text == "the deadline of the whole call has passed" or found[1].error.kind == "unknown"
@@ -128,7 +130,7 @@ def test_cancelling_from_another_thread():
 
 
 def test_ctrl_c_in_the_middle_of_a_batch():
-    with server(b"220 s\r\n", EHLO, GO, b"250 ok\r\n" + GO) as (port, _), Session("127.0.0.1", port) as session:
+    with server(b"220 s\r\n", EHLO, GO, b"250 ok\r\n" + GO) as (port, _), Session("127.0.0.1", port, **CROSS) as session:
         reports = session.send_many([MESSAGE] * 3)
         assert next(reports).complete
         timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))

@@ -40,9 +40,12 @@ def composed(message: email.message.Message) -> Message:
 def serialised(message: email.message.Message) -> bytes:
     """The message for a server with 8BITMIME, ``Bcc`` and all; in UTF-8 only where the header section has no other form."""
     policy = _policy(message)
-    if not _is_international(message):
-        return _flattened(message, policy)
-    international = _flattened(message, _utf8(policy))
+    try:
+        if not _is_international(message):
+            return _flattened(message, policy)
+        international = _flattened(message, _utf8(policy))
+    except RecursionError as error:
+        raise usage("the message has too many parts within each other: give it fewer levels") from error
     try:
         return _rewritten(international, policy, eight_bit=True, utf8=False)
     except Unsupported:
@@ -66,8 +69,6 @@ def _flattened(message: email.message.Message, policy: email.policy.Policy) -> b
         email.generator.BytesGenerator(out, mangle_from_=False, policy=policy).flatten(message)
     except UnicodeError as error:
         raise usage(f"the message cannot be written as bytes: {error}") from error
-    except RecursionError as error:
-        raise usage("the message has too many parts within each other: give it fewer levels") from error
     return out.getvalue()
 
 

@@ -241,8 +241,8 @@ class Session:
         """Send messages, or pairs of a message and its options, and yield the report of each, in order,
         also of those that failed: see ``report.error``.
 
-        Up to ``window`` messages are taken ahead, which share round trips where the server offers
-        PIPELINING. A report is held back while the server goes on to answer at once, for 5 ms at most.
+        Up to ``window`` messages are taken ahead, which share round trips as option ``pipelining``
+        allows. A report is held back while the server goes on to answer at once, for 5 ms at most.
         """
         waiting: deque[int | Report] = deque()
         try:
