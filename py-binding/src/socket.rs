@@ -174,6 +174,9 @@ impl Drop for Inside {
 #[pyfunction]
 pub(crate) fn leave_sockets(py: Python<'_>) {
     let _ = ENDING.set(thread::current().id());
+    if INSIDE.load(Ordering::SeqCst) == 0 {
+        return; // an interpreter that ends with the main one could not come back from waiting
+    }
     py.detach(|| {
         // A child by fork(2) may have threads on its account that it does not have.
         for _ in 0..200 {

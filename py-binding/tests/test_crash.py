@@ -149,7 +149,7 @@ def send():
                 if way == "smtplib tls":
                     session.starttls(context=ssl._create_unverified_context())
                 while True:
-                    session.sendmail("a@c", "b@s", b"x" * 100000)
+                    session.sendmail("a@c", "b@s", b"x\\r\\n" * 33000)
                     begun.set()
         elif way == "aio":
             asyncio.run(aio.sendmessage(asynchronous(), servers="127.0.0.1", ports=port, client="c"))
