@@ -41,6 +41,8 @@ class Client:
     nodelay: bool = False
     # An interpreter's instructions say nothing, and take minutes to count.
     interpreted: bool = False
+    # Only where a workload has a mode for it.
+    special: bool = False
 
     def words(self, task, port):
         if self.name == "smtp-source":
@@ -121,7 +123,7 @@ def build_all():
             "-keyout", KEY, "-out", CERTIFICATE, "-subj", "/CN=localhost", "-addext",
             "subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE",
             stderr=subprocess.DEVNULL)
-    clients = [Client("limit", (f"{BUILD}/limit",)), ours()]
+    clients = [Client("limit", (f"{BUILD}/limit",)), ours(), Client("libsmtp (loop)", ours().command, special=True)]
     if attempt("smtp-source", lambda: run(f"{TOP}/tests/servers/fetch", "postfix")):
         clients.append(Client("smtp-source", ()))
     if attempt("lettre and mail-send", lambda: cargo("peers")):

@@ -130,6 +130,13 @@ def aims(workloads):
     for workload, aim in (("tls-each", 1), ("tls-single", 0.5)):
         a.most(workload, "CPU, of the best peer's", aim,
                ratio(a.figure(workload, "cpu_one"), a.best(workload, "cpu_one", min)))
+    for workload, title, client in (("nagle-single", "", OURS), ("nagle-single", "C, an event loop: ", f"{OURS} (loop)"),
+                                    ("nagle-single", "Python: ", f"{OURS} (Python)"), ("nagle-batch", "", OURS),
+                                    ("nagle-batch", "Python: ", f"{OURS} (Python)"), ("nagle-each", "", OURS),
+                                    ("nagle-parallel", "", OURS)):
+        a.least(workload, f"{title}speed, times the best peer", 1, a.faster(workload, client=client))
+    for workload in ("nagle-single", "nagle-batch"):
+        a.least(workload, "asyncio: speed, times smtplib", 1, a.faster(workload, "smtplib", f"{OURS} (asyncio)"))
     a.least("batch", "Python: speed, times smtplib", 6, a.faster("batch", "smtplib", "libsmtp (Python)"))
     a.most("batch", "Python: CPU, of smtplib's", 0.2,
            ratio(a.figure("batch", "cpu_one", "libsmtp (Python)"), a.figure("batch", "cpu_one", "smtplib")))

@@ -40,7 +40,11 @@ class Workload:
         return "octet" if self.octets else "message"
 
     def of(self, client):
-        return replace(self.task, mode=self.modes.get(client.name.split(" (")[0], self.task.mode))
+        whole = self.modes.get(client.name.split(" (")[0], self.task.mode)
+        return replace(self.task, mode=self.modes.get(client.name, whole))
+
+    def has(self, client):
+        return (not self.only or client.name in self.only) and (not client.special or client.name in self.modes)
 
     def pair(self, client, messages):
         """The two runs of which the difference is `messages` messages, or so many octets."""
@@ -57,6 +61,10 @@ BODY = {"octets": (1 << 20, 100 << 20), "counted_octets": (1 << 20, 5 << 20),
         "aside": ("smtp-source",)}  # which makes up a body, and need not look at it
 TLS = ("--tls", CERTIFICATE, KEY)
 STARTTLS = ("--starttls", CERTIFICATE, KEY)
+NAGLE = ("--nagle",)
+# Not the limit, which does not know of it.
+AFTER_NAGLE = ("libsmtp", "libsmtp (loop)", "libsmtp (Python)", "libsmtp (asyncio)", "libsmtp (Tcl)", "smtp-source", "lettre",
+               "mail-send", "libcurl", "smtplib", "aiosmtplib")
 ALL = [
     Workload("bare", "One connection, a server without extensions", Task(), ("--no-extensions",), {"limit": "steps"}),
     Workload("single", "One connection, PIPELINING, single sends", Task(), (), {"limit": "grouped"}),
@@ -74,6 +82,14 @@ ALL = [
     Workload("starttls-each", "STARTTLS, a connection for each message", Task("each", tls="starttls"), STARTTLS, few=20,
              many=60, costs=False),
     Workload("tls-single", "TLS, one connection", Task(tls="wrap"), TLS),
+    Workload("nagle-single", "Each reply written alone, Nagle's algorithm on, single sends", Task(), NAGLE,
+             {"libsmtp (loop)": "loop"}, costs=False, only=AFTER_NAGLE),
+    Workload("nagle-batch", "Each reply written alone, Nagle's algorithm on, a batch", Task(), NAGLE, {"libsmtp": "batch"},
+             costs=False, only=AFTER_NAGLE),
+    Workload("nagle-each", "Each reply written alone, Nagle's algorithm on, a connection for each message", Task("each"), NAGLE,
+             few=50, many=150, costs=False, only=AFTER_NAGLE),
+    Workload("nagle-parallel", "Each reply written alone, Nagle's algorithm on, 4 connections",
+             Task("parallel", connections=4), NAGLE, {"libsmtp": "queue"}, few=320, many=960, costs=False, only=AFTER_NAGLE),
     Workload("delay-single", "50 ms, one connection, single sends", Task(), (), {"limit": "queued"}, few=2, many=6, delayed=True),
     Workload("delay-batch", "50 ms, one connection, a batch", Task(), ("--chunking",), {"limit": "window", "libsmtp": "batch"},
              few=2, many=18, delayed=True, only=("limit", "libsmtp")),
@@ -90,7 +106,7 @@ ALL = [
 
 def measure(workload, clients, core, other):
     """The rows of a workload: a dictionary for each client that can do it."""
-    rows = {client.name: {} for client in clients if not workload.only or client.name in workload.only}
+    rows = {client.name: {} for client in clients if workload.has(client)}
 
     def able():
         return [client for client in clients if client.name in rows]

@@ -1,5 +1,6 @@
 /* libsmtp through its C functions. See benches/README.md for the arguments. */
 #include <libsmtp.h>
+#include <poll.h>
 #include <pthread.h>
 
 #include "../tools/task.h"
@@ -99,6 +100,45 @@ static int each(void)
     return 0;
 }
 
+/* Waits for what the engine wants to know, and lets it go on. */
+static void turn(smtp_engine *engine)
+{
+    int interest = smtp_engine_interest(engine);
+    struct pollfd fd = {.fd = smtp_engine_fd(engine)};
+
+    fd.events = (short)((interest & SMTP_READ ? POLLIN : 0) | (interest & SMTP_WRITE ? POLLOUT : 0));
+    poll(&fd, 1, (int)smtp_engine_timeout(engine));
+    smtp_engine_ready(engine, (fd.revents & ~POLLOUT ? SMTP_READ : 0) | (fd.revents & POLLOUT ? SMTP_WRITE : 0));
+}
+
+/* Single sends on one session, in an event loop of the program's. */
+static int loop(void)
+{
+    smtp_engine *engine;
+    smtp_result *result;
+    int64_t ticket, answered;
+    long n;
+    int status = smtp_engine_new_session("127.0.0.1", task.port, options, &engine);
+
+    for (n = 0; status == SMTP_OK && n < task.messages; n++) {
+        ticket = smtp_engine_ask_sendmessage(engine, message, options);
+        if (ticket < 0) {
+            failed(smtp_engine_ask_error(engine));
+            break;
+        }
+        do {
+            while (smtp_engine_answer(engine, &answered) == 0) turn(engine);
+        } while (answered != ticket);
+        status = smtp_engine_answer_result(engine, &result);
+        if (status != SMTP_OK) failed(smtp_result_error(result));
+        smtp_result_free(result);
+    }
+    smtp_engine_part(engine);
+    while (smtp_engine_action(engine) != SMTP_DONE) turn(engine);
+    smtp_engine_free(engine);
+    return n < task.messages || status != SMTP_OK;
+}
+
 /* A mailer, which has one thread for all connections. */
 static int queue(void)
 {
@@ -189,6 +229,7 @@ int main(int argc, char **argv)
     else if (strcmp(task.mode, "batch") == 0) status = batch(task.messages);
     else if (strcmp(task.mode, "window") == 0)
         status = smtp_options_set(options, "pipelining", "full") == SMTP_OK ? batch(task.messages) : NOT_HERE;
+    else if (strcmp(task.mode, "loop") == 0) status = loop();
     else if (strcmp(task.mode, "each") == 0) status = each();
     else if (strcmp(task.mode, "parallel") == 0) status = parallel();
     else if (strcmp(task.mode, "queue") == 0) status = queue();

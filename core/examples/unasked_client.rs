@@ -1,6 +1,6 @@
 //! The client of `scripted-server unasked`: PORT SENDS PAUSE. Sends so many messages over one session with a pause
 //! between, and prints what became of each.
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::panic)]
 
 use std::time::Duration;
 

@@ -24,7 +24,7 @@ pub trait Conversation {
     fn output_done(&mut self, n: usize);
     /// How long the server may take until there is progress; `None` when nothing is due from it.
     fn timeout(&self) -> Option<Duration>;
-    /// How long the server may take to acknowledge a piece of what was written, where that is longer than `timeout`.
+    /// How long the server may take to acknowledge a piece of what was written, whatever the answer may take.
     fn patience(&self) -> Duration {
         self.timeout().unwrap_or_default()
     }
@@ -75,11 +75,26 @@ pub trait Driven: Conversation {
 /// It holds no time of its own: the driver says what time it is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Clock {
-    /// The conversation's progress when it was last looked at, and since when it is that.
+    /// The conversation's progress when it was last looked at, and since when the server has been due.
     seen: Option<(u64, Instant)>,
-    /// How many octets the peer had not acknowledged when it was asked last, and until when it must have got on with them.
-    backlog: Option<(u64, Instant)>,
+    backlog: Backlog,
 }
+
+/// What is known of octets that were written and that the peer has not acknowledged.
+#[derive(Clone, Copy, Debug, Default)]
+enum Backlog {
+    /// Nobody has looked since something was written.
+    #[default]
+    Unseen,
+    /// There are none.
+    None,
+    /// So many at the last look, and until when there must be fewer.
+    Some(u64, Instant),
+}
+
+/// The first look is after this part of the patience: answers come before that, so that it costs nothing, and what does not
+/// move from then on is noticed hardly later than without it.
+const LOOK: u32 = 8;
 
 impl Clock {
     /// The time that is left to the server at `now`; zero where it is overdue. `None` when nothing is due from it.
@@ -92,13 +107,33 @@ impl Clock {
         let since = match self.seen {
             Some((seen, since)) if seen == progress => since,
             _ => {
-                self.backlog = None;
+                self.backlog = Backlog::Unseen;
                 now
             }
         };
         self.seen = Some((progress, since));
-        let left = timeout.saturating_sub(now.saturating_duration_since(since));
-        Some(self.backlog.map_or(left, |(_, until)| left.min(until.saturating_duration_since(now))))
+        let left = |time: Duration| time.saturating_sub(now.saturating_duration_since(since));
+        Some(match self.backlog {
+            Backlog::Unseen | Backlog::None => left(timeout),
+            Backlog::Some(_, until) => left(timeout).min(until.saturating_duration_since(now)),
+        })
+    }
+
+    /// As [`left`](Self::left), for drivers that can tell what is unacknowledged: until they are to ask whether the server
+    /// gets [more](Self::extend).
+    pub fn until_look(
+        &mut self,
+        conversation: &(impl Conversation + ?Sized),
+        now: Instant,
+    ) -> Option<Duration> {
+        let left = self.left(conversation, now)?;
+        match (self.backlog, self.seen) {
+            (Backlog::Unseen, Some((_, since))) => {
+                let look = conversation.patience() / LOOK;
+                Some(left.min(look.saturating_sub(now.saturating_duration_since(since))))
+            }
+            _ => Some(left),
+        }
     }
 
     /// Tells the conversation where the server is overdue; whether it was.
@@ -110,9 +145,9 @@ impl Clock {
         overdue
     }
 
-    /// Asked when time is over: whether the server gets more of it, since it has not got yet what was said. While octets are
-    /// unacknowledged [`patience`](Conversation::patience) rules, and starts anew whenever they get fewer; the time for the
-    /// answer starts when there are none.
+    /// Asked when that is over: whether the server gets more of it, since it has not got yet what was said. While octets are
+    /// unacknowledged [`patience`](Conversation::patience) rules, whether that is more or less than the time for the
+    /// answer, and starts anew whenever they get fewer; the time for the answer starts when there are none.
     pub fn extend(
         &mut self,
         conversation: &(impl Conversation + ?Sized),
@@ -120,17 +155,21 @@ impl Clock {
         now: Instant,
     ) -> bool {
         let Some((progress, since)) = self.seen else { return false };
-        let patience = conversation.patience();
-        let after = |moment: Instant| moment.checked_add(patience).unwrap_or(moment);
-        self.backlog = match (self.backlog, unacknowledged) {
-            (None, 0) => return false,
-            (Some(_), 0) => None,
-            (None, count) => Some((count, after(since))),
-            (Some((before, _)), count) if count < before => Some((count, after(now))),
-            (Some((before, until)), _) => Some((before, until)),
-        };
-        if self.backlog.is_some_and(|(_, until)| now >= until) {
-            return false;
+        let until = now.checked_add(conversation.patience()).unwrap_or(now);
+        match (self.backlog, unacknowledged) {
+            (Backlog::Unseen, 0) => {
+                self.backlog = Backlog::None;
+                let timeout = conversation.timeout().unwrap_or_default();
+                return now.saturating_duration_since(since) < timeout;
+            }
+            (Backlog::None, _) => return false,
+            (Backlog::Some(..), 0) => self.backlog = Backlog::None,
+            (Backlog::Some(before, until), count) if count >= before => {
+                if now >= until {
+                    return false;
+                }
+            }
+            (Backlog::Unseen | Backlog::Some(..), count) => self.backlog = Backlog::Some(count, until),
         }
         self.seen = Some((progress, now));
         true
@@ -185,21 +224,40 @@ mod tests {
         let begin = Instant::now();
         let mut due = Due { timeout: Some(seconds(5)), progress: 0, overdue: false };
         let mut clock = Clock::default();
-        clock.left(&due, begin);
-        // Data flows: it is asked every five seconds, and the time for the answer starts when all of it is there.
-        for (second, unacknowledged) in [(5, 900), (10, 500), (15, 100), (20, 0)] {
-            assert_eq!(clock.left(&due, begin + seconds(second)), Some(Duration::ZERO));
+        // Data flows: it is asked after a part of the patience, then every five seconds, and the time for the answer starts
+        // when all of it is there.
+        assert_eq!(clock.until_look(&due, begin), Some(Duration::from_millis(3750)));
+        for (second, unacknowledged) in [(4, 900), (9, 500), (14, 100), (19, 0)] {
+            assert_eq!(clock.until_look(&due, begin + seconds(second)), Some(Duration::ZERO));
             assert!(clock.extend(&due, unacknowledged, begin + seconds(second)), "{second}");
         }
-        assert_eq!(clock.left(&due, begin + seconds(24)), Some(seconds(1)));
-        assert!(!clock.extend(&due, 0, begin + seconds(25)));
+        assert_eq!(clock.left(&due, begin + seconds(23)), Some(seconds(1)));
+        assert!(!clock.extend(&due, 0, begin + seconds(24)));
         // Nothing gets on: the time for taking a piece rules, not that for the answer.
         due.progress = 1;
         clock.left(&due, begin + seconds(100));
-        for second in (105..130).step_by(5) {
+        for second in (104..134).step_by(5) {
             assert!(clock.extend(&due, 900, begin + seconds(second)), "{second}");
         }
-        assert!(!clock.extend(&due, 900, begin + seconds(130)));
+        assert!(!clock.extend(&due, 900, begin + seconds(134)));
+    }
+
+    #[test]
+    fn a_server_that_gets_nothing_has_no_time_for_an_answer() {
+        let seconds = Duration::from_secs;
+        let begin = Instant::now();
+        let mut due = Due { timeout: Some(seconds(600)), progress: 0, overdue: false };
+        let mut clock = Clock::default();
+        clock.left(&due, begin);
+        assert!(clock.extend(&due, 900, begin + seconds(4)));
+        assert_eq!(clock.left(&due, begin + seconds(4)), Some(seconds(30)));
+        assert!(!clock.extend(&due, 900, begin + seconds(34)));
+        // Where it has all that was said, the answer may take its time, counted from when that was said.
+        due.progress = 1;
+        clock.left(&due, begin + seconds(100));
+        assert!(clock.extend(&due, 0, begin + seconds(104)));
+        assert_eq!(clock.left(&due, begin + seconds(104)), Some(seconds(596)));
+        assert!(!clock.extend(&due, 0, begin + seconds(700)));
     }
 
     #[test]

@@ -216,6 +216,19 @@ impl Report {
     }
 }
 
+/// Why no server took the message: the error of the only attempt, or one that lists them all.
+pub(crate) fn no_server(attempts: &[Attempt]) -> Option<Error> {
+    let errors: Vec<&Error> = attempts.iter().filter_map(|attempt| attempt.error.as_ref()).collect();
+    let last = *errors.last()?;
+    if errors.len() == 1 {
+        return Some(last.clone());
+    }
+    let each: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let text = format!("no server took the message: {}", each.join("; "));
+    let transient = errors.iter().any(|error| error.is_transient());
+    Some(Error::new(last.kind(), last.step(), text).with_transient(transient))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,17 +275,4 @@ mod tests {
         assert_eq!(failed.failure(), Some(closed));
         assert_eq!(Report::default().failure(), None);
     }
-}
-
-/// Why no server took the message: the error of the only attempt, or one that lists them all.
-pub(crate) fn no_server(attempts: &[Attempt]) -> Option<Error> {
-    let errors: Vec<&Error> = attempts.iter().filter_map(|attempt| attempt.error.as_ref()).collect();
-    let last = *errors.last()?;
-    if errors.len() == 1 {
-        return Some(last.clone());
-    }
-    let each: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    let text = format!("no server took the message: {}", each.join("; "));
-    let transient = errors.iter().any(|error| error.is_transient());
-    Some(Error::new(last.kind(), last.step(), text).with_transient(transient))
 }

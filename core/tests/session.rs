@@ -1,19 +1,19 @@
 //! Sessions over real sockets.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use scripted_server::sink::{Sink, SinkOptions};
+use scripted_server::sink::{Sink, SinkOptions, Stored};
 use smtpclient::cancel::Cancel;
 use smtpclient::command::{ForwardPath, Mail, MailParameters, Rcpt, RcptParameters, ReversePath};
 use smtpclient::error::{Kind, Step};
 use smtpclient::message::Message;
 use smtpclient::net::{Session, sendmessage};
-use smtpclient::options::Options;
+use smtpclient::options::{Options, Pipelining};
 use smtpclient::report::Outcome;
 
 fn sink(options: SinkOptions) -> Sink {
@@ -290,4 +290,38 @@ fn a_reader_that_fails_midway_completes_nothing() {
         drop(session);
         assert_eq!(sink.count(), 0);
     }
+}
+
+/// 200 groups, each of them held back by 40 ms where acknowledgements are put off.
+#[test]
+fn a_server_that_waits_for_acknowledgements_is_no_slower_with_groups() {
+    const MESSAGES: usize = 200;
+    let timed = |pipelining| {
+        let sink = sink(SinkOptions { nagle: true, ..SinkOptions::default() });
+        let mut options = options();
+        options.pipelining = pipelining;
+        let mut session = Session::open("127.0.0.1", sink.port(), &options).unwrap();
+        let message = |number| {
+            let text = format!("From: a@c.example\r\nTo: b@s.example\r\nSubject: {number}\r\n\r\nText.\r\n");
+            Message::from_bytes(text)
+        };
+        let begin = Instant::now();
+        for report in session.send_many((0..MESSAGES).map(message)) {
+            assert!(report.unwrap().complete());
+        }
+        let took = begin.elapsed();
+        session.quit().unwrap();
+        let subject = |(number, stored): (usize, &Stored)| {
+            let content = String::from_utf8_lossy(&stored.content);
+            assert!(content.contains(&format!("Subject: {number}\r\n")), "{number}: {content}");
+        };
+        let stored = sink.messages();
+        assert_eq!(stored.len(), MESSAGES);
+        stored.iter().enumerate().for_each(subject);
+        took
+    };
+    let (groups, single) = (timed(Pipelining::Rfc), timed(Pipelining::Off));
+    println!("{:.2} of the time without", groups.as_secs_f64() / single.as_secs_f64());
+    // A busy machine makes both slow; 8 s more would be the acknowledgements.
+    assert!(groups < 5 * single + Duration::from_secs(3), "{groups:?}, {single:?} without");
 }

@@ -34,7 +34,7 @@ impl PyLimits {
     fn slice(&self, py: Python<'_>) -> PyResult<Option<f64>> {
         self.0.check(Step::Setup).map_err(|error| raise(py, &error, None))?;
         let slice = self.0.slice(Duration::MAX);
-        Ok((slice < Duration::MAX).then(|| slice.as_secs_f64()))
+        Ok((slice < Duration::MAX).then_some(slice.as_secs_f64()))
     }
 }
 

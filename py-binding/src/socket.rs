@@ -229,6 +229,16 @@ impl Transport for PySocket {
     fn wait(&mut self, wait: Duration) -> io::Result<Ready> {
         self.poll(true, wait)
     }
+
+    fn unacknowledged(&self) -> u64 {
+        match &self.plain {
+            Some(stream) => Transport::unacknowledged(stream),
+            None if self.is_real => {
+                self.attached(|socket| Ok(net::unacknowledged(borrowed(socket)?))).unwrap_or_default()
+            }
+            None => 0,
+        }
+    }
 }
 
 /// The descriptor of a socket.

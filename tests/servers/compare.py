@@ -17,10 +17,13 @@ STORED = {
     "dovecot": (b"\n", b""),
     "dovecot24": (b"\n", b""),
     "tcllib": (b"\n", b""),
+    "net-server-mail": (b"\r\n", b""),
+    "chasquid": (b"\n", b""),
+    "nginx": (b"\r\n", b""),
     "smtp-sink": (b"\n", b"\n"),
 }
 TRACE = re.compile(
-    rb"(?:(?:Return-Path|Received|Delivered-To|X-Original-To|X-Client-(?:Addr|Proto)|X-(?:Helo|Mail|Rcpt)-Args):[^\n]*\n"
+    rb"(?:(?:Return-Path|Received|Received-SPF|Delivered-To|X-Original-To|X-Client-(?:Addr|Proto)|X-(?:Helo|Mail|Rcpt)-Args):[^\n]*\n"
     rb"(?:[ \t][^\n]*\n)*)*",
     re.IGNORECASE,
 )

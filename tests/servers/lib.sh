@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What the scripts beside this file share. They set `here` to this folder first.
 
-names='postfix smtp-sink exim opensmtpd dovecot dovecot24 sendmail aiosmtpd tcllib'
+names='postfix smtp-sink exim opensmtpd dovecot dovecot24 sendmail aiosmtpd tcllib net-server-mail chasquid nginx'
 build=$(cd "$here/../.." && pwd)/build/servers
 triplet=$(uname -m)-linux-gnu
 

@@ -30,6 +30,9 @@ SERVERS = {
     "sendmail": ((0, 0, 1, 2, None), REFUSED, None),
     "aiosmtpd": ((0, 0, 1, 2, 5), REFUSED, REFUSED),
     "tcllib": ((0, 1, None, None, None), {"bad1": 553, "later": 250, "full": 250}, None),
+    "net-server-mail": ((0, None, None, None, None), REFUSED, None),
+    "chasquid": ((0, 0, 1, 2, None), {"bad1": 550, "later": 250, "full": 250}, None),
+    "nginx": ((0, 0, 1, 2, None), REFUSED, None),
 }
 BODY = (
     b".\r\n..\r\n.leading dot\r\nFrom at the start\r\n>From quoted\r\ntrailing blank \r\n\r\n\r\n\ttab\r\n"

@@ -1,4 +1,4 @@
-//! One connection: what is read at once is answered in one write.
+//! One connection: what is read at once is answered in one write, or (`--nagle`) in one for each reply.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
@@ -20,17 +20,20 @@ pub(crate) struct Shared {
     hello: [Vec<u8>; 2],
     tls: Option<Arc<ServerConfig>>,
     starttls: bool,
+    /// Each reply is written alone, and Nagle's algorithm is on.
+    nagle: bool,
     /// What was read last, by whichever connection, and what it was without TLS.
     buffers: [Vec<u8>; 2],
 }
 
 impl Shared {
-    pub(crate) fn new(offers: Offers, tls: Option<Arc<ServerConfig>>) -> Self {
+    pub(crate) fn new(offers: Offers, nagle: bool, tls: Option<Arc<ServerConfig>>) -> Self {
         Self {
             count: Count::default(),
             hello: [offers.hello(), Offers { starttls: false, ..offers }.hello()],
             tls,
             starttls: offers.starttls,
+            nagle,
             buffers: [vec![0; BUFFER], vec![0; BUFFER]],
         }
     }
@@ -45,6 +48,8 @@ pub(crate) struct Connection {
     /// Replies, and how many octets of them were written.
     out: Vec<u8>,
     written: usize,
+    /// As [`Shared::nagle`].
+    nagle: bool,
     after: After,
     /// Waits until it can write.
     blocked: bool,
@@ -56,7 +61,7 @@ impl Connection {
     /// # Errors
     /// The client is gone already.
     pub(crate) fn new(socket: TcpStream, shared: &Shared) -> io::Result<Self> {
-        socket.set_nodelay(true)?;
+        socket.set_nodelay(!shared.nagle)?;
         let mut new = Self {
             socket,
             session: Session::new(),
@@ -64,6 +69,7 @@ impl Connection {
             shaken: false,
             out: Vec::with_capacity(4096),
             written: 0,
+            nagle: shared.nagle,
             after: After::GoOn,
             blocked: false,
         };
@@ -174,7 +180,8 @@ impl Connection {
             return Ok(true);
         }
         while self.written < self.out.len() {
-            match self.socket.write(&self.out[self.written..]) {
+            let rest = &self.out[self.written..];
+            match self.socket.write(if self.nagle { first_reply(rest) } else { rest }) {
                 Err(fault) if fault.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(fault) if fault.kind() == ErrorKind::Interrupted => {}
                 done => self.written += done?,
@@ -198,6 +205,18 @@ impl Connection {
         }
         Ok(true)
     }
+}
+
+/// The first of the replies (RFC 5321 section 4.2.1): up to the line without a hyphen behind its code.
+fn first_reply(replies: &[u8]) -> &[u8] {
+    let mut length = 0;
+    for line in replies.split_inclusive(|octet| *octet == b'\n') {
+        length += line.len();
+        if line.get(3) != Some(&b'-') {
+            break;
+        }
+    }
+    &replies[..length]
 }
 
 fn secure(config: Arc<ServerConfig>) -> io::Result<ServerConnection> {

@@ -1,7 +1,10 @@
 //! A fast SMTP server that takes everything and keeps nothing, and a relay that delays: for benchmarks.
 //!
-//!     sink [--port N] [--no-extensions] [--no-pipelining] [--chunking] [--tls CERT KEY | --starttls CERT KEY] [--count]
+//!     sink [--port N] [--no-extensions] [--no-pipelining] [--chunking] [--tls CERT KEY | --starttls CERT KEY | --nagle] [--count]
 //!     sink relay --to HOST:PORT --delay MILLISECONDS [--port N]
+//!
+//! With `--nagle` it writes each reply of a group alone, and leaves Nagle's algorithm on, as Haraka, qpsmtpd, amavisd, nginx and
+//! Net::Server::Mail do: the second reply leaves when the client has acknowledged the first.
 //!
 //! Prints `port N` once it listens on 127.0.0.1; port 0, the default, is a free one. It ends with SIGTERM or SIGINT;
 //! with `--count` it then prints what it counted. The same is had at any time, and set back to 0, by the command
@@ -23,14 +26,14 @@ use lexopt::prelude::*;
 
 use session::Offers;
 
-const USAGE: &str = "sink [--port N] [--no-extensions] [--no-pipelining] [--chunking] [--tls CERT KEY | --starttls CERT KEY] [--count]
+const USAGE: &str = "sink [--port N] [--no-extensions] [--no-pipelining] [--chunking] [--tls CERT KEY | --starttls CERT KEY | --nagle] [--count]
 sink relay --to HOST:PORT --delay MILLISECONDS [--port N]";
 
 type Fault = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Fault> {
     let mut words = lexopt::Parser::from_env();
-    let (mut port, mut count, mut is_relay) = (0, false, false);
+    let (mut port, mut count, mut is_relay, mut nagle) = (0, false, false, false);
     let (mut to, mut delay) = (None, Duration::ZERO);
     let mut offers = Offers::default();
     let mut certificate = None;
@@ -41,6 +44,7 @@ fn main() -> Result<(), Fault> {
             Long("no-pipelining") => offers.pipelining = false,
             Long("chunking") => offers.chunking = true,
             Long("count") => count = true,
+            Long("nagle") => nagle = true,
             Long(how @ ("tls" | "starttls")) => {
                 offers.starttls = how == "starttls";
                 certificate = Some((PathBuf::from(words.value()?), PathBuf::from(words.value()?)));
@@ -55,6 +59,9 @@ fn main() -> Result<(), Fault> {
             other => return Err(format!("{}\n{USAGE}", other.unexpected()).into()),
         }
     }
+    if nagle && certificate.is_some() {
+        return Err(format!("--nagle is without TLS\n{USAGE}").into());
+    }
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     let mut out = std::io::stdout();
     writeln!(out, "port {}", listener.local_addr()?.port())?;
@@ -63,7 +70,7 @@ fn main() -> Result<(), Fault> {
         return Ok(relay::run(&listener, to.ok_or("--to HOST:PORT is missing")?, delay)?);
     }
     let tls = certificate.map(|(certificate, key)| tls::config(&certificate, &key)).transpose()?;
-    let counted = server::run(listener, offers, tls)?;
+    let counted = server::run(listener, offers, nagle, tls)?;
     if count {
         writeln!(out, "{counted}")?;
     }

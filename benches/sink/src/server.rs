@@ -23,6 +23,7 @@ const LISTENER: Token = Token(usize::MAX);
 pub(crate) fn run(
     listener: StdListener,
     offers: Offers,
+    nagle: bool,
     tls: Option<Arc<ServerConfig>>,
 ) -> io::Result<Count> {
     let stop = Arc::new(AtomicBool::new(false));
@@ -34,7 +35,7 @@ pub(crate) fn run(
     let mut poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut events = Events::with_capacity(1024);
-    let mut shared = Shared::new(offers, tls);
+    let mut shared = Shared::new(offers, nagle, tls);
     let mut all = Connections::default();
     while !stop.load(Ordering::Relaxed) {
         // A signal between the look at `stop` and the wait is seen a little later.

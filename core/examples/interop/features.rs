@@ -78,6 +78,9 @@ fn secure(place: &Place<'_>, port: Option<u16>, first: bool) -> Result<Cell, Str
     }
     let mut trial = place.trial(port, true);
     trial.options.tlsimport = first;
+    if first {
+        (trial.options.username, trial.options.password) = (Some(USER.to_owned()), Some(PASSWORD.into()));
+    }
     let report = trial.send();
     complete(&report)?;
     if !report.attempts[0].tls.as_ref().is_some_and(|tls| tls.verified) {
@@ -226,6 +229,11 @@ impl Place<'_> {
              .\r\n..\r\n.leading dot\r\nFrom at the start\r\n>From quoted\r\ntrailing blank \r\n\r\n\ttab\r\n{}\r\n",
             "x".repeat(998)
         );
+        Trial { id, message: message.into_bytes(), options: self.options(port, tls) }
+    }
+
+    /// What a message to one recipient needs.
+    pub(crate) fn options(&self, port: Option<u16>, tls: bool) -> Options {
         let mut options = Options::default();
         options.servers = vec!["localhost".to_owned()];
         options.ports = port.into_iter().collect();
@@ -235,7 +243,7 @@ impl Place<'_> {
         if self.login {
             (options.username, options.password) = (Some(USER.to_owned()), Some(PASSWORD.into()));
         }
-        Trial { id, message: message.into_bytes(), options }
+        options
     }
 
     /// What is offered in plain text, behind the login where one is needed.

@@ -82,12 +82,14 @@ impl Server<'_> {
         if (self.tls != "none") != session.tls().is_some_and(|tls| tls.verified) {
             return Err(format!("{:?}", session.tls()));
         }
-        session.auth_types().map_err(text)?;
+        let types = session.auth_types().map_err(text)?;
+        // Another than the one that fails, where there is another.
+        let second = if types.iter().any(|name| name == "LOGIN") { "LOGIN" } else { "PLAIN" };
         match session.authenticate(USER, WRONG, Some("PLAIN")) {
             Err(error) if error.kind() == Kind::Login && session.is_open() => {}
             other => return Err(format!("a wrong login: {other:?}")),
         }
-        session.authenticate(USER, PASSWORD, Some("LOGIN")).map_err(text)?;
+        session.authenticate(USER, PASSWORD, Some(second)).map_err(text)?;
         match session.authenticate(USER, PASSWORD, None) {
             Err(error) if error.kind() == Kind::Usage => {}
             other => return Err(format!("a second login: {other:?}")),

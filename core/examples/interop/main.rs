@@ -1,4 +1,5 @@
-//! Server by feature, against real servers, and what they delivered compared with what was sent; then every mechanism.
+//! Server by feature, against real servers, and what they delivered compared with what was sent; then every mechanism; then
+//! many messages at a time.
 //!
 //! Arguments: for each server its name, first port and the folder that it was started with (`tests/servers/start`).
 //! Run from the top folder. Ends with 1 where something that a server offers does not do as it must.
@@ -6,10 +7,12 @@
 
 mod features;
 mod logins;
+mod many;
 
 use std::process::ExitCode;
 
 use features::{Cell, FEATURES, Place};
+use many::Crossing;
 use smtpclient::sasl::MechanismName;
 
 /// Ports, as offsets, that take mail; `login` where that needs a login, as on all `implicit` ports it is given.
@@ -22,6 +25,8 @@ struct Ports {
     login: bool,
     /// Where mechanisms are tried, and how TLS is to be had there.
     logins: &'static [(u16, &'static str)],
+    /// Where hundreds of messages go, with TLS and a login or without; `None` where the server takes fewer.
+    many: Option<(u16, bool, Crossing)>,
 }
 
 const USUAL: Ports = Ports {
@@ -32,6 +37,7 @@ const USUAL: Ports = Ports {
     lmtp: None,
     login: false,
     logins: &[(1, "none"), (1, "starttls"), (2, "first")],
+    many: None,
 };
 
 const DOVECOT: Ports = Ports {
@@ -42,20 +48,36 @@ const DOVECOT: Ports = Ports {
     ..USUAL
 };
 
-const SERVERS: [Ports; 8] = [
-    Ports { name: "postfix", ..USUAL },
+const SERVERS: [Ports; 11] = [
+    Ports { name: "postfix", many: Some((0, false, Crossing::Takes)), ..USUAL },
     Ports { name: "exim", logins: &[(1, "none"), (1, "starttls"), (2, "first"), (5, "starttls")], ..USUAL },
     Ports { name: "opensmtpd", logins: &[(1, "starttls"), (2, "first")], ..USUAL },
     Ports { name: "dovecot", ..DOVECOT },
     Ports { name: "dovecot24", ..DOVECOT },
     Ports { name: "sendmail", ..USUAL },
-    Ports { name: "aiosmtpd", lmtp: Some(5), ..USUAL },
+    Ports { name: "aiosmtpd", lmtp: Some(5), many: Some((0, false, Crossing::Takes)), ..USUAL },
     Ports { name: "tcllib", starttls: Some(1), implicit: None, logins: &[], ..USUAL },
+    Ports {
+        name: "net-server-mail",
+        starttls: None,
+        implicit: None,
+        logins: &[],
+        many: Some((0, false, Crossing::Files)),
+        ..USUAL
+    },
+    Ports {
+        name: "chasquid",
+        logins: &[(1, "starttls"), (2, "first")],
+        // Without a login each MAIL waits for DNS, where chasquid looks for SPF records.
+        many: Some((1, true, Crossing::Drops)),
+        ..USUAL
+    },
+    Ports { name: "nginx", many: Some((0, false, Crossing::Takes)), ..USUAL },
 ];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (mut faults, mut matrix, mut logins) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut faults, mut matrix, mut logins, mut many) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for group in arguments.chunks_exact(3) {
         let ports = SERVERS.iter().find(|ports| ports.name == group[0]).unwrap();
         let first: u16 = group[1].parse().unwrap();
@@ -92,12 +114,21 @@ fn main() -> ExitCode {
             (true, _) => "ok",
             (false, _) => "not offered",
         });
+        if let Some((offset, login, crossing)) = ports.many {
+            let row = many::row(&place, first + offset, login, crossing).unwrap_or_else(|text| {
+                faults.push(format!("{} many: {text}", ports.name));
+                "FAILED".to_owned()
+            });
+            many.push(format!("{}: {row}", ports.name));
+        }
         matrix.push((ports.name.to_owned(), cells));
     }
     let names: Vec<_> = FEATURES.iter().map(|(name, _)| *name).chain(["logins"]).collect();
     print(&names, &matrix);
     println!();
     print(&MechanismName::ALL.map(MechanismName::as_str), &logins);
+    println!("\nMany messages, in parts of the time that pipelining=off takes:");
+    many.iter().for_each(|row| println!("{row}"));
     faults.iter().for_each(|fault| eprintln!("{fault}"));
     if faults.is_empty() && !matrix.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

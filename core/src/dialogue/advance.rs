@@ -85,7 +85,7 @@ impl Dialogue {
             let limits = self.link.engine().fault().is_none().then(|| self.extensions().limits());
             match rest.take(*report, limits) {
                 Ok(transaction) => return self.send_part(ticket, transaction, needs, Some(rest)),
-                Err(whole) => *report = whole,
+                Err(whole) => report = whole,
             }
         } else if report.error.is_none() && !report.sent() {
             report.error = split::too_many_required(&report);
@@ -110,7 +110,7 @@ impl Dialogue {
                         crate::engine::unbegun(&transaction.recipients, error.with_server(self.name()));
                     let Err(mut whole) = rest.take(unsent, None) else { return };
                     whole.attempts = self.take_attempts(whole.error.clone());
-                    return self.answer(ticket, Answer::Sent(Box::new(whole)));
+                    return self.answer(ticket, Answer::Sent(whole));
                 }
             }
         }

@@ -48,7 +48,7 @@ impl Rest {
         &mut self,
         mut report: Report,
         limits: Option<extensions::Limits>,
-    ) -> Result<Box<Transaction>, Report> {
+    ) -> Result<Box<Transaction>, Box<Report>> {
         let sent = report.sent();
         if sent && limits.is_some() {
             let (again, told) = report.recipients.into_iter().partition(|r| too_many(r).is_some());
@@ -70,7 +70,7 @@ impl Rest {
                 queue: self.queue,
             }));
         }
-        Err(self.finish())
+        Err(Box::new(self.finish()))
     }
 
     /// Recipients that the server had no room for come first in the next transaction.

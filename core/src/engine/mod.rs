@@ -377,13 +377,18 @@ impl Engine {
             None if self.sent < self.out.len() => timeouts.block,
             None => return None,
         };
-        let decided = self.parting && self.actives.is_empty();
-        Some(if decided { limit.min(timeouts.parting) } else { limit })
+        Some(self.before_parting(limit))
     }
 
     /// How long the server may take to acknowledge a piece of what was written.
     pub fn patience(&self) -> Duration {
-        self.config.timeouts.block
+        self.before_parting(self.config.timeouts.block)
+    }
+
+    /// Nobody waits long for a server that is only told goodbye.
+    fn before_parting(&self, limit: Duration) -> Duration {
+        let decided = self.parting && self.actives.is_empty();
+        if decided { limit.min(self.config.timeouts.parting) } else { limit }
     }
 
     /// Grows with every whole reply read and every byte handed over. The clock of

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
@@ -16,6 +16,7 @@ use super::race::{interleave, race};
 use super::resolve::{Host, resolve};
 use super::stream::Stream;
 use crate::error::{Error, Kind, Step};
+use crate::options::Reached;
 use crate::server::Target;
 
 /// How long to sleep while the backlog of a Unix socket is full: nothing tells when it no longer is.
@@ -24,8 +25,7 @@ const BACKLOG_PAUSE: Duration = Duration::from_millis(20);
 /// How to connect.
 #[derive(Clone, Debug)]
 pub struct DialOptions {
-    /// How long connecting may take: all addresses of the name together, and a proxy's handshake. It starts
-    /// when the name is resolved; [`Limits::deadline`] covers that too.
+    /// How long connecting may take: the resolver, all addresses of the name together, and a proxy's handshake.
     ///
     /// Default 30 s: RFC 5321 names no value (its 5 minutes of 4.5.3.2.1 are for the greeting), 30 s are
     /// five SYNs of TCP's back-off, and MTAs commonly have the same.
@@ -35,11 +35,13 @@ pub struct DialOptions {
     pub local_address: Option<IpAddr>,
     /// When the call must be over, and how it can be ended early; default: no limit.
     ///
-    /// Where there is one, a host name is resolved in a thread of its own, because getaddrinfo cannot be
-    /// interrupted. The thread is left behind when a limit strikes, and ends when the resolver gives up.
+    /// A host name is resolved in a thread of its own, because getaddrinfo cannot be interrupted. The thread is left
+    /// behind when a limit strikes, and ends when the resolver gives up.
     pub limits: Limits,
     /// The proxy to go through; default: none. Not for Unix sockets.
     pub proxy: Option<Proxy>,
+    /// The addresses that are tried first; default: none is known.
+    pub reached: Reached,
 }
 
 impl Default for DialOptions {
@@ -49,6 +51,7 @@ impl Default for DialOptions {
             local_address: None,
             limits: Limits::default(),
             proxy: None,
+            reached: Reached::default(),
         }
     }
 }
@@ -65,7 +68,8 @@ pub fn check(target: &Target) -> Result<(), Error> {
 }
 
 /// Connects to `target`: to the first of its addresses that answers, IPv6 and IPv4 in turn, 250 ms apart
-/// (RFC 8305), or through the proxy, which then resolves the name.
+/// (RFC 8305), or through the proxy, which then resolves the name. Where an address was silent or refused, the one that
+/// answered instead is tried first the next time.
 ///
 /// # Errors
 /// [`Kind::Usage`] before anything is sent; [`Kind::Resolve`], [`Kind::Connect`] with what each address
@@ -99,7 +103,12 @@ pub(super) fn reach<'a>(
             return Err(Error::new(Kind::Connect, Step::Connect, text).with_transient(false));
         }
     }
+    let name = host.to_string();
+    options.reached.order(&name, &mut addresses, Instant::now());
     let (address, socket, local) = race(&addresses, &phase, |address| start(address, options.local_address))?;
+    if addresses.first() != Some(&address) {
+        options.reached.remember(&name, address, Instant::now());
+    }
     let stream = Stream::connected(socket, Some(address), local)
         .map_err(|error| failed(&format!("{address}: {error}")))?;
     Ok((stream, phase))

@@ -31,6 +31,6 @@ pub use run::{Mover, Transport, Wait};
 pub use security::{library, tls};
 pub use sendmessage::{delivery, local, sendmessage};
 pub use session::{Session, connect, dialogue, dialogue_over, one_server};
-pub use stream::{Ready, Stream};
+pub use stream::{Ready, Stream, unacknowledged};
 
 pub use crate::report::SendError;

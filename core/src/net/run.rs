@@ -147,7 +147,7 @@ impl Mover {
                 continue;
             }
             let now = Instant::now();
-            let left = match self.clock.left(conversation, now) {
+            let left = match self.clock.until_look(conversation, now) {
                 // Nothing is due from the server, so what is left is a farewell that it does not take.
                 None if !is_idle => {
                     conversation.handle_timeout();
@@ -217,9 +217,9 @@ impl Mover {
         something
     }
 
-    /// The time that is left to the server; `None` when nothing is due from it.
+    /// The time until this is to [run](Self::run) all the same; `None` when nothing is due from the server.
     pub fn left<C: Conversation + ?Sized>(&mut self, conversation: &C, now: Instant) -> Option<Duration> {
-        self.clock.left(conversation, now)
+        self.clock.until_look(conversation, now)
     }
 
     /// Starts anew, for another connection.

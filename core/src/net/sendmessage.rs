@@ -73,6 +73,7 @@ pub(super) fn dial_options(options: &Options, limits: &Limits) -> Result<DialOpt
         local_address: options.localaddress,
         limits: limits.clone(),
         proxy,
+        reached: options.reached.clone(),
     })
 }
 

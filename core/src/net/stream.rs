@@ -170,11 +170,7 @@ impl Stream {
     /// Octets that were written and that the peer has not acknowledged, those not sent included; 0 where the system does
     /// not tell.
     pub(super) fn unacknowledged(&self) -> u64 {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        if self.peer.is_some() {
-            return outq(&self.socket);
-        }
-        0
+        if self.peer.is_some() { unacknowledged(&self.socket) } else { 0 }
     }
 
     /// Blocks until bytes can be read or written, whichever is asked for, at most `timeout`.
@@ -243,9 +239,21 @@ impl AsFd for Stream {
     }
 }
 
+/// Octets that were written to a TCP socket and that the peer has not acknowledged, those not sent included; 0 where the
+/// system does not tell.
+pub fn unacknowledged(socket: impl AsFd) -> u64 {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return outq(socket);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = socket;
+        0
+    }
+}
+
 /// SIOCOUTQ, tcp(7).
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn outq(socket: &Socket) -> u64 {
+fn outq(socket: impl AsFd) -> u64 {
     const SIOCOUTQ: rustix::ioctl::Opcode = libc::TIOCOUTQ as _;
     // SAFETY: tcp(7): the request writes one int, and changes nothing.
     #[expect(unsafe_code, reason = "no crate in the tree has a safe call for it")]
@@ -254,7 +262,14 @@ fn outq(socket: &Socket) -> u64 {
     count.ok().and_then(|count| u64::try_from(count).ok()).unwrap_or(0)
 }
 
-/// Below the few minutes after which firewalls forget, and with an end: a peer that is gone is learnt in 90 s.
+/// Below the few minutes after which firewalls forget, and with an end: a peer that is gone is learnt in 90 s, while nothing
+/// is under way.
+///
+/// There is no TCP_USER_TIMEOUT beside it, on purpose. Where octets are unacknowledged the clock of the conversation rules, which
+/// knows the options and asks the kernel (SIOCOUTQ). A user timeout could only end a connection earlier than that clock. It would have
+/// to be as long as `timeout`, and the kernel then takes it instead of the number of probes (tcp(7)): an idle connection that
+/// is dead would be learnt after 300 s, not 90 s. It would also end one whose server reads slowly: a window that stays closed
+/// counts for it, acknowledged or not.
 fn keepalive() -> TcpKeepalive {
     let keepalive =
         TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(10));

@@ -6,6 +6,7 @@
 mod mailer;
 mod names;
 mod proxy;
+mod reached;
 mod recipients;
 mod values;
 
@@ -25,6 +26,7 @@ pub use self::names::{TLS, names};
 pub(crate) use self::names::{holds_addresses, unfolded};
 #[cfg_attr(not(feature = "net"), expect(unused_imports, reason = "only sockets go through a proxy"))]
 pub(crate) use self::proxy::{ProxyLogin, ProxyScheme, ProxyUrl};
+pub use self::reached::Reached;
 pub use self::recipients::{RecipientEntry, Recipients};
 pub use crate::extensions::{Chunking, Pipelining};
 pub use crate::tls::{TlsAnswer, Trust};
@@ -110,11 +112,12 @@ pub struct Options {
     pub authinsecure: bool,
     /// Print the dialogue on standard error, secrets masked.
     pub debug: bool,
-    /// How long the server may take to accept the message after the final dot. Default: 600 s.
+    /// How long the server may take to accept the message once it has all of it. Default: 600 s.
     pub maxsecs: Duration,
-    /// How long a connection may take to come about, all addresses of a name together. Default: 30 s.
+    /// How long a connection may take to come about: the resolver, all addresses of the name, and a proxy. Default: 30 s.
     pub connecttimeout: Duration,
-    /// How long each reply but the last may take. Default: as RFC 5321 section 4.5.3.2 has it.
+    /// How long each reply but the last may take, and how long the server may leave unacknowledged what was sent, where the
+    /// system tells (Linux). Default: as RFC 5321 section 4.5.3.2 has it.
     pub timeout: Option<Duration>,
     /// How long the whole call may take.
     pub deadline: Option<Duration>,
@@ -169,6 +172,9 @@ pub struct Options {
     /// TLS that was set up before, shared with whoever else has it. The other options `tls...` that say what
     /// TLS is like must then be left alone.
     pub tls: Option<Arc<dyn Secure>>,
+    /// Which addresses answered, for these options and all their copies.
+    #[cfg_attr(not(feature = "net"), expect(dead_code, reason = "only sockets have addresses"))]
+    pub(crate) reached: Reached,
 }
 
 impl Default for Options {
@@ -228,6 +234,7 @@ impl Default for Options {
             tlskeylog: None,
             tlsservername: None,
             tls: None,
+            reached: Reached::default(),
         }
     }
 }

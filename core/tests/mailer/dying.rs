@@ -102,7 +102,8 @@ fn connections_that_are_cut_within_a_window() {
                 accepted += usize::from(report.complete());
                 assert!(good, "{what}: number {number}, {times} times: {report:?}");
             }
-            assert!(accepted > 0, "{what}: nothing arrived");
+            // In a window all of it may be under way when the connection is cut.
+            assert!(accepted > 0 || pipelining == "full", "{what}: nothing arrived");
         }
     }
 }

@@ -24,6 +24,7 @@
 
 pub mod dialogue;
 pub mod faults;
+pub mod link;
 pub mod player;
 pub mod proxy;
 pub mod report;

@@ -2,14 +2,17 @@
 #![forbid(unsafe_code)]
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use scripted_server::dialogue::Listen;
 use scripted_server::faults::Plan;
+use scripted_server::link::{Path, relay};
 use scripted_server::player::Running;
 use scripted_server::proxy::{Direction, Fault, FaultKind, Proxy, ProxyOptions};
 use scripted_server::runner;
@@ -36,6 +39,7 @@ scripted-server sink [OPTIONS]
       --tls CERT KEY      offer STARTTLS (PEM files)   --tls-first  TLS from the first byte
       --login USER PASSWORD  take mail only behind AUTH PLAIN
       --lmtp  --chunking  --no-pipelining  --no-8bitmime    what is offered
+      --nagle             write each reply of a group alone, with Nagle's algorithm on
       --messages N        end after so many messages
       --seconds N         end after so many seconds (3600)
       --verbose           print the dialogue
@@ -65,6 +69,12 @@ scripted-server proxy --to HOST:PORT [FAULT] [OPTIONS]
       --record DIR         write what was delivered to K.to-server and K.to-client
       --connections N      end after so many connections
       --seconds N          end after so many seconds (3600)
+
+scripted-server link --at ADDRESS[,rate=BITS][,delay=MS][,loss=PERMILLE][,hole=OCTETS][,forget=MS][,dead]... [--dump DIR]
+    Relays IP packets between two TUN devices, standard input at the client's side and standard output at the server's, as
+    each server's address wants it; other packets are dropped. A sink listens on port 25 of the server's side. Prints
+    `LISTENING 25` on standard error, and `TRIED ADDRESS` for each connection that is tried over a dead link. tests/link/run
+    makes the devices.
 ";
 
 fn main() -> ExitCode {
@@ -80,6 +90,7 @@ fn main() -> ExitCode {
         "faults" => faults(&arguments[1..]),
         "unasked" => unasked(&arguments[1..]),
         "proxy" => proxy(&arguments[1..]),
+        "link" => link(&arguments[1..]),
         _ => play(&arguments),
     };
     match result {
@@ -221,6 +232,7 @@ fn sink(arguments: &[OsString]) -> Result<bool, String> {
             "--lmtp" => options.lmtp = true,
             "--chunking" => options.chunking = true,
             "--no-pipelining" => options.pipelining = false,
+            "--nagle" => options.nagle = true,
             "--no-8bitmime" => options.eight_bit_mime = false,
             "--verbose" => options.verbose = true,
             "--messages" => messages = Some(words.number(word)?),
@@ -271,6 +283,27 @@ fn proxy(arguments: &[OsString]) -> Result<bool, String> {
     while Instant::now() < deadline && connections.is_none_or(|most| proxy.done() < most) {
         std::thread::sleep(Duration::from_millis(5));
     }
+    Ok(true)
+}
+
+fn link(arguments: &[OsString]) -> Result<bool, String> {
+    let mut words = Arguments(arguments.iter());
+    let mut options = SinkOptions { listen: (Ipv4Addr::UNSPECIFIED, 25).into(), ..SinkOptions::default() };
+    let mut paths = Vec::new();
+    while let Some(word) = words.next() {
+        match word {
+            "--at" => paths.push(Path::parse(words.value(word)?)?),
+            "--dump" => options.dump = Some(words.value(word)?.into()),
+            _ => return unknown(word),
+        }
+    }
+    let device = |fd: BorrowedFd<'_>| fd.try_clone_to_owned().map(File::from);
+    let client = device(std::io::stdin().as_fd()).map_err(|e| format!("no device: {e}"))?;
+    let server = device(std::io::stdout().as_fd()).map_err(|e| format!("no device: {e}"))?;
+    let sink = Sink::start(options).map_err(|e| format!("cannot start: {e}"))?;
+    complain(&format!("LISTENING {}", sink.port()));
+    relay(client, server, paths, |address| complain(&format!("TRIED {address}")))
+        .map_err(|e| format!("the link is broken: {e}"))?;
     Ok(true)
 }
 

@@ -173,7 +173,7 @@ fn content_is_dot_stuffed_and_ends() {
 
 #[test]
 fn reports_use_the_words_of_the_format() {
-    const KINDS: &str = "usage resolve connect timeout closed protocol refused unsupported toolarge source tls login \
+    const KINDS: &str = "usage resolve connect timeout closed protocol refused recipients unsupported toolarge source tls login \
         cancelled unknown *";
     const STEPS: &str =
         "setup connect tls greeting hello starttls auth mail rcpt data body final rset quit command *";
@@ -206,7 +206,7 @@ fn reports_use_the_words_of_the_format() {
             "sent" => outcomes.iter().all(|o| *o == "accepted") && !error,
             "partial" => has("accepted") && !has("unknown") && (has("rejected") || has("notsent")),
             "unknown" => has("unknown") && error,
-            "notsent" => has("rejected") && !has("accepted") && !error,
+            "notsent" => has("rejected") && !has("accepted") && error,
             "error" => !has("accepted") && !has("unknown") && error,
             _ => false,
         };

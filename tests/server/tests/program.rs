@@ -53,6 +53,7 @@ read -r <&3; printf 'RCPT TO:<bob@mail.example>\r\n' >&3
 read -r <&3; printf 'DATA\r\n' >&3
 read -r <&3; { cat "$folder/message"; printf '.\r\n'; } >&3
 read -r reply <&3; printf 'QUIT\r\n' >&3
+reply=${reply/ 2.0.0 / }
 echo "status = sent"
 echo "recipient = bob@mail.example accepted final 250 2.0.0"
 echo "attempt = ok"

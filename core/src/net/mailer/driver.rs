@@ -275,6 +275,7 @@ impl Driver {
                     && report.error.as_ref().is_some_and(|error| error.step() <= Step::Mail) =>
             {
                 job.moves += 1;
+                job.attempts.extend(report.attempts.iter().cloned());
                 return self.again.push(job);
             }
             Fate::Spent if connection.decided > 0 && job.moves < MOST_MOVES => {

@@ -45,6 +45,34 @@ fn connected_sockets_are_adopted() {
     assert!(Stream::adopt(OwnedFd::from(ours)).is_ok());
 }
 
+/// A server that writes each reply of a group alone, with Nagle's algorithm on, waits for the acknowledgement of the first.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn a_second_read_in_a_row_acknowledges_the_first() {
+    let (mut stream, mut theirs) = tcp_pair("127.0.0.1:0");
+    let mut group = |stream: &mut Stream, blocking: bool| {
+        stream.try_send(b"MAIL RCPT").unwrap();
+        theirs.read_exact(&mut [0; 9]).unwrap();
+        theirs.write_all(b"250 a").unwrap();
+        let mut buffer = [0; 5];
+        assert_eq!(stream.recv(&mut buffer, SECOND).unwrap(), Some(5));
+        let was_quick = stream.socket.tcp_quickack().unwrap();
+        // Nothing more has come: what counts is what was asked of the kernel before.
+        let more =
+            if blocking { stream.recv(&mut buffer, SECOND / 1000) } else { stream.try_recv(&mut buffer) };
+        assert_eq!(more.unwrap(), None);
+        (was_quick, stream.socket.tcp_quickack().unwrap())
+    };
+    // The kernel begins by acknowledging at once, and ends that where question and answer take turns.
+    let first = (0..100).find(|_| !group(&mut stream, false).0);
+    assert!(first.is_some(), "the kernel never put an acknowledgement off");
+    for blocking in [false, true] {
+        for _ in 0..20 {
+            assert!(group(&mut stream, blocking).1);
+        }
+    }
+}
+
 #[test]
 fn an_adopted_socket_is_made_blocking_and_private() {
     let (ours, _theirs) = UnixStream::pair().unwrap();

@@ -33,6 +33,9 @@ pub struct SinkOptions {
     pub chunking: bool,
     /// Offer PIPELINING (RFC 2920).
     pub pipelining: bool,
+    /// Write each reply of a group alone, and leave Nagle's algorithm on: the second one leaves when the client has
+    /// acknowledged the first.
+    pub nagle: bool,
     /// Offer 8BITMIME (RFC 6152).
     pub eight_bit_mime: bool,
     /// Offer SMTPUTF8, which needs 8BITMIME (RFC 6531 section 3.1) and is offered with it where nothing is said.
@@ -59,6 +62,7 @@ impl Default for SinkOptions {
             lmtp: false,
             chunking: false,
             pipelining: true,
+            nagle: false,
             eight_bit_mime: true,
             smtputf8: None,
             verbose: false,

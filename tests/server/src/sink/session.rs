@@ -17,7 +17,7 @@ const SILENCE: Duration = Duration::from_secs(300);
 const MAX_COMMAND: u64 = 8192;
 
 pub(super) fn serve(socket: Socket, shared: &Shared) {
-    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_tcp_nodelay(!shared.options.nagle);
     let _ = socket.set_read_timeout(Some(SILENCE));
     let session = Session {
         input: BufReader::with_capacity(65536, Stream::Plain(socket)),
@@ -329,7 +329,7 @@ impl Session<'_> {
         self.output.extend_from_slice(line.as_bytes());
         self.output.extend_from_slice(b"\r\n");
         // What was answered stays bounded.
-        if self.output.len() > 65536 { self.flush() } else { Ok(()) }
+        if self.shared.options.nagle || self.output.len() > 65536 { self.flush() } else { Ok(()) }
     }
 }
 

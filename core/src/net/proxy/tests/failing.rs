@@ -76,7 +76,13 @@ fn a_silent_proxy_is_left() {
         for scheme in ["socks5", "http"] {
             let proxy = Some(Proxy::parse(&format!("{scheme}://127.0.0.1:{port}")).unwrap());
             let begin = Instant::now();
-            let options = DialOptions { proxy, connect_timeout, limits: limits.clone(), local_address: None };
+            let options = DialOptions {
+                proxy,
+                connect_timeout,
+                limits: limits.clone(),
+                local_address: None,
+                ..DialOptions::default()
+            };
             let error = dial(&target, &options).unwrap_err();
             assert_eq!(error.kind(), kind);
             assert!(error.text().contains(words), "{error}");
