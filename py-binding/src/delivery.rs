@@ -106,11 +106,6 @@ impl Delivery {
         })
     }
 
-    /// The descriptor to watch, -1 for none.
-    fn fileno(&self) -> PyResult<i32> {
-        self.inner.with(|inner| inner.line.fileno())
-    }
-
     /// Whether the message had no bytes when it was last asked.
     fn waits_for_source(&self) -> PyResult<bool> {
         self.inner.with(|inner| inner.delivery.waits_for_source())

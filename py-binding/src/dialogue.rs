@@ -43,6 +43,7 @@ pub(crate) struct Dialogue {
     is_loopback: bool,
     /// It is `smtplib`'s: a socket's own time-out counts, and its exceptions are the caller's.
     is_plain: bool,
+    is_looped: bool,
 }
 
 struct Inner {
@@ -179,6 +180,7 @@ impl Dialogue {
             name,
             is_loopback: ends.is_some_and(|ends| ends.loopback),
             is_plain,
+            is_looped,
         };
         if let Some(sock) = sock {
             dialogue.attach(sock)?;
@@ -267,11 +269,6 @@ impl Dialogue {
         py.detach(|| self.inner.with(Inner::turn))
     }
 
-    /// The descriptor to watch, -1 for none.
-    fn fileno(&self) -> PyResult<i32> {
-        self.inner.with(|inner| inner.line.fileno())
-    }
-
     /// Never: content comes at once.
     fn waits_for_source(&self) -> bool {
         false
@@ -280,7 +277,9 @@ impl Dialogue {
     /// The answer, where it is there. What a function of the caller's raised comes before it.
     fn poll_answer<'py>(&self, py: Python<'py>, number: u64) -> PyResult<Option<Bound<'py, PyAny>>> {
         if let Some(raised) = self.inner.raised.take() {
-            self.inner.with(|inner| inner.line.close())?;
+            if !self.is_looped {
+                self.inner.with(|inner| inner.line.close())?; // a loop watches it
+            }
             if self.is_plain {
                 return Err(raised);
             }

@@ -15,9 +15,9 @@ use smtpclient::options::Options;
 use crate::callback::Raised;
 use crate::socket::{self, PySocket};
 
-/// What an event loop does until the next turn: whether what it waits for is there, the connection's serial number,
+/// What an event loop does until the next turn: whether what it waits for is there, the descriptor to watch (-1 for none),
 /// whether to wait for room to write, and for how many seconds at most.
-pub(crate) type Watch = (bool, u64, bool, Option<f64>);
+pub(crate) type Watch = (bool, i32, bool, Option<f64>);
 
 /// One connection.
 pub(crate) struct Line {
@@ -70,7 +70,7 @@ impl Line {
             self.connection.turn(driven);
         }
         if driven.action() == Action::Done {
-            self.connection.close();
+            self.connection.hang_up(); // closed when it is no longer watched
         }
     }
 
@@ -83,12 +83,8 @@ impl Line {
         let over = over || is_idle || driven.action() == Action::Done;
         let timeout = if over { None } else { self.connection.timeout(driven, Instant::now()) };
         let timeout = timeout.into_iter().chain(most).min().map(|time| time.as_secs_f64());
-        (over, self.connection.serial(), self.connection.interest().write, timeout)
-    }
-
-    /// The descriptor to watch, -1 for none.
-    pub(crate) fn fileno(&self) -> i32 {
-        self.connection.fd().map_or(-1, |fd| fd.as_raw_fd())
+        let descriptor = self.connection.fd().map_or(-1, |fd| fd.as_raw_fd());
+        (over, descriptor, self.connection.interest().write, timeout)
     }
 
     /// A socket of Python's for the connection: its own, or one that is closed with it.

@@ -18,7 +18,7 @@ def message(n):
 
 
 def outcome(error):
-    return error.report.recipients[0].outcome.replace(" ", "") if error.report else "notsent"
+    return "notsent" if error.report is None else error.report.recipients[0].outcome.replace(" ", "")  # an empty one is false
 
 
 def tell(word):

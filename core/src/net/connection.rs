@@ -86,6 +86,7 @@ impl Connection {
     /// Closes the connection.
     pub fn close(&mut self) {
         self.put(Place::Nowhere);
+        self.retired = Place::Nowhere;
         self.interest = Ready::default();
     }
 
@@ -217,8 +218,8 @@ impl Connection {
         }
     }
 
-    /// Changes whenever [`fd`](Self::fd) is another descriptor, which may have the number of the one before: a loop has
-    /// to watch anew then.
+    /// Changes with the connection, for whoever has a copy of its descriptor: between two calls of [`run`](Self::run) there
+    /// may be another one of the same number.
     pub fn serial(&self) -> u64 {
         self.serial
     }

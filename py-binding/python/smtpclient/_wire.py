@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Protocol
 
 from ._native import Limits
@@ -15,7 +14,6 @@ class Conversation(Protocol):
     """What the native ``Delivery`` and ``Dialogue`` have in common."""
 
     def turn(self) -> tuple[bool, int, bool, float | None]: ...
-    def fileno(self) -> int: ...
     def waits_for_source(self) -> bool: ...
     def abort(self, text: str) -> None: ...
     def close(self) -> None: ...
@@ -34,8 +32,7 @@ class Wire:
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
-        # What the loop watches: the connection has had so many descriptors.
-        self._serial = 0
+        # What the loop watches.
         self._fd = -1
         self._writing = False
 
@@ -53,6 +50,7 @@ class Wire:
                 if self._error is not None:
                     raise self._error
         except BaseException:
+            self._watch(-1)
             self._native.abort("the task was cancelled")
             self.close()
             raise
@@ -86,10 +84,11 @@ class Wire:
         self._on_event()
 
     def _turn(self) -> None:
-        self._over, serial, write, seconds = self._native.turn()
-        if serial != self._serial:
-            self._serial = serial
-            self._watch(self._native.fileno())
+        self._over, fd, write, seconds = self._native.turn()
+        if fd != self._fd:
+            self._watch(fd)
+            if fd < 0:
+                self._native.close()
         if write != self._writing and self._fd >= 0:
             self._writing = write
             if write:
@@ -107,9 +106,7 @@ class Wire:
 
     def _watch(self, fd: int) -> None:
         if self._fd >= 0:
-            # It may be closed already, of which a loop that watches it for both ways complains.
-            with suppress(OSError):
-                self._loop.remove_reader(self._fd)
+            self._loop.remove_reader(self._fd)
             if self._writing:
                 self._loop.remove_writer(self._fd)
         self._fd, self._writing = fd, False

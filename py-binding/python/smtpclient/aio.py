@@ -307,7 +307,7 @@ class Session:
         number = waiting.popleft()
         if not isinstance(number, int):
             return number  # what could not be asked for
-        answer = self._dialogue.poll_answer(number)
+        answer = self._poll(number)
         if answer is None:
             answer = await self._ask(lambda: number, len(waiting) // 2 + 1)
         return report_from(answer)
@@ -319,12 +319,19 @@ class Session:
             dialogue, number = self._dialogue, ask()
             dialogue.begin(number, most)
             await self._connection.until_over()
-            answer = dialogue.poll_answer(number)
+            answer = self._poll(number)
             if answer is None:
                 raise dialogue.gone()
             return answer
         finally:
             self._busy = False
+
+    def _poll(self, number: int) -> Answer | None:
+        try:
+            return self._dialogue.poll_answer(number)
+        except BaseException:  # what a function of the caller's raised
+            self._connection.close()
+            raise
 
     def _check_alone(self) -> None:
         if self._wire is not None and self._wire.is_forked:
