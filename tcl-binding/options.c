@@ -2,6 +2,7 @@
 #include "smtp_tcl.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PATIENCE_MS 300000 /* as long as a server waits for a command (RFC 5321 4.5.3.2.7) */
 
@@ -224,13 +225,16 @@ static int One(State *state, Options *into, const char *name, Tcl_Obj *value)
 int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into)
 {
     Tcl_Obj *servers = NULL, *ports = NULL;
+    char host[256];
     int i, result = TCL_OK;
 
     memset(into, 0, sizeof *into);
+    memset(host, 0, sizeof host);
     into->patience = PATIENCE_MS;
     into->smtp = smtp_options_new();
-    /* As tcllib completes an address. A host whose name is no domain leaves it an error. */
-    smtp_options_set(into->smtp, "defaultdomain", Tcl_GetHostName());
+    /* As tcllib completes an address, but by the name that the host has itself: Tcl's asks the resolver, which may take long.
+     * A host whose name is no domain leaves it an error. */
+    if (gethostname(host, sizeof host - 1) == 0) smtp_options_set(into->smtp, "defaultdomain", host);
     for (i = 0; i + 1 < objc && result == TCL_OK; i += 2) {
         const char *name = Tcl_GetString(objv[i]);
 

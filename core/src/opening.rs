@@ -352,7 +352,8 @@ impl Opening {
             TlsPolicy::Fixed(answer) => *answer,
             TlsPolicy::Default => TlsAnswer::Secure,
             TlsPolicy::Ask(ask) => match error.reply() {
-                Some(reply) => ask(code, reply.text()),
+                // As the server said it, which is what tcllib's policies get.
+                Some(reply) => ask(code, &reply.raw()),
                 None => ask(code, error.text()),
             },
         };

@@ -6,6 +6,25 @@ use std::fs;
 #[cfg(any(feature = "tls-openssl", not(unix)))]
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::thread;
+use std::time::Duration;
+
+/// The lock, unless another thread keeps it for longer than any does: then there is none, as in a child by fork(2) of a
+/// process one of whose threads held it. What it guards can be done without.
+pub(crate) fn patiently<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    for _ in 0..PATIENCE_MS {
+        match mutex.try_lock() {
+            Ok(guard) => return Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
+        }
+    }
+    None
+}
+
+/// No lock here is held while anything is read from a disk.
+const PATIENCE_MS: u32 = 500;
 
 /// The identity of a file at some time. Two that are equal mean that nobody has written or replaced it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -44,6 +44,8 @@ pub trait Transport {
     /// # Errors
     /// Waiting failed. A broken connection is ready.
     fn wait(&mut self, wait: Duration) -> io::Result<Ready>;
+    /// Tells that nothing is due from the peer: what was read last need not be acknowledged at once.
+    fn rest(&mut self) {}
     /// Octets that were written and that the peer has not acknowledged; 0 where that cannot be told.
     fn unacknowledged(&self) -> u64 {
         0
@@ -62,6 +64,9 @@ impl Transport for Stream {
     }
     fn wait(&mut self, wait: Duration) -> io::Result<Ready> {
         Stream::wait(self, true, true, wait)
+    }
+    fn rest(&mut self) {
+        Stream::rest(self);
     }
     fn unacknowledged(&self) -> u64 {
         Stream::unacknowledged(self)
@@ -103,6 +108,7 @@ impl Mover {
         let mut turn = 0;
         let mut is_full = false;
         if conversation.timeout().is_none() {
+            transport.rest();
             // Nothing was asked for: what has arrived is no answer to what is said next.
             for _ in 0..ROUNDS {
                 if done(conversation) || !self.listen(transport, conversation) {

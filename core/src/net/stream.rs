@@ -158,6 +158,11 @@ impl Stream {
         got
     }
 
+    /// Nothing is due: the acknowledgement of what was read last travels with what is written next.
+    pub(super) fn rest(&mut self) {
+        self.has_heard = false;
+    }
+
     /// Two reads in a row: the peer answers a group piece by piece. One that writes each reply alone, with Nagle's algorithm
     /// on, holds the next back until this one is acknowledged, which the kernel would put off by 40 ms.
     fn acknowledge(&mut self) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// RFC 6555 section 4.2: what was learnt holds for ten minutes, since networks change.
@@ -29,7 +29,8 @@ impl Reached {
     /// Puts the address that answered first.
     #[cfg_attr(not(feature = "net"), expect(dead_code, reason = "only sockets have addresses"))]
     pub(crate) fn order(&self, host: &str, addresses: &mut [SocketAddr], now: Instant) {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nobody waits: in a forked child the lock may be held for ever, and nothing is lost but a moment.
+        let Ok(mut entries) = self.0.try_lock() else { return };
         entries.retain(|entry| now.saturating_duration_since(entry.since) < HOLDS);
         let is_known = |address: &SocketAddr| entries.iter().any(|e| e.host == host && e.address == *address);
         if let Some(at) = addresses.iter().position(is_known)
@@ -42,7 +43,7 @@ impl Reached {
     /// Remembers the address of a host that answered, and not the first that was tried.
     #[cfg_attr(not(feature = "net"), expect(dead_code, reason = "only sockets have addresses"))]
     pub(crate) fn remember(&self, host: &str, address: SocketAddr, now: Instant) {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(mut entries) = self.0.try_lock() else { return };
         entries.retain(|entry| entry.host != host || entry.address.port() != address.port());
         if entries.len() >= MOST {
             entries.remove(0);
@@ -53,7 +54,7 @@ impl Reached {
 
 impl fmt::Debug for Reached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(entries) = self.0.try_lock() else { return f.write_str("{}") };
         f.debug_map().entries(entries.iter().map(|entry| (&entry.host, entry.address))).finish()
     }
 }

@@ -1,7 +1,7 @@
 //! Whom a connector trusts, by OpenSSL.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use ::openssl::error::ErrorStack;
 use ::openssl::ssl::SslContextBuilder;
@@ -13,7 +13,7 @@ use super::layer::Trust;
 use super::openssl::reasons;
 use super::settings::TlsSettings;
 use crate::error::Error;
-use crate::system::{Places, Stamp};
+use crate::system::{Places, Stamp, patiently};
 
 /// The caller's own authorities, and where the system's are.
 pub(super) struct Authorities {
@@ -109,7 +109,8 @@ fn bundle(file: &Path) -> Arc<Vec<X509>> {
     type Parsed = (PathBuf, Stamp, Arc<Vec<X509>>);
     static PARSED: Mutex<Option<Parsed>> = Mutex::new(None);
     let stamp = Stamp::of(file);
-    if let Some((known, then, parsed)) = &*PARSED.lock().unwrap_or_else(PoisonError::into_inner)
+    if let Some(kept) = patiently(&PARSED)
+        && let Some((known, then, parsed)) = &*kept
         && (known.as_path(), then) == (file, &stamp)
     {
         return Arc::clone(parsed);
@@ -118,7 +119,9 @@ fn bundle(file: &Path) -> Arc<Vec<X509>> {
     let pem = std::fs::read(file).unwrap_or_default();
     let parsed = Arc::new(X509::stack_from_pem(&pem).unwrap_or_default());
     let kept = (file.to_owned(), stamp, Arc::clone(&parsed));
-    *PARSED.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+    if let Some(mut parsed) = patiently(&PARSED) {
+        *parsed = Some(kept);
+    }
     parsed
 }
 

@@ -2,7 +2,7 @@
 //! sessions that servers gave.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -10,7 +10,7 @@ use sha2::Sha256;
 use super::Backend;
 use super::settings::TlsSettings;
 use crate::error::Error;
-use crate::system::Stamp;
+use crate::system::{Stamp, patiently};
 
 /// More configurations than this at a time are rare; the one that was not used for longest goes.
 const MOST: usize = 16;
@@ -87,8 +87,8 @@ pub(super) fn loaded(settings: &TlsSettings, make: Maker) -> Result<Arc<Loaded>,
     Ok(loaded)
 }
 
-fn with_kept<T>(run: impl FnOnce(&mut Kept) -> T) -> T {
-    run(&mut KEPT.lock().unwrap_or_else(PoisonError::into_inner))
+fn with_kept<T: Default>(run: impl FnOnce(&mut Kept) -> T) -> T {
+    patiently(&KEPT).map(|mut kept| run(&mut kept)).unwrap_or_default()
 }
 
 /// A digest of a whole configuration, its password included, under a key that only this process knows: nobody learns
