@@ -34,7 +34,7 @@ def test_every_message_has_its_report(sink, to):
 
 
 def test_what_was_refused_raises(to):
-    with smtpclient.Mailer(**to) as mailer:
+    with smtpclient.Mailer(retries=0, **to) as mailer:
         refused = mailer.submit(message(1), recipients="bad@s.example")
         later = mailer.submit(message(2), smtpclient.Options(recipients=["later@s.example"]))
         good = mailer.submit(message(3))
