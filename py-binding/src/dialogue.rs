@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -14,23 +13,21 @@ use smtpclient::command::{
 };
 use smtpclient::content::Once;
 use smtpclient::conversation::Conversation;
-use smtpclient::dialogue::{self, Answer};
+use smtpclient::dialogue::Answer;
 use smtpclient::error::{Error, Kind, Step};
 use smtpclient::message::Message;
 use smtpclient::net::{self, Connection, Limits, Wait};
 
 use crate::callback::{self, Callbacks, Raised};
 use crate::convert::{self, raise, raise_from};
-use crate::line::{Abort, Line, Shared, Watch, ended};
+use crate::line::{Line, Shared, Watch, ended};
 use crate::message::{PyMessage, raised_in};
 use crate::options::{PyOptions, secret};
 use crate::report::PySent;
 use crate::server::PyServer;
 use crate::socket::{self, PySocket};
 use crate::source::Source;
-
-/// How long answers that are there may wait for others.
-const LINGER: Duration = Duration::from_millis(5);
+use crate::talk::{Awaited, Core, Inner};
 
 /// A session over a connection that the core makes, or over a socket of Python's.
 #[pyclass(frozen, module = "smtpclient._native")]
@@ -44,103 +41,6 @@ pub(crate) struct Dialogue {
     /// It is `smtplib`'s: a socket's own time-out counts, and its exceptions are the caller's.
     is_plain: bool,
     is_looped: bool,
-}
-
-struct Inner {
-    dialogue: Core,
-    line: Line,
-    /// Answers that nobody has taken yet.
-    answers: HashMap<u64, Answer>,
-    /// What an event loop waits for.
-    awaited: Awaited,
-}
-
-#[derive(Default)]
-struct Awaited {
-    /// None: the end.
-    number: Option<u64>,
-    /// So many answers where they come at once.
-    most: usize,
-    /// Until then.
-    until: Option<Instant>,
-}
-
-type Core = dialogue::Dialogue;
-
-impl Abort for Inner {
-    fn abort(&mut self, cause: Error) {
-        self.dialogue.abort(cause);
-    }
-}
-
-impl Inner {
-    fn collect(&mut self) {
-        while let Some((ticket, answer)) = self.dialogue.poll_answer() {
-            self.answers.insert(ticket.number(), answer);
-        }
-    }
-
-    /// Whether all that is left is to say farewell, and to close.
-    fn is_over(&self) -> bool {
-        self.dialogue.engine().is_closed() && !self.dialogue.wants_dial()
-    }
-
-    /// Blocks until the answer is there, and up to `most` where they come at once.
-    fn wait(&mut self, number: u64, most: usize) {
-        self.line.set_limits(Limits::begin(self.dialogue.options()));
-        self.collect();
-        while !self.answers.contains_key(&number) {
-            self.line.run(&mut self.dialogue, Wait::Block, |dialogue| dialogue.has_answers());
-            if !self.dialogue.has_answers() {
-                break;
-            }
-            self.collect();
-        }
-        if most > 1 {
-            let known = self.answers.len();
-            let until = Wait::Until(Instant::now() + LINGER);
-            self.line.run(&mut self.dialogue, until, |dialogue| known + dialogue.answers() >= most);
-            self.collect();
-        }
-    }
-
-    /// Does something within the time-out that the caller's socket has, whose calls block otherwise.
-    fn by_the_socket(&mut self, act: impl FnOnce(&mut Self)) {
-        let limit = self.line.socket.as_ref().and_then(PySocket::limit);
-        let set = |inner: &Self, limit| {
-            if let (Some(socket), Some(limit)) = (&inner.line.socket, limit) {
-                socket.set_limit(limit);
-            }
-        };
-        if let Some(limit) = limit {
-            self.dialogue.set_timeout(limit);
-        }
-        set(self, limit.map(|_| Duration::ZERO));
-        act(self);
-        set(self, limit);
-    }
-
-    /// Says what is left to say, such as why TLS failed, and closes.
-    fn finish(&mut self) {
-        self.line.run(&mut self.dialogue, Wait::Block, Core::is_closed);
-        self.line.close();
-    }
-
-    fn turn(&mut self) -> Watch {
-        self.line.turn(&mut self.dialogue, false);
-        self.collect();
-        let awaited = &mut self.awaited;
-        let mut left = None;
-        let mut over = awaited.number.is_some_and(|number| self.answers.contains_key(&number))
-            && (!self.dialogue.engine().is_closed() || self.dialogue.wants_dial());
-        if over && self.answers.len() < awaited.most {
-            let now = Instant::now();
-            let until = *awaited.until.get_or_insert(now + LINGER);
-            left = Some(until.saturating_duration_since(now));
-            over = now >= until;
-        }
-        self.line.watch(&mut self.dialogue, over, left)
-    }
 }
 
 #[pymethods]

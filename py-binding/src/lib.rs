@@ -17,6 +17,7 @@ mod server;
 mod sink;
 mod socket;
 mod source;
+mod talk;
 
 #[pyo3::pymodule(gil_used = false)]
 mod _native {
