@@ -715,7 +715,7 @@ int smtp_options_set(smtp_options *options,
 /**
  * Adds a server behind the others: a host, host:port, smtp://, smtps://, submission:// or lmtp://
  * with a host, or unix:/path. They are tried in order. port 0 is the default: 25, 465 for smtps://,
- * 587 for submission://, 24 for lmtp://. SMTP_OK; SMTP_ERR_USAGE: a port above 65535. What is no server is told by
+ * 587 for submission://, 24 for lmtp://. SMTP_OK; SMTP_ERR_USAGE: a port above 65535. A wrong server is reported by
  * the send.
  */
 int smtp_options_add_server(smtp_options *options,
@@ -724,7 +724,7 @@ int smtp_options_add_server(smtp_options *options,
 
 /**
  * Sets the originator: one mailbox, or "" for the null reverse-path <>. Default: From of the message.
- * SMTP_OK; SMTP_ERR_USAGE: a line end in it. What is no mailbox is told by the send.
+ * SMTP_OK; SMTP_ERR_USAGE: a line end in it. A wrong mailbox is reported by the send.
  */
 int smtp_options_set_originator(smtp_options *options,
                                 const char *originator);
@@ -732,23 +732,23 @@ int smtp_options_set_originator(smtp_options *options,
 /**
  * Sets the recipients: an address list, "Ann <ann@a.example>, bo@b.example". Default: To, Cc and Bcc
  * of the message, which are not looked at where this is set. SMTP_OK; SMTP_ERR_USAGE: a line end in it, but for one that
- * folds the list, before a space or tab. What is no address list is told by the send.
+ * folds the list, before a space or tab. A wrong address list is reported by the send.
  */
 int smtp_options_set_recipients(smtp_options *options,
                                 const char *recipients);
 
 /**
- * Adds a recipient, or a list of them, behind those of before. As smtp_options_set_recipients() else.
+ * Adds a recipient, or a list of them, after those already there. As smtp_options_set_recipients() else.
  */
 int smtp_options_add_recipient(smtp_options *options,
                                const char *recipient);
 
 /**
- * Adds one recipient, a mailbox, behind those of before, with what the server is asked for it (RFC 3461): notify says
+ * Adds one recipient, a mailbox, after those already there, with what the server is asked for it (RFC 3461): notify says
  * when it sends delivery status notifications, "never" or any of "success,failure,delay", and NULL or "" as option
  * dsnnotify has it; orcpt is the original recipient, "rfc822;user@example.org", not encoded, and NULL or "" none. Where a
  * server does not offer DSN, the send fails with SMTP_ERR_UNSUPPORTED. SMTP_OK; SMTP_ERR_USAGE: a line end, or what
- * RFC 3461 does not allow. What is not one mailbox is told by the send.
+ * RFC 3461 does not allow. A wrong mailbox is reported by the send.
  */
 int smtp_options_add_recipient_dsn(smtp_options *options,
                                    const char *recipient,
@@ -1133,7 +1133,7 @@ int smtp_session_command(smtp_session *session,
                          const char *line);
 
 /**
- * STARTTLS and the handshake behind it. Certificate and host name are verified unless option tlsverify is
+ * STARTTLS and the handshake after it. Certificate and host name are verified unless option tlsverify is
  * off. What the server offered before is forgotten: EHLO is said again when it is needed. Also
  * SMTP_ERR_TLS: no TLS came about; the connection is closed.
  */
@@ -1176,7 +1176,7 @@ int smtp_session_sendmessage(smtp_session *session,
                              smtp_result **result);
 
 /**
- * Sends the messages that next gives, one behind the other, and tells sent what became of each. Where the server
+ * Sends the messages that next gives, one after the other, and tells sent what became of each. Where the server
  * offers PIPELINING the end of one message and the envelope of the next go out together: one round trip a message;
  * with option pipelining full and CHUNKING, many messages share one. Up to 64 messages are taken ahead of their
  * results. Both functions are called on this thread and must not touch the session.
@@ -1462,7 +1462,7 @@ int smtp_session_command(smtp_session *session,
                          const char *line);
 
 /**
- * STARTTLS and the handshake behind it. Certificate and host name are verified unless option tlsverify is
+ * STARTTLS and the handshake after it. Certificate and host name are verified unless option tlsverify is
  * off. What the server offered before is forgotten: EHLO is said again when it is needed. Also
  * SMTP_ERR_TLS: no TLS came about; the connection is closed.
  */
@@ -1505,7 +1505,7 @@ int smtp_session_sendmessage(smtp_session *session,
                              smtp_result **result);
 
 /**
- * Sends the messages that next gives, one behind the other, and tells sent what became of each. Where the server
+ * Sends the messages that next gives, one after the other, and tells sent what became of each. Where the server
  * offers PIPELINING the end of one message and the envelope of the next go out together: one round trip a message;
  * with option pipelining full and CHUNKING, many messages share one. Up to 64 messages are taken ahead of their
  * results. Both functions are called on this thread and must not touch the session.
@@ -1703,7 +1703,7 @@ int64_t smtp_engine_ask_data(smtp_engine *engine,
                              const void *data,
                              size_t length);
 
-/** STARTTLS and the handshake behind it. As smtp_session_starttls(). */
+/** STARTTLS and the handshake after it. As smtp_session_starttls(). */
 int64_t smtp_engine_ask_starttls(smtp_engine *engine);
 
 /** A login. As smtp_session_authenticate(). The answer has a status, and no reply. */

@@ -282,7 +282,7 @@ fn walk(text: &str, escapes: bool, mut each: impl FnMut(u8, usize, usize)) {
     }
 }
 
-/// What `%41`, `=41`, `\x41` and `\A` stand for, and how many octets are behind the first. `=` at the end of a line stands
+/// What `%41`, `=41`, `\x41` and `\A` stand for, and how many octets follow the first. `=` at the end of a line stands
 /// for nothing.
 fn escaped(first: u8, behind: &[u8]) -> Option<(Option<u8>, usize)> {
     let hex = |at: usize| {

@@ -68,7 +68,7 @@ pub unsafe extern "C" fn smtp_options_set(
 
 /// Adds a server behind the others: a host, `host:port`, `smtp://`, `smtps://`, `submission://` or `lmtp://`
 /// with a host, or `unix:/path`. They are tried in order. `port` 0 is the default: 25, 465 for `smtps://`,
-/// 587 for `submission://`, 24 for `lmtp://`. `SMTP_OK`; `SMTP_ERR_USAGE`: a port above 65535. What is no server is told by
+/// 587 for `submission://`, 24 for `lmtp://`. `SMTP_OK`; `SMTP_ERR_USAGE`: a port above 65535. A wrong server is reported by
 /// the send.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_options_add_server(
@@ -93,7 +93,7 @@ pub unsafe extern "C" fn smtp_options_add_server(
 }
 
 /// Sets the originator: one mailbox, or `""` for the null reverse-path `<>`. Default: `From` of the message.
-/// `SMTP_OK`; `SMTP_ERR_USAGE`: a line end in it. What is no mailbox is told by the send.
+/// `SMTP_OK`; `SMTP_ERR_USAGE`: a line end in it. A wrong mailbox is reported by the send.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_options_set_originator(
     options: *mut smtp_options,
@@ -105,7 +105,7 @@ pub unsafe extern "C" fn smtp_options_set_originator(
 
 /// Sets the recipients: an address list, `"Ann <ann@a.example>, bo@b.example"`. Default: `To`, `Cc` and `Bcc`
 /// of the message, which are not looked at where this is set. `SMTP_OK`; `SMTP_ERR_USAGE`: a line end in it, but for one that
-/// folds the list, before a space or tab. What is no address list is told by the send.
+/// folds the list, before a space or tab. A wrong address list is reported by the send.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_options_set_recipients(
     options: *mut smtp_options,
@@ -115,7 +115,7 @@ pub unsafe extern "C" fn smtp_options_set_recipients(
     unsafe { change(options, |options| Ok(options.set("recipients", utf8(recipients, "recipients")?)?)) }
 }
 
-/// Adds a recipient, or a list of them, behind those of before. As `smtp_options_set_recipients()` else.
+/// Adds a recipient, or a list of them, after those already there. As `smtp_options_set_recipients()` else.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_options_add_recipient(
     options: *mut smtp_options,
@@ -125,11 +125,11 @@ pub unsafe extern "C" fn smtp_options_add_recipient(
     unsafe { change(options, |options| Ok(options.add_recipient(utf8(recipient, "recipient")?)?)) }
 }
 
-/// Adds one recipient, a mailbox, behind those of before, with what the server is asked for it (RFC 3461): `notify` says
+/// Adds one recipient, a mailbox, after those already there, with what the server is asked for it (RFC 3461): `notify` says
 /// when it sends delivery status notifications, `"never"` or any of `"success,failure,delay"`, and NULL or `""` as option
 /// `dsnnotify` has it; `orcpt` is the original recipient, `"rfc822;user@example.org"`, not encoded, and NULL or `""` none. Where a
 /// server does not offer DSN, the send fails with `SMTP_ERR_UNSUPPORTED`. `SMTP_OK`; `SMTP_ERR_USAGE`: a line end, or what
-/// RFC 3461 does not allow. What is not one mailbox is told by the send.
+/// RFC 3461 does not allow. A wrong mailbox is reported by the send.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_options_add_recipient_dsn(
     options: *mut smtp_options,

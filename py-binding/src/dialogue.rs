@@ -140,7 +140,7 @@ impl Dialogue {
         })
     }
 
-    /// QUIT behind everything asked so far, whose reply is not waited for; then the connection is closed.
+    /// QUIT after everything asked so far, whose reply is not waited for; then the connection is closed.
     fn leave(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| {
             self.inner.with(|inner| {
@@ -152,7 +152,7 @@ impl Dialogue {
     }
 
     /// Sets what turns are made for: the answer of that number, and up to `most` where they come at once. `None`: QUIT
-    /// behind everything asked so far, and the end.
+    /// after everything asked so far, and the end.
     #[pyo3(signature = (number, most=1))]
     fn begin(&self, number: Option<u64>, most: usize) -> PyResult<()> {
         self.inner.with(|inner| {

@@ -44,8 +44,11 @@ fn fields<'py>(entry: &Bound<'py, PyAny>) -> PyResult<[Field<'py>; 3]> {
     for key in mapping.keys()?.iter() {
         let known = key.extract::<String>().is_ok_and(|key| FIELDS.contains(&key.as_str()));
         if !known {
-            let text =
-                format!("option `{NAME}`: {} is no key of an entry: {}", key.repr()?, FIELDS.join(", "));
+            let text = format!(
+                "option `{NAME}`: {} is not a key of an entry: use {}",
+                key.repr()?,
+                FIELDS.join(", ")
+            );
             return Err(PyTypeError::new_err(text));
         }
     }

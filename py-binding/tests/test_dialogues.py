@@ -11,11 +11,6 @@ ROOT = Path(__file__).parents[2]
 SERVER = os.environ.get("SCRIPTED_SERVER", str(ROOT / "target/release/scripted-server"))
 
 
-pytestmark = pytest.mark.skipif(
-    not Path(SERVER).exists(), reason="no scripted-server: cargo build --release -p scripted-server"
-)
-
-
 @pytest.mark.parametrize("face", [[], ["--aio"]], ids=["blocking", "aio"])
 def test_every_dialogue(face):
     command = [sys.executable, "-X", "frozen_modules=on", str(Path(__file__).with_name("dialogue.py")), *face]

@@ -238,7 +238,7 @@ impl Dialogue {
         self.ask(Ask::Verb(command))
     }
 
-    /// STARTTLS and the handshake behind it. Answered by [`Answer::Reply`]; an error closes the session. The
+    /// STARTTLS and the handshake after it. Answered by [`Answer::Reply`]; an error closes the session. The
     /// certificate is verified unless option `tlsverify` is off. EHLO is said first where it was not; what the server
     /// offered before, and a login, count no longer (RFC 3207 section 4.2).
     ///

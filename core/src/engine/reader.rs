@@ -144,7 +144,7 @@ impl Engine {
                 Effect::StartTls | Effect::None => {}
             }
         }
-        // What a caller answers itself is no text for people.
+        // A challenge that the caller answers is not text for people.
         let reply = if reply.is_failure() || reply.is_success() { reply } else { heard.unwrap_or(reply) };
         self.events.push_back(Event::Reply(id, reply));
     }

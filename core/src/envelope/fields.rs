@@ -138,8 +138,9 @@ fn check_field(name: &str, value: &str) -> Result<(), Error> {
         return Err(Error::usage(text));
     }
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':') {
-        let text =
-            format!("option `header`: {name:?} is no header name: printable ASCII without space and colon");
+        let text = format!(
+            "option `header`: {name:?} is not a header name: it must be printable ASCII without space and colon"
+        );
         return Err(Error::usage(text));
     }
     let value = if holds_addresses(name) { unfolded(value) } else { value.into() };

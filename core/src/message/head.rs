@@ -25,7 +25,7 @@ impl Span {
         std::str::from_utf8(data.get(self.name.clone()).unwrap_or_default()).unwrap_or_default()
     }
 
-    /// What is behind the colon.
+    /// What comes after the colon.
     pub(super) fn value<'a>(&self, data: &'a [u8]) -> &'a [u8] {
         let raw = data.get(self.name.end..self.whole.end).unwrap_or_default();
         raw.get(memchr::memchr(b':', raw).map_or(0, |colon| colon + 1)..).unwrap_or_default()
@@ -80,7 +80,7 @@ impl Head {
         self.known
     }
 
-    /// Where the first field begins: behind the lines that are skipped.
+    /// Where the first field begins: after the lines that are skipped.
     pub(super) fn start(&self) -> usize {
         self.fields.first().map_or(0, |span| span.whole.start)
     }
@@ -326,7 +326,7 @@ fn byte_order_mark(data: &[u8], last: bool) -> Option<usize> {
     if !last && data.len() < MARK.len() && MARK.starts_with(data) { None } else { Some(0) }
 }
 
-/// The value of a field, from what is behind its colon.
+/// The value of a field, from what comes after its colon.
 pub(super) fn unfolded(raw: &[u8]) -> Cow<'_, str> {
     let is_white = |octet: &u8| matches!(octet, b' ' | b'\t' | b'\r' | b'\n');
     let start = raw.iter().position(|octet| !is_white(octet)).unwrap_or(raw.len());

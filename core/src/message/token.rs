@@ -88,7 +88,7 @@ impl Message {
         match std::str::from_utf8(content) {
             Ok(text) => Ok(Self::text(text)),
             Err(error) => Err(Error::usage(format!(
-                "the content is no UTF-8 (octet {}), and no message with a MIME-Version field that could say what it is",
+                "the content is not UTF-8 (octet {}), nor a message whose MIME-Version field could say what it is",
                 error.valid_up_to()
             ))),
         }

@@ -14,7 +14,7 @@ use crate::report::{Report, SendError};
 /// Messages of a batch that are on their way at once: enough to fill a round trip, few enough to hold.
 const WINDOW: usize = 64;
 
-/// Messages that are sent one behind the other. See [`Session::batch`].
+/// Messages that are sent one after the other. See [`Session::batch`].
 pub struct Batch<'a> {
     session: &'a mut Session,
     options: Arc<Options>,

@@ -226,7 +226,7 @@ impl Session {
         self.reply(ticket, &limits)
     }
 
-    /// STARTTLS (RFC 3207) and the handshake behind it. Certificate and host name are verified unless option
+    /// STARTTLS (RFC 3207) and the handshake after it. Certificate and host name are verified unless option
     /// `tlsverify` is off. EHLO is said first where it was not; what the server offered before is forgotten, and EHLO
     /// is said again when it is needed. A login before it counts no longer (RFC 3207 section 4.2).
     ///

@@ -16,7 +16,7 @@ use jiff::{Timestamp, Zoned};
 
 /// Where hosts have the zone database; `TZDIR` comes first.
 const DATABASES: [&str; 3] = ["/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
-/// The largest zone has less than 4 KiB; what is longer is no zone.
+/// The largest zone has less than 4 KiB; what is longer is not a zone.
 const MOST_OCTETS: u64 = 256 * 1024;
 /// What the C library takes for a rule that does not say when summer time is.
 const USUAL_RULE: &str = ",M3.2.0,M11.1.0";

@@ -114,7 +114,7 @@ pub struct Options {
     pub debug: bool,
     /// How long the server may take to accept the message once it has all of it. Default: 600 s.
     pub maxsecs: Duration,
-    /// How long a connection may take to come about: the resolver, all addresses of the name, and a proxy. Default: 30 s.
+    /// How long connecting may take: the resolver, all addresses of the name, and a proxy. Default: 30 s.
     pub connecttimeout: Duration,
     /// How long each reply but the last may take, and how long the server may leave unacknowledged what was sent, where the
     /// system tells (Linux). Default: as RFC 5321 section 4.5.3.2 has it.

@@ -156,7 +156,7 @@ impl Options {
         Ok(())
     }
 
-    /// Adds one recipient behind those of before, with what the server is asked for it (RFC 3461): see
+    /// Adds one recipient after those already there, with what the server is asked for it (RFC 3461): see
     /// [`RecipientEntry::new`].
     ///
     /// # Errors

@@ -103,7 +103,7 @@ impl MechanismName {
     }
 }
 
-/// Finds a name in option `auth` that is no mechanism of this library.
+/// Finds a name in option `auth` that this library has no mechanism for.
 ///
 /// # Errors
 /// [`Kind::Usage`](crate::error::Kind::Usage), with the names that are.

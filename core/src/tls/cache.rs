@@ -76,7 +76,7 @@ pub(super) fn loaded(settings: &TlsSettings, make: Maker) -> Result<Arc<Loaded>,
         return Ok(found);
     }
     let loaded = Arc::new(Loaded::load(settings, make)?);
-    // What goes is dropped behind the lock.
+    // What goes is dropped after the lock.
     let _gone = with_kept(|kept| {
         let mut gone: Kept = kept.extract_if(.., |(other, _)| *other == key).collect();
         kept.push((key, Arc::clone(&loaded)));

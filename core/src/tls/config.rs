@@ -63,7 +63,7 @@ impl TlsConfig {
     /// [`TlsStream::poll_output`].
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) where `host` is no host name, or a file has changed and can no longer
+    /// [`Kind::Usage`](crate::error::Kind::Usage) where `host` is not a host name, or a file has changed and can no longer
     /// be used; [`Kind::Tls`](crate::error::Kind::Tls) where the library cannot do what the settings ask for.
     pub fn start(&self, host: &str, verify: Verify) -> Result<TlsStream, Error> {
         let settings = &self.0.settings;

@@ -123,7 +123,7 @@ impl OpenSsl {
             ok || !verify
         });
         let wanted = ssl.param_mut();
-        // RFC 9525 section 6.3: the common name of the subject is no host name.
+        // RFC 9525 section 6.3: the common name of the subject is not a host name.
         wanted.set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS | X509CheckFlags::NEVER_CHECK_SUBJECT);
         if let Ok(address) = host.as_str().parse() {
             wanted.set_ip(address)?;

@@ -152,7 +152,7 @@ pub unsafe extern "C" fn smtp_engine_ask_data(
     }
 }
 
-/// STARTTLS and the handshake behind it. As `smtp_session_starttls()`.
+/// STARTTLS and the handshake after it. As `smtp_session_starttls()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_ask_starttls(engine: *mut smtp_engine) -> i64 {
     // SAFETY: what the header asks for.

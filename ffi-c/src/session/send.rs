@@ -86,7 +86,7 @@ pub unsafe extern "C" fn smtp_session_sendmessage(
     }
 }
 
-/// Sends the messages that `next` gives, one behind the other, and tells `sent` what became of each. Where the server
+/// Sends the messages that `next` gives, one after the other, and tells `sent` what became of each. Where the server
 /// offers PIPELINING the end of one message and the envelope of the next go out together: one round trip a message;
 /// with option `pipelining` `full` and CHUNKING, many messages share one. Up to 64 messages are taken ahead of their
 /// results. Both functions are called on this thread and must not touch the session.

@@ -161,7 +161,7 @@ pub unsafe extern "C" fn smtp_session_command(session: *mut smtp_session, line: 
     unsafe { hello(session, |session| Ok(session.command(Command::Raw(raw(utf8(line, "line")?)?))?)) }
 }
 
-/// STARTTLS and the handshake behind it. Certificate and host name are verified unless option `tlsverify` is
+/// STARTTLS and the handshake after it. Certificate and host name are verified unless option `tlsverify` is
 /// off. What the server offered before is forgotten: EHLO is said again when it is needed. Also
 /// `SMTP_ERR_TLS`: no TLS came about; the connection is closed.
 #[unsafe(no_mangle)]

@@ -1,4 +1,4 @@
-//! Messages by BDAT, one behind the other.
+//! Messages by BDAT, one after the other.
 
 use super::*;
 use crate::extensions::{Chunking, Pipelining};
