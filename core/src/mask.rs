@@ -92,10 +92,12 @@ impl Mask {
     }
 
     /// What is to be shown of a reply; `None` where it can be shown as it is. Replies are given in their order.
+    #[inline]
     pub fn reply(&mut self, reply: &Reply) -> Option<Reply> {
-        if self.pieces.is_empty() {
-            return None;
-        }
+        if self.pieces.is_empty() { None } else { self.hidden(reply) }
+    }
+
+    fn hidden(&mut self, reply: &Reply) -> Option<Reply> {
         let tail = self.tail;
         if !self.suspects(&reply.raw()) {
             return None;

@@ -6,6 +6,7 @@ mod queue_id;
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::memchr;
 use smol_str::SmolStr;
 
 pub use parser::{ReplyFault, ReplyParser};
@@ -40,8 +41,8 @@ pub struct EnhancedCode {
 }
 
 impl EnhancedCode {
-    /// The code that `text` begins with, followed by a space, a line's end or nothing.
-    fn leading(text: &[u8]) -> Option<Self> {
+    /// The code that `text` begins with, followed by a space, a line's end or nothing; and what follows it.
+    fn leading(text: &[u8]) -> Option<(Self, &[u8])> {
         // The common text behind a code begins with a letter: decide that on one octet.
         let (class @ (b'2' | b'4' | b'5'), [b'.', rest @ ..]) = text.split_first()? else {
             return None;
@@ -49,10 +50,10 @@ impl EnhancedCode {
         let (subject, [b'.', rest @ ..]) = number(rest)? else {
             return None;
         };
-        let (detail, [] | [b' ' | b'\n', ..]) = number(rest)? else {
+        let (detail, rest @ ([] | [b' ' | b'\n', ..])) = number(rest)? else {
             return None;
         };
-        Some(Self { class: class - b'0', subject, detail })
+        Some((Self { class: class - b'0', subject, detail }, rest))
     }
 }
 
@@ -80,14 +81,20 @@ impl Reply {
     /// A reply with `code` (200 to 599) and the lines of `text`, split at `\n`.
     pub fn new(code: u16, text: impl Into<SmolStr>) -> Self {
         let text = text.into();
+        // Splitting a line that is the only one, as almost every one is, would cost 110 instructions.
+        let several = memchr(b'\n', text.as_bytes()).is_some();
+        Self::with(code, text, several)
+    }
+
+    /// The same; `several` says whether the text has more than one line.
+    fn with(code: u16, text: SmolStr, several: bool) -> Self {
         let found = EnhancedCode::leading(text.as_bytes());
-        let Some(enhanced) = found.filter(|found| u16::from(found.class) == code / 100) else {
+        let Some((enhanced, rest)) = found.filter(|(found, _)| u16::from(found.class) == code / 100) else {
             return Self { code, enhanced: None, text, behind: 0, repeated: false };
         };
-        let octets = text.as_bytes();
-        let length = octets.iter().position(|octet| matches!(octet, b' ' | b'\n')).unwrap_or(octets.len());
-        let behind = length + usize::from(octets.get(length) == Some(&b' '));
-        let once = without_repetitions(&text, length);
+        let length = text.len() - rest.len();
+        let behind = length + usize::from(rest.first() == Some(&b' '));
+        let once = if several { without_repetitions(&text, length) } else { None };
         Self {
             code,
             enhanced: Some(enhanced),

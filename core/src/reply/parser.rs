@@ -142,7 +142,7 @@ impl ReplyParser {
         if self.lines == 1 {
             if !more {
                 (self.lines, self.octets) = (0, 0);
-                return Ok(Some(Reply::new(code, text)));
+                return Ok(Some(Reply::with(code, text.into(), false)));
             }
             self.code = code;
             self.text.clear();
@@ -156,7 +156,7 @@ impl ReplyParser {
             return Ok(None);
         }
         (self.lines, self.octets) = (0, 0);
-        Ok(Some(Reply::new(code, &self.text)))
+        Ok(Some(Reply::with(code, self.text.as_str().into(), true)))
     }
 
     fn fail(&mut self, fault: ReplyFault) -> ReplyFault {
