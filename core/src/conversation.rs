@@ -99,24 +99,7 @@ const LOOK: u32 = 8;
 impl Clock {
     /// The time that is left to the server at `now`; zero where it is overdue. `None` when nothing is due from it.
     pub fn left(&mut self, conversation: &(impl Conversation + ?Sized), now: Instant) -> Option<Duration> {
-        let Some(timeout) = conversation.timeout() else {
-            self.seen = None;
-            return None;
-        };
-        let progress = conversation.progress();
-        let since = match self.seen {
-            Some((seen, since)) if seen == progress => since,
-            _ => {
-                self.backlog = Backlog::Unseen;
-                now
-            }
-        };
-        self.seen = Some((progress, since));
-        let left = |time: Duration| time.saturating_sub(now.saturating_duration_since(since));
-        Some(match self.backlog {
-            Backlog::Unseen | Backlog::None => left(timeout),
-            Backlog::Some(_, until) => left(timeout).min(until.saturating_duration_since(now)),
-        })
+        self.within(conversation, now, |timeout| timeout)
     }
 
     /// As [`left`](Self::left), for drivers that can tell what is unacknowledged: until they are to ask whether the server
@@ -126,14 +109,35 @@ impl Clock {
         conversation: &(impl Conversation + ?Sized),
         now: Instant,
     ) -> Option<Duration> {
-        let left = self.left(conversation, now)?;
-        match (self.backlog, self.seen) {
-            (Backlog::Unseen, Some((_, since))) => {
-                let look = conversation.patience() / LOOK;
-                Some(left.min(look.saturating_sub(now.saturating_duration_since(since))))
+        self.within(conversation, now, |timeout| timeout.min(conversation.patience() / LOOK))
+    }
+
+    /// What is left at `now` of the time-out, shortened by `unseen` while nobody has looked at the backlog.
+    fn within(
+        &mut self,
+        conversation: &(impl Conversation + ?Sized),
+        now: Instant,
+        unseen: impl FnOnce(Duration) -> Duration,
+    ) -> Option<Duration> {
+        let Some(timeout) = conversation.timeout() else {
+            self.seen = None;
+            return None;
+        };
+        let progress = conversation.progress();
+        let silent = match self.seen {
+            Some((seen, since)) if seen == progress => now.saturating_duration_since(since),
+            // The usual case: what is waited for was asked for just now.
+            _ => {
+                (self.seen, self.backlog) = (Some((progress, now)), Backlog::Unseen);
+                Duration::ZERO
             }
-            _ => Some(left),
-        }
+        };
+        let left = |time: Duration| time.saturating_sub(silent);
+        Some(match self.backlog {
+            Backlog::Unseen => left(unseen(timeout)),
+            Backlog::None => left(timeout),
+            Backlog::Some(_, until) => left(timeout).min(until.saturating_duration_since(now)),
+        })
     }
 
     /// Tells the conversation where the server is overdue; whether it was.
