@@ -26,10 +26,6 @@ impl Fingerprint {
         })
     }
 
-    pub(super) fn octets(&self) -> &[u8] {
-        &self.0
-    }
-
     #[cfg(feature = "net")]
     pub(super) fn of(der: &[u8]) -> Self {
         Self(Sha256::digest(der).into())

@@ -70,7 +70,7 @@ pub trait Layer: Send {
     /// The wire was closed by the server.
     fn handle_eof(&mut self);
     /// Ciphertext for the wire.
-    fn poll_output(&mut self) -> &[u8];
+    fn poll_output(&self) -> &[u8];
     /// The first `n` octets of the ciphertext were handed to the wire.
     fn output_done(&mut self, n: usize);
     /// Whether the handshake is over and the certificate accepted.

@@ -67,6 +67,32 @@ impl Default for TlsSettings {
 }
 
 impl TlsSettings {
+    /// Whether two are the same, whatever their passwords.
+    pub(super) fn equal_but_password(&self, other: &Self) -> bool {
+        let Self {
+            verify,
+            trust,
+            ca_file,
+            ca,
+            cert_file,
+            key_file,
+            key_password: _,
+            fingerprints,
+            min_version,
+            max_version,
+            ciphers,
+            key_log,
+            server_name,
+        } = self;
+        (*verify, *trust, *min_version, *max_version)
+            == (other.verify, other.trust, other.min_version, other.max_version)
+            && [ca_file, cert_file, key_file, key_log]
+                == [&other.ca_file, &other.cert_file, &other.key_file, &other.key_log]
+            && *ca == other.ca
+            && *fingerprints == other.fingerprints
+            && [ciphers, server_name] == [&other.ciphers, &other.server_name]
+    }
+
     /// Finds what contradicts itself, before a file is read.
     pub(super) fn check(&self) -> Result<(), Error> {
         let given = self.ca_file.is_some() || self.ca.is_some();

@@ -59,7 +59,7 @@ impl Layer for TlsStream {
     fn handle_eof(&mut self) {
         self.handle_eof();
     }
-    fn poll_output(&mut self) -> &[u8] {
+    fn poll_output(&self) -> &[u8] {
         self.poll_output()
     }
     fn output_done(&mut self, n: usize) {
@@ -164,7 +164,7 @@ impl TlsStream {
     }
 
     /// Ciphertext for the wire; empty where there is none.
-    pub fn poll_output(&mut self) -> &[u8] {
+    pub fn poll_output(&self) -> &[u8] {
         self.out.unsent()
     }
 
