@@ -30,7 +30,7 @@ pub struct Delivery {
     local: Local,
     library: Option<Arc<dyn Secure>>,
     /// With the current server; `None` when all is done.
-    dialogue: Option<Dialogue>,
+    dialogue: Option<Box<Dialogue>>,
     /// The message's, in that dialogue.
     ticket: Ticket,
     /// No further server is tried.
@@ -46,22 +46,22 @@ impl Delivery {
     /// [`Kind::Usage`] and [`Kind::Source`]: nothing was sent and no connection was opened.
     pub fn new(
         message: &Message,
-        options: &Options,
+        options: impl Into<Arc<Options>>,
         local: &Local,
         library: Option<Arc<dyn Secure>>,
     ) -> Result<Self, Error> {
-        let servers = servers(options)?;
-        check(options)?;
+        let mut options = options.into();
+        let servers = servers(&options)?;
+        check(&options)?;
         options.refuse_mailer_options()?;
-        let message = Prepared::new(message, options, local)?;
-        let mut options = options.clone();
+        let message = Prepared::new(message, &options, local)?;
         if options.client.is_none() && servers.iter().any(Server::is_localhost) {
-            options.client = Some("localhost".to_owned());
+            Arc::make_mut(&mut options).client = Some("localhost".to_owned());
         }
-        let report = message.unsent(Error::new(Kind::Connect, Step::Connect, "no server was tried"));
         let mut delivery = Self {
+            report: message.untried(Step::Connect),
             message,
-            options: Arc::new(options),
+            options,
             servers,
             current: 0,
             local: *local,
@@ -69,9 +69,8 @@ impl Delivery {
             dialogue: None,
             ticket: Dialogue::GREETING,
             ended: false,
-            report: Report { error: None, ..report },
         };
-        delivery.begin()?;
+        delivery.begin();
         Ok(delivery)
     }
 
@@ -96,15 +95,14 @@ impl Delivery {
     }
 
     /// Offers the message to the current server, or ends where there is none.
-    fn begin(&mut self) -> Result<(), Error> {
+    fn begin(&mut self) {
         self.dialogue = None;
         if let Some(server) = self.servers.get(self.current).filter(|_| !self.ended) {
             let options = Arc::clone(&self.options);
-            let mut dialogue = Dialogue::new(server.clone(), options, self.library.clone(), self.local)?;
+            let mut dialogue = Dialogue::checked(server.clone(), options, self.library.clone(), self.local);
             self.ticket = dialogue.send(self.message.transaction(), self.message.needs().clone());
-            self.dialogue = Some(dialogue);
+            self.dialogue = Some(Box::new(dialogue));
         }
-        Ok(())
     }
 
     fn with_dialogue(&mut self, tell: impl FnOnce(&mut Dialogue)) {
@@ -130,10 +128,10 @@ impl Delivery {
     }
 
     /// What became of the message at one server, beside what became of it at those before.
-    fn take(&mut self, report: Report) {
+    fn take(&mut self, mut report: Report) {
         let mut before = std::mem::take(&mut self.report);
         let mut attempts = std::mem::take(&mut before.attempts);
-        attempts.extend(report.attempts.iter().cloned());
+        attempts.append(&mut report.attempts);
         self.report = Report { attempts, ..report.or_reason_of(Some(&before)) };
         // What a server said of a recipient counts more than that the next one said nothing.
         if before.recipients.iter().any(|r| r.outcome != Outcome::NotSent) && !self.report.is_decided() {
@@ -150,9 +148,7 @@ impl Delivery {
         }
         if self.current + 1 < self.servers.len() {
             self.current += 1;
-            if let Err(error) = self.begin() {
-                self.report.error = Some(error);
-            }
+            self.begin();
             return;
         }
         self.report.error = no_server(&self.report.attempts);
@@ -162,7 +158,7 @@ impl Delivery {
 
 impl Driven for Delivery {
     fn action(&mut self) -> Action<'_> {
-        self.dialogue.as_mut().map_or(Action::Done, Driven::action)
+        self.dialogue.as_mut().map_or(Action::Done, |dialogue| dialogue.action())
     }
 
     fn connected(&mut self, ends: Ends) {
@@ -181,11 +177,11 @@ impl Conversation for Delivery {
     }
 
     fn handle_eof(&mut self) {
-        self.with_dialogue(Conversation::handle_eof);
+        self.with_dialogue(|dialogue| dialogue.handle_eof());
     }
 
     fn handle_timeout(&mut self) {
-        self.with_dialogue(Conversation::handle_timeout);
+        self.with_dialogue(|dialogue| dialogue.handle_timeout());
     }
 
     fn handle_error(&mut self, cause: Error) {
@@ -199,10 +195,13 @@ impl Conversation for Delivery {
 
     fn poll_output(&mut self) -> &[u8] {
         // What is gathered may end the connection (a reader that fails), so its answers come first.
-        self.with_dialogue(|dialogue| {
-            dialogue.poll_output();
-        });
-        self.dialogue.as_mut().map_or(&[], Conversation::poll_output)
+        if self.dialogue.as_mut().is_some_and(|dialogue| dialogue.gather()) {
+            self.update();
+            if let Some(dialogue) = &mut self.dialogue {
+                dialogue.gather();
+            }
+        }
+        self.dialogue.as_ref().map_or(&[], |dialogue| dialogue.output())
     }
 
     fn output_done(&mut self, n: usize) {
@@ -210,19 +209,19 @@ impl Conversation for Delivery {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        self.dialogue.as_ref().and_then(Conversation::timeout)
+        self.dialogue.as_ref().and_then(|dialogue| dialogue.timeout())
     }
 
     fn patience(&self) -> Duration {
-        self.dialogue.as_ref().map_or(Duration::ZERO, Conversation::patience)
+        self.dialogue.as_ref().map_or(Duration::ZERO, |dialogue| dialogue.patience())
     }
 
     fn progress(&self) -> u64 {
-        self.dialogue.as_ref().map_or(0, Conversation::progress)
+        self.dialogue.as_ref().map_or(0, |dialogue| dialogue.progress())
     }
 
     fn waits_for_source(&self) -> bool {
-        self.dialogue.as_ref().is_some_and(Conversation::waits_for_source)
+        self.dialogue.as_ref().is_some_and(|dialogue| dialogue.waits_for_source())
     }
 }
 

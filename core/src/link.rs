@@ -65,6 +65,11 @@ impl Link {
         self.layer.as_deref()
     }
 
+    /// Whether no connection has used it yet.
+    pub fn is_untouched(&self) -> bool {
+        self.layer.is_none() && !self.aborted && self.engine.is_untouched()
+    }
+
     /// Whether a handshake is under way.
     pub fn is_handshaking(&self) -> bool {
         self.handshaking
@@ -78,6 +83,25 @@ impl Link {
     /// Whether the connection is to be closed: the engine is done, and what is left for the wire is gone.
     pub fn is_closed(&mut self) -> bool {
         self.engine.is_closed() && self.poll_output().is_empty()
+    }
+
+    /// Gathers what may be written now. It may end the connection (a reader that fails): whether the engine has answers.
+    pub fn gather(&mut self) -> bool {
+        if self.layer.is_some() {
+            self.give_plaintext();
+        } else {
+            self.engine.gather();
+        }
+        self.engine.has_events() || self.engine.is_closed()
+    }
+
+    /// What was gathered.
+    pub fn output(&self) -> &[u8] {
+        // What the layer holds may be the end of a message that was judged as not sent.
+        if self.silent || (self.engine.is_closed() && !self.handshaking && !self.engine.quit_is_taken()) {
+            return &[];
+        }
+        self.layer.as_ref().map_or_else(|| self.engine.output(), |layer| layer.poll_output())
     }
 
     fn take_plaintext(&mut self) {
@@ -182,17 +206,8 @@ impl Conversation for Link {
     }
 
     fn poll_output(&mut self) -> &[u8] {
-        if self.layer.is_some() {
-            self.give_plaintext();
-        }
-        // What the layer holds may be the end of a message that was judged as not sent.
-        if self.silent || (self.engine.is_closed() && !self.handshaking && !self.engine.quit_is_taken()) {
-            return &[];
-        }
-        match &mut self.layer {
-            None => self.engine.poll_output(),
-            Some(layer) => layer.poll_output(),
-        }
+        self.gather();
+        self.output()
     }
 
     fn output_done(&mut self, n: usize) {

@@ -6,9 +6,9 @@ use smallvec::SmallVec;
 
 use crate::command::{Mail, Rcpt};
 use crate::content::{Content, Form, Transfer};
-use crate::engine::{Transaction, unbegun};
+use crate::engine::{Transaction, not_sent, unbegun};
 use crate::envelope::{Envelope, Local};
-use crate::error::Error;
+use crate::error::{Error, Step};
 use crate::message::{Message, Outgoing};
 use crate::options::{Options, Recipients};
 use crate::report::Report;
@@ -42,18 +42,42 @@ impl Prepared {
     pub fn new(message: &Message, options: &Options, local: &Local) -> Result<Self, Error> {
         let envelope = Envelope::derive(message, options, local)?;
         let content = message.prepare(&envelope.edits)?;
-        let needs = Needs {
-            tls: options.tlsrequired || options.requiretls,
-            extensions: extensions(options, &envelope),
-        };
         Ok(Self {
+            needs: needs(options, &envelope),
             mail: envelope.mail,
             recipients: envelope.recipients,
             content: Arc::new(Mutex::new(content)),
             at_least_one: options.atleastone,
             queue: options.queue,
-            needs,
         })
+    }
+
+    /// The same for one dialogue alone: what its engine is asked for, and what the message needs.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn once(
+        message: &Message,
+        options: &Options,
+        local: &Local,
+    ) -> Result<(Box<Transaction>, Needs), Error> {
+        let envelope = Envelope::derive(message, options, local)?;
+        let content = message.prepare(&envelope.edits)?;
+        let needs = needs(options, &envelope);
+        // What may take several transactions is lent to each; all else saves an allocation.
+        let content: Box<dyn Content> = if options.atleastone && envelope.recipients.len() > 1 {
+            Box::new(Lent(Arc::new(Mutex::new(content))))
+        } else {
+            Box::new(content)
+        };
+        let transaction = Box::new(Transaction {
+            mail: envelope.mail,
+            recipients: envelope.recipients,
+            content,
+            at_least_one: options.atleastone,
+            queue: options.queue,
+        });
+        Ok((transaction, needs))
     }
 
     /// What the message needs of its connection.
@@ -77,20 +101,14 @@ impl Prepared {
         })
     }
 
-    /// The same, once.
-    pub fn into_transaction(self) -> Box<Transaction> {
-        Box::new(Transaction {
-            mail: self.mail,
-            recipients: self.recipients,
-            content: Box::new(Lent(self.content)),
-            at_least_one: self.at_least_one,
-            queue: self.queue,
-        })
-    }
-
     /// The report of a message of which nothing was said: `error` says why.
     pub fn unsent(&self, error: Error) -> Report {
         unbegun(&self.recipients, error)
+    }
+
+    /// The report before anything was tried; `step` is what comes first.
+    pub fn untried(&self, step: Step) -> Report {
+        not_sent(&self.recipients, step)
     }
 }
 
@@ -117,6 +135,10 @@ impl Content for Lent {
 
 fn lock(content: &Mutex<Outgoing>) -> std::sync::MutexGuard<'_, Outgoing> {
     content.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn needs(options: &Options, envelope: &Envelope) -> Needs {
+    Needs { tls: options.tlsrequired || options.requiretls, extensions: extensions(options, envelope) }
 }
 
 fn extensions(options: &Options, envelope: &Envelope) -> SmallVec<[&'static str; 2]> {

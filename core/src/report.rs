@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 use smol_str::SmolStr;
@@ -82,6 +83,9 @@ impl Attempt {
     }
 }
 
+/// The servers that were tried, in order. Messages that went over one connection share what is to be told of it.
+pub type Attempts = SmallVec<[Arc<Attempt>; 1]>;
+
 /// Keywords of extensions.
 pub type Keywords = SmallVec<[&'static str; 4]>;
 
@@ -95,7 +99,7 @@ pub struct Report {
     /// Every recipient once, in the order of the envelope.
     pub recipients: Vec<Recipient>,
     /// The servers tried, in order; the last one is the one that the outcome comes from.
-    pub attempts: Vec<Attempt>,
+    pub attempts: Attempts,
     /// The server's reply to the end of the message; for LMTP the last of them.
     pub reply: Option<Reply>,
     /// Extensions that were used, by keyword: `PIPELINING`, `SIZE`, `8BITMIME`, ...
@@ -217,7 +221,7 @@ impl Report {
 }
 
 /// Why no server took the message: the error of the only attempt, or one that lists them all.
-pub(crate) fn no_server(attempts: &[Attempt]) -> Option<Error> {
+pub(crate) fn no_server(attempts: &[Arc<Attempt>]) -> Option<Error> {
     let errors: Vec<&Error> = attempts.iter().filter_map(|attempt| attempt.error.as_ref()).collect();
     let last = *errors.last()?;
     if errors.len() == 1 {
@@ -242,7 +246,7 @@ mod tests {
         };
         Report {
             recipients: recipients.iter().enumerate().map(recipient).collect(),
-            attempts: vec![Attempt::new("mail.example:25")],
+            attempts: Attempts::from_elem(Attempt::new("mail.example:25").into(), 1),
             ..Report::default()
         }
     }

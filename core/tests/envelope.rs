@@ -381,7 +381,7 @@ fn rule_7_control_characters() {
         }
         let mut options = Options::default();
         options.client = Some(format!("a{bad}b"));
-        let error = Delivery::new(&Message::from_bytes(WHOLE), &options, &local(), None).err();
+        let error = Delivery::new(&Message::from_bytes(WHOLE), options.clone(), &local(), None).err();
         let error = error.unwrap_or_else(|| panic!("client with {bad:?}: no error"));
         assert!(error.kind() == Kind::Usage && error.text().contains("`client`"), "{bad:?}: {error}");
     }

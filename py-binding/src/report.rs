@@ -39,7 +39,7 @@ impl PySent {
 
     #[getter]
     fn attempts(&self) -> Vec<AttemptTuple<'_>> {
-        self.0.attempts.iter().map(convert::attempt).collect()
+        self.0.attempts.iter().map(|own| convert::attempt(own)).collect()
     }
 
     #[getter]

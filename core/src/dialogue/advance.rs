@@ -170,7 +170,8 @@ impl Dialogue {
             }
             Some((ticket, Doing::Handshake(reply))) if !self.link.is_handshaking() => {
                 let (ticket, reply) = (*ticket, reply.clone());
-                (self.doing, self.opening, self.logged_in, self.is_ready) = (None, None, false, false);
+                (self.doing, self.logged_in, self.is_ready) = (None, false, false);
+                (self.opening, self.attempt) = (None, None);
                 self.answer(ticket, Answer::Reply(Ok(reply)));
             }
             _ => {}
@@ -201,7 +202,7 @@ impl Dialogue {
         self.is_ready |= result.is_ok();
         self.logged_in |=
             result.is_ok() && opening.logins().last().is_some_and(|login| login.error.is_none());
-        self.opening = Some(opening);
+        (self.opening, self.attempt) = (Some(opening), None);
         match result {
             Ok(()) => {
                 if !message {
@@ -324,10 +325,11 @@ impl Dialogue {
             // The next connection gets an opening of its own.
             let next = Opening::new(&self.server, &self.options, None, false, up.plain);
             self.opening = Some(std::mem::replace(&mut up.opening, next));
+            self.attempt = None;
         }
         let fault = self.link.engine().fault().cloned().map(|fault| fault.with_server(self.name()));
         let attempt = self.attempt(fault);
-        self.earlier.push(attempt);
+        self.earlier.push(attempt.into());
         self.place = Place::Dial;
     }
 
@@ -394,7 +396,10 @@ impl Dialogue {
 
     pub(super) fn with_link(&mut self, tell: impl FnOnce(&mut Link)) {
         tell(&mut self.link);
-        self.advance();
+        // Most octets and replies decide nothing yet.
+        if self.link.engine().has_events() || self.doing.is_some() || !self.asks.is_empty() {
+            self.advance();
+        }
     }
 }
 

@@ -21,18 +21,20 @@ impl Driven for Dialogue {
         if self.place != Place::Dial {
             return;
         }
-        let mut config = self.link.engine().config().clone();
+        // The first connection takes the engine that the dialogue began with.
+        if !self.link.is_untouched() {
+            let mut engine = Engine::new(self.link.engine().config().clone());
+            engine.avoid_too(self.link.engine().avoided());
+            self.is_ungrouped = engine.avoided().contains(&"PIPELINING");
+            if let Some(listener) = self.link.engine_mut().take_listener() {
+                engine.listen(listener);
+            }
+            self.link = Link::new(engine);
+        }
         if self.is_nameless {
-            config.client = setup::literal(ends.local);
+            self.link.engine_mut().config_mut().client = setup::literal(ends.local);
         }
-        let mut engine = Engine::new(config);
-        engine.avoid_too(self.link.engine().avoided());
-        self.is_ungrouped = engine.avoided().contains(&"PIPELINING");
-        if let Some(listener) = self.link.engine_mut().take_listener() {
-            engine.listen(listener);
-        }
-        self.link = Link::new(engine);
-        (self.ends, self.place, self.opening) = (ends, Place::Connected, None);
+        (self.ends, self.place, self.opening, self.attempt) = (ends, Place::Connected, None, None);
         (self.logged_in, self.is_ready) = (false, false);
         let begun = match self.doing.take() {
             Some((ticket, Doing::Opening(mut up))) => {
@@ -58,7 +60,7 @@ impl Driven for Dialogue {
             return;
         }
         self.place = Place::Connected;
-        self.ends = Ends::default();
+        (self.ends, self.attempt) = (Ends::default(), None);
         match self.doing.take() {
             Some((ticket, Doing::Reply(_))) => self.fail(ticket, error.clone()),
             other => {
@@ -96,13 +98,8 @@ impl Conversation for Dialogue {
         self.with_link(|link| link.abort(cause));
     }
     fn poll_output(&mut self) -> &[u8] {
-        if self.place == Place::Dial {
-            return &[];
-        }
-        // What is gathered may end the connection (a reader that fails): its answers come first.
-        self.link.poll_output();
-        self.advance();
-        if self.place == Place::Dial { &[] } else { self.link.poll_output() }
+        self.gather();
+        self.output()
     }
     fn output_done(&mut self, n: usize) {
         self.with_link(|link| link.output_done(n));

@@ -42,7 +42,7 @@ use crate::opening::{Opening, check, check_login};
 use crate::options::Options;
 use crate::prepared::{Needs, Prepared};
 use crate::reply::Reply;
-use crate::report::{Attempt, Report};
+use crate::report::{Attempt, Attempts, Report};
 use crate::secret::Secret;
 use crate::server::Server;
 use crate::tls::{Layer, Secure, TlsFacts, Verify};
@@ -87,7 +87,9 @@ pub struct Dialogue {
     /// Whether a driver that is asked to can connect (again).
     can_dial: bool,
     /// Connections that ended before this one, of which no report has told yet.
-    earlier: Vec<Attempt>,
+    earlier: Attempts,
+    /// What is to be told of this one, as long as that does not change.
+    attempt: Option<Arc<Attempt>>,
     /// How TLS and login went on this connection, as far as that is known.
     opening: Option<Opening>,
     /// The session is ready for messages, unless EHLO is due again.
@@ -178,10 +180,20 @@ impl Dialogue {
     ) -> Result<Self, Error> {
         let options = options.into();
         check(&options)?;
+        Ok(Self::checked(server, options, library, local))
+    }
+
+    /// The same with options that were checked.
+    pub(crate) fn checked(
+        server: Server,
+        options: Arc<Options>,
+        library: Option<Arc<dyn Secure>>,
+        local: Local,
+    ) -> Self {
         let name = setup::client_name(&options, &server, local.host);
         let is_nameless = name.is_none();
         let engine = setup::engine(&options, &server, name.unwrap_or_else(|| setup::literal(None)));
-        Ok(Self {
+        Self {
             link: Link::new(engine),
             is_nameless,
             is_ungrouped: false,
@@ -193,7 +205,8 @@ impl Dialogue {
             local,
             place: Place::Dial,
             can_dial: true,
-            earlier: Vec::new(),
+            earlier: Attempts::new(),
+            attempt: None,
             opening: None,
             is_ready: false,
             logged_in: false,
@@ -203,7 +216,7 @@ impl Dialogue {
             dialled_for: None,
             answers: VecDeque::new(),
             next: 1,
-        })
+        }
     }
 
     /// The same over a connection that the caller has made, and on which nothing was said yet. It is the only one.
@@ -318,9 +331,8 @@ impl Dialogue {
         if !self.logged_in {
             check_login(options, &self.options, "session")?;
         }
-        let prepared = Prepared::new(message, options, &self.local)?;
-        let needs = prepared.needs().clone();
-        Ok(self.send(prepared.into_transaction(), needs))
+        let (transaction, needs) = Prepared::once(message, options, &self.local)?;
+        Ok(self.send(transaction, needs))
     }
 
     /// The same for a message that was [prepared](Prepared) before.
@@ -345,6 +357,17 @@ impl Dialogue {
     /// The next answer, in the order in which they came about.
     pub fn poll_answer(&mut self) -> Option<(Ticket, Answer)> {
         self.answers.pop_front()
+    }
+
+    /// The answer to one ticket, where it is there.
+    pub fn take_answer(&mut self, ticket: Ticket) -> Option<Answer> {
+        let index = self.answers.iter().position(|(own, _)| *own == ticket)?;
+        self.answers.remove(index).map(|(_, answer)| answer)
+    }
+
+    /// Drops answers that nobody waits for any more.
+    pub fn forget_answers(&mut self) {
+        self.answers.clear();
     }
 
     /// How many answers are there.
@@ -396,8 +419,12 @@ impl Dialogue {
 
     /// What is known of the connection, which ended or goes on with `error`, and of those before it that no report has told
     /// of.
-    pub(crate) fn take_attempts(&mut self, error: Option<Error>) -> Vec<Attempt> {
-        let attempt = self.attempt(error);
+    pub(crate) fn take_attempts(&mut self, error: Option<Error>) -> Attempts {
+        let attempt = match (error, &self.attempt) {
+            (None, Some(known)) => Arc::clone(known),
+            (None, None) => Arc::clone(self.attempt.insert(Arc::new(self.attempt(None)))),
+            (error, _) => Arc::new(self.attempt(error)),
+        };
         let mut attempts = std::mem::take(&mut self.earlier);
         attempts.push(attempt);
         attempts
@@ -406,6 +433,26 @@ impl Dialogue {
     /// Whether the driver is to connect.
     pub fn wants_dial(&self) -> bool {
         self.place == Place::Dial
+    }
+
+    /// Gathers what may be written now; whether an answer is there, or the connection is to be closed.
+    pub(crate) fn gather(&mut self) -> bool {
+        if self.place == Place::Dial {
+            return self.has_answers();
+        }
+        // What is gathered may end the connection (a reader that fails): its answers come first.
+        if self.link.gather() {
+            self.advance();
+            if self.place == Place::Connected {
+                self.link.gather();
+            }
+        }
+        self.has_answers() || self.is_closed()
+    }
+
+    /// What was gathered.
+    pub(crate) fn output(&self) -> &[u8] {
+        if self.place == Place::Dial { &[] } else { self.link.output() }
     }
 
     fn ask(&mut self, ask: Ask) -> Ticket {

@@ -32,13 +32,13 @@ enum Gathered {
 impl Engine {
     /// Opens the content; false while the recipients' replies must be waited for.
     pub(super) fn begin_chunks(&mut self, id: Id) -> bool {
-        let ahead = self.grouped() == Pipelining::Full;
+        let ahead = self.grouping == Pipelining::Full;
         let Some(active) = self.actives.back_mut() else { return false };
         let ahead = ahead && !active.lmtp && active.may_pipeline_data();
         if active.outstanding > 0 && !ahead {
             return false;
         }
-        match active.content.open(active.transfer) {
+        match active.asked.content.open(active.transfer) {
             Ok(body) => {
                 active.body = Some(body);
                 active.stage = Stage::Chunks;

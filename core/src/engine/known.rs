@@ -12,6 +12,11 @@ impl Engine {
         self.phase == Phase::Closed
     }
 
+    /// Whether nothing was read, written or ended yet.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.phase == Phase::Greeting && self.parser.is_idle() && self.progress == 0 && self.next_id == 1
+    }
+
     /// Whether everything asked was answered.
     pub fn is_idle(&self) -> bool {
         self.requests.is_empty() && self.actives.is_empty() && self.expected.is_empty() && !self.rset_due

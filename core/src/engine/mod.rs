@@ -65,14 +65,14 @@ use self::transcript::Transcript;
 use crate::command::Command;
 use crate::content::Content;
 use crate::error::{Error, Kind, Step};
-use crate::extensions::Extensions;
+use crate::extensions::{Extensions, Pipelining};
 use crate::mask::Mask;
 use crate::reply::{Reply, ReplyParser};
 use crate::report::Keywords;
 use crate::secret::Secret;
 
 pub use self::request::{Config, Event, Id, Protocol, Timeouts, Transaction};
-pub(crate) use self::transaction::unbegun;
+pub(crate) use self::transaction::{not_sent, unbegun};
 pub use crate::transcript::{Direction, Listener};
 
 /// One connection's SMTP. See the [module](self).
@@ -114,6 +114,8 @@ pub struct Engine {
     reset_first: bool,
     /// The message whose BDAT was written and not answered yet: should it be refused, only RSET ends it.
     unsettled: Option<Id>,
+    /// How far commands may be grouped now.
+    grouping: Pipelining,
     /// What the server offers and mishandles.
     avoided: Keywords,
     queue_asked: bool,
@@ -153,6 +155,7 @@ impl Engine {
             rset_due: false,
             reset_first: false,
             unsettled: None,
+            grouping: Pipelining::Off,
             avoided: Keywords::new(),
             queue_asked: false,
             source_waits: false,
@@ -307,10 +310,20 @@ impl Engine {
 
     /// Bytes for the server; empty when there is nothing to write now.
     pub fn poll_output(&mut self) -> &[u8] {
+        self.gather();
+        self.output()
+    }
+
+    /// Gathers what may be written now, where all that was gathered before was taken.
+    pub fn gather(&mut self) {
         if self.sent == self.out.len() {
             self.clear_output();
             self.fill();
         }
+    }
+
+    /// What was gathered and not taken yet.
+    pub fn output(&self) -> &[u8] {
         self.out.get(self.sent..).unwrap_or_default()
     }
 
@@ -423,7 +436,7 @@ impl Engine {
             Request::Transaction(transaction) => {
                 self.events.push_back(Event::Unbegun(id, transaction, error));
             }
-            Request::Data(_) => self.tell(id, unbegun(&[], error)),
+            Request::Data(_) => self.tell(id, unbegun(&[], error).into()),
             Request::Helo(refusal) => self.events.push_back(Event::Failed(id, hello_refused(refusal))),
             Request::Hello | Request::Command(_) | Request::Login(_) => {
                 self.events.push_back(Event::Failed(id, error));

@@ -20,12 +20,12 @@ pub(super) fn plan(
 ) -> Result<(), Error> {
     require_parameters(active, offered)?;
     require_limits(active, offered)?;
-    let non_ascii =
-        !active.mail.path.is_ascii() || active.recipients.iter().any(|recipient| !recipient.path.is_ascii());
-    let parameters = &mut active.mail.parameters;
+    let non_ascii = !active.asked.mail.path.is_ascii()
+        || active.asked.recipients.iter().any(|recipient| !recipient.path.is_ascii());
+    let parameters = &mut active.asked.mail.parameters;
     // A finished message with octets above 127 in its header section says so where the server knows what that
     // means (RFC 6532); elsewhere it goes as it always went, since no other form of it exists.
-    parameters.smtputf8 |= active.content.needs_utf8() && offered.smtputf8();
+    parameters.smtputf8 |= active.asked.content.needs_utf8() && offered.smtputf8();
     if non_ascii || parameters.smtputf8 {
         require(offered.smtputf8(), "SMTPUTF8", "an address that is not ASCII, or option `smtputf8`")?;
         parameters.smtputf8 = true;
@@ -37,14 +37,14 @@ pub(super) fn plan(
         binary: chunking != Chunking::Off && offered.binary_mime(),
         utf8: parameters.smtputf8,
     };
-    let form = active.content.form(active.transfer)?;
+    let form = active.asked.content.form(active.transfer)?;
     if let (Some(size), Some(limit)) = (form.size, offered.size_limit())
         && size > limit
     {
         let text = format!("the message has {size} octets and the server takes at most {limit} (SIZE)");
         return Err(Error::new(Kind::TooLarge, Step::Mail, text));
     }
-    let parameters = &mut active.mail.parameters;
+    let parameters = &mut active.asked.mail.parameters;
     parameters.size = form.size.filter(|_| offered.size());
     if parameters.size.is_some() {
         active.used.push("SIZE");
@@ -92,11 +92,15 @@ fn require(offered: bool, keyword: &str, wanted_by: &str) -> Result<(), Error> {
 }
 
 fn require_parameters(active: &mut Active, offered: &Extensions) -> Result<(), Error> {
-    let parameters = &active.mail.parameters;
+    let parameters = &active.asked.mail.parameters;
     let used = &mut active.used;
     let dsn = parameters.ret.is_some()
         || parameters.envid.is_some()
-        || active.recipients.iter().any(|r| r.parameters.notify.is_some() || r.parameters.orcpt.is_some());
+        || active
+            .asked
+            .recipients
+            .iter()
+            .any(|r| r.parameters.notify.is_some() || r.parameters.orcpt.is_some());
     if dsn {
         let option = match (&parameters.ret, &parameters.envid) {
             (Some(_), _) => "option `dsnret`",
@@ -156,7 +160,7 @@ fn require_limits(active: &Active, offered: &Extensions) -> Result<(), Error> {
         );
         Err(Error::new(Kind::Unsupported, Step::Mail, text))
     };
-    let count = active.recipients.len();
+    let count = active.asked.recipients.len();
     if let Some(most) = limits.rcpt_max
         && exceeds(count, most)
     {
@@ -164,7 +168,7 @@ fn require_limits(active: &Active, offered: &Extensions) -> Result<(), Error> {
     }
     if let Some(most) = limits.rcpt_domain_max {
         let domains: std::collections::BTreeSet<String> =
-            active.recipients.iter().map(Rcpt::domain).collect();
+            active.asked.recipients.iter().map(Rcpt::domain).collect();
         if exceeds(domains.len(), most) {
             return too_many("recipient domains", domains.len(), most, "RCPTDOMAINMAX");
         }

@@ -284,7 +284,7 @@ impl Engine {
 
     fn open_body(&mut self, id: Id) {
         let Some(active) = self.active(id) else { return };
-        match active.content.open(active.transfer) {
+        match active.asked.content.open(active.transfer) {
             Ok(body) => {
                 let due = active.finals_due();
                 active.body = Some(body);
@@ -328,7 +328,7 @@ impl Engine {
             let error = self.nonsense(Step::Body, "a reply in the middle of the message", &reply);
             return self.end(error);
         }
-        if let Some(active) = self.remove_active(id) {
+        if let Some(mut active) = self.remove_active(id) {
             self.tell(id, active.report_stopped(reply.clone()));
         }
         self.end(Error::refused(Step::Body, "the server refused the message before its end", reply));
@@ -344,10 +344,10 @@ impl Engine {
     }
 
     fn conclude(&mut self, id: Id) {
-        let Some(active) = self.remove_active(id) else { return };
+        let Some(mut active) = self.remove_active(id) else { return };
         if active.again && !active.finals.iter().any(Reply::is_success) {
             let place = self.requests.iter().position(|(other, _)| *other > id);
-            let request = Request::Transaction(Box::new(active.into_transaction()));
+            let request = Request::Transaction(active.asked);
             self.requests.insert(place.unwrap_or(self.requests.len()), (id, request));
             return;
         }
@@ -355,9 +355,11 @@ impl Engine {
     }
 
     /// Answers a request to send.
-    pub(super) fn tell(&mut self, id: Id, report: Report) {
-        let report = Report { avoided: self.avoided.clone(), ..report };
-        self.events.push_back(Event::Sent(id, Box::new(report)));
+    pub(super) fn tell(&mut self, id: Id, mut report: Box<Report>) {
+        if !self.avoided.is_empty() {
+            report.avoided.clone_from(&self.avoided);
+        }
+        self.events.push_back(Event::Sent(id, report));
     }
 
     /// Uses an extension no more that the server mishandles.
@@ -410,13 +412,12 @@ impl Engine {
                 self.events.push_back(Event::Failed(id, expect.failure(cause)));
             }
         }
-        for active in std::mem::take(&mut self.actives) {
+        for mut active in std::mem::take(&mut self.actives) {
             let id = active.id;
             // Whoever is silent, or gone, after the reply to a message may have lost what was written after its final dot.
             if swallowed && active.is_untouched() {
                 self.avoid("PIPELINING");
-                let transaction = Box::new(active.into_transaction());
-                self.events.push_back(Event::Unbegun(id, transaction, cause.clone()));
+                self.events.push_back(Event::Unbegun(id, active.asked, cause.clone()));
                 continue;
             }
             self.tell(id, active.report_ended(cause.clone(), flushed));

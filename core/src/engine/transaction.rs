@@ -10,7 +10,7 @@ use crate::command::{Mail, Rcpt};
 use crate::content::{Content, Transfer};
 use crate::error::{Error, Kind, Step};
 use crate::reply::Reply;
-use crate::report::{Keywords, Outcome, Recipient, Report};
+use crate::report::{Attempts, Keywords, Outcome, Recipient, Report};
 use crate::wire::DotEncoder;
 
 /// The envelope that a caller builds by verbs: what the server took of it.
@@ -36,11 +36,8 @@ impl Verbs {
 pub(super) struct Active {
     pub(super) id: Id,
     pub(super) stage: Stage,
-    pub(super) mail: Mail,
-    pub(super) recipients: Vec<Rcpt>,
-    pub(super) content: Box<dyn Content>,
-    pub(super) at_least_one: bool,
-    pub(super) queue: bool,
+    /// As it was asked for, but for what MAIL declares to this server.
+    pub(super) asked: Box<Transaction>,
     /// One final reply for each accepted recipient.
     pub(super) lmtp: bool,
     /// The envelope was said by verbs; only DATA and the content are left.
@@ -76,16 +73,12 @@ pub(super) struct Active {
 }
 
 impl Active {
-    pub(super) fn new(id: Id, transaction: Transaction, lmtp: bool) -> Self {
+    pub(super) fn new(id: Id, asked: Box<Transaction>, lmtp: bool) -> Self {
         Self {
             id,
             stage: Stage::Mail,
-            rcpt_replies: SmallVec::with_capacity(transaction.recipients.len()),
-            mail: transaction.mail,
-            recipients: transaction.recipients,
-            content: transaction.content,
-            at_least_one: transaction.at_least_one,
-            queue: transaction.queue,
+            rcpt_replies: SmallVec::with_capacity(asked.recipients.len()),
+            asked,
             lmtp,
             by_verbs: false,
             behind: false,
@@ -109,7 +102,7 @@ impl Active {
 
     /// DATA and content behind MAIL and RCPT that were said by verbs.
     pub(super) fn for_verbs(id: Id, verbs: Verbs, content: Box<dyn Content>, lmtp: bool) -> Self {
-        let transaction = Transaction {
+        let asked = Transaction {
             mail: Mail::default(),
             recipients: verbs.recipients,
             content,
@@ -121,7 +114,7 @@ impl Active {
             by_verbs: true,
             mail_reply: verbs.mail_reply,
             rcpt_replies: verbs.rcpt_replies.into(),
-            ..Self::new(id, transaction, lmtp)
+            ..Self::new(id, Box::new(asked), lmtp)
         }
     }
 
@@ -138,20 +131,9 @@ impl Active {
         self.mail_reply.is_none() && self.written == 0 && self.body.is_none() && self.end.is_none()
     }
 
-    /// The transaction as it was asked for.
-    pub(super) fn into_transaction(self) -> Transaction {
-        Transaction {
-            mail: self.mail,
-            recipients: self.recipients,
-            content: self.content,
-            at_least_one: self.at_least_one,
-            queue: self.queue,
-        }
-    }
-
     /// Whether MAIL and every RCPT were answered.
     pub(super) fn envelope_answered(&self) -> bool {
-        self.mail_reply.is_some() && self.rcpt_replies.len() == self.recipients.len()
+        self.mail_reply.is_some() && self.rcpt_replies.len() == self.asked.recipients.len()
     }
 
     /// Whether nobody can get the message, whatever follows.
@@ -169,19 +151,21 @@ impl Active {
         let refused = self.rcpt_replies.iter().filter(|reply| refuses(reply)).count();
         refused > 0
             && self.rcpt_replies.iter().all(|reply| reply.code() != 421)
-            && if self.at_least_one { refused == self.recipients.len() } else { !self.by_verbs }
+            && if self.asked.at_least_one { refused == self.asked.recipients.len() } else { !self.by_verbs }
     }
 
     /// Whether the content may be sent, now that every reply before it was read.
     pub(super) fn may_send(&self) -> bool {
         let accepted = self.accepted();
-        !self.mail_refused() && accepted > 0 && (self.at_least_one || accepted == self.recipients.len())
+        !self.mail_refused()
+            && accepted > 0
+            && (self.asked.at_least_one || accepted == self.asked.recipients.len())
     }
 
     /// Whether DATA may be written before the recipients' replies are in. Not where a refused recipient
     /// forbids the message while another was accepted: behind a 354 there is no way to send nothing.
     pub(super) fn may_pipeline_data(&self) -> bool {
-        self.at_least_one || self.recipients.len() == 1
+        self.asked.at_least_one || self.asked.recipients.len() == 1
     }
 
     /// How many replies follow the end mark.
@@ -194,24 +178,24 @@ impl Active {
         self.end.is_some_and(|end| flushed >= end)
     }
 
-    /// What became of the message when it came to its decision: every reply due was read.
-    pub(super) fn report(mut self) -> Report {
+    /// What became of the message when it came to its decision: every reply due was read. The replies move into the report.
+    pub(super) fn report(&mut self) -> Box<Report> {
         if let Some(error) = self.withdrawn.take() {
-            return self.into_report((Outcome::NotSent, Step::Body, None), Some(error));
+            return self.take_report((Outcome::NotSent, Step::Body, None), Some(error));
         }
         let error = self.refusal();
-        self.into_report((Outcome::NotSent, Step::Rcpt, None), error)
+        self.take_report((Outcome::NotSent, Step::Rcpt, None), error)
     }
 
     /// What became of the message when the connection ended because of `cause`, with `flushed` octets
     /// of the output handed over.
-    pub(super) fn report_ended(self, cause: Error, flushed: u64) -> Report {
+    pub(super) fn report_ended(&mut self, cause: Error, flushed: u64) -> Box<Report> {
         if self.is_refused() {
             let (step, error) = (cause.step(), self.refusal());
-            return self.into_report((Outcome::NotSent, step, None), error);
+            return self.take_report((Outcome::NotSent, step, None), error);
         }
         if !self.end_left(flushed) || self.is_lost() {
-            return self.into_report((Outcome::NotSent, cause.step(), None), Some(cause));
+            return self.take_report((Outcome::NotSent, cause.step(), None), Some(cause));
         }
         let text = format!(
             "the whole message was sent and no final reply came ({}): it may have been delivered, and sending \
@@ -219,14 +203,14 @@ impl Active {
             cause.text()
         );
         let error = Error::new(Kind::Unknown, Step::Final, text);
-        self.into_report((Outcome::Unknown, Step::Final, None), Some(error))
+        self.take_report((Outcome::Unknown, Step::Final, None), Some(error))
     }
 
     /// The server refused the message before it had all of it: `reply` came while it was being written.
-    pub(super) fn report_stopped(self, reply: Reply) -> Report {
+    pub(super) fn report_stopped(&mut self, reply: Reply) -> Box<Report> {
         let error =
             Error::refused(Step::Body, "the server refused the message before its end", reply.clone());
-        self.into_report((Outcome::Rejected, Step::Body, Some(reply)), Some(error))
+        self.take_report((Outcome::Rejected, Step::Body, Some(reply)), Some(error))
     }
 
     /// The step that failed for all recipients alike, if one did.
@@ -249,16 +233,20 @@ impl Active {
     }
 
     /// Each recipient by the first reply that decided over it, or `undecided`.
-    fn into_report(mut self, undecided: (Outcome, Step, Option<Reply>), error: Option<Error>) -> Report {
+    fn take_report(
+        &mut self,
+        undecided: (Outcome, Step, Option<Reply>),
+        error: Option<Error>,
+    ) -> Box<Report> {
         // A message that was taken behind a refused MAIL is taken, for whomever RCPT was.
         let taken = self.finals.iter().any(Reply::is_success);
         let mail_refused = self.mail_reply.take().filter(|reply| reply.is_failure() && !taken);
         let refused = self.refused.take();
         let last = if self.lmtp { self.finals.last().cloned() } else { self.finals.pop() };
         let shared = last.as_ref().filter(|_| !self.lmtp);
-        let mut finals = self.finals.into_iter();
-        let mut replies = self.rcpt_replies.into_iter();
-        let recipients = self.recipients.iter().map(|rcpt| {
+        let mut finals = std::mem::take(&mut self.finals).into_iter();
+        let mut replies = std::mem::take(&mut self.rcpt_replies).into_iter();
+        let recipients = self.asked.recipients.iter().map(|rcpt| {
             let own = replies.next();
             let was_accepted = own.as_ref().is_some_and(Reply::is_success);
             let decided = if let Some(reply) = &mail_refused {
@@ -279,25 +267,31 @@ impl Active {
             };
             Recipient { address: rcpt.path.shared().clone(), outcome, step, reply }
         });
-        Report {
+        Box::new(Report {
             recipients: recipients.collect(),
-            attempts: Vec::new(),
+            attempts: Attempts::new(),
             reply: last.or(undecided.2).or(refused.map(|(_, reply)| reply)),
-            used: self.used,
+            used: std::mem::take(&mut self.used),
             avoided: Keywords::new(),
             octets: self.encoder.octets(),
             error,
-        }
+        })
     }
 }
 
 /// The report of a transaction of which nothing was written: `error` says why.
 pub(crate) fn unbegun(recipients: &[Rcpt], error: Error) -> Report {
+    let report = not_sent(recipients, error.step());
+    Report { error: Some(error), ..report }
+}
+
+/// Every recipient as not sent, because of nothing yet.
+pub(crate) fn not_sent(recipients: &[Rcpt], step: Step) -> Report {
     let recipients = recipients.iter().map(|rcpt| Recipient {
         address: rcpt.path.shared().clone(),
         outcome: Outcome::NotSent,
-        step: error.step(),
+        step,
         reply: None,
     });
-    Report { recipients: recipients.collect(), error: Some(error), ..Report::default() }
+    Report { recipients: recipients.collect(), ..Report::default() }
 }

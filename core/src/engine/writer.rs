@@ -29,11 +29,13 @@ impl Engine {
             let text = "the server began a reply that nobody asked for";
             return self.end(Error::new(Kind::Protocol, Step::Command, text).with_transient(true));
         }
+        // It changes with what the server says, not in between: asked for each recipient it would cost 45 instructions.
+        self.grouping = self.grouped();
         while self.out.len() < WATER && self.write_next() {}
     }
 
     /// How far commands may be grouped on this connection.
-    pub(super) fn grouped(&self) -> Pipelining {
+    fn grouped(&self) -> Pipelining {
         match self.config.pipelining {
             _ if !self.extensions.pipelining() || self.avoided.contains(&"PIPELINING") => Pipelining::Off,
             Pipelining::Rfc if self.extensions.chunking() => Pipelining::Crossing,
@@ -50,7 +52,7 @@ impl Engine {
     pub(super) fn may_write(&self) -> bool {
         match self.expected.back() {
             None => true,
-            Some(last) => match self.grouped() {
+            Some(last) => match self.grouping {
                 Pipelining::Off => false,
                 Pipelining::Rfc => !last.ends_group() && !last.ends_message(),
                 Pipelining::Crossing | Pipelining::Full => !last.ends_group(),
@@ -101,7 +103,7 @@ impl Engine {
             }
             Request::Command(command) => self.begin_command(id, command),
             Request::Login(exchange) => self.begin_login(id, *exchange),
-            Request::Transaction(transaction) => self.begin_transaction(id, *transaction),
+            Request::Transaction(transaction) => self.begin_transaction(id, transaction),
             Request::Data(content) => self.begin_data(id, content),
         }
         true
@@ -137,7 +139,7 @@ impl Engine {
         }
     }
 
-    fn begin_transaction(&mut self, id: Id, transaction: Transaction) {
+    fn begin_transaction(&mut self, id: Id, transaction: Box<Transaction>) {
         let refusal = if self.phase != Phase::Ready {
             Some(Error::usage("a message needs EHLO, HELO or LHLO first"))
         } else if self.extensions.limits().mail_max.is_some_and(|most| self.mails >= most) {
@@ -147,7 +149,7 @@ impl Engine {
             None
         };
         if let Some(error) = refusal {
-            return self.tell(id, unbegun(&transaction.recipients, error));
+            return self.tell(id, unbegun(&transaction.recipients, error).into());
         }
         if self.verbs.take().is_some() {
             self.rset_due = true;
@@ -188,21 +190,21 @@ impl Engine {
             self.write_command(&Command::Rset, Expect::Rset);
             return true;
         }
-        let (grouped, chunking) = (self.grouped(), self.chunking());
+        let (grouped, chunking) = (self.grouping, self.chunking());
         let Some(active) = self.actives.back_mut() else { return false };
-        if active.queue && !self.queue_asked && self.extensions.xque() {
+        if active.asked.queue && !self.queue_asked && self.extensions.xque() {
             self.queue_asked = true;
             self.write_line(b"QUED\r\n", Expect::Queued);
             return true;
         }
         if let Err(error) = super::plan::plan(active, &self.extensions, grouped, chunking) {
             if let Some(active) = self.actives.pop_back() {
-                self.tell(active.id, unbegun(&active.recipients, error));
+                self.tell(active.id, unbegun(&active.asked.recipients, error).into());
             }
             return true;
         }
         let start = self.out.len();
-        active.mail.write(&mut self.out);
+        active.asked.mail.write(&mut self.out);
         active.stage = Stage::Rcpt(0);
         active.outstanding = 1;
         self.mails += 1;
@@ -224,7 +226,7 @@ impl Engine {
         if !may_write {
             return false;
         }
-        let Some(rcpt) = active.recipients.get(n) else {
+        let Some(rcpt) = active.asked.recipients.get(n) else {
             active.stage = Stage::Data;
             return true;
         };

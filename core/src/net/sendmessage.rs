@@ -42,8 +42,9 @@ fn deliver(message: &Message, options: &Options) -> Result<Report, Error> {
 /// # Errors
 /// As [`Delivery::new`], a server that cannot be one, and a TLS library that cannot be set up as the options say.
 pub fn delivery(message: &Message, options: &Options) -> Result<Delivery, Error> {
-    let options = with_debug(options);
-    let delivery = Delivery::new(message, &options, &local(), Some(library(&options)?))?;
+    let options = Arc::new(with_debug(options));
+    let library = library(&options)?;
+    let delivery = Delivery::new(message, options, &local(), Some(library))?;
     for server in delivery.servers() {
         check(&server.target)?;
     }

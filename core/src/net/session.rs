@@ -1,6 +1,5 @@
 //! One open connection, driven verb by verb or message by message.
 
-use std::collections::VecDeque;
 use std::io::BufRead;
 use std::sync::Arc;
 
@@ -41,8 +40,6 @@ pub struct Session {
     process: Process,
     connection: Connection,
     dialogue: Dialogue,
-    /// Answers that came before they were waited for.
-    early: VecDeque<(Ticket, Answer)>,
 }
 
 impl Session {
@@ -73,7 +70,7 @@ impl Session {
 
     fn begin(connection: Connection, dialogue: Dialogue) -> Result<Self, Error> {
         let process = Process::current();
-        let mut session = Self { process, connection, dialogue, early: VecDeque::new() };
+        let mut session = Self { process, connection, dialogue };
         let limits = limits(session.dialogue.options());
         session.reply(Dialogue::GREETING, &limits)?;
         Ok(session)
@@ -155,10 +152,8 @@ impl Session {
         let limits = limits(self.dialogue.options());
         let report = self.sent(ticket, &limits);
         match &report.error {
-            Some(error) if error.kind() != Kind::Refused => {
-                Err(SendError { error: error.clone(), report: Box::new(report) })
-            }
-            _ => Ok(report),
+            Some(error) if error.kind() != Kind::Refused => Err(SendError { error: error.clone(), report }),
+            _ => Ok(*report),
         }
     }
 
@@ -377,13 +372,13 @@ impl Session {
 
     /// Drops answers that nobody waits for any more.
     pub(super) fn forget_answers(&mut self) {
-        self.early.clear();
+        self.dialogue.forget_answers();
     }
 
-    pub(super) fn sent(&mut self, ticket: Ticket, limits: &Limits) -> Report {
+    pub(super) fn sent(&mut self, ticket: Ticket, limits: &Limits) -> Box<Report> {
         match self.wait(ticket, limits) {
-            Some(Answer::Sent(report)) => *report,
-            _ => Report { error: Some(self.gone()), ..Report::default() },
+            Some(Answer::Sent(report)) => report,
+            _ => Box::new(Report { error: Some(self.gone()), ..Report::default() }),
         }
     }
 
@@ -395,19 +390,18 @@ impl Session {
         }
         self.connection.set_limits(limits.clone());
         loop {
-            while let Some(answer) = self.dialogue.poll_answer() {
-                self.early.push_back(answer);
-            }
-            if let Some(index) = self.early.iter().position(|(own, _)| *own == ticket) {
+            if let Some(answer) = self.dialogue.take_answer(ticket) {
                 if self.dialogue.engine().is_closed() && !self.dialogue.wants_dial() {
                     // The server is to know why: a TLS alert may be left to write.
                     self.connection.run(&mut self.dialogue, Wait::Block, Dialogue::is_closed);
                     self.connection.close();
                 }
-                return self.early.remove(index).map(|(_, answer)| answer);
+                return Some(answer);
             }
-            self.connection.run(&mut self.dialogue, Wait::Block, |dialogue| dialogue.has_answers());
-            if !self.dialogue.has_answers() {
+            // Those of other messages stay until they are asked for.
+            let known = self.dialogue.answers();
+            self.connection.run(&mut self.dialogue, Wait::Block, |dialogue| dialogue.answers() > known);
+            if self.dialogue.answers() == known {
                 return None;
             }
         }

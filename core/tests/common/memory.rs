@@ -20,7 +20,7 @@ pub fn delivery(
 ) -> Delivery {
     let local = smtpclient::net::local();
     let library = library.map(|config| Arc::new(config.clone()) as Arc<dyn Secure>);
-    let mut delivery = Delivery::new(message, options, &local, library).unwrap();
+    let mut delivery = Delivery::new(message, options.clone(), &local, library).unwrap();
     delivery.connected(Ends { loopback, ..Ends::default() });
     delivery
 }

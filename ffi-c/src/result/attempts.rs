@@ -181,5 +181,5 @@ pub unsafe extern "C" fn smtp_result_attempt_login_error(
 }
 
 fn attempt(result: &smtp_result, index: usize) -> Option<&Attempt> {
-    result.report.attempts.get(index)
+    result.report.attempts.get(index).map(std::convert::AsRef::as_ref)
 }

@@ -26,7 +26,7 @@ pub(super) fn line(status: c_int, report: &Report, failure: Option<&Error>) -> C
         "status": name.to_string_lossy(),
         "sent": report.sent(),
         "recipients": recipients.collect::<Vec<_>>(),
-        "attempts": report.attempts.iter().map(attempt).collect::<Vec<_>>(),
+        "attempts": report.attempts.iter().map(|own| attempt(own)).collect::<Vec<_>>(),
         "reply": report.reply.as_ref().map(reply),
         "queue_id": report.queue_id(),
         "used": report.used.as_slice(),

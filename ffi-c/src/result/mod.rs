@@ -144,10 +144,14 @@ pub unsafe extern "C" fn smtp_result_json(result: *const smtp_result) -> *const 
 
 impl smtp_result {
     pub(crate) fn new(sent: Result<Report, SendError>) -> Self {
-        let (report, error) = match sent {
-            Ok(report) => (report, None),
-            Err(SendError { error, report }) => (*report, Some(error)),
-        };
+        match sent {
+            Ok(report) => Self::of(report, None),
+            Err(SendError { error, report }) => Self::of(*report, Some(error)),
+        }
+    }
+
+    #[inline]
+    fn of(report: Report, error: Option<Error>) -> Self {
         let status = status_of(&report, error.as_ref());
         Self { status, report, error, texts: OnceLock::new(), json: OnceLock::new() }
     }

@@ -66,7 +66,7 @@ impl Texts {
         Self {
             recipients: report.recipients.iter().map(recipient).collect(),
             refused: refused.filter(|(_, r)| r.outcome == Outcome::Rejected).map(|(at, _)| at).collect(),
-            attempts: report.attempts.iter().map(attempt).collect(),
+            attempts: report.attempts.iter().map(|own| attempt(own)).collect(),
             reply: reply(report.reply.as_ref()),
             queue_id: some(report.queue_id()),
             used: report.used.iter().map(|keyword| c_string(keyword)).collect(),

@@ -39,7 +39,7 @@ fn run(bytes: &mut Unstructured<'_>, options: &mut Options) -> arbitrary::Result
     options.transcript = Some(Arc::new(move |_, line| noted.lock().unwrap().push_str(line)));
     let filler = "x\r\n".repeat(bytes.int_in_range(0..=100)?);
     let message = Message::from_bytes(format!("From: a@c.example\r\n\r\n.dot\r\n{filler}{LAST}\r\n"));
-    let mut delivery = Delivery::new(&message, options, &local(), Some(Library::shared())).unwrap();
+    let mut delivery = Delivery::new(&message, options.clone(), &local(), Some(Library::shared())).unwrap();
     let mut seen: Vec<Server> = Vec::new();
     let mut waiting = Vec::new();
     for step in 0..STEPS {

@@ -27,7 +27,7 @@ use crate::net::poll::poll;
 use crate::net::security::library;
 use crate::net::sendmessage::with_debug;
 use crate::options::{MailerOptions, Options};
-use crate::report::{Attempt, Report};
+use crate::report::{Attempt, Attempts, Report};
 use crate::server::Server;
 use crate::tls::Secure;
 
@@ -161,7 +161,7 @@ impl Driver {
                     lane.is_opening = true;
                     self.connections.push(connection);
                 }
-                Err(error) => self.lane_failed(index, Vec::new(), error, now),
+                Err(error) => self.lane_failed(index, Attempts::new(), error, now),
             }
         }
     }
@@ -180,12 +180,12 @@ impl Driver {
     }
 
     /// A connection could not be made, or ended before it was of any use.
-    fn lane_failed(&mut self, index: usize, mut attempts: Vec<Attempt>, error: Error, now: Instant) {
+    fn lane_failed(&mut self, index: usize, mut attempts: Attempts, error: Error, now: Instant) {
         let Some(lane) = self.lanes.get_mut(index) else { return };
         let name = lane.server.target.to_string();
         if attempts.is_empty() {
             let error = Some(error.with_server(name.as_str()));
-            attempts.push(Attempt { error, ..Attempt::new(name) });
+            attempts.push(Arc::new(Attempt { error, ..Attempt::new(name) }));
         }
         lane.failure = attempts;
         lane.opening.fail(now, self.options.mailer.backoff);

@@ -8,7 +8,7 @@ use super::job::Job;
 use super::lane::Lane;
 use super::shared::State;
 use crate::error::{Error, Kind, Step};
-use crate::report::{Attempt, no_server};
+use crate::report::{Attempts, no_server};
 
 /// Messages under way on one connection: the next envelope goes out with the end of a message, so two are the
 /// least; what is beyond the most fills no round trip any better.
@@ -158,7 +158,7 @@ impl Driver {
         let Some(error) = failure.last().and_then(|attempt| attempt.error.clone()) else { return };
         for mut job in std::mem::take(&mut self.held) {
             if !job.refused_by.contains(&index) {
-                job.attempts.extend_from_slice(&failure);
+                job.attempts.extend(failure.iter().cloned());
                 job.refused(index, self.lanes.len());
             }
             if job.tries > self.options.mailer.retries {
@@ -172,14 +172,13 @@ impl Driver {
     /// No server can be had: each message that waits has been tried once more. One whose tries are used up, and
     /// every one where trying again can help nobody, is given up.
     fn charge_all(&mut self, state: &mut State) {
-        let failures: Vec<Attempt> =
-            self.lanes.iter().flat_map(|lane| lane.failure.iter().cloned()).collect();
+        let failures: Attempts = self.lanes.iter().flat_map(|lane| lane.failure.iter().cloned()).collect();
         let Some(error) = no_server(&failures) else { return };
         let most = if error.is_transient() { self.options.mailer.retries } else { 0 };
         let settled = &mut self.settled;
         let mut charge = |mut job: Job| {
             job.tries = job.tries.saturating_add(1);
-            job.attempts.extend_from_slice(&failures);
+            job.attempts.extend(failures.iter().cloned());
             if job.tries <= most {
                 return Some(job);
             }

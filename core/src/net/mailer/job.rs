@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::message::Message;
 use crate::options::Options;
 use crate::prepared::Prepared;
-use crate::report::{Attempt, Report};
+use crate::report::{Attempts, Report};
 
 /// A message with its envelope, and what was tried with it.
 pub(super) struct Job {
@@ -29,7 +29,7 @@ pub(super) struct Job {
     /// How often its connection ended before anything was said of it, which is no try.
     pub(super) moves: u32,
     /// What came of the tries.
-    pub(super) attempts: Vec<Attempt>,
+    pub(super) attempts: Attempts,
     /// The report of the last of them.
     pub(super) last: Option<Report>,
 }
@@ -48,7 +48,7 @@ impl Job {
             refused_since: None,
             not_on: None,
             moves: 0,
-            attempts: Vec::new(),
+            attempts: Attempts::new(),
             last: None,
         })
     }

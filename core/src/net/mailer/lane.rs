@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::options::{Chunking, Options, Pipelining};
-use crate::report::Attempt;
+use crate::report::Attempts;
 use crate::server::Server;
 
 /// After so many failures in a row the pause no longer doubles.
@@ -20,7 +20,7 @@ pub(super) struct Lane {
     /// Pauses after messages that the server had no room for.
     pub(super) sending: Backoff,
     /// How the last connection failed that did not come about, or did nothing.
-    pub(super) failure: Vec<Attempt>,
+    pub(super) failure: Attempts,
     /// That was since it was looked at last.
     pub(super) has_failed: bool,
     /// A connection is on its way to being ready: there is never more than one.
@@ -41,7 +41,7 @@ impl Lane {
             options,
             opening,
             sending,
-            failure: Vec::new(),
+            failure: Attempts::new(),
             has_failed: false,
             is_opening: false,
             is_wanted: false,
