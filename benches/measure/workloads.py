@@ -65,12 +65,18 @@ NAGLE = ("--nagle",)
 # Not the limit, which does not know of it.
 AFTER_NAGLE = ("libsmtp", "libsmtp (loop)", "libsmtp (Python)", "libsmtp (asyncio)", "libsmtp (Tcl)", "smtp-source", "lettre",
                "mail-send", "libcurl", "smtplib", "aiosmtplib")
+# Those that put a message together themselves.
+MAKERS = ("libsmtp", "libsmtp (Python)", "libsmtp (asyncio)", "lettre", "smtplib", "aiosmtplib")
 ALL = [
     Workload("bare", "One connection, a server without extensions", Task(), ("--no-extensions",), {"limit": "steps"}),
     Workload("single", "One connection, PIPELINING, single sends", Task(), (), {"limit": "grouped"}),
     Workload("batch", "One connection, PIPELINING, a batch", Task(), (), {"limit": "queued", "libsmtp": "batch"}),
     Workload("window", "One connection, CHUNKING, a batch with a window", Task(), ("--chunking",),
              {"limit": "window", "libsmtp": "window"}, few=640, many=1920, only=("limit", "libsmtp", "smtp-source", "lettre", "smtplib", "libsmtp (Python)", "libsmtp (asyncio)")),
+    Workload("made", "One connection, PIPELINING, a batch of messages that are put together for it", Task("made"), (),
+             few=100, many=300, only=MAKERS),
+    Workload("written", "Messages that are put together and written to memory", Task("written"), (), few=100, many=300,
+             only=MAKERS),
     Workload("each", "A connection for each message", Task("each"), few=50, many=150),
     Workload("recipients", "1 000 recipients", Task(recipients=1000), (), {"limit": "grouped"}, few=2, many=6),
     Workload("body", "100 MiB", Task(), (), {"limit": "grouped"}, **BODY),
