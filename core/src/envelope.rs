@@ -179,8 +179,11 @@ fn edits(
         add.push((date.name().to_owned(), identity::date(&(local.now)())));
     }
     if !fields.has(message_id)? {
-        let authors = parse_list(from_text).unwrap_or_default();
-        let domain = originator.or(authors.first()).and_then(ascii_domain);
+        let author = || parse_list(from_text).ok()?.into_iter().next();
+        let domain = match originator {
+            Some(address) => ascii_domain(address),
+            None => author().as_ref().and_then(ascii_domain),
+        };
         let id = identity::message_id(&domain.unwrap_or_else(local.host))?;
         add.push((message_id.name().to_owned(), id));
     }
@@ -205,6 +208,9 @@ fn edits(
 
 /// The originator where no option names it: the author, or, where there are several, the sender (RFC 5322 section 3.6.2).
 fn author(fields: &Fields<'_>, who: &Who, text: &str) -> Result<Address, Error> {
+    if let Some(address) = plain_mailbox(text) {
+        return Ok(address);
+    }
     if needs_sender(text, fields.domain)
         && let Some(sender) = fields.find(fields.names.sender)?
     {

@@ -2,10 +2,13 @@
 
 use std::io::BufReader;
 
+use smol_str::SmolStr;
+
 use super::PIECE;
 use super::codec::{Base64, Codec};
 use super::field::Fields;
 use super::finished::count;
+use super::parameters::Parameters;
 use super::quoted::{Counter, Quoted};
 use super::source::{Place, Source};
 use super::stream::{Checked, Coded, Promise, Stream};
@@ -45,8 +48,8 @@ pub(super) const MOST_LEVELS: usize = 100;
 pub(super) struct Part {
     pub(super) fields: Fields,
     /// `type/subtype`.
-    pub(super) media: String,
-    pub(super) parameters: Vec<(String, String)>,
+    pub(super) media: SmolStr,
+    pub(super) parameters: Parameters,
     /// The name of an attachment where it is not ASCII, so that Content-Type has it too.
     pub(super) file_name: Option<String>,
     pub(super) encoding: Encoding,
@@ -85,8 +88,8 @@ impl Part {
     fn made(media: &str, body: Body, levels: usize) -> Self {
         Self {
             fields: Fields::default(),
-            media: media.to_owned(),
-            parameters: Vec::new(),
+            media: media.into(),
+            parameters: Parameters::new(),
             file_name: None,
             encoding: Encoding::Auto,
             opaque: false,
@@ -259,6 +262,16 @@ impl Leaf {
             Coding::Base64 => (self.base64(), self.length == Some(0)),
             _ if self.text => (self.census.map(|c| c.canonical()), ended),
             _ => (self.length, self.census.is_some_and(|c| c.ended()) || self.length == Some(0)),
+        }
+    }
+
+    /// As [`Form::clean`](crate::content::Form::clean) has it: base64 always is, and a file may change.
+    pub(super) fn is_clean(&self, coding: Coding) -> bool {
+        let known = || matches!(self.source, Source::Bytes(_)) && self.census.is_some_and(|c| c.clean());
+        match coding {
+            Coding::Base64 => true,
+            Coding::Quoted => false,
+            Coding::SevenBit | Coding::EightBit | Coding::Binary => known(),
         }
     }
 
