@@ -117,6 +117,7 @@ fn recipients(fields: &Fields<'_>, options: &Options) -> Result<Vec<Rcpt>, Error
         let given = fields.given.has_any(names);
         for field in names {
             fields.each(*field, given, |text| {
+                gathered.expect(&text);
                 each(&Who::Field(*field), &text, fields.domain, |address| gathered.add(&address))
             })?;
         }
@@ -273,7 +274,7 @@ fn each(who: &Who, text: &str, domain: Option<&str>, mut take: impl FnMut(Addres
 /// Octets that are no UTF-8 were read as U+FFFD: in an address it would be somebody else's.
 fn check_readable(who: &Who, address: &Address) -> Result<(), Error> {
     let spec = address.addr_spec();
-    if !spec.is_ascii() && spec.contains(char::REPLACEMENT_CHARACTER) {
+    if !address.is_ascii() && spec.contains(char::REPLACEMENT_CHARACTER) {
         return Err(Error::usage(format!("{who}: {spec:?} was not given in UTF-8, so it cannot be known")));
     }
     Ok(())
