@@ -31,13 +31,15 @@ class Workload:
     # Through a relay: only round trips are of interest.
     delayed: bool = False
     costs: bool = True
+    # What the figures are for, where it is not a message or an octet.
+    unit: str = ""
     only: tuple = ()
     # Clients that are shown, but not compared with.
     aside: tuple = ()
 
     @property
     def per(self):
-        return "octet" if self.octets else "message"
+        return self.unit or ("octet" if self.octets else "message")
 
     def of(self, client):
         whole = self.modes.get(client.name.split(" (")[0], self.task.mode)
@@ -77,6 +79,8 @@ ALL = [
              few=100, many=300, only=MAKERS),
     Workload("written", "Messages that are put together and written to memory", Task("written"), (), few=100, many=300,
              only=MAKERS),
+    Workload("names", "Header fields of as many names, and a text after them", Task("names"), (), few=1000, many=10000,
+             only=("libsmtp",), unit="name"),
     Workload("each", "A connection for each message", Task("each"), few=50, many=150),
     Workload("recipients", "1 000 recipients", Task(recipients=1000), (), {"limit": "grouped"}, few=2, many=6),
     Workload("body", "100 MiB", Task(), (), {"limit": "grouped"}, **BODY),

@@ -111,6 +111,21 @@ static int written(long messages)
     return messages > 0 ? failed(smtp_message_error(message)) : 0;
 }
 
+/* One message with a field of each of so many names. */
+static int names(long count)
+{
+    char name[32];
+
+    smtp_message_free(message);
+    message = smtp_message_new();
+    for (; count > 0; count--) {
+        sprintf(name, "X-%ld", count);
+        if (smtp_message_set_header(message, name, "a value") != SMTP_OK) break;
+    }
+    if (count > 0 || smtp_message_set_text(message, "text", 4) != SMTP_OK) return failed(smtp_message_error(message));
+    return 0;
+}
+
 /* A batch on one session: of one message, or of messages that are put together for it. */
 static int batch(long messages, int are_made)
 {
@@ -268,6 +283,7 @@ int main(int argc, char **argv)
     else if (strcmp(task.mode, "batch") == 0) status = batch(task.messages, 0);
     else if (made) status = batch(task.messages, 1);
     else if (strcmp(task.mode, "written") == 0) status = written(task.messages);
+    else if (strcmp(task.mode, "names") == 0) status = names(task.messages);
     else if (strcmp(task.mode, "window") == 0)
         status = smtp_options_set(options, "pipelining", "full") == SMTP_OK ? batch(task.messages, 0) : NOT_HERE;
     else if (strcmp(task.mode, "loop") == 0) status = loop();
