@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor};
 use std::ops::Range;
 use std::sync::Arc;
@@ -60,8 +61,8 @@ impl Finished {
                 head.check(blob.bytes())?;
                 (Cow::Borrowed(blob.bytes()), Cow::Borrowed(head))
             }
-            Place::Regular(file, _) => {
-                let (data, head, _) = file_head(file, Role::Message)?;
+            Place::Regular(path, file, _) => {
+                let (data, head, _) = file_head(path, file, Role::Message)?;
                 head.check(&data)?;
                 (Cow::Owned(data), Cow::Owned(head))
             }
@@ -129,8 +130,8 @@ impl Finished {
         };
         match place {
             Place::Memory(blob) => ready.known(blob.bytes(), blob.survey(role))?,
-            Place::Regular(file, length) => {
-                let (data, survey) = survey_file(file, role)?;
+            Place::Regular(path, file, length) => {
+                let (data, survey) = survey_file(path, file, role)?;
                 ready.known(&data, &survey)?;
                 ready.promise.length = Some(length);
             }
@@ -321,7 +322,7 @@ impl Ready {
             chain.push_back(Box::new(Slice::new(Arc::clone(blob), head.end..data.len())));
             return Ok(Box::new(Chain(chain)));
         }
-        let input = Checked::new(self.source.open()?, self.promise.clone());
+        let input = Checked::new(self.source.open(self.edit.embedded)?, self.promise.clone());
         let edit = Edit { utf8: raw_fields(transfer), ..self.edit.clone() };
         let edited = Box::new(Edited::new(Box::new(input), edit));
         if transfer.eight_bit || self.tail.is_some() {
@@ -370,12 +371,12 @@ pub(super) fn form(
 }
 
 /// The header section of a regular file, with what was read behind it, and the open rest.
-fn file_head(file: &Path, role: Role) -> Result<(Vec<u8>, Head, impl BufRead + use<>), Error> {
-    let mut input = BufReader::with_capacity(PIECE, file.open()?);
+fn file_head(path: &Path, file: File, role: Role) -> Result<(Vec<u8>, Head, impl BufRead + use<>), Error> {
+    let mut input = BufReader::with_capacity(PIECE, file);
     let mut parser = HeadParser::new(role);
     let mut data = Vec::new();
     loop {
-        let piece = input.fill_buf().map_err(|e| file.error("read", &e))?;
+        let piece = input.fill_buf().map_err(|e| path.error("read", &e))?;
         let count = piece.len();
         data.extend_from_slice(piece);
         input.consume(count);
@@ -383,15 +384,15 @@ fn file_head(file: &Path, role: Role) -> Result<(Vec<u8>, Head, impl BufRead + u
             return Ok((data, head, input));
         }
         if data.len() > MAX_HEAD {
-            return Err(file.error("used", &HeadParser::too_long()));
+            return Err(path.error("used", &HeadParser::too_long()));
         }
     }
 }
 
-fn survey_file(file: &Path, role: Role) -> Result<(Vec<u8>, Survey), Error> {
-    let (data, head, mut input) = file_head(file, role)?;
+fn survey_file(path: &Path, file: File, role: Role) -> Result<(Vec<u8>, Survey), Error> {
+    let (data, head, mut input) = file_head(path, file, role)?;
     let mut survey = Survey::of(head, &data);
-    count(file, &mut input, |piece| survey.rest.update(piece))?;
+    count(path, &mut input, |piece| survey.rest.update(piece))?;
     Ok((data, survey))
 }
 

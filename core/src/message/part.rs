@@ -213,14 +213,14 @@ impl Leaf {
                     leaf.quoted = Some(blob.quoted(text));
                 }
             }
-            Place::Regular(file, length) => {
+            Place::Regular(path, file, length) => {
                 leaf.length = Some(length);
                 leaf.promised = Some(length);
                 if counts {
                     let mut census = Census::default();
                     let mut counter = Counter::new(text);
-                    let mut input = BufReader::with_capacity(PIECE, file.open()?);
-                    count(file, &mut input, |piece| {
+                    let mut input = BufReader::with_capacity(PIECE, file);
+                    count(path, &mut input, |piece| {
                         census.update(piece);
                         counter.update(piece);
                     })?;
@@ -283,7 +283,7 @@ impl Leaf {
             _ if lines => Codec::Lines { after_cr: false },
             _ => Codec::Identity,
         };
-        let mut input = self.source.open()?;
+        let mut input = self.source.open(true)?;
         if !matches!(self.source, Source::Bytes(_)) {
             let identity = matches!(coding, Coding::SevenBit | Coding::EightBit);
             let promise = Promise {
