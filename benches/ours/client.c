@@ -45,6 +45,30 @@ static int send_one(smtp_session *session)
     return status != SMTP_OK;
 }
 
+/* What all messages are sent by; `made`: their envelope is in their header section. */
+static smtp_options *make_options(int made)
+{
+    smtp_options *own = smtp_options_new();
+    char text[64];
+    long n;
+
+    sprintf(text, "127.0.0.1:%u", task.port);
+    smtp_options_set(own, "servers", text);
+    smtp_options_set(own, "client", "client.example.test");
+    if (!made) smtp_options_set_originator(own, "from@example.test");
+    for (n = 0; !made && n < task.recipients; n++) {
+        sprintf(text, "to%ld@example.test", n);
+        smtp_options_add_recipient(own, text);
+    }
+    smtp_options_set(own, "usetls", strcmp(task.tls, "no") ? "1" : "0");
+    if (strcmp(task.tls, "no")) {
+        smtp_options_set(own, "tlsrequired", "1");
+        smtp_options_set(own, "tlscafile", task.certificate);
+    }
+    if (strcmp(task.tls, "wrap") == 0) smtp_options_set(own, "tlsimport", "1");
+    return own;
+}
+
 /* Single sends on one session. */
 static int single(long messages)
 {
@@ -153,6 +177,19 @@ static int each(void)
     return 0;
 }
 
+/* The same, with options that are made for each. */
+static int fresh(void)
+{
+    long n;
+
+    for (n = 0; n < task.messages; n++) {
+        smtp_options_free(options);
+        options = make_options(0);
+        if (send_one(NULL)) return 1;
+    }
+    return 0;
+}
+
 /* Waits for what the engine wants to know, and lets it go on. */
 static void turn(smtp_engine *engine)
 {
@@ -252,27 +289,11 @@ static int parallel(void)
 
 int main(int argc, char **argv)
 {
-    char text[64];
-    long n;
     int status, made;
 
     if (!task_read(&task, argc, argv)) return 2;
-    made = strcmp(task.mode, "made") == 0; /* its envelope is in its header section */
-    options = smtp_options_new();
-    sprintf(text, "127.0.0.1:%u", task.port);
-    smtp_options_set(options, "servers", text);
-    smtp_options_set(options, "client", "client.example.test");
-    if (!made) smtp_options_set_originator(options, "from@example.test");
-    for (n = 0; !made && n < task.recipients; n++) {
-        sprintf(text, "to%ld@example.test", n);
-        smtp_options_add_recipient(options, text);
-    }
-    smtp_options_set(options, "usetls", strcmp(task.tls, "no") ? "1" : "0");
-    if (strcmp(task.tls, "no")) {
-        smtp_options_set(options, "tlsrequired", "1");
-        smtp_options_set(options, "tlscafile", task.certificate);
-    }
-    if (strcmp(task.tls, "wrap") == 0) smtp_options_set(options, "tlsimport", "1");
+    made = strcmp(task.mode, "made") == 0;
+    options = make_options(made);
     message = smtp_message_new();
     if (task.octets > 1 << 20) {
         smtp_message_set_message_reader(message, give, again, NULL, NULL, (int64_t)task.octets);
@@ -288,6 +309,7 @@ int main(int argc, char **argv)
         status = smtp_options_set(options, "pipelining", "full") == SMTP_OK ? batch(task.messages, 0) : NOT_HERE;
     else if (strcmp(task.mode, "loop") == 0) status = loop();
     else if (strcmp(task.mode, "each") == 0) status = each();
+    else if (strcmp(task.mode, "fresh") == 0) status = fresh();
     else if (strcmp(task.mode, "parallel") == 0) status = parallel();
     else if (strcmp(task.mode, "queue") == 0) status = queue();
     else status = NOT_HERE;
