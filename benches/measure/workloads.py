@@ -11,6 +11,7 @@ from .programs import CERTIFICATE, KEY, Task, say
 ROUND_TRIP = 0.05
 LEAST_SECONDS = 0.25
 ROUNDS = 4
+FIRST_ROUNDS = 15
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,17 @@ class Workload:
     # Through a relay: only round trips are of interest.
     delayed: bool = False
     costs: bool = True
+    # The first message of a process, which has no speed: counts, and processor time.
+    first: bool = False
+    # What the figures are for, where it is not a message or an octet.
+    unit: str = ""
     only: tuple = ()
     # Clients that are shown, but not compared with.
     aside: tuple = ()
 
     @property
     def per(self):
-        return "octet" if self.octets else "message"
+        return self.unit or ("octet" if self.octets else "message")
 
     def of(self, client):
         whole = self.modes.get(client.name.split(" (")[0], self.task.mode)
@@ -65,12 +70,20 @@ NAGLE = ("--nagle",)
 # Not the limit, which does not know of it.
 AFTER_NAGLE = ("libsmtp", "libsmtp (loop)", "libsmtp (Python)", "libsmtp (asyncio)", "libsmtp (Tcl)", "smtp-source", "lettre",
                "mail-send", "libcurl", "smtplib", "aiosmtplib")
+# Those that put a message together themselves.
+MAKERS = ("libsmtp", "libsmtp (Python)", "libsmtp (asyncio)", "lettre", "smtplib", "aiosmtplib")
 ALL = [
     Workload("bare", "One connection, a server without extensions", Task(), ("--no-extensions",), {"limit": "steps"}),
     Workload("single", "One connection, PIPELINING, single sends", Task(), (), {"limit": "grouped"}),
     Workload("batch", "One connection, PIPELINING, a batch", Task(), (), {"limit": "queued", "libsmtp": "batch"}),
     Workload("window", "One connection, CHUNKING, a batch with a window", Task(), ("--chunking",),
              {"limit": "window", "libsmtp": "window"}, few=640, many=1920, only=("limit", "libsmtp", "smtp-source", "lettre", "smtplib", "libsmtp (Python)", "libsmtp (asyncio)")),
+    Workload("made", "One connection, PIPELINING, a batch of messages that are put together for it", Task("made"), (),
+             few=100, many=300, only=MAKERS),
+    Workload("written", "Messages that are put together and written to memory", Task("written"), (), few=100, many=300,
+             only=MAKERS),
+    Workload("names", "Header fields of as many names, and a text after them", Task("names"), (), few=1000, many=10000,
+             only=("libsmtp",), unit="name"),
     Workload("each", "A connection for each message", Task("each"), few=50, many=150),
     Workload("recipients", "1 000 recipients", Task(recipients=1000), (), {"limit": "grouped"}, few=2, many=6),
     Workload("body", "100 MiB", Task(), (), {"limit": "grouped"}, **BODY),
@@ -81,6 +94,10 @@ ALL = [
     Workload("tls-each", "TLS, a connection for each message", Task("each", tls="wrap"), TLS, few=20, many=60),
     Workload("starttls-each", "STARTTLS, a connection for each message", Task("each", tls="starttls"), STARTTLS, few=20,
              many=60, costs=False),
+    Workload("tls-first", "TLS, the first connection of a process", Task("each", tls="wrap"), TLS, few=0, many=1, first=True,
+             only=("libsmtp", "lettre", "libcurl", "smtplib", "libsmtp (Python)")),
+    Workload("tls-fresh", "TLS, a connection and new options for each message", Task("fresh", tls="wrap"), TLS, few=20, many=60,
+             only=("libsmtp",)),
     Workload("tls-single", "TLS, one connection", Task(tls="wrap"), TLS),
     Workload("nagle-single", "Each reply written alone, Nagle's algorithm on, single sends", Task(), NAGLE,
              {"libsmtp (loop)": "loop"}, costs=False, only=AFTER_NAGLE),
@@ -117,6 +134,12 @@ def measure(workload, clients, core, other):
             for client in able():
                 guarded(workload, client, rows, round_trips, relay)
         return rows
+    if workload.first:
+        with server.started(*workload.sink) as port:
+            for step in (counts, first_time):
+                for client in able():
+                    guarded(workload, client, rows, step, port)
+        return rows
     with server.started(*workload.sink, core=core) as port:
         rates(workload, able, rows, port, core, "one", ROUNDS)
         for client in able():
@@ -142,6 +165,13 @@ def round_trips(workload, client, port):
     small, large, messages = workload.pair(client, (workload.few, workload.many))
     walls = [tools.timed(client, task, port)[0] for task in (small, large)]
     return {"round_trips": (walls[1] - walls[0]) / messages / ROUND_TRIP}
+
+
+def first_time(workload, client, port):
+    """Processor time of the first message: what the least disturbed of some runs took beyond one without a message."""
+    small, large, _ = workload.pair(client, (workload.few, workload.many))
+    times = [min(tools.timed(client, task, port)[1] for _ in range(FIRST_ROUNDS)) for task in (small, large)]
+    return {"cpu_one": max(0, times[1] - times[0])}
 
 
 def rates(workload, able, rows, port, core, cores, rounds):

@@ -45,6 +45,30 @@ static int send_one(smtp_session *session)
     return status != SMTP_OK;
 }
 
+/* What all messages are sent by; `made`: their envelope is in their header section. */
+static smtp_options *make_options(int made)
+{
+    smtp_options *own = smtp_options_new();
+    char text[64];
+    long n;
+
+    sprintf(text, "127.0.0.1:%u", task.port);
+    smtp_options_set(own, "servers", text);
+    smtp_options_set(own, "client", "client.example.test");
+    if (!made) smtp_options_set_originator(own, "from@example.test");
+    for (n = 0; !made && n < task.recipients; n++) {
+        sprintf(text, "to%ld@example.test", n);
+        smtp_options_add_recipient(own, text);
+    }
+    smtp_options_set(own, "usetls", strcmp(task.tls, "no") ? "1" : "0");
+    if (strcmp(task.tls, "no")) {
+        smtp_options_set(own, "tlsrequired", "1");
+        smtp_options_set(own, "tlscafile", task.certificate);
+    }
+    if (strcmp(task.tls, "wrap") == 0) smtp_options_set(own, "tlsimport", "1");
+    return own;
+}
+
 /* Single sends on one session. */
 static int single(long messages)
 {
@@ -73,19 +97,72 @@ static void sent(void *unused, uint64_t number, int status, const smtp_result *r
 }
 #endif
 
-/* A batch on one session. */
-static int batch(long messages)
+/* Puts a message together, as a program does that has its words. */
+static int make(void)
+{
+    smtp_message_free(message);
+    message = smtp_message_new();
+    return smtp_message_set_header(message, "From", "Benchmark <from@example.test>") != SMTP_OK ||
+           smtp_message_set_header(message, "To", "to@example.test") != SMTP_OK ||
+           smtp_message_set_header(message, "Subject", "a message") != SMTP_OK ||
+           smtp_message_set_text(message, task.body + strlen(HEAD), task.octets - strlen(HEAD)) != SMTP_OK;
+}
+
+#ifdef HAVE_SEND_MANY
+static int next_made(void *left, const smtp_message **out, const smtp_options **unused)
+{
+    return make() ? -1 : next(left, out, unused);
+}
+#endif
+
+static int keep(void *end, const void *data, size_t size)
+{
+    memcpy(*(char **)end, data, size);
+    *(char **)end += size;
+    return 0;
+}
+
+/* Messages that are put together and written to memory, where no server has a part in it. */
+static int written(long messages)
+{
+    char *out = malloc(task.octets + 1024), *end;
+
+    for (; out && messages > 0; messages--) {
+        end = out;
+        if (make() || smtp_message_write(message, keep, &end) != SMTP_OK) break;
+    }
+    free(out);
+    return messages > 0 ? failed(smtp_message_error(message)) : 0;
+}
+
+/* One message with a field of each of so many names. */
+static int names(long count)
+{
+    char name[32];
+
+    smtp_message_free(message);
+    message = smtp_message_new();
+    for (; count > 0; count--) {
+        sprintf(name, "X-%ld", count);
+        if (smtp_message_set_header(message, name, "a value") != SMTP_OK) break;
+    }
+    if (count > 0 || smtp_message_set_text(message, "text", 4) != SMTP_OK) return failed(smtp_message_error(message));
+    return 0;
+}
+
+/* A batch on one session: of one message, or of messages that are put together for it. */
+static int batch(long messages, int are_made)
 {
 #ifdef HAVE_SEND_MANY
     smtp_session *session;
     int status = smtp_session_open("127.0.0.1", task.port, options, &session);
 
     if (status != SMTP_OK) failed(smtp_session_error(session));
-    else status = smtp_session_send_many(session, next, sent, &messages);
+    else status = smtp_session_send_many(session, are_made ? next_made : next, sent, &messages);
     smtp_session_close(session);
     return status != SMTP_OK;
 #else
-    (void)messages;
+    (void)messages, (void)are_made;
     return NOT_HERE;
 #endif
 }
@@ -97,6 +174,19 @@ static int each(void)
 
     for (n = 0; n < task.messages; n++)
         if (send_one(NULL)) return 1;
+    return 0;
+}
+
+/* The same, with options that are made for each. */
+static int fresh(void)
+{
+    long n;
+
+    for (n = 0; n < task.messages; n++) {
+        smtp_options_free(options);
+        options = make_options(0);
+        if (send_one(NULL)) return 1;
+    }
     return 0;
 }
 
@@ -199,26 +289,11 @@ static int parallel(void)
 
 int main(int argc, char **argv)
 {
-    char text[64];
-    long n;
-    int status;
+    int status, made;
 
     if (!task_read(&task, argc, argv)) return 2;
-    options = smtp_options_new();
-    sprintf(text, "127.0.0.1:%u", task.port);
-    smtp_options_set(options, "servers", text);
-    smtp_options_set(options, "client", "client.example.test");
-    smtp_options_set_originator(options, "from@example.test");
-    for (n = 0; n < task.recipients; n++) {
-        sprintf(text, "to%ld@example.test", n);
-        smtp_options_add_recipient(options, text);
-    }
-    smtp_options_set(options, "usetls", strcmp(task.tls, "no") ? "1" : "0");
-    if (strcmp(task.tls, "no")) {
-        smtp_options_set(options, "tlsrequired", "1");
-        smtp_options_set(options, "tlscafile", task.certificate);
-    }
-    if (strcmp(task.tls, "wrap") == 0) smtp_options_set(options, "tlsimport", "1");
+    made = strcmp(task.mode, "made") == 0;
+    options = make_options(made);
     message = smtp_message_new();
     if (task.octets > 1 << 20) {
         smtp_message_set_message_reader(message, give, again, NULL, NULL, (int64_t)task.octets);
@@ -226,11 +301,15 @@ int main(int argc, char **argv)
         smtp_message_set_message(message, task.body, task.octets);
     }
     if (strcmp(task.mode, "single") == 0) status = single(task.messages);
-    else if (strcmp(task.mode, "batch") == 0) status = batch(task.messages);
+    else if (strcmp(task.mode, "batch") == 0) status = batch(task.messages, 0);
+    else if (made) status = batch(task.messages, 1);
+    else if (strcmp(task.mode, "written") == 0) status = written(task.messages);
+    else if (strcmp(task.mode, "names") == 0) status = names(task.messages);
     else if (strcmp(task.mode, "window") == 0)
-        status = smtp_options_set(options, "pipelining", "full") == SMTP_OK ? batch(task.messages) : NOT_HERE;
+        status = smtp_options_set(options, "pipelining", "full") == SMTP_OK ? batch(task.messages, 0) : NOT_HERE;
     else if (strcmp(task.mode, "loop") == 0) status = loop();
     else if (strcmp(task.mode, "each") == 0) status = each();
+    else if (strcmp(task.mode, "fresh") == 0) status = fresh();
     else if (strcmp(task.mode, "parallel") == 0) status = parallel();
     else if (strcmp(task.mode, "queue") == 0) status = queue();
     else status = NOT_HERE;

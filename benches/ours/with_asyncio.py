@@ -2,7 +2,7 @@
 
 import asyncio
 
-from own import host, options, task
+from own import host, make, options, task
 from smtpclient import aio
 
 
@@ -20,6 +20,10 @@ async def main():
     if task.mode in ("batch", "window"):
         async with session() as one:
             async for report in one.send_many(task.body for _ in range(task.messages)):
+                assert report.complete
+    elif task.mode == "made":
+        async with session() as one:
+            async for report in one.send_many(make() for _ in range(task.messages)):
                 assert report.complete
     elif task.mode == "single":
         await some(task.messages)

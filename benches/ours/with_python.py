@@ -3,7 +3,7 @@
 import threading
 
 import smtpclient
-from own import host, options, task
+from own import host, make, options, task
 
 
 def session():
@@ -19,6 +19,12 @@ def some(messages):
 if task.mode in ("batch", "window"):
     with session() as one:
         assert all(report.complete for report in one.send_many(task.body for _ in range(task.messages)))
+elif task.mode == "made":
+    with session() as one:
+        assert all(report.complete for report in one.send_many(make() for _ in range(task.messages)))
+elif task.mode == "written":
+    for _ in range(task.messages):
+        make().to_bytes()
 elif task.mode == "single":
     some(task.messages)
 elif task.mode == "each":

@@ -10,10 +10,13 @@ task = Task()
 context = task.context()
 
 
+def connect():
+    return aiosmtplib.SMTP(hostname="127.0.0.1", port=task.port, local_hostname="client.example.test",
+                           use_tls=task.tls == "wrap", start_tls=task.tls == "starttls", tls_context=context)
+
+
 async def some(messages):
-    client = aiosmtplib.SMTP(hostname="127.0.0.1", port=task.port, local_hostname="client.example.test",
-                             use_tls=task.tls == "wrap", start_tls=task.tls == "starttls", tls_context=context)
-    async with client:
+    async with connect() as client:
         for _ in range(messages):
             await client.sendmail("from@example.test", task.recipients, task.body)
 
@@ -24,6 +27,12 @@ async def main():
     elif task.mode == "each":
         for _ in range(task.messages):
             await some(1)
+    elif task.mode == "made":
+        async with connect() as client:
+            for _ in range(task.messages):
+                await client.send_message(task.make())
+    elif task.mode == "written":
+        raise SystemExit(3)
     else:
         await asyncio.gather(*(some(share) for share in task.shares()))
 

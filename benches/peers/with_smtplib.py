@@ -26,6 +26,13 @@ def some(messages):
 
 if task.mode == "single":
     some(task.messages)
+elif task.mode == "made":
+    with connect() as server:
+        for _ in range(task.messages):
+            server.send_message(task.make())
+elif task.mode == "written":
+    for _ in range(task.messages):
+        task.make().as_bytes()
 elif task.mode == "each":
     for _ in range(task.messages):
         some(1)

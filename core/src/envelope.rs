@@ -117,6 +117,7 @@ fn recipients(fields: &Fields<'_>, options: &Options) -> Result<Vec<Rcpt>, Error
         let given = fields.given.has_any(names);
         for field in names {
             fields.each(*field, given, |text| {
+                gathered.expect(&text);
                 each(&Who::Field(*field), &text, fields.domain, |address| gathered.add(&address))
             })?;
         }
@@ -179,8 +180,11 @@ fn edits(
         add.push((date.name().to_owned(), identity::date(&(local.now)())));
     }
     if !fields.has(message_id)? {
-        let authors = parse_list(from_text).unwrap_or_default();
-        let domain = originator.or(authors.first()).and_then(ascii_domain);
+        let author = || parse_list(from_text).ok()?.into_iter().next();
+        let domain = match originator {
+            Some(address) => ascii_domain(address),
+            None => author().as_ref().and_then(ascii_domain),
+        };
         let id = identity::message_id(&domain.unwrap_or_else(local.host))?;
         add.push((message_id.name().to_owned(), id));
     }
@@ -205,6 +209,9 @@ fn edits(
 
 /// The originator where no option names it: the author, or, where there are several, the sender (RFC 5322 section 3.6.2).
 fn author(fields: &Fields<'_>, who: &Who, text: &str) -> Result<Address, Error> {
+    if let Some(address) = plain_mailbox(text) {
+        return Ok(address);
+    }
     if needs_sender(text, fields.domain)
         && let Some(sender) = fields.find(fields.names.sender)?
     {
@@ -267,7 +274,7 @@ fn each(who: &Who, text: &str, domain: Option<&str>, mut take: impl FnMut(Addres
 /// Octets that are no UTF-8 were read as U+FFFD: in an address it would be somebody else's.
 fn check_readable(who: &Who, address: &Address) -> Result<(), Error> {
     let spec = address.addr_spec();
-    if !spec.is_ascii() && spec.contains(char::REPLACEMENT_CHARACTER) {
+    if !address.is_ascii() && spec.contains(char::REPLACEMENT_CHARACTER) {
         return Err(Error::usage(format!("{who}: {spec:?} was not given in UTF-8, so it cannot be known")));
     }
     Ok(())

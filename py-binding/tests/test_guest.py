@@ -187,6 +187,31 @@ def test_a_mailer_that_a_future_closes(sink):
         mailer.submit(MESSAGE)
 
 
+# What is imported.
+
+
+def test_email_is_imported_by_who_uses_it_alone():
+    python(
+        """
+import sys
+known = set(sys.modules)
+import smtpclient, smtpclient.aio
+from smtpclient.testing import Sink
+message = smtpclient.Message("Hello.\\n")
+message["From"], message["To"] = "a@c.example", "b@s.example"
+with Sink() as sink, smtpclient.Session("127.0.0.1", sink.port) as session:
+    assert [report.complete for report in session.send_many([message, b"From: a@c.example\\nTo: b@s.example\\n\\n"])] == [True] * 2
+imported = set(sys.modules) - known
+assert not {name for name in imported if name.split(".")[0] in {"email", "smtplib", "datetime", "ipaddress"}}, imported
+from email.message import EmailMessage
+whole = EmailMessage()
+whole["From"], whole["To"] = "a@c.example", "b@s.example"
+with Sink() as sink:
+    assert smtpclient.sendmessage(whole, servers="127.0.0.1", ports=sink.port).complete
+"""
+    )
+
+
 # Forks.
 
 FORK = """

@@ -28,6 +28,13 @@ pub struct Task {
     pub body: Vec<u8>,
 }
 
+impl Task {
+    /// The message without its header section.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(self.body.get(HEAD.len()..).unwrap_or_default()).into_owned()
+    }
+}
+
 /// Reads them.
 ///
 /// # Errors

@@ -17,8 +17,8 @@ impl<'a> Scanner<'a> {
     /// Refuses control characters, and line ends that fold nothing, before anything else looks at
     /// the text: behind this, CR and LF are white space and cannot end a header or a command.
     pub(super) fn new(text: &'a str) -> Result<Self, AddressError> {
-        // Almost every text is such, and is told so in a few instructions.
-        if text.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+        // Almost every text is such. All octets are looked at in any case, for which the compiler has vectors.
+        if text.bytes().fold(true, |all, octet| all & matches!(octet, b' '..=b'~')) {
             return Ok(Self { text, pos: 0 });
         }
         let mut rest = text.char_indices();
@@ -232,17 +232,17 @@ fn is_plain_name(name: &[u8]) -> bool {
 
 /// How long the dot-atom that begins here is, where it is ASCII.
 fn plain_dot_atom(octets: &[u8]) -> Option<usize> {
-    let mut at = 0_usize;
-    loop {
-        let rest = octets.get(at..)?;
-        let atom = rest.iter().position(|&octet| !is_plain_atext(octet)).unwrap_or(rest.len());
-        at = at.saturating_add(atom);
-        match rest.get(atom) {
-            _ if atom == 0 => return None,
-            Some(b'.') => at = at.saturating_add(1),
-            _ => return Some(at),
+    let mut in_atom = false;
+    for (at, &octet) in octets.iter().enumerate() {
+        if is_plain_atext(octet) {
+            in_atom = true;
+        } else if octet == b'.' && in_atom {
+            in_atom = false;
+        } else {
+            return in_atom.then_some(at);
         }
     }
+    in_atom.then_some(octets.len())
 }
 
 /// [`is_atext`] of ASCII, by a table: every octet of every address is asked for.

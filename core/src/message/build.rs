@@ -150,7 +150,7 @@ fn show(part: &mut Part, picture: &mut Option<Message>, depth: usize) -> Result<
             if let Some(picture) = picture.take() {
                 wrap(part, "multipart/related", picture)?;
                 // RFC 2387 3.1: the type of the part that is shown.
-                part.parameters.push(("type".to_owned(), "text/html".to_owned()));
+                part.parameters.push(("type".into(), "text/html".into()));
             }
             Ok(())
         }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::names::FEW;
+use smol_str::SmolStr;
+
+use super::names::{FEW, Names};
 use super::words;
 use crate::error::Error;
 
@@ -47,20 +49,29 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
 
 /// A value is one line of text that can be folded.
 pub(super) fn check_value(name: &str, value: &str) -> Result<(), Error> {
-    if let Some(bad) = value.chars().find(|c| c.is_control() && *c != '\t') {
+    // Almost every value is printable ASCII, and to see that takes an eighth of the time.
+    if !words::is_printable(value)
+        && let Some(bad) = value.chars().find(|c| c.is_control() && *c != '\t')
+    {
         return Err(Error::usage(format!(
             "the header field {name} has the control character {bad:?} in its value; give unfolded text"
         )));
     }
-    words::field(name, value, false)?;
-    words::field(name, value, true).map(drop)
+    words::check(name, value)
 }
 
 /// One field; the value is unfolded and not encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Field {
-    pub(super) name: String,
-    pub(super) value: String,
+    pub(super) name: SmolStr,
+    pub(super) value: SmolStr,
+}
+
+impl Field {
+    /// Name and value.
+    pub(super) fn pair(&self) -> (&str, &str) {
+        (&self.name, &self.value)
+    }
 }
 
 /// Fields in order.
@@ -74,7 +85,7 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Field> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Field> + Clone {
         self.list.iter().flatten()
     }
 
@@ -92,7 +103,7 @@ impl Fields {
 
     /// Changes the fields; both arguments have been checked.
     pub(super) fn set(&mut self, name: &str, value: &str, mode: HeaderMode) {
-        let field = Field { name: name.to_owned(), value: value.trim_matches([' ', '\t']).to_owned() };
+        let field = Field { name: name.into(), value: words::trimmed(value).into() };
         match mode {
             HeaderMode::Append => self.push(field),
             HeaderMode::Delete => self.remove(&self.places(name)),
@@ -105,6 +116,20 @@ impl Fields {
                     self.remove(others);
                 }
             },
+        }
+    }
+
+    /// Sets the fields of `other`, in place of those of the same name.
+    pub(super) fn adopt(&mut self, other: Self) {
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
+        let mut seen = Names::default();
+        for field in other.into_iter() {
+            let mode = if seen.has(&field.name) { HeaderMode::Append } else { HeaderMode::Write };
+            seen.insert(&field.name);
+            self.set(&field.name, &field.value, mode);
         }
     }
 

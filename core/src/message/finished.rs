@@ -2,22 +2,23 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor};
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::PIECE;
 use super::codec::Codec;
-use super::field::{Field, Fields};
+use super::field::Fields;
 use super::head::{Head, HeadParser, MAX_HEAD, Role};
 use super::header::Section;
 use super::known::Known;
 use super::names::Names;
+use super::rendered::Rendered;
 use super::rewrite::Rewriter;
 use super::source::{Path, Place, Source, source};
 use super::stream::{Chain, Checked, Coded, Edited, Promise, Slice, Stream};
 use super::survey::{Blob, Census, Raw, Survey};
-use super::words;
 use super::{Edits, HeaderMode};
 use crate::content::{BodyKind, Form, Transfer};
 use crate::error::{Error, Kind, Step};
@@ -60,8 +61,8 @@ impl Finished {
                 head.check(blob.bytes())?;
                 (Cow::Borrowed(blob.bytes()), Cow::Borrowed(head))
             }
-            Place::Regular(file, _) => {
-                let (data, head, _) = file_head(file, Role::Message)?;
+            Place::Regular(path, file, _) => {
+                let (data, head, _) = file_head(path, file, Role::Message)?;
                 head.check(&data)?;
                 (Cow::Owned(data), Cow::Owned(head))
             }
@@ -87,6 +88,12 @@ impl Finished {
         self.front.set(name, value, mode);
     }
 
+    /// Sets fields, in place of those of the same name.
+    pub(super) fn adopt(&mut self, fields: Fields) {
+        self.removed.extend(fields.iter().map(|field| field.name.as_str()));
+        self.front.adopt(fields);
+    }
+
     /// The whole message, where it is in memory and goes as it is.
     pub(super) fn untouched(&self, edits: &Edits) -> Option<&Arc<Blob>> {
         let Source::Bytes(blob) = &self.source else {
@@ -105,8 +112,7 @@ impl Finished {
 
     /// Looks through the message. `embedded`: it will be a part of another one.
     pub(super) fn prepare(&self, edits: &Edits, embedded: bool) -> Result<Ready, Error> {
-        let mut front: Vec<Field> = edits.fields();
-        front.extend(self.front.iter().filter(|f| !edits.removes(&f.name)).cloned());
+        let front = Rendered::of(edits.front(&self.front))?;
         let place = self.source.place()?;
         let role = if embedded { Role::Part } else { Role::Message };
         let mut remove = self.removed.clone();
@@ -114,21 +120,18 @@ impl Finished {
         if edits.blind {
             remove.extend(Known::BLIND.iter().map(|field| field.name()));
         }
-        let edit = Edit { front: render(&front, false)?, remove, embedded };
         let mut ready = Ready {
             source: self.source.clone(),
-            unencoded: if edit.front.is_ascii() { None } else { unencoded(&front)? },
             raw: None,
-            front,
-            edit,
+            edit: Edit { front, utf8: false, remove, embedded },
             tail: None,
             promise: Promise { name: NAME, no_nul: true, ..Promise::default() },
             estimate: None,
         };
         match place {
             Place::Memory(blob) => ready.known(blob.bytes(), blob.survey(role))?,
-            Place::Regular(file, length) => {
-                let (data, survey) = survey_file(file, role)?;
+            Place::Regular(path, file, length) => {
+                let (data, survey) = survey_file(path, file, role)?;
                 ready.known(&data, &survey)?;
                 ready.promise.length = Some(length);
             }
@@ -146,25 +149,6 @@ impl Finished {
         }
         Ok(ready)
     }
-}
-
-/// The fields as they are written.
-pub(super) fn render(fields: &[Field], utf8: bool) -> Result<Vec<u8>, Error> {
-    let mut out = Vec::new();
-    for field in fields {
-        out.extend_from_slice(words::field(&field.name, &field.value, utf8)?.as_bytes());
-    }
-    Ok(out)
-}
-
-/// The name of the first field that has no form in ASCII: only text, display names and domains can be encoded.
-pub(super) fn unencoded(fields: &[Field]) -> Result<Option<String>, Error> {
-    for field in fields {
-        if !field.value.is_ascii() && !words::field(&field.name, &field.value, false)?.is_ascii() {
-            return Ok(Some(field.name.clone()));
-        }
-    }
-    Ok(None)
 }
 
 /// Whether fields are written without encoding: SMTPUTF8 alone is of no use, and no server may offer it so.
@@ -186,8 +170,10 @@ pub(super) fn may_be_raw(field: Option<&str>, transfer: Transfer) -> Result<(), 
 /// What becomes of a header section.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Edit {
-    /// Fields that are put in front, as they are written.
-    front: Vec<u8>,
+    /// Fields that are put in front.
+    front: Rendered,
+    /// Whether those are written in UTF-8.
+    utf8: bool,
     remove: Names,
     embedded: bool,
 }
@@ -197,10 +183,14 @@ impl Edit {
         if self.embedded { Role::Part } else { Role::Message }
     }
 
+    fn front(&self) -> &str {
+        self.front.text(self.utf8)
+    }
+
     /// The edited header section and all of `data` behind the old one.
     pub(super) fn apply(&self, head: &Head, data: &[u8]) -> Vec<u8> {
         let kept = self.kept(head, data);
-        let mut out = self.front.clone();
+        let mut out = self.front().as_bytes().to_vec();
         for range in &kept {
             out.extend_from_slice(data.get(range.clone()).unwrap_or_default());
         }
@@ -218,7 +208,7 @@ impl Edit {
     /// front. As a part of another message it also needs the one that a header section alone may lack.
     fn separator(&self, head: &Head, kept: &[Range<usize>], data: &[u8]) -> &'static [u8] {
         let headless = head.fields.is_empty() && !head.separated;
-        if headless && (self.embedded || !self.front.is_empty()) {
+        if headless && (self.embedded || !self.front().is_empty()) {
             return b"\r\n";
         }
         let last = kept.last().map_or(0, |range| range.end).checked_sub(1).and_then(|at| data.get(at));
@@ -239,10 +229,7 @@ impl Edit {
 #[derive(Debug)]
 pub(super) struct Ready {
     source: Source,
-    front: Vec<Field>,
     edit: Edit,
-    /// A field in front that has no form in ASCII.
-    unencoded: Option<String>,
     raw: Option<Raw>,
     /// What follows the fields in front, counted; `None` where it is read once.
     tail: Option<Census>,
@@ -274,29 +261,32 @@ impl Ready {
     }
 
     pub(super) fn needs_utf8(&self) -> bool {
-        self.unencoded.is_some() || self.raw.as_ref().is_some_and(|raw| raw.other.is_none())
+        self.edit.front.unencoded().is_some() || self.raw.as_ref().is_some_and(|raw| raw.other.is_none())
     }
 
-    fn count(&self, transfer: Transfer) -> Result<Option<Census>, Error> {
-        let Some(tail) = &self.tail else {
-            return Ok(None);
-        };
-        let mut census = Census::of(&render(&self.front, raw_fields(transfer))?);
+    fn count(&self, transfer: Transfer) -> Option<Census> {
+        let tail = self.tail.as_ref()?;
+        let mut census = Census::of(self.front(transfer).as_bytes());
         census.append(tail);
-        Ok(Some(census))
+        Some(census)
+    }
+
+    fn front(&self, transfer: Transfer) -> &str {
+        self.edit.front.text(raw_fields(transfer))
     }
 
     pub(super) fn form(&self, transfer: Transfer) -> Result<Form, Error> {
-        may_be_raw(self.unencoded.as_deref(), transfer)?;
-        let count = self.count(transfer)?;
+        let unencoded = self.edit.front.unencoded();
+        may_be_raw(unencoded, transfer)?;
+        let count = self.count(transfer);
         let eight_bit = match &count {
             Some(census) => census.eight_bit,
-            None => transfer.eight_bit || self.unencoded.is_some() || self.raw.is_some(),
+            None => transfer.eight_bit || unencoded.is_some() || self.raw.is_some(),
         };
         let size = match &count {
             Some(census) => Some(census.size()),
             None => {
-                let front = render(&self.front, raw_fields(transfer))?.len() as u64;
+                let front = self.front(transfer).len() as u64;
                 self.estimate.map(|e| e.saturating_add(front))
             }
         };
@@ -305,14 +295,14 @@ impl Ready {
 
     /// The size in another message, and whether the last line is ended.
     pub(super) fn embedded_size(&self, transfer: Transfer) -> Result<(Option<u64>, bool), Error> {
-        Ok(match self.count(transfer)? {
+        Ok(match self.count(transfer) {
             Some(census) => (Some(census.canonical()), census.ended()),
             None => (self.form(transfer)?.size, true),
         })
     }
 
     pub(super) fn open(&self, transfer: Transfer) -> Result<Stream, Error> {
-        let front = render(&self.front, raw_fields(transfer))?;
+        let front = self.front(transfer);
         if let Source::Bytes(blob) = &self.source {
             let (head, data) = (&blob.survey(self.edit.role()).head, blob.bytes());
             let kept = self.edit.kept(head, data);
@@ -324,7 +314,7 @@ impl Ready {
                 return Ok(Box::new(Slice::new(Arc::clone(blob), 0..data.len())));
             }
             let mut chain: VecDeque<Stream> = VecDeque::new();
-            chain.push_back(Box::new(Cursor::new(front)));
+            chain.push_back(Box::new(Cursor::new(front.to_owned())));
             for range in kept {
                 chain.push_back(Box::new(Slice::new(Arc::clone(blob), range)));
             }
@@ -332,8 +322,8 @@ impl Ready {
             chain.push_back(Box::new(Slice::new(Arc::clone(blob), head.end..data.len())));
             return Ok(Box::new(Chain(chain)));
         }
-        let input = Checked::new(self.source.open()?, self.promise.clone());
-        let edit = Edit { front, ..self.edit.clone() };
+        let input = Checked::new(self.source.open(self.edit.embedded)?, self.promise.clone());
+        let edit = Edit { utf8: raw_fields(transfer), ..self.edit.clone() };
         let edited = Box::new(Edited::new(Box::new(input), edit));
         if transfer.eight_bit || self.tail.is_some() {
             return Ok(edited);
@@ -381,12 +371,12 @@ pub(super) fn form(
 }
 
 /// The header section of a regular file, with what was read behind it, and the open rest.
-fn file_head(file: &Path, role: Role) -> Result<(Vec<u8>, Head, impl BufRead + use<>), Error> {
-    let mut input = BufReader::with_capacity(PIECE, file.open()?);
+fn file_head(path: &Path, file: File, role: Role) -> Result<(Vec<u8>, Head, impl BufRead + use<>), Error> {
+    let mut input = BufReader::with_capacity(PIECE, file);
     let mut parser = HeadParser::new(role);
     let mut data = Vec::new();
     loop {
-        let piece = input.fill_buf().map_err(|e| file.error("read", &e))?;
+        let piece = input.fill_buf().map_err(|e| path.error("read", &e))?;
         let count = piece.len();
         data.extend_from_slice(piece);
         input.consume(count);
@@ -394,15 +384,15 @@ fn file_head(file: &Path, role: Role) -> Result<(Vec<u8>, Head, impl BufRead + u
             return Ok((data, head, input));
         }
         if data.len() > MAX_HEAD {
-            return Err(file.error("used", &HeadParser::too_long()));
+            return Err(path.error("used", &HeadParser::too_long()));
         }
     }
 }
 
-fn survey_file(file: &Path, role: Role) -> Result<(Vec<u8>, Survey), Error> {
-    let (data, head, mut input) = file_head(file, role)?;
+fn survey_file(path: &Path, file: File, role: Role) -> Result<(Vec<u8>, Survey), Error> {
+    let (data, head, mut input) = file_head(path, file, role)?;
     let mut survey = Survey::of(head, &data);
-    count(file, &mut input, |piece| survey.rest.update(piece))?;
+    count(path, &mut input, |piece| survey.rest.update(piece))?;
     Ok((data, survey))
 }
 

@@ -50,7 +50,7 @@ impl<'a> Header<'a> {
             }
             Kind::Composed(_) if name.eq_ignore_ascii_case("MIME-Version") => vec!["1.0".to_owned()],
             Kind::Composed(part) if name.eq_ignore_ascii_case("Content-Type") => {
-                let mut value = part.media.clone();
+                let mut value = part.media.to_string();
                 for (name, text) in &part.parameters {
                     let text = text.replace('\\', "\\\\").replace('"', "\\\"");
                     value.push_str(&format!("; {name}=\"{text}\""));
@@ -132,7 +132,7 @@ impl<'a> Header<'a> {
     /// See [`Message::header_fields`].
     pub(super) fn fields(&self) -> Vec<(String, String)> {
         let value = |entry: &Entry<'_>| match entry {
-            Entry::Set(field) => field.value.clone(),
+            Entry::Set(field) => field.value.to_string(),
             Entry::Own(span, data) => unfolded(span.value(data)).into_owned(),
         };
         self.entries().map(|entry| (entry.name().to_owned(), value(&entry))).collect()

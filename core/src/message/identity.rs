@@ -1,7 +1,5 @@
 //! Dates and message-ids.
 
-use std::fmt::Write;
-
 use crate::error::{Error, Kind, Step};
 
 /// `now` as a `Date` field has it (RFC 5322 3.3), with the offset of its time zone:
@@ -28,16 +26,22 @@ pub fn message_id(domain: &str) -> Result<String, Error> {
     let literal = domain.strip_prefix('[').and_then(|d| d.strip_suffix(']'));
     let good = match literal {
         Some(inner) => inner.bytes().all(|b| b.is_ascii_graphic() && !b"[]\\<>".contains(&b)),
-        None => domain.split('.').all(|label| {
-            !label.is_empty()
-                && label.bytes().all(|b| b.is_ascii_graphic() && !b"()<>[]:;@\\,\"".contains(&b))
+        None => domain.as_bytes().split(|b| *b == b'.').all(|label| {
+            let good = |b: u8| {
+                b.is_ascii_graphic()
+                    && !matches!(
+                        b,
+                        b'(' | b')' | b'<' | b'>' | b'[' | b']' | b':' | b';' | b'@' | b'\\' | b',' | b'"'
+                    )
+            };
+            !label.is_empty() && label.iter().copied().all(good)
         }),
     };
     // Long enough for every domain (RFC 5321 4.5.3.1.2), and the line stays below 998.
     if !good || domain.len() > 255 {
         return Err(Error::usage(format!("{domain:?} is no domain for a message-id: give one in ASCII")));
     }
-    Ok(format!("<{}@{domain}>", random_hex()?))
+    Ok(["<", &random_hex()?, "@", domain, ">"].concat())
 }
 
 /// 128 random bits as 32 digits.
@@ -46,11 +50,9 @@ pub(super) fn random_hex() -> Result<String, Error> {
     getrandom::fill(&mut bits).map_err(|e| {
         Error::new(Kind::Source, Step::Setup, format!("the system gives no random bits: {e}"))
     })?;
-    let mut hex = String::with_capacity(32);
-    for octet in bits {
-        // Writing to a string does not fail.
-        let _ = write!(hex, "{octet:02x}");
-    }
+    let digit = |bits: u8| char::from_digit(u32::from(bits), 16).unwrap_or_default();
+    let mut hex = String::with_capacity(2 * bits.len());
+    hex.extend(bits.iter().flat_map(|octet| [digit(octet >> 4), digit(octet & 15)]));
     Ok(hex)
 }
 

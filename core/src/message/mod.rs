@@ -29,6 +29,7 @@ mod parameters;
 mod part;
 mod plan;
 mod quoted;
+mod rendered;
 mod rewrite;
 mod source;
 mod stream;

@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 
+use smol_str::SmolStr;
+
 /// So many are looked through one by one.
 pub(super) const FEW: usize = 16;
 
 /// A set of names, in the order in which they came.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
-    list: Vec<String>,
+    list: Vec<SmolStr>,
     /// In lower case, where there are more than a few.
     index: Option<HashSet<String>>,
 }
@@ -25,7 +27,7 @@ impl Names {
         if self.has(name) {
             return;
         }
-        self.list.push(name.to_owned());
+        self.list.push(name.into());
         if let Some(index) = &mut self.index {
             index.insert(name.to_ascii_lowercase());
         } else if self.list.len() > FEW {
@@ -38,7 +40,7 @@ impl Names {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.list.iter().map(String::as_str)
+        self.list.iter().map(SmolStr::as_str)
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, BufRead};
 use std::sync::Arc;
 
 use super::codec::canonical;
-use super::field::{self, Field};
+use super::field::{self, Field, Fields};
 use super::finished::{self, Finished};
 use super::head::Role;
 use super::known::Known;
@@ -29,8 +29,10 @@ pub struct Edits {
 }
 
 impl Edits {
-    pub(super) fn fields(&self) -> Vec<Field> {
-        self.add.iter().map(|(name, value)| Field { name: name.clone(), value: value.clone() }).collect()
+    /// The fields that are put in front, and those of `own` that stay.
+    pub(super) fn front<'a>(&'a self, own: &'a Fields) -> impl Iterator<Item = (&'a str, &'a str)> + Clone {
+        let added = self.add.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        added.chain(own.iter().map(Field::pair).filter(|(name, _)| !self.removes(name)))
     }
 
     pub(super) fn removes(&self, name: &str) -> bool {

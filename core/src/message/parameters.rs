@@ -4,6 +4,8 @@ use std::fmt::{self, Write};
 
 use email_encoding::headers::writer::EmailWriter;
 use email_encoding::headers::{rfc2047, rfc2231};
+use smallvec::SmallVec;
+use smol_str::SmolStr;
 
 use super::words::{WIDTH, quoted, unescape};
 use crate::error::Error;
@@ -31,7 +33,7 @@ pub(super) fn check(name: &str, value: &str) -> Result<(), Error> {
 }
 
 /// The value and its parameters; those that are not ASCII, or longer than a line, by RFC 2231.
-pub(super) fn write(value: &str, list: &[(String, String)], w: &mut EmailWriter<'_>) -> fmt::Result {
+pub(super) fn write(value: &str, list: &[Parameter], w: &mut EmailWriter<'_>) -> fmt::Result {
     w.folding().write_str(value)?;
     for (name, value) in list {
         w.write_char(';')?;
@@ -57,6 +59,15 @@ pub(super) fn write(value: &str, list: &[(String, String)], w: &mut EmailWriter<
     Ok(())
 }
 
+/// Whether [`write`] gives one line, on which nothing is escaped or encoded.
+pub(super) fn fit_one_line(field: &str, value: &str, list: &[Parameter]) -> bool {
+    let printable = |text: &str| text.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\');
+    let lengths = list.iter().map(|(name, value)| "; =\"\"".len() + name.len() + value.len());
+    let length = field.len() + ": ".len() + value.len() + lengths.sum::<usize>();
+    // Where a line ends there must be room for one more semicolon.
+    length < WIDTH && printable(value) && list.iter().all(|(_, value)| printable(value))
+}
+
 /// Encoded words in quotes, as no RFC has them: what readers take that do not know RFC 2231, old Outlooks among them.
 /// Those that know it prefer `filename*`.
 pub(super) fn encoded_words(name: &str, value: &str, w: &mut EmailWriter<'_>) -> fmt::Result {
@@ -66,10 +77,14 @@ pub(super) fn encoded_words(name: &str, value: &str, w: &mut EmailWriter<'_>) ->
     w.write_char('"')
 }
 
-pub(super) type Parameters = Vec<(String, String)>;
+/// A name and a value, which is not encoded.
+pub(super) type Parameter = (SmolStr, SmolStr);
+
+/// Those of one part: a text has its charset.
+pub(super) type Parameters = SmallVec<[Parameter; 1]>;
 
 /// `value; name=value; name="value"`. `None` where the text is something else.
-pub(super) fn parse(text: &str) -> Option<(&str, Parameters)> {
+pub(super) fn parse(text: &str) -> Option<(&str, Vec<Parameter>)> {
     let (value, mut rest) = text.split_once(';').unwrap_or((text, ""));
     if !value.is_ascii() {
         return None;
@@ -91,7 +106,7 @@ pub(super) fn parse(text: &str) -> Option<(&str, Parameters)> {
         };
         // A parameter that is encoded already stays as it is.
         check(name.trim(), &value).ok()?;
-        list.push((name.trim().to_owned(), value));
+        list.push((name.trim().into(), value.into()));
         rest = later;
     }
 }
@@ -102,7 +117,8 @@ mod tests {
     use super::*;
 
     fn field(name: &str, value: &str) -> String {
-        words::field(name, value, false).unwrap()
+        let mut out = String::new();
+        words::field(name, value, false, &mut out).map(|()| out).unwrap()
     }
 
     #[test]
@@ -116,9 +132,11 @@ mod tests {
             "Content-Disposition: inline; a=\"b\"; c=\"d\"\r\n"
         );
         let boundary = "x".repeat(70);
-        let list = [("boundary".to_owned(), boundary.clone()), ("x-y".to_owned(), "\"".to_owned())];
+        let list = [("boundary".into(), (&boundary).into()), ("x-y".into(), "\"".into())];
+        let mut out = String::new();
+        with_parameters("Content-Type", "multipart/mixed", &list, None, &mut out).unwrap();
         assert_eq!(
-            with_parameters("Content-Type", "multipart/mixed", &list, None).unwrap(),
+            out,
             format!("Content-Type: multipart/mixed;\r\n boundary=\"{boundary}\";\r\n x-y=\"\\\"\"\r\n")
         );
         assert!(check("x-y", "\u{e9}").is_err());

@@ -2,10 +2,13 @@
 
 use std::io::BufReader;
 
+use smol_str::SmolStr;
+
 use super::PIECE;
 use super::codec::{Base64, Codec};
 use super::field::Fields;
 use super::finished::count;
+use super::parameters::Parameters;
 use super::quoted::{Counter, Quoted};
 use super::source::{Place, Source};
 use super::stream::{Checked, Coded, Promise, Stream};
@@ -45,8 +48,8 @@ pub(super) const MOST_LEVELS: usize = 100;
 pub(super) struct Part {
     pub(super) fields: Fields,
     /// `type/subtype`.
-    pub(super) media: String,
-    pub(super) parameters: Vec<(String, String)>,
+    pub(super) media: SmolStr,
+    pub(super) parameters: Parameters,
     /// The name of an attachment where it is not ASCII, so that Content-Type has it too.
     pub(super) file_name: Option<String>,
     pub(super) encoding: Encoding,
@@ -85,8 +88,8 @@ impl Part {
     fn made(media: &str, body: Body, levels: usize) -> Self {
         Self {
             fields: Fields::default(),
-            media: media.to_owned(),
-            parameters: Vec::new(),
+            media: media.into(),
+            parameters: Parameters::new(),
             file_name: None,
             encoding: Encoding::Auto,
             opaque: false,
@@ -210,14 +213,14 @@ impl Leaf {
                     leaf.quoted = Some(blob.quoted(text));
                 }
             }
-            Place::Regular(file, length) => {
+            Place::Regular(path, file, length) => {
                 leaf.length = Some(length);
                 leaf.promised = Some(length);
                 if counts {
                     let mut census = Census::default();
                     let mut counter = Counter::new(text);
-                    let mut input = BufReader::with_capacity(PIECE, file.open()?);
-                    count(file, &mut input, |piece| {
+                    let mut input = BufReader::with_capacity(PIECE, file);
+                    count(path, &mut input, |piece| {
                         census.update(piece);
                         counter.update(piece);
                     })?;
@@ -262,6 +265,16 @@ impl Leaf {
         }
     }
 
+    /// As [`Form::clean`](crate::content::Form::clean) has it: base64 always is, and a file may change.
+    pub(super) fn is_clean(&self, coding: Coding) -> bool {
+        let known = || matches!(self.source, Source::Bytes(_)) && self.census.is_some_and(|c| c.clean());
+        match coding {
+            Coding::Base64 => true,
+            Coding::Quoted => false,
+            Coding::SevenBit | Coding::EightBit | Coding::Binary => known(),
+        }
+    }
+
     pub(super) fn open(&self, coding: Coding) -> Result<Stream, Error> {
         let lines = self.text && self.census.is_none_or(|c| c.bare() > 0);
         let codec = match coding {
@@ -270,7 +283,7 @@ impl Leaf {
             _ if lines => Codec::Lines { after_cr: false },
             _ => Codec::Identity,
         };
-        let mut input = self.source.open()?;
+        let mut input = self.source.open(true)?;
         if !matches!(self.source, Source::Bytes(_)) {
             let identity = matches!(coding, Coding::SevenBit | Coding::EightBit);
             let promise = Promise {

@@ -5,16 +5,19 @@ use std::collections::VecDeque;
 use std::io::Cursor;
 
 use super::Edits;
-use super::field::Field;
-use super::finished::{Ready, may_be_raw, raw_fields, render, unencoded};
+use super::finished::{Ready, may_be_raw, raw_fields};
 use super::identity::random_hex;
+use super::parameters::Parameters;
 use super::part::{Body, Coding, Leaf, Part};
+use super::rendered::Rendered;
 use super::stream::{Chain, Stream};
-use super::survey::Census;
 use super::token::{Message, Token};
 use super::words;
 use crate::content::{BodyKind, Form, Transfer};
 use crate::error::Error;
+
+/// Room for MIME-Version and the Content-Type of a text.
+const MIME: usize = 80;
 
 /// A message or a part.
 #[derive(Debug)]
@@ -25,9 +28,7 @@ pub(super) enum Node {
 
 #[derive(Debug)]
 pub(super) struct Composed {
-    fields: Vec<Field>,
-    /// A field that has no form in ASCII.
-    unencoded: Option<String>,
+    fields: Rendered,
     /// MIME-Version and Content-Type, as they are written.
     mime: String,
     body: Plan,
@@ -42,7 +43,8 @@ enum Plan {
 
 /// One piece of the message.
 enum Piece<'a> {
-    Text(Vec<u8>),
+    /// Whole lines, in parts.
+    Text(&'a [&'a str]),
     Leaf(&'a Leaf, Coding),
     Finished(&'a Ready),
 }
@@ -61,9 +63,8 @@ impl Node {
             }
             Token::Composed(part) => part,
         };
-        let mut fields = edits.fields();
-        fields.extend(part.fields.iter().filter(|f| !edits.removes(&f.name)).cloned());
-        let mut parameters = part.parameters.clone();
+        let fields = Rendered::of(edits.front(&part.fields))?;
+        let mut parameters = Cow::Borrowed(&part.parameters);
         let none = Edits::default();
         let body = match &part.body {
             Body::Source(source) => Plan::Leaf(Leaf::new(part, source)?),
@@ -73,14 +74,16 @@ impl Node {
                     return Err(Error::usage(format!("{} has no parts; one at least is needed", part.media)));
                 }
                 let nodes: Result<_, _> = parts.iter().map(|p| Self::at(p, &none, false, true)).collect();
-                Plan::Parts(boundary(part, &mut parameters)?, nodes?)
+                Plan::Parts(boundary(part, parameters.to_mut())?, nodes?)
             }
         };
-        let mut mime = if whole { "MIME-Version: 1.0\r\n".to_owned() } else { String::new() };
+        let mut mime = String::with_capacity(MIME);
+        if whole {
+            mime.push_str("MIME-Version: 1.0\r\n");
+        }
         let name = part.file_name.as_deref();
-        mime.push_str(&words::with_parameters("Content-Type", &part.media, &parameters, name)?);
-        let unencoded = unencoded(&fields)?;
-        Ok(Self::Composed(Box::new(Composed { fields, unencoded, mime, body })))
+        words::with_parameters("Content-Type", &part.media, &parameters, name, &mut mime)?;
+        Ok(Self::Composed(Box::new(Composed { fields, mime, body })))
     }
 
     pub(super) fn needs_utf8(&self) -> bool {
@@ -93,7 +96,7 @@ impl Node {
     /// Whether a header section that is written here has a field without a form in ASCII.
     fn has_unencoded(&self) -> bool {
         let Self::Composed(node) = self else { return false };
-        node.unencoded.is_some()
+        node.fields.unencoded().is_some()
             || match &node.body {
                 Plan::Leaf(_) => false,
                 Plan::Parts(_, parts) => parts.iter().any(Self::has_unencoded),
@@ -107,16 +110,23 @@ impl Node {
         }
         let body = self.kind(transfer, raw_fields(transfer))?;
         let mut size = Some(0_u64);
-        let mut ended = true;
+        let (mut ended, mut clean) = (true, true);
         self.pieces(transfer, raw_fields(transfer), &mut |piece| {
-            let (length, last) = match piece {
-                Piece::Text(text) => {
-                    let census = Census::of(&text);
-                    (Some(census.length), census.ended())
+            let (length, last, is_clean) = match piece {
+                Piece::Text(parts) => {
+                    let dot = |part: &&str| part.starts_with('.') || part.contains("\n.");
+                    (Some(parts.iter().map(|part| part.len() as u64).sum()), true, !parts.iter().any(dot))
                 }
-                Piece::Leaf(leaf, coding) => leaf.size(coding),
-                Piece::Finished(ready) => ready.embedded_size(part_of(transfer))?,
+                Piece::Leaf(leaf, coding) => {
+                    let (length, last) = leaf.size(coding);
+                    (length, last, leaf.is_clean(coding))
+                }
+                Piece::Finished(ready) => {
+                    let (length, last) = ready.embedded_size(part_of(transfer))?;
+                    (length, last, false)
+                }
             };
+            clean &= is_clean;
             if length != Some(0) {
                 ended = last;
             }
@@ -126,7 +136,7 @@ impl Node {
         if !ended && body != BodyKind::BinaryMime {
             size = size.map(|s| s.saturating_add(2));
         }
-        Ok(Form { body, size, clean: false })
+        Ok(Form { body, size, clean })
     }
 
     pub(super) fn open(&self, transfer: Transfer) -> Result<Stream, Error> {
@@ -136,7 +146,7 @@ impl Node {
         let mut chain: VecDeque<Stream> = VecDeque::new();
         self.pieces(transfer, raw_fields(transfer), &mut |piece| {
             chain.push_back(match piece {
-                Piece::Text(text) => Box::new(Cursor::new(text)),
+                Piece::Text(parts) => Box::new(Cursor::new(parts.concat())),
                 Piece::Leaf(leaf, coding) => leaf.open(coding)?,
                 Piece::Finished(ready) => ready.open_embedded(part_of(transfer))?,
             });
@@ -152,43 +162,42 @@ impl Node {
             Self::Composed(node) => node,
         };
         let body = node.body.kind(transfer)?;
-        may_be_raw(node.unencoded.as_deref(), transfer)?;
-        let raw = !render(&node.fields, utf8)?.is_ascii();
+        may_be_raw(node.fields.unencoded(), transfer)?;
+        let raw = !node.fields.text(utf8).is_ascii();
         Ok(if raw { larger(body, BodyKind::EightBitMime) } else { body })
     }
 
-    fn pieces<'a>(
-        &'a self,
+    fn pieces(
+        &self,
         transfer: Transfer,
         utf8: bool,
-        give: &mut dyn FnMut(Piece<'a>) -> Result<(), Error>,
+        give: &mut dyn FnMut(Piece<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let node = match self {
             Self::Finished(ready) => return give(Piece::Finished(ready)),
             Self::Composed(node) => node,
         };
-        let mut text = render(&node.fields, utf8)?;
-        text.extend_from_slice(node.mime().as_bytes());
         let coding = node.body.coding(transfer)?;
-        text.extend_from_slice(format!("Content-Transfer-Encoding: {}\r\n\r\n", coding.name()).as_bytes());
+        let (fields, mime) = (node.fields.text(utf8), node.mime());
+        let head = [fields, &mime, "Content-Transfer-Encoding: ", coding.name(), "\r\n\r\n"];
         match &node.body {
             Plan::Leaf(leaf) => {
-                give(Piece::Text(text))?;
+                give(Piece::Text(&head))?;
                 give(Piece::Leaf(leaf, coding))
             }
             Plan::Inner(inner) => {
-                give(Piece::Text(text))?;
+                give(Piece::Text(&head))?;
                 inner.pieces(transfer, false, give)
             }
             Plan::Parts(boundary, parts) => {
-                for part in parts {
-                    text.extend_from_slice(format!("--{boundary}\r\n").as_bytes());
-                    give(Piece::Text(std::mem::take(&mut text)))?;
+                give(Piece::Text(&head))?;
+                for (number, part) in parts.iter().enumerate() {
+                    // The line end before a boundary belongs to it (RFC 2046 section 5.1.1).
+                    let line_end = if number > 0 { "\r\n" } else { "" };
+                    give(Piece::Text(&[line_end, "--", boundary, "\r\n"]))?;
                     part.pieces(transfer, false, give)?;
-                    text.extend_from_slice(b"\r\n");
                 }
-                text.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-                give(Piece::Text(text))
+                give(Piece::Text(&["\r\n--", boundary, "--\r\n"]))
             }
         }
     }
@@ -245,15 +254,15 @@ fn larger(a: BodyKind, b: BodyKind) -> BodyKind {
 
 /// The caller's boundary, or one of 128 random bits that no part can have. `=_` cannot occur in
 /// quoted-printable or base64 either (RFC 2045 6.7).
-fn boundary(part: &Part, parameters: &mut Vec<(String, String)>) -> Result<String, Error> {
+fn boundary(part: &Part, parameters: &mut Parameters) -> Result<String, Error> {
     if let Some((_, own)) = part.parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case("boundary")) {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&b);
         if own.is_empty() || own.len() > 70 || own.ends_with(' ') || !own.bytes().all(allowed) {
             return Err(Error::usage(format!("{own:?} is no boundary (RFC 2046 5.1.1): leave it out")));
         }
-        return Ok(own.clone());
+        return Ok(own.to_string());
     }
     let boundary = format!("=_{}", random_hex()?);
-    parameters.push(("boundary".to_owned(), boundary.clone()));
+    parameters.push(("boundary".into(), (&boundary).into()));
     Ok(boundary)
 }

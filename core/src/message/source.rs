@@ -64,7 +64,8 @@ pub(super) struct Path {
 /// What `Source::place` says: whether the octets can be looked at before they are sent.
 pub(super) enum Place<'a> {
     Memory(&'a Arc<Blob>),
-    Regular(&'a Path, u64),
+    /// Opened at its first octet, and its length.
+    Regular(&'a Path, File, u64),
     Stream(&'a Arc<Slot>),
 }
 
@@ -96,20 +97,19 @@ impl Source {
                 if !facts.is_file() {
                     return Ok(Place::Stream(&file.slot));
                 }
-                File::open(&file.path).map_err(|e| file.error("opened", &e))?;
-                Ok(Place::Regular(file, facts.len()))
+                Ok(Place::Regular(file, file.open()?, facts.len()))
             }
         }
     }
 
-    /// Opens the octets from the first one. A regular file is opened when the first octet is asked for,
-    /// so that a message with a thousand files needs one descriptor.
-    pub(super) fn open(&self) -> Result<Stream, Error> {
+    /// Opens the octets from the first one. `later`: a regular file, which must be there, is opened when the first octet is
+    /// asked for, so that a message with a thousand files needs one descriptor.
+    pub(super) fn open(&self, later: bool) -> Result<Stream, Error> {
         Ok(match self.place()? {
             Place::Memory(blob) => Box::new(Slice::new(Arc::clone(blob), 0..blob.bytes().len())),
-            Place::Regular(file, _) => {
-                let lazy = Lazy { path: file.path.clone(), file: None };
-                Box::new(BufReader::with_capacity(PIECE, lazy))
+            Place::Regular(path, file, _) => {
+                let file = Some(file).filter(|_| !later);
+                Box::new(BufReader::with_capacity(PIECE, Lazy { path: path.path.clone(), file }))
             }
             Place::Stream(slot) => Box::new(BufReader::with_capacity(PIECE, slot.take()?)),
         })
@@ -117,7 +117,7 @@ impl Source {
 }
 
 impl Path {
-    pub(super) fn open(&self) -> Result<File, Error> {
+    fn open(&self) -> Result<File, Error> {
         File::open(&self.path).map_err(|e| self.error("opened", &e))
     }
 

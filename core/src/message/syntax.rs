@@ -69,11 +69,16 @@ impl Syntax {
             Self::ListId
         } else if is(&["Archived-At"]) || starts_with_ignore_case(name, "List-") {
             Self::Urls
-        } else if is(&["Content-Type", "Content-Disposition"]) {
+        } else if Self::has_parameters(name) {
             Self::Parameters
         } else {
             Self::Text
         }
+    }
+
+    /// Whether the field has the syntax [`Parameters`](Self::Parameters).
+    pub(super) fn has_parameters(name: &str) -> bool {
+        ["Content-Type", "Content-Disposition"].iter().any(|n| n.eq_ignore_ascii_case(name))
     }
 }
 

@@ -190,7 +190,7 @@ impl Message {
         parameters::check(name, value)?;
         let part = self.composed_mut("a parameter")?;
         part.parameters.retain(|(old, _)| !old.eq_ignore_ascii_case(name));
-        part.parameters.push((name.to_owned(), value.to_owned()));
+        part.parameters.push((name.into(), value.into()));
         Ok(())
     }
 
@@ -279,6 +279,22 @@ impl Message {
     }
 }
 
+/// The content as a whole.
+impl Message {
+    /// Puts other content in place of this one. The fields that were set here stay, in place of those of the same name in
+    /// `content`; but those of a finished message belong to it, and go with it.
+    pub fn replace_content(&mut self, mut content: Self) {
+        if let Token::Composed(part) = &mut self.0 {
+            let fields = std::mem::take(&mut part.fields);
+            match &mut content.0 {
+                Token::Composed(part) => part.fields.adopt(fields),
+                Token::Finished(finished) => finished.adopt(fields),
+            }
+        }
+        *self = content;
+    }
+}
+
 /// Sending and writing.
 impl Message {
     /// Looks through the message for a delivery. Whatever can be found wrong without a server is found here.
@@ -359,7 +375,7 @@ impl Message {
 
     fn utf8(media: &str, text: &str) -> Self {
         let mut part = Part::leaf(media, Source::bytes(text.as_bytes().to_vec()));
-        part.parameters.push(("charset".to_owned(), "utf-8".to_owned()));
+        part.parameters.push(("charset".into(), "utf-8".into()));
         Self::composed(part)
     }
 }

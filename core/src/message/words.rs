@@ -6,7 +6,7 @@ use email_encoding::headers::rfc2047;
 use email_encoding::headers::writer::EmailWriter;
 
 use super::finished::may_be_raw;
-use super::parameters;
+use super::parameters::{self, Parameter};
 use super::syntax::Syntax;
 use crate::address::parse_mailbox;
 use crate::content::Transfer;
@@ -21,10 +21,93 @@ const LONG_WORD: usize = 900;
 /// What `email-encoding` folds at.
 pub(super) const WIDTH: usize = 76;
 
-/// The whole field, folded, with its last CRLF. With `utf8` (RFC 6532) words are not encoded. Octets
+/// Refuses a value that cannot be written as that field.
+pub(super) fn check(name: &str, value: &str) -> Result<(), Error> {
+    // Whatever its syntax, this stays as it is, and no line is too long. Writing it to find that out costs
+    // 7 000 instructions.
+    if name.len() + value.len() < LONG_WORD && value.is_ascii() && !Syntax::has_parameters(name) {
+        return Ok(());
+    }
+    let value = trimmed(value);
+    written(name, value, false)?;
+    if value.is_ascii() { Ok(()) } else { written(name, value, true).map(drop) }
+}
+
+/// Appends the whole field, folded, with its last CRLF. With `utf8` (RFC 6532) words are not encoded. Octets
 /// above 127 stay without `utf8` too where no encoding exists: in a local part, a message-id or a URL.
-pub(super) fn field(name: &str, value: &str, utf8: bool) -> Result<String, Error> {
-    let value = value.trim_matches([' ', '\t']);
+pub(super) fn field(name: &str, value: &str, utf8: bool, out: &mut String) -> Result<(), Error> {
+    let value = trimmed(value);
+    if is_one_line(name, value) {
+        // As most fields are: 200 instructions instead of 3 500.
+        for piece in [name, ": ", value, "\r\n"] {
+            out.push_str(piece);
+        }
+    } else {
+        out.push_str(&written(name, value, utf8)?);
+    }
+    Ok(())
+}
+
+/// A whole field for a header section in ASCII, folded, with its last CRLF: domains as A-labels, display names, comments
+/// and text as encoded words.
+///
+/// # Errors
+/// [`Kind::Unsupported`](crate::error::Kind::Unsupported) with the field's name where it has no such form: for a local part, a
+/// message-id or a URL beyond ASCII.
+pub fn ascii_field(name: &str, value: &str) -> Result<String, Error> {
+    let mut text = String::new();
+    field(name, value, false, &mut text)?;
+    may_be_raw(Some(name).filter(|_| !text.is_ascii()), Transfer::default())?;
+    Ok(text)
+}
+
+/// Whether the field is text, or a value with parameters, which always have a form in ASCII.
+pub fn is_text(name: &str) -> bool {
+    matches!(Syntax::of(name), Syntax::Text | Syntax::Parameters)
+}
+
+/// Appends a field of a value and its parameters; with a `file_name` that is not ASCII, which becomes parameter `name`.
+pub(super) fn with_parameters(
+    name: &str,
+    value: &str,
+    list: &[Parameter],
+    file_name: Option<&str>,
+    out: &mut String,
+) -> Result<(), Error> {
+    if file_name.is_none() && parameters::fit_one_line(name, value, list) {
+        // As those of a text do: 300 instructions instead of 3 000.
+        for piece in [name, ": ", value] {
+            out.push_str(piece);
+        }
+        for (name, value) in list {
+            for piece in ["; ", name, "=\"", value, "\""] {
+                out.push_str(piece);
+            }
+        }
+        out.push_str("\r\n");
+        return Ok(());
+    }
+    out.push_str(&folded(name, value, list, file_name)?);
+    Ok(())
+}
+
+/// A value without the white space around it, which does not count.
+pub(super) fn trimmed(value: &str) -> &str {
+    value.trim_matches([' ', '\t'])
+}
+
+/// Whether it is of printable ASCII alone. It looks at every octet in any case, for which the compiler has vectors.
+pub(super) fn is_printable(text: &str) -> bool {
+    text.bytes().fold(true, |all, octet| all & matches!(octet, b' '..=b'~'))
+}
+
+/// Whether nothing of it is to be folded or encoded: it is printable ASCII, and short.
+fn is_one_line(name: &str, value: &str) -> bool {
+    name.len() + ": ".len() + value.len() <= WIDTH && is_printable(value) && !Syntax::has_parameters(name)
+}
+
+/// The whole field by the rules of its syntax. `value` has no white space around it.
+fn written(name: &str, value: &str, utf8: bool) -> Result<String, Error> {
     write(name, |w| match Syntax::of(name) {
         Syntax::Addresses => addresses(value, utf8, w),
         Syntax::Parameters => match parameters::parse(value) {
@@ -38,30 +121,8 @@ pub(super) fn field(name: &str, value: &str, utf8: bool) -> Result<String, Error
     })
 }
 
-/// A whole field for a header section in ASCII, folded, with its last CRLF: domains as A-labels, display names, comments
-/// and text as encoded words.
-///
-/// # Errors
-/// [`Kind::Unsupported`](crate::error::Kind::Unsupported) with the field's name where it has no such form: for a local part, a
-/// message-id or a URL beyond ASCII.
-pub fn ascii_field(name: &str, value: &str) -> Result<String, Error> {
-    let text = field(name, value, false)?;
-    may_be_raw(Some(name).filter(|_| !text.is_ascii()), Transfer::default())?;
-    Ok(text)
-}
-
-/// Whether the field is text, or a value with parameters, which always have a form in ASCII.
-pub fn is_text(name: &str) -> bool {
-    matches!(Syntax::of(name), Syntax::Text | Syntax::Parameters)
-}
-
-/// A field of a value and its parameters; with a `file_name` that is not ASCII, which becomes parameter `name`.
-pub(super) fn with_parameters(
-    name: &str,
-    value: &str,
-    list: &[(String, String)],
-    file_name: Option<&str>,
-) -> Result<String, Error> {
+/// As [`with_parameters`], by the rules.
+fn folded(name: &str, value: &str, list: &[Parameter], file_name: Option<&str>) -> Result<String, Error> {
     write(name, |w| {
         parameters::write(value, list, w)?;
         let Some(text) = file_name else { return Ok(()) };
@@ -360,120 +421,4 @@ pub(super) fn unescape(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn write(name: &str, value: &str) -> String {
-        field(name, value, false).unwrap()
-    }
-
-    #[test]
-    fn text_is_encoded_word_by_word() {
-        assert_eq!(write("Subject", "plain  text"), "Subject: plain  text\r\n");
-        assert_eq!(write("Subject", "a gr\u{fc}n b"), "Subject: a =?utf-8?b?Z3LDvG4=?= b\r\n");
-        assert_eq!(write("Subject", "\u{e9} \u{e8}  b"), "Subject: =?utf-8?b?w6kgw6g=?=  b\r\n");
-        assert_eq!(field("Subject", "gr\u{fc}n", true).unwrap(), "Subject: gr\u{fc}n\r\n");
-        assert_eq!(write("Subject", "=?utf-8?q?x?="), "Subject: =?utf-8?q?x?=\r\n");
-        assert_eq!(
-            write("Subject", "=?utf-8?q?x?= gr\u{fc}n  =?utf-8?q?y?= z"),
-            "Subject: =?utf-8?q?x?= =?utf-8?b?IGdyw7xuICA=?=  =?utf-8?q?y?= z\r\n"
-        );
-        assert_eq!(
-            write("To", "=?utf-8?q?x?= gr\u{fc}n <a@b.c>"),
-            "To: =?utf-8?q?x?= =?utf-8?b?IGdyw7xu?= <a@b.c>\r\n"
-        );
-        assert_eq!(write("Subject", ""), "Subject: \r\n");
-    }
-
-    #[test]
-    fn addresses_keep_all_but_the_names() {
-        assert_eq!(
-            write(
-                "To",
-                "J\u{f6}rg B <a@b.c>, \"M\u{fc}ller, X\" <\"x y\"@b.c>,d@e.f (\u{e4} \\) b), \"P, Q\" <p@q.r>"
-            ),
-            "To: =?utf-8?b?SsO2cmcgQg==?= <a@b.c>, =?utf-8?b?TcO8bGxlciwgWA==?=\r\n <\"x y\"@b.c>,d@e.f \
-             (=?utf-8?b?w6QgKSBi?=), \"P, Q\" <p@q.r>\r\n"
-        );
-        assert_eq!(write("Cc", "Gr\u{fc}n: a@b.c,d@e.f;"), "Cc: =?utf-8?b?R3LDvG4=?= : a@b.c,d@e.f;\r\n");
-        assert_eq!(
-            write("From", "J\u{f6}rg (\u{e4}) <a@b.c>"),
-            "From: =?utf-8?b?SsO2cmcgKMOkKQ==?= <a@b.c>\r\n"
-        );
-        let nobody = "undisclosed-recipients:;";
-        assert_eq!(write("To", nobody), format!("To: {nobody}\r\n"));
-        assert_eq!(write("From", "\"a \u{e9}"), "From: \"a \u{e9}\r\n");
-        assert_eq!(write("From", "\u{f6}@b.c"), "From: \u{f6}@b.c\r\n");
-        let quoted = format!("\"{}\"", "a b".repeat(21));
-        assert_eq!(
-            write("From", &format!("x@y.z, {quoted} <a@b.c>")),
-            format!("From: x@y.z,\r\n {quoted} <a@b.c>\r\n")
-        );
-        assert_eq!(write("From", &"x@y.z, ".repeat(400)).split("\r\n").map(str::len).max(), Some(77));
-    }
-
-    #[test]
-    fn domains_are_a_labels_without_utf8() {
-        let (u, a) = ("j@b\u{fc}cher.example", "j@xn--bcher-kva.example");
-        for text in [
-            "X",
-            "X, y@z",
-            "<X>",
-            "B <X>, <X>",
-            "\"B, C\" <X>",
-            "T: X, C <X>;",
-            "X (c), y@z",
-            "(c) X",
-            "(c (d)) X(e)",
-            "X,",
-        ] {
-            assert_eq!(write("To", &text.replace('X', u)), format!("To: {}\r\n", text.replace('X', a)));
-            assert_eq!(
-                field("To", &text.replace('X', u), true).unwrap(),
-                format!("To: {}\r\n", text.replace('X', u))
-            );
-        }
-        assert_eq!(write("To", "j\u{f6}@b\u{fc}.example"), "To: j\u{f6}@b\u{fc}.example\r\n");
-        assert_eq!(write("Subject", "<j@b\u{fc}.example>"), "Subject: =?utf-8?b?PGpAYsO8LmV4YW1wbGU+?=\r\n");
-    }
-
-    #[test]
-    fn urls_are_neither_encoded_nor_folded() {
-        let long = format!("<https://a.example/{}>", "u".repeat(920));
-        for name in ["List-Unsubscribe", "list-help", "List-Post", "Archived-At", "List-ID"] {
-            assert_eq!(write(name, &long), format!("{name}: {long}\r\n"));
-            let spaces = format!("<https://a.example/{}>", "u v".repeat(90));
-            let two = write(name, &format!("{spaces}, <mailto:a@b.example>"));
-            assert_eq!(two, format!("{name}: {spaces},\r\n <mailto:a@b.example>\r\n"));
-            assert!(field(name, &format!("<https://a.example/{}>", "u".repeat(1_000)), false).is_err());
-            let beyond = write(name, "<https://a.example/\u{e9}>");
-            assert_eq!(beyond, format!("{name}: <https://a.example/\u{e9}>\r\n"));
-        }
-        assert_eq!(
-            write("List-Help", "<https://a.example/> (gr\u{fc}n)"),
-            "List-Help: <https://a.example/> (=?utf-8?b?Z3LDvG4=?=)\r\n"
-        );
-        assert_eq!(write("List-ID", "Gr\u{fc}n <a.b>"), "List-ID: =?utf-8?b?R3LDvG4=?= <a.b>\r\n");
-        assert_eq!(write("List-Unsubscribe-Post", "List-Unsubscribe=One-Click").matches("=?").count(), 0);
-        let key = "A".repeat(70);
-        let spaced = format!("addr=a@b.example; keydata={key} {key} {key}");
-        assert_eq!(write("Autocrypt", &spaced).replace("\r\n ", " "), format!("Autocrypt: {spaced}\r\n"));
-        assert!(field("Autocrypt", &format!("addr=a@b.example; keydata={}", key.repeat(20)), false).is_err());
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn nothing_panics_and_no_line_is_long(name in "(Subject|To|Content-Disposition|References|List-Help|List-ID|X)", value in "\\PC{0,300}") {
-            for utf8 in [true, false] {
-                if let Ok(text) = field(&name, &value, utf8) {
-                    proptest::prop_assert!(text.ends_with("\r\n"));
-                    let body = text.trim_end_matches("\r\n");
-                    for (i, line) in body.split("\r\n").enumerate() {
-                        proptest::prop_assert!(line.len() <= 998 && !line.contains(['\r', '\n']));
-                        proptest::prop_assert!(i == 0 || line.starts_with([' ', '\t']) && !line.trim().is_empty());
-                    }
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use std::ffi::{c_char, c_int, c_void};
 
 use smtpclient::message::{Encoding, Message};
 
-use super::{change, smtp_message};
+use super::{change, replace, smtp_message};
 use crate::callbacks::{CReader, UserData, smtp_read_fn, smtp_release_fn, smtp_rewind_fn};
 use crate::guard::shared;
 use crate::strings::{Fault, octets, path, sized, utf8};
@@ -33,7 +33,7 @@ pub unsafe extern "C" fn smtp_message_set_text(
     length: usize,
 ) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { change(message, |state| state.replace(Message::text(sized(text, length, "text")?))) }
+    unsafe { replace(message, || Ok(Message::text(sized(text, length, "text")?))) }
 }
 
 /// Makes `message` a `text/html` in UTF-8. For text and HTML both: `smtp_message_set_text()`, then
@@ -45,7 +45,7 @@ pub unsafe extern "C" fn smtp_message_set_html(
     length: usize,
 ) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { change(message, |state| state.replace(Message::html(sized(html, length, "html")?))) }
+    unsafe { replace(message, || Ok(Message::html(sized(html, length, "html")?))) }
 }
 
 /// Makes `message` a finished message: header section, empty line, body. It is sent octet by octet, but for
@@ -61,7 +61,7 @@ pub unsafe extern "C" fn smtp_message_set_message(
     length: usize,
 ) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { change(message, |state| state.replace(Message::from_bytes(octets(data, length, "data")?))) }
+    unsafe { replace(message, || Ok(Message::from_bytes(octets(data, length, "data")?))) }
 }
 
 /// As `smtp_message_set_message()`, from a file, which is opened when it is sent and must not change until
@@ -72,7 +72,7 @@ pub unsafe extern "C" fn smtp_message_set_message_file(
     path: *const c_char,
 ) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { change(message, |state| state.replace(Message::from_file(self::path(path, "path")?))) }
+    unsafe { replace(message, || Ok(Message::from_file(self::path(path, "path")?))) }
 }
 
 /// As `smtp_message_set_message()`, from a function that gives it piece by piece; memory use does not grow
@@ -92,11 +92,7 @@ pub unsafe extern "C" fn smtp_message_set_message_reader(
 ) -> c_int {
     let user = UserData::new(user_data, release);
     // SAFETY: what the header asks for.
-    unsafe {
-        change(message, |state| {
-            state.replace(Message::from_reader(CReader::new(read, rewind, user, length)?))
-        })
-    }
+    unsafe { replace(message, || Ok(Message::from_reader(CReader::new(read, rewind, user, length)?))) }
 }
 
 /// Makes `message` a part of any type, `"application/pdf"`, with an empty body; give it one with
@@ -108,7 +104,7 @@ pub unsafe extern "C" fn smtp_message_set_part(
     content_type: *const c_char,
 ) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { change(message, |state| state.replace(Message::part(utf8(content_type, "content_type")?)?)) }
+    unsafe { replace(message, || Ok(Message::part(utf8(content_type, "content_type")?)?)) }
 }
 
 /// Sets the body, which is copied. `SMTP_OK`; `SMTP_ERR_USAGE`: `message` is finished, or made of parts.
@@ -188,9 +184,7 @@ pub unsafe extern "C" fn smtp_message_set_multipart(
     subtype: *const c_char,
 ) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe {
-        change(message, |state| state.replace(Message::multipart(utf8(subtype, "subtype")?, Vec::new())?))
-    }
+    unsafe { replace(message, || Ok(Message::multipart(utf8(subtype, "subtype")?, Vec::new())?)) }
 }
 
 /// Adds a part after the others. What is not a multipart yet becomes the first part of a `multipart/mixed`.
@@ -223,9 +217,7 @@ pub unsafe extern "C" fn smtp_message_set_rfc822(
     inner: *const smtp_message,
 ) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe {
-        with_copy(inner, "inner", |inner| change(message, |state| state.replace(Message::rfc822(inner?)?)))
-    }
+    unsafe { with_copy(inner, "inner", |inner| replace(message, || Ok(Message::rfc822(inner?)?))) }
 }
 
 /// Hands on a copy, or that there is none to copy; it may be the message that it is put into.

@@ -9,14 +9,13 @@ mod header;
 
 mod write;
 
-use std::collections::HashSet;
 use std::ffi::{CString, c_char, c_int};
 
-use smtpclient::message::{HeaderMode, Message};
+use smtpclient::message::Message;
 
 use crate::code::SMTP_OK;
 use crate::guard::{Handle, alone, caught, code, free, give, guarded, shared};
-use crate::strings::{EMPTY, Fault, empty};
+use crate::strings::{EMPTY, Fault, c_string, empty};
 
 pub use build::*;
 pub use content::*;
@@ -31,10 +30,10 @@ pub struct smtp_message {
 
 pub(crate) struct State {
     pub(crate) message: Message,
-    /// The text of the last failure.
-    error: CString,
+    /// The text of the last failure. Without one there is no allocation, as there would be for an empty text.
+    error: Option<CString>,
     /// What `smtp_message_header()` and others lent.
-    lent: CString,
+    lent: Option<CString>,
     /// The list that they were last asked for one by one: the names, or the values of that name.
     listed: Option<(Option<String>, Vec<String>)>,
 }
@@ -67,11 +66,11 @@ pub unsafe extern "C" fn smtp_message_free(message: *mut smtp_message) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_error(message: *const smtp_message) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { shared(message, empty, |state| state.error.as_ptr()) }
+    unsafe { shared(message, empty, |state| state.error.as_ref().map_or(EMPTY, |text| text.as_ptr())) }
 }
 
 fn wrap(message: Message) -> *mut smtp_message {
-    let state = State { message, error: CString::default(), lent: CString::default(), listed: None };
+    let state = State { message, error: None, lent: None, listed: None };
     give(smtp_message { handle: Handle::new(state) })
 }
 
@@ -89,12 +88,26 @@ unsafe fn change(message: *mut smtp_message, call: impl FnOnce(&mut State) -> Re
     }
 }
 
+/// A change that puts other content in place.
+///
+/// # Safety
+/// As for [`alone`].
+unsafe fn replace(message: *mut smtp_message, make: impl FnOnce() -> Result<Message, Fault>) -> c_int {
+    // SAFETY: as the caller says.
+    unsafe {
+        change(message, |state| {
+            state.message.replace_content(make()?);
+            Ok(())
+        })
+    }
+}
+
 /// As [`change`], for calls that tell more than that they went well.
 fn tell<R: Into<Told>>(state: &mut State, call: impl FnOnce(&mut State) -> Result<R, Fault>) -> c_int {
     match call(state) {
         Ok(told) => told.into().0,
         Err(fault) => {
-            state.error = fault.text();
+            state.error = Some(fault.text());
             fault.code()
         }
     }
@@ -115,24 +128,8 @@ impl From<c_int> for Told {
 }
 
 impl State {
-    /// Puts other content in place. The fields that were set here stay; those of a finished message belong
-    /// to it and go with it.
-    fn replace(&mut self, mut content: Message) -> Result<(), Fault> {
-        if !self.message.is_finished() {
-            let mut seen = HashSet::new();
-            for (name, value) in self.message.header_fields()? {
-                let is_first = seen.insert(name.to_ascii_lowercase());
-                let mode = if is_first { HeaderMode::Write } else { HeaderMode::Append };
-                content.set_header(&name, &value, mode)?;
-            }
-        }
-        self.message = content;
-        Ok(())
-    }
-
     /// Lends a text until the next call.
     fn lend(&mut self, text: &str) -> *const c_char {
-        self.lent = crate::strings::c_string(text);
-        if self.lent.is_empty() { EMPTY } else { self.lent.as_ptr() }
+        self.lent.insert(c_string(text)).as_ptr()
     }
 }

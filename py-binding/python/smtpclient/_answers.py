@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.message
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
@@ -12,12 +11,12 @@ from ._errors import SMTPException, checked, exception_of, usage
 from ._native import Message, Options
 from ._options import OptionDict
 from ._report import Failure, Reply, Report, failure_of, report_of
-from ._tokens import AnyMessage, token
+from ._tokens import AnyMessage, is_email, token
 
 #: Number, reply, report, failure, and what the caller's own source raised.
 Answer: TypeAlias = tuple[int, Any, Any, Any, BaseException | None]
 #: A message, or one with options of its own.
-Item: TypeAlias = AnyMessage | tuple[AnyMessage, OptionDict]
+Item: TypeAlias = "AnyMessage | tuple[AnyMessage, OptionDict]"
 Addresses: TypeAlias = str | Iterable[str]
 
 #: The strongest login that succeeds.
@@ -48,12 +47,12 @@ def addressed(
 
 
 _Messages = TypeVar("_Messages")
-_ONE = (Message, email.message.Message, bytes, bytearray, memoryview, str, os.PathLike)
+_ONE = (Message, bytes, bytearray, memoryview, str, os.PathLike)
 
 
 def several(messages: _Messages) -> _Messages:
     """The messages of a batch; ``TypeError`` for a single one, whose parts would be taken for messages."""
-    if isinstance(messages, _ONE):
+    if isinstance(messages, _ONE) or is_email(messages):
         what = type(messages).__name__
         raise TypeError(f"send_many takes an iterable of messages, not one {what}: put it into a list")
     return messages

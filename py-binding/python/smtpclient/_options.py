@@ -7,16 +7,17 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
 
 from ._native import TLS, Cancel, Options
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+    from ipaddress import IPv4Address, IPv6Address
+
     from typing_extensions import Required
 
-Seconds = int | float | timedelta
+Seconds: TypeAlias = "int | float | timedelta"
 Secret = str | bytes | bytearray
 Direction = Literal["client", "server", "note"]
 Listener = Callable[[Direction, str], object]

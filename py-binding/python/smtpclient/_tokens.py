@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import email.message
 import io
 import os
+import sys
 from collections.abc import Iterable, Iterator
-from typing import IO, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ._email import composed
 from ._errors import usage
 from ._native import Message
 
-AnyMessage = (
-    Message
-    | email.message.Message
-    | bytes
-    | bytearray
-    | memoryview
-    | str
-    | os.PathLike[str]
-    | IO[bytes]
-    | Iterable[bytes]
+if TYPE_CHECKING:
+    import email.message
+    from typing import IO
+
+    from typing_extensions import TypeIs
+
+#: A text, so that nobody need import ``email`` for it.
+AnyMessage: TypeAlias = (
+    "Message | email.message.Message | bytes | bytearray | memoryview | str | os.PathLike[str] | IO[bytes]"
+    " | Iterable[bytes]"
 )
+
+
+def is_email(message: object) -> TypeIs[email.message.Message]:
+    """Whether it is a message of Python's ``email``, which takes as long to import as all else here: whoever has made one
+    has imported it."""
+    known = sys.modules.get("email.message")
+    return known is not None and isinstance(message, known.Message)
 
 
 def token(message: AnyMessage) -> Message:
@@ -33,7 +39,9 @@ def token(message: AnyMessage) -> Message:
         return Message.from_bytes(message)
     if isinstance(message, memoryview):
         return Message.from_bytes(bytes(message))
-    if isinstance(message, email.message.Message):
+    if is_email(message):
+        from ._email import composed
+
         return composed(message)
     if isinstance(message, str):
         if "\n" in message:

@@ -1,10 +1,11 @@
 //! lettre: one connection driven by hand, which is its fastest way, and its pool on tokio for many.
 
 use lettre::address::Envelope;
+use lettre::message::header::ContentType;
 use lettre::transport::smtp::PoolConfig;
 use lettre::transport::smtp::client::{Certificate, SmtpConnection, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use peers::{Fault, Task, task};
 use std::sync::Arc;
 
@@ -37,10 +38,33 @@ fn main() -> Result<(), Fault> {
                 connection.quit()?;
             }
         }
+        "made" => {
+            let mut connection = connect()?;
+            for _ in 0..task.messages {
+                let message = make(&task)?;
+                connection.send(message.envelope(), &message.formatted())?;
+            }
+            connection.quit()?;
+        }
+        "written" => {
+            for _ in 0..task.messages {
+                std::hint::black_box(make(&task)?.formatted());
+            }
+        }
         "parallel" => parallel(&Arc::new(task), name, &envelope)?,
         _ => return Err("no such mode".into()),
     }
     Ok(())
+}
+
+/// Puts a message together. The text is what the message of the other modes has for a body.
+fn make(task: &Task) -> Result<Message, Fault> {
+    Ok(Message::builder()
+        .from("Benchmark <from@example.test>".parse()?)
+        .to("to@example.test".parse()?)
+        .subject("a message")
+        .header(ContentType::TEXT_PLAIN)
+        .body(task.text())?)
 }
 
 fn parameters(task: &Task) -> Result<Option<TlsParameters>, Fault> {
