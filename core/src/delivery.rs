@@ -165,6 +165,10 @@ impl Driven for Delivery {
         self.dialogue.as_mut().map_or(Action::Done, Driven::action)
     }
 
+    fn prepare(&mut self) {
+        self.with_dialogue(Driven::prepare);
+    }
+
     fn connected(&mut self, ends: Ends) {
         self.with_dialogue(|dialogue| dialogue.connected(ends));
     }
