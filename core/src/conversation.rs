@@ -64,6 +64,8 @@ pub struct Ends {
 pub trait Driven: Conversation {
     /// What to do next.
     fn action(&mut self) -> Action<'_>;
+    /// Told while the server of [`Action::Dial`] is being connected to: what takes long may be done meanwhile.
+    fn prepare(&mut self) {}
     /// Tells that the server of [`Action::Dial`] is connected, and how.
     fn connected(&mut self, ends: Ends);
     /// Tells that the server of [`Action::Dial`] cannot be connected to.

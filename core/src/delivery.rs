@@ -161,6 +161,10 @@ impl Driven for Delivery {
         self.dialogue.as_mut().map_or(Action::Done, |dialogue| dialogue.action())
     }
 
+    fn prepare(&mut self) {
+        self.with_dialogue(Driven::prepare);
+    }
+
     fn connected(&mut self, ends: Ends) {
         self.with_dialogue(|dialogue| dialogue.connected(ends));
     }

@@ -90,11 +90,8 @@ impl Opening {
     ) -> Self {
         let credentials = credentials(options, library.as_deref());
         let secret = credentials.is_some();
-        // A pin that a stripped STARTTLS could go round would pin nothing.
-        let pinned =
-            !options.tlsfingerprint.is_empty() || options.tls.as_ref().is_some_and(|tls| tls.is_pinned());
-        let required = (options.tlsrequired || server.tls || options.requiretls || pinned) && !plain;
-        let verify = if required || secret { Verify::Require } else { Verify::Report };
+        let required = requires_tls(server, options) && !plain;
+        let verify = verify(required || secret);
         let policy = match &options.tlspolicy {
             TlsPolicy::Default if secret => TlsPolicy::Fixed(TlsAnswer::Secure),
             TlsPolicy::Default => TlsPolicy::Fixed(TlsAnswer::Insecure),
@@ -487,7 +484,28 @@ pub(crate) fn hinted(error: Error, tls_first: bool) -> Error {
 }
 
 /// What the options give to log in with; `None` where no login is wanted.
-fn credentials(options: &Options, library: Option<&dyn Secure>) -> Option<Credentials> {
+fn requires_tls(server: &Server, options: &Options) -> bool {
+    // A pin that a stripped STARTTLS could go round would pin nothing.
+    let pinned =
+        !options.tlsfingerprint.is_empty() || options.tls.as_ref().is_some_and(|tls| tls.is_pinned());
+    options.tlsrequired || server.tls || options.requiretls || pinned
+}
+
+/// What becomes of a certificate that does not verify, where much may depend on it.
+fn verify(much: bool) -> Verify {
+    if much { Verify::Require } else { Verify::Report }
+}
+
+/// Has the library read what it needs, where the connection to `server` may be encrypted.
+pub fn prepare(server: &Server, options: &Options, library: &dyn Secure) {
+    let required = requires_tls(server, options);
+    if required || options.usetls {
+        library.prepare(verify(required || logs_in(options, Some(library)).0));
+    }
+}
+
+/// Whether there is something to log in with, and whether the client certificate may do.
+fn logs_in(options: &Options, library: Option<&dyn Secure>) -> (bool, bool) {
     let certificate = options.tlscertfile.is_some() || library.is_some_and(Secure::has_certificate);
     let external = certificate && options.password.is_none();
     let named = options.auth.iter().any(|name| name.eq_ignore_ascii_case("EXTERNAL"));
@@ -495,6 +513,11 @@ fn credentials(options: &Options, library: Option<&dyn Secure>) -> Option<Creden
         || options.password.is_some()
         || options.oauthtoken.is_some()
         || (external && named);
+    (wanted, external)
+}
+
+fn credentials(options: &Options, library: Option<&dyn Secure>) -> Option<Credentials> {
+    let (wanted, external) = logs_in(options, library);
     wanted.then(|| Credentials {
         username: options.username.clone().unwrap_or_default(),
         password: options.password.clone(),

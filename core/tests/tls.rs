@@ -10,6 +10,9 @@ mod broken;
 mod certainty;
 #[path = "tls/certificates.rs"]
 mod certificates;
+#[cfg(target_os = "linux")]
+#[path = "tls/meanwhile.rs"]
+mod meanwhile;
 #[path = "tls/policy.rs"]
 mod policy;
 #[cfg(target_os = "linux")]

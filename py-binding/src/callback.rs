@@ -1,7 +1,6 @@
 //! Python functions that the core calls, and what they raise.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -9,9 +8,6 @@ use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::cancel::Cancel;
 use smtpclient::engine::Direction;
 use smtpclient::options::{Options, TlsAnswer, TlsPolicy, TranscriptFn};
-
-/// How often Python is asked for signals: half of how long the core may wait without asking.
-const SIGNALS: Duration = Duration::from_millis(100);
 
 /// What Python code raised while the core was at work: the first exception.
 #[derive(Clone, Default)]
@@ -113,26 +109,14 @@ impl Callbacks {
 
 /// Ends the call where a callback or a signal handler of Python raised, or `own` is triggered.
 pub(crate) fn cancel(raised: &Raised, own: Option<Cancel>) -> Cancel {
-    let raised = raised.clone();
-    let asked = Mutex::new(Instant::now());
-    Cancel::asking(move || {
-        if raised.is_some() || own.as_ref().is_some_and(Cancel::is_triggered) {
-            return true;
+    let kept = raised.clone();
+    cancel_in_loop(raised, own).and_signals(move || match Python::try_attach(|py| py.check_signals()) {
+        Some(Err(error)) => {
+            kept.keep(error);
+            true
         }
-        let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if asked.elapsed() < SIGNALS {
-            return false;
-        }
-        *asked = Instant::now();
-        drop(asked);
-        match Python::try_attach(|py| py.check_signals()) {
-            Some(Err(error)) => {
-                raised.keep(error);
-                true
-            }
-            Some(Ok(())) => false,
-            None => true, // the interpreter is going
-        }
+        Some(Ok(())) => false,
+        None => true, // the interpreter is going
     })
 }
 

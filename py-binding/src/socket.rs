@@ -230,6 +230,10 @@ impl Transport for PySocket {
         self.poll(true, wait)
     }
 
+    fn reads_all(&self) -> bool {
+        self.plain.is_some()
+    }
+
     fn unacknowledged(&self) -> u64 {
         match &self.plain {
             Some(stream) => Transport::unacknowledged(stream),

@@ -40,6 +40,26 @@ def test_sendmessage(run, to, sink):
         run(aio.sendmessage(MESSAGE, servers="nowhere.invalid", client="c"))
 
 
+def test_a_server_that_answers_at_once_leaves_others_their_turn(run, to, sink):
+    turns = []
+
+    async def others():
+        while True:
+            turns.append(sink.count)
+            await asyncio.sleep(0)
+
+    async def sends():
+        task = asyncio.ensure_future(others())
+        async with aio.Session("127.0.0.1", to["ports"][0], client="c.example") as session:
+            for _ in range(1000):
+                await session.send_message(MESSAGE)
+        task.cancel()
+
+    run(sends())
+    # Not after each message, which costs a third of it, but after a millisecond.
+    assert len({turn // 100 for turn in turns}) >= 5
+
+
 def test_a_server_that_is_gone_at_once(run):
     """Before anybody has looked at who it is: the connection was there, and its end is told like any other."""
     listener, gone = socket.create_server(("127.0.0.1", 0)), threading.Semaphore(0)

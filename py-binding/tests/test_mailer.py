@@ -94,6 +94,33 @@ def test_a_full_queue(silent):
             future.result(0)
 
 
+def test_a_function_that_it_calls_does_not_wait_for_room(to):
+    caught = []
+
+    def listener(_direction, line):
+        if line.startswith("MAIL") and not caught:
+            caught.append(pytest.raises(smtpclient.QueueFull, mailer.submit, MESSAGE))
+
+    with smtpclient.Mailer(**to, queuesize=1, transcript=listener) as mailer:
+        assert mailer.submit(MESSAGE).result(20).complete
+    assert caught
+
+
+def test_who_is_told_of_a_report_may_submit_the_next(to):
+    sent = []
+
+    def further(future):
+        sent.append(future.result().complete)
+        if len(sent) < 20:
+            mailer.submit(MESSAGE).add_done_callback(further)
+
+    with smtpclient.Mailer(**to, queuesize=1) as mailer:
+        mailer.submit(MESSAGE).add_done_callback(further)
+        while len(sent) < 20:
+            mailer.drain()
+    assert sent == [True] * 20
+
+
 def test_an_exception_ends_it(silent):
     with pytest.raises(ZeroDivisionError), smtpclient.Mailer(servers="127.0.0.1", ports=silent) as mailer:
         future = mailer.submit(MESSAGE)

@@ -7,6 +7,7 @@ use crate::conversation::{Action, Conversation, Driven, Ends};
 use crate::engine::Engine;
 use crate::error::{Error, Step};
 use crate::link::Link;
+use crate::opening;
 
 impl Driven for Dialogue {
     fn action(&mut self) -> Action<'_> {
@@ -15,6 +16,15 @@ impl Driven for Dialogue {
             Place::Connected if self.link.is_closed() => Action::Done,
             Place::Connected => Action::Exchange,
         }
+    }
+
+    fn prepare(&mut self) {
+        let Some(library) = &self.library else { return };
+        let options = match &self.doing {
+            Some((_, Doing::Opening(up))) => up.options.as_deref().unwrap_or(&self.options),
+            _ => &self.options,
+        };
+        opening::prepare(&self.server, options, &**library);
     }
 
     fn connected(&mut self, ends: Ends) {
@@ -52,6 +62,8 @@ impl Driven for Dialogue {
         if let Err(error) = begun {
             self.link.handle_error(error);
         }
+        // For a driver that has not done so: while the greeting is awaited.
+        self.prepare();
         self.advance();
     }
 

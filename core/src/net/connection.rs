@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use super::dial::{DialOptions, dial};
+use super::dial::{DialOptions, dial_meanwhile};
 use super::dialling::Dialling;
 use super::limits::Limits;
 use super::run::{Mover, Wait};
@@ -145,7 +145,7 @@ impl Connection {
                         driven.abort(cause);
                         continue;
                     }
-                    match dial(&target, &self.dial) {
+                    match dial_meanwhile(&target, &self.dial, &mut || driven.prepare()) {
                         Ok(stream) => self.connected(driven, stream),
                         Err(error) => driven.connect_failed(error),
                     }
@@ -188,7 +188,10 @@ impl Connection {
                             continue;
                         }
                         match Dialling::begin(&target, &self.dial) {
-                            Ok(dialling) => self.put(Place::Dialling(dialling)),
+                            Ok(dialling) => {
+                                self.put(Place::Dialling(dialling));
+                                driven.prepare();
+                            }
                             Err(error) => driven.connect_failed(error),
                         }
                     }

@@ -75,13 +75,23 @@ pub fn check(target: &Target) -> Result<(), Error> {
 /// [`Kind::Usage`] before anything is sent; [`Kind::Resolve`], [`Kind::Connect`] with what each address
 /// said, [`Kind::Timeout`] and [`Kind::Cancelled`] at [`Step::Connect`], with the target as the server.
 pub fn dial(target: &Target, options: &DialOptions) -> Result<Stream, Error> {
+    dial_meanwhile(target, options, &mut || {})
+}
+
+/// The same, and does something `meanwhile`: after the first SYN has left, before an answer is looked for.
+pub(super) fn dial_meanwhile(
+    target: &Target,
+    options: &DialOptions,
+    meanwhile: &mut dyn FnMut(),
+) -> Result<Stream, Error> {
     let connected = match target {
+        // Nothing travels here: who needs it does it later.
         Target::Unix(path) => connect_unix(&unix_address(path)?, options),
         Target::Tcp { host, port } => {
             let host = endpoint(host, *port)?;
             match &options.proxy {
-                Some(proxy) => proxy.connect(&host, *port, options),
-                None => reach(&host, *port, options).map(|(stream, _)| stream),
+                Some(proxy) => proxy.connect(&host, *port, options, meanwhile),
+                None => reach(&host, *port, options, meanwhile).map(|(stream, _)| stream),
             }
         }
     };
@@ -93,6 +103,7 @@ pub(super) fn reach<'a>(
     host: &Host,
     port: u16,
     options: &'a DialOptions,
+    meanwhile: &mut dyn FnMut(),
 ) -> Result<(Stream, Phase<'a>), Error> {
     let phase = Phase::begin(&options.limits, options.connect_timeout);
     let mut addresses = interleave(resolve(host, port, &phase)?);
@@ -105,7 +116,14 @@ pub(super) fn reach<'a>(
     }
     let name = host.to_string();
     options.reached.order(&name, &mut addresses, Instant::now());
-    let (address, socket, local) = race(&addresses, &phase, |address| start(address, options.local_address))?;
+    let mut meanwhile = Some(meanwhile);
+    let (address, socket, local) = race(&addresses, &phase, |address| {
+        let socket = start(address, options.local_address)?;
+        if let Some(act) = meanwhile.take() {
+            act();
+        }
+        Ok(socket)
+    })?;
     if addresses.first() != Some(&address) {
         options.reached.remember(&name, address, Instant::now());
     }

@@ -6,9 +6,6 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Step};
 use crate::options::Options;
 
-/// How long a cancel may go unseen: a person takes less than this for "at once".
-const CANCEL_SLICE: Duration = Duration::from_millis(200);
-
 /// When a whole call must be over, and how it can be ended early. The default has no limit.
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
@@ -40,16 +37,14 @@ impl Limits {
     }
 
     /// How long one system call may block: `wait`, but no longer than the time left, and at most 200 ms
-    /// where a cancel is attached. Zero once the deadline has passed.
+    /// where a cancel is attached that another thread may trigger. Zero once the deadline has passed.
     pub fn slice(&self, wait: Duration) -> Duration {
         let mut slice = wait;
         if let Some(deadline) = self.deadline {
             slice = slice.min(deadline.saturating_duration_since(Instant::now()));
         }
-        if self.cancel.as_ref().is_some_and(Cancel::interrupts) {
-            slice = slice.min(CANCEL_SLICE);
-        }
-        slice
+        let longest = self.cancel.as_ref().and_then(Cancel::longest_wait);
+        slice.min(longest.unwrap_or(Duration::MAX))
     }
 }
 
@@ -124,7 +119,7 @@ mod tests {
     fn a_cancel_is_shared_and_can_be_reset() {
         let cancel = Cancel::new();
         let limits = Limits { deadline: None, cancel: Some(cancel.clone()) };
-        assert_eq!(limits.slice(HOUR), CANCEL_SLICE);
+        assert_eq!(limits.slice(HOUR), Duration::from_millis(200));
         cancel.trigger();
         let error = limits.check(Step::Data).unwrap_err();
         assert_eq!((error.kind(), error.step()), (Kind::Cancelled, Step::Data));

@@ -17,6 +17,7 @@ mod security;
 mod sendmessage;
 mod session;
 mod stream;
+mod work;
 mod zone;
 
 pub use batch::{Batch, SendMany};

@@ -55,10 +55,16 @@ impl Proxy {
     }
 
     /// Connects to the proxy and has it connect to the host.
-    pub(super) fn connect(&self, host: &Host, port: u16, options: &DialOptions) -> Result<Stream, Error> {
+    pub(super) fn connect(
+        &self,
+        host: &Host,
+        port: u16,
+        options: &DialOptions,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Stream, Error> {
         let mut tunnel = Tunnel::to(self, host, port, options.connect_timeout)?;
         let (mut stream, phase) =
-            reach(&self.host, self.port, options).map_err(|error| self.blame(&error))?;
+            reach(&self.host, self.port, options, meanwhile).map_err(|error| self.blame(&error))?;
         talk::talk(&mut stream, &mut tunnel, &phase)?;
         stream.set_proxied();
         Ok(stream)

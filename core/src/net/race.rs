@@ -51,7 +51,9 @@ pub(super) fn race(
     let mut failed: Vec<(SocketAddr, io::Error)> = Vec::new();
     let mut next_start = Instant::now();
     loop {
-        if phase.is_over()? {
+        // A connection that is there counts, however long `start` took.
+        let is_over = phase.is_over()?;
+        if is_over && flying.is_empty() {
             return Err(timed_out(phase, &failed, &flying, waiting));
         }
         let now = Instant::now();
@@ -93,6 +95,9 @@ pub(super) fn race(
             }
         }
         flying = still_flying;
+        if is_over {
+            return Err(timed_out(phase, &failed, &flying, waiting));
+        }
     }
 }
 

@@ -3,12 +3,15 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
 use std::time::Duration;
 
 use super::limits::Phase;
+use super::poll::wait;
+use super::work::{Progress, Work};
 use crate::error::{Error, Kind, Step};
+
+/// getaddrinfo(3) may load modules of the system's, whose needs nobody knows.
+const STACK: usize = 2 * 1024 * 1024;
 
 /// RFC 1035 section 2.3.4, in the textual form.
 const LONGEST_NAME: usize = 253;
@@ -113,28 +116,25 @@ fn interruptible<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<io::Result<T>, Error> {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    let spawned = thread::Builder::new().name("smtp-resolve".to_owned()).spawn(move || {
-        // Nobody listens any more where the caller has given up.
-        let _ = sender.send(work());
-    });
-    if let Err(error) = spawned {
-        return Ok(Err(error));
-    }
+    let work = match Work::begin("smtp-resolve", STACK, work) {
+        Ok(work) => work,
+        Err(error) => return Ok(Err(error)),
+    };
     loop {
-        match receiver.recv_timeout(phase.slice(Duration::MAX)) {
-            Ok(result) => return Ok(result),
-            Err(RecvTimeoutError::Timeout) if phase.is_over()? => {
+        if let Err(error) = wait(&work, true, false, phase.slice(Duration::MAX)) {
+            return Ok(Err(error));
+        }
+        match work.poll() {
+            Progress::Done(result) => return Ok(result),
+            Progress::Died => return Ok(Err(io::Error::other("the resolver's thread died"))),
+            Progress::Going if phase.is_over()? => {
                 let text = format!(
                     "no connection within {:?}: the resolver has no answer for {name}",
                     phase.length()
                 );
                 return Err(Error::new(Kind::Timeout, Step::Connect, text));
             }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                return Ok(Err(io::Error::other("the resolver's thread died")));
-            }
+            Progress::Going => {}
         }
     }
 }

@@ -48,6 +48,10 @@ pub trait Transport {
     /// # Errors
     /// Waiting failed. A broken connection is ready.
     fn wait(&mut self, wait: Duration) -> io::Result<Ready>;
+    /// Whether a read that leaves room in the buffer has taken all that was there.
+    fn reads_all(&self) -> bool {
+        false
+    }
     /// Tells that nothing is due from the peer: what was read last need not be acknowledged at once.
     fn rest(&mut self) {}
     /// Octets that were written and that the peer has not acknowledged; 0 where that cannot be told.
@@ -68,6 +72,9 @@ impl Transport for Stream {
     }
     fn wait(&mut self, wait: Duration) -> io::Result<Ready> {
         Stream::wait(self, true, true, wait)
+    }
+    fn reads_all(&self) -> bool {
+        true
     }
     fn rest(&mut self) {
         Stream::rest(self);
@@ -96,6 +103,8 @@ pub struct Mover {
     buffer: Vec<u8>,
     /// Octets written since the server was last listened to.
     unlooked: usize,
+    /// The last read took all that was there.
+    is_drained: bool,
 }
 
 impl Mover {
@@ -111,6 +120,7 @@ impl Mover {
     ) -> Ready {
         let mut turn = 0;
         let mut is_full = false;
+        self.is_drained = false;
         if conversation.timeout().is_none() {
             transport.rest();
             // Nothing was asked for: what has arrived is no answer to what is said next.
@@ -157,7 +167,8 @@ impl Mover {
                 continue;
             }
             let now = Instant::now();
-            let left = match self.clock.until_look(conversation, now) {
+            let time = self.clock.until_look(conversation, now);
+            let left = match time {
                 // Nothing is due from the server, so what is left is a farewell that it does not take.
                 None if !is_idle => {
                     conversation.handle_timeout();
@@ -194,6 +205,11 @@ impl Mover {
                 }
                 continue;
             }
+            // Nothing is due, and nothing is there. Where something is due, a server on the same machine may have answered
+            // already, and a turn of an event loop costs more than a look.
+            if wait == Wait::Never && self.is_drained && time.is_none() {
+                return Ready { read: true, write: is_full };
+            }
             self.room();
             let got = match wait {
                 Wait::Never => transport.try_recv(&mut self.buffer),
@@ -201,7 +217,7 @@ impl Mover {
             };
             let nothing = matches!(got, Ok(None));
             turn += got.as_ref().map_or(0, |count| count.unwrap_or_default());
-            self.take(conversation, got);
+            self.take(transport, conversation, got);
             if nothing {
                 match wait {
                     Wait::Never => return Ready { read: true, write: is_full },
@@ -223,7 +239,7 @@ impl Mover {
         self.room();
         let got = transport.try_recv(&mut self.buffer);
         let something = !matches!(got, Ok(None));
-        self.take(conversation, got);
+        self.take(transport, conversation, got);
         something
     }
 
@@ -245,7 +261,17 @@ impl Mover {
         }
     }
 
-    fn take<C: Conversation + ?Sized>(&mut self, conversation: &mut C, got: io::Result<Option<usize>>) {
+    fn take<T: Transport + ?Sized, C: Conversation + ?Sized>(
+        &mut self,
+        transport: &T,
+        conversation: &mut C,
+        got: io::Result<Option<usize>>,
+    ) {
+        self.is_drained = match got {
+            Ok(Some(n)) => n > 0 && n < self.buffer.len() && transport.reads_all(),
+            Ok(None) => true,
+            Err(_) => false,
+        };
         match got {
             Ok(Some(0)) => conversation.handle_eof(),
             Ok(Some(n)) => {

@@ -47,7 +47,7 @@ impl Authorities {
         system.flat_map(|system| system.folders.iter().chain(&system.file)).cloned().collect()
     }
 
-    /// Has the connector trust them.
+    /// Has the connector trust them, but for those of the [bundle](Self::bundle).
     pub(super) fn apply(&self, builder: &mut SslContextBuilder) -> Result<(), ErrorStack> {
         if let Some(system) = &self.system {
             if system.folders.is_empty() && system.file.is_none() {
@@ -58,14 +58,19 @@ impl Authorities {
                 // Where one cannot be read, another may do.
                 let _ = builder.load_verify_locations(None, Some(folder));
             }
-            if let Some(file) = &system.file {
-                for certificate in &*bundle(file) {
-                    builder.cert_store_mut().add_cert(certificate.clone())?;
-                }
-            }
         }
-        self.given.iter().try_for_each(|certificate| builder.cert_store_mut().add_cert(certificate.clone()))
+        trust(builder, &self.given)
     }
+
+    /// The system's one big file, where it is needed: parsing it takes tens of milliseconds.
+    pub(super) fn bundle(&self) -> Option<PathBuf> {
+        self.system.as_ref().and_then(|system| system.file.clone())
+    }
+}
+
+/// Has the connector trust these, too.
+pub(super) fn trust(builder: &mut SslContextBuilder, authorities: &[X509]) -> Result<(), ErrorStack> {
+    authorities.iter().try_for_each(|certificate| builder.cert_store_mut().add_cert(certificate.clone()))
 }
 
 /// The places that are needed of those that there are. A folder whose files are named by the hash of what they hold costs
@@ -105,7 +110,7 @@ fn certificates_in(file: &Path) -> usize {
 }
 
 /// The certificates of the one big file, parsed once in a process, and again where the file has changed.
-fn bundle(file: &Path) -> Arc<Vec<X509>> {
+pub(super) fn bundle(file: &Path) -> Arc<Vec<X509>> {
     type Parsed = (PathBuf, Stamp, Arc<Vec<X509>>);
     static PARSED: Mutex<Option<Parsed>> = Mutex::new(None);
     let stamp = Stamp::of(file);

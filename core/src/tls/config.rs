@@ -31,7 +31,7 @@ struct Inner {
 }
 
 impl TlsConfig {
-    /// Checks `settings`, and reads every file that they name.
+    /// Checks `settings`, and reads every file that they name. Those of the system are read when a connection is made.
     ///
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage), naming the option, the file and the fault.
@@ -66,14 +66,17 @@ impl TlsConfig {
     /// [`Kind::Usage`](crate::error::Kind::Usage) where `host` is not a host name, or a file has changed and can no longer
     /// be used; [`Kind::Tls`](crate::error::Kind::Tls) where the library cannot do what the settings ask for.
     pub fn start(&self, host: &str, verify: Verify) -> Result<TlsStream, Error> {
-        let settings = &self.0.settings;
-        let host = Host::parse(settings.server_name.as_deref().unwrap_or(host))?;
-        let required = verify == Verify::Require;
-        let pinned = self.is_pinned();
-        let check = Check { chain: required && settings.verify && !pinned, pin: required && pinned };
+        let host = Host::parse(self.settings().server_name.as_deref().unwrap_or(host))?;
+        let check = self.check(verify);
         let pipe = Pipe::default();
         let connection = self.current()?.backend().connect(&host, check.chain, pipe.clone())?;
         Ok(TlsStream::new(self.clone(), connection, pipe, host, check))
+    }
+
+    fn check(&self, verify: Verify) -> Check {
+        let required = verify == Verify::Require;
+        let pinned = self.is_pinned();
+        Check { chain: required && self.settings().verify && !pinned, pin: required && pinned }
     }
 
     pub(super) fn settings(&self) -> &TlsSettings {
@@ -99,6 +102,10 @@ impl TlsConfig {
 impl Secure for TlsConfig {
     fn start(&self, host: &str, verify: Verify) -> Result<Box<dyn Layer>, Error> {
         Ok(Box::new(self.start(host, verify)?))
+    }
+
+    fn prepare(&self, verify: Verify) {
+        self.loaded().backend().prepare(self.check(verify).chain);
     }
 
     fn verifies(&self) -> bool {
@@ -134,6 +141,8 @@ pub(super) trait Backend: Send + Sync {
     /// A connection over `pipe` that has not said anything yet. With `verify` the handshake must fail unless
     /// chain and host name verify; without it, it must not fail because of them.
     fn connect(&self, host: &Host, verify: bool, pipe: Pipe) -> Result<Box<dyn Connection>, Error>;
+    /// Reads what [`connect`](Self::connect) would, and keeps it.
+    fn prepare(&self, verify: bool);
     /// Files and folders of the system whose change asks for another connector.
     fn sources(&self) -> Vec<PathBuf> {
         Vec::new()

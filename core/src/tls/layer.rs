@@ -103,6 +103,10 @@ pub trait Secure: Send + Sync {
     /// `host` is no host name, or the library cannot do what is asked of it.
     fn start(&self, host: &str, verify: Verify) -> Result<Box<dyn Layer>, Error>;
 
+    /// Told while a connection is being made that may be encrypted: what takes long to read can be read now, while the
+    /// server is waited for. What fails shows at [`start`](Self::start).
+    fn prepare(&self, _verify: Verify) {}
+
     /// Whether a certificate must verify where [`Verify::Require`] says so: not where the option `tlsverify` is off.
     fn verifies(&self) -> bool {
         true

@@ -96,6 +96,11 @@ impl Native {
 }
 
 impl Backend for Native {
+    fn prepare(&self, verify: bool) {
+        // Why it cannot be made is told where it is needed.
+        let _ = self.connector(verify);
+    }
+
     fn connect(&self, host: &Host, verify: bool, pipe: Pipe) -> Result<Box<dyn Connection>, Error> {
         let connector = self
             .connector(verify)

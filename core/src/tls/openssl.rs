@@ -1,7 +1,7 @@
 //! The openssl crate: what native-tls cannot say or do.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ::openssl::error::ErrorStack;
 use ::openssl::hash::MessageDigest;
@@ -13,7 +13,7 @@ use ::openssl::ssl::{
 use ::openssl::x509::verify::X509CheckFlags;
 use ::openssl::x509::{X509, X509NameEntryRef, X509NameRef, X509Ref, X509StoreContextRef};
 
-use super::authorities::Authorities;
+use super::authorities::{self, Authorities};
 use super::client_identity::ClientIdentity;
 use super::facts::VerifyFault;
 use super::fault::{Fault, tls};
@@ -40,11 +40,17 @@ pub(super) fn backend(settings: &TlsSettings) -> Result<Box<dyn Backend>, Error>
         identity.apply(&mut builder).map_err(failed)?;
     }
     let sessions = Sessions::of(&mut builder);
-    Ok(Box::new(OpenSsl { context: builder.build(), sessions, sources: authorities.sources() }))
+    let begun = Mutex::new(Some(builder));
+    let (bundle, sources) = (authorities.bundle(), authorities.sources());
+    Ok(Box::new(OpenSsl { context: OnceLock::new(), begun, bundle, sessions, sources }))
 }
 
 struct OpenSsl {
-    context: SslContext,
+    context: OnceLock<SslContext>,
+    /// What is to become the context, without the authorities of `bundle`.
+    begun: Mutex<Option<SslContextBuilder>>,
+    /// The system's authorities, where they are read from one file.
+    bundle: Option<PathBuf>,
     sessions: Sessions,
     sources: Vec<PathBuf>,
 }
@@ -114,8 +120,25 @@ fn log_keys(file: &Path, builder: &mut SslContextBuilder) -> Result<(), Error> {
 }
 
 impl OpenSsl {
+    /// The context with all authorities: what costs nothing is found wrong before there is a connection, the system's bundle
+    /// is read when it is needed.
+    fn context(&self) -> Result<&SslContext, ErrorStack> {
+        if let Some(context) = self.context.get() {
+            return Ok(context);
+        }
+        let authorities = self.bundle.as_deref().map(authorities::bundle);
+        // Without a builder another thread has made it meanwhile.
+        if let Some(mut begun) = system::patiently(&self.begun)
+            && let Some(builder) = begun.as_mut()
+        {
+            authorities::trust(builder, authorities.as_deref().map_or(&[], Vec::as_slice))?;
+            let _ = begun.take().map(|builder| self.context.set(builder.build()));
+        }
+        self.context.get().ok_or_else(ErrorStack::get)
+    }
+
     fn begin(&self, host: &Host, verify: bool, pipe: Pipe) -> Result<Link, ErrorStack> {
-        let mut ssl = Ssl::new(&self.context)?;
+        let mut ssl = Ssl::new(self.context()?)?;
         let seen = Arc::new(Mutex::new(Seen::default()));
         let noted = Arc::clone(&seen);
         ssl.set_verify_callback(SslVerifyMode::PEER, move |ok, context| {
@@ -139,6 +162,11 @@ impl OpenSsl {
 }
 
 impl Backend for OpenSsl {
+    fn prepare(&self, _: bool) {
+        // What fails here fails where it is needed, too, and is told there.
+        let _ = self.context();
+    }
+
     fn connect(&self, host: &Host, verify: bool, pipe: Pipe) -> Result<Box<dyn Connection>, Error> {
         match self.begin(host, verify, pipe) {
             Ok(link) => Ok(Box::new(link)),

@@ -21,8 +21,6 @@ from ._tokens import AnyMessage, token
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-#: How long a call may be deaf to signals.
-_SLICE = 0.1
 #: Reports that are taken at once.
 _BATCH = 256
 
@@ -69,7 +67,9 @@ class Mailer:
         future = _future()
         made, known = token(message), own(base, options)
         while not self._pending.submit(future, made, known):
-            self._pending.native.room(_SLICE)
+            if self._pending.native.is_inside:
+                raise self._pending.full  # a function that the mailer calls would wait for itself
+            self._pending.wait(self._pending.native.room)
         return future
 
     def try_submit(
@@ -84,7 +84,7 @@ class Mailer:
     def drain(self, timeout: float | None = None) -> bool:
         """Wait until everything is decided, for at most ``timeout`` seconds; whether it is."""
         self._pending.check_outside("drained")
-        return in_slices(self._pending.native.drain, timeout)
+        return self._pending.wait(self._pending.native.drain, timeout)
 
     def close(self, timeout: float | None = None) -> bool:
         """Take no more messages, send what is there for at most ``timeout`` seconds, say QUIT and end.
@@ -93,8 +93,8 @@ class Mailer:
         ``OutcomeUnknown``. Return whether nothing had to be given up.
         """
         self._pending.check_outside("closed")
-        self._pending.native.seal()
-        in_slices(self._pending.native.drain, timeout)
+        self._pending.seal()
+        self._pending.wait(self._pending.native.drain, timeout)
         return self._pending.end()
 
     @property
@@ -124,10 +124,11 @@ class Pending:
         self.native, self._callbacks = _native.Mailer.begin(options, listener(options))
         self._waiting: dict[int, tuple[Any, Message]] = {}
         self._lock = threading.Lock()
+        self._news, self._over = threading.Condition(), threading.Event()
         self.full: SMTPException = QueueFull()
         self._thread = threading.Thread(
             target=_answer,
-            args=(self.native, self._waiting, self._lock, answer),
+            args=(self.native, self._waiting, self._lock, self._news, self._over, answer),
             name="smtpclient-mailer",
             daemon=True,
         )
@@ -150,6 +151,21 @@ class Pending:
             self.full = full
             return False
 
+    def wait(self, wait: Callable[[float], bool], timeout: float | None = None) -> bool:
+        """``wait``, so that a signal wakes the main thread, whose handlers nobody else runs; whether it came about."""
+        if self.native.is_forked or threading.current_thread() is not threading.main_thread():
+            return wait(math.inf if timeout is None else timeout)
+        with self._news:
+            self._news.wait_for(lambda: wait(0.0) or self._over.is_set(), timeout)
+        return wait(0.0)
+
+    def seal(self) -> None:
+        """Take no more messages, and tell those who wait for room."""
+        self.native.seal()
+        if not self.native.is_forked:
+            with self._news:
+                self._news.notify_all()
+
     def check_outside(self, what: str) -> None:
         """Refuse what a function that the mailer calls would wait for without end."""
         if self.native.is_inside:
@@ -168,12 +184,21 @@ def _answer(
     native: _native.Mailer,
     waiting: dict[int, tuple[Any, Message]],
     lock: threading.Lock,
+    news: threading.Condition,
+    over: threading.Event,
     answer: Callable[[list[tuple[Any, Any, Message]]], None],
 ) -> None:
-    while reports := native.reports(math.inf, _BATCH):
-        with lock:
-            answers = [(report, *waiting.pop(ticket)) for ticket, report in reports]
-        answer([(slot, report, message) for report, slot, message in answers])
+    try:
+        while reports := native.reports(math.inf, _BATCH):
+            with lock:
+                answers = [(report, *waiting.pop(ticket)) for ticket, report in reports]
+            answer([(slot, report, message) for report, slot, message in answers])
+            with news:
+                news.notify_all()
+    finally:
+        over.set()
+        with news:
+            news.notify_all()
 
 
 def _end(native: _native.Mailer, thread: threading.Thread) -> None:
@@ -204,16 +229,6 @@ def outcome(report: Any, message: Message) -> Report:
         if cause is not None:
             raise error from cause
         raise
-
-
-def in_slices(wait: Callable[[float], bool], timeout: float | None) -> bool:
-    """Waits so that signals come through."""
-    left = math.inf if timeout is None else timeout
-    while not wait(max(0.0, min(left, _SLICE))):
-        left -= _SLICE
-        if left <= 0:
-            return False
-    return True
 
 
 def own(base: Options | None, options: OptionDict) -> Options | None:

@@ -193,3 +193,18 @@ fn a_socket_that_met_itself_is_no_connection() {
     .unwrap_err();
     assert!(error.text().contains("refused"), "{error}");
 }
+
+#[test]
+fn a_connection_that_is_there_counts_however_long_it_took_to_begin_it() {
+    let limits = Limits::default();
+    let phase = Phase::begin(&limits, Duration::from_millis(20));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let good = listener.local_addr().unwrap();
+    let slow = |address| {
+        let socket = tcp(address)?;
+        std::thread::sleep(phase.left().saturating_add(Duration::from_millis(1)));
+        Ok(socket)
+    };
+    let (winner, ..) = race(&[good], &phase, slow).unwrap();
+    assert_eq!(winner, good);
+}

@@ -1,4 +1,5 @@
 use std::net::Ipv4Addr;
+use std::thread;
 use std::time::Instant;
 
 use super::*;

@@ -103,3 +103,77 @@ fn a_farewell_that_is_not_taken_is_given_up() {
     Mover::default().run(&mut stream, &mut farewell, &limits, Wait::Block, |farewell| farewell.over);
     assert!(limits.check(Step::Command).is_ok(), "it went on until the deadline");
 }
+
+/// A peer that has so much to read, piece by piece, and is asked so often.
+#[derive(Default)]
+struct Pieces {
+    pieces: std::collections::VecDeque<usize>,
+    reads: usize,
+}
+
+impl Transport for Pieces {
+    fn try_send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+    fn try_recv(&mut self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        self.reads += 1;
+        let piece = self.pieces.pop_front();
+        if let Some(buffer) = piece.and_then(|count| buffer.get_mut(..count)) {
+            buffer.fill(b'y');
+        }
+        Ok(piece)
+    }
+    fn recv(&mut self, _: &mut [u8], _: Duration) -> io::Result<Option<usize>> {
+        panic!("it does not wait")
+    }
+    fn wait(&mut self, _: Duration) -> io::Result<Ready> {
+        panic!("it does not wait")
+    }
+    fn reads_all(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_turn_does_not_look_for_more_where_nothing_is_due() {
+    let turn = |asked: usize, pieces: &[usize]| {
+        let mut transport = Pieces { pieces: pieces.iter().copied().collect(), reads: 0 };
+        let mut counted = Counted { left: asked };
+        Mover::default().run(&mut transport, &mut counted, &Limits::default(), Wait::Never, |_| false);
+        (counted.left, transport.reads)
+    };
+    assert_eq!(turn(1, &[1]), (0, 1));
+    assert_eq!(turn(3, &[1, 2]), (0, 2));
+    // A server on the same machine may have answered meanwhile.
+    assert_eq!(turn(3, &[1]), (2, 2));
+    // There may have been more than there was room for.
+    assert_eq!(turn(READ, &[READ]), (0, 2));
+}
+
+/// Waits for so many octets.
+struct Counted {
+    left: usize,
+}
+
+impl Conversation for Counted {
+    fn handle_input(&mut self, input: &[u8]) {
+        self.left -= input.len();
+    }
+    fn handle_eof(&mut self) {}
+    fn handle_timeout(&mut self) {}
+    fn handle_error(&mut self, _: Error) {}
+    fn abort(&mut self, _: Error) {}
+    fn poll_output(&mut self) -> &[u8] {
+        &[]
+    }
+    fn output_done(&mut self, _: usize) {}
+    fn timeout(&self) -> Option<Duration> {
+        (self.left > 0).then_some(Duration::from_secs(60))
+    }
+    fn progress(&self) -> u64 {
+        0
+    }
+    fn waits_for_source(&self) -> bool {
+        false
+    }
+}

@@ -101,3 +101,15 @@ fn a_full_backlog_of_a_unix_socket_is_waited_for() {
     });
     assert!(accepted.is_ok());
 }
+
+#[test]
+fn what_is_done_meanwhile_is_done_once_before_an_answer() {
+    let (_listener, _filler, port) = black_hole();
+    let options = DialOptions { connect_timeout: Duration::from_millis(50), ..DialOptions::default() };
+    let mut count = 0;
+    dial_meanwhile(&tcp("127.0.0.1", port), &options, &mut || count += 1).unwrap_err();
+    assert_eq!(count, 1);
+    let (_listener, port) = listen("127.0.0.1:0");
+    dial_meanwhile(&tcp("localhost", port), &options, &mut || count += 1).unwrap();
+    assert_eq!(count, 2);
+}

@@ -1,0 +1,59 @@
+//! What blocks and cannot be interrupted, in a thread of its own: a descriptor becomes readable when it is done, so that
+//! whoever waits also wakes for its time and for signals.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::thread;
+
+/// Work under way. Dropped, it is left behind and ends by itself.
+#[derive(Debug)]
+pub(super) struct Work<T> {
+    result: Receiver<T>,
+    /// Closed by the thread when the result is there.
+    bell: UnixStream,
+}
+
+/// How far it is.
+#[derive(Debug)]
+pub(super) enum Progress<T> {
+    Going,
+    Done(T),
+    /// The thread panicked.
+    Died,
+}
+
+impl<T: Send + 'static> Work<T> {
+    /// Begins `work` in a thread of that name and stack.
+    pub(super) fn begin(
+        name: &str,
+        stack: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<Self> {
+        let (bell, far) = UnixStream::pair()?;
+        let (sender, result) = sync_channel(1);
+        let run = move || {
+            // Nobody waits for it any more where the caller has given up.
+            let _ = sender.send(work());
+            drop(far);
+        };
+        thread::Builder::new().name(name.to_owned()).stack_size(stack).spawn(run)?;
+        Ok(Self { result, bell })
+    }
+
+    /// What came of it, once.
+    pub(super) fn poll(&self) -> Progress<T> {
+        match self.result.try_recv() {
+            Ok(result) => Progress::Done(result),
+            Err(TryRecvError::Empty) => Progress::Going,
+            Err(TryRecvError::Disconnected) => Progress::Died,
+        }
+    }
+}
+
+impl<T> AsFd for Work<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+}
