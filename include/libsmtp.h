@@ -64,6 +64,75 @@
  * installs no signal handler, raises no SIGPIPE, and prints nothing unless option debug says so.
  *
  * Numbers, names and signatures are never changed or reused; new ones may be added.
+ *
+ * The options of smtp_options_set(), what each takes, and its default; docs/options.md says what each does:
+ *
+ * Servers and transfer:
+ *   servers             servers (localhost)
+ *   ports               ports (25; by URL 465, 587, 24)
+ *   client              text (localhost where a server is, else the host's name)
+ *   lmtp                flag (no)
+ *   proxy               secret (none)
+ *   localaddress        ip (the system's choice)
+ *   queue               flag (no)
+ *   pipelining          off | rfc | crossing | full (rfc)
+ *   chunking            off | auto | on (auto)
+ *   reconnect           flag (no)
+ *   debug               flag (no)
+ * Envelope and header:
+ *   originator          mailbox (From (or Sender), else the login name at this host)
+ *   recipients          addresses (To, Cc, Bcc, Dcc, or their Resent- forms)
+ *   atleastone          flag (no)
+ *   defaultdomain       text (none: such an address is an error; in Tcl the host's name)
+ *   header              header (none)
+ *   dsnnotify           words (the server's)
+ *   dsnret              full | headers | hdrs (the server's)
+ *   dsnenvid            text (none)
+ *   smtputf8            flag (no)
+ *   deliverby           text (none)
+ *   priority            integer (none)
+ *   hold                text (none)
+ *   rcpt                recipient (none)
+ * When TLS is used:
+ *   usetls              flag (yes)
+ *   tlsimport           flag (no)
+ *   tlsrequired         flag (no)
+ *   tlspolicy           secure | insecure (insecure; with a login, or where TLS is required, secure)
+ *   requiretls          flag (no)
+ * What TLS is like:
+ *   tlsverify           flag (yes)
+ *   tlstrust            system | given | both (both)
+ *   tlscafile           file (none)
+ *   tlsca               certificates (none)
+ *   tlscertfile         file (none)
+ *   tlskeyfile          file (in tlscertfile)
+ *   tlskeypassword      secret (none)
+ *   tlsfingerprint      words (none)
+ *   tlsminversion       1.0 | 1.1 | 1.2 | 1.3 (1.2)
+ *   tlsmaxversion       1.0 | 1.1 | 1.2 | 1.3 (the library's)
+ *   tlsciphers          text (the library's)
+ *   tlskeylog           file (none)
+ *   tlsservername       text (the server's)
+ * Login:
+ *   username            text (none)
+ *   password            secret (none)
+ *   oauthtoken          secret (none)
+ *   auth                words (strongest first)
+ *   authinsecure        flag (no)
+ * Time limits:
+ *   connecttimeout      seconds (30)
+ *   timeout             seconds (as RFC 5321 has it: 120 to 300)
+ *   maxsecs             seconds (600)
+ *   deadline            seconds (none)
+ * Mailer:
+ *   connections         integer (4)
+ *   connectionmessages  integer (no limit)
+ *   rate                number (no limit)
+ *   queuesize           integer (1000)
+ *   retries             integer (3)
+ *   backoff             seconds (1)
+ *   retrytime           seconds (600)
+ *   idletime            seconds (30)
  */
 
 /** The version of this header; smtp_library_version() has that of the library. */
@@ -703,7 +772,7 @@ smtp_options *smtp_options_copy(const smtp_options *options);
 void smtp_options_free(smtp_options *options);
 
 /**
- * Sets an option by its name, as the README lists them. Lists are separated by spaces or commas, truth values
+ * Sets an option by its name; the top of this file lists them. Lists are separated by spaces or commas, truth values
  * are "1" and "0", times are seconds, "header" takes "Name: value" and adds one. An empty value
  * takes an option back to its default; the empty "originator" is the null reverse-path.
  * SMTP_OK; SMTP_ERR_USAGE: no such option (the text names the nearest), or a value that does not fit.
@@ -802,6 +871,13 @@ const char *smtp_options_error(const smtp_options *options);
 
 /** The name of the option with that index, from 0; NULL past the last. Lives for ever. */
 const char *smtp_option_name(size_t index);
+
+/**
+ * What the value of the option with that index is, in one word: "flag", "text", "word", "words", "integer",
+ * "number", "seconds", "file", "secret", "certificates", "ip", "servers", "ports", "mailbox", "addresses",
+ * "recipient", "header". NULL past the last. Lives for ever.
+ */
+const char *smtp_option_kind(size_t index);
 
 /**
  * TLS as the options "tls..." of options say that it is; what else they say does not matter, and they can be

@@ -64,6 +64,10 @@
  * installs no signal handler, raises no SIGPIPE, and prints nothing unless option `debug` says so.
  *
  * Numbers, names and signatures are never changed or reused; new ones may be added.
+ *
+ * The options of smtp_options_set(), what each takes, and its default; docs/options.md says what each does:
+ *
+@OPTIONS@
  */
 
 /** The version of this header; smtp_library_version() has that of the library. */

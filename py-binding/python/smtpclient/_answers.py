@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 from . import _native
 from ._errors import SMTPException, checked, exception_of, usage
 from ._native import Message, Options
-from ._options import OptionDict
+from ._option_types import OptionDict
 from ._report import Failure, Reply, Report, failure_of, report_of
 from ._tokens import AnyMessage, token
 

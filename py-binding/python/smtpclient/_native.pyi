@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Any, final
 from typing_extensions import Self, Unpack
 
-from ._options import Listener, OptionDict, Secret, TLSDict
+from ._option_types import OptionDict, TLSDict
+from ._values import Listener, Secret
 
 __all__ = [
     "TLS",
@@ -18,6 +19,7 @@ __all__ = [
     "Limits",
     "Mailer",
     "Message",
+    "OptionInfo",
     "Options",
     "Server",
     "Sent",
@@ -27,6 +29,7 @@ __all__ = [
     "is_text",
     "one_server",
     "option_names",
+    "option_table",
     "sendmessage",
     "servers",
 ]
@@ -49,6 +52,22 @@ class Options:
     @property
     def lmtp(self) -> bool: ...
     def for_fields(self, fields: list[tuple[str, str]]) -> Options: ...
+
+@final
+class OptionInfo:
+    """What is known of an option. ``default`` and ``help`` are Markdown."""
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def words(self) -> list[str]: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def default(self) -> str: ...
+    @property
+    def help(self) -> str: ...
 
 @final
 class Callbacks: ...
@@ -310,5 +329,6 @@ def envelope(message: Message, options: Options) -> tuple[str, list[str]]: ...
 def one_server(host: str, port: int, options: Options) -> Server: ...
 def servers(options: Options) -> list[Server]: ...
 def option_names() -> list[str]: ...
+def option_table() -> list[OptionInfo]: ...
 def ascii_field(name: str, value: str) -> str: ...
 def is_text(name: str) -> bool: ...
