@@ -54,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m smtpclient",
+        usage="%(prog)s [option ...] [file]",
         description="Send a message, a file or standard input. `python -m smtpclient sink` runs a test server.",
         epilog="Exit status: 0 sent, 1 refused, 2 usage, 70 it is unknown whether it was sent, 75 try again later.",
     )
