@@ -136,7 +136,7 @@ def test_a_partial_refusal(to):
         sendmessage(MESSAGE, recipients="b@s.example, bad@s.example", **to)
     error = caught.value
     assert error.refused == (("bad@s.example", 550, "no such user"),)
-    assert not error.transient and error.report.recipients[0].outcome == "not sent"
+    assert not error.transient and error.report.recipients[0].outcome == "not_sent"
     report = sendmessage(MESSAGE, recipients="b@s.example, bad@s.example", atleastone=True, **to)
     assert report and report.sent and not report.complete
     assert report == [("bad@s.example", 550, "no such user")]

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use smtpclient::options::{OptionGroup, all};
+use smtpclient::report::fields::{self, Field};
 
 pub(crate) fn options() -> String {
     let mut list = String::new();
@@ -18,6 +19,26 @@ pub(crate) fn options() -> String {
         list.push_str("[list_end]\n");
     }
     list
+}
+
+pub(crate) fn report() -> String {
+    let mut list = String::new();
+    section(&mut list, "The report", fields::REPORT);
+    section(&mut list, "Each of recipients", fields::RECIPIENT);
+    section(&mut list, "A reply", fields::REPLY);
+    section(&mut list, "An error", fields::ERROR);
+    section(&mut list, "Each of attempts", fields::ATTEMPT);
+    section(&mut list, "Each of logins", fields::LOGIN);
+    section(&mut list, "What is known of TLS", fields::TLS);
+    list
+}
+
+fn section<T>(list: &mut String, title: &str, fields: &[Field<T>]) {
+    let _ = write!(list, "[para]\n[emph {{{title}}}]\n[list_begin definitions]\n");
+    for field in fields {
+        let _ = writeln!(list, "[def [const {}]]\n{}", field.name, plain(field.help));
+    }
+    list.push_str("[list_end]\n");
 }
 
 /// Markdown's code as a constant, and no bracket that Tcl would take for a command.

@@ -1,8 +1,9 @@
-//! `docs/options.md`.
+//! `docs/options.md` and `docs/report.md`.
 
 use std::fmt::Write as _;
 
 use smtpclient::options::{OptionGroup, OptionInfo, all};
+use smtpclient::report::fields::{self, Field};
 
 const INTRODUCTION: &str = "\
 # Options
@@ -75,5 +76,45 @@ fn help(option: &OptionInfo) -> String {
     match option.since {
         "0.1.0" => option.help().to_owned(),
         since => format!("{} Since {since}.", option.help()),
+    }
+}
+
+const REPORT: &str = "\
+<!-- Made by `make tables` from core/src/report/fields.rs: change that. -->
+
+# Reports
+
+What became of a message has the same fields, with the same names and of the same form, in every language:
+
+| in | all of it | one field |
+| --- | --- | --- |
+| C | `smtp_result_value(result)`, a tree; `smtp_result_json(result)` | `smtp_value_find(value, \"attempts.0.tls.version\")`; for most a function, `smtp_result_attempt_tls_version(result, 0)` |
+| Python | `report.to_dict()` | `report.attempts[0].tls.version` |
+| Tcl | `smtp::lastreport`, a dict | `dict get [lindex [dict get $report attempts] 0] tls version` |
+| the shell | `python -m smtpclient --json` | |
+| Rust | `report.value()` | `report.attempts` and so on |
+
+What does not apply or is not known is `null` in JSON, `None` in Python, `SMTP_VALUE_NONE` in C, and empty in Tcl.
+
+A function of C has the name of its path: `smtp_result_error_reply_code` is `error.reply.code`, `smtp_result_recipient_step(result, n)` is
+`recipients.n.step`. `smtp_result_error` and other names that end at an error are its `message`.
+";
+
+pub(crate) fn report() -> String {
+    let mut page = String::from(REPORT);
+    section(&mut page, "The report", fields::REPORT);
+    section(&mut page, "A record of `recipients`", fields::RECIPIENT);
+    section(&mut page, "A reply", fields::REPLY);
+    section(&mut page, "An error", fields::ERROR);
+    section(&mut page, "A record of `attempts`", fields::ATTEMPT);
+    section(&mut page, "A record of `logins`", fields::LOGIN);
+    section(&mut page, "A record `tls`", fields::TLS);
+    page
+}
+
+fn section<T>(page: &mut String, title: &str, fields: &[Field<T>]) {
+    let _ = write!(page, "\n## {title}\n\n| field | what |\n| --- | --- |\n");
+    for field in fields {
+        let _ = writeln!(page, "| `{}` | {} |", field.name, field.help);
     }
 }

@@ -29,7 +29,7 @@
  *           fprintf(stderr, "%s\n", smtp_result_error(result));
  *       for (i = 0; i < smtp_result_refused_count(result); i++)
  *           fprintf(stderr, "%s: %s\n", smtp_result_refused_address(result, i),
- *               smtp_result_refused_text(result, i));
+ *               smtp_result_refused_reply_text(result, i));
  *       smtp_result_free(result);
  *       smtp_options_free(options);
  *       smtp_message_free(message);

@@ -78,7 +78,7 @@ def reply_from(answer: Answer) -> Reply:
     _, reply, _, failure, _ = answer
     if failure is not None:
         raise exception_of(_known(failure))
-    return Reply(*reply)
+    return Reply(**reply)
 
 
 def done_from(answer: Answer) -> None:
