@@ -154,7 +154,7 @@ def test_a_report_is_plain_data(to):
     assert hash(report) == hash(pickle.loads(pickle.dumps(report)))
     assert report != sendmessage(MESSAGE, **to)
     again = json.loads(json.dumps(report.to_dict()))
-    assert again["queue_id"] == "00000001" and again["refused"][0]["code"] == 550
+    assert again["queue_id"] == "00000001" and again["recipients"][1]["reply"]["code"] == 550 and again["status"] == "partial"
     assert repr(report).startswith("<Report: 1 accepted; 1 rejected; queued as 00000001; by 127.0.0.1")
 
 

@@ -215,8 +215,8 @@ class Report(Sequence[Refused]):
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as dicts, lists, strings and numbers, for JSON: what C and Tcl have, too."""
-        plain = {"status": self.status, "sent": self.sent, "complete": self.complete, "unknown": self.unknown}
-        return plain | _lists(asdict(self))
+        plain: dict[str, Any] = {"status": self.status, "sent": self.sent, "complete": self.complete, "unknown": self.unknown}
+        return plain | {name: _lists(value) for name, value in asdict(self).items()}
 
     @overload
     def __getitem__(self, index: int) -> Refused: ...
