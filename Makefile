@@ -42,7 +42,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header install uninstall prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults resources load bench bench-quick clean
+.PHONY: help setup build lib header tables install uninstall prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults resources load bench bench-quick clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -72,6 +72,9 @@ $(MAP): ffi-c/exports.txt
 
 header: ## write include/libsmtp.h anew
 	$(CARGO) run --locked --quiet -p libsmtp --example header
+
+tables: header ## write anew what is made from the tables of options and reports: header, documents, types
+	$(CARGO) run --locked --quiet -p smtpclient --example tables
 
 install: lib ## install header, libraries and libsmtp.pc (PREFIX=, LIBDIR=, DESTDIR=)
 	$(INSTALL) -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig'

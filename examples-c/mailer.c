@@ -11,8 +11,8 @@ static void tell(int64_t ticket, const smtp_result *result)
     fprintf(stderr, "message %ld: %s\n", (long)ticket, smtp_code_text(smtp_result_status(result)));
     if (*smtp_result_error(result) != '\0') fprintf(stderr, "  %s\n", smtp_result_error(result));
     for (i = 0; i < smtp_result_refused_count(result); i++) {
-        fprintf(stderr, "  %s: %d %s\n", smtp_result_refused_address(result, i), smtp_result_refused_code(result, i),
-                smtp_result_refused_text(result, i));
+        fprintf(stderr, "  %s: %d %s\n", smtp_result_refused_address(result, i), smtp_result_refused_reply_code(result, i),
+                smtp_result_refused_reply_text(result, i));
     }
 }
 

@@ -37,8 +37,8 @@ static void sent(void *user_data, uint64_t number, int status, const smtp_result
     fprintf(stderr, "message %llu: %s\n", (unsigned long long)number, smtp_code_text(status));
     if (*smtp_result_error(result) != '\0') fprintf(stderr, "  %s\n", smtp_result_error(result));
     for (i = 0; i < smtp_result_refused_count(result); i++) {
-        fprintf(stderr, "  %s: %d %s\n", smtp_result_refused_address(result, i), smtp_result_refused_code(result, i),
-                smtp_result_refused_text(result, i));
+        fprintf(stderr, "  %s: %d %s\n", smtp_result_refused_address(result, i), smtp_result_refused_reply_code(result, i),
+                smtp_result_refused_reply_text(result, i));
     }
 }
 

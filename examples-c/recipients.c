@@ -21,7 +21,7 @@ static void print(const smtp_result *result)
     if (*smtp_result_error(result)) printf("error: %s\n", smtp_result_error(result));
     for (i = 0; i < smtp_result_refused_count(result); i++)
         printf("refused: %s: %d %s\n", smtp_result_refused_address(result, i),
-               smtp_result_refused_code(result, i), smtp_result_refused_text(result, i));
+               smtp_result_refused_reply_code(result, i), smtp_result_refused_reply_text(result, i));
     if (smtp_result_sent(result)) printf("queue id: %s\n", smtp_result_queue_id(result));
 }
 

@@ -29,7 +29,7 @@
  *           fprintf(stderr, "%s\n", smtp_result_error(result));
  *       for (i = 0; i < smtp_result_refused_count(result); i++)
  *           fprintf(stderr, "%s: %s\n", smtp_result_refused_address(result, i),
- *               smtp_result_refused_text(result, i));
+ *               smtp_result_refused_reply_text(result, i));
  *       smtp_result_free(result);
  *       smtp_options_free(options);
  *       smtp_message_free(message);
@@ -64,6 +64,75 @@
  * installs no signal handler, raises no SIGPIPE, and prints nothing unless option debug says so.
  *
  * Numbers, names and signatures are never changed or reused; new ones may be added.
+ *
+ * The options of smtp_options_set(), what each takes, and its default; docs/options.md says what each does:
+ *
+ * Servers and transfer:
+ *   servers             servers (localhost)
+ *   ports               ports (25; by URL 465, 587, 24)
+ *   client              text (localhost where a server is, else the host's name)
+ *   lmtp                flag (no)
+ *   proxy               secret (none)
+ *   localaddress        ip (the system's choice)
+ *   queue               flag (no)
+ *   pipelining          off | rfc | crossing | full (rfc)
+ *   chunking            off | auto | on (auto)
+ *   reconnect           flag (no)
+ *   debug               flag (no)
+ * Envelope and header:
+ *   originator          mailbox (From (or Sender), else the login name at this host)
+ *   recipients          addresses (To, Cc, Bcc, Dcc, or their Resent- forms)
+ *   atleastone          flag (no)
+ *   defaultdomain       text (none: such an address is an error; in Tcl the host's name)
+ *   header              header (none)
+ *   dsnnotify           words (the server's)
+ *   dsnret              full | headers | hdrs (the server's)
+ *   dsnenvid            text (none)
+ *   smtputf8            flag (no)
+ *   deliverby           text (none)
+ *   priority            integer (none)
+ *   hold                text (none)
+ *   rcpt                recipient (none)
+ * When TLS is used:
+ *   usetls              flag (yes)
+ *   tlsimport           flag (no)
+ *   tlsrequired         flag (no)
+ *   tlspolicy           secure | insecure (insecure; with a login, or where TLS is required, secure)
+ *   requiretls          flag (no)
+ * What TLS is like:
+ *   tlsverify           flag (yes)
+ *   tlstrust            system | given | both (both)
+ *   tlscafile           file (none)
+ *   tlsca               certificates (none)
+ *   tlscertfile         file (none)
+ *   tlskeyfile          file (in tlscertfile)
+ *   tlskeypassword      secret (none)
+ *   tlsfingerprint      words (none)
+ *   tlsminversion       1.0 | 1.1 | 1.2 | 1.3 (1.2)
+ *   tlsmaxversion       1.0 | 1.1 | 1.2 | 1.3 (the library's)
+ *   tlsciphers          text (the library's)
+ *   tlskeylog           file (none)
+ *   tlsservername       text (the server's)
+ * Login:
+ *   username            text (none)
+ *   password            secret (none)
+ *   oauthtoken          secret (none)
+ *   auth                words (strongest first)
+ *   authinsecure        flag (no)
+ * Time limits:
+ *   connecttimeout      seconds (30)
+ *   timeout             seconds (as RFC 5321 has it: 120 to 300)
+ *   maxsecs             seconds (600)
+ *   deadline            seconds (none)
+ * Mailer:
+ *   connections         integer (4)
+ *   connectionmessages  integer (no limit)
+ *   rate                number (no limit)
+ *   queuesize           integer (1000)
+ *   retries             integer (3)
+ *   backoff             seconds (1)
+ *   retrytime           seconds (600)
+ *   idletime            seconds (30)
  */
 
 /** The version of this header; smtp_library_version() has that of the library. */
@@ -204,6 +273,24 @@ extern "C" {
 /** There is no such field, or no further one. */
 #define SMTP_NO_FIELD 1
 
+/** Nothing: it does not apply, or is not known. */
+#define SMTP_VALUE_NONE 0
+
+/** Yes or no: 1 or 0. */
+#define SMTP_VALUE_FLAG 1
+
+/** A code, or a count. */
+#define SMTP_VALUE_NUMBER 2
+
+/** A text. */
+#define SMTP_VALUE_TEXT 3
+
+/** Values of one form, one after the other. */
+#define SMTP_VALUE_LIST 4
+
+/** Values with names. */
+#define SMTP_VALUE_RECORD 5
+
 /** For smtp_mailer_count(): messages that were taken. */
 #define SMTP_COUNT_SUBMITTED 1
 
@@ -334,6 +421,9 @@ typedef struct smtp_session smtp_session;
  */
 typedef struct smtp_tls smtp_tls;
 
+/** A value of a result, which lives as long as the result. docs/report.md lists the names. */
+typedef struct smtp_value smtp_value;
+
 /**
  * Gives a message piece by piece: writes up to size octets to buffer and returns how many; 0 at the
  * end; -1 where reading failed: the message is then abandoned, and never completed at the server.
@@ -407,7 +497,7 @@ const char *smtp_code_name(int code);
 const char *smtp_code_text(int code);
 
 /**
- * The word for an outcome: "accepted", "rejected", "not sent", "unknown". Empty for a number that
+ * The word for an outcome: "accepted", "rejected", "not_sent", "unknown". Empty for a number that
  * is none. Lives for ever.
  */
 const char *smtp_outcome_name(int outcome);
@@ -703,7 +793,7 @@ smtp_options *smtp_options_copy(const smtp_options *options);
 void smtp_options_free(smtp_options *options);
 
 /**
- * Sets an option by its name, as the README lists them. Lists are separated by spaces or commas, truth values
+ * Sets an option by its name; the top of this file lists them. Lists are separated by spaces or commas, truth values
  * are "1" and "0", times are seconds, "header" takes "Name: value" and adds one. An empty value
  * takes an option back to its default; the empty "originator" is the null reverse-path.
  * SMTP_OK; SMTP_ERR_USAGE: no such option (the text names the nearest), or a value that does not fit.
@@ -804,6 +894,13 @@ const char *smtp_options_error(const smtp_options *options);
 const char *smtp_option_name(size_t index);
 
 /**
+ * What the value of the option with that index is, in one word: "flag", "text", "word", "words", "integer",
+ * "number", "seconds", "file", "secret", "certificates", "ip", "servers", "ports", "mailbox", "addresses",
+ * "recipient", "header". NULL past the last. Lives for ever.
+ */
+const char *smtp_option_kind(size_t index);
+
+/**
  * TLS as the options "tls..." of options say that it is; what else they say does not matter, and they can be
  * freed. Every file is read now. Free it with smtp_tls_free(); options that have it keep their share. NULL where
  * something is wrong, and smtp_options_error() says what, or where options is NULL or in use.
@@ -873,10 +970,10 @@ const char *smtp_result_reply_text(const smtp_result *result);
 uint64_t smtp_result_octets(const smtp_result *result);
 
 /** How many extensions were used. */
-size_t smtp_result_extension_count(const smtp_result *result);
+size_t smtp_result_used_count(const smtp_result *result);
 
 /** The keyword of an extension that was used: "PIPELINING", "SIZE". */
-const char *smtp_result_extension(const smtp_result *result, size_t index);
+const char *smtp_result_used(const smtp_result *result, size_t index);
 
 /**
  * How many extensions the server offers that are not used any more on its connection, since it mishandled them.
@@ -899,13 +996,13 @@ size_t smtp_result_refused_count(const smtp_result *result);
 const char *smtp_result_refused_address(const smtp_result *result, size_t index);
 
 /** The code of the reply that refused it: 4yz for now, 5yz for good. */
-int smtp_result_refused_code(const smtp_result *result, size_t index);
+int smtp_result_refused_reply_code(const smtp_result *result, size_t index);
 
 /** The enhanced status code of that reply, as "5.1.1". */
-const char *smtp_result_refused_enhanced(const smtp_result *result, size_t index);
+const char *smtp_result_refused_reply_enhanced(const smtp_result *result, size_t index);
 
 /** The text of that reply without its codes; lines are separated by \n. */
-const char *smtp_result_refused_text(const smtp_result *result, size_t index);
+const char *smtp_result_refused_reply_text(const smtp_result *result, size_t index);
 
 /** How many recipients there are, refused or not; each address counts once. */
 size_t smtp_result_recipient_count(const smtp_result *result);
@@ -926,13 +1023,13 @@ const char *smtp_result_recipient_step(const smtp_result *result,
                                        size_t index);
 
 /** The code of the reply that decided; 0 where there was none. */
-int smtp_result_recipient_code(const smtp_result *result, size_t index);
+int smtp_result_recipient_reply_code(const smtp_result *result, size_t index);
 
 /** The enhanced status code of that reply. */
-const char *smtp_result_recipient_enhanced(const smtp_result *result, size_t index);
+const char *smtp_result_recipient_reply_enhanced(const smtp_result *result, size_t index);
 
 /** The text of that reply without its codes; lines are separated by \n. */
-const char *smtp_result_recipient_text(const smtp_result *result, size_t index);
+const char *smtp_result_recipient_reply_text(const smtp_result *result, size_t index);
 
 /**
  * Why the message was not sent, or is not known to be, in one line with server, step and reply. Where refused
@@ -958,19 +1055,19 @@ const char *smtp_result_error_step(const smtp_result *result);
 const char *smtp_result_error_server(const smtp_result *result);
 
 /** The code of the reply that failed the step; 0 where it was none. */
-int smtp_result_error_code(const smtp_result *result);
+int smtp_result_error_reply_code(const smtp_result *result);
 
 /** The enhanced status code of that reply. */
-const char *smtp_result_error_enhanced(const smtp_result *result);
+const char *smtp_result_error_reply_enhanced(const smtp_result *result);
 
 /** The text of that reply without its codes; lines are separated by \n. */
-const char *smtp_result_error_text(const smtp_result *result);
+const char *smtp_result_error_reply_text(const smtp_result *result);
 
 /**
  * 1 where sending again later can help, else 0. Never for SMTP_ERR_UNKNOWN: that could deliver twice. Where
  * recipients were refused: where each of them was refused for now.
  */
-int smtp_result_transient(const smtp_result *result);
+int smtp_result_error_transient(const smtp_result *result);
 
 /** How many connections were tried, in order; the last one is that which the outcome comes from. */
 size_t smtp_result_attempt_count(const smtp_result *result);
@@ -990,14 +1087,14 @@ const char *smtp_result_attempt_error_kind(const smtp_result *result, size_t ind
 /** The same as smtp_result_error_step(). */
 const char *smtp_result_attempt_error_step(const smtp_result *result, size_t index);
 
-/** The same as smtp_result_error_code(). */
-int smtp_result_attempt_error_code(const smtp_result *result, size_t index);
+/** The same as smtp_result_error_reply_code(). */
+int smtp_result_attempt_error_reply_code(const smtp_result *result, size_t index);
 
-/** The same as smtp_result_error_enhanced(). */
-const char *smtp_result_attempt_error_enhanced(const smtp_result *result, size_t index);
+/** The same as smtp_result_error_reply_enhanced(). */
+const char *smtp_result_attempt_error_reply_enhanced(const smtp_result *result, size_t index);
 
-/** The same as smtp_result_transient(). */
-int smtp_result_attempt_transient(const smtp_result *result, size_t index);
+/** The same as smtp_result_error_transient(). */
+int smtp_result_attempt_error_transient(const smtp_result *result, size_t index);
 
 /** 1 where the certificate and the host name verified, 0 where not, -1 where there was no TLS. */
 int smtp_result_attempt_tls_verified(const smtp_result *result, size_t index);
@@ -1010,7 +1107,7 @@ const char *smtp_result_attempt_tls_why_not(const smtp_result *result,
                                             size_t index);
 
 /** The SHA-256 of the server's certificate, in hex. */
-const char *smtp_result_attempt_tls_certificate(const smtp_result *result, size_t index);
+const char *smtp_result_attempt_tls_certificate_sha256(const smtp_result *result, size_t index);
 
 /** The version of TLS, "TLSv1.3", where the TLS library tells. */
 const char *smtp_result_attempt_tls_version(const smtp_result *result, size_t index);
@@ -1038,6 +1135,37 @@ const char *smtp_result_attempt_login_mechanism(const smtp_result *result,
 
 /** Why it did not log in, in one line; empty where it did. */
 const char *smtp_result_attempt_login_error(const smtp_result *result, size_t index, size_t login);
+
+/**
+ * All that the result tells, as one record: what smtp_result_json() has, and Python and Tcl. A program that wants a few fields
+ * asks with smtp_value_find(); one that wants all of them, as a binding for another language does, walks over it. NULL
+ * only for NULL.
+ */
+const smtp_value *smtp_result_value(const smtp_result *result);
+
+/** What the value is: SMTP_VALUE_TEXT and so on; SMTP_VALUE_NONE for NULL. */
+int smtp_value_type(const smtp_value *value);
+
+/** How many values a list or a record has; 0 for anything else. */
+size_t smtp_value_count(const smtp_value *value);
+
+/** The value at an index of a list or a record; NULL where there is none. */
+const smtp_value *smtp_value_item(const smtp_value *value, size_t index);
+
+/** The name of the value at an index of a record; empty where there is none. */
+const char *smtp_value_name(const smtp_value *value, size_t index);
+
+/**
+ * The value at a path of names and indices: "queue_id", "attempts.0.tls.version". NULL where there is none.
+ */
+const smtp_value *smtp_value_find(const smtp_value *value,
+                                  const char *path);
+
+/** A text; empty for anything else. */
+const char *smtp_value_text(const smtp_value *value);
+
+/** A number, or 1 or 0 for a flag; 0 for anything else. */
+uint64_t smtp_value_number(const smtp_value *value);
 
 /**
  * Connects to host, which may be a URL as in smtp_options_add_server(), and reads the greeting. port 0

@@ -13,9 +13,6 @@ typedef struct Policy {
     int refs;
 } Policy;
 
-static const char *const truths[] = {"-atleastone", "-authinsecure", "-debug", "-lmtp", "-queue", "-requiretls",
-    "-smtputf8", "-tlsimport", "-tlsrequired", "-tlsverify", "-usetls", NULL};
-
 static void PolicyDrop(void *data)
 {
     Policy *policy = data;
@@ -165,12 +162,14 @@ static int Servers(Tcl_Interp *interp, Options *into, Tcl_Obj *servers, Tcl_Obj 
     return result;
 }
 
+/* Whether the option takes a truth value, in any form that Tcl has for one. */
 static int Truth(const char *name)
 {
-    int i;
+    const char *known;
+    size_t i;
 
-    for (i = 0; truths[i] != NULL; i++) {
-        if (strcmp(truths[i], name) == 0) return 1;
+    for (i = 0; (known = smtp_option_name(i)) != NULL; i++) {
+        if (strcmp(known, name + 1) == 0) return strcmp(smtp_option_kind(i), "flag") == 0;
     }
     return 0;
 }

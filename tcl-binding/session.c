@@ -148,10 +148,10 @@ static void Answer(Session *session, Question *question)
 
         six[0] = Tcl_NewStringObj("code", -1);
         six[1] = Tcl_NewIntObj(smtp_engine_answer_code(engine));
-        six[2] = Tcl_NewStringObj("diagnostic", -1);
-        six[3] = TextFrom(smtp_engine_answer_text(engine));
-        six[4] = Tcl_NewStringObj("enhanced", -1);
-        six[5] = TextFrom(smtp_engine_answer_enhanced(engine));
+        six[2] = Tcl_NewStringObj("enhanced", -1);
+        six[3] = TextFrom(smtp_engine_answer_enhanced(engine));
+        six[4] = Tcl_NewStringObj("text", -1);
+        six[5] = TextFrom(smtp_engine_answer_text(engine));
         reply = Tcl_NewListObj(6, six);
         if (question->verb == -1) {
             session->greeting = reply;

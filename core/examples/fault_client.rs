@@ -4,7 +4,6 @@
 use smtpclient::message::Message;
 use smtpclient::net::sendmessage;
 use smtpclient::options::Options;
-use smtpclient::report::Outcome;
 
 fn main() {
     for line in std::io::stdin().lines() {
@@ -18,10 +17,7 @@ fn main() {
         }
         let report = sendmessage(&message, &options).unwrap_or_else(|failed| *failed.report);
         let kind = report.error.as_ref().map_or("-", |error| error.kind().name());
-        let outcomes = report.recipients.iter().map(|recipient| match recipient.outcome {
-            Outcome::NotSent => "notsent",
-            other => other.name(),
-        });
+        let outcomes = report.recipients.iter().map(|recipient| recipient.outcome.name());
         let queue_id = report.queue_id().unwrap_or("-");
         println!("{kind} {queue_id} {}", outcomes.collect::<Vec<_>>().join(" "));
     }

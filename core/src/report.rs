@@ -1,5 +1,7 @@
 //! What became of a message: for each recipient, and at each server that was tried.
 
+pub mod fields;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,13 +28,35 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The contract's words: `accepted`, `rejected`, `not sent`, `unknown`.
+    /// One word, the same in every language: `accepted`, `rejected`, `not_sent`, `unknown`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
             Self::Rejected => "rejected",
-            Self::NotSent => "not sent",
+            Self::NotSent => "not_sent",
             Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What became of a message as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// The server took it for every recipient.
+    Ok,
+    /// The server took it for some of the recipients, and nothing is unknown of the others.
+    Partial,
+    /// Nobody got it, or that is unknown for a recipient ([`Kind::Unknown`]).
+    Failed(Kind),
+}
+
+impl Status {
+    /// One word, the same in every language: `ok`, `partial`, or [`Kind::name`].
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Partial => "partial",
+            Self::Failed(kind) => kind.name(),
         }
     }
 }
@@ -146,6 +170,19 @@ impl Report {
     /// Whether the server took the message for every recipient.
     pub fn complete(&self) -> bool {
         !self.recipients.is_empty() && self.recipients.iter().all(|r| r.outcome == Outcome::Accepted)
+    }
+
+    /// What became of the message as a whole.
+    pub fn status(&self) -> Status {
+        if self.unknown() {
+            Status::Failed(Kind::Unknown)
+        } else if self.complete() {
+            Status::Ok
+        } else if self.sent() {
+            Status::Partial
+        } else {
+            Status::Failed(self.failure().map_or(Kind::Recipients, |error| error.kind()))
+        }
     }
 
     /// Whether a server has said, or may have said, anything final to at least one recipient.
@@ -270,6 +307,22 @@ mod tests {
         assert_eq!(error(&[(Rejected, 550)]).kind(), Kind::Recipients);
         assert!(error(&[(Rejected, 450), (Rejected, 452)]).is_transient());
         assert!(!error(&[(Rejected, 450), (Rejected, 552)]).is_transient());
+    }
+
+    #[test]
+    fn the_status_is_what_became_of_the_message() {
+        use Outcome::{Accepted, NotSent, Rejected, Unknown};
+        let closed = |outcomes: &[_]| Report {
+            error: Some(Error::new(Kind::Closed, Step::Final, "x")),
+            ..report(outcomes)
+        };
+        assert_eq!(report(&[(Accepted, 250), (Accepted, 250)]).status(), Status::Ok);
+        assert_eq!(report(&[(Accepted, 250), (Rejected, 550)]).status(), Status::Partial);
+        assert_eq!(closed(&[(Accepted, 250), (NotSent, 0)]).status(), Status::Partial);
+        assert_eq!(closed(&[(Accepted, 250), (Unknown, 0)]).status(), Status::Failed(Kind::Unknown));
+        assert_eq!(report(&[(NotSent, 0), (Rejected, 550)]).status(), Status::Failed(Kind::Recipients));
+        assert_eq!(closed(&[(NotSent, 0)]).status(), Status::Failed(Kind::Closed));
+        assert_eq!(closed(&[]).status(), Status::Failed(Kind::Closed));
     }
 
     #[test]

@@ -15,7 +15,8 @@ use smtpclient::message::Message;
 use smtpclient::net::{SendError, Session, sendmessage};
 use smtpclient::options::Options;
 use smtpclient::reply::Reply;
-use smtpclient::report::{Outcome, Report};
+use smtpclient::report::Report;
+use smtpclient::report::fields::Value;
 
 const LIMIT: Duration = Duration::from_secs(30);
 /// Set where this process has the environment that a dialogue asks for.
@@ -106,7 +107,7 @@ fn render(report: &Report) -> String {
         (true, ..) => "unknown",
         (_, true, _) => "sent",
         (.., true) => "partial",
-        _ if failure.as_ref().is_some_and(|error| error.kind() == Kind::Recipients) => "notsent",
+        _ if failure.as_ref().is_some_and(|error| error.kind() == Kind::Recipients) => "not_sent",
         _ => "error",
     };
     writeln!(text, "status = {status}").unwrap();
@@ -115,12 +116,7 @@ fn render(report: &Report) -> String {
         writeln!(text, "error_text = {error}").unwrap();
     }
     for recipient in &report.recipients {
-        let outcome = match recipient.outcome {
-            Outcome::Accepted => "accepted",
-            Outcome::Rejected => "rejected",
-            Outcome::NotSent => "notsent",
-            Outcome::Unknown => "unknown",
-        };
+        let outcome = recipient.outcome.name();
         let reply = reply_words(recipient.reply.as_ref());
         writeln!(text, "recipient = {} {outcome} {} {reply}", recipient.address, recipient.step).unwrap();
     }
@@ -142,7 +138,25 @@ fn render(report: &Report) -> String {
     }
     writeln!(text, "used = {}", report.used.join(" ")).unwrap();
     writeln!(text, "avoided = {}", report.avoided.join(" ")).unwrap();
+    fields(&mut text, "", report.value());
     text
+}
+
+/// A line for each field that has no fields of its own.
+fn fields(text: &mut String, path: &str, value: Value) {
+    let mut within =
+        |name: &str, value| fields(text, format!("{path}.{name}").trim_start_matches('.'), value);
+    let words = match value {
+        Value::List(all) if !all.is_empty() => {
+            return all.into_iter().enumerate().for_each(|(n, one)| within(&n.to_string(), one));
+        }
+        Value::Record(all) => return all.into_iter().for_each(|(name, one)| within(name, one)),
+        Value::Text(text) if !text.is_empty() => text.replace('\n', " / "),
+        Value::Flag(flag) => u8::from(flag).to_string(),
+        Value::Number(number) => number.to_string(),
+        _ => "-".to_owned(),
+    };
+    writeln!(text, "field = {path} {words}").unwrap();
 }
 
 fn error_words(error: &Error) -> String {

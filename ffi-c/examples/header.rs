@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use cbindgen::{Builder, Config, DocumentationLength, DocumentationStyle, Language, Style};
+use smtpclient::options::{OptionGroup, all};
 
 /// In the order of the header. Submodules follow where they are declared.
 const SOURCES: [&str; 16] = [
@@ -64,6 +65,7 @@ pub(crate) fn generate() -> Result<String, String> {
         | part(env!("CARGO_PKG_VERSION_PATCH"));
     let top = TOP
         .trim_end()
+        .replace("@OPTIONS@", &options())
         .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
         .replace("@VERSION_NUMBER@", &format!("0x{number:06x}"));
     let config = Config {
@@ -90,6 +92,21 @@ pub(crate) fn generate() -> Result<String, String> {
     builder.generate().map_err(|error| error.to_string())?.write(&mut header);
     let header = String::from_utf8(header).map_err(|error| error.to_string())?;
     Ok(tidied(&header))
+}
+
+/// The options, a line each, in groups.
+fn options() -> String {
+    let mut lines = Vec::new();
+    for group in OptionGroup::ALL {
+        lines.push(format!(" * {}:", group.title()));
+        for option in all().filter(|option| option.group == group) {
+            let words = option.kind.words().join(" | ");
+            let takes = if words.is_empty() { option.kind.name() } else { &words };
+            let default = option.default.replace('`', "");
+            lines.push(format!(" *   {:<20}{takes} ({default})", option.name));
+        }
+    }
+    lines.join("\n")
 }
 
 /// Comments of one line on one line, negative numbers in parentheses, and no Markdown.

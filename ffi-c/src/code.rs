@@ -88,14 +88,14 @@ pub extern "C" fn smtp_code_text(code: c_int) -> *const c_char {
     described(code).1.as_ptr()
 }
 
-/// The word for an outcome: `"accepted"`, `"rejected"`, `"not sent"`, `"unknown"`. Empty for a number that
+/// The word for an outcome: `"accepted"`, `"rejected"`, `"not_sent"`, `"unknown"`. Empty for a number that
 /// is none. Lives for ever.
 #[unsafe(no_mangle)]
 pub extern "C" fn smtp_outcome_name(outcome: c_int) -> *const c_char {
     let name = match outcome {
         SMTP_ACCEPTED => c"accepted",
         SMTP_REJECTED => c"rejected",
-        SMTP_NOT_SENT => c"not sent",
+        SMTP_NOT_SENT => c"not_sent",
         SMTP_UNKNOWN => c"unknown",
         _ => c"",
     };

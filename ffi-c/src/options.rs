@@ -3,7 +3,7 @@
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::sync::LazyLock;
 
-use smtpclient::options::{Options, TlsPolicy, names};
+use smtpclient::options::{Options, TlsPolicy, all};
 use smtpclient::secret::Secret;
 
 use crate::callbacks::{
@@ -27,8 +27,9 @@ pub(crate) struct State {
 }
 guarded!(smtp_options, State);
 
-/// The names are constants; C wants them with a NUL behind.
-static NAMES: LazyLock<Vec<CString>> = LazyLock::new(|| names().map(c_string).collect());
+/// Names and kinds are constants; C wants them with a NUL after them.
+static NAMES: LazyLock<Vec<(CString, CString)>> =
+    LazyLock::new(|| all().map(|option| (c_string(option.name), c_string(option.kind.name()))).collect());
 
 /// New options: send through localhost, port 25. Free them with `smtp_options_free()`. NULL only where the
 /// library failed.
@@ -52,7 +53,7 @@ pub unsafe extern "C" fn smtp_options_free(options: *mut smtp_options) {
     unsafe { free(options) }
 }
 
-/// Sets an option by its name, as the README lists them. Lists are separated by spaces or commas, truth values
+/// Sets an option by its name; the top of this file lists them. Lists are separated by spaces or commas, truth values
 /// are `"1"` and `"0"`, times are seconds, `"header"` takes `"Name: value"` and adds one. An empty value
 /// takes an option back to its default; the empty `"originator"` is the null reverse-path.
 /// `SMTP_OK`; `SMTP_ERR_USAGE`: no such option (the text names the nearest), or a value that does not fit.
@@ -249,7 +250,15 @@ pub unsafe extern "C" fn smtp_options_error(options: *const smtp_options) -> *co
 /// The name of the option with that index, from 0; NULL past the last. Lives for ever.
 #[unsafe(no_mangle)]
 pub extern "C" fn smtp_option_name(index: usize) -> *const c_char {
-    caught(|_| std::ptr::null(), || NAMES.get(index).map_or(std::ptr::null(), |name| name.as_ptr()))
+    caught(|_| std::ptr::null(), || NAMES.get(index).map_or(std::ptr::null(), |(name, _)| name.as_ptr()))
+}
+
+/// What the value of the option with that index is, in one word: `"flag"`, `"text"`, `"word"`, `"words"`, `"integer"`,
+/// `"number"`, `"seconds"`, `"file"`, `"secret"`, `"certificates"`, `"ip"`, `"servers"`, `"ports"`, `"mailbox"`, `"addresses"`,
+/// `"recipient"`, `"header"`. NULL past the last. Lives for ever.
+#[unsafe(no_mangle)]
+pub extern "C" fn smtp_option_kind(index: usize) -> *const c_char {
+    caught(|_| std::ptr::null(), || NAMES.get(index).map_or(std::ptr::null(), |(_, kind)| kind.as_ptr()))
 }
 
 fn wrap(options: Options) -> *mut smtp_options {

@@ -70,8 +70,62 @@ fn every_function_is_in_the_header_and_the_exports() {
 }
 
 #[test]
-fn the_c_test_calls_every_function() {
-    let called = called(&without_comments(&read("../tests/c/api.c")));
+fn the_c_tests_call_every_function() {
+    let files = sources(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/c"));
+    let text = |path: &PathBuf| {
+        path.extension().is_some_and(|e| e == "c").then(|| std::fs::read_to_string(path).unwrap())
+    };
+    let called: BTreeSet<String> =
+        files.iter().filter_map(text).flat_map(|text| called(&without_comments(&text))).collect();
     let missing: Vec<String> = exports().into_iter().filter(|name| !called.contains(name)).collect();
-    assert!(missing.is_empty(), "tests/c/api.c does not call {missing:?}");
+    assert!(missing.is_empty(), "no program of tests/c calls {missing:?}");
+}
+
+/// `smtp_result_attempt_tls_version` is `attempts.N.tls.version`: every name of an accessor is a path of the table of fields.
+#[test]
+fn accessors_of_a_result_are_named_like_the_fields() {
+    use smtpclient::report::fields::{ATTEMPT, ERROR, Field, LOGIN, RECIPIENT, REPLY, REPORT, TLS};
+    fn names<T>(fields: &[Field<T>]) -> Vec<&'static str> {
+        fields.iter().map(|field| field.name).collect()
+    }
+    let record = |name: &str| match name {
+        "result" => names(REPORT),
+        "recipient" | "refused" => names(RECIPIENT),
+        "attempt" => names(ATTEMPT),
+        "login" => names(LOGIN),
+        "reply" => names(REPLY),
+        "error" => names(ERROR),
+        "tls" => names(TLS),
+        _ => Vec::new(),
+    };
+    // What is asked of each of a list has the name of one.
+    let lists = [("recipient", "recipients"), ("attempt", "attempts"), ("login", "logins")];
+    let is_path = |path: &str| {
+        let (mut rest, mut within) = (path, "result");
+        loop {
+            let fields = record(within);
+            // An error alone is its message; a count is that of a list.
+            let is_leaf = fields.contains(&rest) && (rest == "error" || record(rest).is_empty());
+            if is_leaf
+                || rest == "count"
+                || rest.strip_suffix("_count").is_some_and(|list| fields.contains(&list))
+            {
+                return true;
+            }
+            let part = rest.split('_').next().unwrap();
+            let list = lists.iter().find(|(one, _)| *one == part).map_or(part, |(_, all)| all);
+            if part != "refused" && !fields.contains(&list) {
+                return false;
+            }
+            (within, rest) = (part, rest.strip_prefix(part).unwrap().trim_start_matches('_'));
+        }
+    };
+    let others = ["free", "value", "json"];
+    for name in exports() {
+        if let Some(path) = name.strip_prefix("smtp_result_").filter(|path| !others.contains(path)) {
+            assert!(is_path(path), "{name} is not the path of a field of a report (docs/report.md)");
+        }
+    }
+    assert!(is_path("attempt_tls_why_not") && is_path("error") && is_path("used_count"));
+    assert!(!is_path("attempt_tls") && !is_path("error_code") && !is_path("queueid"));
 }

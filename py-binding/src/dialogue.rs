@@ -19,7 +19,7 @@ use smtpclient::message::Message;
 use smtpclient::net::{self, Connection, Limits, Wait};
 
 use crate::callback::{self, Callbacks, Raised};
-use crate::convert::{self, raise, raise_from};
+use crate::convert::{self, plain, raise, raise_from};
 use crate::line::{Line, Shared, Watch, ended};
 use crate::message::{PyMessage, raised_in};
 use crate::options::{PyOptions, secret};
@@ -202,10 +202,10 @@ impl Dialogue {
                 (number, &none, PySent(report), &none, raised_in(&sources)).into_pyobject(py)?.into_any()
             }
             Answer::Reply(Ok(reply)) => {
-                (number, convert::reply(&reply), &none, &none, &none).into_pyobject(py)?.into_any()
+                (number, plain(py, reply.value())?, &none, &none, &none).into_pyobject(py)?.into_any()
             }
             Answer::Reply(Err(error)) | Answer::Done(Err(error)) => {
-                (number, &none, &none, convert::failure(&error), &none).into_pyobject(py)?.into_any()
+                (number, &none, &none, plain(py, error.value())?, &none).into_pyobject(py)?.into_any()
             }
             Answer::Done(Ok(())) => (number, &none, &none, &none, &none).into_pyobject(py)?.into_any(),
         }))

@@ -52,7 +52,7 @@ mod _native {
     #[pymodule_export]
     use crate::message::PyMessage;
     #[pymodule_export]
-    use crate::options::{PyCancel, PyOptions, PyTls, option_names};
+    use crate::options::{PyCancel, PyOptionInfo, PyOptions, PyTls, option_names, option_table};
     #[pymodule_export]
     use crate::report::PySent;
     #[pymodule_export]

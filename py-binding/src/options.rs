@@ -8,7 +8,7 @@ use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyString
 use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::cancel::Cancel;
 use smtpclient::net;
-use smtpclient::options::{Options, Recipients, TLS, names};
+use smtpclient::options::{self, OptionGroup, OptionKind, Options, Recipients};
 use smtpclient::secret::Secret;
 use smtpclient::tls::TlsConfig;
 
@@ -67,8 +67,10 @@ impl PyTls {
         let mut options = PyOptions::fresh();
         for (name, value) in values.into_iter().flatten() {
             let name: &str = name.extract()?;
-            if !TLS.contains(&name) {
-                let text = format!("`{name}` says nothing of what TLS is like: take {}", TLS.join(", "));
+            if !options::find(name).is_ok_and(|option| option.group == OptionGroup::TlsSetup) {
+                let all = options::all().filter(|option| option.group == OptionGroup::TlsSetup);
+                let all: Vec<_> = all.map(|option| option.name).collect();
+                let text = format!("`{name}` does not say what TLS is like: use {}", all.join(", "));
                 return Err(PyTypeError::new_err(text));
             }
             if !value.is_none() {
@@ -92,7 +94,34 @@ impl PyTls {
 /// The names of all options.
 #[pyfunction]
 pub(crate) fn option_names() -> Vec<&'static str> {
-    names().chain(OBJECTS).collect()
+    options::all().map(|option| option.name).chain(OBJECTS).collect()
+}
+
+/// What is known of an option.
+#[pyclass(frozen, get_all, module = "smtpclient._native", name = "OptionInfo")]
+pub(crate) struct PyOptionInfo {
+    name: &'static str,
+    kind: &'static str,
+    words: Vec<&'static str>,
+    group: &'static str,
+    default: &'static str,
+    help: &'static str,
+}
+
+/// All options that are set by a text, in groups.
+#[pyfunction]
+pub(crate) fn option_table() -> Vec<PyOptionInfo> {
+    let of = |group| options::all().filter(move |option| option.group == group);
+    let all = OptionGroup::ALL.into_iter().flat_map(of);
+    all.map(|option| PyOptionInfo {
+        name: option.name,
+        kind: option.kind.name(),
+        words: option.kind.words().to_vec(),
+        group: option.group.title(),
+        default: option.default,
+        help: option.help(),
+    })
+    .collect()
 }
 
 #[pymethods]
@@ -213,57 +242,54 @@ impl PyOptions {
                 self.core.tls = Some(Arc::new(tls.get().0.clone()));
                 return Ok(());
             }
-            "tlsca" if !value.is_instance_of::<PyString>() => {
+            _ => {}
+        }
+        let option =
+            options::find(name).ok().filter(|option| option.name == name).ok_or_else(|| unknown(name))?;
+        let is_text = value.is_instance_of::<PyString>();
+        let set = match option.kind {
+            OptionKind::Secret => self.core.set_octets(name, secret(name, value)?.expose()),
+            OptionKind::Certificates if !is_text => {
                 let bytes = value.cast::<PyBytes>().map_err(|_| wrong(name, "a str or bytes", value))?;
-                self.core.tlsca = Some(bytes.as_bytes().to_vec()).filter(|bytes| !bytes.is_empty());
-                return Ok(());
+                self.core.set_octets(name, bytes.as_bytes())
             }
-            "servers" if !value.is_instance_of::<PyString>() => {
+            // As they are: their ports stand in the same order.
+            OptionKind::Servers if !is_text => {
                 self.core.servers = strings(name, value)?;
-                return Ok(());
+                Ok(())
             }
-            "header" if !value.is_instance_of::<PyString>() => {
+            OptionKind::Header if !is_text => {
                 self.core.header = fields(value)?;
-                return Ok(());
+                Ok(())
             }
-            "recipients" if !value.is_instance_of::<PyString>() => {
+            OptionKind::Addresses if !is_text => {
                 self.core.recipients = Some(Recipients::default());
                 return recipients::add(&mut self.core, value);
             }
-            "password" => return self.secret(name, value, |o, s| o.password = s),
-            "oauthtoken" => return self.secret(name, value, |o, s| o.oauthtoken = s),
-            "tlskeypassword" => return self.secret(name, value, |o, s| o.tlskeypassword = s),
-            "proxy" => {
-                let proxy = secret(name, value)?;
-                return self.core.set_proxy(proxy).map_err(|error| raise(py, &error, None));
+            _ => {
+                let text = text(name, value)?;
+                if option.kind == OptionKind::Header {
+                    self.core.header.clear();
+                }
+                self.core.set(name, &text)
             }
-            "header" => self.core.header.clear(),
-            _ => {}
-        }
-        if !option_names().contains(&name) {
-            let error = Options::default().set(name, "").err();
-            let text = error.map_or_else(|| name.to_owned(), |error| error.text().to_owned());
-            return Err(PyTypeError::new_err(text));
-        }
-        let text = text(name, value)?;
-        self.core.set(name, &text).map_err(|error| raise(py, &error, None))?;
+        };
+        set.map_err(|error| raise(py, &error, None))?;
         if name == "debug" {
             // Python prints it, to its own sys.stderr.
             self.debug = std::mem::take(&mut self.core.debug);
         }
         Ok(())
     }
+}
 
-    fn secret(
-        &mut self,
-        name: &str,
-        value: &Bound<'_, PyAny>,
-        set: impl FnOnce(&mut Options, Option<Secret>),
-    ) -> PyResult<()> {
-        let secret = secret(name, value)?;
-        set(&mut self.core, (!secret.is_empty()).then_some(secret));
-        Ok(())
-    }
+/// Names are those of Python's keywords, in one case only.
+fn unknown(name: &str) -> PyErr {
+    let text = match options::find(name) {
+        Ok(option) => format!("there is no option `{name}`: did you mean `{}`?", option.name),
+        Err(error) => error.text().to_owned(),
+    };
+    PyTypeError::new_err(text)
 }
 
 /// A secret as text or bytes, which no error shows.
@@ -341,10 +367,11 @@ pub(crate) fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     if value.hasattr("__fspath__")? {
         return value.call_method0("__fspath__")?.extract();
     }
-    if name == "localaddress" && value.hasattr("packed")? {
+    let kind = options::find(name).map(|option| option.kind);
+    if kind == Ok(OptionKind::Ip) && value.hasattr("packed")? {
         return Ok(value.str()?.to_string());
     }
-    let list = ["ports", "auth", "tlsfingerprint", "dsnnotify", "servers"].contains(&name);
+    let list = matches!(kind, Ok(OptionKind::Words | OptionKind::Ports));
     if list && !value.is_instance_of::<PyBytes>() && value.try_iter().is_ok() {
         return Ok(strings(name, value)?.join(","));
     }

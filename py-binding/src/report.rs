@@ -1,10 +1,10 @@
 //! Reports, whose parts become Python's when they are asked for: most never are.
 
-use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use smtpclient::report::{Outcome, Report};
 
-use crate::convert::{self, AttemptTuple, RecipientTuple, ReplyTuple};
+use crate::convert;
 
 /// What became of a message.
 #[pyclass(frozen, module = "smtpclient._native", name = "Sent")]
@@ -32,44 +32,14 @@ impl PySent {
         self.0.recipients.iter().filter(|r| r.outcome == Outcome::Rejected).count()
     }
 
-    #[getter]
-    fn recipients(&self) -> Vec<RecipientTuple<'_>> {
-        self.0.recipients.iter().map(convert::recipient).collect()
+    /// A field of a report, by its name.
+    fn field<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        let value = self.0.field(name).ok_or_else(|| PyAttributeError::new_err(name.to_owned()))?;
+        convert::plain(py, value)
     }
 
-    #[getter]
-    fn attempts(&self) -> Vec<AttemptTuple<'_>> {
-        self.0.attempts.iter().map(|own| convert::attempt(own)).collect()
-    }
-
-    #[getter]
-    fn reply(&self) -> Option<ReplyTuple<'_>> {
-        self.0.reply.as_ref().map(convert::reply)
-    }
-
-    #[getter]
-    fn queue_id(&self) -> Option<&str> {
-        self.0.queue_id()
-    }
-
-    #[getter]
-    fn used(&self) -> &[&'static str] {
-        &self.0.used
-    }
-
-    #[getter]
-    fn avoided(&self) -> &[&'static str] {
-        &self.0.avoided
-    }
-
-    #[getter]
-    fn octets(&self) -> u64 {
-        self.0.octets
-    }
-
-    #[getter]
-    fn error(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        let failure = self.0.failure();
-        failure.map(|error| convert::failure(&error).into_py_any(py)).transpose()
+    /// All fields, with those of Python's classes.
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        convert::plain(py, self.0.value())
     }
 }

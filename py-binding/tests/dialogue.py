@@ -92,13 +92,23 @@ def failure(error):
     return f"{error.kind} {error.step} {lasting} {reply(error.reply)}"
 
 
+def fields(path, value):
+    """A line for each field that has no fields of its own."""
+    if isinstance(value, dict) or isinstance(value, list) and value:
+        for name, one in value.items() if isinstance(value, dict) else enumerate(value):
+            fields(f"{path}.{name}".lstrip("."), one)
+    else:
+        text = str(int(value)) if isinstance(value, int) else (value or "-").replace("\n", " / ") if value != [] else "-"
+        print("field =", path, text)
+
+
 def main():
     report = send(Path(sys.argv[-1]))
     status = (
         "unknown" if report.unknown
         else "sent" if report.complete
         else "partial" if report.sent
-        else "notsent" if report.error.kind == "recipients"
+        else "not_sent" if report.error.kind == "recipients"
         else "error"
     )
     print("status =", status)
@@ -106,7 +116,7 @@ def main():
         print("error =", failure(report.error))
         print("error_text =", report.error)
     for one in report.recipients:
-        outcome = one.outcome.replace(" ", "")
+        outcome = one.outcome
         print("recipient =", one.address, outcome, one.step, reply(one.reply))
     for address, code, diagnostic in report:
         if code:
@@ -118,6 +128,7 @@ def main():
         print("attempt =", failure(attempt.error) if attempt.error else "ok")
     print("used =", *report.used)
     print("avoided =", *report.avoided)
+    fields("", report.to_dict())
 
 
 main()

@@ -31,7 +31,7 @@ def run(request):
 
 def test_sendmessage(run, to, sink):
     report = run(aio.sendmessage(MESSAGE, **to))
-    assert report.complete and report.attempts[0].peer == ("127.0.0.1", sink.port)
+    assert report.complete and report.attempts[0].peer == f"127.0.0.1:{sink.port}"
     with pytest.raises(smtpclient.RecipientsRefused):
         run(aio.sendmessage(MESSAGE, recipients="bad@s.example", **to))
     with pytest.raises(TypeError, match="recipients"):
@@ -83,7 +83,7 @@ def test_a_server_that_is_gone_at_once(run):
     port = listener.getsockname()[1]
     with pytest.raises(smtpclient.ConnectionClosed) as caught:
         run(meanwhile(aio.sendmessage(MESSAGE, servers="127.0.0.1", ports=port)))
-    assert caught.value.step == "greeting" and caught.value.attempts[0].peer == ("127.0.0.1", port)
+    assert caught.value.step == "greeting" and caught.value.attempts[0].peer == f"127.0.0.1:{port}"
     with pytest.raises(smtpclient.ConnectionClosed):
         run(meanwhile(aio.Session("127.0.0.1", port).connect()))
     thread.join(10)

@@ -114,7 +114,7 @@ def test_an_iterator_that_raises_halfway(sink, to):
     with pytest.raises(smtpclient.SourceError, match="halfway") as caught:
         sendmessage(pieces(), **to)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
-    assert caught.value.report.recipients[0].outcome == "not sent"
+    assert caught.value.report.recipients[0].outcome == "not_sent"
     with pytest.raises(smtpclient.SourceError, match="halfway"), Session("127.0.0.1", sink.port) as session:
         session.send_message(pieces())
     assert sink.count == 0

@@ -130,3 +130,12 @@ def test_a_line_that_is_not_a_field(sink, tmp_path):
     assert done.returncode == 0, done.stderr
     [(_, content)] = sink.messages()
     assert content.endswith(b"\r\n\r\nHello Bob\r\n\r\nBcc: text\r\n")
+
+
+def test_options_are_flags(sink):
+    assert run(*at(sink.port), "--to", "b@s.example", "--to", "bad@s.example", "--atleastone", "--no-usetls").returncode == 1
+    assert run(*at(sink.port), "--to", "b@s.example,bad@s.example", "--no-atleastone").returncode == 1
+    assert run(*at(sink.port), "--dsnnotify", "never", "--pipelining", "off", "--originator", "x@c.example").returncode == 0
+    assert [envelope[0].split(" ")[1] for envelope, _ in sink.messages()] == ["FROM:<a@c.example>", "FROM:<x@c.example>"]
+    for wrong in (["--pipelining", "most"], ["--timeout", "soon"], ["--password", "x"], ["--connections", "2"]):
+        assert run(*at(sink.port), *wrong).returncode == 2, wrong

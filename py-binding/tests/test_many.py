@@ -93,7 +93,7 @@ def test_a_server_that_falls_silent_in_the_middle_is_given_up_in_time(many):
         found = list(many(port, [MESSAGE] * 20, timeout=1, maxsecs=1, **CROSS))
         assert 0.9 < time.monotonic() - begin < 5
     assert [report.complete for report in found] == [True] * 9 + [False] * 11
-    assert found[9].error.kind == "unknown" and found[10].recipients[0].outcome == "not sent"
+    assert found[9].error.kind == "unknown" and found[10].recipients[0].outcome == "not_sent"
 
 
 def test_a_deadline_ends_a_batch(many):

@@ -106,7 +106,7 @@ def test_what_an_idle_session_finds(face, words, kind, code):
     with server(*HELLO, *TAKEN, unasked=words) as (port, say):
         error = face(port, say)
     assert (error.failure.kind, error.transient, error.code) == (kind, True, code)
-    assert [recipient.outcome for recipient in error.report.recipients] == ["not sent"]
+    assert [recipient.outcome for recipient in error.report.recipients] == ["not_sent"]
 
 
 @pytest.mark.parametrize(("words", "kind", "code"), UNASKED, ids=lambda value: str(value)[:6])

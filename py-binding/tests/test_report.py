@@ -52,6 +52,24 @@ def test_a_report_is_what_it_was_when_all_was_made_at_once(make):
     json.dumps(report.to_dict())
 
 
+def native(report):
+    return report.__dict__["_native"].to_dict()
+
+
+def test_classes_have_every_field_that_the_library_knows(make):
+    report = make()
+    assert list(native(report).items()) == list(report.to_dict().items())
+    assert report.to_dict() == whole(report).to_dict()
+
+
+def test_so_it_is_of_tls(tls_server, certificate):
+    options = {"servers": "localhost", "ports": tls_server.port, "client": "c.example", "tlscafile": certificate[0]}
+    for own in ({"tlsrequired": True}, {}):
+        report = smtpclient.sendmessage(MESSAGE, **options | own)
+        assert list(native(report)["attempts"][0]["tls"]) == list(report.to_dict()["attempts"][0]["tls"])
+        assert native(report) == report.to_dict() and report.attempts[0].tls.certificate_sha256
+
+
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda r: pickle.loads(pickle.dumps(r))])
 def test_copies_are_equal_and_hold_nothing_native(make, duplicate):
     report = make()

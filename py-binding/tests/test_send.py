@@ -136,7 +136,7 @@ def test_a_partial_refusal(to):
         sendmessage(MESSAGE, recipients="b@s.example, bad@s.example", **to)
     error = caught.value
     assert error.refused == (("bad@s.example", 550, "no such user"),)
-    assert not error.transient and error.report.recipients[0].outcome == "not sent"
+    assert not error.transient and error.report.recipients[0].outcome == "not_sent"
     report = sendmessage(MESSAGE, recipients="b@s.example, bad@s.example", atleastone=True, **to)
     assert report and report.sent and not report.complete
     assert report == [("bad@s.example", 550, "no such user")]
@@ -154,7 +154,7 @@ def test_a_report_is_plain_data(to):
     assert hash(report) == hash(pickle.loads(pickle.dumps(report)))
     assert report != sendmessage(MESSAGE, **to)
     again = json.loads(json.dumps(report.to_dict()))
-    assert again["queue_id"] == "00000001" and again["refused"][0]["code"] == 550
+    assert again["queue_id"] == "00000001" and again["recipients"][1]["reply"]["code"] == 550 and again["status"] == "partial"
     assert repr(report).startswith("<Report: 1 accepted; 1 rejected; queued as 00000001; by 127.0.0.1")
 
 

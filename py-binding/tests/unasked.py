@@ -18,7 +18,7 @@ def message(n):
 
 
 def outcome(error):
-    return "notsent" if error.report is None else error.report.recipients[0].outcome.replace(" ", "")  # an empty one is false
+    return "not_sent" if error.report is None else error.report.recipients[0].outcome  # an empty one is false
 
 
 def tell(word):
@@ -34,7 +34,7 @@ def blocking(make):
             session = None
         for n in range(SENDS):
             try:
-                word = session.send_message(message(n)).recipients[0].outcome if session else "notsent"
+                word = session.send_message(message(n)).recipients[0].outcome if session else "not_sent"
             except smtpclient.SMTPException as error:
                 word = outcome(error)
             time.sleep(tell(word))
@@ -48,7 +48,7 @@ async def asynchronous():
             session = None
         for n in range(SENDS):
             try:
-                word = (await session.send_message(message(n))).recipients[0].outcome if session else "notsent"
+                word = (await session.send_message(message(n))).recipients[0].outcome if session else "not_sent"
             except smtpclient.SMTPException as error:
                 word = outcome(error)
             await asyncio.sleep(tell(word))
@@ -61,7 +61,7 @@ def standard():
         with contextlib.suppress(smtplib.SMTPException):
             session = stack.enter_context(smtplib.SMTP("127.0.0.1", PORT, "c.example", timeout=5))
         for n in range(SENDS):
-            word = "accepted" if session else "notsent"
+            word = "accepted" if session else "not_sent"
             try:
                 if session:
                     session.sendmail(f"s{n}@c.example", ["b@s.example"], message(n))
@@ -70,7 +70,7 @@ def standard():
             except (smtplib.SMTPDataError, smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused):
                 word = "rejected"
             except smtplib.SMTPException:
-                word = "notsent"
+                word = "not_sent"
             time.sleep(tell(word))
 
 

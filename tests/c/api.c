@@ -88,7 +88,7 @@ static void codes(void)
     TEXT(smtp_code_name(SMTP_ERR_UNKNOWN), "unknown");
     EMPTY(smtp_code_name(2));
     EMPTY(smtp_code_text(-20));
-    TEXT(smtp_outcome_name(SMTP_NOT_SENT), "not sent");
+    TEXT(smtp_outcome_name(SMTP_NOT_SENT), "not_sent");
     EMPTY(smtp_outcome_name(0));
 }
 
@@ -294,6 +294,11 @@ static void options(void)
 
     for (i = 0; smtp_option_name(i) != NULL; i++) CHECK(smtp_option_name(i)[0] != '\0');
     CHECK(i > 30);
+    CHECK(smtp_option_kind(i) == NULL);
+    while (i-- > 0) {
+        CHECK(smtp_option_kind(i)[0] != '\0');
+        if (strcmp(smtp_option_name(i), "atleastone") == 0) TEXT(smtp_option_kind(i), "flag");
+    }
     CODE(smtp_options_set(o, "timeout", "30"), SMTP_OK);
     EMPTY(smtp_options_error(o));
     CODE(smtp_options_set(o, "recipient", "a@b"), SMTP_ERR_USAGE);
@@ -451,29 +456,29 @@ static void addresses(void)
 static void nothing(const smtp_result *r, size_t i)
 {
     EMPTY(smtp_result_refused_address(r, i));
-    CODE(smtp_result_refused_code(r, i), 0);
-    EMPTY(smtp_result_refused_enhanced(r, i));
-    EMPTY(smtp_result_refused_text(r, i));
+    CODE(smtp_result_refused_reply_code(r, i), 0);
+    EMPTY(smtp_result_refused_reply_enhanced(r, i));
+    EMPTY(smtp_result_refused_reply_text(r, i));
     EMPTY(smtp_result_recipient_address(r, i));
     CODE(smtp_result_recipient_outcome(r, i), 0);
     EMPTY(smtp_result_recipient_step(r, i));
-    CODE(smtp_result_recipient_code(r, i), 0);
-    EMPTY(smtp_result_recipient_enhanced(r, i));
-    EMPTY(smtp_result_recipient_text(r, i));
-    EMPTY(smtp_result_extension(r, i));
+    CODE(smtp_result_recipient_reply_code(r, i), 0);
+    EMPTY(smtp_result_recipient_reply_enhanced(r, i));
+    EMPTY(smtp_result_recipient_reply_text(r, i));
+    EMPTY(smtp_result_used(r, i));
     EMPTY(smtp_result_avoided(r, i));
     EMPTY(smtp_result_attempt_server(r, i));
     EMPTY(smtp_result_attempt_peer(r, i));
     EMPTY(smtp_result_attempt_error(r, i));
     EMPTY(smtp_result_attempt_error_kind(r, i));
     EMPTY(smtp_result_attempt_error_step(r, i));
-    CODE(smtp_result_attempt_error_code(r, i), 0);
-    EMPTY(smtp_result_attempt_error_enhanced(r, i));
-    CODE(smtp_result_attempt_transient(r, i), 0);
+    CODE(smtp_result_attempt_error_reply_code(r, i), 0);
+    EMPTY(smtp_result_attempt_error_reply_enhanced(r, i));
+    CODE(smtp_result_attempt_error_transient(r, i), 0);
     CODE(smtp_result_attempt_tls_verified(r, i), -1);
     CODE(smtp_result_attempt_tls_resumed(r, i), -1);
     EMPTY(smtp_result_attempt_tls_why_not(r, i));
-    EMPTY(smtp_result_attempt_tls_certificate(r, i));
+    EMPTY(smtp_result_attempt_tls_certificate_sha256(r, i));
     EMPTY(smtp_result_attempt_tls_version(r, i));
     EMPTY(smtp_result_attempt_tls_cipher(r, i));
     EMPTY(smtp_result_attempt_policy(r, i));
@@ -494,17 +499,17 @@ static void no_result(void)
     EMPTY(smtp_result_reply_enhanced(NULL));
     EMPTY(smtp_result_reply_text(NULL));
     CODE(smtp_result_octets(NULL), 0);
-    CODE(smtp_result_extension_count(NULL), 0);
+    CODE(smtp_result_used_count(NULL), 0);
     CODE(smtp_result_avoided_count(NULL), 0);
     EMPTY(smtp_result_json(NULL));
     EMPTY(smtp_result_error(NULL));
     EMPTY(smtp_result_error_kind(NULL));
     EMPTY(smtp_result_error_step(NULL));
     EMPTY(smtp_result_error_server(NULL));
-    CODE(smtp_result_error_code(NULL), 0);
-    EMPTY(smtp_result_error_enhanced(NULL));
-    EMPTY(smtp_result_error_text(NULL));
-    CODE(smtp_result_transient(NULL), 0);
+    CODE(smtp_result_error_reply_code(NULL), 0);
+    EMPTY(smtp_result_error_reply_enhanced(NULL));
+    EMPTY(smtp_result_error_reply_text(NULL));
+    CODE(smtp_result_error_transient(NULL), 0);
     CODE(smtp_result_attempt_count(NULL), 0);
     smtp_result_free(NULL);
 }
@@ -543,13 +548,13 @@ static void sending(void)
     PART(smtp_result_error(r), ": rcpt: 1 of 2 recipients was refused, and nobody got the message: no@b.example: 550 5.1.1 No ");
     TEXT(smtp_result_error_kind(r), "recipients");
     TEXT(smtp_result_error_step(r), "rcpt");
-    CODE(smtp_result_error_code(r), 550);
-    CODE(smtp_result_transient(r), 0);
+    CODE(smtp_result_error_reply_code(r), 550);
+    CODE(smtp_result_error_transient(r), 0);
     CODE(smtp_result_refused_count(r), 1);
     TEXT(smtp_result_refused_address(r, 0), "no@b.example");
-    CODE(smtp_result_refused_code(r, 0), 550);
-    TEXT(smtp_result_refused_enhanced(r, 0), "5.1.1");
-    TEXT(smtp_result_refused_text(r, 0), "No such user");
+    CODE(smtp_result_refused_reply_code(r, 0), 550);
+    TEXT(smtp_result_refused_reply_enhanced(r, 0), "5.1.1");
+    TEXT(smtp_result_refused_reply_text(r, 0), "No such user");
     smtp_result_free(r);
 
     smtp_options_set(o, "atleastone", "1");
@@ -561,18 +566,18 @@ static void sending(void)
     TEXT(smtp_result_recipient_address(r, 0), "bob@b.example");
     CODE(smtp_result_recipient_outcome(r, 0), SMTP_ACCEPTED);
     TEXT(smtp_result_recipient_step(r, 0), "final");
-    CODE(smtp_result_recipient_code(r, 0), 250);
-    TEXT(smtp_result_recipient_enhanced(r, 0), "2.0.0");
-    PART(smtp_result_recipient_text(r, 0), "queued as");
+    CODE(smtp_result_recipient_reply_code(r, 0), 250);
+    TEXT(smtp_result_recipient_reply_enhanced(r, 0), "2.0.0");
+    PART(smtp_result_recipient_reply_text(r, 0), "queued as");
     CODE(smtp_result_recipient_outcome(r, 1), SMTP_REJECTED);
     CHECK(strlen(smtp_result_queue_id(r)) == 8);
     CODE(smtp_result_reply_code(r), 250);
     TEXT(smtp_result_reply_enhanced(r), "2.0.0");
     CODE(strncmp(smtp_result_reply_text(r), "Ok: queued as", 13), 0);
     CHECK(smtp_result_octets(r) > 100);
-    CHECK(smtp_result_extension_count(r) > 0);
+    CHECK(smtp_result_used_count(r) > 0);
     CODE(smtp_result_avoided_count(r), 0);
-    CHECK(smtp_result_extension(r, 0)[0] != '\0');
+    CHECK(smtp_result_used(r, 0)[0] != '\0');
     CODE(smtp_result_attempt_count(r), 1);
     PART(smtp_result_attempt_server(r, 0), "127.0.0.1:");
     PART(smtp_result_attempt_peer(r, 0), "127.0.0.1:");
@@ -599,10 +604,10 @@ static void sending(void)
     TEXT(smtp_result_error_kind(r), "login");
     TEXT(smtp_result_error_step(r), "auth");
     PART(smtp_result_error_server(r), "127.0.0.1:");
-    CODE(smtp_result_error_code(r), 0);
-    EMPTY(smtp_result_error_enhanced(r));
-    EMPTY(smtp_result_error_text(r));
-    CODE(smtp_result_transient(r), 0);
+    CODE(smtp_result_error_reply_code(r), 0);
+    EMPTY(smtp_result_error_reply_enhanced(r));
+    EMPTY(smtp_result_error_reply_text(r));
+    CODE(smtp_result_error_transient(r), 0);
     TEXT(smtp_result_attempt_error_kind(r, 0), "login");
     TEXT(smtp_result_attempt_error_step(r, 0), "auth");
     PART(smtp_result_json(r), "\"kind\":\"login\"");

@@ -56,19 +56,109 @@ static void code(int code)
     else printf(" %d", code);
 }
 
-static const char *outcome(int outcome)
-{
-    return outcome == SMTP_NOT_SENT ? "notsent" : smtp_outcome_name(outcome);
-}
-
 static const char *state(const smtp_result *r)
 {
     switch (smtp_result_status(r)) {
     case SMTP_OK: return "sent";
     case SMTP_PARTIAL: return "partial";
     case SMTP_ERR_UNKNOWN: return "unknown";
-    case SMTP_ERR_RECIPIENTS: return "notsent";
+    case SMTP_ERR_RECIPIENTS: return "not_sent";
     default: return "error";
+    }
+}
+
+/* A line for each field that has no fields of its own. */
+static void fields(const char *path, const smtp_value *value)
+{
+    int type = smtp_value_type(value);
+    size_t i, count = smtp_value_count(value);
+    char below[256];
+
+    for (i = 0; i < count; i++) {
+        snprintf(below, sizeof below, "%s%s", path, *path != '\0' ? "." : "");
+        if (type == SMTP_VALUE_RECORD) strcat(below, smtp_value_name(value, i));
+        else sprintf(below + strlen(below), "%u", (unsigned)i);
+        fields(below, smtp_value_item(value, i));
+    }
+    if (count > 0) return;
+    printf("field = %s", path);
+    if (type == SMTP_VALUE_FLAG || type == SMTP_VALUE_NUMBER) printf(" %lu\n", (unsigned long)smtp_value_number(value));
+    else word(smtp_value_text(value)), putchar('\n');
+}
+
+static void agree(const smtp_result *r, const char *text, int number, const char *path, size_t index)
+{
+    char at[256];
+    const smtp_value *value;
+
+    snprintf(at, sizeof at, path, (unsigned)index);
+    value = smtp_value_find(smtp_result_value(r), at);
+    if (text != NULL ? strcmp(smtp_value_text(value), text) != 0 : smtp_value_number(value) != (unsigned)number) {
+        printf("status = the function and the field %s differ\n", at);
+    }
+}
+
+/* Every function gives what its field has. */
+static void functions_agree(const smtp_result *r)
+{
+    size_t i, j;
+    char path[64];
+
+#define TEXT(function, path) agree(r, function, 0, path, i)
+#define NUMBER(function, path) agree(r, NULL, function, path, i)
+    i = 0;
+    TEXT(smtp_code_name(smtp_result_status(r)), "status");
+    NUMBER(smtp_result_sent(r), "sent");
+    TEXT(smtp_result_queue_id(r), "queue_id");
+    NUMBER(smtp_result_reply_code(r), "reply.code");
+    TEXT(smtp_result_reply_enhanced(r), "reply.enhanced");
+    TEXT(smtp_result_reply_text(r), "reply.text");
+    NUMBER((int)smtp_result_octets(r), "octets");
+    TEXT(smtp_result_error(r), "error.message");
+    TEXT(smtp_result_error_kind(r), "error.kind");
+    TEXT(smtp_result_error_step(r), "error.step");
+    TEXT(smtp_result_error_server(r), "error.server");
+    NUMBER(smtp_result_error_reply_code(r), "error.reply.code");
+    TEXT(smtp_result_error_reply_enhanced(r), "error.reply.enhanced");
+    TEXT(smtp_result_error_reply_text(r), "error.reply.text");
+    NUMBER(smtp_result_error_transient(r), "error.transient");
+    for (i = 0; i < smtp_result_used_count(r); i++) TEXT(smtp_result_used(r, i), "used.%u");
+    for (i = 0; i < smtp_result_avoided_count(r); i++) TEXT(smtp_result_avoided(r, i), "avoided.%u");
+    for (i = 0, j = 0; i < smtp_result_recipient_count(r); i++) {
+        TEXT(smtp_result_recipient_address(r, i), "recipients.%u.address");
+        TEXT(smtp_outcome_name(smtp_result_recipient_outcome(r, i)), "recipients.%u.outcome");
+        TEXT(smtp_result_recipient_step(r, i), "recipients.%u.step");
+        NUMBER(smtp_result_recipient_reply_code(r, i), "recipients.%u.reply.code");
+        TEXT(smtp_result_recipient_reply_enhanced(r, i), "recipients.%u.reply.enhanced");
+        TEXT(smtp_result_recipient_reply_text(r, i), "recipients.%u.reply.text");
+        if (smtp_result_recipient_outcome(r, i) != SMTP_REJECTED) continue;
+        TEXT(smtp_result_refused_address(r, j), "recipients.%u.address");
+        NUMBER(smtp_result_refused_reply_code(r, j), "recipients.%u.reply.code");
+        TEXT(smtp_result_refused_reply_enhanced(r, j), "recipients.%u.reply.enhanced");
+        TEXT(smtp_result_refused_reply_text(r, j++), "recipients.%u.reply.text");
+    }
+    for (i = 0; i < smtp_result_attempt_count(r); i++) {
+        TEXT(smtp_result_attempt_server(r, i), "attempts.%u.server");
+        TEXT(smtp_result_attempt_peer(r, i), "attempts.%u.peer");
+        TEXT(smtp_result_attempt_error(r, i), "attempts.%u.error.message");
+        TEXT(smtp_result_attempt_error_kind(r, i), "attempts.%u.error.kind");
+        TEXT(smtp_result_attempt_error_step(r, i), "attempts.%u.error.step");
+        NUMBER(smtp_result_attempt_error_reply_code(r, i), "attempts.%u.error.reply.code");
+        TEXT(smtp_result_attempt_error_reply_enhanced(r, i), "attempts.%u.error.reply.enhanced");
+        NUMBER(smtp_result_attempt_error_transient(r, i), "attempts.%u.error.transient");
+        NUMBER(smtp_result_attempt_tls_verified(r, i) > 0, "attempts.%u.tls.verified");
+        NUMBER(smtp_result_attempt_tls_resumed(r, i) > 0, "attempts.%u.tls.resumed");
+        TEXT(smtp_result_attempt_tls_why_not(r, i), "attempts.%u.tls.why_not");
+        TEXT(smtp_result_attempt_tls_certificate_sha256(r, i), "attempts.%u.tls.certificate_sha256");
+        TEXT(smtp_result_attempt_tls_version(r, i), "attempts.%u.tls.version");
+        TEXT(smtp_result_attempt_tls_cipher(r, i), "attempts.%u.tls.cipher");
+        TEXT(smtp_result_attempt_policy(r, i), "attempts.%u.policy");
+        for (j = 0; j < smtp_result_attempt_login_count(r, i); j++) {
+            snprintf(path, sizeof path, "attempts.%%u.logins.%u.mechanism", (unsigned)j);
+            TEXT(smtp_result_attempt_login_mechanism(r, i, j), path);
+            snprintf(path, sizeof path, "attempts.%%u.logins.%u.error.message", (unsigned)j);
+            TEXT(smtp_result_attempt_login_error(r, i, j), path);
+        }
     }
 }
 
@@ -76,27 +166,28 @@ static void print(const smtp_result *r)
 {
     size_t i;
 
+    functions_agree(r);
     printf("status = %s\n", state(r));
     if (*smtp_result_error(r) != '\0') {
         printf("error = %s %s %s", smtp_result_error_kind(r), smtp_result_error_step(r),
-            smtp_result_transient(r) ? "transient" : "permanent");
-        code(smtp_result_error_code(r));
-        word(smtp_result_error_enhanced(r));
+            smtp_result_error_transient(r) ? "transient" : "permanent");
+        code(smtp_result_error_reply_code(r));
+        word(smtp_result_error_reply_enhanced(r));
         fputs("\nerror_text =", stdout);
         word(smtp_result_error(r));
         putchar('\n');
     }
     for (i = 0; i < smtp_result_recipient_count(r); i++) {
         printf("recipient = %s %s %s", smtp_result_recipient_address(r, i),
-            outcome(smtp_result_recipient_outcome(r, i)), smtp_result_recipient_step(r, i));
-        code(smtp_result_recipient_code(r, i));
-        word(smtp_result_recipient_enhanced(r, i));
+            smtp_outcome_name(smtp_result_recipient_outcome(r, i)), smtp_result_recipient_step(r, i));
+        code(smtp_result_recipient_reply_code(r, i));
+        word(smtp_result_recipient_reply_enhanced(r, i));
         putchar('\n');
     }
     for (i = 0; i < smtp_result_refused_count(r); i++) {
         printf("refused = %s", smtp_result_refused_address(r, i));
-        code(smtp_result_refused_code(r, i));
-        word(smtp_result_refused_text(r, i));
+        code(smtp_result_refused_reply_code(r, i));
+        word(smtp_result_refused_reply_text(r, i));
         putchar('\n');
     }
     fputs("reply =", stdout);
@@ -111,16 +202,17 @@ static void print(const smtp_result *r)
             continue;
         }
         printf("attempt = %s %s %s", smtp_result_attempt_error_kind(r, i),
-            smtp_result_attempt_error_step(r, i), smtp_result_attempt_transient(r, i) ? "transient" : "permanent");
-        code(smtp_result_attempt_error_code(r, i));
-        word(smtp_result_attempt_error_enhanced(r, i));
+            smtp_result_attempt_error_step(r, i), smtp_result_attempt_error_transient(r, i) ? "transient" : "permanent");
+        code(smtp_result_attempt_error_reply_code(r, i));
+        word(smtp_result_attempt_error_reply_enhanced(r, i));
         putchar('\n');
     }
     fputs("used =", stdout);
-    for (i = 0; i < smtp_result_extension_count(r); i++) word(smtp_result_extension(r, i));
+    for (i = 0; i < smtp_result_used_count(r); i++) word(smtp_result_used(r, i));
     fputs("\navoided =", stdout);
     for (i = 0; i < smtp_result_avoided_count(r); i++) word(smtp_result_avoided(r, i));
     putchar('\n');
+    fields("", smtp_result_value(r));
 }
 
 /* Sets the options: name NUL value NUL. One that cannot be set is an error like any other. */

@@ -517,7 +517,7 @@ static const struct {
 static void not_sent(const smtp_result *r, size_t i)
 {
     CODE(smtp_result_status(r), unasked[i].status);
-    CODE(smtp_result_transient(r), 1);
+    CODE(smtp_result_error_transient(r), 1);
     PART(smtp_result_error(r), unasked[i].heard);
     CODE(smtp_result_recipient_count(r), 1);
     CODE(smtp_result_recipient_outcome(r, 0), SMTP_NOT_SENT);

@@ -351,7 +351,7 @@ static void ended_early(void)
     smtp_options_set(o, "connecttimeout", "0.1");
     CODE(smtp_sendmessage(m, o, &r), SMTP_ERR_TIMEOUT);
     TEXT(smtp_result_error_step(r), "greeting");
-    CODE(smtp_result_transient(r), 1);
+    CODE(smtp_result_error_transient(r), 1);
     smtp_result_free(r);
     CODE(smtp_engine_new(m, o, &e), SMTP_OK);
     CHECK(smtp_engine_timeout(e) <= 100);

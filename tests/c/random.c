@@ -194,18 +194,18 @@ static void use_result(void)
     sum += (unsigned)smtp_result_status(r);
     read_string(smtp_result_json(r));
     read_string(smtp_result_error(r));
-    read_string(smtp_result_error_text(r));
+    read_string(smtp_result_error_reply_text(r));
     read_string(smtp_result_queue_id(r));
     for (i = 0; i <= smtp_result_recipient_count(r); i++) {
         read_string(smtp_result_recipient_address(r, i));
-        read_string(smtp_result_recipient_text(r, i));
+        read_string(smtp_result_recipient_reply_text(r, i));
         sum += (unsigned)smtp_result_recipient_outcome(r, i);
     }
     for (i = 0; i <= smtp_result_attempt_count(r); i++) {
         read_string(smtp_result_attempt_server(r, i));
         for (j = 0; j <= smtp_result_attempt_login_count(r, i); j++) read_string(smtp_result_attempt_login_error(r, i, j));
     }
-    for (i = 0; i <= smtp_result_refused_count(r); i++) read_string(smtp_result_refused_text(r, i));
+    for (i = 0; i <= smtp_result_refused_count(r); i++) read_string(smtp_result_refused_reply_text(r, i));
 }
 
 static const char *said(void) { return replies[pick(8) ? pick(6) : pick(sizeof replies / sizeof *replies)]; }

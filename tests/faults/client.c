@@ -30,7 +30,7 @@ static void print(const smtp_result *result)
     for (i = 0; i < smtp_result_recipient_count(result); i++) {
         int outcome = smtp_result_recipient_outcome(result, i);
 
-        printf(" %s", outcome == SMTP_NOT_SENT ? "notsent" : smtp_outcome_name(outcome));
+        printf(" %s", smtp_outcome_name(outcome));
     }
     putchar('\n');
     fflush(stdout);

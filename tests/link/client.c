@@ -26,7 +26,7 @@ static void print(double seconds, const smtp_result *result)
     size_t i;
 
     printf("%.2f %s %s %s", seconds, word(smtp_result_error_kind(result)), word(smtp_result_error_step(result)),
-           outcome == SMTP_NOT_SENT ? "notsent" : smtp_outcome_name(outcome));
+           smtp_outcome_name(outcome));
     for (i = 0; i < smtp_result_attempt_count(result); i++) {
         printf(" %s/%s/%s", smtp_result_attempt_server(result, i), word(smtp_result_attempt_error_kind(result, i)),
                word(smtp_result_attempt_error_step(result, i)));

@@ -52,7 +52,7 @@ class Case:
 SMALL, HUGE = 500, 5_000_000
 AT_ONCE, SOON = (0.0, 20.0), (2.5, 20.0)
 ACCEPTED = r"- - accepted {server}:25/-/-"
-LOST = r"timeout connect notsent {server}:25/timeout/connect"
+LOST = r"timeout connect not_sent {server}:25/timeout/connect"
 
 CASES = [
     # The kernel takes all of it long before the server has it: `maxsecs` is for the answer, not for that.
@@ -68,7 +68,7 @@ CASES = [
         "firewall.test",
         "timeout=3",
         (SMALL, SMALL),
-        (ACCEPTED, r"timeout mail notsent {server}:25/timeout/mail"),
+        (ACCEPTED, r"timeout mail not_sent {server}:25/timeout/mail"),
         (AT_ONCE, SOON),
         pause=7,
     ),
@@ -89,7 +89,7 @@ CASES = [
         "hole.test",
         "timeout=3 maxsecs=100",
         (8000,),
-        (r"(unknown|timeout) (final|body) (unknown|notsent) {server}:25/(unknown|timeout)/(final|body)",),
+        (r"(unknown|timeout) (final|body) (unknown|not_sent) {server}:25/(unknown|timeout)/(final|body)",),
         (SOON,),
     ),
     Case("a dead resolver, connecttimeout=3", "send", "gone.test", "connecttimeout=3", (SMALL,), (LOST,), (SOON,)),

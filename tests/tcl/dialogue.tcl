@@ -30,14 +30,15 @@ proc word {text} {
     return [string map {\n " / "} $text]
 }
 
-proc code {code} {
-    if {$code == 0} {return -}
-    return $code
+# An answer's code, and one of its texts.
+proc said {reply key} {
+    if {$reply eq ""} {return "- -"}
+    return "[dict get $reply code] [word [dict get $reply $key]]"
 }
 
 proc fault {one} {
     dict with one {
-        return "$kind $step [expr {$transient ? "transient" : "permanent"}] [code $code] [word $enhanced]"
+        return "$kind $step [expr {$transient ? "transient" : "permanent"}] [said $reply enhanced]"
     }
 }
 
@@ -47,7 +48,7 @@ proc print {report} {
     switch -- $state {
         ok {set state sent}
         partial - unknown {}
-        recipients {set state notsent}
+        recipients {set state not_sent}
         default {set state error}
     }
     puts "status = $state"
@@ -55,26 +56,42 @@ proc print {report} {
         puts "error = [fault $error]"
         puts "error_text = [word [dict get $error message]]"
     }
+    set refused {}
     foreach one [dict get $report recipients] {
         dict with one {
-            set outcome [string map {" " ""} $outcome]
-            puts "recipient = $address $outcome $step [code $code] [word $enhanced]"
+            puts "recipient = $address $outcome $step [said $reply enhanced]"
+            if {$outcome eq "rejected"} {lappend refused "refused = $address [said $reply text]"}
         }
     }
-    foreach one [dict get $report refused] {
-        lassign $one address code
-        # The list has the first line only, as tcllib's; the report has all.
-        foreach full [dict get $report recipients] {
-            if {[dict get $full address] eq $address} {puts "refused = $address $code [word [dict get $full diagnostic]]"}
-        }
-    }
-    puts "reply = [code [dict get $report code]] [word [dict get $report diagnostic]]"
-    puts "queue_id = [word [dict get $report queueid]]"
+    foreach line $refused {puts $line}
+    puts "reply = [expr {[dict get $report reply] eq "" ? "-" : [said [dict get $report reply] text]}]"
+    puts "queue_id = [word [dict get $report queue_id]]"
     foreach one [dict get $report attempts] {
-        puts "attempt = [expr {[dict get $one error] eq "" ? "ok" : [fault $one]}]"
+        puts "attempt = [expr {[dict get $one error] eq "" ? "ok" : [fault [dict get $one error]]}]"
     }
     puts "used = [dict get $report used]"
     puts "avoided = [dict get $report avoided]"
+    fields {} $report
+}
+
+# A line for each field that has no fields of its own. A dict does not tell which of them are records, and which are lists.
+proc fields {path record} {
+    dict for {name value} $record {
+        set at [string trimleft $path.$name .]
+        if {$value eq ""} {
+            puts "field = $at -"
+        } elseif {$name in {reply error tls}} {
+            fields $at $value
+        } elseif {$name in {recipients attempts logins}} {
+            set n -1
+            foreach one $value {fields $at.[incr n] $one}
+        } elseif {$name in {used avoided}} {
+            set n -1
+            foreach one $value {puts "field = $at.[incr n] [word $one]"}
+        } else {
+            puts "field = $at [word $value]"
+        }
+    }
 }
 
 chan configure stdout -encoding utf-8

@@ -76,7 +76,7 @@ proc judge {fault id code report} {
     set good [switch $outcome {
         accepted {expr {$stored == 1 && $code == 0}}
         rejected {expr {$stored == 0 && $half}}
-        {not sent} {expr {$stored == 0}}
+        not_sent {expr {$stored == 0}}
         unknown {
             expr {$stored <= 1 && $code == 7 && [dict get $report status] eq "unknown"
                 && ([string match *-to-server $kind] ? $at >= $::content : $at >= $::final || $at == 0)}
@@ -88,7 +88,7 @@ proc judge {fault id code report} {
     foreach fate {accepted unknown} {
         if {($first eq $fate) != ($outcome eq $fate)} {return "the outcomes of one message differ: $outcomes"}
     }
-    if {$bad ni {rejected {not sent}}} {return "the refused recipient is $bad"}
+    if {$bad ni {rejected not_sent}} {return "the refused recipient is $bad"}
     return ""
 }
 
@@ -125,7 +125,7 @@ try {
         drain 0
         puts "$name: [lmap outcome [lsort [array names seen]] {string cat $outcome { } $seen($outcome)}]"
         # Where nothing ever went wrong, or everything did, nothing was tested.
-        foreach outcome {accepted {not sent} unknown} {
+        foreach outcome {accepted not_sent unknown} {
             if {![info exists seen($outcome)]} {
                 incr failed
                 puts "no case ended as $outcome"

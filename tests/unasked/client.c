@@ -31,7 +31,7 @@ static void tell(const smtp_result *result)
 {
     int outcome = smtp_result_recipient_count(result) > 0 ? smtp_result_recipient_outcome(result, 0) : SMTP_NOT_SENT;
 
-    puts(outcome == SMTP_NOT_SENT ? "notsent" : smtp_outcome_name(outcome));
+    puts(smtp_outcome_name(outcome));
     fflush(stdout);
 }
 

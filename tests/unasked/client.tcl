@@ -4,13 +4,13 @@ lassign $argv port sends pause
 set session ""
 catch {set session [smtp::session open 127.0.0.1 $port -client c.example -timeout 5 -usetls 0]}
 for {set n 0} {$n < $sends} {incr n} {
-    set outcome notsent
+    set outcome not_sent
     if {$session ne ""} {
         set text "From: s$n@c.example\nTo: b@s.example\nDate: x\nMessage-ID: <$n@c>\n\nHello.\n"
         catch {$session sendmessage -message $text}
         catch {
             set recipient [lindex [dict get [smtp::lastreport] recipients] 0]
-            set outcome [string map {" " "" _ ""} [dict get $recipient outcome]]
+            set outcome [dict get $recipient outcome]
         }
     }
     puts $outcome

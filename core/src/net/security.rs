@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::options::{Options, Trust};
+use crate::options::{OptionGroup, Options};
 use crate::tls::{Fingerprint, Secure, TlsConfig, TlsSettings};
 
 /// The library for these options: [`Options::tls`], or what the options `tls...` say. That is read once for all options
@@ -15,9 +15,11 @@ use crate::tls::{Fingerprint, Secure, TlsConfig, TlsSettings};
 pub fn library(options: &Options) -> Result<Arc<dyn Secure>, Error> {
     match &options.tls {
         None => Ok(Arc::new(tls(options)?)),
-        Some(_) if let Some(option) = set_beside(options) => Err(Error::usage(format!(
-            "option `{option}` is set beside `tls`, which was made without it: set it where that is made"
-        ))),
+        Some(_) if let Some(option) = options.set_in(OptionGroup::TlsSetup).next() => {
+            Err(Error::usage(format!(
+                "option `{option}` is set beside `tls`, which was made without it: set it where that is made"
+            )))
+        }
         Some(library) => Ok(Arc::clone(library)),
     }
 }
@@ -46,25 +48,4 @@ pub fn tls(options: &Options) -> Result<TlsConfig, Error> {
         key_log: options.tlskeylog.as_ref().map(Into::into),
         server_name: options.tlsservername.clone(),
     })
-}
-
-/// The first option that says what TLS is like.
-fn set_beside(options: &Options) -> Option<&'static str> {
-    let default = Options::default();
-    let set = [
-        ("tlsverify", options.tlsverify != default.tlsverify),
-        ("tlstrust", options.tlstrust != Trust::default()),
-        ("tlscafile", options.tlscafile.is_some()),
-        ("tlsca", options.tlsca.is_some()),
-        ("tlscertfile", options.tlscertfile.is_some()),
-        ("tlskeyfile", options.tlskeyfile.is_some()),
-        ("tlskeypassword", options.tlskeypassword.is_some()),
-        ("tlsfingerprint", !options.tlsfingerprint.is_empty()),
-        ("tlsminversion", options.tlsminversion != default.tlsminversion),
-        ("tlsmaxversion", options.tlsmaxversion.is_some()),
-        ("tlsciphers", options.tlsciphers.is_some()),
-        ("tlskeylog", options.tlskeylog.is_some()),
-        ("tlsservername", options.tlsservername.is_some()),
-    ];
-    set.iter().find(|(_, set)| *set).map(|(name, _)| *name)
 }

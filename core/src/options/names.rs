@@ -1,108 +1,28 @@
-//! Options by name: the one table that every language's face reads.
+//! Options by name.
 
 use std::borrow::Cow;
 
-use super::proxy::ProxyUrl;
-use super::values::{
-    boolean, count, domain, fingerprints, header_field, integers, list, mechanisms, number, rate, seconds,
-    text, tls_answer, tls_version,
-};
-use super::{Chunking, MailerOptions, Options, Pipelining, RecipientEntry, TlsPolicy, Trust};
-use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
+use super::info::{OptionGroup, OptionInfo, OptionKind, Setter};
+use super::table::{MAILER, OWN};
+use super::{Options, RecipientEntry};
 use crate::error::Error;
-use crate::secret::Secret;
 
-type Setter = fn(&mut Options, &str) -> Result<(), Error>;
+/// Every option, in the order of the table.
+pub fn all() -> impl Iterator<Item = &'static OptionInfo> {
+    OWN.iter().chain(MAILER)
+}
 
-/// Every option by name, in the order of the documentation. Append only.
-#[expect(clippy::unit_arg, reason = "a line an option")]
-const TABLE: &[(&str, Setter)] = &[
-    ("servers", |o, v| Ok(o.servers = list(v))),
-    ("ports", |o, v| Ok(o.ports = integers(v)?)),
-    ("client", |o, v| Ok(o.client = text(v))),
-    ("queue", |o, v| Ok(o.queue = boolean(v)?)),
-    ("atleastone", |o, v| Ok(o.atleastone = boolean(v)?)),
-    ("originator", |o, v| Ok(o.originator = Some(v.to_owned()))),
-    ("recipients", |o, v| Ok(o.recipients = Some(v.into()))),
-    ("header", |o, v| Ok(o.header.push(header_field(v)?))),
-    ("usetls", |o, v| Ok(o.usetls = boolean(v)?)),
-    ("tlsimport", |o, v| Ok(o.tlsimport = boolean(v)?)),
-    ("tlspolicy", |o, v| Ok(o.tlspolicy = TlsPolicy::Fixed(tls_answer(v)?))),
-    ("username", |o, v| Ok(o.username = text(v))),
-    ("password", |o, v| Ok(o.password = text(v).map(Secret::from))),
-    ("debug", |o, v| Ok(o.debug = boolean(v)?)),
-    ("maxsecs", |o, v| Ok(o.maxsecs = seconds(v)?)),
-    ("tlsrequired", |o, v| Ok(o.tlsrequired = boolean(v)?)),
-    ("tlsverify", |o, v| Ok(o.tlsverify = boolean(v)?)),
-    ("tlscafile", |o, v| Ok(o.tlscafile = text(v))),
-    ("tlscertfile", |o, v| Ok(o.tlscertfile = text(v))),
-    ("tlskeyfile", |o, v| Ok(o.tlskeyfile = text(v))),
-    ("tlskeypassword", |o, v| Ok(o.tlskeypassword = text(v).map(Secret::from))),
-    ("tlsfingerprint", |o, v| Ok(o.tlsfingerprint = fingerprints(v)?)),
-    ("tlsminversion", |o, v| Ok(o.tlsminversion = tls_version(v)?)),
-    ("auth", |o, v| Ok(o.auth = mechanisms(v)?)),
-    ("oauthtoken", |o, v| Ok(o.oauthtoken = text(v).map(Secret::from))),
-    ("authinsecure", |o, v| Ok(o.authinsecure = boolean(v)?)),
-    ("connecttimeout", |o, v| Ok(o.connecttimeout = seconds(v)?)),
-    ("timeout", |o, v| Ok(o.timeout = optional(v, seconds)?)),
-    ("deadline", |o, v| Ok(o.deadline = optional(v, seconds)?)),
-    ("localaddress", |o, v| Ok(o.localaddress = optional(v, super::values::ip_address)?)),
-    ("proxy", |o, v| o.set_proxy(Secret::from(v))),
-    ("dsnnotify", |o, v| Ok(o.dsnnotify = optional(v, Notify::parse)?)),
-    ("dsnret", |o, v| Ok(o.dsnret = optional(v, Ret::parse)?)),
-    ("dsnenvid", |o, v| Ok(o.dsnenvid = optional(v, Envid::new)?)),
-    ("smtputf8", |o, v| Ok(o.smtputf8 = boolean(v)?)),
-    ("requiretls", |o, v| Ok(o.requiretls = boolean(v)?)),
-    ("deliverby", |o, v| Ok(o.deliverby = optional(v, DeliverBy::parse)?)),
-    ("priority", |o, v| Ok(o.priority = optional(v, MtPriority::parse)?)),
-    ("lmtp", |o, v| Ok(o.lmtp = boolean(v)?)),
-    ("pipelining", |o, v| Ok(o.pipelining = pipelining(v)?)),
-    ("chunking", |o, v| Ok(o.chunking = chunking(v)?)),
-    ("reconnect", |o, v| Ok(o.reconnect = boolean(v)?)),
-    ("hold", |o, v| Ok(o.hold = optional(v, Hold::parse)?)),
-    ("connections", |o, v| Ok(o.mailer.connections = or_default(v, count, |m| m.connections)?)),
-    ("connectionmessages", |o, v| Ok(o.mailer.messages = optional(v, count)?)),
-    ("rate", |o, v| Ok(o.mailer.rate = optional(v, rate)?)),
-    ("queuesize", |o, v| Ok(o.mailer.queue = or_default(v, count, |m| m.queue)?)),
-    ("retries", |o, v| Ok(o.mailer.retries = or_default(v, number, |m| m.retries)?)),
-    ("backoff", |o, v| Ok(o.mailer.backoff = or_default(v, seconds, |m| m.backoff)?)),
-    ("retrytime", |o, v| Ok(o.mailer.retry_time = or_default(v, seconds, |m| m.retry_time)?)),
-    ("idletime", |o, v| Ok(o.mailer.idle = or_default(v, seconds, |m| m.idle)?)),
-    ("rcpt", |o, v| Ok(o.recipients.get_or_insert_default().push(RecipientEntry::parse(v)?))),
-    ("defaultdomain", |o, v| Ok(o.defaultdomain = optional(v, domain)?)),
-    ("tlstrust", |o, v| Ok(o.tlstrust = trust(v)?)),
-    ("tlsca", |o, v| Ok(o.tlsca = text(v).map(String::into_bytes))),
-    ("tlsciphers", |o, v| Ok(o.tlsciphers = text(v))),
-    ("tlsmaxversion", |o, v| Ok(o.tlsmaxversion = optional(v, tls_version)?)),
-    ("tlskeylog", |o, v| Ok(o.tlskeylog = text(v))),
-    ("tlsservername", |o, v| Ok(o.tlsservername = text(v))),
-];
-
-/// The options that say what TLS is like: those of an object that is made once, beside which they must be left alone.
-pub const TLS: [&str; 13] = [
-    "tlsverify",
-    "tlstrust",
-    "tlscafile",
-    "tlsca",
-    "tlscertfile",
-    "tlskeyfile",
-    "tlskeypassword",
-    "tlsfingerprint",
-    "tlsminversion",
-    "tlsmaxversion",
-    "tlsciphers",
-    "tlskeylog",
-    "tlsservername",
-];
-
-/// The names of all options.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    TABLE.iter().map(|(name, _)| *name)
+/// The option with this name, in any case.
+///
+/// # Errors
+/// [`Kind::Usage`](crate::error::Kind::Usage), which names the nearest option.
+pub fn find(name: &str) -> Result<&'static OptionInfo, Error> {
+    all().find(|option| option.name.eq_ignore_ascii_case(name)).ok_or_else(|| unknown(name))
 }
 
 impl Options {
-    /// Sets an option by its name. Lists are separated by white space or commas, truth values are
-    /// `1 true yes on` or `0 false no off`, times are seconds (`30`, `0.5`), `header` takes
+    /// Sets an option by its name. [`OptionInfo::kind`] says what the value is: lists are separated by white space or commas,
+    /// truth values are `1 true yes on` or `0 false no off`, times are seconds (`30`, `0.5`), `header` takes
     /// `Name: value` and adds to those before. An empty value takes an option back to its default;
     /// the empty `originator` is the null reverse-path. Address lists, and fields of `header` that hold one, may be folded
     /// (RFC 5322 section 2.2.3). `rcpt` adds a recipient to those before, as [`RecipientEntry::parse`] has it.
@@ -111,36 +31,49 @@ impl Options {
     /// [`Kind::Usage`](crate::error::Kind::Usage) for a name that is no option, with the nearest that is
     /// one, and for a value that does not fit.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), Error> {
-        let Some((known, setter)) = TABLE.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) else {
-            return Err(unknown(name));
+        let option = find(name)?;
+        let Setter::Text(set) = option.setter else {
+            return self.set_octets(name, value.as_bytes());
         };
-        if *known == "proxy" {
-            return setter(self, value); // whose errors do not show the value
-        }
-        if matches!(*known, "password" | "oauthtoken" | "tlskeypassword") {
-            // The value must not show in an error.
-            return setter(self, value)
-                .map_err(|_| Error::usage(format!("option `{known}`: the value does not fit")));
-        }
-        let value = foldable(known, value);
-        // PEM has many lines.
-        if *known != "tlsca" {
-            check_one_line(known, &value)?;
-        }
-        setter(self, &value).map_err(|error| Error::usage(format!("option `{known}`: {}", error.text())))
+        let value = foldable(option.kind, value);
+        check_one_line(option.name, &value)?;
+        set(self, &value).map_err(|error| Error::usage(format!("option `{}`: {}", option.name, error.text())))
     }
 
-    /// Sets option `proxy`; an empty one is none.
+    /// As [`set`](Self::set), for a value that may be octets: a secret, or `tlsca`.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) for what is not a proxy; the text does not repeat it, as there may be a
-    /// password in it.
-    pub fn set_proxy(&mut self, proxy: Secret) -> Result<(), Error> {
-        if !proxy.is_empty() {
-            ProxyUrl::parse(&String::from_utf8_lossy(proxy.expose()))?;
+    /// As for [`set`](Self::set), and for octets that are not UTF-8 where the option takes text. No text repeats a secret.
+    pub fn set_octets(&mut self, name: &str, value: &[u8]) -> Result<(), Error> {
+        let option = find(name)?;
+        match option.setter {
+            // Only a proxy can be wrong, and its error names the option, also where the field was set.
+            Setter::Octets(set) => set(self, value),
+            Setter::Text(_) => match std::str::from_utf8(value) {
+                Ok(text) => self.set(name, text),
+                Err(_) => Err(Error::usage(format!("option `{}` must be UTF-8", option.name))),
+            },
         }
-        self.proxy = (!proxy.is_empty()).then_some(proxy);
-        Ok(())
+    }
+
+    /// The names of the options of this group that are set.
+    pub fn set_in(&self, group: OptionGroup) -> impl Iterator<Item = &'static str> {
+        all().filter(move |option| option.group == group && option.is_set(self)).map(|option| option.name)
+    }
+
+    /// For everything that is not a mailer, where these options would mean nothing.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage), which names the options that are set.
+    pub fn refuse_mailer_options(&self) -> Result<(), Error> {
+        let set: Vec<_> = self.set_in(OptionGroup::Mailer).map(|name| format!("`{name}`")).collect();
+        if set.is_empty() {
+            return Ok(());
+        }
+        Err(Error::usage(format!(
+            "option {}: only a mailer takes it, which sends many messages over many connections: give it to one, or take it out",
+            set.join(", ")
+        )))
     }
 
     /// Adds an address, or a list of them, behind the `recipients` of before; nothing where it is empty.
@@ -148,7 +81,7 @@ impl Options {
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage) for a line end or NUL. What is no address list is told by the send.
     pub fn add_recipient(&mut self, recipient: &str) -> Result<(), Error> {
-        let recipient = foldable("recipients", recipient);
+        let recipient = foldable(OptionKind::Addresses, recipient);
         check_one_line("recipients", &recipient)?;
         if !recipient.is_empty() {
             self.recipients.get_or_insert_default().add(&recipient);
@@ -163,7 +96,7 @@ impl Options {
     /// [`Kind::Usage`](crate::error::Kind::Usage) for a line end or NUL, and for what RFC 3461 does not allow. What is not a
     /// mailbox is told by the send.
     pub fn add_recipient_dsn(&mut self, recipient: &str, notify: &str, orcpt: &str) -> Result<(), Error> {
-        let recipient = foldable("recipients", recipient);
+        let recipient = foldable(OptionKind::Addresses, recipient);
         check_one_line("recipients", &recipient)?;
         let entry = RecipientEntry::new(&recipient, notify, orcpt)
             .map_err(|error| Error::usage(format!("option `recipients`: {}", error.text())))?;
@@ -172,13 +105,11 @@ impl Options {
     }
 }
 
-/// The value unfolded where the option holds an address list.
-fn foldable<'a>(option: &str, value: &'a str) -> Cow<'a, str> {
-    let foldable = match option {
-        "recipients" | "originator" | "rcpt" => true,
-        "header" => value.split_once(':').is_some_and(|(name, _)| holds_addresses(name.trim_end())),
-        _ => false,
-    };
+/// The value unfolded where it holds an address list.
+fn foldable(kind: OptionKind, value: &str) -> Cow<'_, str> {
+    let in_field =
+        |value: &str| value.split_once(':').is_some_and(|(name, _)| holds_addresses(name.trim_end()));
+    let foldable = kind.is_foldable() || kind == OptionKind::Header && in_field(value);
     if foldable { unfolded(value) } else { value.into() }
 }
 
@@ -237,55 +168,14 @@ const FAR: f64 = 0.75;
 fn unknown(name: &str) -> Error {
     let alias = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name)).map(|(_, own)| *own);
     let likeness = |own: &str| strsim::jaro_winkler(own, &name.to_ascii_lowercase());
-    let nearest = alias.or_else(|| names().max_by(|a, b| likeness(a).total_cmp(&likeness(b))));
+    let names = all().map(|option| option.name);
+    let nearest = alias.or_else(|| names.max_by(|a, b| likeness(a).total_cmp(&likeness(b))));
     let nearest = nearest.filter(|own| alias.is_some() || likeness(own) > FAR);
     let name = name.escape_debug();
     Error::usage(match nearest {
         Some(nearest) => format!("there is no option `{name}`: did you mean `{nearest}`?"),
-        None => format!("there is no option `{name}`: the README lists them"),
+        None => format!("there is no option `{name}`: docs/options.md lists them"),
     })
-}
-
-/// An empty value takes the option back to its default.
-fn optional<T>(value: &str, parse: impl Fn(&str) -> Result<T, Error>) -> Result<Option<T>, Error> {
-    if value.is_empty() { Ok(None) } else { parse(value).map(Some) }
-}
-
-/// The same for a value that is always there.
-fn or_default<T>(
-    value: &str,
-    parse: impl Fn(&str) -> Result<T, Error>,
-    default: impl Fn(MailerOptions) -> T,
-) -> Result<T, Error> {
-    Ok(optional(value, parse)?.unwrap_or_else(|| default(MailerOptions::default())))
-}
-
-fn pipelining(value: &str) -> Result<Pipelining, Error> {
-    match value {
-        "off" => Ok(Pipelining::Off),
-        "rfc" | "" => Ok(Pipelining::Rfc),
-        "crossing" => Ok(Pipelining::Crossing),
-        "full" => Ok(Pipelining::Full),
-        _ => Err(Error::usage(format!("{value:?} is none of `off`, `rfc`, `full`"))),
-    }
-}
-
-fn trust(value: &str) -> Result<Trust, Error> {
-    match value {
-        "system" => Ok(Trust::System),
-        "given" => Ok(Trust::Given),
-        "both" | "" => Ok(Trust::Both),
-        _ => Err(Error::usage(format!("{value:?} is none of `system`, `given`, `both`"))),
-    }
-}
-
-fn chunking(value: &str) -> Result<Chunking, Error> {
-    match value {
-        "off" => Ok(Chunking::Off),
-        "auto" | "" => Ok(Chunking::Auto),
-        "on" => Ok(Chunking::On),
-        _ => Err(Error::usage(format!("{value:?} is none of `off`, `auto`, `on`"))),
-    }
 }
 
 #[cfg(test)]
@@ -348,7 +238,7 @@ mod tests {
         let error = Options::default().set("from", "a@b").unwrap_err();
         assert!(error.text().contains("`originator`"), "{error}");
         for (_, own) in ALIASES {
-            assert!(names().any(|name| name == *own), "{own}");
+            assert!(find(own).is_ok(), "{own}");
         }
     }
 
@@ -359,30 +249,66 @@ mod tests {
         assert!(!format!("{options:?}").contains("hunter2"));
     }
 
+    /// What stands for it in an error, or is its own word, is what `Options` holds.
     #[test]
-    fn every_name_takes_back_its_default() {
-        for name in names().filter(|name| !matches!(*name, "header" | "rcpt" | "maxsecs" | "connecttimeout"))
-        {
-            let result = Options::default().set(name, "");
-            let needs_value = result.is_err();
-            let boolean = matches!(
-                name,
-                "queue"
-                    | "atleastone"
-                    | "usetls"
-                    | "tlsimport"
-                    | "debug"
-                    | "tlsrequired"
-                    | "tlsverify"
-                    | "authinsecure"
-                    | "smtputf8"
-                    | "requiretls"
-                    | "lmtp"
-                    | "reconnect"
-                    | "tlspolicy"
-                    | "tlsminversion"
+    fn an_empty_value_takes_an_option_back_to_its_default() {
+        let told = |options: &Options| {
+            let Options { mailer, tlsminversion, tlstrust, usetls, tlsverify, maxsecs, .. } = options;
+            format!("{mailer:?} {tlsminversion:?} {tlstrust:?} {usetls} {tlsverify} {maxsecs:?}")
+        };
+        for option in all().filter(|option| option.kind != OptionKind::Recipient) {
+            let set = Options::default().set(option.name, "");
+            assert_eq!(set.is_err(), option.kind == OptionKind::Header, "{}: {set:?}", option.name);
+        }
+        let mut options = Options::default();
+        for (name, value) in [
+            ("tlsminversion", "1.3"),
+            ("tlstrust", "given"),
+            ("usetls", "no"),
+            ("tlsverify", "0"),
+            ("maxsecs", "5"),
+            ("retries", "9"),
+        ] {
+            options.set(name, value).unwrap();
+            assert_ne!(told(&options), told(&Options::default()), "{name}");
+            options.set(name, "").unwrap();
+            assert_eq!(told(&options), told(&Options::default()), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_table_is_sound() {
+        let mut seen = std::collections::BTreeSet::new();
+        for option in all() {
+            let OptionInfo { name, kind, default, since, .. } = option;
+            assert!(seen.insert(name), "`{name}` stands twice");
+            assert!(name.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()), "{name}");
+            assert!(
+                option.help().ends_with('.') && !option.help().contains("  "),
+                "{name}: {}",
+                option.help()
             );
-            assert_eq!(needs_value, boolean, "{name}: {result:?}");
+            assert!(
+                since.split('.').filter(|part| part.parse::<u32>().is_ok()).count() == 3,
+                "{name}: {since}"
+            );
+            for word in kind.words() {
+                Options::default().set(name, word).unwrap();
+            }
+            let is_word = |word: &str| format!("`{word}`") == *default;
+            let words = kind.words().iter().any(|word| is_word(word));
+            assert!(
+                kind.words().is_empty() || !default.starts_with('`') || words || default.contains("; "),
+                "{name}"
+            );
+            match kind {
+                OptionKind::Flag => assert!(["yes", "no"].contains(default), "{name}: {default}"),
+                OptionKind::Secret => {
+                    let error = Options::default().set(name, "http://s3cret\r\n").err();
+                    assert!(!error.is_some_and(|error| error.text().contains("s3cret")), "{name}");
+                }
+                _ => {}
+            }
         }
     }
 

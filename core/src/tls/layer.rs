@@ -39,6 +39,16 @@ pub enum TlsAnswer {
     Insecure,
 }
 
+impl TlsAnswer {
+    /// One word, the same in every language: `secure`, `insecure`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Secure => "secure",
+            Self::Insecure => "insecure",
+        }
+    }
+}
+
 /// What becomes of a certificate that does not verify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verify {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smtpclient::error::{Error, Kind};
 use smtpclient::net::Session;
-use smtpclient::options::{TLS, Trust};
+use smtpclient::options::{OptionGroup, Trust};
 use smtpclient::report::Report;
 use smtpclient::tls::{TlsConfig, TlsSettings};
 
@@ -95,7 +95,7 @@ fn one_object_is_shared_by_options_and_sessions() {
 #[test]
 fn an_object_decides_alone_what_tls_is_like() {
     let tls = object(|_| {});
-    for name in TLS {
+    for name in smtpclient::options::all().filter(|o| o.group == OptionGroup::TlsSetup).map(|o| o.name) {
         let value = match name {
             "tlsverify" => "0",
             "tlstrust" => "given",

@@ -29,7 +29,7 @@
  *           fprintf(stderr, "%s\n", smtp_result_error(result));
  *       for (i = 0; i < smtp_result_refused_count(result); i++)
  *           fprintf(stderr, "%s: %s\n", smtp_result_refused_address(result, i),
- *               smtp_result_refused_text(result, i));
+ *               smtp_result_refused_reply_text(result, i));
  *       smtp_result_free(result);
  *       smtp_options_free(options);
  *       smtp_message_free(message);
@@ -64,6 +64,10 @@
  * installs no signal handler, raises no SIGPIPE, and prints nothing unless option `debug` says so.
  *
  * Numbers, names and signatures are never changed or reused; new ones may be added.
+ *
+ * The options of smtp_options_set(), what each takes, and its default; docs/options.md says what each does:
+ *
+@OPTIONS@
  */
 
 /** The version of this header; smtp_library_version() has that of the library. */

@@ -21,14 +21,14 @@ pub unsafe extern "C" fn smtp_result_attempt_server(
     index: usize,
 ) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.server)) }
+    unsafe { text(result, |value| value.nth("attempts", index, "server")) }
 }
 
 /// The address and port that were connected to; empty for a Unix socket and where none was.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_attempt_peer(result: *const smtp_result, index: usize) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.peer)) }
+    unsafe { text(result, |value| value.nth("attempts", index, "peer")) }
 }
 
 /// Why it was left, as `smtp_result_error()`; empty where it was not.
@@ -38,7 +38,7 @@ pub unsafe extern "C" fn smtp_result_attempt_error(
     index: usize,
 ) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.error.line)) }
+    unsafe { text(result, |value| value.nth("attempts", index, "error.message")) }
 }
 
 /// The same as `smtp_result_error_kind()`.
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn smtp_result_attempt_error_kind(
     index: usize,
 ) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.error.kind)) }
+    unsafe { text(result, |value| value.nth("attempts", index, "error.kind")) }
 }
 
 /// The same as `smtp_result_error_step()`.
@@ -58,29 +58,35 @@ pub unsafe extern "C" fn smtp_result_attempt_error_step(
     index: usize,
 ) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.error.step)) }
+    unsafe { text(result, |value| value.nth("attempts", index, "error.step")) }
 }
 
-/// The same as `smtp_result_error_code()`.
+/// The same as `smtp_result_error_reply_code()`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn smtp_result_attempt_error_code(result: *const smtp_result, index: usize) -> c_int {
+pub unsafe extern "C" fn smtp_result_attempt_error_reply_code(
+    result: *const smtp_result,
+    index: usize,
+) -> c_int {
     // SAFETY: what the header asks for.
     unsafe { number(result, 0, |result| reply_code(attempt(result, index)?.error.as_ref()?)) }
 }
 
-/// The same as `smtp_result_error_enhanced()`.
+/// The same as `smtp_result_error_reply_enhanced()`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn smtp_result_attempt_error_enhanced(
+pub unsafe extern "C" fn smtp_result_attempt_error_reply_enhanced(
     result: *const smtp_result,
     index: usize,
 ) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.error.reply.enhanced)) }
+    unsafe { text(result, |value| value.nth("attempts", index, "error.reply.enhanced")) }
 }
 
-/// The same as `smtp_result_transient()`.
+/// The same as `smtp_result_error_transient()`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn smtp_result_attempt_transient(result: *const smtp_result, index: usize) -> c_int {
+pub unsafe extern "C" fn smtp_result_attempt_error_transient(
+    result: *const smtp_result,
+    index: usize,
+) -> c_int {
     // SAFETY: what the header asks for.
     unsafe { number(result, 0, |result| Some(attempt(result, index)?.error.as_ref()?.is_transient().into())) }
 }
@@ -100,17 +106,17 @@ pub unsafe extern "C" fn smtp_result_attempt_tls_why_not(
     index: usize,
 ) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.why_not)) }
+    unsafe { text(result, |value| value.nth("attempts", index, "tls.why_not")) }
 }
 
 /// The SHA-256 of the server's certificate, in hex.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn smtp_result_attempt_tls_certificate(
+pub unsafe extern "C" fn smtp_result_attempt_tls_certificate_sha256(
     result: *const smtp_result,
     index: usize,
 ) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.certificate)) }
+    unsafe { text(result, |value| value.nth("attempts", index, "tls.certificate_sha256")) }
 }
 
 /// The version of TLS, `"TLSv1.3"`, where the TLS library tells.
@@ -120,7 +126,7 @@ pub unsafe extern "C" fn smtp_result_attempt_tls_version(
     index: usize,
 ) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.version)) }
+    unsafe { text(result, |value| value.nth("attempts", index, "tls.version")) }
 }
 
 /// The cipher suite, where the TLS library tells.
@@ -130,7 +136,7 @@ pub unsafe extern "C" fn smtp_result_attempt_tls_cipher(
     index: usize,
 ) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.cipher)) }
+    unsafe { text(result, |value| value.nth("attempts", index, "tls.cipher")) }
 }
 
 /// 1 where the session of an earlier connection to the same name, with the same options, was resumed: the certificate
@@ -148,7 +154,7 @@ pub unsafe extern "C" fn smtp_result_attempt_policy(
     index: usize,
 ) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.policy)) }
+    unsafe { text(result, |value| value.nth("attempts", index, "policy")) }
 }
 
 /// How many mechanisms were tried to log in, in order.
@@ -166,7 +172,7 @@ pub unsafe extern "C" fn smtp_result_attempt_login_mechanism(
     login: usize,
 ) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.logins.get(login)?.mechanism)) }
+    unsafe { text(result, |value| value.nth("attempts", index, "logins")?.item(login)?.find("mechanism")) }
 }
 
 /// Why it did not log in, in one line; empty where it did.
@@ -177,7 +183,9 @@ pub unsafe extern "C" fn smtp_result_attempt_login_error(
     login: usize,
 ) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.attempts.get(index)?.logins.get(login)?.error)) }
+    unsafe {
+        text(result, |value| value.nth("attempts", index, "logins")?.item(login)?.find("error.message"))
+    }
 }
 
 fn attempt(result: &smtp_result, index: usize) -> Option<&Attempt> {

@@ -13,14 +13,14 @@ use super::{number, smtp_result, text};
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_error(result: *const smtp_result) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.error.line)) }
+    unsafe { text(result, |value| value.find("error.message")) }
 }
 
 /// The sort of error, in one word: `"usage"`, `"connect"`, `"unknown"`, the `smtp_code_name()` of its code.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_error_kind(result: *const smtp_result) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.error.kind)) }
+    unsafe { text(result, |value| value.find("error.kind")) }
 }
 
 /// The step that failed, in one word: `"setup"` (before any connection), `"connect"`, `"tls"`, `"greeting"`,
@@ -29,41 +29,41 @@ pub unsafe extern "C" fn smtp_result_error_kind(result: *const smtp_result) -> *
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_error_step(result: *const smtp_result) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.error.step)) }
+    unsafe { text(result, |value| value.find("error.step")) }
 }
 
 /// The server at which it happened, `"host:port"`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_error_server(result: *const smtp_result) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.error.server)) }
+    unsafe { text(result, |value| value.find("error.server")) }
 }
 
 /// The code of the reply that failed the step; 0 where it was none.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn smtp_result_error_code(result: *const smtp_result) -> c_int {
+pub unsafe extern "C" fn smtp_result_error_reply_code(result: *const smtp_result) -> c_int {
     // SAFETY: what the header asks for.
     unsafe { number(result, 0, |result| reply_code(result.error.as_ref()?)) }
 }
 
 /// The enhanced status code of that reply.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn smtp_result_error_enhanced(result: *const smtp_result) -> *const c_char {
+pub unsafe extern "C" fn smtp_result_error_reply_enhanced(result: *const smtp_result) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.error.reply.enhanced)) }
+    unsafe { text(result, |value| value.find("error.reply.enhanced")) }
 }
 
 /// The text of that reply without its codes; lines are separated by `\n`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn smtp_result_error_text(result: *const smtp_result) -> *const c_char {
+pub unsafe extern "C" fn smtp_result_error_reply_text(result: *const smtp_result) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.error.reply.text)) }
+    unsafe { text(result, |value| value.find("error.reply.text")) }
 }
 
 /// 1 where sending again later can help, else 0. Never for `SMTP_ERR_UNKNOWN`: that could deliver twice. Where
 /// recipients were refused: where each of them was refused for now.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn smtp_result_transient(result: *const smtp_result) -> c_int {
+pub unsafe extern "C" fn smtp_result_error_transient(result: *const smtp_result) -> c_int {
     // SAFETY: what the header asks for.
     unsafe { number(result, 0, |result| Some(result.error.as_ref()?.is_transient().into())) }
 }

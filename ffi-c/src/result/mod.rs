@@ -7,24 +7,25 @@ mod error;
 
 mod attempts;
 
-mod json;
-mod texts;
+mod value;
 
-use std::ffi::{CStr, CString, c_char, c_int};
+mod json;
+
+use std::ffi::{CString, c_char, c_int};
 use std::sync::OnceLock;
 
 use smtpclient::error::Error;
 use smtpclient::net::SendError;
-use smtpclient::report::Report;
+use smtpclient::report::{Report, Status};
 
-use self::texts::Texts;
-use crate::code::{SMTP_ERR_NULL, SMTP_ERR_RECIPIENTS, SMTP_ERR_UNKNOWN, SMTP_OK, SMTP_PARTIAL, code_of};
+use crate::code::{SMTP_ERR_NULL, SMTP_OK, SMTP_PARTIAL, code_of};
 use crate::guard::caught;
 use crate::strings::EMPTY;
 
 pub use attempts::*;
 pub use error::*;
 pub use recipients::*;
+pub use value::*;
 
 /// What became of a message: for each recipient, and at each server that was tried. It does not change;
 /// several threads can read it. Its strings live as long as it does; where there is nothing, NULL is
@@ -34,7 +35,7 @@ pub struct smtp_result {
     report: Report,
     error: Option<Error>,
     /// Made when somebody asks: most callers look at the status only.
-    texts: OnceLock<Texts>,
+    value: OnceLock<smtp_value>,
     json: OnceLock<CString>,
 }
 
@@ -67,7 +68,7 @@ pub unsafe extern "C" fn smtp_result_sent(result: *const smtp_result) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_queue_id(result: *const smtp_result) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.queue_id)) }
+    unsafe { text(result, |value| value.find("queue_id")) }
 }
 
 /// The code of the server's reply to the end of the message; with LMTP of the last of them.
@@ -81,14 +82,14 @@ pub unsafe extern "C" fn smtp_result_reply_code(result: *const smtp_result) -> c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_reply_enhanced(result: *const smtp_result) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.reply.enhanced)) }
+    unsafe { text(result, |value| value.find("reply.enhanced")) }
 }
 
 /// The text of that reply without its codes; lines are separated by `\n`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_reply_text(result: *const smtp_result) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.reply.text)) }
+    unsafe { text(result, |value| value.find("reply.text")) }
 }
 
 /// The octets of the message that were given to the connection, as on the wire.
@@ -100,16 +101,16 @@ pub unsafe extern "C" fn smtp_result_octets(result: *const smtp_result) -> u64 {
 
 /// How many extensions were used.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn smtp_result_extension_count(result: *const smtp_result) -> usize {
+pub unsafe extern "C" fn smtp_result_used_count(result: *const smtp_result) -> usize {
     // SAFETY: what the header asks for.
     unsafe { number(result, 0, |result| Some(result.report.used.len())) }
 }
 
 /// The keyword of an extension that was used: `"PIPELINING"`, `"SIZE"`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn smtp_result_extension(result: *const smtp_result, index: usize) -> *const c_char {
+pub unsafe extern "C" fn smtp_result_used(result: *const smtp_result, index: usize) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| texts.used.get(index)) }
+    unsafe { text(result, |value| value.find("used")?.item(index)) }
 }
 
 /// How many extensions the server offers that are not used any more on its connection, since it mishandled them.
@@ -123,7 +124,7 @@ pub unsafe extern "C" fn smtp_result_avoided_count(result: *const smtp_result) -
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_avoided(result: *const smtp_result, index: usize) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| texts.avoided.get(index)) }
+    unsafe { text(result, |value| value.find("avoided")?.item(index)) }
 }
 
 /// Everything that is known, as JSON in one line.
@@ -131,14 +132,7 @@ pub unsafe extern "C" fn smtp_result_avoided(result: *const smtp_result, index: 
 pub unsafe extern "C" fn smtp_result_json(result: *const smtp_result) -> *const c_char {
     // SAFETY: what the header asks for.
     unsafe {
-        number(result, EMPTY, |result| {
-            Some(
-                result
-                    .json
-                    .get_or_init(|| json::line(result.status, &result.report, result.error.as_ref()))
-                    .as_ptr(),
-            )
-        })
+        number(result, EMPTY, |result| Some(result.json.get_or_init(|| json::line(&result.report)).as_ptr()))
     }
 }
 
@@ -152,16 +146,20 @@ impl smtp_result {
 
     #[inline]
     fn of(report: Report, error: Option<Error>) -> Self {
-        let status = status_of(&report, error.as_ref());
-        Self { status, report, error, texts: OnceLock::new(), json: OnceLock::new() }
+        let status = match report.status() {
+            Status::Ok => SMTP_OK,
+            Status::Partial => SMTP_PARTIAL,
+            Status::Failed(kind) => code_of(kind),
+        };
+        Self { status, report, error, value: OnceLock::new(), json: OnceLock::new() }
     }
 
     pub(crate) fn status(&self) -> c_int {
         self.status
     }
 
-    fn texts(&self) -> &Texts {
-        self.texts.get_or_init(|| Texts::new(&self.report, self.error.as_ref()))
+    fn value(&self) -> &smtp_value {
+        self.value.get_or_init(|| self.report.value().into())
     }
 }
 
@@ -179,18 +177,6 @@ pub(crate) unsafe fn hand_over(sent: Result<Report, SendError>, out: *mut *mut s
     status
 }
 
-fn status_of(report: &Report, error: Option<&Error>) -> c_int {
-    if report.unknown() {
-        SMTP_ERR_UNKNOWN
-    } else if report.complete() {
-        SMTP_OK
-    } else if report.sent() {
-        SMTP_PARTIAL
-    } else {
-        error.map_or(SMTP_ERR_RECIPIENTS, |error| code_of(error.kind()))
-    }
-}
-
 /// # Safety
 /// `result` is NULL or a handle of ours.
 unsafe fn number<R: Copy>(
@@ -205,39 +191,10 @@ unsafe fn number<R: Copy>(
 
 /// # Safety
 /// As for [`number`].
-unsafe fn text(result: *const smtp_result, pick: impl FnOnce(&Texts) -> Option<&CString>) -> *const c_char {
+unsafe fn text(
+    result: *const smtp_result,
+    pick: impl FnOnce(&smtp_value) -> Option<&smtp_value>,
+) -> *const c_char {
     // SAFETY: as the caller says.
-    unsafe { number(result, EMPTY, |result| pick(result.texts()).map(|text| CStr::as_ptr(text))) }
-}
-
-#[cfg(test)]
-mod tests {
-    use smtpclient::error::{Kind, Step};
-    use smtpclient::report::{Outcome, Recipient};
-
-    use super::*;
-
-    fn report(outcomes: &[Outcome]) -> Report {
-        let recipients = outcomes.iter().map(|&outcome| Recipient {
-            address: "a@b".into(),
-            outcome,
-            step: Step::Final,
-            reply: None,
-        });
-        Report { recipients: recipients.collect(), ..Report::default() }
-    }
-
-    #[test]
-    fn the_status_says_what_became_of_the_message() {
-        use Outcome::{Accepted, NotSent, Rejected, Unknown};
-        let closed = Error::new(Kind::Closed, Step::Final, "x");
-        assert_eq!(status_of(&report(&[Accepted, Accepted]), None), SMTP_OK);
-        assert_eq!(status_of(&report(&[Accepted, Rejected]), None), SMTP_PARTIAL);
-        assert_eq!(status_of(&report(&[Accepted, NotSent]), Some(&closed)), SMTP_PARTIAL);
-        assert_eq!(status_of(&report(&[Accepted, Unknown]), Some(&closed)), SMTP_ERR_UNKNOWN);
-        let refused = report(&[NotSent, Rejected]);
-        assert_eq!(status_of(&refused, refused.failure().as_ref()), SMTP_ERR_RECIPIENTS);
-        assert_eq!(status_of(&report(&[NotSent]), Some(&closed)), code_of(Kind::Closed));
-        assert_eq!(status_of(&report(&[]), Some(&closed)), code_of(Kind::Closed));
-    }
+    unsafe { number(result, EMPTY, |result| Some(pick(result.value())?.text()?.as_ptr())) }
 }

@@ -21,31 +21,34 @@ pub unsafe extern "C" fn smtp_result_refused_address(
     index: usize,
 ) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.refused(index)?.address)) }
+    unsafe { text(result, |value| value.refused(index)?.find("address")) }
 }
 
 /// The code of the reply that refused it: 4yz for now, 5yz for good.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn smtp_result_refused_code(result: *const smtp_result, index: usize) -> c_int {
+pub unsafe extern "C" fn smtp_result_refused_reply_code(result: *const smtp_result, index: usize) -> c_int {
     // SAFETY: what the header asks for.
     unsafe { number(result, 0, |result| reply_code(result.report.refused().nth(index)?)) }
 }
 
 /// The enhanced status code of that reply, as `"5.1.1"`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn smtp_result_refused_enhanced(
+pub unsafe extern "C" fn smtp_result_refused_reply_enhanced(
     result: *const smtp_result,
     index: usize,
 ) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.refused(index)?.reply.enhanced)) }
+    unsafe { text(result, |value| value.refused(index)?.find("reply.enhanced")) }
 }
 
 /// The text of that reply without its codes; lines are separated by `\n`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn smtp_result_refused_text(result: *const smtp_result, index: usize) -> *const c_char {
+pub unsafe extern "C" fn smtp_result_refused_reply_text(
+    result: *const smtp_result,
+    index: usize,
+) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.refused(index)?.reply.text)) }
+    unsafe { text(result, |value| value.refused(index)?.find("reply.text")) }
 }
 
 /// How many recipients there are, refused or not; each address counts once.
@@ -62,7 +65,7 @@ pub unsafe extern "C" fn smtp_result_recipient_address(
     index: usize,
 ) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.recipients.get(index)?.address)) }
+    unsafe { text(result, |value| value.nth("recipients", index, "address")) }
 }
 
 /// What became of the message for it: `SMTP_ACCEPTED`, `SMTP_REJECTED`, `SMTP_NOT_SENT` or `SMTP_UNKNOWN`.
@@ -79,34 +82,34 @@ pub unsafe extern "C" fn smtp_result_recipient_step(
     index: usize,
 ) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.recipients.get(index)?.step)) }
+    unsafe { text(result, |value| value.nth("recipients", index, "step")) }
 }
 
 /// The code of the reply that decided; 0 where there was none.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn smtp_result_recipient_code(result: *const smtp_result, index: usize) -> c_int {
+pub unsafe extern "C" fn smtp_result_recipient_reply_code(result: *const smtp_result, index: usize) -> c_int {
     // SAFETY: what the header asks for.
     unsafe { number(result, 0, |result| reply_code(recipient(result, index)?)) }
 }
 
 /// The enhanced status code of that reply.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn smtp_result_recipient_enhanced(
+pub unsafe extern "C" fn smtp_result_recipient_reply_enhanced(
     result: *const smtp_result,
     index: usize,
 ) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.recipients.get(index)?.reply.enhanced)) }
+    unsafe { text(result, |value| value.nth("recipients", index, "reply.enhanced")) }
 }
 
 /// The text of that reply without its codes; lines are separated by `\n`.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn smtp_result_recipient_text(
+pub unsafe extern "C" fn smtp_result_recipient_reply_text(
     result: *const smtp_result,
     index: usize,
 ) -> *const c_char {
     // SAFETY: what the header asks for.
-    unsafe { text(result, |texts| Some(&texts.recipients.get(index)?.reply.text)) }
+    unsafe { text(result, |value| value.nth("recipients", index, "reply.text")) }
 }
 
 fn recipient(result: &smtp_result, index: usize) -> Option<&Recipient> {

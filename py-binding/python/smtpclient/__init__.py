@@ -27,7 +27,8 @@ from ._errors import (
 )
 from ._mailer import Mailer, MailerCounts
 from ._native import TLS, Cancel, Message, Options, option_names
-from ._options import OptionDict, Rcpt, RcptDict, TLSDict
+from ._option_types import OptionDict, TLSDict
+from ._values import Rcpt, RcptDict
 from ._report import Attempt, Failure, Login, Recipient, Refused, Reply, Report, TLSFacts
 from ._send import sendmessage
 from ._session import Session

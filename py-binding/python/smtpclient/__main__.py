@@ -54,66 +54,71 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m smtpclient",
+        usage="%(prog)s [option ...] [file]",
         description="Send a message, a file or standard input. `python -m smtpclient sink` runs a test server.",
         epilog="Exit status: 0 sent, 1 refused, 2 usage, 70 it is unknown whether it was sent, 75 try again later.",
     )
     add = parser.add_argument
     add("file", nargs="?", default="-", help="the message (RFC 5322); - is standard input")
-    where = parser.add_argument_group("servers")
-    add = where.add_argument
-    add("--server", action="append", help="host, host:port, or URL (smtps://...); several are tried in order")
-    add("--port", action="append", type=int, help="the port of the server of that place")
-    add("--client", help="the name in EHLO")
-    add("--lmtp", action="store_true", default=None, help="speak LMTP")
-    add("--timeout", type=float, help="seconds that a reply may take")
-    add("--deadline", type=float, help="seconds that all of it may take")
-    envelope = parser.add_argument_group("envelope and header")
-    add = envelope.add_argument
-    add("--from", dest="originator", help="the sender; the empty string is <>")
-    add("--to", action="append", help="a recipient, or a list with commas; instead of those of the header")
-    add("--header", action="append", help="'Name: value', added to the message")
-    add("--atleastone", action="store_true", default=None, help="send also where some recipients are refused")
-    security = parser.add_argument_group("TLS and login")
-    add = security.add_argument
-    add("--tls", choices=["no", "try", "require", "first"], default="try", help="STARTTLS not at all, where offered, always; or TLS from the first byte")
+    other = parser.add_argument_group("this command")
+    add = other.add_argument
+    add("--tls", choices=["no", "try", "require", "first"], help="STARTTLS not at all, where offered, always; or implicit TLS")
     add("--insecure", action="store_true", help="do not verify the certificate")
-    add("--cafile", help="authorities to trust beside the system's (PEM)")
-    add("--user", help="the name to log in with")
     add("--password-file", help="its first line is the password")
     add("--password-env", metavar="VARIABLE", help="the environment variable that has the password")
-    add("--auth", help="the mechanisms allowed, in order")
-    other = parser.add_argument_group("other")
-    add = other.add_argument
-    add("-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="any other option of sendmessage")
+    add("-o", "--option", action="append", default=[], metavar="NAME=VALUE", help="any option, also one without a flag")
     add("--dry-run", action="store_true", help="ask for the sender and the recipients, and send nothing")
-    add("--debug", action="store_true", default=None, help="print the dialogue, secrets masked")
     add("--json", action="store_true", help="print the report as JSON")
+    groups: dict[str, Any] = {}
+    for option in _flags():
+        if option.group not in groups:
+            groups[option.group] = parser.add_argument_group(option.group)
+        _add_flag(groups[option.group].add_argument, option)
     return parser
 
 
+def _flags() -> list[_native.OptionInfo]:
+    """The options that are flags: not those of a mailer, and no secrets, which other users could see in the list of processes."""
+    return [o for o in _native.option_table() if o.group != "Mailer" and o.kind not in ("secret", "certificates", "recipient")]
+
+
+#: Shorter names.
+_SHORT = {
+    "servers": "--server",
+    "ports": "--port",
+    "originator": "--from",
+    "recipients": "--to",
+    "tlscafile": "--cafile",
+    "username": "--user",
+}
+
+
+def _add_flag(add: Any, option: _native.OptionInfo) -> None:
+    names = [f"--{option.name}", *([_SHORT[option.name]] if option.name in _SHORT else [])]
+    text = f"{option.help} Default: {option.default}.".replace("%", "%%").replace("`", "")
+    if option.kind == "flag":
+        add(*names, action=argparse.BooleanOptionalAction, default=None, help=text)
+    elif option.words:
+        add(*names, choices=option.words, help=text)
+    elif option.kind in ("servers", "ports", "addresses", "header"):
+        add(*names, action="append", metavar=option.kind.upper(), help=text)
+    else:
+        add(*names, metavar=option.kind.upper(), help=text)
+
+
 def _options(given: argparse.Namespace) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "servers": given.server,
-        "ports": given.port,
-        "client": given.client,
-        "lmtp": given.lmtp,
-        "timeout": given.timeout,
-        "deadline": given.deadline,
-        "originator": given.originator,
-        "recipients": given.to,
-        "atleastone": given.atleastone,
-        "usetls": given.tls != "no",
-        "tlsrequired": given.tls == "require",
-        "tlsimport": given.tls == "first",
-        "tlsverify": not given.insecure,
-        "tlscafile": given.cafile,
-        "username": given.user,
-        "auth": given.auth,
-        "debug": given.debug,
-    }
+    options: dict[str, Any] = {option.name: getattr(given, option.name) for option in _flags()}
+    if given.tls is not None:
+        options |= {
+            "usetls": given.tls != "no",
+            "tlsrequired": given.tls == "require",
+            "tlsimport": given.tls == "first",
+        }
+    if given.insecure:
+        options["tlsverify"] = False
     if given.header:
         options["header"] = [_field(text) for text in given.header]
-    if given.user is not None and "EXTERNAL" != given.auth:
+    if given.username is not None and given.auth != "EXTERNAL":
         options["password"] = _password(given)
     for text in given.option:
         name, sign, value = text.partition("=")
@@ -139,7 +144,7 @@ def _password(given: argparse.Namespace) -> str:
         if password is None:
             raise TypeError(f"the environment has no variable {given.password_env}")
         return password
-    return getpass.getpass(f"Password of {given.user}: ")
+    return getpass.getpass(f"Password of {given.username}: ")
 
 
 def _message(path: str, progress: bool) -> Message:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ._errors import SMTPException
 from ._mailer import MailerCounts, Pending, outcome, own
 from ._native import Message, Options
-from ._options import OptionDict
+from ._option_types import OptionDict
 from ._report import Report
 from ._tokens import AnyMessage, token
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 from . import _native
 from ._errors import SMTPException, checked, exception_of, usage
 from ._native import Message, Options
-from ._options import OptionDict
+from ._option_types import OptionDict
 from ._report import Failure, Reply, Report, failure_of, report_of
 from ._tokens import AnyMessage, is_email, token
 
@@ -77,7 +77,7 @@ def reply_from(answer: Answer) -> Reply:
     _, reply, _, failure, _ = answer
     if failure is not None:
         raise exception_of(_known(failure))
-    return Reply(*reply)
+    return Reply(**reply)
 
 
 def done_from(answer: Answer) -> None:

@@ -99,7 +99,7 @@ class RecipientsRefused(RefusedError):
 
     @property
     def refused(self) -> tuple[Refused, ...]:
-        """The refused recipients, with code and diagnostic."""
+        """The refused recipients, with code and text."""
         return self.report.refused if self.report is not None else ()
 
 

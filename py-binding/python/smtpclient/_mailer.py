@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from . import _native
 from ._errors import QueueFull, SMTPException, checked, usage
 from ._native import Message, Options
-from ._options import OptionDict, listener
+from ._option_types import OptionDict
+from ._options import listener
 from ._report import Report, report_of
 from ._tokens import AnyMessage, token
 

@@ -1,124 +1,33 @@
-"""Options: their types, and who listens to the dialogue."""
+"""Who listens to the dialogue, and what stands before the options."""
 
 from __future__ import annotations
 
 import logging
-import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
 
-from ._native import TLS, Cancel, Options
-
-if TYPE_CHECKING:
-    from datetime import timedelta
-    from ipaddress import IPv4Address, IPv6Address
-
-    from typing_extensions import Required
-
-Seconds: TypeAlias = "int | float | timedelta"
-Secret = str | bytes | bytearray
-Direction = Literal["client", "server", "note"]
-Listener = Callable[[Direction, str], object]
+from ._native import TLS, OptionInfo, Options, option_table
+from ._values import Direction, Listener
 
 logger = logging.getLogger("smtpclient")
 
-
-@dataclass(frozen=True, slots=True)
-class Rcpt:
-    """One recipient of option ``recipients``, and what the server is asked for it (RFC 3461).
-
-    ``address`` is one mailbox. ``notify`` says when the server sends delivery status notifications: ``"never"``, or any
-    of ``"success,failure,delay"``, as text or list; ``None`` is as option ``dsnnotify`` has it. ``orcpt`` is the original
-    recipient, ``"rfc822;user@example.org"``, not encoded. ``Unsupported`` is raised where the server does not offer DSN.
-    """
-
-    address: str
-    notify: str | Iterable[str] | None = None
-    orcpt: str | None = None
+#: The title of the options that ``TLS`` takes.
+_TLS = "What TLS is like"
 
 
-class RcptDict(TypedDict, total=False):
-    """The same as a dict."""
-
-    address: Required[str]
-    notify: str | Iterable[str] | None
-    orcpt: str | None
-
-
-class TLSDict(TypedDict, total=False):
-    """The options that say what TLS is like. ``None`` leaves one at its default."""
-
-    tlsverify: bool | None
-    tlstrust: Literal["system", "given", "both"] | None
-    tlscafile: str | os.PathLike[str] | None
-    tlsca: str | bytes | None
-    tlscertfile: str | os.PathLike[str] | None
-    tlskeyfile: str | os.PathLike[str] | None
-    tlskeypassword: Secret | None
-    tlsfingerprint: str | Iterable[str] | None
-    tlsminversion: Literal["1.0", "1.1", "1.2", "1.3"] | None
-    tlsmaxversion: Literal["1.0", "1.1", "1.2", "1.3"] | None
-    tlsciphers: str | None
-    tlskeylog: str | os.PathLike[str] | None
-    tlsservername: str | None
+def _documented(introduction: str | None, options: list[OptionInfo]) -> str:
+    """The introduction, and each option with what it takes and does."""
+    lines, group = [introduction or ""], ""
+    for option in options:
+        if option.group != group:
+            group = option.group
+            lines += ["", f"{group}:"]
+        takes = " | ".join(option.words) or option.kind
+        lines.append(f"  {option.name}: {takes}. {option.help} Default: {option.default}.")
+    return "\n".join(lines)
 
 
-class OptionDict(TLSDict, total=False):
-    """The options of ``sendmessage``, by name. ``None`` leaves one at its default."""
-
-    servers: str | Iterable[str] | None
-    ports: int | str | Iterable[int] | None
-    client: str | None
-    queue: bool | None
-    atleastone: bool | None
-    originator: str | None
-    recipients: str | Iterable[str | Rcpt | RcptDict] | None
-    header: Mapping[str, str] | Iterable[tuple[str, str]] | str | None
-    usetls: bool | None
-    tlsimport: bool | None
-    tlspolicy: (
-        Literal["secure", "insecure"] | Callable[[int, str], Literal["secure", "insecure"]] | None
-    )
-    tlsrequired: bool | None
-    username: str | None
-    password: Secret | None
-    auth: str | Iterable[str] | None
-    oauthtoken: Secret | None
-    authinsecure: bool | None
-    debug: bool | None
-    maxsecs: Seconds | None
-    connecttimeout: Seconds | None
-    timeout: Seconds | None
-    deadline: Seconds | None
-    localaddress: str | IPv4Address | IPv6Address | None
-    proxy: Secret | None
-    pipelining: Literal["off", "rfc", "crossing", "full"] | None
-    chunking: Literal["off", "auto", "on"] | None
-    reconnect: bool | None
-    dsnnotify: str | Iterable[str] | None
-    dsnret: Literal["full", "hdrs"] | None
-    dsnenvid: str | None
-    smtputf8: bool | None
-    requiretls: bool | None
-    deliverby: str | int | None
-    priority: int | None
-    hold: str | int | None
-    lmtp: bool | None
-    connections: int | None
-    connectionmessages: int | None
-    rate: float | None
-    queuesize: int | None
-    retries: int | None
-    backoff: Seconds | None
-    retrytime: Seconds | None
-    idletime: Seconds | None
-    rcpt: str | None
-    defaultdomain: str | None
-    transcript: Listener | None
-    cancel: Cancel | None
-    tls: TLS | None
+Options.__doc__ = _documented(Options.__doc__, option_table())
+TLS.__doc__ = _documented(TLS.__doc__, [option for option in option_table() if option.group == _TLS])
 
 
 def base_of(base: Options | None) -> Options | None:

@@ -9,31 +9,28 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 if TYPE_CHECKING:
     from ._native import Sent
 
-Outcome = Literal["accepted", "rejected", "not sent", "unknown"]
+Outcome = Literal["accepted", "rejected", "not_sent", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One whole reply of a server. ``enhanced`` is its status code as RFC 3463 has it, ``"5.1.1"``, and ``text`` what
-    the server says beside the two codes."""
+    """One whole reply of a server. ``enhanced`` is its status code as RFC 3463 has it, ``"5.1.1"``, ``text`` what
+    the server says beside the two codes, and ``raw`` the text as it was sent: with the enhanced status code, on each line that
+    had it."""
 
     code: int
     enhanced: str | None
     text: str
-    #: The text as it was sent, where the rest does not tell.
-    _raw: str | None = field(default=None, repr=False, compare=False)
+    raw: str = field(default="", repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.raw:
+            object.__setattr__(self, "raw", f"{self.enhanced} {self.text}" if self.enhanced else self.text)
 
     @property
     def lines(self) -> list[str]:
         """The lines of ``text``; at least one."""
         return self.text.split("\n")
-
-    @property
-    def raw(self) -> str:
-        """The text as the server sent it: with the enhanced status code, on each line that had it."""
-        if self._raw is not None:
-            return self._raw
-        return f"{self.enhanced} {self.text}" if self.enhanced else self.text
 
     @property
     def ok(self) -> bool:
@@ -50,7 +47,7 @@ class Refused(NamedTuple):
 
     address: str
     code: int
-    diagnostic: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +101,14 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class TLSFacts:
-    """What is known of a TLS connection. ``why_not`` says in a word and in words why ``verified`` is false."""
+    """What is known of a TLS connection. ``why_not`` says in a word, and ``why_not_text`` in
+    words, why ``verified`` is false."""
 
     certificate_sha256: str | None
     public_key_sha256: str | None
     verified: bool
-    why_not: tuple[str, str] | None
+    why_not: str | None
+    why_not_text: str | None
     pinned: bool
     version: str | None
     cipher: str | None
@@ -121,10 +120,11 @@ class TLSFacts:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One server that was tried; ``error`` is why it was left, ``None`` where the report is about it."""
+    """One server that was tried; ``error`` is why it was left, ``None`` where the report is about it. ``peer`` is the address
+    and port that were connected to, ``None`` for a Unix socket."""
 
     server: str
-    peer: tuple[str, int] | None
+    peer: str | None
     tls: TLSFacts | None
     policy: Literal["secure", "insecure"] | None
     logins: tuple[Login, ...]
@@ -141,7 +141,7 @@ class _Later:
         native: Sent | None = None if report is None else report.__dict__.get(_NATIVE)
         if report is None or native is None:
             return self._default
-        value = self._make(getattr(native, self._name))
+        value = self._make(native.field(self._name))
         report.__dict__[self._name] = value  # from here on this is not asked
         return value
 
@@ -181,6 +181,15 @@ class Report(Sequence[Refused]):
         )
 
     @property
+    def status(self) -> str:
+        """``"ok"``, ``"partial"`` (some of the recipients), or the kind of the error."""
+        if self.unknown:
+            return "unknown"
+        if self.sent:
+            return "ok" if self.complete else "partial"
+        return self.error.kind if self.error else "recipients"
+
+    @property
     def sent(self) -> bool:
         """Whether the server took the message for at least one recipient."""
         native: Sent | None = self.__dict__.get(_NATIVE)
@@ -205,11 +214,9 @@ class Report(Sequence[Refused]):
         return any(r.outcome == "unknown" for r in self.recipients)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as dicts, lists, strings and numbers, for JSON."""
-        plain = asdict(self)
-        plain["refused"] = [r._asdict() for r in self.refused]
-        plain |= {"sent": self.sent, "complete": self.complete, "unknown": self.unknown}
-        return _lists(plain)  # type: ignore[no-any-return]
+        """Everything as dicts, lists, strings and numbers, for JSON: what C and Tcl have, too."""
+        plain: dict[str, Any] = {"status": self.status, "sent": self.sent, "complete": self.complete, "unknown": self.unknown}
+        return plain | {name: _lists(value) for name, value in asdict(self).items()}
 
     @overload
     def __getitem__(self, index: int) -> Refused: ...
@@ -266,29 +273,26 @@ class Report(Sequence[Refused]):
         )
 
 
-_OUTCOMES = ("accepted", "rejected", "not sent", "unknown")
+_OUTCOMES = ("accepted", "rejected", "not_sent", "unknown")
 
 
 def _lists(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _lists(item) for name, item in value.items() if not name.startswith("_")}
+        return {name: _lists(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_lists(item) for item in value]
     return value
 
 
-# From the native module's tuples.
+# From the native module's dicts, whose names are those of the classes' fields.
 
 
 def reply_of(native: Any) -> Reply | None:
-    return native and Reply(*native)
+    return native and Reply(**native)
 
 
 def failure_of(native: Any) -> Failure | None:
-    if native is None:
-        return None
-    kind, step, text, server, reply, transient, message = native
-    return Failure(kind, step, text, server, reply_of(reply), transient, message)
+    return native and Failure(**native | {"reply": reply_of(native["reply"])})
 
 
 def report_of(native: Sent) -> Report:
@@ -298,17 +302,21 @@ def report_of(native: Sent) -> Report:
     return report
 
 
-def _attempt(
-    server: str, peer: Any, tls: Any, policy: Any, logins: list[tuple[str, Any]], error: Any
-) -> Attempt:
-    return Attempt(
-        server,
-        peer,
-        tls and TLSFacts(*tls),
-        policy,
-        tuple(Login(mechanism, failure_of(failed)) for mechanism, failed in logins),
-        failure_of(error),
-    )
+def _recipient(native: Any) -> Recipient:
+    return Recipient(**native | {"reply": reply_of(native["reply"])})
+
+
+def _login(native: Any) -> Login:
+    return Login(**native | {"error": failure_of(native["error"])})
+
+
+def _attempt(native: Any) -> Attempt:
+    made = {
+        "tls": native["tls"] and TLSFacts(**native["tls"]),
+        "logins": tuple(map(_login, native["logins"])),
+        "error": failure_of(native["error"]),
+    }
+    return Attempt(**native | made)
 
 
 #: Where a report has what the native module gave.
@@ -317,10 +325,8 @@ _new = object.__new__
 
 
 _MAKERS: dict[str, Callable[[Any], Any]] = {
-    "recipients": lambda all: tuple(
-        Recipient(address, outcome, step, reply_of(reply)) for address, outcome, step, reply in all
-    ),
-    "attempts": lambda all: tuple(_attempt(*attempt) for attempt in all),
+    "recipients": lambda all: tuple(map(_recipient, all)),
+    "attempts": lambda all: tuple(map(_attempt, all)),
     "reply": reply_of,
     "queue_id": lambda name: name,
     "used": tuple,

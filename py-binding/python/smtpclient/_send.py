@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from . import _native
 from ._native import Options
-from ._options import OptionDict, base_of, listener
+from ._option_types import OptionDict
+from ._options import base_of, listener
 from ._report import Report, report_of
 from ._tokens import AnyMessage, token
 

@@ -30,7 +30,9 @@ from ._answers import (
 from ._blocking import Alone, in_use
 from ._errors import usage
 from ._native import Options
-from ._options import OptionDict, Secret, listener
+from ._option_types import OptionDict
+from ._options import listener
+from ._values import Secret
 from ._report import Reply, Report
 from ._tokens import AnyMessage, token
 

@@ -136,7 +136,7 @@ class SMTPRecipientsRefused(
 
     @property
     def refused(self) -> tuple[Refused, ...]:
-        """The refused recipients, with code and diagnostic."""
+        """The refused recipients, with code and text."""
         return tuple(
             Refused(address, code, text.decode("utf-8", "replace"))
             for address, (code, text) in self.recipients.items()

@@ -32,7 +32,9 @@ from ._answers import (
 )
 from ._errors import UsageError, usage
 from ._native import Message, Options
-from ._options import OptionDict, Secret, base_of, listener
+from ._option_types import OptionDict
+from ._options import base_of, listener
+from ._values import Secret
 from ._report import Reply, Report, report_of
 from ._tokens import AnyMessage, token
 from ._wire import Feed, Wire

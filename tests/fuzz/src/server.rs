@@ -328,7 +328,7 @@ impl Layer for Masked {
     fn handle_eof(&mut self) {
         self.end.get_or_insert(ReadState::Truncated);
     }
-    fn poll_output(&mut self) -> &[u8] {
+    fn poll_output(&self) -> &[u8] {
         &self.output
     }
     fn output_done(&mut self, n: usize) {

@@ -93,7 +93,7 @@ pub const DEFAULT_MESSAGE: &str = "From: alice@client.example\r\nTo: bob@mail.ex
     Date: Mon, 01 Jan 2024 12:00:00 +0000\r\nMessage-ID: <1@client.example>\r\nSubject: test\r\n\r\nHello.\r\n";
 
 /// The names that a report section may have.
-pub const REPORT_NAMES: [&str; 10] = [
+pub const REPORT_NAMES: [&str; 11] = [
     "status",
     "error",
     "error_text",
@@ -104,6 +104,7 @@ pub const REPORT_NAMES: [&str; 10] = [
     "attempt",
     "used",
     "avoided",
+    "field",
 ];
 
 /// No dialogue needs more, and a misprint in a count must not fill the memory.

@@ -149,7 +149,7 @@ impl Plan {
             }
             for (kind, _) in KINDS {
                 let count = |outcome: &str| counts.get(&(kind, outcome.to_owned())).copied().unwrap_or(0);
-                let outcomes = ["accepted", "rejected", "notsent", "unknown"];
+                let outcomes = ["accepted", "rejected", "not_sent", "unknown"];
                 let sum: u64 = outcomes.iter().map(|outcome| count(outcome)).sum();
                 let words = outcomes.map(|outcome| format!("{:>6} {outcome}", count(outcome)));
                 tell(&format!("{name:13} {kind:10} {sum:>6} faults: {}", words.join(", ")));
@@ -211,7 +211,7 @@ impl Plan {
         for Tried { case, sender, result } in results.into_iter().flatten() {
             let stored = scene.sink.of(&sender).0.len();
             let result = match result {
-                Ok(outcome) if stored > 1 || (stored == 1 && outcome == "notsent") => {
+                Ok(outcome) if stored > 1 || (stored == 1 && outcome == "not_sent") => {
                     Err(format!("{outcome}, and then stored {stored} times"))
                 }
                 other => other,
@@ -317,7 +317,7 @@ impl<'a> Scene<'a> {
         for outcome in [first, last] {
             let good = match outcome.as_str() {
                 "accepted" => stored.len() == 1,
-                "notsent" => stored.is_empty(),
+                "not_sent" => stored.is_empty(),
                 // Only where the content was asked for, and by an error of its own kind.
                 "unknown" => asked == 1 && said.kind == "unknown",
                 // A server that hears half a command may still say so.
@@ -331,7 +331,7 @@ impl<'a> Scene<'a> {
         if (said.kind == "unknown") != (first == "unknown" || last == "unknown") {
             return Some("the error does not fit the outcomes");
         }
-        if !matches!(bad.as_str(), "rejected" | "notsent") {
+        if !matches!(bad.as_str(), "rejected" | "not_sent") {
             return Some("a refused recipient");
         }
         if self.name != "lmtp"

@@ -1,7 +1,7 @@
 //! The report section of a dialogue file against the lines that a runner printed.
 
 /// Names of which a file gives all lines or none.
-const LISTS: [&str; 3] = ["recipient", "refused", "attempt"];
+const LISTS: [&str; 4] = ["recipient", "refused", "attempt", "field"];
 
 /// Compares the expected lines with what a runner printed: `name = words`, one a line.
 ///

@@ -127,7 +127,7 @@ fn tried(command: &[OsString], case: Case) -> Result<Vec<String>, String> {
         let has = taken.iter().filter(|taken| taken.contains(&sender)).count();
         let fits = match outcome {
             "accepted" => has == 1,
-            "rejected" | "notsent" => has == 0,
+            "rejected" | "not_sent" => has == 0,
             "unknown" => has <= 1,
             _ => return Err(format!("not an outcome: {line:?}")),
         };

@@ -192,7 +192,7 @@ fn reports_use_the_words_of_the_format() {
                 "recipient" => {
                     outcomes.push(at(1).unwrap_or_default());
                     value.contains('@')
-                        && word("accepted rejected notsent unknown", at(1))
+                        && word("accepted rejected not_sent unknown", at(1))
                         && word(STEPS, at(2))
                 }
                 "refused" => at(1).is_some_and(|code| code.parse::<u16>().is_ok()),
@@ -204,9 +204,9 @@ fn reports_use_the_words_of_the_format() {
         let has = |outcome: &str| outcomes.contains(&outcome);
         let holds = match status.as_str() {
             "sent" => outcomes.iter().all(|o| *o == "accepted") && !error,
-            "partial" => has("accepted") && !has("unknown") && (has("rejected") || has("notsent")),
+            "partial" => has("accepted") && !has("unknown") && (has("rejected") || has("not_sent")),
             "unknown" => has("unknown") && error,
-            "notsent" => has("rejected") && !has("accepted") && error,
+            "not_sent" => has("rejected") && !has("accepted") && error,
             "error" => !has("accepted") && !has("unknown") && error,
             _ => false,
         };

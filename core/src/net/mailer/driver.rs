@@ -242,7 +242,7 @@ impl Driver {
     }
 
     fn sent(&mut self, index: usize, mut job: Job, report: Report, now: Instant) {
-        let MailerOptions { backoff: first, retries, retry_time: longest, .. } = self.options.mailer;
+        let MailerOptions { backoff: first, retries, retrytime: longest, .. } = self.options.mailer;
         let Some(connection) = self.connections.get_mut(index) else { return };
         let Some(lane) = self.lanes.get_mut(connection.lane) else { return };
         let bystander = connection.is_ending;
@@ -357,7 +357,7 @@ impl Driver {
     /// Waits until something can be done.
     fn wait(&mut self, now: Instant) {
         let mut timeout = if self.is_busy { Duration::ZERO } else { Duration::MAX };
-        let (idle, most) = (self.options.mailer.idle, self.options.mailer.messages);
+        let (idle, most) = (self.options.mailer.idletime, self.options.mailer.connectionmessages);
         for connection in &mut self.connections {
             if connection.phase == Phase::Ready && connection.jobs.is_empty() {
                 let left = idle.saturating_sub(now.saturating_duration_since(connection.idle_since));

@@ -64,7 +64,7 @@ impl Driver {
                 continue;
             };
             let window = self.cautious(index, window);
-            let most = self.options.mailer.messages;
+            let most = self.options.mailer.connectionmessages;
             let free = self.connections.iter_mut().filter(|c| c.lane == index && c.room(window, most) > 0);
             match free.into_iter().find(|c| job.not_on != Some(c.id)) {
                 Some(connection) => {
@@ -98,7 +98,7 @@ impl Driver {
         }
         let Some(index) = self.target(&[], now) else { return };
         let window = self.cautious(index, window);
-        let most = self.options.mailer.messages;
+        let most = self.options.mailer.connectionmessages;
         let ready = self.connections.iter().filter(|c| c.lane == index && c.room(window, most) > 0);
         // Evenly over those that are open anyway.
         let (count, under_way) = ready.fold((0, 0), |(n, sum), c| (n + 1, sum + c.jobs.len()));

@@ -135,7 +135,7 @@ impl Mailer {
             check(&server.target)?;
         }
         for (name, value) in
-            [("connections", options.mailer.connections), ("queuesize", options.mailer.queue)]
+            [("connections", options.mailer.connections), ("queuesize", options.mailer.queuesize)]
         {
             if value == 0 {
                 return Err(Error::usage(format!("option `{name}`: 0 would send nothing: give 1 or more")));

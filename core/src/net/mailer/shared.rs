@@ -121,7 +121,7 @@ impl Shared {
             news: Condvar::new(),
             bell,
             flag: OnceLock::new(),
-            bound: options.mailer.queue as u64,
+            bound: options.mailer.queuesize as u64,
         }
     }
 

@@ -1,0 +1,120 @@
+//! `docs/options.md` and `docs/report.md`.
+
+use std::fmt::Write as _;
+
+use smtpclient::options::{OptionGroup, OptionInfo, all};
+use smtpclient::report::fields::{self, Field};
+
+const INTRODUCTION: &str = "\
+# Options
+
+Every option has the same name in every language:
+
+| in | set an option | list them |
+| --- | --- | --- |
+| C | `smtp_options_set(options, \"timeout\", \"30\")` | `smtp_option_name(index)` |
+| Python | `sendmessage(message, timeout=30)`, `Options(timeout=30)` | `help(smtpclient.Options)` |
+| Tcl | `smtp::sendmessage $token -timeout 30` | the manual page |
+| the shell | `python -m smtpclient --timeout 30` | `python -m smtpclient --help` |
+| Rust | `options.set(\"timeout\", \"30\")`, `options.timeout = ...` | `options::all()` |
+
+A name that is no option is an error that names the nearest one. So is a value that does not fit, an option that the server cannot
+honour (but for `queue`, which only asks where XQUE is offered), and an option of a mailer that is given to a send or a session.
+An empty value takes an option back to its default.
+
+A value is a text of one of these forms. Python also takes what stands for them there: `bool`, numbers, `timedelta`, paths, lists, bytes.
+";
+
+const OBJECTS: &str = "
+## Functions and objects
+
+Not set by a text:
+
+| option | meaning | C | Python | Tcl | Rust |
+| --- | --- | --- | --- | --- | --- |
+| `transcript` | is given every line of the dialogue, secrets masked | `smtp_options_set_transcript` | `transcript=` | | `Options::transcript` |
+| `tlspolicy` | is asked what to do when TLS cannot be set up | `smtp_options_set_tlspolicy` | `tlspolicy=` | `-tlspolicy` | `TlsPolicy::Ask` |
+| `cancel` | ends the call from another thread | `smtp_options_set_cancel` | `cancel=` | `smtp::cancel` | `Options::cancel` |
+| `tls` | TLS that was set up once, to be shared | `smtp_options_set_tls` | `tls=` | `-tls` | `Options::tls` |
+";
+
+pub(crate) fn options() -> String {
+    let mut page =
+        String::from("<!-- Made by `make tables` from core/src/options/table.rs: change that. -->\n\n");
+    page.push_str(INTRODUCTION);
+    page.push_str("\n| form | the text |\n| --- | --- |\n");
+    let mut seen = Vec::new();
+    for option in all().filter(|option| option.kind.words().is_empty()) {
+        if !seen.contains(&option.kind) {
+            seen.push(option.kind);
+            let _ = writeln!(page, "| {} | {} |", option.kind.name(), option.kind.form());
+        }
+    }
+    for group in OptionGroup::ALL {
+        let _ = write!(page, "\n## {}\n", group.title());
+        let about = group.about();
+        if !about.is_empty() {
+            let _ = write!(page, "\n{about}\n");
+        }
+        page.push_str("\n| option | takes | meaning | default |\n| --- | --- | --- | --- |\n");
+        for option in all().filter(|option| option.group == group) {
+            let OptionInfo { name, default, .. } = option;
+            let _ = writeln!(page, "| `{name}` | {} | {} | {default} |", takes(option), help(option));
+        }
+    }
+    page.push_str(OBJECTS);
+    page
+}
+
+fn takes(option: &OptionInfo) -> String {
+    let words: Vec<_> = option.kind.words().iter().map(|word| format!("`{word}`")).collect();
+    if words.is_empty() { option.kind.name().to_owned() } else { words.join(", ") }
+}
+
+/// What it does; the first version says nothing of itself.
+fn help(option: &OptionInfo) -> String {
+    match option.since {
+        "0.1.0" => option.help().to_owned(),
+        since => format!("{} Since {since}.", option.help()),
+    }
+}
+
+const REPORT: &str = "\
+<!-- Made by `make tables` from core/src/report/fields.rs: change that. -->
+
+# Reports
+
+What became of a message has the same fields, with the same names and of the same form, in every language:
+
+| in | all of it | one field |
+| --- | --- | --- |
+| C | `smtp_result_value(result)`, a tree; `smtp_result_json(result)` | `smtp_value_find(value, \"attempts.0.tls.version\")`; for most a function, `smtp_result_attempt_tls_version(result, 0)` |
+| Python | `report.to_dict()` | `report.attempts[0].tls.version` |
+| Tcl | `smtp::lastreport`, a dict | `dict get [lindex [dict get $report attempts] 0] tls version` |
+| the shell | `python -m smtpclient --json` | |
+| Rust | `report.value()` | `report.attempts` and so on |
+
+What does not apply or is not known is `null` in JSON, `None` in Python, `SMTP_VALUE_NONE` in C, and empty in Tcl.
+
+A function of C has the name of its path: `smtp_result_error_reply_code` is `error.reply.code`, `smtp_result_recipient_step(result, n)` is
+`recipients.n.step`. `smtp_result_error` and other names that end at an error are its `message`.
+";
+
+pub(crate) fn report() -> String {
+    let mut page = String::from(REPORT);
+    section(&mut page, "The report", fields::REPORT);
+    section(&mut page, "A record of `recipients`", fields::RECIPIENT);
+    section(&mut page, "A reply", fields::REPLY);
+    section(&mut page, "An error", fields::ERROR);
+    section(&mut page, "A record of `attempts`", fields::ATTEMPT);
+    section(&mut page, "A record of `logins`", fields::LOGIN);
+    section(&mut page, "A record `tls`", fields::TLS);
+    page
+}
+
+fn section<T>(page: &mut String, title: &str, fields: &[Field<T>]) {
+    let _ = write!(page, "\n## {title}\n\n| field | what |\n| --- | --- |\n");
+    for field in fields {
+        let _ = writeln!(page, "| `{}` | {} |", field.name, field.help);
+    }
+}

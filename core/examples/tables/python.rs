@@ -1,0 +1,90 @@
+//! The types of Python's options.
+
+use std::fmt::Write as _;
+
+use smtpclient::options::{OptionGroup, OptionInfo, OptionKind, all};
+
+const TOP: &str = r#""""The types of options. Made by `make tables` from core/src/options/table.rs: change that."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from ._native import TLS, Cancel
+from ._values import Listener, Rcpt, RcptDict, Seconds, Secret
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
+
+class TLSDict(TypedDict, total=False):
+    """The options that say what TLS is like. ``None`` leaves one at its default."""
+"#;
+
+const REST: &str = r#"
+
+class OptionDict(TLSDict, total=False):
+    """The options of ``sendmessage``, by name. ``None`` leaves one at its default."""
+"#;
+
+const OBJECTS: &str = r#"
+    transcript: Listener | None
+    """Is given every line of the dialogue, secrets masked."""
+
+    cancel: Cancel | None
+    """Ends the call from another thread."""
+
+    tls: TLS | None
+    """TLS that was set up once, to be shared."""
+"#;
+
+pub(crate) fn options() -> String {
+    let mut file = String::from(TOP);
+    let (setup, others): (Vec<_>, Vec<_>) = all().partition(|option| option.group == OptionGroup::TlsSetup);
+    setup.iter().for_each(|option| field(&mut file, option));
+    file.push_str(REST);
+    for group in OptionGroup::ALL {
+        others.iter().filter(|option| option.group == group).for_each(|option| field(&mut file, option));
+    }
+    file.push_str(OBJECTS);
+    file
+}
+
+fn field(file: &mut String, option: &OptionInfo) {
+    let help = option.help().replace('`', "``");
+    let default = option.default.replace('`', "``");
+    let _ = write!(file, "\n    {}: {} | None\n", option.name, type_of(option));
+    let _ = writeln!(file, "    \"\"\"{help} Default: {default}.\"\"\"");
+}
+
+fn type_of(option: &OptionInfo) -> String {
+    let text = match option.kind {
+        OptionKind::Flag => "bool",
+        OptionKind::Integer => "int",
+        OptionKind::Number => "float",
+        OptionKind::Seconds => "Seconds",
+        OptionKind::Secret => "Secret",
+        OptionKind::File => "str | os.PathLike[str]",
+        OptionKind::Certificates => "str | bytes",
+        OptionKind::Ip => "str | IPv4Address | IPv6Address",
+        OptionKind::Words | OptionKind::Servers => "str | Iterable[str]",
+        OptionKind::Ports => "int | str | Iterable[int]",
+        OptionKind::Addresses => "str | Iterable[str | Rcpt | RcptDict]",
+        OptionKind::Header => "Mapping[str, str] | Iterable[tuple[str, str]] | str",
+        OptionKind::Word(words) => {
+            let words: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
+            let literal = format!("Literal[{}]", words.join(", "));
+            // The only one that may be a function.
+            let function = if option.name == "tlspolicy" {
+                format!(" | Callable[[int, str], {literal}]")
+            } else {
+                String::new()
+            };
+            return literal + &function;
+        }
+        _ => "str",
+    };
+    text.to_owned()
+}

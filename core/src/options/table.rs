@@ -1,0 +1,210 @@
+//! Every option: name, type, default, kind, what it does. All faces and documents are made from this table; after a change
+//! `make tables` writes them anew.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::info::{OptionGroup, OptionInfo, OptionKind, Part, Setter, Setting};
+use super::values::{
+    CHUNKING, PIPELINING, POLICIES, TLS_VERSIONS, TRUST, boolean, certificates, count, domain, fingerprints,
+    header_field, ip_address, list, mechanisms, number, ports, proxy, rate, seconds, secret, servers, text,
+    word, words,
+};
+use super::{Chunking, Pipelining, Reached, RecipientEntry, Recipients, TlsPolicy, TranscriptFn, Trust};
+use crate::cancel::Cancel;
+use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
+use crate::secret::Secret;
+use crate::tls::{Secure, TlsVersion};
+
+options! {
+    /// How to send a message. `Options::default()` sends through `localhost`, port 25.
+    ///
+    /// Fields may be set directly, or by the option's name with [`set`](Self::set). Values are checked when a
+    /// message is sent, before a connection is opened.
+    #[derive(Clone)]
+    #[non_exhaustive]
+    pub struct Options, listed in OWN {
+        Transfer {
+            /// Servers, tried in order: a host, `host:port`, or a URL `smtp://`, `smtps://`, `submission://`, `lmtp://`,
+            /// `unix:/path`. Empty entries are skipped.
+            servers: Vec<String> = Vec::new(), OptionKind::Servers, "`localhost`", parse servers;
+            /// Their ports, in the same order; a missing one, and 0, is the default.
+            ports: Vec<u16> = Vec::new(), OptionKind::Ports, "25; by URL 465, 587, 24", parse ports;
+            /// The name in EHLO.
+            client: Option<String> = None, OptionKind::Text, "`localhost` where a server is, else the host's name", parse text;
+            /// Speak LMTP (RFC 2033).
+            lmtp: bool = false, OptionKind::Flag, "no", parse boolean;
+            /// `socks5://host:port` or `http://host:port`, with `user:password@` where needed.
+            proxy: Option<Secret> = None, OptionKind::Secret, "none", octets proxy;
+            /// The local address to connect from.
+            localaddress: Option<IpAddr> = None, OptionKind::Ip, "the system's choice", parse ip_address;
+            /// Ask a server that offers XQUE to queue the message.
+            queue: bool = false, OptionKind::Flag, "no", parse boolean;
+            /// How commands are grouped where the server offers PIPELINING. `rfc`: those of a message, and those of the next
+            /// message with the end of this one where it offers CHUNKING too. `off`: never. `crossing`: the latter at every
+            /// server; one that reads a message and what follows in one go may show the next envelope to this message's
+            /// recipients. `full`: with CHUNKING also many whole messages at once, without waiting for the replies to RCPT (for
+            /// messages with one recipient, or with `atleastone`); only for servers that answer each command once, because a
+            /// surplus reply would count for the next command.
+            pipelining: Pipelining = Pipelining::Rfc, OptionKind::Word(const { &words(PIPELINING) }), "`rfc`",
+                parse |v: &str| word(v, &PIPELINING);
+            /// When a message goes by BDAT where the server offers CHUNKING. `auto`: where it saves a round trip, and as
+            /// BINARYMIME for binary parts. `on`: always. `off`: never.
+            chunking: Chunking = Chunking::Auto, OptionKind::Word(const { &words(CHUNKING) }), "`auto`",
+                parse |v: &str| word(v, &CHUNKING);
+            /// A session whose server has ended the idle connection connects again when a message is to be sent; the report lists
+            /// both connections. A mailer always does.
+            reconnect: bool = false, OptionKind::Flag, "no", parse boolean;
+            /// Print the dialogue on standard error, secrets masked.
+            debug: bool = false, OptionKind::Flag, "no", parse boolean;
+        }
+        Envelope {
+            /// The sender, one mailbox. Set to the empty string it is the null reverse-path `<>`.
+            originator: Option<String> = None, OptionKind::Mailbox, "`From` (or `Sender`), else the login name at this host",
+                set |o, v| { o.originator = Some(v.to_owned()); Ok(()) };
+            /// An address list. Where it is given, no header field is looked at for recipients.
+            recipients: Option<Recipients> = None, OptionKind::Addresses, "`To`, `Cc`, `Bcc`, `Dcc`, or their Resent- forms",
+                set |o, v| { o.recipients = Some(v.into()); Ok(()) };
+            /// Send when at least one recipient is accepted; otherwise every one must be.
+            atleastone: bool = false, OptionKind::Flag, "no", parse boolean;
+            /// The domain of addresses that are written without one, as `root`.
+            defaultdomain: Option<String> = None, OptionKind::Text,
+                "none: such an address is an error; in Tcl the host's name", parse domain;
+            /// A header field `Name: value` to add; may be set several times, with the same name too.
+            header: Vec<(String, String)> = Vec::new(), OptionKind::Header, "none",
+                set |o, v| { o.header.push(header_field(v)?); Ok(()) };
+            /// When the server is to send delivery status notifications (RFC 3461): `never`, or any of `success`, `failure`,
+            /// `delay`.
+            dsnnotify: Option<Notify> = None, OptionKind::Words, "the server's", parse |v: &str| Notify::parse(&list(v).join(","));
+            /// What a notification of failure returns (RFC 3461): the `full` message, or its `headers`.
+            dsnret: Option<Ret> = None, OptionKind::Word(&["full", "headers", "hdrs"]), "the server's", parse Ret::parse;
+            /// The envelope id that notifications bear (RFC 3461).
+            dsnenvid: Option<Envid> = None, OptionKind::Text, "none", parse Envid::new;
+            /// Ask for SMTPUTF8 (RFC 6531) where no address needs it, too.
+            smtputf8: bool = false, OptionKind::Flag, "no", parse boolean;
+            /// Deliver in time or return (`120;R`) or notify (`120;N`) (RFC 2852).
+            deliverby: Option<DeliverBy> = None, OptionKind::Text, "none", parse DeliverBy::parse;
+            /// The priority of the message, -9 to 9 (RFC 6710).
+            priority: Option<MtPriority> = None, OptionKind::Integer, "none", parse MtPriority::parse;
+            /// Deliver later (RFC 4865): `for:3600`, `until:2030-01-01T08:00:00Z`.
+            hold: Option<Hold> = None, OptionKind::Text, "none", parse Hold::parse;
+        }
+        Tls {
+            /// Use STARTTLS where it is offered.
+            usetls: bool = true, OptionKind::Flag, "yes", parse boolean;
+            /// Implicit TLS: the connection begins with the handshake.
+            tlsimport: bool = false, OptionKind::Flag, "no", parse boolean;
+            /// Send nothing without TLS.
+            tlsrequired: bool = false, OptionKind::Flag, "no", parse boolean;
+            /// What to do when TLS cannot be set up: `secure` leaves the server, `insecure` goes on in plain text.
+            tlspolicy: TlsPolicy = TlsPolicy::Default, OptionKind::Word(const { &words(POLICIES) }),
+                "`insecure`; with a login, or where TLS is required, `secure`", parse |v: &str| word(v, &POLICIES).map(TlsPolicy::Fixed);
+            /// Every further hop must use TLS (RFC 8689).
+            requiretls: bool = false, OptionKind::Flag, "no", parse boolean;
+        }
+        TlsSetup {
+            /// Verify certificate and host name where TLS is required or a secret is sent.
+            tlsverify: bool = true, OptionKind::Flag, "yes", parse boolean;
+            /// Whose authorities vouch for a server: those of the `system`, those `given` by `tlscafile` and `tlsca`, or `both`.
+            tlstrust: Trust = Trust::Both, OptionKind::Word(const { &words(TRUST) }), "`both`", parse |v: &str| word(v, &TRUST);
+            /// A file with authorities to trust: PEM, or one in DER.
+            tlscafile: Option<String> = None, OptionKind::File, "none", parse text;
+            /// Authorities from memory: what a `tlscafile` would hold.
+            tlsca: Option<Vec<u8>> = None, OptionKind::Certificates, "none", octets certificates;
+            /// The client's certificate: PEM, or PKCS#12 with its key.
+            tlscertfile: Option<String> = None, OptionKind::File, "none", parse text;
+            /// The key to `tlscertfile`, PEM.
+            tlskeyfile: Option<String> = None, OptionKind::File, "in `tlscertfile`", parse text;
+            /// The password of the key.
+            tlskeypassword: Option<Secret> = None, OptionKind::Secret, "none", octets secret;
+            /// SHA-256 fingerprints, in hex, of certificates or public keys: only these are accepted, and TLS is required.
+            tlsfingerprint: Vec<String> = Vec::new(), OptionKind::Words, "none", parse fingerprints;
+            /// The oldest version of TLS to speak.
+            tlsminversion: TlsVersion = TlsVersion::Tls12, OptionKind::Word(const { &words(TLS_VERSIONS) }), "`1.2`",
+                parse |v: &str| word(v, &TLS_VERSIONS);
+            /// The newest version of TLS to speak.
+            tlsmaxversion: Option<TlsVersion> = None, OptionKind::Word(const { &words(TLS_VERSIONS) }), "the library's",
+                parse |v: &str| word(v, &TLS_VERSIONS);
+            /// The ciphers allowed: names that begin with `TLS_` for TLS 1.3, OpenSSL's cipher strings for the versions before,
+            /// separated by colons, commas or white space. In Rust with feature `tls-openssl`.
+            tlsciphers: Option<String> = None, OptionKind::Text, "the library's", parse text;
+            /// A file to append each connection's secrets to, in the form of `SSLKEYLOGFILE`, to decrypt recorded traffic. In Rust
+            /// with feature `tls-openssl`.
+            tlskeylog: Option<String> = None, OptionKind::File, "none", parse text;
+            /// The name to ask for (SNI) and to find in the certificate.
+            tlsservername: Option<String> = None, OptionKind::Text, "the server's", parse text;
+        }
+        Login {
+            /// The user name.
+            username: Option<String> = None, OptionKind::Text, "none", parse text;
+            /// The password.
+            password: Option<Secret> = None, OptionKind::Secret, "none", octets secret;
+            /// An OAuth 2.0 access token, for XOAUTH2 and OAUTHBEARER.
+            oauthtoken: Option<Secret> = None, OptionKind::Secret, "none", octets secret;
+            /// The SASL mechanisms allowed, in the order to try.
+            auth: Vec<String> = Vec::new(), OptionKind::Words, "strongest first", parse mechanisms;
+            /// Send passwords and tokens over an unencrypted connection, too.
+            authinsecure: bool = false, OptionKind::Flag, "no", parse boolean;
+        }
+        Time {
+            /// How long connecting may take: the resolver, all addresses of the name, and a proxy.
+            connecttimeout: Duration = Duration::from_secs(30), OptionKind::Seconds, "30", parse seconds;
+            /// How long each reply but the last may take, and how long the server may leave unacknowledged what was sent (where
+            /// the system tells: Linux).
+            timeout: Option<Duration> = None, OptionKind::Seconds, "as RFC 5321 has it: 120 to 300", parse seconds;
+            /// How long the server may take to accept the message once it has all of it.
+            maxsecs: Duration = Duration::from_secs(600), OptionKind::Seconds, "600", parse seconds;
+            /// How long the whole call may take.
+            deadline: Option<Duration> = None, OptionKind::Seconds, "none", parse seconds;
+        }
+    }
+    and {
+        /// How a mailer uses its connections.
+        pub mailer: MailerOptions = MailerOptions::default();
+        /// Is given every line of the dialogue, secrets masked.
+        pub transcript: Option<TranscriptFn> = None;
+        /// Cancels the call from another thread.
+        pub cancel: Option<Cancel> = None;
+        /// TLS that was set up before, shared with whoever else has it. The other options `tls...` that say what
+        /// TLS is like must then be left alone.
+        pub tls: Option<Arc<dyn Secure>> = None;
+        /// Which addresses answered, for these options and all their copies.
+        #[cfg_attr(not(feature = "net"), expect(dead_code, reason = "only sockets have addresses"))]
+        pub(crate) reached: Reached = Reached::default();
+    }
+    without {
+        /// One more recipient, with what the server is asked for it (RFC 3461):
+        /// `Bob <bob@example.org> notify=failure,delay orcpt=rfc822;bob@example.net`. May be set several times.
+        rcpt: Envelope, OptionKind::Recipient, "none",
+            set |o, v| { o.recipients.get_or_insert_default().push(RecipientEntry::parse(v)?); Ok(()) };
+    }
+}
+
+options! {
+    /// How a mailer uses its connections. Every other caller leaves this alone.
+    #[derive(Clone, Debug, PartialEq)]
+    #[non_exhaustive]
+    pub struct MailerOptions, listed in MAILER {
+        Mailer {
+            /// The most connections to one server, those that are being opened or closed included.
+            connections: usize = 4, OptionKind::Integer, "4", parse count::<usize>;
+            /// The most messages on one connection. A server's own limit (`MAILMAX`, RFC 9422) counts too.
+            connectionmessages: Option<u64> = None, OptionKind::Integer, "no limit", parse count::<u64>;
+            /// The most messages a second, over all connections.
+            rate: Option<f64> = None, OptionKind::Number, "no limit", parse rate;
+            /// The most messages that are taken and not decided.
+            queuesize: usize = 1000, OptionKind::Integer, "1000", parse count::<usize>;
+            /// How often a message that is certainly not sent is tried again.
+            retries: u32 = 3, OptionKind::Integer, "3", parse number;
+            /// The first pause after a server failed. It doubles with each failure in a row, up to 64 times this.
+            backoff: Duration = Duration::from_secs(1), OptionKind::Seconds, "1", parse seconds;
+            /// How long after its first refusal for now a message may be tried again.
+            retrytime: Duration = Duration::from_secs(600), OptionKind::Seconds, "600", parse seconds;
+            /// How long a connection without messages stays open.
+            idletime: Duration = Duration::from_secs(30), OptionKind::Seconds, "30", parse seconds;
+        }
+    }
+    and {}
+    without {}
+}

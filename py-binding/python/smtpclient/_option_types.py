@@ -1,0 +1,207 @@
+"""The types of options. Made by `make tables` from core/src/options/table.rs: change that."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from ._native import TLS, Cancel
+from ._values import Listener, Rcpt, RcptDict, Seconds, Secret
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
+
+class TLSDict(TypedDict, total=False):
+    """The options that say what TLS is like. ``None`` leaves one at its default."""
+
+    tlsverify: bool | None
+    """Verify certificate and host name where TLS is required or a secret is sent. Default: yes."""
+
+    tlstrust: Literal["system", "given", "both"] | None
+    """Whose authorities vouch for a server: those of the ``system``, those ``given`` by ``tlscafile`` and ``tlsca``, or ``both``. Default: ``both``."""
+
+    tlscafile: str | os.PathLike[str] | None
+    """A file with authorities to trust: PEM, or one in DER. Default: none."""
+
+    tlsca: str | bytes | None
+    """Authorities from memory: what a ``tlscafile`` would hold. Default: none."""
+
+    tlscertfile: str | os.PathLike[str] | None
+    """The client's certificate: PEM, or PKCS#12 with its key. Default: none."""
+
+    tlskeyfile: str | os.PathLike[str] | None
+    """The key to ``tlscertfile``, PEM. Default: in ``tlscertfile``."""
+
+    tlskeypassword: Secret | None
+    """The password of the key. Default: none."""
+
+    tlsfingerprint: str | Iterable[str] | None
+    """SHA-256 fingerprints, in hex, of certificates or public keys: only these are accepted, and TLS is required. Default: none."""
+
+    tlsminversion: Literal["1.0", "1.1", "1.2", "1.3"] | None
+    """The oldest version of TLS to speak. Default: ``1.2``."""
+
+    tlsmaxversion: Literal["1.0", "1.1", "1.2", "1.3"] | None
+    """The newest version of TLS to speak. Default: the library's."""
+
+    tlsciphers: str | None
+    """The ciphers allowed: names that begin with ``TLS_`` for TLS 1.3, OpenSSL's cipher strings for the versions before, separated by colons, commas or white space. In Rust with feature ``tls-openssl``. Default: the library's."""
+
+    tlskeylog: str | os.PathLike[str] | None
+    """A file to append each connection's secrets to, in the form of ``SSLKEYLOGFILE``, to decrypt recorded traffic. In Rust with feature ``tls-openssl``. Default: none."""
+
+    tlsservername: str | None
+    """The name to ask for (SNI) and to find in the certificate. Default: the server's."""
+
+
+class OptionDict(TLSDict, total=False):
+    """The options of ``sendmessage``, by name. ``None`` leaves one at its default."""
+
+    servers: str | Iterable[str] | None
+    """Servers, tried in order: a host, ``host:port``, or a URL ``smtp://``, ``smtps://``, ``submission://``, ``lmtp://``, ``unix:/path``. Empty entries are skipped. Default: ``localhost``."""
+
+    ports: int | str | Iterable[int] | None
+    """Their ports, in the same order; a missing one, and 0, is the default. Default: 25; by URL 465, 587, 24."""
+
+    client: str | None
+    """The name in EHLO. Default: ``localhost`` where a server is, else the host's name."""
+
+    lmtp: bool | None
+    """Speak LMTP (RFC 2033). Default: no."""
+
+    proxy: Secret | None
+    """``socks5://host:port`` or ``http://host:port``, with ``user:password@`` where needed. Default: none."""
+
+    localaddress: str | IPv4Address | IPv6Address | None
+    """The local address to connect from. Default: the system's choice."""
+
+    queue: bool | None
+    """Ask a server that offers XQUE to queue the message. Default: no."""
+
+    pipelining: Literal["off", "rfc", "crossing", "full"] | None
+    """How commands are grouped where the server offers PIPELINING. ``rfc``: those of a message, and those of the next message with the end of this one where it offers CHUNKING too. ``off``: never. ``crossing``: the latter at every server; one that reads a message and what follows in one go may show the next envelope to this message's recipients. ``full``: with CHUNKING also many whole messages at once, without waiting for the replies to RCPT (for messages with one recipient, or with ``atleastone``); only for servers that answer each command once, because a surplus reply would count for the next command. Default: ``rfc``."""
+
+    chunking: Literal["off", "auto", "on"] | None
+    """When a message goes by BDAT where the server offers CHUNKING. ``auto``: where it saves a round trip, and as BINARYMIME for binary parts. ``on``: always. ``off``: never. Default: ``auto``."""
+
+    reconnect: bool | None
+    """A session whose server has ended the idle connection connects again when a message is to be sent; the report lists both connections. A mailer always does. Default: no."""
+
+    debug: bool | None
+    """Print the dialogue on standard error, secrets masked. Default: no."""
+
+    originator: str | None
+    """The sender, one mailbox. Set to the empty string it is the null reverse-path ``<>``. Default: ``From`` (or ``Sender``), else the login name at this host."""
+
+    recipients: str | Iterable[str | Rcpt | RcptDict] | None
+    """An address list. Where it is given, no header field is looked at for recipients. Default: ``To``, ``Cc``, ``Bcc``, ``Dcc``, or their Resent- forms."""
+
+    atleastone: bool | None
+    """Send when at least one recipient is accepted; otherwise every one must be. Default: no."""
+
+    defaultdomain: str | None
+    """The domain of addresses that are written without one, as ``root``. Default: none: such an address is an error; in Tcl the host's name."""
+
+    header: Mapping[str, str] | Iterable[tuple[str, str]] | str | None
+    """A header field ``Name: value`` to add; may be set several times, with the same name too. Default: none."""
+
+    dsnnotify: str | Iterable[str] | None
+    """When the server is to send delivery status notifications (RFC 3461): ``never``, or any of ``success``, ``failure``, ``delay``. Default: the server's."""
+
+    dsnret: Literal["full", "headers", "hdrs"] | None
+    """What a notification of failure returns (RFC 3461): the ``full`` message, or its ``headers``. Default: the server's."""
+
+    dsnenvid: str | None
+    """The envelope id that notifications bear (RFC 3461). Default: none."""
+
+    smtputf8: bool | None
+    """Ask for SMTPUTF8 (RFC 6531) where no address needs it, too. Default: no."""
+
+    deliverby: str | None
+    """Deliver in time or return (``120;R``) or notify (``120;N``) (RFC 2852). Default: none."""
+
+    priority: int | None
+    """The priority of the message, -9 to 9 (RFC 6710). Default: none."""
+
+    hold: str | None
+    """Deliver later (RFC 4865): ``for:3600``, ``until:2030-01-01T08:00:00Z``. Default: none."""
+
+    rcpt: str | None
+    """One more recipient, with what the server is asked for it (RFC 3461): ``Bob <bob@example.org> notify=failure,delay orcpt=rfc822;bob@example.net``. May be set several times. Default: none."""
+
+    usetls: bool | None
+    """Use STARTTLS where it is offered. Default: yes."""
+
+    tlsimport: bool | None
+    """Implicit TLS: the connection begins with the handshake. Default: no."""
+
+    tlsrequired: bool | None
+    """Send nothing without TLS. Default: no."""
+
+    tlspolicy: Literal["secure", "insecure"] | Callable[[int, str], Literal["secure", "insecure"]] | None
+    """What to do when TLS cannot be set up: ``secure`` leaves the server, ``insecure`` goes on in plain text. Default: ``insecure``; with a login, or where TLS is required, ``secure``."""
+
+    requiretls: bool | None
+    """Every further hop must use TLS (RFC 8689). Default: no."""
+
+    username: str | None
+    """The user name. Default: none."""
+
+    password: Secret | None
+    """The password. Default: none."""
+
+    oauthtoken: Secret | None
+    """An OAuth 2.0 access token, for XOAUTH2 and OAUTHBEARER. Default: none."""
+
+    auth: str | Iterable[str] | None
+    """The SASL mechanisms allowed, in the order to try. Default: strongest first."""
+
+    authinsecure: bool | None
+    """Send passwords and tokens over an unencrypted connection, too. Default: no."""
+
+    connecttimeout: Seconds | None
+    """How long connecting may take: the resolver, all addresses of the name, and a proxy. Default: 30."""
+
+    timeout: Seconds | None
+    """How long each reply but the last may take, and how long the server may leave unacknowledged what was sent (where the system tells: Linux). Default: as RFC 5321 has it: 120 to 300."""
+
+    maxsecs: Seconds | None
+    """How long the server may take to accept the message once it has all of it. Default: 600."""
+
+    deadline: Seconds | None
+    """How long the whole call may take. Default: none."""
+
+    connections: int | None
+    """The most connections to one server, those that are being opened or closed included. Default: 4."""
+
+    connectionmessages: int | None
+    """The most messages on one connection. A server's own limit (``MAILMAX``, RFC 9422) counts too. Default: no limit."""
+
+    rate: float | None
+    """The most messages a second, over all connections. Default: no limit."""
+
+    queuesize: int | None
+    """The most messages that are taken and not decided. Default: 1000."""
+
+    retries: int | None
+    """How often a message that is certainly not sent is tried again. Default: 3."""
+
+    backoff: Seconds | None
+    """The first pause after a server failed. It doubles with each failure in a row, up to 64 times this. Default: 1."""
+
+    retrytime: Seconds | None
+    """How long after its first refusal for now a message may be tried again. Default: 600."""
+
+    idletime: Seconds | None
+    """How long a connection without messages stays open. Default: 30."""
+
+    transcript: Listener | None
+    """Is given every line of the dialogue, secrets masked."""
+
+    cancel: Cancel | None
+    """Ends the call from another thread."""
+
+    tls: TLS | None
+    """TLS that was set up once, to be shared."""

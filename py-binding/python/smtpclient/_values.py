@@ -1,0 +1,39 @@
+"""Values that options take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from typing_extensions import Required
+
+Seconds: TypeAlias = "int | float | timedelta"
+Secret = str | bytes | bytearray
+Direction = Literal["client", "server", "note"]
+Listener = Callable[[Direction, str], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Rcpt:
+    """One recipient of option ``recipients``, and what the server is asked for it (RFC 3461).
+
+    ``address`` is one mailbox. ``notify`` says when the server sends delivery status notifications: ``"never"``, or any
+    of ``"success,failure,delay"``, as text or list; ``None`` is as option ``dsnnotify`` has it. ``orcpt`` is the original
+    recipient, ``"rfc822;user@example.org"``, not encoded. ``Unsupported`` is raised where the server does not offer DSN.
+    """
+
+    address: str
+    notify: str | Iterable[str] | None = None
+    orcpt: str | None = None
+
+
+class RcptDict(TypedDict, total=False):
+    """The same as a dict."""
+
+    address: Required[str]
+    notify: str | Iterable[str] | None
+    orcpt: str | None

@@ -1,0 +1,43 @@
+"""Options are those of the library's table, in every place that Python has them."""
+
+import typing
+
+import smtpclient
+from smtpclient import __main__, _native
+
+TABLE = {option.name: option for option in _native.option_table()}
+
+
+def test_types_documentation_and_flags_have_every_option():
+    assert set(smtpclient.OptionDict.__annotations__) | set(smtpclient.TLSDict.__annotations__) == set(smtpclient.option_names())
+    assert set(smtpclient.option_names()) - set(TABLE) == {"cancel", "transcript", "tls"}
+    for name, option in TABLE.items():
+        assert f"  {name}: " in smtpclient.Options.__doc__ and option.help in smtpclient.Options.__doc__, name
+        assert (f"  {name}: " in smtpclient.TLS.__doc__) == (name in smtpclient.TLSDict.__annotations__), name
+    flags = {flag for action in __main__._parser()._actions for flag in action.option_strings}
+    without = {name for name in TABLE if f"--{name}" not in flags}
+    assert without == {
+        "password", "oauthtoken", "tlskeypassword", "proxy", "tlsca", "rcpt",
+        "connections", "connectionmessages", "rate", "queuesize", "retries", "backoff", "retrytime", "idletime",
+    }
+
+
+def test_types_are_those_that_are_taken():
+    of_kind = {
+        "flag": True, "integer": 3, "number": 0.5, "seconds": 1, "secret": b"http://p.example", "certificates": b"x", "text": "a.example",
+        "words": ["never"], "word": None, "file": "/x", "ip": "127.0.0.1", "servers": ["a", "b"], "ports": [1, 2], "mailbox": "a@b",
+        "addresses": ["a@b"], "recipient": "a@b", "header": {"X-A": "b"},
+    }
+    assert {option.kind for option in TABLE.values()} == set(of_kind)
+    of_name = {"deliverby": "120;R", "hold": "for:60", "auth": ["PLAIN"], "tlsfingerprint": ["ab" * 32]}
+    hints = typing.get_type_hints(smtpclient.OptionDict)
+    for name, option in TABLE.items():
+        value = of_name.get(name, option.words[0] if option.words else of_kind[option.kind])
+        smtpclient.Options(**{name: value})
+        assert type(None) in typing.get_args(hints[name]), name
+
+
+def test_an_empty_text_takes_an_option_back_to_its_default():
+    for name, option in TABLE.items():
+        if option.kind not in ("header", "recipient"):
+            smtpclient.Options(smtpclient.Options(), **{name: ""})
