@@ -147,7 +147,7 @@ fn a_turn_does_not_look_for_more_where_nothing_is_due() {
     // A server on the same machine may have answered meanwhile.
     assert_eq!(turn(3, &[1]), (2, 2));
     // There may have been more than there was room for.
-    assert_eq!(turn(READ, &[READ]), (0, 2));
+    assert_eq!(turn(FIRST_READ, &[FIRST_READ]), (0, 2));
 }
 
 /// Waits for so many octets.
