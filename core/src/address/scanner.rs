@@ -72,7 +72,7 @@ impl<'a> Scanner<'a> {
         loop {
             match self.peek() {
                 Some(b'(') => self.skip_comment()?,
-                Some(byte) if is_white(byte) => self.skip_while(is_white),
+                Some(byte) if is_white(byte) => self.pos = self.pos.saturating_add(1),
                 _ => return Ok(self.pos > start),
             }
         }
