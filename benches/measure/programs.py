@@ -18,6 +18,7 @@ KEY = os.path.join(BUILD, "key.pem")
 PYTHON = os.path.join(BUILD, "venv", "bin", "python")
 POSTFIX = os.path.join(TOP, "build", "servers", "root", "postfix", "usr")
 NOT_HERE = 3
+IMPORT = "import sys\nif int(sys.argv[2]): __import__(sys.argv[1])"
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,12 @@ class Client:
     interpreted: bool = False
     # Only where a workload has a mode for it.
     special: bool = False
+    # What a Python program imports to use it.
+    module: str = ""
 
     def words(self, task, port):
+        if task.mode == "import":
+            return [PYTHON, "-c", IMPORT, self.module, task.messages] if self.module else None
         if self.name == "smtp-source":
             return smtp_source(task, port)
         return [*self.command, port, task.mode, task.messages, task.octets, task.recipients, task.connections,
@@ -132,15 +137,16 @@ def build_all():
         clients.append(Client("libcurl", (f"{BUILD}/curl",)))
     if attempt("smtplib and aiosmtplib", python):
         peers = os.path.join(BENCHES, "peers")
-        clients += [Client(name, (PYTHON, f"{peers}/with_{name}.py"), interpreted=True) for name in ("smtplib", "aiosmtplib")]
+        clients += [Client(name, (PYTHON, f"{peers}/with_{name}.py"), interpreted=True, module=name)
+                    for name in ("smtplib", "aiosmtplib")]
     tclsh = shutil.which("tclsh8.6")
     if tclsh and attempt("tcllib", lambda: run(tclsh, stdin=subprocess.DEVNULL)):
         clients.append(Client("tcllib", (tclsh, f"{BENCHES}/peers/with_tcllib.tcl"), nodelay=True, interpreted=True))
         if attempt("the Tcl package", lambda: run("make", "--silent", "-C", TOP, "tcl", stdout=subprocess.DEVNULL)):
             clients.append(Client("libsmtp (Tcl)", (tclsh, f"{BENCHES}/ours/with_tcl.tcl"), interpreted=True))
     if attempt("the Python package", package):
-        clients += [Client(f"libsmtp ({name})", (PYTHON, f"{BENCHES}/ours/with_{name.lower()}.py"), interpreted=True)
-                    for name in ("Python", "asyncio")]
+        clients += [Client(f"libsmtp ({name})", (PYTHON, f"{BENCHES}/ours/with_{name.lower()}.py"), interpreted=True, module=module)
+                    for name, module in (("Python", "smtpclient"), ("asyncio", "smtpclient.aio"))]
     return clients
 
 

@@ -32,7 +32,7 @@ class Workload:
     # Through a relay: only round trips are of interest.
     delayed: bool = False
     costs: bool = True
-    # The first message of a process, which has no speed: counts, and processor time.
+    # What a process does first, which has no speed: counts, and processor time.
     first: bool = False
     # What the figures are for, where it is not a message or an octet.
     unit: str = ""
@@ -98,6 +98,8 @@ ALL = [
              only=("libsmtp", "lettre", "libcurl", "smtplib", "libsmtp (Python)")),
     Workload("tls-fresh", "TLS, a connection and new options for each message", Task("fresh", tls="wrap"), TLS, few=20, many=60,
              only=("libsmtp",)),
+    Workload("import", "Importing", Task("import"), few=0, many=1, first=True, unit="import",
+             only=("smtplib", "aiosmtplib", "libsmtp (Python)", "libsmtp (asyncio)")),
     Workload("tls-single", "TLS, one connection", Task(tls="wrap"), TLS),
     Workload("nagle-single", "Each reply written alone, Nagle's algorithm on, single sends", Task(), NAGLE,
              {"libsmtp (loop)": "loop"}, costs=False, only=AFTER_NAGLE),

@@ -22,7 +22,11 @@ pub(super) fn each(
                 parser.scanner.eat(b',');
             }
             Some(b';') if parser.group.is_some() => parser.close_group()?,
-            Some(_) => parser.element(start)?.into_iter().for_each(&mut take),
+            Some(_) => {
+                if let Some(address) = parser.element(start)? {
+                    take(address);
+                }
+            }
             None => return parser.finish(),
         }
     }

@@ -72,7 +72,7 @@ impl<'a> Scanner<'a> {
         loop {
             match self.peek() {
                 Some(b'(') => self.skip_comment()?,
-                Some(byte) if is_white(byte) => self.skip_while(is_white),
+                Some(byte) if is_white(byte) => self.pos = self.pos.saturating_add(1),
                 _ => return Ok(self.pos > start),
             }
         }
@@ -232,17 +232,17 @@ fn is_plain_name(name: &[u8]) -> bool {
 
 /// How long the dot-atom that begins here is, where it is ASCII.
 fn plain_dot_atom(octets: &[u8]) -> Option<usize> {
-    let mut in_atom = false;
-    for (at, &octet) in octets.iter().enumerate() {
-        if is_plain_atext(octet) {
-            in_atom = true;
-        } else if octet == b'.' && in_atom {
-            in_atom = false;
-        } else {
-            return in_atom.then_some(at);
+    let mut at = 0_usize;
+    loop {
+        let rest = octets.get(at..)?;
+        let atom = rest.iter().position(|&octet| !is_plain_atext(octet)).unwrap_or(rest.len());
+        at = at.saturating_add(atom);
+        match rest.get(atom) {
+            _ if atom == 0 => return None,
+            Some(b'.') => at = at.saturating_add(1),
+            _ => return Some(at),
         }
     }
-    in_atom.then_some(octets.len())
 }
 
 /// [`is_atext`] of ASCII, by a table: every octet of every address is asked for.

@@ -115,7 +115,7 @@ struct Key(SmolStr);
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let (local, domain) = parts(&self.0);
-        local.hash(state);
+        state.write(local.as_bytes());
         let mut lower = [0; 64];
         for piece in domain.as_bytes().chunks(lower.len()) {
             let lower = lower.get_mut(..piece.len()).unwrap_or_default();

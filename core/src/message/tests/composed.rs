@@ -198,6 +198,38 @@ fn a_token_is_sent_from_many_threads() {
     });
 }
 
+#[test]
+fn other_content_keeps_the_fields_that_were_set() {
+    let set = |message: &mut Message, fields: &[(&str, &str)]| {
+        for (name, value) in fields {
+            message.set_header(name, value, HeaderMode::Append).unwrap();
+        }
+    };
+    let own = [("To", "a@b.c"), ("X", "1"), ("x", "2")];
+    let mut message = Message::text("a");
+    set(&mut message, &own);
+    let mut html = Message::html("b");
+    message.replace_content(html.clone());
+    assert_eq!(message.content_type(), Some("text/html"));
+    assert_eq!(
+        message.header_fields().unwrap(),
+        own.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    );
+
+    set(&mut html, &[("Y", "0"), ("X", "0"), ("X", "0"), ("Z", "0")]);
+    message.replace_content(html);
+    let text = |message: &Message| {
+        let fields = message.header_fields().unwrap().into_iter();
+        fields.map(|(name, value)| format!("{name}={value} ")).collect::<String>()
+    };
+    assert_eq!(text(&message), "Y=0 X=1 Z=0 To=a@b.c x=2 ");
+
+    message.replace_content(Message::from_bytes("X: 9\r\nTo: d@e.f\r\nW: 9\r\n\r\n"));
+    assert_eq!(text(&message), "Y=0 X=1 Z=0 To=a@b.c x=2 W=9 ");
+    message.replace_content(Message::text(""));
+    assert_eq!(text(&message), "", "those of a finished message go with it");
+}
+
 proptest! {
     #[test]
     fn every_body_has_the_size_that_is_said(

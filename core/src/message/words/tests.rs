@@ -1,4 +1,5 @@
 use proptest::prelude::*;
+use smol_str::SmolStr;
 
 use super::*;
 
@@ -106,13 +107,8 @@ fn urls_are_neither_encoded_nor_folded() {
     assert!(as_field("Autocrypt", &format!("addr=a@b.example; keydata={}", key.repeat(20)), false).is_err());
 }
 
-/// Names of every syntax, in any case, and values of what has a meaning in any of them: around the lengths at which lines are
-/// folded, words encoded and values refused.
+/// Names of every syntax, in any case, and values of what has a meaning in any of them.
 fn fields() -> impl Strategy<Value = (String, String)> {
-    let name = prop_oneof![
-        4 => "(Subject|TO|from|Reply-To|Content-Disposition|content-type|References|Date|List-Help|List-ID|Autocrypt|.X)",
-        1 => "[!-9;-~]{1,90}",
-    ];
     let piece = prop_oneof![
         6 => "[ -~]{0,40}",
         3 => "[a-z]{1,12}( [a-z]{1,12}){0,9}",
@@ -122,14 +118,44 @@ fn fields() -> impl Strategy<Value = (String, String)> {
         1 => "=\\?utf-8\\?[qb]\\?[!->@-~]{0,20}\\?=",
         1 => "[; ]{0,2}[a-z]{1,9}=\"?[ -~]{0,20}\"?",
         1 => "[ \t]{1,90}",
-        1 => "[a-z\"<(\\[]{60,90}",
-        1 => "[a-z<]{880,1010}",
         1 => "\\PC{0,9}",
     ];
-    (name, proptest::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat()))
+    let any = proptest::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat());
+    prop_oneof![(name(), any), edges()]
+}
+
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "(Subject|TO|from|Reply-To|Content-Disposition|content-type|References|Date|List-Help|List-ID|Autocrypt|.X)",
+        1 => "[!-9;-~]{1,90}",
+    ]
+}
+
+/// Fields about as long as a line is where it is folded, a word where it is encoded, and a line where it is refused.
+fn edges() -> impl Strategy<Value = (String, String)> {
+    let shape = prop_oneof![
+        Just(("", "a", "")),
+        Just(("a ", "a", "")),
+        Just(("a@b.c, <", "a", "@b.c>")),
+        Just(("\"a b\" <", "a", "@b.c>")),
+        Just(("<", "a", ">")),
+        Just(("a a a ", "a a ", "a")),
+        Just(("x; boundary=a", "\"", "")),
+        Just(("x; name=\"", "a", "\"")),
+    ];
+    let length = prop_oneof![70..80_usize, 893..904_usize, 990..1004_usize];
+    (name(), shape, length).prop_map(|(name, (front, filling, back), length)| {
+        let room = length.saturating_sub(name.len() + 2 + front.len() + back.len());
+        let mut filled = filling.repeat(room / filling.len() + 1);
+        filled.truncate(room);
+        (name, format!("{front}{filled}{back}"))
+    })
 }
 
 proptest! {
+    // A thousand find every edge.
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
     #[test]
     fn nothing_panics_and_no_line_is_long(name in "(Subject|To|Content-Disposition|References|List-Help|List-ID|X)", value in "\\PC{0,300}") {
         for utf8 in [true, false] {
@@ -159,10 +185,20 @@ proptest! {
     fn parameters_on_one_line_are_as_the_rules_give_them(
         value in "[a-z]{1,20}/[a-z]{1,30}",
         list in proptest::collection::vec(("[a-z*-]{1,9}|boundary|filename", "[ -~]{0,30}|\\PC{0,9}|[a-z]{30,80}"), 0..3),
+        whole in proptest::option::of(70..80_usize),
         file_name in proptest::option::weighted(0.1, "\\PC{0,9}"),
     ) {
         let good = list.iter().filter(|(name, value)| parameters::check(name, value).is_ok());
         let list: Vec<_> = good.map(|(name, value)| (name.into(), value.into())).collect();
+        let mut list = list;
+        // As long as one line is, or about.
+        if let (Some(whole), Some((_, last))) = (whole, list.last_mut()) {
+            *last = SmolStr::default();
+            let length = folded("Content-Type", &value, &list, None).map_or(whole, |line| line.len() - 2);
+            if let Some((_, last)) = list.last_mut() {
+                *last = "a".repeat(whole.saturating_sub(length)).into();
+            }
+        }
         let mut short = String::new();
         let result = with_parameters("Content-Type", &value, &list, file_name.as_deref(), &mut short).map(|()| short);
         let long = folded("Content-Type", &value, &list, file_name.as_deref());
