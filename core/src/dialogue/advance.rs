@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::split;
 use super::{Answer, Ask, Dialogue, Doing, OpeningUp, Place, Sending, Ticket};
 use crate::command::Command;
-use crate::engine::{Event, Id, Transaction};
+use crate::engine::{Event, Id, Transaction, is_nested};
 use crate::error::{Error, Kind, Step};
 use crate::link::Link;
 use crate::opening::{Opening, Progress};
@@ -139,11 +139,12 @@ impl Dialogue {
         self.sending.remove(index)
     }
 
-    /// Whether a new connection may be made for a message: the server ended one that was ready and had nothing to say,
-    /// and it is the first one that this message finds so.
+    /// Whether a new connection may be made for a message: the server ended one that was ready and had nothing to say, or
+    /// lost its place on it, and it is the first one that this message finds so.
     fn may_dial_again(&self, ticket: Ticket) -> bool {
         let idle = |fault: &Error| {
-            fault.step() == Step::Command && matches!(fault.kind(), Kind::Closed | Kind::Protocol)
+            is_nested(fault)
+                || (fault.step() == Step::Command && matches!(fault.kind(), Kind::Closed | Kind::Protocol))
         };
         let engine = self.link.engine();
         // Or it lost what stood after a final dot: this time without.
@@ -153,6 +154,27 @@ impl Dialogue {
             && self.dialled_for != Some(ticket)
             && engine.is_closed()
             && (swallowed || (self.options.reconnect && engine.fault().is_some_and(idle)))
+    }
+
+    /// Whether the server takes no more messages on this connection, and may get this one over another.
+    fn wants_another(&self, ticket: Ticket) -> bool {
+        self.can_dial
+            && self.options.reconnect
+            && self.is_ready
+            && self.dialled_for != Some(ticket)
+            && self.link.engine().is_used_up()
+    }
+
+    /// Takes leave once everything before is answered, and connects again.
+    fn leave_for(&mut self, ticket: Ticket) {
+        if !self.sending.is_empty() {
+            return;
+        }
+        if !self.link.is_closed() {
+            return self.link.engine_mut().part();
+        }
+        self.dialled_for = Some(ticket);
+        self.place = Place::Dial;
     }
 
     /// Looks at what happened below the engine.
@@ -230,6 +252,12 @@ impl Dialogue {
         {
             self.dialled_for = Some(*ticket);
             self.dial_again();
+            return false;
+        }
+        if let Some((ticket, Ask::Send { .. })) = self.asks.front()
+            && self.wants_another(*ticket)
+        {
+            self.leave_for(*ticket);
             return false;
         }
         if let Some((ticket, Ask::Send { needs, .. })) = self.asks.front()

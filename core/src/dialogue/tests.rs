@@ -194,3 +194,35 @@ fn what_a_server_swallows_after_a_final_dot_goes_once_more_without_crossing() {
         }
     }
 }
+
+#[test]
+fn a_batch_goes_over_as_many_connections_as_the_server_wants() {
+    let mut options = Options::default();
+    options.reconnect = true;
+    let target = Target::Tcp { host: "s.example".to_owned(), port: 25 };
+    let server = Server { target, protocol: Protocol::Smtp, tls: false };
+    let mut dialogue = Dialogue::new(server, options, None, local()).unwrap();
+    let message = Message::from_bytes(TOKEN);
+    let tickets: Vec<Ticket> =
+        (0..5).map(|_| dialogue.send_message(&message, &Options::default()).unwrap()).collect();
+    for messages in [2, 2, 1] {
+        assert!(dialogue.wants_dial());
+        dialogue.connected(Ends::default());
+        for reply in ["220 s\r\n", "250-s\r\n250-PIPELINING\r\n250 LIMITS MAILMAX=2\r\n"] {
+            said(&mut dialogue);
+            dialogue.handle_input(reply.as_bytes());
+        }
+        for _ in 0..messages {
+            assert!(said(&mut dialogue).ends_with("DATA\r\n"));
+            dialogue.handle_input(b"250 ok\r\n250 ok\r\n354 go\r\n");
+            assert!(said(&mut dialogue).ends_with("\r\nHi\r\n.\r\n"));
+            dialogue.handle_input(b"250 ok\r\n");
+        }
+        assert_eq!(said(&mut dialogue), if messages == 2 { "QUIT\r\n" } else { "" });
+    }
+    let mut answers = std::iter::from_fn(|| dialogue.poll_answer()).skip(1);
+    for ticket in tickets {
+        let Some((own, Answer::Sent(report))) = answers.next() else { panic!("no report") };
+        assert!(own == ticket && report.complete() && report.attempts.len() == 1, "{report:?}");
+    }
+}

@@ -1,6 +1,7 @@
 //! What an engine knows of its connection.
 
-use super::state::Phase;
+use super::request::Request;
+use super::state::{Phase, Stage};
 use super::{Config, Engine};
 use crate::error::Error;
 use crate::extensions::Extensions;
@@ -51,6 +52,14 @@ impl Engine {
     /// Extensions that the server offered and mishandled, and that are used no more: `PIPELINING`, `CHUNKING`.
     pub fn avoided(&self) -> &[&'static str] {
         &self.avoided
+    }
+
+    /// Whether as many messages were asked for as the server takes on one connection (RFC 9422, MAILMAX).
+    pub(crate) fn is_used_up(&self) -> bool {
+        let waiting = self.requests.iter().filter(|(_, request)| matches!(request, Request::Transaction(_)));
+        let begun = self.actives.iter().filter(|active| active.stage == Stage::Mail);
+        let count = self.mails.saturating_add(waiting.count().saturating_add(begun.count()) as u64);
+        self.extensions.limits().mail_max.is_some_and(|most| count >= most)
     }
 
     /// Tells what the server mishandled on a connection before.

@@ -71,6 +71,7 @@ use crate::reply::{Reply, ReplyParser};
 use crate::report::Keywords;
 use crate::secret::Secret;
 
+pub(crate) use self::reader::is_nested;
 pub use self::request::{Config, Event, Id, Protocol, Timeouts, Transaction};
 pub(crate) use self::transaction::{not_sent, unbegun};
 pub use crate::transcript::{Direction, Listener};

@@ -407,6 +407,7 @@ impl Engine {
     fn fail_everything(&mut self, cause: &Error) {
         let flushed = self.flushed;
         let swallowed = matches!(cause.kind(), Kind::Closed | Kind::Timeout) && self.has_swallowed();
+        let nested = is_nested(cause);
         for expect in std::mem::take(&mut self.expected) {
             if let Some(id) = expect.request() {
                 self.events.push_back(Event::Failed(id, expect.failure(cause)));
@@ -415,8 +416,10 @@ impl Engine {
         for mut active in std::mem::take(&mut self.actives) {
             let id = active.id;
             // Whoever is silent, or gone, after the reply to a message may have lost what was written after its final dot.
-            if swallowed && active.is_untouched() {
-                self.avoid("PIPELINING");
+            if (swallowed || nested) && active.is_untouched() {
+                if swallowed {
+                    self.avoid("PIPELINING");
+                }
                 self.events.push_back(Event::Unbegun(id, active.asked, cause.clone()));
                 continue;
             }
@@ -429,4 +432,12 @@ impl Engine {
         self.wipe |= self.login.take().is_some();
         self.clear_output();
     }
+}
+
+/// Whether a connection ended because the server believed to be in a transaction that was over: what it had not begun to
+/// take of messages can go over another.
+pub(crate) fn is_nested(fault: &Error) -> bool {
+    fault.kind() == Kind::Protocol
+        && fault.step() == Step::Mail
+        && fault.reply().is_some_and(|reply| reply.code() == 503)
 }

@@ -168,7 +168,7 @@ impl Stream {
     fn acknowledge(&mut self) {
         if std::mem::take(&mut self.has_heard) && self.peer.is_some() {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            let _ = self.socket.set_tcp_quickack(true); // where it cannot be had, the group is slow
+            let _ = self.socket.set_tcp_quickack(true); // elsewhere the group is slow: docs/architecture.md says why that stays
         }
     }
 

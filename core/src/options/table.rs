@@ -54,7 +54,9 @@ options! {
             chunking: Chunking = Chunking::Auto, OptionKind::Word(const { &words(CHUNKING) }), "`auto`",
                 parse |v: &str| word(v, &CHUNKING);
             /// A session whose server has ended the idle connection connects again when a message is to be sent; the report lists
-            /// both connections. A mailer always does.
+            /// A session connects again when a message is to be sent and its server has ended the idle connection, answers MAIL
+            /// as if the message before were not over (503), or takes no more messages on a connection (LIMITS MAILMAX, RFC
+            /// 9422). What failed is in the report. A mailer always does so.
             reconnect: bool = false, OptionKind::Flag, "no", parse boolean;
             /// Print the dialogue on standard error, secrets masked.
             debug: bool = false, OptionKind::Flag, "no", parse boolean;
