@@ -1052,6 +1052,7 @@ static void ask_while_busy(void *user_data)
 
 static void talks(void)
 {
+    static const char *const ann[] = {"ann", NULL};
     smtp_message *m = mail();
     smtp_options *o = to_sink();
     smtp_engine *e = NULL;
@@ -1109,6 +1110,14 @@ static void talks(void)
     CODE(smtp_engine_ask_mail(e, "a b\n", NULL), SMTP_ERR_USAGE);
     CODE(smtp_engine_ask_rcpt(e, "a\r\nQUIT", NULL), SMTP_ERR_USAGE);
     CODE(smtp_engine_ask_command(e, "STARTTLS"), SMTP_ERR_USAGE);
+    CODE(smtp_engine_ask(e, "frobnicate", NULL), SMTP_ERR_USAGE);
+    PART(smtp_engine_ask_error(e), "use one of ehlo");
+    CODE(smtp_engine_ask(e, "vrfy", NULL), SMTP_ERR_USAGE);
+    PART(smtp_engine_ask_error(e), "takes name");
+    CODE(smtp_engine_ask(e, NULL, NULL), SMTP_ERR_NULL);
+    CHECK(smtp_engine_ask(e, "vrfy", ann) > 0);
+    CHECK(answered(e, fd) > 0);
+    CHECK(smtp_engine_answer_code(e) >= 200);
     CODE(smtp_engine_ask_helo(e, "a b"), SMTP_ERR_USAGE);
     CODE(smtp_engine_ask_lhlo(e, "a b"), SMTP_ERR_USAGE);
     PART(smtp_engine_ask_error(e), "a b");
