@@ -160,3 +160,13 @@ fn every_kind_is_a_code() {
         assert!(header.contains(&define), "{define} is missing: core/src/error.rs has the kind");
     }
 }
+
+/// The numbers of a mailer's counts are their places in the table.
+#[test]
+fn every_count_is_a_number() {
+    let header = read("../include/libsmtp.h");
+    for (at, (name, _)) in smtpclient::net::mailer::Counts::default().fields().iter().enumerate() {
+        let define = format!("#define SMTP_COUNT_{} {}\n", name.to_uppercase(), at + 1);
+        assert!(header.contains(&define), "{define} is missing: core/src/net/mailer/shared.rs has the count");
+    }
+}
