@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from typing_extensions import Required
 
-Seconds = int | float | timedelta
+Seconds: TypeAlias = "int | float | timedelta"
 Secret = str | bytes | bytearray
 Direction = Literal["client", "server", "note"]
 Listener = Callable[[Direction, str], object]
