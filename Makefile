@@ -1,6 +1,7 @@
 # Every command that a user or a contributor needs. `make` alone lists them.
 
-VERSION = 0.1.0
+# Versions stand in one place each: that of the workspace, and the header of the Tcl package.
+VERSION := $(shell sed -n '/^\[workspace.package\]/,/^$$/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 SOVERSION = 0
 
 PREFIX = /usr/local
@@ -30,7 +31,7 @@ EXAMPLES = $(patsubst examples-c/%.c,$(BUILD)/examples/%,$(wildcard examples-c/*
 HERE = $(CURDIR)/$(BUILD)/prefix
 # The Tcl package: for which Tcl, its version, and the folder (of Tcl's auto_path) that it goes to.
 TCL = 8.6
-TCLVERSION = 1.6.0
+TCLVERSION := $(shell sed -n 's/^.define PACKAGE_VERSION "\(.*\)"/\1/p' tcl-binding/smtp_tcl.h)
 TCLDIR = $(LIBDIR)/tcltk/smtp$(TCLVERSION)
 MANDIR = $(PREFIX)/share/man
 TCLBUILD = $(BUILD)/tcl/smtp$(TCLVERSION)
@@ -42,7 +43,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header tables install uninstall prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults resources load bench bench-quick clean
+.PHONY: help setup build lib header tables install uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults resources load bench bench-quick clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -73,7 +74,7 @@ $(MAP): ffi-c/exports.txt
 header: ## write include/libsmtp.h anew
 	$(CARGO) run --locked --quiet -p libsmtp --example header
 
-tables: header ## write anew what is made from the tables of options and reports: header, documents, types
+tables: header ## write anew what is made from the tables of options, reports and verbs: header, documents, types
 	$(CARGO) run --locked --quiet -p smtpclient --example tables
 
 install: lib ## install header, libraries and libsmtp.pc (PREFIX=, LIBDIR=, DESTDIR=)
@@ -90,6 +91,9 @@ install: lib ## install header, libraries and libsmtp.pc (PREFIX=, LIBDIR=, DEST
 uninstall: ## remove what install put there
 	rm -f '$(DESTDIR)$(INCLUDEDIR)/libsmtp.h' '$(DESTDIR)$(LIBDIR)/pkgconfig/libsmtp.pc' '$(DESTDIR)$(LIBDIR)/libsmtp.a' \
 	  '$(DESTDIR)$(LIBDIR)/libsmtp.so' '$(DESTDIR)$(LIBDIR)/libsmtp.so.$(SOVERSION)' '$(DESTDIR)$(LIBDIR)/libsmtp.so.$(VERSION)'
+
+versions:
+	@echo '$(VERSION) $(TCLVERSION)'
 
 prefix:
 	@mkdir -p $(BUILD)
@@ -157,7 +161,7 @@ demo: setup examples tcl ## set up, build, send a message to three recipients, o
 test: setup ## run everything that must hold
 	@tests/run
 
-check: ## format, lints, header, symbols, layers
+check: ## format, lints, tables, versions, header, symbols, layers
 	@tests/check
 
 valgrind: examples ## run the C tests, the examples and the Tcl tests under valgrind

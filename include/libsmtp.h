@@ -1820,6 +1820,15 @@ int64_t smtp_engine_ask_rcpt(smtp_engine *engine, const char *to, const char *pa
 int64_t smtp_engine_ask_command(smtp_engine *engine,
                                 const char *line);
 
+/**
+ * A verb by its name, "vrfy", with what it takes, as docs/session.md has them; a C string that is NULL ends what it takes.
+ * This is for a program that has names of verbs; the other functions do the same for one each. SMTP_ERR_USAGE also for
+ * verbs that are more than a command: data, starttls, authenticate.
+ */
+int64_t smtp_engine_ask(smtp_engine *engine,
+                        const char *verb,
+                        const char *const *arguments);
+
 /** QUIT, whose reply is answered. The connection is over then. */
 int64_t smtp_engine_ask_quit(smtp_engine *engine);
 

@@ -46,40 +46,16 @@ static int Texts(Tcl_Interp *interp, int count, Tcl_Obj *const objv[], Tcl_DStri
     return TCL_OK;
 }
 
-static int64_t Line(smtp_engine *engine, const char *verb, const char *rest)
-{
-    Tcl_DString line;
-    int64_t ticket;
-
-    Tcl_DStringInit(&line);
-    Tcl_DStringAppend(&line, verb, -1);
-    if (rest != NULL && *rest != '\0') {
-        Tcl_DStringAppend(&line, " ", 1);
-        Tcl_DStringAppend(&line, rest, -1);
-    }
-    ticket = smtp_engine_ask_command(engine, Tcl_DStringValue(&line));
-    Tcl_DStringFree(&line);
-    return ticket;
-}
-
 static int64_t AskVerb(smtp_engine *engine, int verb, const char *const text[])
 {
     switch (verb) {
     case AUTHENTICATE: return smtp_engine_ask_login(engine, text[0], text[1], text[2]);
-    case COMMAND: return smtp_engine_ask_command(engine, text[0]);
-    case EHLO: return smtp_engine_ask_ehlo(engine, text[0]);
-    case EXPN: return Line(engine, "EXPN", text[0]);
-    case HELO: return smtp_engine_ask_helo(engine, text[0]);
-    case HELP: return Line(engine, "HELP", text[0]);
-    case LHLO: return smtp_engine_ask_lhlo(engine, text[0]);
     case MAIL: return smtp_engine_ask_mail(engine, text[0], text[1]);
-    case NOOP: return Line(engine, "NOOP", NULL);
-    case QUIT: return smtp_engine_ask_quit(engine);
     case RCPT: return smtp_engine_ask_rcpt(engine, text[0], text[1]);
-    case RSET: return Line(engine, "RSET", NULL);
     case STARTTLS: return smtp_engine_ask_starttls(engine);
-    case VRFY: return Line(engine, "VRFY", text[0]);
-    default: return smtp_engine_ask_introduce(engine); /* OPTIONS, AUTHTYPES */
+    case AUTHTYPES:
+    case OPTIONS: return smtp_engine_ask_introduce(engine);
+    default: return smtp_engine_ask(engine, verbs[verb].name, text);
     }
 }
 
@@ -132,7 +108,7 @@ int64_t Ask(Session *session, Question *question)
     Tcl_Interp *interp = session->state->interp;
     smtp_engine *engine = session->engine;
     Tcl_DString texts[3];
-    const char *text[3] = {NULL, NULL, NULL};
+    const char *text[4] = {NULL, NULL, NULL, NULL};
     Tcl_Obj **objv;
     Tcl_Size objc = 0;
     int64_t ticket = SMTP_ERR_USAGE;

@@ -4,129 +4,124 @@ use std::fmt;
 
 use crate::reply::Reply;
 
-/// What sort of thing went wrong. Callers decide by this and by [`Error::is_transient`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Kind {
-    /// The caller's mistake, found before a byte went out.
-    Usage,
-    /// The server's name could not be resolved to an address.
-    Resolve,
-    /// No connection could be made.
-    Connect,
-    /// The server, or the whole call, took longer than was allowed.
-    Timeout,
-    /// The connection ended before the step was done.
-    Closed,
-    /// The server said something that is not SMTP, or not at this place.
-    Protocol,
-    /// The server answered 4yz or 5yz; [`Error::reply`] has the words.
-    Refused,
-    /// The server refused recipients, so that nobody got the message; the report lists them.
-    Recipients,
-    /// The server does not offer what an option or the message needs.
-    Unsupported,
-    /// The message is larger than the server takes (RFC 1870).
-    TooLarge,
-    /// The message could not be read: a file, or the caller's own reader.
-    Source,
-    /// TLS could not be set up as the options ask.
-    Tls,
-    /// No login succeeded, and credentials were given.
-    Login,
-    /// The caller cancelled the call.
-    Cancelled,
-    /// The queue of a mailer has no room now; nothing was taken.
-    Full,
-    /// The whole message may have reached the server and no final reply was read: it is
-    /// perhaps delivered, and sending it again may deliver it twice.
-    Unknown,
+/// An enum whose values have a word, the same in every language, and a text.
+macro_rules! words {
+    (
+        $(#[$about:meta])*
+        pub enum $name:ident {$(
+            $(#[$doc:meta])+
+            $variant:ident = $word:literal, $text:literal;
+        )*}
+    ) => {
+        $(#[$about])*
+        pub enum $name {$(
+            $(#[$doc])+
+            $variant,
+        )*}
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// One lower-case word, the same in every language.
+            pub fn name(self) -> &'static str {
+                match self {$(
+                    Self::$variant => $word,
+                )*}
+            }
+
+            /// What it means, as a part of a sentence.
+            pub fn text(self) -> &'static str {
+                match self {$(
+                    Self::$variant => $text,
+                )*}
+            }
+        }
+    };
+}
+
+words! {
+    /// What sort of thing went wrong. Callers decide by this and by [`Error::is_transient`].
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum Kind {
+        /// The caller's mistake, found before a byte went out.
+        Usage = "usage", "invalid call";
+        /// The server's name could not be resolved to an address.
+        Resolve = "resolve", "the server's name has no address";
+        /// No connection could be made.
+        Connect = "connect", "no connection could be made";
+        /// The server, or the whole call, took longer than was allowed.
+        Timeout = "timeout", "it took longer than was allowed";
+        /// The connection ended before the step was done.
+        Closed = "closed", "the connection is closed";
+        /// The server said something that is not SMTP, or not at this place.
+        Protocol = "protocol", "the server said something that is not SMTP";
+        /// The server answered 4yz or 5yz: the greeting, EHLO, MAIL, DATA or the message itself.
+        Refused = "refused", "the server refused";
+        /// The server refused recipients, so that nobody got the message; the report lists them.
+        Recipients = "recipients", "the server refused recipients, and nothing was sent";
+        /// The server does not offer what an option or the message needs.
+        Unsupported = "unsupported", "the server does not offer what is needed";
+        /// The message is larger than the server takes (RFC 1870).
+        TooLarge = "toolarge", "the message is larger than the server takes";
+        /// The message could not be read or written: a file, or the caller's own reader.
+        Source = "source", "the message could not be read or written";
+        /// TLS could not be set up as the options ask.
+        Tls = "tls", "TLS could not be set up";
+        /// No login succeeded, and credentials were given.
+        Login = "login", "no login succeeded";
+        /// The call was cancelled.
+        Cancelled = "cancelled", "the call was cancelled";
+        /// The whole message may have reached the server and no final reply was read: it is perhaps delivered, and sending it
+        /// again may deliver it twice.
+        Unknown = "unknown", "the message may have been delivered, or not";
+        /// The queue of a mailer has no room now; nothing was taken.
+        Full = "full", "the queue of the mailer is full";
+    }
 }
 
 impl Kind {
-    /// One lower-case word, the same in every language: `usage`, `connect`, `unknown`, ...
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Usage => "usage",
-            Self::Resolve => "resolve",
-            Self::Connect => "connect",
-            Self::Timeout => "timeout",
-            Self::Closed => "closed",
-            Self::Protocol => "protocol",
-            Self::Refused => "refused",
-            Self::Recipients => "recipients",
-            Self::Unsupported => "unsupported",
-            Self::TooLarge => "toolarge",
-            Self::Source => "source",
-            Self::Tls => "tls",
-            Self::Login => "login",
-            Self::Cancelled => "cancelled",
-            Self::Full => "full",
-            Self::Unknown => "unknown",
-        }
-    }
-
     fn usually_transient(self) -> bool {
         matches!(self, Self::Resolve | Self::Connect | Self::Timeout | Self::Closed | Self::Full)
     }
 }
 
-/// The step of a delivery at which something happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Step {
-    /// Before any connection: options, envelope, message.
-    Setup,
-    /// Name resolution and connection.
-    Connect,
-    /// TLS from the first byte, or the handshake behind STARTTLS.
-    Tls,
-    /// Waiting for the server's 220.
-    Greeting,
-    /// EHLO, HELO or LHLO.
-    Hello,
-    /// STARTTLS and its reply.
-    StartTls,
-    /// AUTH and its exchange.
-    Auth,
-    /// MAIL FROM.
-    Mail,
-    /// RCPT TO.
-    Rcpt,
-    /// DATA or the first BDAT.
-    Data,
-    /// The content itself.
-    Body,
-    /// The final dot (or last BDAT) and its reply.
-    Final,
-    /// RSET.
-    Rset,
-    /// QUIT.
-    Quit,
-    /// Any other command.
-    Command,
-}
-
-impl Step {
-    /// One lower-case word, the same in every language: `setup`, `mail`, `final`, ...
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Setup => "setup",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Greeting => "greeting",
-            Self::Hello => "hello",
-            Self::StartTls => "starttls",
-            Self::Auth => "auth",
-            Self::Mail => "mail",
-            Self::Rcpt => "rcpt",
-            Self::Data => "data",
-            Self::Body => "body",
-            Self::Final => "final",
-            Self::Rset => "rset",
-            Self::Quit => "quit",
-            Self::Command => "command",
-        }
+words! {
+    /// The step of a delivery at which something happened.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    #[non_exhaustive]
+    pub enum Step {
+        /// Before any connection: options, envelope, message.
+        Setup = "setup", "before any connection: options, envelope, message";
+        /// Name resolution and connection.
+        Connect = "connect", "name resolution and connection";
+        /// Implicit TLS, or the handshake after STARTTLS.
+        Tls = "tls", "implicit TLS, or the handshake after STARTTLS";
+        /// Waiting for the server's 220.
+        Greeting = "greeting", "waiting for the server's 220";
+        /// EHLO, HELO or LHLO.
+        Hello = "hello", "EHLO, HELO or LHLO";
+        /// STARTTLS and its reply.
+        StartTls = "starttls", "STARTTLS and its reply";
+        /// AUTH and its exchange.
+        Auth = "auth", "AUTH and its exchange";
+        /// MAIL FROM.
+        Mail = "mail", "MAIL FROM";
+        /// RCPT TO.
+        Rcpt = "rcpt", "RCPT TO";
+        /// DATA or the first BDAT.
+        Data = "data", "DATA or the first BDAT";
+        /// The content itself.
+        Body = "body", "the content itself";
+        /// The final dot (or last BDAT) and its reply.
+        Final = "final", "the final dot (or last BDAT) and its reply";
+        /// RSET.
+        Rset = "rset", "RSET";
+        /// QUIT.
+        Quit = "quit", "QUIT";
+        /// Any other command.
+        Command = "command", "any other command";
     }
 }
 

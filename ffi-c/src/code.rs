@@ -1,9 +1,13 @@
 //! Versions and codes.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CString, c_char, c_int};
+use std::sync::LazyLock;
 
 use smtpclient::error::Kind;
 use smtpclient::report::Outcome;
+
+use crate::guard::caught;
+use crate::strings::{EMPTY, c_string};
 
 /// Done. For sends: the server took the message for every recipient.
 pub const SMTP_OK: c_int = 0;
@@ -78,14 +82,14 @@ pub extern "C" fn smtp_library_version_number() -> u32 {
 /// a number that is no code. Lives for ever.
 #[unsafe(no_mangle)]
 pub extern "C" fn smtp_code_name(code: c_int) -> *const c_char {
-    described(code).0.as_ptr()
+    caught(|_| EMPTY, || described(code).map_or(EMPTY, |said| said.name.as_ptr()))
 }
 
 /// A sentence for a code. What went wrong in a certain case is in `smtp_result_error()`,
 /// `smtp_session_error()`, `smtp_message_error()` or `smtp_options_error()`. Lives for ever.
 #[unsafe(no_mangle)]
 pub extern "C" fn smtp_code_text(code: c_int) -> *const c_char {
-    described(code).1.as_ptr()
+    caught(|_| EMPTY, || described(code).map_or(EMPTY, |said| said.text.as_ptr()))
 }
 
 /// The word for an outcome: `"accepted"`, `"rejected"`, `"not_sent"`, `"unknown"`. Empty for a number that
@@ -102,54 +106,58 @@ pub extern "C" fn smtp_outcome_name(outcome: c_int) -> *const c_char {
     name.as_ptr()
 }
 
-fn described(code: c_int) -> (&'static CStr, &'static CStr) {
-    match code {
-        SMTP_OK => (c"ok", c"done"),
-        SMTP_PARTIAL => (c"partial", c"the server took the message for some of the recipients"),
-        SMTP_ERR_USAGE => (c"usage", c"the call cannot be right"),
-        SMTP_ERR_RESOLVE => (c"resolve", c"the server's name has no address"),
-        SMTP_ERR_CONNECT => (c"connect", c"no connection could be made"),
-        SMTP_ERR_TIMEOUT => (c"timeout", c"it took longer than was allowed"),
-        SMTP_ERR_CLOSED => (c"closed", c"the connection is closed"),
-        SMTP_ERR_PROTOCOL => (c"protocol", c"the server said something that is not SMTP"),
-        SMTP_ERR_REFUSED => (c"refused", c"the server refused"),
-        SMTP_ERR_RECIPIENTS => (c"recipients", c"the server refused recipients, and nothing was sent"),
-        SMTP_ERR_UNSUPPORTED => (c"unsupported", c"the server does not offer what is needed"),
-        SMTP_ERR_TOOLARGE => (c"toolarge", c"the message is larger than the server takes"),
-        SMTP_ERR_SOURCE => (c"source", c"the message could not be read or written"),
-        SMTP_ERR_TLS => (c"tls", c"TLS could not be set up"),
-        SMTP_ERR_LOGIN => (c"login", c"no login succeeded"),
-        SMTP_ERR_CANCELLED => (c"cancelled", c"the call was cancelled"),
-        SMTP_ERR_UNKNOWN => (c"unknown", c"the message may have been delivered, or not"),
-        SMTP_ERR_NULL => (c"null", c"a pointer is NULL that must not be"),
-        SMTP_ERR_BUSY => (c"busy", c"the handle is in use by another call"),
-        SMTP_ERR_PANIC => (c"panic", c"a bug of libsmtp: free the handle, and report it"),
-        SMTP_ERR_FULL => (c"full", c"the queue of the mailer is full"),
-        _ => (c"", c""),
-    }
+/// The code of each kind of error: what both are called is the core's business.
+const KINDS: [(c_int, Kind); 16] = [
+    (SMTP_ERR_USAGE, Kind::Usage),
+    (SMTP_ERR_RESOLVE, Kind::Resolve),
+    (SMTP_ERR_CONNECT, Kind::Connect),
+    (SMTP_ERR_TIMEOUT, Kind::Timeout),
+    (SMTP_ERR_CLOSED, Kind::Closed),
+    (SMTP_ERR_PROTOCOL, Kind::Protocol),
+    (SMTP_ERR_REFUSED, Kind::Refused),
+    (SMTP_ERR_RECIPIENTS, Kind::Recipients),
+    (SMTP_ERR_UNSUPPORTED, Kind::Unsupported),
+    (SMTP_ERR_TOOLARGE, Kind::TooLarge),
+    (SMTP_ERR_SOURCE, Kind::Source),
+    (SMTP_ERR_TLS, Kind::Tls),
+    (SMTP_ERR_LOGIN, Kind::Login),
+    (SMTP_ERR_CANCELLED, Kind::Cancelled),
+    (SMTP_ERR_UNKNOWN, Kind::Unknown),
+    (SMTP_ERR_FULL, Kind::Full),
+];
+
+/// What is said of a code.
+struct Said {
+    code: c_int,
+    name: CString,
+    text: CString,
+}
+
+static SAID: LazyLock<Vec<Said>> = LazyLock::new(|| {
+    let said = |code, name: &str, text: &str| Said { code, name: c_string(name), text: c_string(text) };
+    let kinds = KINDS.iter().map(|(code, kind)| said(*code, kind.name(), kind.text()));
+    kinds
+        .chain([
+            said(SMTP_OK, "ok", "done"),
+            said(SMTP_PARTIAL, "partial", "the server took the message for some of the recipients"),
+            said(SMTP_ERR_NULL, "null", "a pointer is NULL that must not be"),
+            said(SMTP_ERR_BUSY, "busy", "the handle is in use by another call"),
+            said(
+                SMTP_ERR_PANIC,
+                "panic",
+                "internal error in libsmtp: free the handle, and please report this",
+            ),
+        ])
+        .collect()
+});
+
+fn described(code: c_int) -> Option<&'static Said> {
+    SAID.iter().find(|said| said.code == code)
 }
 
 pub(crate) fn code_of(kind: Kind) -> c_int {
-    match kind {
-        Kind::Usage => SMTP_ERR_USAGE,
-        Kind::Resolve => SMTP_ERR_RESOLVE,
-        Kind::Connect => SMTP_ERR_CONNECT,
-        Kind::Timeout => SMTP_ERR_TIMEOUT,
-        Kind::Closed => SMTP_ERR_CLOSED,
-        Kind::Protocol => SMTP_ERR_PROTOCOL,
-        Kind::Refused => SMTP_ERR_REFUSED,
-        Kind::Recipients => SMTP_ERR_RECIPIENTS,
-        Kind::Unsupported => SMTP_ERR_UNSUPPORTED,
-        Kind::TooLarge => SMTP_ERR_TOOLARGE,
-        Kind::Source => SMTP_ERR_SOURCE,
-        Kind::Tls => SMTP_ERR_TLS,
-        Kind::Login => SMTP_ERR_LOGIN,
-        Kind::Cancelled => SMTP_ERR_CANCELLED,
-        Kind::Unknown => SMTP_ERR_UNKNOWN,
-        Kind::Full => SMTP_ERR_FULL,
-        // A kind that is newer than this table is no success either.
-        _ => SMTP_ERR_PROTOCOL,
-    }
+    // A kind that is newer than the table, which a test excludes, is no success either.
+    KINDS.iter().find(|(_, own)| *own == kind).map_or(SMTP_ERR_PROTOCOL, |(code, _)| *code)
 }
 
 pub(crate) fn outcome_code(outcome: Outcome) -> c_int {
@@ -163,29 +171,20 @@ pub(crate) fn outcome_code(outcome: Outcome) -> c_int {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::CStr;
+
     use super::*;
 
     #[test]
-    fn names_are_those_of_the_kinds() {
-        for kind in [
-            Kind::Usage,
-            Kind::Resolve,
-            Kind::Connect,
-            Kind::Timeout,
-            Kind::Closed,
-            Kind::Protocol,
-            Kind::Refused,
-            Kind::Recipients,
-            Kind::Unsupported,
-            Kind::TooLarge,
-            Kind::Source,
-            Kind::Tls,
-            Kind::Login,
-            Kind::Cancelled,
-            Kind::Unknown,
-            Kind::Full,
-        ] {
-            assert_eq!(described(code_of(kind)).0.to_bytes(), kind.name().as_bytes());
+    fn every_kind_and_outcome_has_a_code_with_its_name() {
+        for kind in Kind::ALL {
+            assert_eq!(KINDS.iter().filter(|(_, own)| own == kind).count(), 1, "{}", kind.name());
+            assert_eq!(described(code_of(*kind)).unwrap().name.to_bytes(), kind.name().as_bytes());
+        }
+        for outcome in [Outcome::Accepted, Outcome::Rejected, Outcome::NotSent, Outcome::Unknown] {
+            // SAFETY: a name of ours.
+            let name = unsafe { CStr::from_ptr(smtp_outcome_name(outcome_code(outcome))) };
+            assert_eq!(name.to_bytes(), outcome.name().as_bytes());
         }
     }
 }

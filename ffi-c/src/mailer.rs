@@ -168,19 +168,9 @@ pub unsafe extern "C" fn smtp_mailer_count(mailer: *const smtp_mailer, what: c_i
             mailer,
             |_| 0,
             |mailer| {
-                let counts = mailer.counts();
-                match what {
-                    SMTP_COUNT_SUBMITTED => counts.submitted,
-                    SMTP_COUNT_DECIDED => counts.decided,
-                    SMTP_COUNT_ACCEPTED => counts.accepted,
-                    SMTP_COUNT_REJECTED => counts.rejected,
-                    SMTP_COUNT_NOT_SENT => counts.not_sent,
-                    SMTP_COUNT_UNKNOWN => counts.unknown,
-                    SMTP_COUNT_WAITING => counts.waiting,
-                    SMTP_COUNT_CONNECTIONS => counts.connections,
-                    SMTP_COUNT_OPENED => counts.opened,
-                    _ => 0,
-                }
+                // The numbers are the places in the table, from 1.
+                let place = usize::try_from(what).ok().and_then(|what| what.checked_sub(1));
+                place.and_then(|place| Some(mailer.counts().fields().get(place)?.1)).unwrap_or(0)
             },
         )
     }

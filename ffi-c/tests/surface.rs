@@ -129,3 +129,44 @@ fn accessors_of_a_result_are_named_like_the_fields() {
     assert!(is_path("attempt_tls_why_not") && is_path("error") && is_path("used_count"));
     assert!(!is_path("attempt_tls") && !is_path("error_code") && !is_path("queueid"));
 }
+
+/// Every verb has a function of a session.
+#[test]
+fn every_verb_is_a_function() {
+    let exports = exports();
+    for verb in smtpclient::command::VERBS {
+        let name = format!("smtp_session_{}", verb.name);
+        assert!(exports.contains(&name), "{name} is missing: core/src/command/verb.rs has the verb");
+    }
+}
+
+/// The header lists every step.
+#[test]
+fn every_step_is_in_the_header() {
+    let header = read("../include/libsmtp.h");
+    let (before, _) = header.split_once("const char *smtp_result_error_step(").unwrap();
+    let comment = before.rsplit("/**").next().unwrap();
+    for step in smtpclient::error::Step::ALL {
+        assert!(comment.contains(&format!("\"{}\"", step.name())), "{} is missing: {comment}", step.name());
+    }
+}
+
+/// Every kind of error has a code in the header, named after it.
+#[test]
+fn every_kind_is_a_code() {
+    let header = read("../include/libsmtp.h");
+    for kind in smtpclient::error::Kind::ALL {
+        let define = format!("#define SMTP_ERR_{} ", kind.name().to_uppercase());
+        assert!(header.contains(&define), "{define} is missing: core/src/error.rs has the kind");
+    }
+}
+
+/// The numbers of a mailer's counts are their places in the table.
+#[test]
+fn every_count_is_a_number() {
+    let header = read("../include/libsmtp.h");
+    for (at, (name, _)) in smtpclient::net::mailer::Counts::default().fields().iter().enumerate() {
+        let define = format!("#define SMTP_COUNT_{} {}\n", name.to_uppercase(), at + 1);
+        assert!(header.contains(&define), "{define} is missing: core/src/net/mailer/shared.rs has the count");
+    }
+}

@@ -7,10 +7,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 use pyo3::{PyTraverseError, PyVisit};
-use smtpclient::command::{
-    ClientName, Command, ForwardPath, Mail, MailParameters, Parameter, RawCommand, Rcpt, RcptParameters,
-    ReversePath, Text,
-};
+use smtpclient::command::{Command, RawCommand, VERBS};
 use smtpclient::content::Once;
 use smtpclient::conversation::Conversation;
 use smtpclient::dialogue::Answer;
@@ -28,6 +25,12 @@ use crate::server::PyServer;
 use crate::socket::{self, PySocket};
 use crate::source::Source;
 use crate::talk::{Awaited, Core, Inner};
+
+/// The verbs that every session has: names, what they take, and what they do.
+#[pyfunction]
+pub(crate) fn verbs() -> Vec<(&'static str, &'static str, &'static str)> {
+    VERBS.iter().map(|verb| (verb.name, verb.takes, verb.help)).collect()
+}
 
 /// A session over a connection that the core makes, or over a socket of Python's.
 #[pyclass(frozen, module = "smtpclient._native")]
@@ -278,63 +281,12 @@ impl Dialogue {
         self.inner.with(|Inner { dialogue, .. }| dialogue.introduce().number())
     }
 
-    /// `None`: the name of option `client`.
-    #[pyo3(signature = (name=None))]
-    fn ehlo(&self, py: Python<'_>, name: Option<&str>) -> PyResult<u64> {
-        self.command(py, |dialogue| Ok(Command::Ehlo(client(dialogue, name)?)))
-    }
-
-    #[pyo3(signature = (name=None))]
-    fn helo(&self, py: Python<'_>, name: Option<&str>) -> PyResult<u64> {
-        self.command(py, |dialogue| Ok(Command::Helo(client(dialogue, name)?)))
-    }
-
-    #[pyo3(signature = (name=None))]
-    fn lhlo(&self, py: Python<'_>, name: Option<&str>) -> PyResult<u64> {
-        self.command(py, |dialogue| Ok(Command::Lhlo(client(dialogue, name)?)))
-    }
-
-    /// Parameters are `KEYWORD` or `KEYWORD=value`, as they are sent.
-    #[pyo3(signature = (path, parameters=Vec::new()))]
-    fn mail(&self, py: Python<'_>, path: &str, parameters: Vec<String>) -> PyResult<u64> {
-        self.command(py, |_| {
-            let parameters = MailParameters { other: others(&parameters)?, ..MailParameters::default() };
-            Ok(Command::Mail(Mail { path: ReversePath::new(path)?, parameters }))
-        })
-    }
-
-    #[pyo3(signature = (path, parameters=Vec::new()))]
-    fn rcpt(&self, py: Python<'_>, path: &str, parameters: Vec<String>) -> PyResult<u64> {
-        self.command(py, |_| {
-            let parameters = RcptParameters { other: others(&parameters)?, ..RcptParameters::default() };
-            Ok(Command::Rcpt(Rcpt { path: ForwardPath::new(path)?, parameters }))
-        })
-    }
-
-    fn rset(&self, py: Python<'_>) -> PyResult<u64> {
-        self.command(py, |_| Ok(Command::Rset))
-    }
-
-    #[pyo3(signature = (text=None))]
-    fn noop(&self, py: Python<'_>, text: Option<&str>) -> PyResult<u64> {
-        self.command(py, |_| Ok(Command::Noop(text.map(Text::new).transpose()?)))
-    }
-
-    fn vrfy(&self, py: Python<'_>, name: &str) -> PyResult<u64> {
-        self.command(py, |_| Ok(Command::Vrfy(Text::new(name)?)))
-    }
-
-    fn expn(&self, py: Python<'_>, list: &str) -> PyResult<u64> {
-        self.command(py, |_| Ok(Command::Expn(Text::new(list)?)))
-    }
-
-    #[pyo3(signature = (topic=None))]
-    fn help(&self, py: Python<'_>, topic: Option<&str>) -> PyResult<u64> {
-        self.command(py, |_| Ok(Command::Help(topic.map(Text::new).transpose()?)))
-    }
-
-    fn quit(&self, py: Python<'_>) -> PyResult<u64> {
-        self.command(py, |_| Ok(Command::Quit))
+    /// A verb that is one command, by its name, with what it takes.
+    #[pyo3(signature = (verb, *arguments))]
+    fn ask(&self, py: Python<'_>, verb: &str, arguments: Vec<String>) -> PyResult<u64> {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let ticket = self.inner.with(|inner| inner.dialogue.verb(verb, &arguments))?;
+        ticket.map(|ticket| ticket.number()).map_err(|error| raise(py, &error, None))
     }
 
     /// A whole command line without its CRLF.
@@ -452,15 +404,4 @@ impl Dialogue {
     fn sources(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Vec<Py<Source>>>> {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn client(dialogue: &Core, name: Option<&str>) -> Result<ClientName, Error> {
-    match name {
-        Some(name) => ClientName::parse(name),
-        None => Ok(dialogue.engine().config().client.clone()),
-    }
-}
-
-fn others(parameters: &[String]) -> Result<Vec<Parameter>, Error> {
-    parameters.iter().map(|text| Parameter::parse(text)).collect()
 }

@@ -20,6 +20,7 @@ mod source;
 mod talk;
 
 #[pyo3::pymodule(gil_used = false)]
+#[expect(non_upper_case_globals, reason = "a name of Python's")]
 mod _native {
     use pyo3::exceptions::PyImportError;
     use pyo3::prelude::*;
@@ -42,11 +43,13 @@ mod _native {
     }
 
     #[pymodule_export]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+    #[pymodule_export]
     use crate::callback::Callbacks;
     #[pymodule_export]
     use crate::delivery::{Delivery, PyLimits};
     #[pymodule_export]
-    use crate::dialogue::Dialogue;
+    use crate::dialogue::{Dialogue, verbs};
     #[pymodule_export]
     use crate::mailer::Mailer;
     #[pymodule_export]

@@ -1,5 +1,6 @@
 //! Many messages over many connections.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -98,19 +99,8 @@ impl Mailer {
     }
 
     /// Submitted, decided, accepted, rejected, not sent, unknown, waiting, connections, opened.
-    fn counts(&self) -> (u64, u64, u64, u64, u64, u64, u64, u64, u64) {
-        let counts = self.mailer.counts();
-        (
-            counts.submitted,
-            counts.decided,
-            counts.accepted,
-            counts.rejected,
-            counts.not_sent,
-            counts.unknown,
-            counts.waiting,
-            counts.connections,
-            counts.opened,
-        )
+    fn counts(&self) -> HashMap<&'static str, u64> {
+        self.mailer.counts().fields().into()
     }
 }
 

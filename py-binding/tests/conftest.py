@@ -1,10 +1,12 @@
 """What several tests need: a server that takes everything, one that never answers, a certificate."""
 
 import contextlib
+import re
 import socket
 import ssl
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 from smtpclient.testing import Sink
@@ -102,3 +104,15 @@ def tls_server(certificate):
     running.start()
     yield running
     running.stop()
+
+
+@pytest.fixture
+def documented():
+    """The names in the table of a section of a page in `docs`."""
+    docs = Path(__file__).parents[2] / "docs"
+
+    def names(page, section):
+        text = (docs / page).read_text().split(f"## {section}\n")[1].split("\n## ")[0]
+        return re.findall(r"^\| `(\w+)` ", text, re.MULTILINE)
+
+    return names

@@ -294,11 +294,6 @@ static void options(void)
 
     for (i = 0; smtp_option_name(i) != NULL; i++) CHECK(smtp_option_name(i)[0] != '\0');
     CHECK(i > 30);
-    CHECK(smtp_option_kind(i) == NULL);
-    while (i-- > 0) {
-        CHECK(smtp_option_kind(i)[0] != '\0');
-        if (strcmp(smtp_option_name(i), "atleastone") == 0) TEXT(smtp_option_kind(i), "flag");
-    }
     CODE(smtp_options_set(o, "timeout", "30"), SMTP_OK);
     EMPTY(smtp_options_error(o));
     CODE(smtp_options_set(o, "recipient", "a@b"), SMTP_ERR_USAGE);

@@ -118,3 +118,16 @@ proc finish {} {
     ::tcltest::cleanupTests
     file delete -force [::tcltest::configure -tmpdir]
 }
+
+# The names in the table of a section of a page in docs.
+proc documented {page section} {
+    set channel [open [file join [file dirname [file normalize [info script]]] .. .. docs $page]]
+    set names {}
+    set within 0
+    foreach line [split [read $channel] \n] {
+        if {[string match "## *" $line]} {set within [expr {$line eq "## $section"}]}
+        if {$within && [regexp {^\| `(\w+)` } $line -> name]} {lappend names $name}
+    }
+    close $channel
+    return $names
+}

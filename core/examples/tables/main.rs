@@ -46,6 +46,7 @@ type Make = fn(&str) -> Result<String, String>;
 const FILES: &[(&str, Make)] = &[
     ("docs/options.md", |_| Ok(markdown::options())),
     ("docs/report.md", |_| Ok(markdown::report())),
+    ("docs/session.md", |_| Ok(markdown::session())),
     ("py-binding/python/smtpclient/_option_types.py", |_| Ok(python::options())),
     ("tcl-binding/smtp.man", |there| {
         between(&between(there, "options", &manual::options())?, "report", &manual::report())

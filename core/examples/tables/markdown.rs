@@ -1,7 +1,9 @@
-//! `docs/options.md` and `docs/report.md`.
+//! `docs/options.md`, `docs/report.md` and `docs/session.md`.
 
 use std::fmt::Write as _;
 
+use smtpclient::command::VERBS;
+use smtpclient::error::{Kind, Step};
 use smtpclient::options::{OptionGroup, OptionInfo, all};
 use smtpclient::report::fields::{self, Field};
 
@@ -117,4 +119,39 @@ fn section<T>(page: &mut String, title: &str, fields: &[Field<T>]) {
     for field in fields {
         let _ = writeln!(page, "| `{}` | {} |", field.name, field.help);
     }
+}
+
+const SESSION: &str = "\
+<!-- Made by `make tables` from core/src/command/verb.rs and core/src/error.rs: change those. -->
+
+# Sessions and errors
+
+A session is one connection. Its verbs have the same names in every language: `vrfy` is `smtp_session_vrfy` in C, and
+`smtp_engine_ask(engine, \"vrfy\", ...)` for an event loop; `Session.vrfy` in Python, also in `smtpclient.aio`; `$session vrfy` in Tcl;
+`Session::vrfy` in Rust. Beside the verbs there are functions for whole messages, which say EHLO, STARTTLS and AUTH by themselves.
+
+## Verbs
+
+| verb | takes | what |
+| --- | --- | --- |
+";
+
+pub(crate) fn session() -> String {
+    let mut page = String::from(SESSION);
+    for verb in VERBS {
+        let _ = writeln!(page, "| `{}` | {} | {} |", verb.name, verb.takes, verb.help);
+    }
+    page.push_str(
+        "\n## Kinds of errors\n\nThe kind of an error is one word. In C it is also the code `SMTP_ERR_...`, in Python an exception \
+         ([python.md](python.md)), in Tcl the second word of `errorCode`.\n\n| kind | code in C | what |\n| --- | --- | --- |\n",
+    );
+    for kind in Kind::ALL {
+        let name = kind.name();
+        let _ = writeln!(page, "| `{name}` | `SMTP_ERR_{}` | {} |", name.to_uppercase(), kind.text());
+    }
+    page.push_str("\n## Steps\n\nThe step at which it happened:\n\n| step | what |\n| --- | --- |\n");
+    for step in Step::ALL {
+        let _ = writeln!(page, "| `{}` | {} |", step.name(), step.text());
+    }
+    page
 }

@@ -8,6 +8,7 @@ mod path;
 mod rcpt;
 mod text;
 mod timing;
+mod verb;
 mod xtext;
 
 pub use client_name::ClientName;
@@ -17,6 +18,7 @@ pub use path::{ForwardPath, ReversePath};
 pub use rcpt::{Notify, Orcpt, Rcpt, RcptParameters};
 pub use text::{RawCommand, Text};
 pub use timing::{ByMode, DeliverBy, Hold, MtPriority};
+pub use verb::{VERBS, Verb};
 
 use crate::error::Step;
 

@@ -29,7 +29,7 @@ use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use self::advance::{logged_in, under_tls};
-use crate::command::Command;
+use crate::command::{Command, Verb};
 use crate::content::Content;
 use crate::conversation::{Driven, Ends};
 use crate::engine::{Engine, Id, Protocol, Timeouts, Transaction};
@@ -249,6 +249,15 @@ impl Dialogue {
             self.link.engine_mut().config_mut().protocol = Protocol::Lmtp;
         }
         self.ask(Ask::Verb(command))
+    }
+
+    /// A verb of [`VERBS`](crate::command::VERBS) that is one command, by its name. Answered by [`Answer::Reply`].
+    ///
+    /// # Errors
+    /// As for [`Verb::command`]: nothing was asked.
+    pub fn verb(&mut self, name: &str, arguments: &[&str]) -> Result<Ticket, Error> {
+        let command = Verb::find(name)?.command(&self.link.engine().config().client, arguments)?;
+        Ok(self.command(command))
     }
 
     /// STARTTLS and the handshake after it. Answered by [`Answer::Reply`]; an error closes the session. The

@@ -221,6 +221,20 @@ impl Session {
         self.reply(ticket, &limits)
     }
 
+    /// A verb of [`VERBS`](crate::command::VERBS) that is one command, by its name.
+    ///
+    /// # Errors
+    /// No reply, or as for [`Verb::command`](crate::command::Verb::command).
+    pub fn verb(&mut self, name: &str, arguments: &[&str]) -> Result<Reply, Error> {
+        let limits = limits(self.dialogue.options());
+        let ticket = self.dialogue.verb(name, arguments)?;
+        let reply = self.reply(ticket, &limits);
+        if name == "quit" {
+            self.connection.close();
+        }
+        reply
+    }
+
     /// STARTTLS (RFC 3207) and the handshake after it. Certificate and host name are verified unless option
     /// `tlsverify` is off. EHLO is said first where it was not; what the server offered before is forgotten, and EHLO
     /// is said again when it is needed. A login before it counts no longer (RFC 3207 section 4.2).

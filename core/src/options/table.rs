@@ -53,7 +53,6 @@ options! {
             /// BINARYMIME for binary parts. `on`: always. `off`: never.
             chunking: Chunking = Chunking::Auto, OptionKind::Word(const { &words(CHUNKING) }), "`auto`",
                 parse |v: &str| word(v, &CHUNKING);
-            /// A session whose server has ended the idle connection connects again when a message is to be sent; the report lists
             /// A session connects again when a message is to be sent and its server has ended the idle connection, answers MAIL
             /// as if the message before were not over (503), or takes no more messages on a connection (LIMITS MAILMAX, RFC
             /// 9422). What failed is in the report. A mailer always does so.

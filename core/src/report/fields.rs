@@ -120,9 +120,7 @@ pub const ATTEMPT: &[Field<Attempt>] = &[
         optional(a.policy.map(TlsAnswer::name))
     }),
     field("logins", "the mechanisms that were tried, in order", |a| list(LOGIN, &a.logins)),
-    field("error", "why it was left; nothing where the outcome comes from it", |a| {
-        record(ERROR, a.error.as_ref())
-    }),
+    field("error", "why it was left, or failed", |a| record(ERROR, a.error.as_ref())),
 ];
 
 /// A login that was tried.

@@ -3,9 +3,6 @@
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::io::Cursor;
 
-use smtpclient::command::{
-    ClientName, Command, ForwardPath, Mail, MailParameters, Rcpt, RcptParameters, ReversePath,
-};
 use smtpclient::content::Once;
 use smtpclient::dialogue::{Answer, Dialogue, Ticket};
 use smtpclient::error::Error;
@@ -20,7 +17,7 @@ use crate::guard::{alone, code, shared};
 use crate::message::smtp_message;
 use crate::options::{smtp_options, with_options};
 use crate::result::hand_over;
-use crate::session::{bare, raw, split, with_error};
+use crate::session::{path, with_error};
 use crate::strings::{Fault, c_string, clear, empty, octets, optional, port, utf8};
 
 /// An answer in the words of C.
@@ -70,21 +67,21 @@ pub unsafe extern "C" fn smtp_engine_new_session(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_ask_ehlo(engine: *mut smtp_engine, name: *const c_char) -> i64 {
     // SAFETY: what the header asks for.
-    unsafe { command(engine, |dialogue| Ok(Command::Ehlo(client(dialogue, name)?))) }
+    unsafe { verb(engine, "ehlo", || Ok(optional(name, "name")?.into_iter().collect())) }
 }
 
 /// HELO. `name` NULL: that of option `client`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_ask_helo(engine: *mut smtp_engine, name: *const c_char) -> i64 {
     // SAFETY: what the header asks for.
-    unsafe { command(engine, |dialogue| Ok(Command::Helo(client(dialogue, name)?))) }
+    unsafe { verb(engine, "helo", || Ok(optional(name, "name")?.into_iter().collect())) }
 }
 
 /// LHLO; from here on the session speaks LMTP. `name` NULL: that of option `client`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_ask_lhlo(engine: *mut smtp_engine, name: *const c_char) -> i64 {
     // SAFETY: what the header asks for.
-    unsafe { command(engine, |dialogue| Ok(Command::Lhlo(client(dialogue, name)?))) }
+    unsafe { verb(engine, "lhlo", || Ok(optional(name, "name")?.into_iter().collect())) }
 }
 
 /// MAIL FROM. As `smtp_session_mail()`.
@@ -95,13 +92,7 @@ pub unsafe extern "C" fn smtp_engine_ask_mail(
     parameters: *const c_char,
 ) -> i64 {
     // SAFETY: what the header asks for.
-    unsafe {
-        command(engine, |_| {
-            let path = ReversePath::new(bare(utf8(from, "from")?))?;
-            let other = split(optional(parameters, "parameters")?)?;
-            Ok(Command::Mail(Mail { path, parameters: MailParameters { other, ..Default::default() } }))
-        })
-    }
+    unsafe { verb(engine, "mail", || path(utf8(from, "from")?, optional(parameters, "parameters")?)) }
 }
 
 /// RCPT TO. As `smtp_session_rcpt()`.
@@ -112,27 +103,44 @@ pub unsafe extern "C" fn smtp_engine_ask_rcpt(
     parameters: *const c_char,
 ) -> i64 {
     // SAFETY: what the header asks for.
-    unsafe {
-        command(engine, |_| {
-            let path = ForwardPath::new(bare(utf8(to, "to")?))?;
-            let other = split(optional(parameters, "parameters")?)?;
-            Ok(Command::Rcpt(Rcpt { path, parameters: RcptParameters { other, ..Default::default() } }))
-        })
-    }
+    unsafe { verb(engine, "rcpt", || path(utf8(to, "to")?, optional(parameters, "parameters")?)) }
 }
 
 /// Any other command, in one line without its CRLF: `"RSET"`, `"VRFY ann"`. As `smtp_session_command()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_ask_command(engine: *mut smtp_engine, line: *const c_char) -> i64 {
     // SAFETY: what the header asks for.
-    unsafe { command(engine, |_| Ok(Command::Raw(raw(utf8(line, "line")?)?))) }
+    unsafe { verb(engine, "command", || Ok(vec![utf8(line, "line")?])) }
+}
+
+/// A verb by its name, `"vrfy"`, with what it takes, as `docs/session.md` has them; a C string that is NULL ends what it takes.
+/// This is for a program that has names of verbs; the other functions do the same for one each. `SMTP_ERR_USAGE` also for
+/// verbs that are more than a command: data, starttls, authenticate.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_engine_ask(
+    engine: *mut smtp_engine,
+    verb: *const c_char,
+    arguments: *const *const c_char,
+) -> i64 {
+    // SAFETY: what the header asks for.
+    unsafe {
+        ask(engine, |dialogue| {
+            let (name, mut given) = (utf8(verb, "verb")?, Vec::new());
+            let mut next = arguments;
+            while !next.is_null() && !(*next).is_null() {
+                given.push(utf8(*next, "arguments")?);
+                next = next.add(1);
+            }
+            Ok(dialogue.verb(name, &given)?)
+        })
+    }
 }
 
 /// QUIT, whose reply is answered. The connection is over then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_ask_quit(engine: *mut smtp_engine) -> i64 {
     // SAFETY: what the header asks for.
-    unsafe { command(engine, |_| Ok(Command::Quit)) }
+    unsafe { verb(engine, "quit", || Ok(Vec::new())) }
 }
 
 /// DATA and the message, for the recipients that were accepted; as `smtp_session_data()`. `data` is copied. The
@@ -295,24 +303,13 @@ unsafe fn ask(engine: *mut smtp_engine, call: impl FnOnce(&mut Dialogue) -> Resu
 
 /// # Safety
 /// As for [`alone`].
-unsafe fn command(engine: *mut smtp_engine, make: impl FnOnce(&Dialogue) -> Result<Command, Fault>) -> i64 {
+unsafe fn verb<'a>(
+    engine: *mut smtp_engine,
+    name: &str,
+    arguments: impl FnOnce() -> Result<Vec<&'a str>, Fault>,
+) -> i64 {
     // SAFETY: as the caller says.
-    unsafe {
-        ask(engine, |dialogue| {
-            let command = make(dialogue)?;
-            Ok(dialogue.command(command))
-        })
-    }
-}
-
-/// # Safety
-/// As for [`optional`].
-unsafe fn client(dialogue: &Dialogue, name: *const c_char) -> Result<ClientName, Fault> {
-    // SAFETY: as the caller says.
-    match unsafe { optional(name, "name") }? {
-        Some(name) => Ok(ClientName::parse(name)?),
-        None => Ok(dialogue.engine().config().client.clone()),
-    }
+    unsafe { ask(engine, |dialogue| Ok(dialogue.verb(name, &arguments()?)?)) }
 }
 
 pub(super) fn number_of(ticket: Ticket) -> i64 {

@@ -22,8 +22,8 @@ use crate::strings::{Fault, c_string};
 pub use accessors::*;
 pub use open::*;
 pub use send::*;
+pub(crate) use verbs::path;
 pub use verbs::*;
-pub(crate) use verbs::{bare, raw, split};
 
 /// One open connection. Verbs return the server's reply code, whatever it says, or a negative code where
 /// there was no reply: `SMTP_ERR_USAGE` (an argument that cannot stand in a command, or a session of the parent process

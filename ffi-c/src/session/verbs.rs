@@ -4,12 +4,8 @@ use std::ffi::{c_char, c_int, c_void};
 use std::io::{BufRead, BufReader, Cursor};
 use std::sync::atomic::Ordering;
 
-use smtpclient::command::{
-    Command, ForwardPath, Mail, MailParameters, Parameter, RawCommand, Rcpt, RcptParameters, ReversePath,
-};
 use smtpclient::error::{Error, Kind, Step};
 use smtpclient::net::{SendError, Session};
-use smtpclient::reply::Reply;
 
 use super::{Said, State, smtp_session, with};
 use crate::callbacks::{Lent, smtp_read_fn};
@@ -20,21 +16,21 @@ use crate::strings::{Fault, octets, optional, utf8};
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_ehlo(session: *mut smtp_session, name: *const c_char) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { hello(session, |session| Ok(session.ehlo(optional(name, "name")?)?)) }
+    unsafe { hello(session, "ehlo", || Ok(optional(name, "name")?.into_iter().collect())) }
 }
 
 /// HELO. `name` NULL: that of option `client`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_helo(session: *mut smtp_session, name: *const c_char) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { hello(session, |session| Ok(session.helo(optional(name, "name")?)?)) }
+    unsafe { hello(session, "helo", || Ok(optional(name, "name")?.into_iter().collect())) }
 }
 
 /// LHLO; from here on the session speaks LMTP. `name` NULL: that of option `client`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_lhlo(session: *mut smtp_session, name: *const c_char) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { hello(session, |session| Ok(session.lhlo(optional(name, "name")?)?)) }
+    unsafe { hello(session, "lhlo", || Ok(optional(name, "name")?.into_iter().collect())) }
 }
 
 /// MAIL FROM. `from` is an addr-spec, with or without angle brackets; `""` is the null reverse-path.
@@ -46,13 +42,7 @@ pub unsafe extern "C" fn smtp_session_mail(
     parameters: *const c_char,
 ) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe {
-        verb(session, |session| {
-            let path = ReversePath::new(bare(utf8(from, "from")?))?;
-            let other = split(optional(parameters, "parameters")?)?;
-            Ok(session.mail(Mail { path, parameters: MailParameters { other, ..Default::default() } })?)
-        })
-    }
+    unsafe { verb(session, "mail", || path(utf8(from, "from")?, optional(parameters, "parameters")?)) }
 }
 
 /// RCPT TO. As `smtp_session_mail()`.
@@ -63,13 +53,7 @@ pub unsafe extern "C" fn smtp_session_rcpt(
     parameters: *const c_char,
 ) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe {
-        verb(session, |session| {
-            let path = ForwardPath::new(bare(utf8(to, "to")?))?;
-            let other = split(optional(parameters, "parameters")?)?;
-            Ok(session.rcpt(Rcpt { path, parameters: RcptParameters { other, ..Default::default() } })?)
-        })
-    }
+    unsafe { verb(session, "rcpt", || path(utf8(to, "to")?, optional(parameters, "parameters")?)) }
 }
 
 /// DATA and the message, for the recipients that were accepted. Line ends become CRLF, leading dots are
@@ -115,42 +99,42 @@ pub unsafe extern "C" fn smtp_session_data_reader(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_rset(session: *mut smtp_session) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { verb(session, |session| Ok(session.rset()?)) }
+    unsafe { verb(session, "rset", || Ok(Vec::new())) }
 }
 
 /// NOOP.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_noop(session: *mut smtp_session) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { verb(session, |session| Ok(session.noop()?)) }
+    unsafe { verb(session, "noop", || Ok(Vec::new())) }
 }
 
 /// VRFY: asks whether there is such a user or mailbox.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_vrfy(session: *mut smtp_session, name: *const c_char) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { verb(session, |session| Ok(session.vrfy(utf8(name, "name")?)?)) }
+    unsafe { verb(session, "vrfy", || Ok(vec![utf8(name, "name")?])) }
 }
 
 /// EXPN: asks who is on a mailing list.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_expn(session: *mut smtp_session, list: *const c_char) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { verb(session, |session| Ok(session.expn(utf8(list, "list")?)?)) }
+    unsafe { verb(session, "expn", || Ok(vec![utf8(list, "list")?])) }
 }
 
 /// HELP. `topic` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_help(session: *mut smtp_session, topic: *const c_char) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { verb(session, |session| Ok(session.help(optional(topic, "topic")?)?)) }
+    unsafe { verb(session, "help", || Ok(optional(topic, "topic")?.into_iter().collect())) }
 }
 
 /// QUIT. The connection is closed then; the session still is to be closed or freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_quit(session: *mut smtp_session) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { verb(session, |session| Ok(session.quit()?)) }
+    unsafe { verb(session, "quit", || Ok(Vec::new())) }
 }
 
 /// Any other command, in one line without its CRLF. Commands that change the connection or expect more than
@@ -158,7 +142,7 @@ pub unsafe extern "C" fn smtp_session_quit(session: *mut smtp_session) -> c_int 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_command(session: *mut smtp_session, line: *const c_char) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { hello(session, |session| Ok(session.command(Command::Raw(raw(utf8(line, "line")?)?))?)) }
+    unsafe { hello(session, "command", || Ok(vec![utf8(line, "line")?])) }
 }
 
 /// STARTTLS and the handshake after it. Certificate and host name are verified unless option `tlsverify` is
@@ -167,7 +151,13 @@ pub unsafe extern "C" fn smtp_session_command(session: *mut smtp_session, line: 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_starttls(session: *mut smtp_session) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { hello(session, |session| Ok(session.starttls()?)) }
+    unsafe {
+        with(session, |state, session| {
+            state.offer = None;
+            state.reply = Said::from(&session.starttls()?);
+            Ok(state.reply.code)
+        })
+    }
 }
 
 /// Logs in, once a connection. `type` is a mechanism, `SMTP_AUTH_PLAIN`; with `SMTP_AUTH_DEFAULT` (NULL) those
@@ -193,11 +183,15 @@ pub unsafe extern "C" fn smtp_session_authenticate(
 
 /// # Safety
 /// As for [`with`].
-unsafe fn verb(session: *mut smtp_session, call: impl FnOnce(&mut Session) -> Result<Reply, Fault>) -> c_int {
+unsafe fn verb<'a>(
+    session: *mut smtp_session,
+    name: &str,
+    arguments: impl FnOnce() -> Result<Vec<&'a str>, Fault>,
+) -> c_int {
     // SAFETY: as the caller says.
     unsafe {
         with(session, |state, session| {
-            state.reply = Said::from(&call(session)?);
+            state.reply = Said::from(&session.verb(name, &arguments()?)?);
             Ok(state.reply.code)
         })
     }
@@ -207,15 +201,16 @@ unsafe fn verb(session: *mut smtp_session, call: impl FnOnce(&mut Session) -> Re
 ///
 /// # Safety
 /// As for [`with`].
-unsafe fn hello(
+unsafe fn hello<'a>(
     session: *mut smtp_session,
-    call: impl FnOnce(&mut Session) -> Result<Reply, Fault>,
+    name: &str,
+    arguments: impl FnOnce() -> Result<Vec<&'a str>, Fault>,
 ) -> c_int {
     // SAFETY: as the caller says.
     unsafe {
         with(session, |state, session| {
             state.offer = None;
-            state.reply = Said::from(&call(session)?);
+            state.reply = Said::from(&session.verb(name, &arguments()?)?);
             Ok(state.reply.code)
         })
     }
@@ -238,21 +233,7 @@ fn data(state: &mut State, session: &mut Session, content: Box<dyn BufRead + Sen
     }
 }
 
-/// An addr-spec out of its angle brackets.
-pub(crate) fn bare(path: &str) -> &str {
-    path.strip_prefix('<').and_then(|path| path.strip_suffix('>')).unwrap_or(path)
-}
-
-pub(crate) fn split(parameters: Option<&str>) -> Result<Vec<Parameter>, Fault> {
-    let words = parameters.unwrap_or_default().split_ascii_whitespace();
-    words.map(|word| Ok(Parameter::parse(word)?)).collect()
-}
-
-pub(crate) fn raw(line: &str) -> Result<RawCommand, Fault> {
-    let command = RawCommand::new(line)?;
-    let own = ["STARTTLS", "AUTH", "DATA", "BDAT"];
-    match own.iter().find(|own| own.eq_ignore_ascii_case(command.verb())) {
-        Some(own) => Err(Fault::usage(format!("{own} is no plain command: it has a function of its own"))),
-        None => Ok(command),
-    }
+/// What MAIL and RCPT take.
+pub(crate) fn path<'a>(address: &'a str, parameters: Option<&'a str>) -> Result<Vec<&'a str>, Fault> {
+    Ok(std::iter::once(address).chain(parameters.unwrap_or_default().split_ascii_whitespace()).collect())
 }

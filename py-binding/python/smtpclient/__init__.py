@@ -26,7 +26,7 @@ from ._errors import (
     UsageError,
 )
 from ._mailer import Mailer, MailerCounts
-from ._native import TLS, Cancel, Message, Options, option_names
+from ._native import TLS, Cancel, Message, Options, __version__, option_names
 from ._option_types import OptionDict, TLSDict
 from ._values import Rcpt, RcptDict
 from ._report import Attempt, Failure, Login, Recipient, Refused, Reply, Report, TLSFacts
@@ -72,6 +72,7 @@ __all__ = [
     "Timeout",
     "Unsupported",
     "UsageError",
+    "__version__",
     "option_names",
     "sendmessage",
 ]

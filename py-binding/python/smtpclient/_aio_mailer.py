@@ -87,7 +87,7 @@ class Mailer:
     @property
     def counts(self) -> MailerCounts:
         """What became of the messages so far."""
-        return MailerCounts(*self._pending.native.counts())
+        return MailerCounts(**self._pending.native.counts())
 
     async def __aenter__(self) -> Self:
         return self

@@ -23,6 +23,11 @@ Addresses: TypeAlias = str | Iterable[str]
 AUTH_DEFAULT = None
 
 
+def given(argument: str | None) -> tuple[str, ...]:
+    """What a verb takes where it may be left out."""
+    return () if argument is None else (argument,)
+
+
 def composed(content: AnyMessage) -> Message:
     """The token for content that is plain text, or a message already: one that says ``MIME-Version``."""
     if isinstance(content, str):

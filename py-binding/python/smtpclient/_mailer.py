@@ -101,7 +101,7 @@ class Mailer:
     @property
     def counts(self) -> MailerCounts:
         """What became of the messages so far."""
-        return MailerCounts(*self._pending.native.counts())
+        return MailerCounts(**self._pending.native.counts())
 
     def __enter__(self) -> Self:
         return self

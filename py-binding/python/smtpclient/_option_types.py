@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, TypedDict
 
-from ._native import TLS, Cancel
-from ._values import Listener, Rcpt, RcptDict, Seconds, Secret
-
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what only types need takes time to import
+    import os
+    from collections.abc import Callable, Iterable, Mapping
     from ipaddress import IPv4Address, IPv6Address
+
+    from ._native import TLS, Cancel
+    from ._values import Listener, Rcpt, RcptDict, Seconds, Secret
 
 
 class TLSDict(TypedDict, total=False):

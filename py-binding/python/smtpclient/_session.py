@@ -20,6 +20,7 @@ from ._answers import (
     composed,
     data_from,
     done_from,
+    given,
     only,
     options_of,
     reply_from,
@@ -141,23 +142,23 @@ class Session:
 
     def ehlo(self, name: str | None = None) -> Reply:
         """EHLO; without a name it is that of option ``client``."""
-        return self._reply(lambda: self._dialogue.ehlo(name))
+        return self._reply(lambda: self._dialogue.ask("ehlo", *given(name)))
 
     def helo(self, name: str | None = None) -> Reply:
         """HELO."""
-        return self._reply(lambda: self._dialogue.helo(name))
+        return self._reply(lambda: self._dialogue.ask("helo", *given(name)))
 
     def lhlo(self, name: str | None = None) -> Reply:
         """LHLO (RFC 2033). From here on the session is LMTP."""
-        return self._reply(lambda: self._dialogue.lhlo(name))
+        return self._reply(lambda: self._dialogue.ask("lhlo", *given(name)))
 
     def mail(self, address: str, parameters: Iterable[str] = ()) -> Reply:
         """MAIL FROM; the empty address is the null reverse-path. Parameters as they are sent: ``BODY=8BITMIME``."""
-        return self._reply(lambda: self._dialogue.mail(address, list(parameters)))
+        return self._reply(lambda: self._dialogue.ask("mail", address, *parameters))
 
     def rcpt(self, address: str, parameters: Iterable[str] = ()) -> Reply:
         """RCPT TO."""
-        return self._reply(lambda: self._dialogue.rcpt(address, list(parameters)))
+        return self._reply(lambda: self._dialogue.ask("rcpt", address, *parameters))
 
     def data(self, content: bytes | str) -> Reply:
         """DATA and the content, for the recipients that ``rcpt`` got accepted. With LMTP it is the last of
@@ -171,33 +172,33 @@ class Session:
 
     def rset(self) -> Reply:
         """RSET."""
-        return self._reply(self._dialogue.rset)
+        return self._reply(lambda: self._dialogue.ask("rset"))
 
     def noop(self) -> Reply:
         """NOOP."""
-        return self._reply(self._dialogue.noop)
+        return self._reply(lambda: self._dialogue.ask("noop"))
 
     def vrfy(self, name: str) -> Reply:
         """VRFY."""
-        return self._reply(lambda: self._dialogue.vrfy(name))
+        return self._reply(lambda: self._dialogue.ask("vrfy", name))
 
     def expn(self, name: str) -> Reply:
         """EXPN."""
-        return self._reply(lambda: self._dialogue.expn(name))
+        return self._reply(lambda: self._dialogue.ask("expn", name))
 
     def help(self, topic: str | None = None) -> Reply:
         """HELP, on a topic or in general."""
-        return self._reply(lambda: self._dialogue.help(topic))
+        return self._reply(lambda: self._dialogue.ask("help", *given(topic)))
 
     def command(self, line: str) -> Reply:
         """Any other command, as one line."""
-        return self._reply(lambda: self._dialogue.raw(line))
+        return self._reply(lambda: self._dialogue.ask("command", line))
 
     def quit(self) -> Reply:
         """QUIT, and its reply. The session is closed then."""
         with self._alone:
             try:
-                return reply_from(self._wait(self._dialogue.quit()))
+                return reply_from(self._wait(self._dialogue.ask("quit")))
             finally:
                 self._dialogue.close()
 

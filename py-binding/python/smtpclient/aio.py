@@ -23,6 +23,7 @@ from ._answers import (
     composed,
     data_from,
     done_from,
+    given,
     only,
     options_of,
     reply_from,
@@ -144,23 +145,23 @@ class Session:
 
     async def ehlo(self, name: str | None = None) -> Reply:
         """EHLO; without a name it is that of option ``client``."""
-        return await self._reply(lambda: self._dialogue.ehlo(name))
+        return await self._reply(lambda: self._dialogue.ask("ehlo", *given(name)))
 
     async def helo(self, name: str | None = None) -> Reply:
         """HELO."""
-        return await self._reply(lambda: self._dialogue.helo(name))
+        return await self._reply(lambda: self._dialogue.ask("helo", *given(name)))
 
     async def lhlo(self, name: str | None = None) -> Reply:
         """LHLO (RFC 2033). From here on the session is LMTP."""
-        return await self._reply(lambda: self._dialogue.lhlo(name))
+        return await self._reply(lambda: self._dialogue.ask("lhlo", *given(name)))
 
     async def mail(self, address: str, parameters: Iterable[str] = ()) -> Reply:
         """MAIL FROM; the empty address is the null reverse-path."""
-        return await self._reply(lambda: self._dialogue.mail(address, list(parameters)))
+        return await self._reply(lambda: self._dialogue.ask("mail", address, *parameters))
 
     async def rcpt(self, address: str, parameters: Iterable[str] = ()) -> Reply:
         """RCPT TO."""
-        return await self._reply(lambda: self._dialogue.rcpt(address, list(parameters)))
+        return await self._reply(lambda: self._dialogue.ask("rcpt", address, *parameters))
 
     async def data(self, content: bytes | str) -> Reply:
         """DATA and the content, for the recipients that ``rcpt`` got accepted."""
@@ -173,33 +174,33 @@ class Session:
 
     async def rset(self) -> Reply:
         """RSET."""
-        return await self._reply(lambda: self._dialogue.rset())
+        return await self._reply(lambda: self._dialogue.ask("rset"))
 
     async def noop(self) -> Reply:
         """NOOP."""
-        return await self._reply(lambda: self._dialogue.noop())
+        return await self._reply(lambda: self._dialogue.ask("noop"))
 
     async def vrfy(self, name: str) -> Reply:
         """VRFY."""
-        return await self._reply(lambda: self._dialogue.vrfy(name))
+        return await self._reply(lambda: self._dialogue.ask("vrfy", name))
 
     async def expn(self, name: str) -> Reply:
         """EXPN."""
-        return await self._reply(lambda: self._dialogue.expn(name))
+        return await self._reply(lambda: self._dialogue.ask("expn", name))
 
     async def help(self, topic: str | None = None) -> Reply:
         """HELP, on a topic or in general."""
-        return await self._reply(lambda: self._dialogue.help(topic))
+        return await self._reply(lambda: self._dialogue.ask("help", *given(topic)))
 
     async def command(self, line: str) -> Reply:
         """Any other command, as one line."""
-        return await self._reply(lambda: self._dialogue.raw(line))
+        return await self._reply(lambda: self._dialogue.ask("command", line))
 
     async def quit(self) -> Reply:
         """QUIT, and its reply. The session is closed then."""
         self._check_alone()
         try:
-            return await self._reply(lambda: self._dialogue.quit())
+            return await self._reply(lambda: self._dialogue.ask("quit"))
         finally:
             self._connection.close()
 

@@ -40,6 +40,21 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Each with its name, the same in every language; append only.
+    pub fn fields(&self) -> [(&'static str, u64); 9] {
+        [
+            ("submitted", self.submitted),
+            ("decided", self.decided),
+            ("accepted", self.accepted),
+            ("rejected", self.rejected),
+            ("not_sent", self.not_sent),
+            ("unknown", self.unknown),
+            ("waiting", self.waiting),
+            ("connections", self.connections),
+            ("opened", self.opened),
+        ]
+    }
+
     pub(super) fn note(&mut self, report: &Report) {
         let any = |outcome| report.recipients.iter().any(|recipient| recipient.outcome == outcome);
         self.decided += 1;
