@@ -28,11 +28,13 @@ impl Source {
 #[pymethods]
 impl Source {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.rewind.iter().chain([&self.read]).try_for_each(|held| held.visit(&visit))
+        self.rewind.iter().chain([&self.read]).try_for_each(|held| held.visit(&visit))?;
+        self.raised.visit(&visit)
     }
 
     fn __clear__(&self) {
         self.rewind.iter().chain([&self.read]).for_each(Held::clear);
+        self.raised.clear();
     }
 }
 
@@ -74,7 +76,7 @@ impl PyReader {
             return io::ErrorKind::WouldBlock.into();
         }
         let text = error.to_string();
-        self.raised.keep(error);
+        self.raised.keep(py, error);
         io::Error::other(text)
     }
 }

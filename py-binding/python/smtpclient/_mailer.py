@@ -170,10 +170,24 @@ def _answer(
     lock: threading.Lock,
     answer: Callable[[list[tuple[Any, Any, Message]]], None],
 ) -> None:
-    while reports := native.reports(math.inf, _BATCH):
-        with lock:
-            answers = [(report, *waiting.pop(ticket)) for ticket, report in reports]
-        answer([(slot, report, message) for report, slot, message in answers])
+    # What was answered must not be held while the next report is waited for: it may refer to the mailer.
+    while _answer_some(native, waiting, lock, answer):
+        pass
+
+
+def _answer_some(
+    native: _native.Mailer,
+    waiting: dict[int, tuple[Any, Message]],
+    lock: threading.Lock,
+    answer: Callable[[list[tuple[Any, Any, Message]]], None],
+) -> bool:
+    reports = native.reports(math.inf, _BATCH)
+    if not reports:
+        return False
+    with lock:
+        answers = [(report, *waiting.pop(ticket)) for ticket, report in reports]
+    answer([(slot, report, message) for report, slot, message in answers])
+    return True
 
 
 def _end(native: _native.Mailer, thread: threading.Thread) -> None:
