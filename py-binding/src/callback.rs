@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::cancel::Cancel;
 use smtpclient::engine::Direction;
+use smtpclient::net::Process;
 use smtpclient::options::{Options, TlsAnswer, TlsPolicy, TranscriptFn};
 
 /// How often Python is asked for signals: half of how long the core may wait without asking.
@@ -175,9 +176,10 @@ pub(crate) fn cancel_in_loop(raised: &Raised, own: Option<Cancel>) -> Cancel {
 
 /// `listener(direction, line)`.
 fn transcript(listener: Held, raised: &Raised) -> TranscriptFn {
-    let raised = raised.clone();
+    let (raised, process) = (raised.clone(), Process::current());
     Arc::new(move |direction, line| {
-        if raised.is_some() {
+        // Python may not know the thread in which a child by fork(2) came back from here.
+        if raised.is_some() || process.is_forked() {
             return;
         }
         let direction = match direction {
