@@ -228,9 +228,13 @@ impl Dialogue {
     }
 
     /// Closes the connection.
-    fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.inner.with(|inner| inner.line.close())?;
-        self.inner.raised.tell(py) // nobody asks for an answer any more
+    fn close(&self) -> PyResult<()> {
+        self.inner.with(|inner| inner.line.close())
+    }
+
+    /// Tells what a function of the caller's raised, for which nobody asks any more.
+    fn tell_raised(&self, py: Python<'_>) -> PyResult<()> {
+        self.inner.raised.tell(py)
     }
 
     // Sockets.
