@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::message::Reader;
+use smtpclient::net::Process;
 
 use crate::callback::{Held, Raised};
 
@@ -85,9 +86,12 @@ impl Reader for PyReader {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if self.rest.is_none() {
             let gone = || io::Error::other("the interpreter is shutting down");
+            let process = Process::current();
             let piece =
                 Python::try_attach(|py| self.piece(py, buf.len()).map_err(|error| self.failed(py, error)));
             self.rest = Some(piece.ok_or_else(gone)??);
+            // Python may not know the thread in which a child by fork(2) came back from there.
+            process.check("message").map_err(io::Error::other)?;
             self.given = 0;
         }
         let Some(rest) = &self.rest else { return Ok(0) };

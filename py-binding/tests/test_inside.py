@@ -176,7 +176,7 @@ def test_nothing_is_said_after_a_cancel(way, place):
         ways = {
             "sendmessage": lambda: sendmessage(MESSAGE, options),
             "Session": lambda: Session("127.0.0.1", port, options).send_message(MESSAGE),
-            "Mailer": lambda: Mailer(options).submit(MESSAGE).result(20),
+            "Mailer": lambda: (mailer := Mailer(options)).submit(MESSAGE).result(20) and mailer.close(),
             "aio.sendmessage": lambda: asyncio.run(aio.sendmessage(MESSAGE, options)),
             "aio.Session": lambda: asyncio.run(session()),
         }
