@@ -103,7 +103,7 @@ try:
             report = mailer.submit(message).result(20)
     else:
         report = asyncio.run(loop())
-except (smtpclient.UsageError, RuntimeError, asyncio.CancelledError):
+except (smtpclient.SMTPException, RuntimeError, asyncio.CancelledError):
     if os.getpid() == parent:
         raise
     os._exit(0)
