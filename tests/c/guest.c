@@ -225,7 +225,8 @@ static void forks_among_threads(void)
     size_t i;
 
     for (i = 0; i < 3; i++) CODE(pthread_create(&threads[i], NULL, works, o), 0);
-    for (i = 0; i < 20; i++) CHECK(in_child(child_of_threads, o, (int)(i % 2)));
+    /* A leak checker may wait at exit() for threads that the child does not have. */
+    for (i = 0; i < 20; i++) CHECK(in_child(child_of_threads, o, getenv("SANITIZE") == NULL && i % 2 == 1));
     over = 1;
     for (i = 0; i < 3; i++) pthread_join(threads[i], NULL);
     smtp_options_free(o);
