@@ -1457,7 +1457,8 @@ int smtp_engine_new(const smtp_message *message,
 
 /**
  * Frees an engine, at any time; what was begun is left as it is, and the library's connection is closed. Stop watching
- * smtp_engine_fd() first. NULL is fine.
+ * smtp_engine_fd() first. Called by a function that the engine has called, it takes effect when that has returned: nothing
+ * more is sent. NULL is fine.
  */
 void smtp_engine_free(smtp_engine *engine);
 
@@ -1483,8 +1484,9 @@ int smtp_engine_waits_for_reader(const smtp_engine *engine);
 
 /**
  * Ends the send or session; why (NULL: not known) goes into the result, whose status is SMTP_ERR_CANCELLED, or
- * SMTP_ERR_UNKNOWN where the message may have arrived. No further server is tried. SMTP_OK; SMTP_ERR_USAGE: it
- * could not even be begun, or why is not UTF-8.
+ * SMTP_ERR_UNKNOWN where the message may have arrived. No further server is tried. A function that the engine has called
+ * (reader, transcript, TLS policy) may call it, too: it takes effect when that has returned, nothing more is sent, and the
+ * result does not have why. SMTP_OK; SMTP_ERR_USAGE: it could not even be begun, or why is not UTF-8.
  */
 int smtp_engine_abort(smtp_engine *engine,
                       const char *why);

@@ -30,16 +30,9 @@ static void TimedOut(void *data)
     DriveStep(drive);
 }
 
-static void Abort(Drive *drive)
-{
-    drive->ended = 0;
-    smtp_engine_abort(drive->engine, "cancelled by smtp::cancel");
-}
-
 void DriveAbort(Drive *drive)
 {
-    drive->ended = 1;
-    if (!drive->busy) Abort(drive);
+    smtp_engine_abort(drive->engine, "cancelled by smtp::cancel");
     DriveLater(drive);
 }
 
@@ -88,7 +81,6 @@ void DriveStep(Drive *drive)
         drive->busy++;
         smtp_engine_ready(drive->engine, 0);
         drive->busy--;
-        if (drive->ended && !drive->over) Abort(drive);
         if (!drive->over) drive->progress(drive);
     } while (!drive->over && !drive->busy && Left(drive) == 0 && ++rounds < ROUNDS);
     if (!drive->over && !drive->busy) Watch(drive);

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 typedef struct Send {
     State *state;
@@ -11,6 +13,7 @@ typedef struct Send {
     smtp_message *message; /* until the engine has it */
     Source *source;
     char name[40];
+    pid_t process; /* whose message it is: a child by fork(2) must not send it, too */
     int refs, done, code;
     Tcl_Obj *value, *errorCode, *report;
     Tcl_Obj *thrown, *thrownMessage; /* by -tlspolicy */
@@ -171,6 +174,11 @@ static int Try(Send *send)
 
     if (send->source != NULL) SourceMessage(send->source, send->message);
     status = smtp_engine_new(send->message, send->options.smtp, &engine);
+    if (getpid() != send->process) { /* the channel is a script that forked */
+        smtp_engine_free(engine);
+        Early(send, SMTP_ERR_USAGE, "the send belongs to the parent process: begin another after the fork");
+        return 0;
+    }
     if (send->value != NULL) { /* the channel is a script that cancelled it */
         smtp_engine_free(engine);
         return 0;
@@ -249,6 +257,7 @@ int SendmessageCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv
     send = calloc(1, sizeof *send);
     if (send == NULL) Tcl_Panic("smtp: no memory");
     send->state = state;
+    send->process = getpid();
     send->refs = 1;
     if (OptionsParse(state, objc - 1 - first, objv + 1 + first, &send->options) != TCL_OK) {
         free(send);

@@ -109,9 +109,15 @@ static void CallBack(Tcl_Interp *interp, Question *question)
 void Reply(Session *session, Question *question, int code, Tcl_Obj *value, Tcl_Obj *errorCode, Tcl_Obj *report)
 {
     Give(question, code, value, errorCode, report);
-    if (question->whole != NULL) ManyPut(question);
+    if (question->whole == NULL) {
+        CallBack(session->state->interp, question);
+        return;
+    }
+    ManyPut(question);
+    session->telling++;
     CallBack(session->state->interp, question);
-    if (question->whole != NULL) ManyTake(session, question->whole);
+    session->telling--;
+    ManyTake(session, question->whole);
 }
 
 static Tcl_Obj *ErrorCode(const smtp_engine *engine, int status)

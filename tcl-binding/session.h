@@ -34,6 +34,7 @@ typedef struct Session {
     Options options;
     Tcl_Obj *greeting;
     int refs;
+    int telling; /* scripts of sendmany's messages that run */
 } Session;
 
 /* session.c. Ask it when those before it were asked; wait for the answer, or leave it to the command. Takes the question. */

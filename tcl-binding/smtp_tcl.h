@@ -37,7 +37,7 @@ typedef struct Drive {
     State *state;
     struct Drive *next, **link;
     smtp_engine *engine;
-    int refs, busy, again, ended, over;
+    int refs, busy, again, over;
     int fd; /* that is watched; -1: none */
     Tcl_TimerToken timer;
     /* After every step, and when it is over. */
@@ -52,7 +52,7 @@ void DriveBegin(Drive *drive, smtp_engine *engine);
 void DriveStep(Drive *drive);
 /* A step from the event loop. */
 void DriveLater(Drive *drive);
-/* Ends the send as soon as nothing of it runs. */
+/* Ends the send; within a script that it has called, when that has returned: nothing more is said. */
 void DriveAbort(Drive *drive);
 /* Ends it; progress is not called any more. */
 void DriveClose(Drive *drive);

@@ -154,6 +154,11 @@ int Verb(Session *session, Tcl_Obj *command, int objc, Tcl_Obj *const objv[])
         if (session->greeting != NULL) Tcl_SetObjResult(interp, session->greeting);
         return TCL_OK;
     case CLOSE:
+        /* The messages that were asked for would arrive, and nobody would know. */
+        if (session->telling > 0 && session->drive != NULL) {
+            return Fail(interp, SMTP_ERR_USAGE, "a script of sendmany cannot close the session, as its other messages are under "
+                "way: close it when sendmany has returned, or give up what becomes of them with: rename $session {}");
+        }
         if (session->token != NULL) Tcl_DeleteCommandFromToken(interp, session->token);
         return TCL_OK;
     case ASYNC:

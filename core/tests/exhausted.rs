@@ -73,6 +73,29 @@ fn a_file_that_grows_while_it_is_sent() {
 }
 
 #[test]
+fn a_pipe_or_a_device_as_a_file_is_refused_before_it_is_opened() {
+    let pipe = std::env::temp_dir().join(format!("smtpclient-{}-pipe", std::process::id()));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let address = SocketAddr::from(([127, 0, 0, 1], 9));
+    let mut options = options(address);
+    options.set("recipients", "b@s.example").unwrap();
+    options.set("originator", "a@c.example").unwrap();
+    for path in [pipe.as_path(), "/dev/zero".as_ref()] {
+        let mut attached = Message::text("x");
+        let early = attached.attach_file(path);
+        let whole = sendmessage(&Message::from_file(path), &options);
+        let part = sendmessage(&attached, &options);
+        for error in [whole.unwrap_err().error, part.map_err(|failed| failed.error).unwrap_err()] {
+            assert_eq!(error.kind(), Kind::Source, "{error}");
+            let text = error.to_string();
+            assert!(text.contains(path.to_str().unwrap()) && text.contains("give a reader"), "{text}");
+        }
+        assert!(early.is_ok());
+    }
+    std::fs::remove_file(pipe).unwrap();
+}
+
+#[test]
 fn what_is_no_file() {
     let address = SocketAddr::from(([127, 0, 0, 1], 9));
     for path in ["/", "/nonexistent/file", "/proc/self/mem"] {

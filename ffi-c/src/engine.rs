@@ -9,6 +9,7 @@ mod watched;
 use std::ffi::{c_char, c_int};
 use std::time::Duration;
 
+use smtpclient::cancel::Cancel;
 use smtpclient::error::{Error, Kind, Step};
 use smtpclient::net::delivery;
 use smtpclient::options::Options;
@@ -18,7 +19,7 @@ pub use self::octets::*;
 pub use self::session::*;
 use self::state::{State, Way, Work};
 pub use self::watched::*;
-use crate::code::{SMTP_ERR_NULL, SMTP_ERR_USAGE};
+use crate::code::{SMTP_ERR_BUSY, SMTP_ERR_NULL, SMTP_ERR_USAGE, SMTP_OK};
 use crate::guard::{Handle, alone, code, free, give, guarded, shared};
 use crate::message::smtp_message;
 use crate::options::{smtp_options, with_options};
@@ -52,6 +53,8 @@ pub const SMTP_DONE: c_int = 3;
 /// Options `timeout`, `connecttimeout`, `deadline` and a cancel work by `smtp_engine_timeout()`.
 pub struct smtp_engine {
     handle: Handle<State>,
+    /// Ends the call that uses it now, which a function of C's that this call has called may want.
+    stop: Cancel,
 }
 
 guarded!(smtp_engine, State);
@@ -81,11 +84,17 @@ pub unsafe extern "C" fn smtp_engine_new(
 }
 
 /// Frees an engine, at any time; what was begun is left as it is, and the library's connection is closed. Stop watching
-/// `smtp_engine_fd()` first. NULL is fine.
+/// `smtp_engine_fd()` first. Called by a function that the engine has called, it takes effect when that has returned: nothing
+/// more is sent. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_free(engine: *mut smtp_engine) {
     // SAFETY: what the header asks for.
-    unsafe { free(engine) }
+    unsafe {
+        if let Some(engine) = engine.as_ref() {
+            engine.stop.trigger();
+        }
+        free(engine);
+    }
 }
 
 /// What to do next: `SMTP_DIAL`, `SMTP_EXCHANGE` or `SMTP_DONE`. Where the library has the socket, the first two are its
@@ -120,16 +129,24 @@ pub unsafe extern "C" fn smtp_engine_waits_for_reader(engine: *const smtp_engine
 }
 
 /// Ends the send or session; `why` (NULL: not known) goes into the result, whose status is `SMTP_ERR_CANCELLED`, or
-/// `SMTP_ERR_UNKNOWN` where the message may have arrived. No further server is tried. `SMTP_OK`; `SMTP_ERR_USAGE`: it
-/// could not even be begun, or `why` is not UTF-8.
+/// `SMTP_ERR_UNKNOWN` where the message may have arrived. No further server is tried. A function that the engine has called
+/// (reader, transcript, TLS policy) may call it, too: it takes effect when that has returned, nothing more is sent, and the
+/// result does not have `why`. `SMTP_OK`; `SMTP_ERR_USAGE`: it could not even be begun, or `why` is not UTF-8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_abort(engine: *mut smtp_engine, why: *const c_char) -> c_int {
     // SAFETY: what the header asks for.
     unsafe {
-        alone(engine, code, |state| match text_of(why, "the caller ended the send") {
+        let ended = alone(engine, code, |state| match text_of(why, "the caller ended the send") {
             Ok(text) => state.abort(Error::new(Kind::Cancelled, Step::Command, text)),
             Err(fault) => fault.code(),
-        })
+        });
+        match engine.as_ref() {
+            Some(engine) if ended == SMTP_ERR_BUSY => {
+                engine.stop.trigger();
+                SMTP_OK
+            }
+            _ => ended,
+        }
     }
 }
 
@@ -153,8 +170,14 @@ pub unsafe extern "C" fn smtp_engine_result(engine: *const smtp_engine, out: *mu
 
 /// Gives C its engine, also where it could not be begun.
 fn hand_over_engine(begun: Result<Work, Error>, options: &Options, out: &mut *mut smtp_engine) -> c_int {
-    let (state, code) = State::begin(begun, options);
-    *out = give(smtp_engine { handle: Handle::new(state) });
+    let (stop, own) = (Cancel::new(), options.cancel.clone());
+    let asked = stop.clone();
+    let cancel = match own {
+        None => Cancel::within(move || asked.is_triggered()),
+        Some(own) => Cancel::asking(move || asked.is_triggered() || own.is_triggered()),
+    };
+    let (state, code) = State::begin(begun, options, cancel);
+    *out = give(smtp_engine { handle: Handle::new(state), stop });
     code
 }
 

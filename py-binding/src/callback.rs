@@ -2,28 +2,58 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyBaseException, PyException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::cancel::Cancel;
 use smtpclient::engine::Direction;
+use smtpclient::net::{HandledSignals, Process};
 use smtpclient::options::{Options, TlsAnswer, TlsPolicy, TranscriptFn};
 
-/// What Python code raised while the core was at work: the first exception.
+/// What Python code raised while the core was at work: the first exception, which refers to all that was at work then. As
+/// with [`Held`], one object of Python's shows it to the garbage collector.
 #[derive(Clone, Default)]
-pub(crate) struct Raised(Arc<Mutex<Option<PyErr>>>);
+pub(crate) struct Raised(Arc<Mutex<Option<Py<PyBaseException>>>>);
 
 impl Raised {
-    pub(crate) fn keep(&self, error: PyErr) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    pub(crate) fn keep(&self, py: Python<'_>, error: PyErr) {
+        let error = error.into_value(py);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let late = if kept.is_none() { kept.replace(error) } else { Some(error) };
+        drop(kept);
+        drop(late); // which may run anything
     }
 
-    pub(crate) fn take(&self) -> Option<PyErr> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(crate) fn take(&self, py: Python<'_>) -> Option<PyErr> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        kept.map(|kept| PyErr::from_value(kept.into_bound(py).into_any()))
     }
 
     pub(crate) fn is_some(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// For what has no caller who could be told: printed, unless it ends the program.
+    pub(crate) fn tell(&self, py: Python<'_>) -> PyResult<()> {
+        match self.take(py) {
+            Some(raised) if raised.is_instance_of::<PyException>(py) => {
+                raised.write_unraisable(py, None);
+                Ok(())
+            }
+            Some(raised) => Err(raised),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // Whoever has the lock is at work with it: no garbage.
+        let Ok(kept) = self.0.try_lock() else { return Ok(()) };
+        visit.call(kept.as_ref())
+    }
+
+    pub(crate) fn clear(&self) {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(kept);
     }
 }
 
@@ -60,10 +90,12 @@ impl Held {
     }
 }
 
-/// The functions of one conversation, for the object that owns it.
+/// The functions of one conversation, and what they raised, for the object that owns it.
 #[pyclass(frozen, module = "smtpclient._native")]
-#[derive(Default)]
-pub(crate) struct Callbacks(Vec<Held>);
+pub(crate) struct Callbacks {
+    held: Vec<Held>,
+    raised: Raised,
+}
 
 #[pymethods]
 impl Callbacks {
@@ -95,29 +127,28 @@ impl Callbacks {
             held.push(own.clone());
             transcript(own, raised)
         });
-        Self(held)
+        Self { held, raised: raised.clone() }
     }
 
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.0.iter().try_for_each(|held| held.visit(visit))
+        self.held.iter().try_for_each(|held| held.visit(visit))?;
+        self.raised.visit(visit)
     }
 
     pub(crate) fn clear(&self) {
-        self.0.iter().for_each(Held::clear);
+        self.held.iter().for_each(Held::clear);
+        self.raised.clear();
     }
 }
 
 /// Ends the call where a callback or a signal handler of Python raised, or `own` is triggered.
 pub(crate) fn cancel(raised: &Raised, own: Option<Cancel>) -> Cancel {
     let kept = raised.clone();
-    cancel_in_loop(raised, own).and_signals(move || match Python::try_attach(|py| py.check_signals()) {
-        Some(Err(error)) => {
-            kept.keep(error);
-            true
-        }
-        Some(Ok(())) => false,
-        None => true, // the interpreter is going
-    })
+    cancel_in_loop(raised, own).and_signals(HandledSignals::new(move || {
+        // Without an interpreter that could be asked it is going.
+        Python::try_attach(|py| py.check_signals().map_err(|error| kept.keep(py, error)).is_err())
+            .unwrap_or(true)
+    }))
 }
 
 /// The same in an event loop, which takes care of signals itself.
@@ -131,9 +162,10 @@ pub(crate) fn cancel_in_loop(raised: &Raised, own: Option<Cancel>) -> Cancel {
 
 /// `listener(direction, line)`.
 fn transcript(listener: Held, raised: &Raised) -> TranscriptFn {
-    let raised = raised.clone();
+    let (raised, process) = (raised.clone(), Process::current());
     Arc::new(move |direction, line| {
-        if raised.is_some() {
+        // Python may not know the thread in which a child by fork(2) came back from here.
+        if raised.is_some() || process.is_forked() {
             return;
         }
         let direction = match direction {
@@ -145,7 +177,7 @@ fn transcript(listener: Held, raised: &Raised) -> TranscriptFn {
             let called =
                 listener.get(py).map_or(Ok(py.None()), |listener| listener.call1(py, (direction, line)));
             if let Err(error) = called {
-                raised.keep(error);
+                raised.keep(py, error);
             }
         });
     })
@@ -158,7 +190,7 @@ fn policy(policy: Held, raised: &Raised) -> TlsPolicy {
         let answer = Python::try_attach(|py| {
             let Some(policy) = policy.get(py) else { return Ok(TlsAnswer::Secure) };
             let answer = policy.call1(py, (code, diagnostic)).and_then(|answer| tls_answer(answer.bind(py)));
-            answer.map_err(|error| raised.keep(error))
+            answer.map_err(|error| raised.keep(py, error))
         });
         answer.and_then(Result::ok).unwrap_or(TlsAnswer::Secure)
     }))

@@ -83,7 +83,7 @@ impl Delivery {
         });
         match made {
             Ok(inner) => Ok(Self { inner: Shared::new(inner, raised), sources, callbacks, feeds }),
-            Err(error) => Err(raise_from(py, &error, None, raised_in(&sources))),
+            Err(error) => Err(raise_from(py, &error, None, raised_in(py, &sources))),
         }
     }
 
@@ -128,9 +128,10 @@ impl Delivery {
     fn report(&self, py: Python<'_>) -> PyResult<PySent> {
         let report = self.inner.with(|inner| inner.delivery.report().clone())?;
         if let Some(error) = report.failure() {
-            let cause = self.inner.raised.take().or_else(|| raised_in(&self.sources));
+            let cause = self.inner.raised.take(py).or_else(|| raised_in(py, &self.sources));
             return Err(raise_from(py, &error, Some(&report), cause));
         }
+        self.inner.raised.tell(py)?; // the message is sent, and an exception would say the contrary
         Ok(PySent(Box::new(report)))
     }
 }

@@ -151,7 +151,8 @@ impl Dialogue {
                 inner.dialogue.part();
                 inner.finish();
             })
-        })
+        })?;
+        self.inner.raised.tell(py)
     }
 
     /// Sets what turns are made for: the answer of that number, and up to `most` where they come at once. `None`: QUIT
@@ -179,7 +180,7 @@ impl Dialogue {
 
     /// The answer, where it is there. What a function of the caller's raised comes before it.
     fn poll_answer<'py>(&self, py: Python<'py>, number: u64) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if let Some(raised) = self.inner.raised.take() {
+        if let Some(raised) = self.inner.raised.take(py) {
             if !self.is_looped {
                 self.inner.with(|inner| inner.line.close())?; // a loop watches it
             }
@@ -202,7 +203,7 @@ impl Dialogue {
         let none = py.None();
         Ok(Some(match answer {
             Answer::Sent(report) => {
-                (number, &none, PySent(report), &none, raised_in(&sources)).into_pyobject(py)?.into_any()
+                (number, &none, PySent(report), &none, raised_in(py, &sources)).into_pyobject(py)?.into_any()
             }
             Answer::Reply(Ok(reply)) => {
                 (number, plain(py, reply.value())?, &none, &none, &none).into_pyobject(py)?.into_any()
@@ -232,6 +233,11 @@ impl Dialogue {
     /// Closes the connection.
     fn close(&self) -> PyResult<()> {
         self.inner.with(|inner| inner.line.close())
+    }
+
+    /// Tells what a function of the caller's raised, for which nobody asks any more.
+    fn tell_raised(&self, py: Python<'_>) -> PyResult<()> {
+        self.inner.raised.tell(py)
     }
 
     // Sockets.
@@ -347,7 +353,7 @@ impl Dialogue {
             own.refuse_mailer_options().and_then(|()| dialogue.send_message(&core, own))
         };
         let ticket = self.inner.with(ask)?;
-        let number = ticket.map_err(|error| raise_from(py, &error, None, raised_in(&sources)))?.number();
+        let number = ticket.map_err(|error| raise_from(py, &error, None, raised_in(py, &sources)))?.number();
         if !sources.is_empty() {
             self.sources().insert(number, sources);
         }

@@ -53,7 +53,7 @@ impl Mailer {
         let taken = py.detach(|| self.mailer.try_submit(&core, options));
         match taken {
             Ok(ticket) => Ok(ticket.number()),
-            Err(error) => Err(raise_from(py, &error, None, raised_in(&sources))),
+            Err(error) => Err(raise_from(py, &error, None, raised_in(py, &sources))),
         }
     }
 
@@ -65,7 +65,7 @@ impl Mailer {
     /// Tickets and reports; waits for the first. None: there were none in that time, or there will be none.
     fn reports(&self, py: Python<'_>, timeout: f64, most: usize) -> Vec<(u64, PySent)> {
         let reports = py.detach(|| self.mailer.reports(wait(timeout), most));
-        if let Some(raised) = self.raised.take() {
+        if let Some(raised) = self.raised.take(py) {
             raised.write_unraisable(py, None);
         }
         reports.into_iter().map(|(ticket, report)| (ticket.number(), PySent(Box::new(report)))).collect()
@@ -107,8 +107,8 @@ impl Mailer {
 #[pymethods]
 impl PyMessage {
     /// What a reader in it raised, once.
-    fn _raised(&self) -> Option<PyErr> {
-        raised_in(&self.sources)
+    fn _raised(&self, py: Python<'_>) -> Option<PyErr> {
+        raised_in(py, &self.sources)
     }
 }
 

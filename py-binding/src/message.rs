@@ -39,7 +39,7 @@ impl PyMessage {
     }
 
     fn check<T>(&self, py: Python<'_>, result: Result<T, Error>) -> PyResult<T> {
-        result.map_err(|error| raise_from(py, &error, None, raised_in(&self.sources)))
+        result.map_err(|error| raise_from(py, &error, None, raised_in(py, &self.sources)))
     }
 
     fn header_with(&mut self, py: Python<'_>, name: &str, value: &str, mode: HeaderMode) -> PyResult<()> {
@@ -49,8 +49,8 @@ impl PyMessage {
 }
 
 /// The exception that a reader raised, if one did.
-pub(crate) fn raised_in(sources: &[Py<Source>]) -> Option<PyErr> {
-    sources.iter().find_map(|source| source.get().raised.take())
+pub(crate) fn raised_in(py: Python<'_>, sources: &[Py<Source>]) -> Option<PyErr> {
+    sources.iter().find_map(|source| source.get().raised.take(py))
 }
 
 #[pymethods]

@@ -40,7 +40,7 @@ impl Rewrite for PyRewrite {
         let made = Python::try_attach(|py| {
             self.call(py, transfer).map_err(|error| {
                 let text = error.to_string();
-                self.raised.keep(error);
+                self.raised.keep(py, error);
                 Error::new(Kind::Source, Step::Setup, format!("the message cannot be written anew: {text}"))
             })
         });

@@ -1,6 +1,5 @@
 //! Whole sends without the GIL.
 
-use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use smtpclient::envelope::Envelope;
 use smtpclient::net;
@@ -25,18 +24,11 @@ pub(crate) fn sendmessage(
     let result = py.detach(|| net::sendmessage(&core, &options));
     match result {
         Ok(report) => {
-            let cause = raised.take();
-            if let Some(cause) = cause {
-                // The message is sent, and an exception would say the contrary.
-                if !cause.is_instance_of::<PyException>(py) {
-                    return Err(cause);
-                }
-                cause.write_unraisable(py, None);
-            }
+            raised.tell(py)?; // the message is sent, and an exception would say the contrary
             Ok(PySent(Box::new(report)))
         }
         Err(failed) => {
-            let cause = raised.take().or_else(|| raised_in(&sources));
+            let cause = raised.take(py).or_else(|| raised_in(py, &sources));
             Err(raise_from(py, &failed.error, Some(&failed.report), cause))
         }
     }
@@ -51,7 +43,7 @@ pub(crate) fn envelope(
 ) -> PyResult<(String, Vec<String>)> {
     let PyMessage { core, sources } = message.try_borrow()?.copy(py);
     let envelope = Envelope::derive(&core, options.core(), &net::local())
-        .map_err(|error| raise_from(py, &error, None, raised_in(&sources)))?;
+        .map_err(|error| raise_from(py, &error, None, raised_in(py, &sources)))?;
     let recipients = envelope.recipients.iter().map(|rcpt| rcpt.path.as_str().to_owned());
     Ok((envelope.mail.path.as_str().to_owned(), recipients.collect()))
 }

@@ -99,7 +99,7 @@ impl PySocket {
         }
         let text = error.value(py).to_string();
         if !error.is_instance_of::<PyOSError>(py) {
-            self.raised.keep(error);
+            self.raised.keep(py, error);
             return io::Error::other(text);
         }
         match error.value(py).getattr("errno").and_then(|code| code.extract()) {

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::message::Reader;
+use smtpclient::net::Process;
 
 use crate::callback::{Held, Raised};
 
@@ -28,11 +29,13 @@ impl Source {
 #[pymethods]
 impl Source {
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.rewind.iter().chain([&self.read]).try_for_each(|held| held.visit(&visit))
+        self.rewind.iter().chain([&self.read]).try_for_each(|held| held.visit(&visit))?;
+        self.raised.visit(&visit)
     }
 
     fn __clear__(&self) {
         self.rewind.iter().chain([&self.read]).for_each(Held::clear);
+        self.raised.clear();
     }
 }
 
@@ -74,7 +77,7 @@ impl PyReader {
             return io::ErrorKind::WouldBlock.into();
         }
         let text = error.to_string();
-        self.raised.keep(error);
+        self.raised.keep(py, error);
         io::Error::other(text)
     }
 }
@@ -83,9 +86,12 @@ impl Reader for PyReader {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if self.rest.is_none() {
             let gone = || io::Error::other("the interpreter is shutting down");
+            let process = Process::current();
             let piece =
                 Python::try_attach(|py| self.piece(py, buf.len()).map_err(|error| self.failed(py, error)));
             self.rest = Some(piece.ok_or_else(gone)??);
+            // Python may not know the thread in which a child by fork(2) came back from there.
+            process.check("message").map_err(io::Error::other)?;
             self.given = 0;
         }
         let Some(rest) = &self.rest else { return Ok(0) };

@@ -1,5 +1,6 @@
 """Bad input and bad moments: an exception with the reason, never a crash, never half a message."""
 
+import asyncio
 import email
 import gc
 import io
@@ -14,7 +15,7 @@ import pytest
 import smtpclient
 import smtpclient.testing
 from conftest import MESSAGE, server
-from smtpclient import Message, Session, sendmessage
+from smtpclient import Message, Session, aio, sendmessage
 
 
 def test_what_looks_like_a_batch_or_options_and_is_none(sink, to):
@@ -37,6 +38,55 @@ def test_what_is_no_message(message, sink, to):
     cause = caught.value if isinstance(caught.value, TypeError) else caught.value.__cause__
     assert isinstance(cause, TypeError)
     assert sink.count == 0
+
+
+def test_an_asynchronous_message_where_nothing_waits_for_it(sink, to):
+    async def pieces():
+        yield MESSAGE
+
+    async def looped(act):
+        async with aio.Session("127.0.0.1", sink.port) as session, aio.Mailer(**to) as mailer:
+            await act(session, mailer)
+
+    async def in_a_loop(session, mailer):
+        async for _ in session.send_many([pieces()]):
+            pass
+
+    with Session("127.0.0.1", sink.port) as session, smtpclient.Mailer(**to) as mailer:
+        for call in (
+            lambda: sendmessage(pieces(), **to), lambda: session.send_message(pieces()),
+            lambda: session.send("a@c", "b@d", content=pieces()), lambda: list(session.send_many([pieces()])),
+            lambda: mailer.submit(pieces()), lambda: mailer.try_submit(pieces()),
+            lambda: asyncio.run(looped(lambda session, _: session.send_message(pieces()))),
+            lambda: asyncio.run(looped(lambda _, mailer: mailer.submit(pieces()))),
+            lambda: asyncio.run(looped(in_a_loop)),
+        ):
+            with pytest.raises(TypeError, match="async_generator.* aio.sendmessage only"):
+                call()
+    assert sink.count == 0
+    assert asyncio.run(aio.sendmessage(pieces(), **to)).complete
+
+
+def test_a_pipe_and_a_device_are_no_files(sink, to, tmp_path):
+    os.mkfifo(pipe := tmp_path / "pipe")
+    attached = Message("x")
+    attached.attach_file(pipe)
+    to = {**to, "recipients": "b@s.example", "originator": "a@c.example"}
+    with Session("127.0.0.1", sink.port) as session, smtpclient.Mailer(**to) as mailer:
+        for message in (pipe, str(pipe), "/dev/zero", Message.from_file(pipe), attached):
+            for call in (
+                lambda m=message: sendmessage(m, **to), lambda m=message: session.send_message(m, **to_only(to)),
+                lambda m=message: mailer.submit(m).result(20), lambda m=message: asyncio.run(aio.sendmessage(m, **to)),
+            ):
+                with pytest.raises(smtpclient.SourceError, match="(pipe|/dev/zero) is a pipe or a device.*give a reader"):
+                    call()
+    assert sink.count == 0
+    with open("/dev/null", "rb") as null:
+        assert sendmessage(null, **to).complete
+
+
+def to_only(options):
+    return {name: options[name] for name in ("recipients", "originator")}
 
 
 @pytest.mark.parametrize(

@@ -285,6 +285,31 @@ def test_methods_of_a_file(to, sink):
     assert sink.count == 0
 
 
+def test_what_is_raised_when_nobody_asks_any_more(sink, monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: told.append(unraisable.exc_type))
+
+    def open_with(error):
+        return Session("127.0.0.1", sink.port, transcript=lambda _, line: line == "QUIT" and fails(error)())
+
+    open_with(ZeroDivisionError("own")).close()
+    assert told == [ZeroDivisionError]
+    with pytest.raises(KeyboardInterrupt):
+        open_with(KeyboardInterrupt("own")).close()
+
+    async def main(error):
+        hear = lambda _, line: line == "QUIT" and fails(error)()  # noqa: E731
+        async with aio.Session("127.0.0.1", sink.port, transcript=hear) as session:
+            assert (await session.send_message(MESSAGE)).complete
+
+    asyncio.run(main(ZeroDivisionError("own")))
+    assert told == [ZeroDivisionError] * 2
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(main(KeyboardInterrupt("own")))
+    with pytest.raises(KeyboardInterrupt):
+        sendmessage(MESSAGE, servers=f"127.0.0.1:{sink.port}", transcript=lambda _, line: line == "QUIT" and fails(KeyboardInterrupt())())
+
+
 def test_a_log_handler_that_raises(sink, to):
     class Handler(logging.Handler):
         def emit(self, record):

@@ -1,8 +1,6 @@
-/* misuse PORT: what must not be done, what goes wrong midway, and several threads.
- *
- * PORT is a `scripted-server sink`. */
+/* What must not be done, what goes wrong midway, and several threads. */
 #define _POSIX_C_SOURCE 200809L
-#include "check.h"
+#include "common.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -11,27 +9,6 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-
-static unsigned short port;
-
-static smtp_message *mail(void)
-{
-    smtp_message *m = smtp_message_new();
-
-    smtp_message_set_text(m, "Hello.\n", 7);
-    smtp_message_set_header(m, "From", "alice@a.example");
-    smtp_message_set_header(m, "To", "bob@b.example");
-    return m;
-}
-
-static smtp_options *to_sink(void)
-{
-    smtp_options *o = smtp_options_new();
-
-    smtp_options_add_server(o, "127.0.0.1", port);
-    smtp_options_set(o, "timeout", "20");
-    return o;
-}
 
 /* Calling back into the handles that are in use. */
 typedef struct {
@@ -59,7 +36,7 @@ static void call_back(void *user_data, int direction, const char *line)
         EMPTY(smtp_session_error(in->session));
         CODE(smtp_session_is_open(in->session), 0);
     }
-    if (in->engine != NULL) in->busy += smtp_engine_abort(in->engine, NULL) == SMTP_ERR_BUSY;
+    if (in->engine != NULL) in->busy += smtp_engine_timed_out(in->engine) == SMTP_ERR_BUSY;
 }
 
 static int write_back(void *user_data, const void *data, size_t size)
@@ -290,28 +267,9 @@ static void threads(void)
     smtp_message_free(m);
 }
 
-/* A server that takes the connection and says nothing. */
-static int silent(unsigned short *its_port)
-{
-    struct sockaddr_in address;
-    socklen_t size = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    memset(&address, 0, sizeof address);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    CODE(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
-    CODE(listen(fd, 8), 0);
-    getsockname(fd, (struct sockaddr *)&address, &size);
-    *its_port = ntohs(address.sin_port);
-    return fd;
-}
-
 static void *trigger(void *cancel)
 {
-    struct timespec pause = { 0, 100000000 };
-
-    nanosleep(&pause, NULL);
+    pause_for(100);
     smtp_cancel_trigger(cancel);
     return NULL;
 }
@@ -325,8 +283,7 @@ static void ended_early(void)
     smtp_result *r;
     pthread_t thread;
     unsigned short its_port;
-    int fd = silent(&its_port);
-    struct timespec pause = { 0, 120000000 };
+    int fd = listener(&its_port);
 
     smtp_options_add_server(o, "127.0.0.1", its_port);
     smtp_options_set_cancel(o, cancel);
@@ -355,7 +312,7 @@ static void ended_early(void)
     smtp_result_free(r);
     CODE(smtp_engine_new(m, o, &e), SMTP_OK);
     CHECK(smtp_engine_timeout(e) <= 100);
-    nanosleep(&pause, NULL);
+    pause_for(120);
     CODE(smtp_engine_timeout(e), 0);
     CODE(smtp_engine_timed_out(e), SMTP_OK);
     CODE(smtp_engine_result(e, &r), SMTP_ERR_TIMEOUT);
@@ -370,7 +327,7 @@ static void ended_early(void)
     smtp_result_free(r);
     CODE(smtp_engine_new(m, o, &e), SMTP_OK);
     smtp_engine_connected(e, -1);
-    nanosleep(&pause, NULL);
+    pause_for(120);
     CODE(smtp_engine_timeout(e), 0);
     CODE(smtp_engine_timed_out(e), SMTP_OK);
     CODE(smtp_engine_result(e, &r), SMTP_ERR_TIMEOUT);
@@ -468,11 +425,7 @@ static void loop(void)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        fprintf(stderr, "misuse PORT\n");
-        return 2;
-    }
-    port = (unsigned short)atoi(argv[1]);
+    begin(argc, argv);
     busy();
     freed_inside();
     readers();

@@ -1,5 +1,5 @@
 /* proxied: engines with option proxy, which needs no server: the octets are those of this file. */
-#include "check.h"
+#include "common.h"
 #include <time.h>
 
 static smtp_message *message;
@@ -178,8 +178,9 @@ static void refuses(void)
     smtp_engine_free(e);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    begin(argc, argv);
     message = smtp_message_new();
     options = smtp_options_new();
     smtp_message_set_text(message, "Hello.\n", 7);

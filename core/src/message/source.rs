@@ -54,11 +54,10 @@ pub(super) enum Source {
     Reader(Arc<Slot>),
 }
 
-/// A file by its name. What is no regular file (a pipe, a device) can be read only once, by `slot`.
+/// A file by its name.
 #[derive(Debug)]
 pub(super) struct Path {
     pub(super) path: PathBuf,
-    slot: Arc<Slot>,
 }
 
 /// What `Source::place` says: whether the octets can be looked at before they are sent.
@@ -75,13 +74,11 @@ impl Source {
     }
 
     pub(super) fn file(path: PathBuf) -> Self {
-        let name = format!("the file {}", path.display());
-        let reader = Lazy { path: path.clone(), file: None };
-        Self::File(Arc::new(Path { slot: Arc::new(Slot::new(Box::new(reader), name)), path }))
+        Self::File(Arc::new(Path { path }))
     }
 
     pub(super) fn reader(reader: Box<dyn Reader>) -> Self {
-        Self::Reader(Arc::new(Slot::new(reader, "the reader".to_owned())))
+        Self::Reader(Arc::new(Slot::new(reader)))
     }
 
     /// Looks at the file system, where there is one to look at.
@@ -94,8 +91,12 @@ impl Source {
                 if facts.is_dir() {
                     return Err(source(format!("{} is a directory, not a file", file.path.display())));
                 }
+                // To open a pipe may take for ever, and a device may never end.
                 if !facts.is_file() {
-                    return Ok(Place::Stream(&file.slot));
+                    return Err(source(format!(
+                        "{} is a pipe or a device, not a file: open it yourself, and give a reader (in Tcl a channel)",
+                        file.path.display()
+                    )));
                 }
                 Ok(Place::Regular(file, file.open()?, facts.len()))
             }
@@ -154,16 +155,9 @@ impl Read for Lazy {
     }
 }
 
-impl Reader for Lazy {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        Read::read(self, buf)
-    }
-}
-
 /// A reader that one send at a time can hold.
 pub(super) struct Slot {
     pub(super) length: Option<u64>,
-    name: String,
     state: Mutex<State>,
 }
 
@@ -180,10 +174,10 @@ struct Held {
 }
 
 impl Slot {
-    fn new(reader: Box<dyn Reader>, name: String) -> Self {
+    fn new(reader: Box<dyn Reader>) -> Self {
         let length = reader.length();
         let held = Held { reader, ahead: Vec::new(), used: false };
-        Self { length, name, state: Mutex::new(State::Here(held)) }
+        Self { length, state: Mutex::new(State::Here(held)) }
     }
 
     /// Takes the reader at its first octet; it comes back when the result is dropped.
@@ -201,17 +195,16 @@ impl Slot {
         match result {
             Ok(head) => Ok(Some((copy, head))),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(source(format!("{} cannot be read: {error}", self.name))),
+            Err(error) => Err(source(format!("the reader cannot be read: {error}"))),
         }
     }
 
     fn hold(&self) -> Result<Held, Error> {
         let mut state = self.lock();
         let State::Here(mut held) = std::mem::replace(&mut *state, State::Away) else {
-            return Err(source(format!(
-                "{} is being read by another send; give each send a reader of its own, or wait",
-                self.name
-            )));
+            let text =
+                "the reader is being read by another send; give each send a reader of its own, or wait";
+            return Err(source(text.to_owned()));
         };
         let again = if held.used { held.reader.rewind() } else { Ok(true) };
         match again {
@@ -223,14 +216,12 @@ impl Slot {
             }
             Ok(false) => {
                 *state = State::Here(held);
-                Err(source(format!(
-                    "{} was read by an earlier send and cannot start again; make it rewind, or give a new one",
-                    self.name
-                )))
+                let text = "the reader was read by an earlier send and cannot start again; make it rewind, or give a new one";
+                Err(source(text.to_owned()))
             }
             Err(error) => {
                 *state = State::Here(held);
-                Err(source(format!("{} cannot start again: {error}", self.name)))
+                Err(source(format!("the reader cannot start again: {error}")))
             }
         }
     }
@@ -242,7 +233,7 @@ impl Slot {
 
 impl fmt::Debug for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slot").field("name", &self.name).field("length", &self.length).finish_non_exhaustive()
+        f.debug_struct("Slot").field("length", &self.length).finish_non_exhaustive()
     }
 }
 

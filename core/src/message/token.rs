@@ -52,8 +52,9 @@ impl Message {
         Self(Token::Finished(Finished::new(Source::bytes(message.into()))))
     }
 
-    /// A message in a file, which is opened when it is sent. A regular file is scanned once before each send
-    /// and must not change until it is sent; anything else is read once.
+    /// A message in a regular file, which is opened when it is sent. It is scanned once before each send and must not change
+    /// until it is sent. A pipe or a device, which may never end, is an error: give it to
+    /// [`from_read`](Self::from_read).
     pub fn from_file(path: impl Into<PathBuf>) -> Self {
         Self(Token::Finished(Finished::new(Source::file(path.into()))))
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::dial::{DialOptions, dial_meanwhile};
 use super::dialling::Dialling;
 use super::limits::Limits;
+use super::process::Process;
 use super::run::{Mover, Wait};
 use super::sendmessage::dial_options;
 use super::stream::{Ready, Stream};
@@ -23,6 +24,7 @@ use crate::options::Options;
 #[derive(Debug)]
 pub struct Connection {
     dial: DialOptions,
+    process: Process,
     place: Place,
     mover: Mover,
     interest: Ready,
@@ -49,6 +51,7 @@ impl Connection {
         let dial = dial_options(options, &super::sendmessage::limits(options))?;
         Ok(Self {
             dial,
+            process: Process::current(),
             place: Place::Nowhere,
             mover: Mover::default(),
             interest: Ready::default(),
@@ -93,6 +96,9 @@ impl Connection {
     /// The same for whoever watches the [descriptor](Self::fd): that stays open until the next [turn](Self::turn), so that
     /// its number means nothing else before it is no longer watched. The server sees the end at once.
     pub fn hang_up(&mut self) {
+        if self.process.is_forked() {
+            return self.close(); // the parent goes on with it
+        }
         self.interest = Ready::default();
         let place = std::mem::replace(&mut self.place, Place::Nowhere);
         match &place {
@@ -129,7 +135,9 @@ impl Connection {
 
     /// Ends the direction to the server.
     pub(super) fn shutdown(&self) -> bool {
-        self.stream().is_some_and(|stream| stream.shutdown(Shutdown::Write).is_ok())
+        // A child must not end its parent's.
+        !self.process.is_forked()
+            && self.stream().is_some_and(|stream| stream.shutdown(Shutdown::Write).is_ok())
     }
 
     /// Connects and moves bytes until `done`, or nothing is due, for as long as it may `wait`: [`Wait::Block`] or

@@ -7,6 +7,12 @@ use crate::error::Error;
 #[derive(Clone, Copy, Debug)]
 pub struct Process(u32);
 
+impl Default for Process {
+    fn default() -> Self {
+        Self::current()
+    }
+}
+
 impl Process {
     /// The process that calls.
     pub fn current() -> Self {

@@ -5,6 +5,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::limits::Limits;
+use super::process::Process;
 use super::stream::{Ready, Stream};
 use crate::conversation::{Clock, Conversation};
 use crate::error::{Error, Kind, Step};
@@ -100,6 +101,7 @@ pub enum Wait {
 #[derive(Debug, Default)]
 pub struct Mover {
     clock: Clock,
+    process: Process,
     buffer: Vec<u8>,
     /// Octets written since the server was last listened to.
     unlooked: usize,
@@ -131,11 +133,18 @@ impl Mover {
             }
         }
         while !done(conversation) {
-            if let Err(cause) = limits.check(Step::Command) {
+            if let Err(cause) = self.check(limits) {
                 conversation.abort(cause);
                 continue;
             }
             let output = conversation.poll_output();
+            // What was called for it, a reader or a transcript, may have ended the call, or be back in a forked child.
+            if !output.is_empty()
+                && let Err(cause) = self.check(limits)
+            {
+                conversation.abort(cause);
+                continue;
+            }
             if turn >= TURN && wait == Wait::Never {
                 return Ready { read: true, write: !output.is_empty() };
             }
@@ -227,6 +236,11 @@ impl Mover {
             }
         }
         Ready { read: true, write: false }
+    }
+
+    /// An error where nothing more may be said.
+    fn check(&self, limits: &Limits) -> Result<(), Error> {
+        self.process.check("connection").and_then(|()| limits.check(Step::Command))
     }
 
     /// Reads what has arrived; whether anything has.

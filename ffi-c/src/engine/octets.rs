@@ -79,6 +79,9 @@ pub unsafe extern "C" fn smtp_engine_output(
                     (*data, *length) = (output.as_ptr().cast(), output.len());
                 }
             });
+            if state.action() != SMTP_EXCHANGE {
+                (*data, *length) = (std::ptr::null(), 0); // what was called for it has ended the call
+            }
             state.octets.given = *length;
             code
         })
@@ -235,11 +238,13 @@ impl State {
         if self.connection.is_none() || when.is_some_and(|when| when != action) || !self.goes(Way::Octets) {
             return SMTP_ERR_USAGE;
         }
-        match self.limits().check(Step::Command) {
-            Ok(()) => call(self),
-            Err(cause) => {
-                self.abort(cause);
-            }
+        let mut ended = self.limits().check(Step::Command);
+        if ended.is_ok() {
+            call(self);
+            ended = self.limits().check(Step::Command); // a function that it called may have ended it
+        }
+        if let Err(cause) = ended {
+            self.abort(cause);
         }
         self.through();
         self.update();

@@ -3,6 +3,7 @@
 use std::ffi::{CString, c_int};
 use std::time::{Duration, Instant};
 
+use smtpclient::cancel::Cancel;
 use smtpclient::conversation::{Action, Driven};
 use smtpclient::delivery::Delivery;
 use smtpclient::dialogue::Dialogue;
@@ -22,6 +23,9 @@ pub(crate) struct State {
     pub(super) work: Work,
     /// None where nothing could be begun.
     pub(super) connection: Option<Connection>,
+    /// The parent's, in a child: the program may still watch the descriptor, so that it is open until the next
+    /// `smtp_engine_ready()`.
+    pub(super) inherited: Option<Connection>,
     pub(super) octets: Octets,
     pub(super) way: Way,
     /// What the program was told to do, and which connection it was told to make: whatever else is to be done now, it
@@ -65,16 +69,20 @@ impl Work {
 }
 
 impl State {
-    /// The state, and the code of what came of beginning.
-    pub(super) fn begin(begun: Result<Work, Error>, options: &Options) -> (Self, c_int) {
+    /// The state, and the code of what came of beginning. `cancel` ends it, and knows that of the options.
+    pub(super) fn begin(begun: Result<Work, Error>, options: &Options, cancel: Cancel) -> (Self, c_int) {
         let begun = begun.and_then(|work| Ok((work, Some(Connection::new(options)?))));
         let code = begun.as_ref().map_or_else(|error| code_of(error.kind()), |_| SMTP_OK);
-        let (work, connection) =
+        let (work, mut connection) =
             begun.unwrap_or_else(|error| (Work::Over(SendError::from(error).report), None));
+        if let Some(connection) = &mut connection {
+            connection.set_limits(Limits { cancel: Some(cancel), ..Limits::begin(options) });
+        }
         let mut state = Self {
             process: Process::current(),
             work,
             connection,
+            inherited: None,
             octets: Octets::default(),
             way: Way::Open,
             told: None,
@@ -91,7 +99,7 @@ impl State {
         if self.process.is_forked() && self.connection.is_some() {
             let error = self.process.check("connection").err();
             self.work = Work::Over(Box::new(Report { error, ..Report::default() }));
-            self.connection = None;
+            self.inherited = self.connection.take();
             self.octets.leave_tunnel();
         }
         if self.octets.is_tunnelling() {
@@ -164,16 +172,16 @@ impl State {
         }
         let (action, _) = now;
         let (connection, driven) = (self.connection.as_mut()?, self.work.driven()?);
+        if action == SMTP_DONE {
+            return None;
+        }
+        if connection.dial_options().limits.check(Step::Command).is_err() {
+            return Some(Duration::ZERO);
+        }
         if self.way == Way::Watched {
             return connection.timeout(driven, Instant::now());
         }
         let options = connection.dial_options();
-        if action == SMTP_DONE {
-            return None;
-        }
-        if options.limits.check(Step::Command).is_err() {
-            return Some(Duration::ZERO);
-        }
         let left = self.octets.left(&mut self.work, options.connect_timeout);
         let wait = options.limits.slice(left.unwrap_or(Duration::MAX));
         (wait < Duration::MAX).then_some(wait)

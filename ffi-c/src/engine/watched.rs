@@ -68,6 +68,7 @@ pub unsafe extern "C" fn smtp_engine_ready(engine: *mut smtp_engine, what: c_int
 
 impl State {
     fn turn(&mut self) -> c_int {
+        self.inherited = None;
         self.action(); // which may be that of a forked child
         if let (Some(connection), Some(driven)) = (&mut self.connection, self.work.driven()) {
             if self.way == Way::Octets {

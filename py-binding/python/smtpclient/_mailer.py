@@ -189,17 +189,30 @@ def _answer(
     over: threading.Event,
     answer: Callable[[list[tuple[Any, Any, Message]]], None],
 ) -> None:
+    # What was answered must not be held while the next report is waited for: it may refer to the mailer.
     try:
-        while reports := native.reports(math.inf, _BATCH):
-            with lock:
-                answers = [(report, *waiting.pop(ticket)) for ticket, report in reports]
-            answer([(slot, report, message) for report, slot, message in answers])
+        while _answer_some(native, waiting, lock, answer):
             with news:
                 news.notify_all()
     finally:
         over.set()
         with news:
             news.notify_all()
+
+
+def _answer_some(
+    native: _native.Mailer,
+    waiting: dict[int, tuple[Any, Message]],
+    lock: threading.Lock,
+    answer: Callable[[list[tuple[Any, Any, Message]]], None],
+) -> bool:
+    reports = native.reports(math.inf, _BATCH)
+    if not reports:
+        return False
+    with lock:
+        answers = [(report, *waiting.pop(ticket)) for ticket, report in reports]
+    answer([(slot, report, message) for report, slot, message in answers])
+    return True
 
 
 def _end(native: _native.Mailer, thread: threading.Thread) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ._errors import usage
@@ -49,6 +49,11 @@ def token(message: AnyMessage) -> Message:
         return Message.from_file(message)
     if isinstance(message, os.PathLike):
         return Message.from_file(os.fspath(message))
+    if isinstance(message, AsyncIterable):
+        raise TypeError(
+            f"an asynchronous iterable ({type(message).__name__}) is a message for aio.sendmessage only: give its bytes, "
+            "b''.join([piece async for piece in message])"
+        )
     if callable(getattr(message, "read", None)):
         return _file(message)
     if isinstance(message, Iterable) and not isinstance(message, (dict, set, frozenset)):

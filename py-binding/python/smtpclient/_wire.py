@@ -66,9 +66,8 @@ class Wire:
 
     def close(self) -> None:
         """Close the connection; once is enough."""
-        if not self.is_forked:  # what the loop of a child watches with is the parent's too
-            self._watch(-1)
-            self._disarm()
+        self._watch(-1)
+        self._disarm()
         self._native.close()
 
     @property
@@ -114,6 +113,9 @@ class Wire:
                 self._timer = self._loop.call_at(due, self._on_timer)
 
     def _watch(self, fd: int) -> None:
+        if self.is_forked:  # what the loop of a child watches with is the parent's too
+            self._fd = -1
+            return
         if self._fd >= 0:
             self._loop.remove_reader(self._fd)
             if self._writing:

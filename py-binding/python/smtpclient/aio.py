@@ -7,19 +7,19 @@ asyncio's own on Unix, and uvloop.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from . import _native
 from ._aio_mailer import Mailer
+from ._aio_many import Reports
 from ._answers import (
     AUTH_DEFAULT,
     Addresses,
     Answer,
     Item,
     addressed,
-    ask_for,
     composed,
     data_from,
     done_from,
@@ -29,7 +29,6 @@ from ._answers import (
     reply_from,
     report_from,
     sent_from,
-    several,
 )
 from ._errors import UsageError, usage
 from ._native import Message, Options
@@ -93,6 +92,7 @@ class Session:
         self._wire: Wire | None = None
         self._known: _native.Dialogue | None = None
         self._greeting: Reply | None = None
+        self._unwanted: deque[int] = deque()
 
     async def connect(self) -> Self:
         """Connect and read the greeting."""
@@ -238,28 +238,16 @@ class Session:
         made = token(message)
         return sent_from(await self._ask(lambda: self._dialogue.send_message(made, known)))
 
-    async def send_many(
+    def send_many(
         self, messages: Iterable[Item] | AsyncIterable[Item], window: int = 64
-    ) -> AsyncIterator[Report]:
+    ) -> Reports:
         """Send messages, or pairs of a message and its options, and yield the report of each, in order,
-        also of those that failed: see ``report.error``. Up to ``window`` of them share round trips."""
-        waiting: deque[int | Report] = deque()
-        try:
-            if isinstance(messages, AsyncIterable):
-                async for item in messages:
-                    waiting.append(ask_for(self._dialogue, item, self._options))
-                    if len(waiting) >= window:
-                        yield await self._next(waiting)
-            else:
-                for item in several(messages):
-                    waiting.append(ask_for(self._dialogue, item, self._options))
-                    if len(waiting) >= window:
-                        yield await self._next(waiting)
-            while waiting:
-                yield await self._next(waiting)
-        finally:
-            while waiting and self.is_open:
-                await self._next(waiting)
+        also of those that failed: see ``report.error``. Up to ``window`` of them share round trips.
+
+        A loop over it may be left at any time, and the session is then ready for whatever comes next. Messages that were
+        taken ahead, at most ``window``, are sent all the same, before that or before QUIT. Their reports can still be had
+        by iterating on; ``aclose()`` waits for them and takes no more messages."""
+        return Reports(self, messages, window)
 
     async def close(self) -> None:
         """Take leave: QUIT, whose reply is not waited for.
@@ -282,6 +270,7 @@ class Session:
         finally:
             self._busy = False
             self._wire.close()
+        self._dialogue.tell_raised()
 
     async def __aenter__(self) -> Self:
         return self if self._known is not None else await self.connect()
@@ -336,6 +325,8 @@ class Session:
             answer = self._poll(number)
             if answer is None:
                 raise dialogue.gone()
+            while self._unwanted and self._poll(self._unwanted[0]) is not None:
+                self._unwanted.popleft()
             return answer
         finally:
             self._busy = False

@@ -75,7 +75,7 @@ impl Connection {
         let opening = dialogue.introduce();
         let mut wire = connection::Connection::new(options)?;
         // Option `deadline` is for messages.
-        wire.set_limits(Limits::default());
+        wire.set_limits(Limits { deadline: None, cancel: options.cancel.clone() });
         Ok(Self {
             id,
             lane,

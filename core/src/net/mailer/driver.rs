@@ -24,6 +24,7 @@ use crate::dialogue::Dialogue;
 use crate::envelope::Local;
 use crate::error::{Error, Kind, Step};
 use crate::net::poll::poll;
+use crate::net::process::Process;
 use crate::net::security::library;
 use crate::net::sendmessage::with_debug;
 use crate::options::{MailerOptions, Options};
@@ -102,7 +103,8 @@ impl Driver {
     }
 
     pub(super) fn run(mut self) {
-        let _over = Over(Arc::clone(&self.shared));
+        let over = Over(Arc::clone(&self.shared));
+        let process = Process::current();
         loop {
             let now = Instant::now();
             self.is_busy = false;
@@ -110,6 +112,9 @@ impl Driver {
                 self.shared.close(Closing::AtOnce);
             }
             let decided = self.give_reports();
+            if process.is_forked() {
+                break;
+            }
             self.census();
             let shared = Arc::clone(&self.shared);
             let mut state = shared.lock();
@@ -133,12 +138,20 @@ impl Driver {
                 }
             }
             self.turn();
+            if process.is_forked() {
+                break;
+            }
             self.collect(now);
             self.is_busy |= !self.settled.is_empty() || !self.again.is_empty();
             self.wait(now);
+            if process.is_forked() {
+                break;
+            }
             // A pause begins when the server asked for it, not before it was waited for.
             self.collect(Instant::now());
         }
+        // A function that it called came back in a child: the messages are the parent's, and a lock may be held for ever.
+        std::mem::forget(over);
     }
 
     /// Opens one more connection to each server that more are wanted for.

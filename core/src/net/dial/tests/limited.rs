@@ -105,7 +105,7 @@ fn a_full_backlog_of_a_unix_socket_is_waited_for() {
 #[test]
 fn what_is_done_meanwhile_is_done_once_before_an_answer() {
     let (_listener, _filler, port) = black_hole();
-    let options = DialOptions { connect_timeout: Duration::from_millis(50), ..DialOptions::default() };
+    let options = DialOptions { connect_timeout: Duration::from_millis(500), ..DialOptions::default() };
     let mut count = 0;
     dial_meanwhile(&tcp("127.0.0.1", port), &options, &mut || count += 1).unwrap_err();
     assert_eq!(count, 1);

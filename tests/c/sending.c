@@ -1,0 +1,162 @@
+/* Whole sends, and every function about results. */
+#include "common.h"
+
+/* What is asked of a result for anything that it does not have, and of none. */
+static void nothing(const smtp_result *r, size_t i)
+{
+    EMPTY(smtp_result_refused_address(r, i));
+    CODE(smtp_result_refused_reply_code(r, i), 0);
+    EMPTY(smtp_result_refused_reply_enhanced(r, i));
+    EMPTY(smtp_result_refused_reply_text(r, i));
+    EMPTY(smtp_result_recipient_address(r, i));
+    CODE(smtp_result_recipient_outcome(r, i), 0);
+    EMPTY(smtp_result_recipient_step(r, i));
+    CODE(smtp_result_recipient_reply_code(r, i), 0);
+    EMPTY(smtp_result_recipient_reply_enhanced(r, i));
+    EMPTY(smtp_result_recipient_reply_text(r, i));
+    EMPTY(smtp_result_used(r, i));
+    EMPTY(smtp_result_avoided(r, i));
+    EMPTY(smtp_result_attempt_server(r, i));
+    EMPTY(smtp_result_attempt_peer(r, i));
+    EMPTY(smtp_result_attempt_error(r, i));
+    EMPTY(smtp_result_attempt_error_kind(r, i));
+    EMPTY(smtp_result_attempt_error_step(r, i));
+    CODE(smtp_result_attempt_error_reply_code(r, i), 0);
+    EMPTY(smtp_result_attempt_error_reply_enhanced(r, i));
+    CODE(smtp_result_attempt_error_transient(r, i), 0);
+    CODE(smtp_result_attempt_tls_verified(r, i), -1);
+    CODE(smtp_result_attempt_tls_resumed(r, i), -1);
+    EMPTY(smtp_result_attempt_tls_why_not(r, i));
+    EMPTY(smtp_result_attempt_tls_certificate_sha256(r, i));
+    EMPTY(smtp_result_attempt_tls_version(r, i));
+    EMPTY(smtp_result_attempt_tls_cipher(r, i));
+    EMPTY(smtp_result_attempt_policy(r, i));
+    CODE(smtp_result_attempt_login_count(r, i), 0);
+    EMPTY(smtp_result_attempt_login_mechanism(r, i, 0));
+    EMPTY(smtp_result_attempt_login_error(r, i, 0));
+}
+
+static void no_result(void)
+{
+    nothing(NULL, 0);
+    CODE(smtp_result_status(NULL), SMTP_ERR_NULL);
+    CODE(smtp_result_sent(NULL), 0);
+    CODE(smtp_result_refused_count(NULL), 0);
+    CODE(smtp_result_recipient_count(NULL), 0);
+    EMPTY(smtp_result_queue_id(NULL));
+    CODE(smtp_result_reply_code(NULL), 0);
+    EMPTY(smtp_result_reply_enhanced(NULL));
+    EMPTY(smtp_result_reply_text(NULL));
+    CODE(smtp_result_octets(NULL), 0);
+    CODE(smtp_result_used_count(NULL), 0);
+    CODE(smtp_result_avoided_count(NULL), 0);
+    EMPTY(smtp_result_json(NULL));
+    EMPTY(smtp_result_error(NULL));
+    EMPTY(smtp_result_error_kind(NULL));
+    EMPTY(smtp_result_error_step(NULL));
+    EMPTY(smtp_result_error_server(NULL));
+    CODE(smtp_result_error_reply_code(NULL), 0);
+    EMPTY(smtp_result_error_reply_enhanced(NULL));
+    EMPTY(smtp_result_error_reply_text(NULL));
+    CODE(smtp_result_error_transient(NULL), 0);
+    CODE(smtp_result_attempt_count(NULL), 0);
+    smtp_result_free(NULL);
+}
+
+static void sending(void)
+{
+    smtp_message *m = mail_to(ONE_REFUSED);
+    smtp_options *o = to_sink();
+    smtp_cancel *cancel = smtp_cancel_new();
+    smtp_result *r;
+    size_t heard = 0;
+
+    CODE(smtp_sendmessage(m, o, &r), SMTP_ERR_RECIPIENTS);
+    CODE(smtp_result_status(r), SMTP_ERR_RECIPIENTS);
+    CODE(smtp_result_sent(r), 0);
+    PART(smtp_result_error(r), ": rcpt: 1 of 2 recipients was refused, and nobody got the message: no@b.example: 550 5.1.1 No ");
+    TEXT(smtp_result_error_kind(r), "recipients");
+    TEXT(smtp_result_error_step(r), "rcpt");
+    CODE(smtp_result_error_reply_code(r), 550);
+    CODE(smtp_result_error_transient(r), 0);
+    CODE(smtp_result_refused_count(r), 1);
+    TEXT(smtp_result_refused_address(r, 0), "no@b.example");
+    CODE(smtp_result_refused_reply_code(r, 0), 550);
+    TEXT(smtp_result_refused_reply_enhanced(r, 0), "5.1.1");
+    TEXT(smtp_result_refused_reply_text(r, 0), "No such user");
+    smtp_result_free(r);
+
+    smtp_options_set(o, "atleastone", "1");
+    smtp_options_set_transcript(o, on_line, &heard, NULL);
+    CODE(smtp_sendmessage(m, o, &r), SMTP_PARTIAL);
+    CHECK(heard > 200);
+    CODE(smtp_result_sent(r), 1);
+    CODE(smtp_result_recipient_count(r), 2);
+    TEXT(smtp_result_recipient_address(r, 0), "bob@b.example");
+    CODE(smtp_result_recipient_outcome(r, 0), SMTP_ACCEPTED);
+    TEXT(smtp_result_recipient_step(r, 0), "final");
+    CODE(smtp_result_recipient_reply_code(r, 0), 250);
+    TEXT(smtp_result_recipient_reply_enhanced(r, 0), "2.0.0");
+    PART(smtp_result_recipient_reply_text(r, 0), "queued as");
+    CODE(smtp_result_recipient_outcome(r, 1), SMTP_REJECTED);
+    CHECK(strlen(smtp_result_queue_id(r)) == 8);
+    CODE(smtp_result_reply_code(r), 250);
+    TEXT(smtp_result_reply_enhanced(r), "2.0.0");
+    CODE(strncmp(smtp_result_reply_text(r), "Ok: queued as", 13), 0);
+    CHECK(smtp_result_octets(r) > 100);
+    CHECK(smtp_result_used_count(r) > 0);
+    CODE(smtp_result_avoided_count(r), 0);
+    CHECK(smtp_result_used(r, 0)[0] != '\0');
+    CODE(smtp_result_attempt_count(r), 1);
+    PART(smtp_result_attempt_server(r, 0), "127.0.0.1:");
+    PART(smtp_result_attempt_peer(r, 0), "127.0.0.1:");
+    EMPTY(smtp_result_attempt_error(r, 0));
+    CODE(smtp_result_attempt_tls_verified(r, 0), -1);
+    PART(smtp_result_json(r), "\"queue_id\":\"");
+    PART(smtp_result_json(r), "\"status\":\"partial\"");
+    nothing(r, 2);
+    smtp_result_free(r);
+
+    CODE(smtp_sendmessage(m, o, NULL), SMTP_PARTIAL);
+    CODE(smtp_options_set(o, "recipients", "bob@b.example"), SMTP_OK);
+    CODE(smtp_sendmessage(m, o, NULL), SMTP_OK);
+
+    smtp_options_set_cancel(o, cancel);
+    smtp_cancel_trigger(cancel);
+    CODE(smtp_sendmessage(m, o, NULL), SMTP_ERR_CANCELLED);
+    smtp_cancel_reset(cancel);
+    smtp_cancel_free(cancel);
+    CODE(smtp_sendmessage(m, o, NULL), SMTP_OK);
+
+    smtp_options_set_login(o, "user", "secret");
+    CODE(smtp_sendmessage(m, o, &r), SMTP_ERR_LOGIN);
+    TEXT(smtp_result_error_kind(r), "login");
+    TEXT(smtp_result_error_step(r), "auth");
+    PART(smtp_result_error_server(r), "127.0.0.1:");
+    CODE(smtp_result_error_reply_code(r), 0);
+    EMPTY(smtp_result_error_reply_enhanced(r));
+    EMPTY(smtp_result_error_reply_text(r));
+    CODE(smtp_result_error_transient(r), 0);
+    TEXT(smtp_result_attempt_error_kind(r, 0), "login");
+    TEXT(smtp_result_attempt_error_step(r, 0), "auth");
+    PART(smtp_result_json(r), "\"kind\":\"login\"");
+    smtp_result_free(r);
+
+    CODE(smtp_sendmessage(NULL, o, &r), SMTP_ERR_NULL);
+    CHECK(r == NULL);
+    CODE(smtp_sendmessage(m, o, NULL), SMTP_ERR_LOGIN);
+    smtp_message_delete_header(m, "To");
+    CODE(smtp_sendmessage(m, NULL, &r), SMTP_ERR_USAGE);
+    PART(smtp_result_error(r), "recipient");
+    smtp_result_free(r);
+    smtp_options_free(o);
+    smtp_message_free(m);
+}
+
+int main(int argc, char **argv)
+{
+    begin(argc, argv);
+    no_result();
+    sending();
+    return summary();
+}
