@@ -87,7 +87,7 @@ class OptionDict(TLSDict, total=False):
     """When a message goes by BDAT where the server offers CHUNKING. ``auto``: where it saves a round trip, and as BINARYMIME for binary parts. ``on``: always. ``off``: never. Default: ``auto``."""
 
     reconnect: bool | None
-    """A session whose server has ended the idle connection connects again when a message is to be sent; the report lists both connections. A mailer always does. Default: no."""
+    """A session connects again when a message is to be sent and its server has ended the idle connection, answers MAIL as if the message before were not over (503), or takes no more messages on a connection (LIMITS MAILMAX, RFC 9422). What failed is in the report. A mailer always does so. Default: no."""
 
     debug: bool | None
     """Print the dialogue on standard error, secrets masked. Default: no."""
