@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::cancel::Cancel;
 use smtpclient::engine::Direction;
+use smtpclient::net::with_signals;
 use smtpclient::options::{Options, TlsAnswer, TlsPolicy, TranscriptFn};
 
 /// What Python code raised while the core was at work: the first exception.
@@ -110,7 +111,7 @@ impl Callbacks {
 /// Ends the call where a callback or a signal handler of Python raised, or `own` is triggered.
 pub(crate) fn cancel(raised: &Raised, own: Option<Cancel>) -> Cancel {
     let kept = raised.clone();
-    cancel_in_loop(raised, own).and_signals(move || match Python::try_attach(|py| py.check_signals()) {
+    with_signals(cancel_in_loop(raised, own), move || match Python::try_attach(|py| py.check_signals()) {
         Some(Err(error)) => {
             kept.keep(error);
             true

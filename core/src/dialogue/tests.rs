@@ -197,8 +197,7 @@ fn what_a_server_swallows_after_a_final_dot_goes_once_more_without_crossing() {
 
 #[test]
 fn a_batch_goes_over_as_many_connections_as_the_server_wants() {
-    let mut options = Options::default();
-    options.reconnect = true;
+    let options = Options { reconnect: true, ..Options::default() };
     let target = Target::Tcp { host: "s.example".to_owned(), port: 25 };
     let server = Server { target, protocol: Protocol::Smtp, tls: false };
     let mut dialogue = Dialogue::new(server, options, None, local()).unwrap();

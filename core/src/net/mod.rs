@@ -16,6 +16,7 @@ mod run;
 mod security;
 mod sendmessage;
 mod session;
+mod signals;
 mod stream;
 mod work;
 mod zone;
@@ -32,6 +33,7 @@ pub use run::{Mover, Transport, Wait};
 pub use security::{library, tls};
 pub use sendmessage::{delivery, local, sendmessage};
 pub use session::{Session, connect, dialogue, dialogue_over, one_server};
+pub use signals::with_signals;
 pub use stream::{Ready, Stream, unacknowledged};
 
 pub use crate::report::SendError;
