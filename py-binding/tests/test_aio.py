@@ -279,13 +279,28 @@ def test_tls(run, tls_server, certificate):
 
 
 def test_closed_while_in_use(run):
-    async def go(port):
-        async with aio.Session("127.0.0.1", port, client="c.example") as session:
+    listener, refused = socket.create_server(("127.0.0.1", 0)), threading.Event()
+
+    def serve():
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(b"220 s\r\n")
+            assert connection.recv(100) == b"NOOP\r\n"
+            assert refused.wait(20)
+            connection.sendall(b"250 ok\r\n")
+            connection.recv(100)
+
+    async def go():
+        async with aio.Session("127.0.0.1", listener.getsockname()[1], client="c.example") as session:
             asking = asyncio.ensure_future(session.noop())
             await asyncio.sleep(0)
             with pytest.raises(smtpclient.UsageError, match="another task"):
                 await session.close()
+            refused.set()
             return (await asking).code
 
-    with server(b"220 s\r\n", b"250 s\r\n", b"250 ok\r\n") as (port, _):
-        assert run(go(port)) == 250
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    assert run(go()) == 250
+    thread.join(20)
+    listener.close()
