@@ -1,6 +1,7 @@
 //! `smtpclient._native`: the core for Python. The public face is the package around it, which gives
 //! these values their classes; here they are numbers, strings and tuples.
 
+mod alone;
 mod callback;
 mod convert;
 mod delivery;
@@ -44,6 +45,8 @@ mod _native {
 
     #[pymodule_export]
     const __version__: &str = env!("CARGO_PKG_VERSION");
+    #[pymodule_export]
+    use crate::alone::Alone;
     #[pymodule_export]
     use crate::callback::Callbacks;
     #[pymodule_export]

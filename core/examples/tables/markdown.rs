@@ -22,7 +22,8 @@ Every option has the same name in every language:
 
 A name that is no option is an error that names the nearest one. So is a value that does not fit, an option that the server cannot
 honour (but for `queue`, which only asks where XQUE is offered), and an option of a mailer that is given to a send or a session.
-An empty value takes an option back to its default.
+An empty value takes an option back to its default. Three are different: the empty `originator` is the null reverse-path, empty
+`recipients` are nobody, and `header` and `rcpt`, which add, do not take an empty value.
 
 A value is a text of one of these forms. Python also takes what stands for them there: `bool`, numbers, `timedelta`, paths, lists, bytes.
 ";

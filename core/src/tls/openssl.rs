@@ -257,7 +257,10 @@ impl Connection for Link {
     fn peer(&self) -> Peer {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let ssl = self.stream.ssl();
-        let Some(certificate) = ssl.peer_certificate().or_else(|| seen.certificate.clone()) else {
+        // Before the handshake is over OpenSSL tells of the session that was offered for resumption: what counts is what this
+        // server has shown.
+        let known = if ssl.is_init_finished() { ssl.peer_certificate() } else { None };
+        let Some(certificate) = known.or_else(|| seen.certificate.clone()) else {
             return Peer::default();
         };
         let resumed = ssl.session_reused();

@@ -47,6 +47,38 @@ fn a_handshake_cut_at_any_octet_has_a_definite_end() {
     }
 }
 
+#[test]
+fn what_answers_with_nonsense_has_no_certificate_of_a_server_before() {
+    let server = Server::start([Script::starttls(acceptor(&GOOD))]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let nonsense = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut buffer = [0; 1000];
+        for reply in ["220 s\r\n", "250-s\r\n250 STARTTLS\r\n", "220 go\r\n"] {
+            stream.write_all(reply.as_bytes()).unwrap();
+            let _ = stream.read(&mut buffer).unwrap();
+        }
+        stream.write_all(b"\x16\x03\x03\x00\x05nonsense that is not TLS").unwrap();
+        let _ = stream.read(&mut buffer);
+    });
+    let client = Client::new(&[]);
+    let mut options = client.options.clone();
+    options.tlsrequired = true;
+    (options.servers, options.ports) = (vec!["127.0.0.1".to_owned()], vec![server.port()]);
+    let message = crate::common::message();
+    let first = smtpclient::net::sendmessage(&message, &options).unwrap();
+    assert!(first.attempts[0].tls.as_ref().unwrap().certificate_sha256.is_some());
+    options.ports = vec![port];
+    let failed = smtpclient::net::sendmessage(&message, &options).unwrap_err();
+    // The session of the first connection was offered, and nobody has proved anything.
+    let facts = failed.report.attempts[0].tls.clone().unwrap();
+    assert!(!facts.verified && !facts.resumed && facts.certificate_sha256.is_none(), "{facts:?}");
+    assert_eq!((&facts.subject, &facts.cipher), (&None, &None), "{facts:?}");
+    nonsense.join().unwrap();
+    assert_eq!(server.finish().len(), 1);
+}
+
 /// Whether the handshake was done before it was cut.
 fn cut_at(client: &Client, version: SslVersion, insecure: bool, cut: usize) -> bool {
     let script = Script::starttls(acceptor_of(&GOOD, version)).with(|s| s.cut = Some(cut));

@@ -123,13 +123,12 @@ class Pending:
 
     def __init__(self, options: Options, answer: Callable[[list[tuple[Any, Any, Message]]], None]) -> None:
         self.native, self._callbacks = _native.Mailer.begin(options, listener(options))
-        self._waiting: dict[int, tuple[Any, Message]] = {}
-        self._lock = threading.Lock()
+        self._slots = _Slots(answer)
         self._news, self._over = threading.Condition(), threading.Event()
         self.full: SMTPException = QueueFull()
         self._thread = threading.Thread(
             target=_answer,
-            args=(self.native, self._waiting, self._lock, self._news, self._over, answer),
+            args=(self.native, self._slots, self._news, self._over),
             name="smtpclient-mailer",
             daemon=True,
         )
@@ -139,18 +138,14 @@ class Pending:
 
     def submit(self, slot: Any, message: Message, options: Options | None) -> bool:
         """Whether it was taken; ``slot`` is given back with its report."""
-        if self.native.is_forked:
-            # A thread that is not here may hold the lock for ever.
-            self.native.submit(message, options)
         try:
-            # The report must not come before its slot is known.
-            with self._lock:
-                ticket = self.native.submit(message, options)
-                self._waiting[ticket] = (slot, message)
-                return True
+            # No lock is held: a reader, or the handler of a signal, may submit a message itself.
+            ticket = self.native.submit(message, options)
         except QueueFull as full:
             self.full = full
             return False
+        self._slots.take(ticket, slot, message)
+        return True
 
     def wait(self, wait: Callable[[float], bool], timeout: float | None = None) -> bool:
         """``wait``, so that a signal wakes the main thread, whose handlers nobody else runs; whether it came about."""
@@ -181,17 +176,38 @@ class Pending:
         return drained
 
 
+class _Slots:
+    """Who waits for which report. Either may come first; whoever is second answers. Each step is one of a dict, which no
+    signal and no thread comes between."""
+
+    def __init__(self, answer: Callable[[list[tuple[Any, Any, Message]]], None]) -> None:
+        self._answer = answer
+        self._waiting: dict[int, tuple[Any, Message]] = {}
+        self._early: dict[int, Any] = {}
+
+    def take(self, ticket: int, slot: Any, message: Message) -> None:
+        self._waiting[ticket] = (slot, message)
+        if ticket in self._early:
+            self._give([ticket])
+
+    def report(self, reports: list[tuple[int, Any]]) -> None:
+        self._early.update(reports)
+        self._give([ticket for ticket, _ in reports])
+
+    def _give(self, tickets: list[int]) -> None:
+        # One that nobody waits for was left by the handler of a signal.
+        slots = [(ticket, self._waiting.pop(ticket, None)) for ticket in tickets]
+        answers = [(slot[0], self._early.pop(ticket), slot[1]) for ticket, slot in slots if slot is not None]
+        if answers:
+            self._answer(answers)
+
+
 def _answer(
-    native: _native.Mailer,
-    waiting: dict[int, tuple[Any, Message]],
-    lock: threading.Lock,
-    news: threading.Condition,
-    over: threading.Event,
-    answer: Callable[[list[tuple[Any, Any, Message]]], None],
+    native: _native.Mailer, slots: _Slots, news: threading.Condition, over: threading.Event
 ) -> None:
     # What was answered must not be held while the next report is waited for: it may refer to the mailer.
     try:
-        while _answer_some(native, waiting, lock, answer):
+        while _answer_some(native, slots):
             with news:
                 news.notify_all()
     finally:
@@ -200,18 +216,11 @@ def _answer(
             news.notify_all()
 
 
-def _answer_some(
-    native: _native.Mailer,
-    waiting: dict[int, tuple[Any, Message]],
-    lock: threading.Lock,
-    answer: Callable[[list[tuple[Any, Any, Message]]], None],
-) -> bool:
+def _answer_some(native: _native.Mailer, slots: _Slots) -> bool:
     reports = native.reports(math.inf, _BATCH)
     if not reports:
         return False
-    with lock:
-        answers = [(report, *waiting.pop(ticket)) for ticket, report in reports]
-    answer([(slot, report, message) for report, slot, message in answers])
+    slots.report(reports)
     return True
 
 
@@ -229,9 +238,19 @@ def _end(native: _native.Mailer, thread: threading.Thread) -> None:
 def _resolved(answers: list[tuple[Any, Any, Message]]) -> None:
     for future, report, message in answers:
         try:
-            future.set_result(outcome(report, message))
-        except SMTPException as error:
-            future.set_exception(error)
+            _resolve(future, report, message)
+        except BaseException as raised:  # by a function that was added to the future; the others are still to be told
+            thread = threading.current_thread()
+            threading.excepthook(threading.ExceptHookArgs((type(raised), raised, raised.__traceback__, thread)))
+
+
+def _resolve(future: Any, report: Any, message: Message) -> None:
+    try:
+        result = outcome(report, message)
+    except SMTPException as error:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
 
 
 def outcome(report: Any, message: Message) -> Report:

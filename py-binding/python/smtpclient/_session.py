@@ -28,9 +28,9 @@ from ._answers import (
     sent_from,
     several,
 )
-from ._blocking import Alone, in_use
+from ._blocking import in_use
 from ._errors import usage
-from ._native import Options
+from ._native import Alone, Options
 from ._option_types import OptionDict
 from ._options import listener
 from ._values import Secret

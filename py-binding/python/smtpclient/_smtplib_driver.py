@@ -6,20 +6,42 @@ import smtplib as _standard
 import socket
 import sys
 from collections import deque
+from collections.abc import Callable
+from functools import wraps
 from smtplib import CRLF
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from . import _native
 from ._answers import Answer
-from ._blocking import Alone
 from ._errors import SMTPException, usage
-from ._native import Options
+from ._native import Alone, Options
 from ._options import listener
 from ._report import Recipient, failure_of, reply_of
 from ._smtplib_errors import SMTPServerDisconnected, lost
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def _whole(method: Callable[_P, _T]) -> Callable[_P, _T]:
+    """A command and its reply, which nothing may come between: a reply that is not read would answer the next command."""
+
+    @wraps(method)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        driven: Any = args[0]
+        known = driven._due
+        try:
+            return method(*args, **kwargs)
+        except BaseException:
+            if driven._due > known:
+                driven.close()
+            raise
+
+    return call
 
 
 class Driven(_standard.SMTP):
@@ -68,7 +90,18 @@ class Driven(_standard.SMTP):
         self._finals: list[Recipient] = []
         self._challenged = False
 
+    @property
+    def _due(self) -> int:
+        """How many replies were not read yet."""
+        return len(self._pending)
+
     # Commands and replies.
+
+    docmd = _whole(_standard.SMTP.docmd)
+    helo = _whole(_standard.SMTP.helo)
+    ehlo = _whole(_standard.SMTP.ehlo)
+    mail = _whole(_standard.SMTP.mail)
+    rcpt = _whole(_standard.SMTP.rcpt)
 
     def send(self, s: ReadableBuffer | str) -> None:
         """Send a command line. A message's content goes by ``data``."""
