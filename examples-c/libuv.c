@@ -54,7 +54,7 @@ static void watch(job *j)
 
 enum { FAILING = 1, WAITING = 2, DEAD = 3, CODES = 32 };
 
-static int left, ticks, counts[CODES];
+static int left, ticks, counts[CODES]; /* of SMTP_PARTIAL, SMTP_OK, and the errors below it */
 static smtp_cancel *cancel;
 
 static void finished(job *j)
@@ -62,7 +62,7 @@ static void finished(job *j)
     smtp_result *result = NULL;
     int status = smtp_engine_result(j->engine, &result);
 
-    counts[-status]++;
+    counts[SMTP_PARTIAL - status]++;
     smtp_result_free(result);
     smtp_engine_free(j->engine);
     uv_close((uv_handle_t *)&j->timer, NULL);
@@ -141,7 +141,7 @@ int main(int argc, char **argv)
     uv_run(uv_default_loop(), UV_RUN_DEFAULT);
     uv_loop_close(uv_default_loop());
     for (i = 0; i < CODES; i++) {
-        if (counts[i] != 0) printf("%d %s\n", counts[i], smtp_code_name(-i));
+        if (counts[i] != 0) printf("%d %s\n", counts[i], smtp_code_name(SMTP_PARTIAL - i));
     }
     printf("the timer ticked%s\n", ticks > 3 ? "" : " too seldom");
     free(jobs);

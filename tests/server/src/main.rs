@@ -79,7 +79,8 @@ scripted-server link --at ADDRESS[,rate=BITS][,delay=MS][,loss=PERMILLE][,hole=O
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let word = arguments.first().and_then(|a| a.to_str()).unwrap_or("--help");
+    let asks = arguments.iter().take_while(|word| *word != "--").any(|word| word == "--help" || word == "-h");
+    let word = arguments.first().and_then(|a| a.to_str()).filter(|_| !asks).unwrap_or("--help");
     let result = match word {
         "-h" | "--help" | "help" => {
             say(HELP.trim_end());
