@@ -148,7 +148,10 @@ def test_no_more_memory(way, spare, sink):
     done = subprocess.run(
         [sys.executable, "-c", MEMORY, way, str(spare), str(sink.port)], capture_output=True, text=True, timeout=120
     )
-    assert done.returncode in (0, 1, -signal.SIGABRT), done
+    # 127 is the dynamic linker, which has no room for a thread's own data.
+    assert done.returncode in (0, 1, 127, -signal.SIGABRT), done
+    if done.returncode == 127:
+        assert "cannot allocate memory for thread-local data" in done.stderr, done
     if done.returncode == -signal.SIGABRT:
         assert "memory allocation of" in done.stderr or "Fatal Python error" in done.stderr, done
     # What arrived is whole.

@@ -17,7 +17,7 @@ proc show {begin report} {
     set words [words [dict get $report error]]
     lappend words [string map {" " ""} [dict get [lindex [dict get $report recipients] 0] outcome]]
     foreach attempt [dict get $report attempts] {
-        lappend words [join [list [dict get $attempt server] {*}[words $attempt]] /]
+        lappend words [join [list [dict get $attempt server] {*}[words [dict get $attempt error]]] /]
     }
     puts "[format %.2f [expr {([clock milliseconds] - $begin) / 1000.0}]] [join $words]"
     flush stdout
