@@ -24,7 +24,7 @@ const SOURCES: [&str; 16] = [
     "engine",
     "engine/watched",
     "engine/octets",
-    "engine/asking",
+    "engine/ask",
     "engine/answers",
     "address",
 ];

@@ -1,7 +1,7 @@
 //! `smtp_engine`: a send, or a session, for event loops.
 
 mod answers;
-mod asking;
+mod ask;
 mod octets;
 mod state;
 mod watched;
@@ -15,7 +15,7 @@ use smtpclient::net::delivery;
 use smtpclient::options::Options;
 
 pub use self::answers::*;
-pub use self::asking::*;
+pub use self::ask::*;
 pub use self::octets::*;
 use self::state::{State, Way, Work};
 pub use self::watched::*;
@@ -174,7 +174,7 @@ fn hand_over_engine(begun: Result<Work, Error>, options: &Options, out: &mut *mu
     let asked = stop.clone();
     let cancel = match own {
         None => Cancel::within(move || asked.is_triggered()),
-        Some(own) => Cancel::asking(move || asked.is_triggered() || own.is_triggered()),
+        Some(own) => Cancel::ask(move || asked.is_triggered() || own.is_triggered()),
     };
     let (state, code) = State::begin(begun, options, cancel);
     *out = give(smtp_engine { handle: Handle::new(state), stop });
