@@ -146,7 +146,7 @@ static int Servers(Tcl_Interp *interp, Options *into, Tcl_Obj *servers, Tcl_Obj 
         else if (*server != '\0') {
             if (i < portCount && *Tcl_GetString(portItems[i]) != '\0'
                 && (Tcl_GetIntFromObj(NULL, portItems[i], &port) != TCL_OK || port < 1 || port > 65535)) {
-                Tcl_SetObjResult(interp, Tcl_ObjPrintf("-ports: \"%s\" is no port: give a number from 1 to 65535",
+                Tcl_SetObjResult(interp, Tcl_ObjPrintf("-ports: \"%s\" is not a port: give a number from 1 to 65535",
                     Tcl_GetString(portItems[i])));
                 Tcl_SetErrorCode(interp, "SMTP", "usage", "0", "", (char *)NULL);
                 result = TCL_ERROR;

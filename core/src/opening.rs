@@ -72,7 +72,7 @@ struct Security {
     library: Option<Arc<dyn Secure>>,
     wanted: bool,
     required: bool,
-    /// TLS from the first byte.
+    /// Implicit TLS.
     first: bool,
     verify: Verify,
     policy: TlsPolicy,

@@ -37,14 +37,14 @@ pub(super) fn mailbox(text: &str, domain: Option<&str>) -> Result<Address, Addre
     let mut parser = Parser { scanner: Scanner::new(text)?, group: None, domain };
     parser.scanner.skip_cfws()?;
     if parser.scanner.peek().is_none() {
-        return parser.scanner.fail(parser.scanner.pos(), "there is no address: one mailbox is wanted");
+        return parser.scanner.fail(parser.scanner.pos(), "there is no address: give one mailbox");
     }
     let Some(address) = parser.element(0)? else {
-        return parser.scanner.fail(0, "this is a group: one mailbox is wanted");
+        return parser.scanner.fail(0, "this is a group: give one mailbox");
     };
     match parser.scanner.peek() {
         None => Ok(address),
-        Some(_) => parser.scanner.fail(parser.scanner.pos(), "one mailbox is wanted, and more follows"),
+        Some(_) => parser.scanner.fail(parser.scanner.pos(), "expected one mailbox, but more follows"),
     }
 }
 
@@ -294,7 +294,7 @@ impl Parser<'_> {
         match domain::to_u_labels(domain) {
             Some(domain) if domain.len() <= MAX_DOMAIN => Ok(domain),
             Some(_) => self.scanner.fail(start, "the domain is longer than 255 octets"),
-            None => self.scanner.fail(start, "the domain is no valid internationalized name (UTS #46)"),
+            None => self.scanner.fail(start, "the domain is not a valid internationalized name (UTS #46)"),
         }
     }
 
@@ -396,7 +396,7 @@ impl Words {
         if self.last == Some(Token::Word) {
             self.fault(
                 at,
-                "two words without a dot between them are no local part: quote it, or add a comma or <>",
+                "two words without a dot between them are not a local part: quote it, or add a comma or <>",
             );
         }
         self.push(Token::Word, spaced, word);

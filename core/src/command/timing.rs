@@ -77,7 +77,7 @@ impl DeliverBy {
         match parsed {
             Some((seconds, mode, trace)) => Self::new(seconds, mode, trace),
             None => Err(Error::usage(format!(
-                "deliver-by {}: write seconds;mode, as in 120;R (return) or 120;N (notify), and T behind it to trace",
+                "deliver-by {}: write seconds;mode, as in 120;R (return) or 120;N (notify), followed by T to trace",
                 quoted(text)
             ))),
         }

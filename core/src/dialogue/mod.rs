@@ -238,7 +238,7 @@ impl Dialogue {
 
     // What may be asked.
 
-    /// EHLO, TLS and login as the options want them, unless they were had already.
+    /// EHLO, TLS and login as the options want them, unless they were done already.
     pub fn introduce(&mut self) -> Ticket {
         self.ask(Ask::Introduce)
     }

@@ -209,8 +209,7 @@ impl Engine {
         };
         if special {
             let id = self.new_id();
-            let error =
-                Error::usage("DATA, BDAT, STARTTLS and AUTH are no plain commands: use the verb for it");
+            let error = Error::usage("DATA, BDAT, STARTTLS and AUTH must be sent with their own functions");
             self.events.push_back(Event::Failed(id, error));
             return id;
         }
@@ -234,7 +233,7 @@ impl Engine {
         self.ask(Request::Login(Box::new(exchange)))
     }
 
-    /// Takes leave: QUIT behind everything asked so far, whose reply is not waited for. Ends by itself.
+    /// Queues QUIT after all pending requests and does not wait for its reply. The connection then closes by itself.
     pub fn part(&mut self) {
         self.parting = true;
         if matches!(self.phase, Phase::Greeting | Phase::Handshake) && self.actives.is_empty() {
@@ -259,7 +258,7 @@ impl Engine {
         while !input.is_empty() && self.phase != Phase::Closed {
             if self.phase == Phase::Handshake {
                 let text =
-                    "the server sent plain text behind its reply to STARTTLS: somebody may be in between";
+                    "the server sent plain text after its reply to STARTTLS: somebody may be in between";
                 return self.end(Error::new(Kind::Tls, Step::StartTls, text));
             }
             let is_unasked = self.expected.is_empty();

@@ -16,7 +16,7 @@ pub(super) fn check(name: &str, value: &str) -> Result<(), Error> {
     let token = |b: u8| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?='*%".contains(&b);
     if name.is_empty() || name.len() > 40 || !name.bytes().all(token) {
         return Err(Error::usage(format!(
-            "{name:?} is no parameter name: a token of at most 40 characters is (RFC 2045 5.1)"
+            "{name:?} is not a parameter name: use a token of at most 40 characters (RFC 2045 5.1)"
         )));
     }
     if let Some(bad) = value.chars().find(|c| c.is_control()) {

@@ -258,7 +258,9 @@ fn boundary(part: &Part, parameters: &mut Parameters) -> Result<String, Error> {
     if let Some((_, own)) = part.parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case("boundary")) {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&b);
         if own.is_empty() || own.len() > 70 || own.ends_with(' ') || !own.bytes().all(allowed) {
-            return Err(Error::usage(format!("{own:?} is no boundary (RFC 2046 5.1.1): leave it out")));
+            return Err(Error::usage(format!(
+                "{own:?} is not a valid boundary (RFC 2046 5.1.1): leave it out"
+            )));
         }
         return Ok(own.to_string());
     }

@@ -385,7 +385,7 @@ fn check_token(what: &str, whole: &str, part: &str) -> Result<(), Error> {
     let token = |b: u8| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&b);
     if part.is_empty() || part.len() > 127 || !part.bytes().all(token) {
         return Err(Error::usage(format!(
-            "{whole:?} is no {what}: give type/subtype, as in text/plain (RFC 2045 5.1)"
+            "{whole:?} is not a {what}: give type/subtype, as in text/plain (RFC 2045 5.1)"
         )));
     }
     Ok(())

@@ -214,7 +214,9 @@ impl Session {
     /// No reply. STARTTLS is not for this: it changes the connection.
     pub fn command(&mut self, command: Command) -> Result<Reply, Error> {
         if matches!(command, Command::StartTls) {
-            return Err(Error::usage("STARTTLS changes the connection: it is no plain command"));
+            return Err(Error::usage(
+                "STARTTLS changes the connection: use `starttls` instead of a plain command",
+            ));
         }
         let limits = limits(self.dialogue.options());
         let ticket = self.dialogue.command(command);

@@ -71,7 +71,7 @@ impl Script {
         Self { tls: Some(tls), plain: vec!["STARTTLS"], ..Self::plain() }
     }
 
-    /// An honest server with TLS from the first byte.
+    /// An honest server with implicit TLS.
     pub fn implicit(tls: SslAcceptor) -> Self {
         Self { tls: Some(tls), first: true, ..Self::plain() }
     }

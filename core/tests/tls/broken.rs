@@ -212,7 +212,7 @@ fn tls_on_a_plain_port_is_told() {
     let server = Server::one(Script::plain().with(|s| s.greeting = b"\x15\x03\x01\0\x02\x02\x46"));
     let report = Client::new(&[&server]).send();
     let text = error(&report).text().to_owned();
-    assert!(text.contains("TLS from the first byte") && text.contains("smtps://"), "{text}");
+    assert!(text.contains("implicit TLS") && text.contains("smtps://"), "{text}");
     assert_eq!(error(&report).step(), Step::Greeting);
     // One that waits on: nothing comes at all.
     let server = Server::one(Script::implicit(acceptor(&GOOD)));

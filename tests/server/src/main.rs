@@ -24,7 +24,7 @@ scripted-server FILE.smtp [--listen ADDR:PORT | --unix PATH] [--unpack DIR] [--r
     for each server section (a path for a Unix socket). --listen and --unix say where the first one listens.
     Exit 0 when the client said what was expected; 1, and the difference on standard error, when not.
       --unpack DIR    write the options and the message of the file there
-      --record FILE   write what the client sent, one connection behind the other
+      --record FILE   write what the client sent, one connection after the other
       --seconds N     the most that it takes (30)
 
 scripted-server run FILE... [--seconds N] -- COMMAND ...
@@ -36,8 +36,8 @@ scripted-server sink [OPTIONS]
       --dump DIR          write each message to N.eml, its MAIL and RCPT lines to N.envelope
       --reject 'PATTERN=CODE TEXT'  refuse recipients (`*` is anything); may stand several times
       --size N            refuse messages of more octets
-      --tls CERT KEY      offer STARTTLS (PEM files)   --tls-first  TLS from the first byte
-      --login USER PASSWORD  take mail only behind AUTH PLAIN
+      --tls CERT KEY      offer STARTTLS (PEM files)   --tls-first  implicit TLS
+      --login USER PASSWORD  take mail only after AUTH PLAIN
       --lmtp  --chunking  --no-pipelining  --no-8bitmime    what is offered
       --nagle             write each reply of a group alone, with Nagle's algorithm on
       --messages N        end after so many messages

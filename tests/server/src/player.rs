@@ -347,7 +347,7 @@ fn play(connection: &Connection, wire: &mut Wire) -> Result<End, String> {
     let last = connection.steps.last().map_or(connection.line, |(line, _)| *line);
     wire.half_close();
     expect_eof(wire).map_err(|got| {
-        format!("behind line {last}: expected: the end of the connection\n     and got: {got}")
+        format!("after line {last}: expected: the end of the connection\n     and got: {got}")
     })?;
     Ok(End::Closed)
 }

@@ -189,7 +189,7 @@ impl Mailer {
         self.reports(timeout, 1).pop()
     }
 
-    /// At most `most` reports that were not fetched, in the order in which they came about; waits for the first of them.
+    /// At most `most` reports that were not fetched, in the order in which messages were decided; waits for the first of them.
     pub fn reports(&self, timeout: Duration, most: usize) -> Vec<(Ticket, Report)> {
         if self.process.is_forked() {
             return Vec::new();
