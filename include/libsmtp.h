@@ -49,7 +49,7 @@
  * Codes. An int status is 0 (SMTP_OK) where all went well, positive where some did, and negative where
  * nothing did. Its comment says which codes a function may return; these it may return besides: SMTP_ERR_NULL
  * (a pointer that may not be NULL is), SMTP_ERR_USAGE (a text that is not UTF-8), SMTP_ERR_BUSY (the handle is
- * in use) and SMTP_ERR_PANIC (an internal error of the library; free the handle, and please report it). After a failed
+ * in use) and SMTP_ERR_PANIC (an internal error: free the handle, and please report it). After a failed
  * change nothing has changed, and the error function of the handle has the text. Verbs of a session return the
  * server's reply code. Counts and numbers are 0 for NULL.
  *
@@ -216,7 +216,7 @@ extern "C" {
 /** The handle is in use: by the call from which your callback was called, or by another thread. */
 #define SMTP_ERR_BUSY (-17)
 
-/** A bug of this library. The handle takes only its free from now on. */
+/** An internal error: free the handle, which takes nothing else now, and please report it. */
 #define SMTP_ERR_PANIC (-18)
 
 /** The queue of a mailer is full; the message was not taken. */

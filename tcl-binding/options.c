@@ -232,7 +232,7 @@ int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into)
     into->patience = PATIENCE_MS;
     into->smtp = smtp_options_new();
     /* As tcllib completes an address, but by the name that the host has itself: Tcl's asks the resolver, which may take long.
-     * A host whose name is no domain leaves it an error. */
+     * A host whose name is not a domain leaves it an error. */
     if (gethostname(host, sizeof host - 1) == 0) smtp_options_set(into->smtp, "defaultdomain", host);
     for (i = 0; i + 1 < objc && result == TCL_OK; i += 2) {
         const char *name = Tcl_GetString(objv[i]);

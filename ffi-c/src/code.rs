@@ -48,7 +48,7 @@ pub const SMTP_ERR_UNKNOWN: c_int = -15;
 pub const SMTP_ERR_NULL: c_int = -16;
 /// The handle is in use: by the call from which your callback was called, or by another thread.
 pub const SMTP_ERR_BUSY: c_int = -17;
-/// A bug of this library. The handle takes only its free from now on.
+/// An internal error: free the handle, which takes nothing else now, and please report it.
 pub const SMTP_ERR_PANIC: c_int = -18;
 /// The queue of a mailer is full; the message was not taken.
 pub const SMTP_ERR_FULL: c_int = -19;
@@ -156,7 +156,7 @@ fn described(code: c_int) -> Option<&'static Said> {
 }
 
 pub(crate) fn code_of(kind: Kind) -> c_int {
-    // A kind that is newer than the table, which a test excludes, is no success either.
+    // A kind that is newer than the table, which a test excludes, is not a success either.
     KINDS.iter().find(|(_, own)| *own == kind).map_or(SMTP_ERR_PROTOCOL, |(code, _)| *code)
 }
 

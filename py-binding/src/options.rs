@@ -16,7 +16,7 @@ use crate::callback::{self, Callbacks, Held, Raised};
 use crate::convert::raise;
 use crate::recipients;
 
-/// What is no option by a text.
+/// What is not an option by a text.
 const OBJECTS: [&str; 3] = ["transcript", "cancel", "tls"];
 
 /// How to send. Unchangeable; threads may share one.

@@ -1,4 +1,4 @@
-//! What a domain or a domain literal must be before it may stand behind the `@`.
+//! What a domain or a domain literal must be before it may follow the `@`.
 
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};

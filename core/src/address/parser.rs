@@ -57,7 +57,7 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    /// A mailbox up to the separator behind it, or the opening of a group (then `None`).
+    /// A mailbox up to the separator after it, or the opening of a group (then `None`).
     /// `start` is where its source begins.
     fn element(&mut self, start: usize) -> Result<Option<Address>, AddressError> {
         let (spec, display_name) = if let Some(spec) = self.plain_addr_spec() {
@@ -121,7 +121,7 @@ impl Parser<'_> {
     }
 
     /// Atoms, quoted strings and dots: a display name, a group's name or a local part, which only
-    /// the character behind them tells.
+    /// the character after them tells.
     fn words(&mut self) -> Result<Words, AddressError> {
         self.scanner.skip_cfws()?;
         let mut words = Words { start: self.scanner.pos(), ..Words::default() };

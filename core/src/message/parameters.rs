@@ -10,7 +10,7 @@ use smol_str::SmolStr;
 use super::words::{WIDTH, quoted, unescape};
 use crate::error::Error;
 
-/// Whether a parameter can be written: a name that is no token, or one with punctuation for a value
+/// Whether a parameter can be written: a name that is not a token, or one with punctuation for a value
 /// outside printable ASCII, cannot.
 pub(super) fn check(name: &str, value: &str) -> Result<(), Error> {
     let token = |b: u8| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?='*%".contains(&b);

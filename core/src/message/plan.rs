@@ -204,7 +204,7 @@ impl Node {
 }
 
 impl Composed {
-    /// A message whose header section is not ASCII is no `message/rfc822` (RFC 6532 section 3.7).
+    /// A message whose header section is not ASCII is not a `message/rfc822` (RFC 6532 section 3.7).
     fn mime(&self) -> Cow<'_, str> {
         match &self.body {
             Plan::Inner(inner) if inner.has_unencoded() => {

@@ -185,7 +185,7 @@ impl Message {
     /// characters; outside ASCII it is encoded (RFC 2231).
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) for a name that is no token, a value that cannot be
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for a name that is not a token, a value that cannot be
     /// written, and a finished message.
     pub fn set_parameter(&mut self, name: &str, value: &str) -> Result<(), Error> {
         parameters::check(name, value)?;

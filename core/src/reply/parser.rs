@@ -16,7 +16,7 @@ const MAX_REPLY: usize = 64 * 1024;
 const MAX_LINES: usize = 512;
 const MAX_EXCERPT: usize = 80;
 
-/// Why bytes are no reply. The connection is of no use after any of these.
+/// Why bytes are not a reply. The connection is unusable after any of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReplyFault {
@@ -201,7 +201,7 @@ fn split(mut line: &[u8]) -> Option<(u16, bool, &[u8])> {
     }
 }
 
-/// The text with a space for a TAB, `?` for other control characters, U+FFFD for what is no UTF-8.
+/// The text with a space for a TAB, `?` for other control characters, U+FFFD for what is not UTF-8.
 fn printable(bytes: &[u8]) -> Cow<'_, str> {
     // No short cut out of the loop: so it is compiled to vector instructions.
     let odd = bytes.iter().fold(false, |odd, octet| odd | !(0x20..0x7f).contains(octet));

@@ -106,7 +106,7 @@ fn a_silent_handshake_ends_with_the_time_out_and_a_trickling_one_too() {
         let report = client.send();
         assert!(start.elapsed() < Duration::from_secs(4), "{first} {trickle}: {:?}", start.elapsed());
         let error = error(&report);
-        // Zeros are no handshake: the library may find that first.
+        // Zeros are not a handshake: the library may find that first.
         assert!(matches!(error.kind(), Kind::Timeout) || trickle && error.kind() == Kind::Tls, "{error}");
         assert_eq!(error.step(), Step::Tls, "{first} {trickle}: {error}");
         server.join().unwrap();

@@ -325,7 +325,7 @@ impl Parser {
     }
 }
 
-/// How often, what stands behind each, and the text.
+/// How often, what follows each, and the text.
 type ContentLine<'a> = (usize, &'static [u8], &'a str);
 
 /// Reads a line of content; `None` for any other line.

@@ -103,7 +103,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// A reader that has gone away is no reason to stop.
+/// A reader that has gone away is not a reason to stop.
 fn say(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
@@ -172,7 +172,7 @@ fn play(arguments: &[OsString]) -> Result<bool, String> {
     while !running.is_played() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(2));
     }
-    // A connection too many comes soon behind the last one, or not at all.
+    // A connection too many comes soon after the last one, or not at all.
     let watched = dialogue.servers.iter().any(|s| s.listen == Listen::Idle);
     std::thread::sleep(Duration::from_millis(if watched { 300 } else { 20 }));
     let heard = running.finish();

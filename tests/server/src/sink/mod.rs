@@ -46,7 +46,7 @@ pub struct SinkOptions {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Implicit TLS.
     pub tls_first: bool,
-    /// Take mail only behind a login by PLAIN with this name and password.
+    /// Take mail only after a login by PLAIN with this name and password.
     pub login: Option<(String, String)>,
 }
 
