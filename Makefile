@@ -172,7 +172,7 @@ valgrind: examples ## run the C tests, the examples and the Tcl tests under valg
 sanitize: examples ## the C and Tcl tests and the C examples under the sanitizers for addresses, undefined behaviour and leaks
 	tests/sanitize
 
-audit: ## licences, sources and doubles of the crates, and advisories where they can be had
+audit: ## licences, sources and doubles of the crates, and advisories where available
 	tests/audit
 
 sbom: ## write build/sbom/*.cdx.json: what each shipped crate is made of (CycloneDX)

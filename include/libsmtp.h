@@ -48,8 +48,8 @@
  *
  * Codes. An int status is 0 (SMTP_OK) where all went well, positive where some did, and negative where
  * nothing did. Its comment says which codes a function may return; these it may return besides: SMTP_ERR_NULL
- * (a pointer that may not be NULL is), SMTP_ERR_USAGE (a text that is no UTF-8), SMTP_ERR_BUSY (the handle is
- * in use) and SMTP_ERR_PANIC (a bug of the library; the handle then takes only its free). After a failed
+ * (a pointer that may not be NULL is), SMTP_ERR_USAGE (a text that is not UTF-8), SMTP_ERR_BUSY (the handle is
+ * in use) and SMTP_ERR_PANIC (an internal error: free the handle, and please report it). After a failed
  * change nothing has changed, and the error function of the handle has the text. Verbs of a session return the
  * server's reply code. Counts and numbers are 0 for NULL.
  *
@@ -161,7 +161,7 @@ extern "C" {
 #define SMTP_PARTIAL 1
 
 /**
- * Your mistake, found before anything was sent; the text names the thing, the value and the way out.
+ * Invalid call, found before anything was sent; the text names the argument, the value and how to fix it.
  */
 #define SMTP_ERR_USAGE (-1)
 
@@ -216,7 +216,7 @@ extern "C" {
 /** The handle is in use: by the call from which your callback was called, or by another thread. */
 #define SMTP_ERR_BUSY (-17)
 
-/** A bug of this library. The handle takes only its free from now on. */
+/** An internal error: free the handle, which takes nothing else now, and please report it. */
 #define SMTP_ERR_PANIC (-18)
 
 /** The queue of a mailer is full; the message was not taken. */
@@ -380,7 +380,7 @@ typedef struct smtp_engine smtp_engine;
  * After fork() it stays the parent's: in the child smtp_mailer_submit() gives SMTP_ERR_USAGE, nothing waits, and
  * closing and freeing do nothing.
  *
- * A message goes to the first server that can be had. One that is certainly not sent is tried again on another
+ * A message goes to the first server that is reachable. One that is certainly not sent is tried again on another
  * connection or server, at most as often as option retries says; one that may have arrived never is. The options
  * connections, connectionmessages, rate, queuesize, retries, backoff, retrytime and idletime are for mailers;
  * sends and sessions refuse them.
@@ -474,7 +474,7 @@ typedef int (*smtp_next_fn)(void *user_data,
 typedef void (*smtp_sent_fn)(void *user_data, uint64_t number, int status, const smtp_result *result);
 
 /**
- * The version of the library that runs, "0.1.0"; SMTP_VERSION is the one of the header. Lives for ever.
+ * The version of the library that runs, "0.1.0"; SMTP_VERSION is the one of the header. Lives until the program ends.
  */
 const char *smtp_library_version(void);
 
@@ -486,19 +486,19 @@ uint32_t smtp_library_version_number(void);
 
 /**
  * One lower-case word for a code, the same in every language: "ok", "usage", "recipients". Empty for
- * a number that is no code. Lives for ever.
+ * a number that is not a code. Lives until the program ends.
  */
 const char *smtp_code_name(int code);
 
 /**
  * A sentence for a code. What went wrong in a certain case is in smtp_result_error(),
- * smtp_session_error(), smtp_message_error() or smtp_options_error(). Lives for ever.
+ * smtp_session_error(), smtp_message_error() or smtp_options_error(). Lives until the program ends.
  */
 const char *smtp_code_text(int code);
 
 /**
  * The word for an outcome: "accepted", "rejected", "not_sent", "unknown". Empty for a number that
- * is none. Lives for ever.
+ * is none. Lives until the program ends.
  */
 const char *smtp_outcome_name(int outcome);
 
@@ -545,7 +545,7 @@ const char *smtp_message_error(const smtp_message *message);
  * Makes message a text/plain in UTF-8; lines may end in LF or CRLF. Header fields that were set with
  * smtp_message_set_header() or smtp_message_add_header() stay, here and in the functions below, but for
  * those of a finished message, which go with it. text is copied.
- * SMTP_OK; SMTP_ERR_USAGE: no UTF-8.
+ * SMTP_OK; SMTP_ERR_USAGE: not UTF-8.
  */
 int smtp_message_set_text(smtp_message *message,
                           const char *text,
@@ -553,7 +553,7 @@ int smtp_message_set_text(smtp_message *message,
 
 /**
  * Makes message a text/html in UTF-8. For text and HTML both: smtp_message_set_text(), then
- * smtp_message_add_html(). html is copied. SMTP_OK; SMTP_ERR_USAGE: no UTF-8.
+ * smtp_message_add_html(). html is copied. SMTP_OK; SMTP_ERR_USAGE: not UTF-8.
  */
 int smtp_message_set_html(smtp_message *message, const char *html, size_t length);
 
@@ -607,7 +607,7 @@ int smtp_message_set_body(smtp_message *message,
                           size_t length);
 
 /**
- * Sets the body to a file, which is opened when it is sent. As smtp_message_set_body() else; where there
+ * Sets the body to a file, which is opened when it is sent. Otherwise like smtp_message_set_body(); where there
  * is no such file the send tells, with SMTP_ERR_SOURCE.
  */
 int smtp_message_set_body_file(smtp_message *message,
@@ -666,7 +666,7 @@ int smtp_message_set_rfc822(smtp_message *message,
 
 /**
  * Adds the same content as HTML, in UTF-8: a text becomes a multipart/alternative. html is copied.
- * SMTP_OK; SMTP_ERR_USAGE: there is no text that it could be an alternative to, or no UTF-8.
+ * SMTP_OK; SMTP_ERR_USAGE: there is no text that it could be an alternative to, or it is not UTF-8.
  */
 int smtp_message_add_html(smtp_message *message,
                           const char *html);
@@ -693,7 +693,7 @@ int smtp_message_attach(smtp_message *message,
 /**
  * Adds a file that the HTML shows as <img src="cid:ID">. cid is the ID ("logo@example.org"), or NULL
  * for a new one. cid_out, which may be NULL, gets the ID; it lives until the next call on message.
- * SMTP_OK; SMTP_ERR_USAGE: there is no HTML, cid is none, or as for smtp_message_attach_file().
+ * SMTP_OK; SMTP_ERR_USAGE: there is no HTML, cid is not a Content-ID, or as for smtp_message_attach_file().
  */
 int smtp_message_inline_file(smtp_message *message,
                              const char *path,
@@ -722,8 +722,8 @@ int smtp_message_set_header(smtp_message *message,
                             const char *value);
 
 /**
- * Adds a header field behind the others; of the same name there may be some already. As
- * smtp_message_set_header() else.
+ * Adds a header field after the others; there may already be some of the same name. Otherwise like
+ * smtp_message_set_header().
  */
 int smtp_message_add_header(smtp_message *message, const char *name, const char *value);
 
@@ -746,12 +746,10 @@ int smtp_message_header(smtp_message *message,
                         const char **value);
 
 /**
- * The name of a header field, each once, in their order, with that index, from 0. As smtp_message_header()
- * else.
+ * The name of a header field, each once, in their order, with that index, from 0. Otherwise like
+ * smtp_message_header().
  */
-int smtp_message_header_name(smtp_message *message,
-                             size_t index,
-                             const char **name);
+int smtp_message_header_name(smtp_message *message, size_t index, const char **name);
 
 /**
  * The octets that smtp_message_write() would write, in *size; -1 where only reading it would tell.
@@ -795,7 +793,7 @@ void smtp_options_free(smtp_options *options);
 /**
  * Sets an option by its name; the top of this file lists them. Lists are separated by spaces or commas, truth values
  * are "1" and "0", times are seconds, "header" takes "Name: value" and adds one. An empty value
- * takes an option back to its default; the empty "originator" is the null reverse-path, and empty "recipients" are nobody.
+ * takes an option back to its default; the empty "originator" is the null reverse-path.
  * SMTP_OK; SMTP_ERR_USAGE: no such option (the text names the nearest), or a value that does not fit.
  */
 int smtp_options_set(smtp_options *options,
@@ -803,7 +801,7 @@ int smtp_options_set(smtp_options *options,
                      const char *value);
 
 /**
- * Adds a server behind the others: a host, host:port, smtp://, smtps://, submission:// or lmtp://
+ * Adds a server after the others: a host, host:port, smtp://, smtps://, submission:// or lmtp://
  * with a host, or unix:/path. They are tried in order. port 0 is the default: 25, 465 for smtps://,
  * 587 for submission://, 24 for lmtp://. SMTP_OK; SMTP_ERR_USAGE: a port above 65535. A wrong server is reported by
  * the send.
@@ -828,7 +826,7 @@ int smtp_options_set_recipients(smtp_options *options,
                                 const char *recipients);
 
 /**
- * Adds a recipient, or a list of them, after those already there. As smtp_options_set_recipients() else.
+ * Adds a recipient, or a list of them, after those already there. Otherwise like smtp_options_set_recipients().
  */
 int smtp_options_add_recipient(smtp_options *options,
                                const char *recipient);
@@ -890,13 +888,13 @@ int smtp_options_set_cancel(smtp_options *options, const smtp_cancel *cancel);
  */
 const char *smtp_options_error(const smtp_options *options);
 
-/** The name of the option with that index, from 0; NULL past the last. Lives for ever. */
+/** The name of the option with that index, from 0; NULL past the last. Lives until the program ends. */
 const char *smtp_option_name(size_t index);
 
 /**
  * What the value of the option with that index is, in one word: "flag", "text", "word", "words", "integer",
  * "number", "seconds", "file", "secret", "certificates", "ip", "servers", "ports", "mailbox", "addresses",
- * "recipient", "header". NULL past the last. Lives for ever.
+ * "recipient", "header". NULL past the last. Lives until the program ends.
  */
 const char *smtp_option_kind(size_t index);
 
@@ -1263,7 +1261,7 @@ int smtp_session_command(smtp_session *session,
 /**
  * STARTTLS and the handshake after it. Certificate and host name are verified unless option tlsverify is
  * off. What the server offered before is forgotten: EHLO is said again when it is needed. Also
- * SMTP_ERR_TLS: no TLS came about; the connection is closed.
+ * SMTP_ERR_TLS: TLS could not be set up; the connection is closed.
  */
 int smtp_session_starttls(smtp_session *session);
 
@@ -1377,7 +1375,7 @@ const char *smtp_session_auth_type(const smtp_session *session, size_t index);
  * and give the envelope of messages that come without options. Option deadline is for how long a message may wait,
  * and a cancel ends the mailer. No connection is opened before there is a message.
  * SMTP_OK; SMTP_ERR_USAGE: an option whose value cannot be; SMTP_ERR_TLS; SMTP_ERR_CONNECT: no thread or
- * socket to be had. Then *out is NULL and *failure, where failure is not NULL, gets a result that tells why.
+ * socket available. Then *out is NULL and *failure, where failure is not NULL, gets a result that tells why.
  */
 int smtp_mailer_new(const smtp_options *options,
                     smtp_mailer **out,
@@ -1402,7 +1400,7 @@ int64_t smtp_mailer_try_submit(smtp_mailer *mailer,
                                smtp_result **failure);
 
 /**
- * Gives the next result, in the order in which they came about; waits for it for at most milliseconds, negative:
+ * Gives the next result, in the order in which messages were decided; waits for it for at most milliseconds, negative:
  * without end. 1: *ticket says of which message, and *result is to be freed with smtp_result_free(). 0: there was
  * none in that time, or, once everything is reported and the mailer is closed, there will be none. A result is kept
  * until it is fetched.
@@ -1497,6 +1495,211 @@ int smtp_engine_abort(smtp_engine *engine,
  */
 int smtp_engine_result(const smtp_engine *engine,
                        smtp_result **out);
+
+/**
+ * Connects to host, which may be a URL as in smtp_options_add_server(), and reads the greeting. port 0
+ * is the default. options NULL: the default ones; they are copied. *out gets the session, and also after
+ * a failure a handle, which only tells why by smtp_session_error(): close or free it in either case. It is
+ * NULL only with SMTP_ERR_NULL, SMTP_ERR_BUSY and SMTP_ERR_PANIC.
+ * SMTP_OK; SMTP_ERR_USAGE, _RESOLVE, _CONNECT, _TIMEOUT, _CLOSED, _PROTOCOL, _REFUSED (a
+ * greeting that is not 220), _TLS, _CANCELLED.
+ */
+int smtp_session_open(const char *host,
+                      int port,
+                      const smtp_options *options,
+                      smtp_session **out);
+
+/**
+ * As smtp_session_open(), over a connected stream socket on which nothing was said yet. name is the
+ * server's name, for certificates and texts. The descriptor belongs to the session from now on, also after
+ * a failure, and is closed with it.
+ */
+int smtp_session_adopt(int fd,
+                       const char *name,
+                       const smtp_options *options,
+                       smtp_session **out);
+
+/** Says QUIT, closes the connection and frees the session. NULL is fine. */
+void smtp_session_close(smtp_session *session);
+
+/** Closes the connection without QUIT and frees the session. NULL is fine. */
+void smtp_session_free(smtp_session *session);
+
+/** EHLO. name NULL: that of option client. */
+int smtp_session_ehlo(smtp_session *session, const char *name);
+
+/** HELO. name NULL: that of option client. */
+int smtp_session_helo(smtp_session *session, const char *name);
+
+/** LHLO; from here on the session speaks LMTP. name NULL: that of option client. */
+int smtp_session_lhlo(smtp_session *session, const char *name);
+
+/**
+ * MAIL FROM. from is an addr-spec, with or without angle brackets; "" is the null reverse-path.
+ * parameters, "SIZE=100 BODY=8BITMIME", go as they are; NULL is none. No EHLO is said by itself.
+ */
+int smtp_session_mail(smtp_session *session,
+                      const char *from,
+                      const char *parameters);
+
+/** RCPT TO. As smtp_session_mail(). */
+int smtp_session_rcpt(smtp_session *session, const char *to, const char *parameters);
+
+/**
+ * DATA and the message, for the recipients that were accepted. Line ends become CRLF, leading dots are
+ * doubled, the final dot is added; header fields are not. The reply is the one to the final dot, or to DATA
+ * where that was refused; with LMTP there is one for each recipient: see smtp_session_result().
+ * Also SMTP_ERR_UNKNOWN: the message was sent whole, and no reply came.
+ */
+int smtp_session_data(smtp_session *session,
+                      const void *data,
+                      size_t length);
+
+/**
+ * As smtp_session_data(), from a function that gives the message piece by piece, and is not called after
+ * this returned. Also SMTP_ERR_SOURCE: read failed; the connection is closed, and the server has no
+ * message.
+ */
+int smtp_session_data_reader(smtp_session *session,
+                             smtp_read_fn read,
+                             void *user_data);
+
+/** RSET. */
+int smtp_session_rset(smtp_session *session);
+
+/** NOOP. */
+int smtp_session_noop(smtp_session *session);
+
+/** VRFY: asks whether there is such a user or mailbox. */
+int smtp_session_vrfy(smtp_session *session, const char *name);
+
+/** EXPN: asks who is on a mailing list. */
+int smtp_session_expn(smtp_session *session, const char *list);
+
+/** HELP. topic may be NULL. */
+int smtp_session_help(smtp_session *session, const char *topic);
+
+/** QUIT. The connection is closed then; the session still is to be closed or freed. */
+int smtp_session_quit(smtp_session *session);
+
+/**
+ * Any other command, in one line without its CRLF. Commands that change the connection or expect more than
+ * one reply (STARTTLS, AUTH, DATA, BDAT) have functions of their own.
+ */
+int smtp_session_command(smtp_session *session,
+                         const char *line);
+
+/**
+ * STARTTLS and the handshake after it. Certificate and host name are verified unless option tlsverify is
+ * off. What the server offered before is forgotten: EHLO is said again when it is needed. Also
+ * SMTP_ERR_TLS: TLS could not be set up; the connection is closed.
+ */
+int smtp_session_starttls(smtp_session *session);
+
+/**
+ * Logs in, once a connection. type is a mechanism, SMTP_AUTH_PLAIN; with SMTP_AUTH_DEFAULT (NULL) those
+ * that the server offers are tried, strongest first. EHLO is said first where it was not. SMTP_OK, no reply
+ * code; SMTP_ERR_LOGIN: no login succeeded; SMTP_ERR_USAGE: there was one already; or as the verbs.
+ */
+int smtp_session_authenticate(smtp_session *session,
+                              const char *user,
+                              const char *password,
+                              const char *type);
+
+/**
+ * Sends content to to, cc and bcc, which are address lists or NULL. It is plain text in UTF-8, or a
+ * finished message: one with a MIME-Version field. from, to, cc and subject become its header
+ * fields; NULL is none. result and what is returned as for smtp_sendmessage(); the session can be used
+ * on while smtp_session_is_open(). A handle that could not be opened gives SMTP_ERR_CLOSED and no result.
+ */
+int smtp_session_send(smtp_session *session,
+                      const char *from,
+                      const char *to,
+                      const char *cc,
+                      const char *bcc,
+                      const char *subject,
+                      const void *content,
+                      size_t length,
+                      smtp_result **result);
+
+/**
+ * Sends a message with the envelope that the options, or its header section, give. options NULL: those of
+ * the session; of others the connection, TLS and login ones are of no effect. result and what is returned
+ * as for smtp_session_send().
+ */
+int smtp_session_sendmessage(smtp_session *session,
+                             const smtp_message *message,
+                             const smtp_options *options,
+                             smtp_result **result);
+
+/**
+ * Sends the messages that next gives, one after the other, and tells sent what became of each. Where the server
+ * offers PIPELINING the end of one message and the envelope of the next go out together: one round trip a message;
+ * with option pipelining full and CHUNKING, many messages share one. Up to 64 messages are taken ahead of their
+ * results. Both functions are called on this thread and must not touch the session.
+ *
+ * SMTP_OK: the server took every message for every recipient. SMTP_PARTIAL: sent was told what became of each.
+ * SMTP_ERR_USAGE: a number of next that is none of its own. Another negative code: that of next, or
+ * SMTP_ERR_CLOSED for a session that is not open: no message was taken then.
+ */
+int smtp_session_send_many(smtp_session *session,
+                           smtp_next_fn next,
+                           smtp_sent_fn sent,
+                           void *user_data);
+
+/**
+ * What became of the last smtp_session_data(), for each recipient. *out gets a result to be freed with
+ * smtp_result_free(), and the status of that is returned; SMTP_ERR_USAGE and NULL where there was none.
+ */
+int smtp_session_result(smtp_session *session,
+                        smtp_result **out);
+
+/** 1 where the connection can still be used, else 0. */
+int smtp_session_is_open(const smtp_session *session);
+
+/**
+ * Why the last call on session that failed did: one line, empty where none did. This and the strings
+ * below live until the next call on session that says something to the server.
+ */
+const char *smtp_session_error(const smtp_session *session);
+
+/** The code of the last reply to a verb, 0 where there was none. */
+int smtp_session_reply_code(const smtp_session *session);
+
+/** The enhanced status code of that reply, as "2.1.5"; empty where it has none. */
+const char *smtp_session_reply_enhanced(const smtp_session *session);
+
+/** The text of that reply without its codes; lines are separated by \n. */
+const char *smtp_session_reply(const smtp_session *session);
+
+/** The text of the server's greeting. */
+const char *smtp_session_greeting(const smtp_session *session);
+
+/**
+ * Learns what the server offers: says EHLO where it was not said, with STARTTLS and login as the options of
+ * the session want them. SMTP_OK; SMTP_ERR_REFUSED: neither EHLO nor HELO was taken; SMTP_ERR_TLS,
+ * SMTP_ERR_LOGIN, or as the verbs.
+ */
+int smtp_session_options(smtp_session *session);
+
+/**
+ * How many extensions the server offers. It does smtp_session_options() first where that was not done since
+ * the last EHLO, STARTTLS or login; 0 where it fails.
+ */
+size_t smtp_session_option_count(smtp_session *session);
+
+/**
+ * An extension that the server offers, "SIZE 1000", with that index, from 0; empty past the last, and
+ * before smtp_session_options() or smtp_session_option_count().
+ */
+const char *smtp_session_option(const smtp_session *session,
+                                size_t index);
+
+/** How many SASL mechanisms the server offers; as smtp_session_option_count(). */
+size_t smtp_session_auth_type_count(smtp_session *session);
+
+/** A SASL mechanism that the server offers, "PLAIN"; as smtp_session_option(). */
+const char *smtp_session_auth_type(const smtp_session *session, size_t index);
 
 /**
  * The descriptor to watch, or -1 while there is none. It is the library's: never read, write or close it. After each
@@ -1655,13 +1858,13 @@ int64_t smtp_engine_ask_sendmessage(smtp_engine *engine,
                                     const smtp_options *options);
 
 /**
- * EHLO, TLS and login as the options want them, unless they were had already. The answer has a status, and no
+ * EHLO, TLS and login as the options want them, unless they were done already. The answer has a status, and no
  * reply; then smtp_engine_extension() tells what the server offers.
  */
 int64_t smtp_engine_ask_introduce(smtp_engine *engine);
 
 /**
- * Says QUIT after what was begun, and does not wait for its reply: there is no ticket for it. What was asked and not
+ * Sends QUIT after the requests that have begun and does not wait for its reply: it has no ticket. What was asked and not
  * begun is answered by an error, so wait for the answers first. A connection that is being made is given up. SMTP_OK;
  * SMTP_ERR_USAGE: not a session.
  */
@@ -1722,7 +1925,7 @@ const char *smtp_engine_auth_types(smtp_engine *engine);
 /**
  * Reads an address list, "Ann <ann@a.example>, Crew: bo@b.example;". *out gets it, also after
  * SMTP_ERR_USAGE (it then only tells why); free it with smtp_addresses_free(). It is NULL only with
- * SMTP_ERR_NULL and SMTP_ERR_PANIC. SMTP_OK; SMTP_ERR_USAGE: that is no address list, or one
+ * SMTP_ERR_NULL and SMTP_ERR_PANIC. SMTP_OK; SMTP_ERR_USAGE: not an address list, or one
  * that SMTP cannot carry. The empty text is the empty list.
  */
 int smtp_address_parse(const char *list,
@@ -1731,7 +1934,9 @@ int smtp_address_parse(const char *list,
 /** Frees it and its strings. NULL is fine. */
 void smtp_addresses_free(smtp_addresses *addresses);
 
-/** Why the text is no address list: the place and the reason, in one line; empty where it is one. */
+/**
+ * Why the text is not an address list: the place and the reason, in one line; empty where it is one.
+ */
 const char *smtp_addresses_error(const smtp_addresses *addresses);
 
 /** How many mailboxes there are, the members of groups among them. */

@@ -146,7 +146,7 @@ static int Servers(Tcl_Interp *interp, Options *into, Tcl_Obj *servers, Tcl_Obj 
         else if (*server != '\0') {
             if (i < portCount && *Tcl_GetString(portItems[i]) != '\0'
                 && (Tcl_GetIntFromObj(NULL, portItems[i], &port) != TCL_OK || port < 1 || port > 65535)) {
-                Tcl_SetObjResult(interp, Tcl_ObjPrintf("-ports: \"%s\" is no port: give a number from 1 to 65535",
+                Tcl_SetObjResult(interp, Tcl_ObjPrintf("-ports: \"%s\" is not a port: give a number from 1 to 65535",
                     Tcl_GetString(portItems[i])));
                 Tcl_SetErrorCode(interp, "SMTP", "usage", "0", "", (char *)NULL);
                 result = TCL_ERROR;
@@ -232,7 +232,7 @@ int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into)
     into->patience = PATIENCE_MS;
     into->smtp = smtp_options_new();
     /* As tcllib completes an address, but by the name that the host has itself: Tcl's asks the resolver, which may take long.
-     * A host whose name is no domain leaves it an error. */
+     * A host whose name is not a domain leaves it an error. */
     if (gethostname(host, sizeof host - 1) == 0) smtp_options_set(into->smtp, "defaultdomain", host);
     for (i = 0; i + 1 < objc && result == TCL_OK; i += 2) {
         const char *name = Tcl_GetString(objv[i]);

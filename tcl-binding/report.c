@@ -81,7 +81,7 @@ Tcl_Obj *ReportDict(const smtp_result *r)
     return Value(smtp_result_value(r));
 }
 
-/* Steps behind which tcllib says 7: the server is in the middle of a transaction. */
+/* Steps after which tcllib says 7: the server is in the middle of a transaction. */
 static int InTransaction(const char *step)
 {
     static const char *const steps[] = {"mail", "rcpt", "data", "body", "final", "rset", NULL};
@@ -94,7 +94,7 @@ static int InTransaction(const char *step)
 }
 
 /* A list of refused recipients says what became of all: with -atleastone the others have the message, without it nobody
- * has. A server that says 421 to RCPT has refused that recipient, and that it is gone then is no news; but with
+ * has. A server that says 421 to RCPT has refused that recipient, and that it is gone then is not news; but with
  * -atleastone the others are not served, unless there are none. */
 static int OnlyRefused(const smtp_result *r, const Options *options)
 {

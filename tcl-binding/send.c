@@ -152,7 +152,7 @@ static void Gone(Drive *drive)
     Leave(send);
 }
 
-/* Nothing was begun: a mistake that needs no server, or there will be no message. */
+/* Nothing was begun: a mistake that needs no server, or the message cannot be made. */
 static void Early(Send *send, int status, const char *text)
 {
     if (send->value != NULL) return;

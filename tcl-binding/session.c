@@ -197,7 +197,7 @@ static void Unanswered(Session *session, const char *why)
             continue;
         }
         session->questions = question->next;
-        /* QUIT goes behind what was asked. */
+        /* QUIT goes after what was asked. */
         if (IsMessage(question) && question->ticket >= 0) {
             Unbegun(SMTP_ERR_UNKNOWN, "the session was closed before the reply: the message may have been delivered", &value,
                 &errorCode, &report);

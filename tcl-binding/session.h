@@ -44,7 +44,7 @@ void AskOn(Session *session);
 Question *QuestionNew(int verb, Tcl_Obj *words, Tcl_Obj *command);
 void QuestionDrop(Question *question);
 
-/* Puts a question before another one, or behind all (NULL). */
+/* Puts a question before another one, or after all (NULL). */
 void Enqueue(Session *session, Question *question, const Question *before);
 void Unlink(Session *session, const Question *question);
 /* Tells what was answered to a question that is not among the session's any more. report: NULL but of a message. */
@@ -55,7 +55,7 @@ int ManyBegin(Session *session, Question *whole, int objc, Tcl_Obj *const objv[]
 void ManyFree(Question *whole);
 /* Composes the next message and puts it before the whole. False where it is not time for that. */
 int ManyNext(Session *session, Question *whole);
-/* The result of a message; and when it was told: answers the whole behind the last one. */
+/* The result of a message; and when it was told: answers the whole call after the last one. */
 void ManyPut(const Question *one);
 void ManyTake(Session *session, Question *whole);
 /* Answers the whole, with this error for messages that were not asked for. */

@@ -50,7 +50,7 @@ const unsigned char *OctetsOf(Tcl_Interp *interp, Tcl_Obj *obj, const char *what
 
             at += Tcl_UtfToUniChar(at, &c);
             if (c > 0xff) {
-                Tcl_SetObjResult(interp, Tcl_ObjPrintf("%s holds characters that are no octets: encode it first, as with "
+                Tcl_SetObjResult(interp, Tcl_ObjPrintf("%s contains characters that are not octets: encode it first, as with "
                     "[encoding convertto utf-8 $text]", what));
                 Tcl_SetErrorCode(interp, "SMTP", "usage", "0", "", (char *)NULL);
                 return NULL;

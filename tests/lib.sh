@@ -91,7 +91,7 @@ sys.exit("no free ports")
 PY
 }
 
-# server NAME PORTS: starts a server of tests/servers on a free port: sets `port`, `pid` and `base`. 77: cannot be had.
+# server NAME PORTS: starts a server of tests/servers on a free port: sets `port`, `pid` and `base`. 77: not available.
 server() { try_server "$@" || exit $?; }
 
 # try_server NAME PORTS: the same, but returns.

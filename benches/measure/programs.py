@@ -119,7 +119,7 @@ def cargo(folder):
 
 
 def build_all():
-    """Everything; gives the clients that could be had, and says which could not."""
+    """Everything; gives the clients that are available, and says which are not."""
     build_own()
     cc("limit", "limits/client.c")
     build_tools()

@@ -271,7 +271,7 @@ fn each(who: &Who, text: &str, domain: Option<&str>, mut take: impl FnMut(Addres
     readable
 }
 
-/// Octets that are no UTF-8 were read as U+FFFD: in an address it would be somebody else's.
+/// Octets that are not UTF-8 were read as U+FFFD: in an address it would be somebody else's.
 fn check_readable(who: &Who, address: &Address) -> Result<(), Error> {
     let spec = address.addr_spec();
     if !address.is_ascii() && spec.contains(char::REPLACEMENT_CHARACTER) {

@@ -42,7 +42,7 @@ impl Link {
         }
     }
 
-    /// Puts a TLS layer below the engine: at once, or behind [`Event::StartTls`](crate::engine::Event::StartTls).
+    /// Puts a TLS layer below the engine: at once, or after [`Event::StartTls`](crate::engine::Event::StartTls).
     pub fn secure(&mut self, layer: Box<dyn Layer>) {
         self.layer = Some(layer);
         self.handshaking = true;
@@ -157,7 +157,7 @@ impl Link {
 impl Conversation for Link {
     fn handle_input(&mut self, input: &[u8]) {
         let Some(first) = input.first() else { return };
-        // A server's handshake begins with a record of type 22, or 21 (RFC 8446 section 5.1). What else stands behind
+        // A server's handshake begins with a record of type 22, or 21 (RFC 8446 section 5.1). What else comes after
         // the reply to STARTTLS is plain text that came late, and the engine knows what to say of that.
         let late = self.handshaking && !self.heard && self.engine.waiting_for() == Step::Tls;
         self.heard |= self.handshaking;

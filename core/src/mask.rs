@@ -1,7 +1,7 @@
 //! Takes out of what a server says what was told to it in confidence.
 //!
 //! Servers repeat lines that they do not understand, decode them for their log, or wrap them over several lines. So what is
-//! looked for is not the secret as it was sent, but any piece of it that is long enough to be no chance, in the text as it
+//! looked for is not the secret as it was sent, but any piece of it that is long enough not to be there by chance, in the text as it
 //! stands and with escapes undone, whatever white space, line ends and replies stand in between. A password is also looked
 //! for in base64, at each of the three places that it can begin at in there, and in hexadecimal digits.
 //!
@@ -54,7 +54,7 @@ impl Mask {
         for offset in 0..3_usize {
             let octets = Zeroizing::new([&[0; 2][..offset.min(2)], secret].concat());
             let text = Zeroizing::new(STANDARD_NO_PAD.encode(&*octets));
-            // What stands before and behind it in there changes the characters at its ends.
+            // What comes before and after it in there changes the characters at its ends.
             let (first, end) = ((offset * 8).div_ceil(6), octets.len() * 8 / 6);
             self.add(text.as_bytes().get(first..end).unwrap_or_default(), LEAST);
         }
@@ -75,7 +75,7 @@ impl Mask {
         }
     }
 
-    /// Hides a command that the caller says is secret: all behind its verb and the mechanism of AUTH, or the whole line where
+    /// Hides a command that the caller says is secret: all after its verb and the mechanism of AUTH, or the whole line where
     /// it answers a challenge; and what of it is in base64.
     pub fn hide_command(&mut self, line: &[u8]) {
         let mut words = line.split(|octet| *octet == b' ').filter(|word| !word.is_empty()).peekable();
@@ -84,7 +84,7 @@ impl Mask {
         for word in words {
             self.hide(word);
             let decoded = Zeroizing::new(decoded(word));
-            // PLAIN has the password last, behind a NUL.
+            // PLAIN has the password last, after a NUL.
             if let Some(last) = decoded.rsplit(|octet| *octet == 0).next() {
                 self.hide(last);
             }
@@ -302,7 +302,7 @@ fn escaped(first: u8, behind: &[u8]) -> Option<(Option<u8>, usize)> {
     }
 }
 
-/// Where the text behind an enhanced status code at `at` begins; `at` where there is none.
+/// Where the text after an enhanced status code at `at` begins; `at` where there is none.
 fn enhanced_code(octets: &[u8], at: usize) -> usize {
     let line = octets.get(at..).unwrap_or_default();
     let length = line.iter().take_while(|octet| octet.is_ascii_digit() || **octet == b'.').count();

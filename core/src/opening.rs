@@ -72,7 +72,7 @@ struct Security {
     library: Option<Arc<dyn Secure>>,
     wanted: bool,
     required: bool,
-    /// TLS from the first byte.
+    /// Implicit TLS.
     first: bool,
     verify: Verify,
     policy: TlsPolicy,
@@ -234,7 +234,7 @@ impl Opening {
             Event::StartTls(id, _) if id == self.asked => {
                 self.stage = Stage::Handshake;
                 if link.engine().is_closed() {
-                    return self.looked(link); // because of what stood behind the reply
+                    return self.looked(link); // because of what followed the reply
                 }
                 match self.secure(link) {
                     Ok(()) => Progress::Going,
@@ -331,7 +331,7 @@ impl Opening {
     fn ended(&mut self, link: &Link, error: Error) -> Progress {
         self.facts = link.layer().map(|layer| layer.facts().clone());
         let error = self.decisive(hinted(error, self.security.first));
-        // An attack is no question of policy, nor is what the caller ended.
+        // An attack is not a question of policy, nor is what the caller ended.
         let negotiable = error.kind() == Kind::Tls && error.step() != Step::StartTls;
         let cut = matches!(error.kind(), Kind::Closed | Kind::Timeout)
             && matches!(self.stage, Stage::StartTls | Stage::Handshake);

@@ -40,7 +40,7 @@ pub struct Server {
     pub target: Target,
     /// SMTP, or LMTP by `lmtp://` or option `lmtp`.
     pub protocol: Protocol,
-    /// TLS from the first byte, by `smtps://` or option `tlsimport`.
+    /// Implicit TLS, by `smtps://` or option `tlsimport`.
     pub tls: bool,
 }
 
@@ -122,7 +122,7 @@ fn parse_url(entry: &str, port: Option<u16>, tlsimport: bool, protocol: Protocol
 fn split_port(entry: &str) -> Result<(&str, Option<u16>), Error> {
     let port = |text: &str| match text.parse() {
         Ok(port) if port > 0 => Ok(Some(port)),
-        _ => Err(bad(entry, "the port is no number from 1 to 65535")),
+        _ => Err(bad(entry, "the port must be between 1 and 65535")),
     };
     if let Some(rest) = entry.strip_prefix('[') {
         return match rest.split_once(']') {
@@ -142,7 +142,7 @@ fn tcp(entry: &str, host: &str, port: u16) -> Result<Target, Error> {
     if host.is_empty()
         || host.contains(|c: char| c.is_control() || c.is_whitespace() || "/@<>\"\\".contains(c))
     {
-        return Err(bad(entry, "that is no host name"));
+        return Err(bad(entry, "that is not a host name"));
     }
     Ok(Target::Tcp { host: host.to_owned(), port })
 }

@@ -123,7 +123,7 @@ impl DotEncoder {
         }
     }
 
-    /// Goes from line end to line end, at least to the end of a block: what is behind, and whether it had to
+    /// Goes from line end to line end, at least to the end of a block: what comes after, and whether it had to
     /// change anything.
     fn repair_block<'a>(&mut self, input: &'a [u8], out: &mut Vec<u8>) -> (&'a [u8], bool) {
         let mut from = 0; // what is before is written

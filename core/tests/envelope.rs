@@ -1,4 +1,4 @@
-//! The contract's rules of "Envelope and headers", one by one.
+//! The rules of the envelope and of added headers, one by one.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -159,7 +159,7 @@ fn rule_2_the_originator() {
         (WHOLE, &["originator a@b\r\nRCPT TO:<x@y>"], &["`originator`"]),
         (WHOLE, &["header From: a@a.example, b@b.example"], &["From", "option `originator`"]),
         (WHOLE, &["header From: Ann"], &["From", "\"Ann\""]),
-        // Not mended in silence: who asks for a From gets one.
+        // Not fixed in silence: who asks for a From gets one.
         (WHOLE, &["header From: "], &["From"]),
         (WHOLE, &["header From: Ann", "originator a@a.example"], &["From", "\"Ann\""]),
         (two, &[], &["From", "a@a.example, b@b.example", "option `originator`"]),
@@ -171,7 +171,11 @@ fn rule_2_the_originator() {
     }
     let strange = Local { user: || "AD\\ann b".to_owned(), ..local() };
     let error = Envelope::derive(&Message::from_bytes(none), &Options::default(), &strange);
-    usage(error, &["login name", "AD\\\\ann b", "option `originator`"], "a login name that is no local part");
+    usage(
+        error,
+        &["login name", "AD\\\\ann b", "option `originator`"],
+        "a login name that is not a local part",
+    );
 }
 
 #[test]
@@ -218,7 +222,7 @@ fn rule_3_the_recipients() {
     ] {
         usage(derive(message, lines), words, &format!("{message:?} {lines:?}"));
     }
-    // Octets that are no text: guessing would be another address.
+    // Octets that are not text: guessing would be another address.
     let latin1 = Message::from_bytes(b"From: a@a\nTo: j\xf6rg@x.example\n\n".to_vec());
     usage(Envelope::derive(&latin1, &Options::default(), &local()), &["To"], "Latin-1 in an address");
     let latin1 = Message::from_bytes(b"From: J\xf6rg <a@a>\nTo: J\xf6rg <j@x.example>\n\n".to_vec());

@@ -113,7 +113,7 @@ fn a_full_disk() {
 
 const TASK: &str = "SMTPCLIENT_EXHAUSTED_TASK";
 
-/// Runs [`child`] in a process of its own, behind these words of a shell.
+/// Runs [`child`] in a process of its own, after these words of a shell.
 fn in_a_child(task: &str, before: &[&str]) -> bool {
     let own = std::env::current_exe().unwrap();
     let mut words = before.iter().copied().chain([own.to_str().unwrap()]);
@@ -148,7 +148,7 @@ fn no_more_ports() {
 #[ignore = "runs in a child process of the tests above"]
 fn child() {
     let Ok(task) = std::env::var(TASK) else { return };
-    // Nobody accepts: a connection comes about and says nothing.
+    // Nobody accepts: a connection is made and says nothing.
     let listener =
         TcpListener::bind("127.0.0.1:20001").or_else(|_| TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();

@@ -199,7 +199,7 @@ fn check_batch(scene: &Scene, fault: Option<Fault>) -> Result<(Vec<Outcome>, Pro
             return Err(format!("{fault:?}: {id} {outcome:?}, stored {stored}: {reports:#?}"));
         }
     }
-    // What is behind an unknown message was never begun, or not ended, unless all are in one window.
+    // What is after an unknown message was never begun, or not ended, unless all are in one window.
     let unknown = outcomes.iter().filter(|outcome| **outcome == Outcome::Unknown).count();
     if unknown > 1 && scene.ways.0 != Pipelining::Full {
         return Err(format!("{fault:?}: {unknown} of a batch are unknown: {reports:#?}"));

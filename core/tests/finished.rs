@@ -1,5 +1,5 @@
 //! Finished messages of many makers (tests/finished/corpus), sent over real sockets, arrive octet by octet as
-//! the contract says. What must arrive is worked out here anew, line by line.
+//! the README says. What must arrive is worked out here anew, line by line.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -25,7 +25,7 @@ enum Added {
     To,
 }
 
-/// What must arrive: the lines in front, and every octet behind them.
+/// What must arrive: the lines in front, and every octet after them.
 struct Expected {
     added: Vec<Added>,
     rest: Vec<u8>,

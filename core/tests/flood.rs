@@ -121,7 +121,7 @@ fn a_reply_that_drips_under_tls_ends_in_time() {
 }
 
 /// Session tickets (RFC 8446 section 4.6.1) instead of a greeting: there is always something to read, and none of it is
-/// SMTP. Behind some ten seconds of them comes the greeting, for a client that waits so long.
+/// SMTP. After some ten seconds of them comes the greeting, for a client that waits so long.
 #[test]
 fn session_tickets_without_end_end_in_time() {
     let flood = Flood::start(3, |stream| drips(secure(stream, 100_000)?));

@@ -74,7 +74,7 @@ fn local() -> Local {
     Local { host: || "local.example".to_owned(), user: || "login".to_owned(), now }
 }
 
-/// The lines that stay: all but those before the first field, and the blind ones with what is folded behind them.
+/// The lines that stay: all but those before the first field, and the blind ones with what is folded after them.
 fn stays(head: &str) -> String {
     let mut blind = false;
     let mut out = String::new();
@@ -189,7 +189,7 @@ proptest! {
             lines.insert(at % (lines.len() + 1), line);
         }
         let end = ["\n", "\r\n", "\r"][end];
-        // What is behind an empty line among the fields is text.
+        // What is after an empty line among the fields is text.
         let skipped = |line: &&String| {
             let line = line.trim_start_matches('\u{feff}');
             line.is_empty() || line.starts_with("From ") || line.starts_with(">From ")

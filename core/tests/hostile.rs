@@ -286,10 +286,10 @@ impl Play {
     fn check(&self, report: &Report, last: &str) {
         let left = String::from_utf8_lossy(&self.left);
         let by_data = left.contains(&format!("{last}\r\n.\r\n"));
-        // Dots are doubled behind DATA only.
+        // Dots are doubled after DATA only.
         let by_bdat = left.contains(&format!("\r\n\r\n.dot\r\n{last}\r\n"));
         let whole = by_data || by_bdat;
-        // What the server answered as if it knew no BDAT, or no MAIL behind it, is sent once more.
+        // What the server answered as if it knew no BDAT, or no MAIL after it, is sent once more.
         let refused = !by_data && !report.avoided.is_empty();
         for recipient in &report.recipients {
             match recipient.outcome {

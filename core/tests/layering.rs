@@ -172,7 +172,7 @@ fn code(file: &Path) -> String {
     body.lines().filter(|line| !line.trim_start().starts_with("//")).map(|line| format!("{line}\n")).collect()
 }
 
-/// The modules that stand behind `crate::`.
+/// The modules that follow `crate::`.
 fn uses(code: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for tail in code.split("crate::").skip(1) {

@@ -75,7 +75,7 @@ fn a_recipient_may_have_notify_and_orcpt_of_its_own() {
     let twice = [("rcpt", "a@x.example orcpt=rfc822;b@c"), ("rcpt", "a@x.example orcpt=rfc822;d@e")];
     usage(set(&twice), &["a@x.example", "twice", "`orcpt`"], "orcpt");
     usage(set(&[("rcpt", "a@x, b@x notify=delay")]), &["`recipients`", "one mailbox"], "a list");
-    usage(set(&[("rcpt", "a@x notify=delay x")]), &["`recipients`"], "words behind it");
+    usage(set(&[("rcpt", "a@x notify=delay x")]), &["`recipients`"], "words after it");
 }
 
 #[test]

@@ -70,7 +70,7 @@ pub(crate) fn generate() -> Result<String, String> {
         .replace("@VERSION_NUMBER@", &format!("0x{number:06x}"));
     let config = Config {
         language: Language::C,
-        // cpp_compat and include_guard write `//` comments, which are no C89.
+        // cpp_compat and include_guard write `//` comments, which are not C89.
         header: Some(top),
         after_includes: Some("\n#ifdef __cplusplus\nextern \"C\" {\n#endif".to_owned()),
         trailer: Some(BOTTOM.to_owned()),

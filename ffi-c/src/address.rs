@@ -27,7 +27,7 @@ struct Texts {
 
 /// Reads an address list, `"Ann <ann@a.example>, Crew: bo@b.example;"`. `*out` gets it, also after
 /// `SMTP_ERR_USAGE` (it then only tells why); free it with `smtp_addresses_free()`. It is NULL only with
-/// `SMTP_ERR_NULL` and `SMTP_ERR_PANIC`. `SMTP_OK`; `SMTP_ERR_USAGE`: that is no address list, or one
+/// `SMTP_ERR_NULL` and `SMTP_ERR_PANIC`. `SMTP_OK`; `SMTP_ERR_USAGE`: not an address list, or one
 /// that SMTP cannot carry. The empty text is the empty list.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_address_parse(list: *const c_char, out: *mut *mut smtp_addresses) -> c_int {
@@ -59,7 +59,7 @@ pub unsafe extern "C" fn smtp_addresses_free(addresses: *mut smtp_addresses) {
     }
 }
 
-/// Why the text is no address list: the place and the reason, in one line; empty where it is one.
+/// Why the text is not an address list: the place and the reason, in one line; empty where it is one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_addresses_error(addresses: *const smtp_addresses) -> *const c_char {
     // SAFETY: what the header asks for.

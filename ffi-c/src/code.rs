@@ -13,7 +13,7 @@ use crate::strings::{EMPTY, c_string};
 pub const SMTP_OK: c_int = 0;
 /// The server took the message for some of the recipients; the result lists the others.
 pub const SMTP_PARTIAL: c_int = 1;
-/// Your mistake, found before anything was sent; the text names the thing, the value and the way out.
+/// Invalid call, found before anything was sent; the text names the argument, the value and how to fix it.
 pub const SMTP_ERR_USAGE: c_int = -1;
 /// The server's name could not be resolved to an address.
 pub const SMTP_ERR_RESOLVE: c_int = -2;
@@ -48,7 +48,7 @@ pub const SMTP_ERR_UNKNOWN: c_int = -15;
 pub const SMTP_ERR_NULL: c_int = -16;
 /// The handle is in use: by the call from which your callback was called, or by another thread.
 pub const SMTP_ERR_BUSY: c_int = -17;
-/// A bug of this library. The handle takes only its free from now on.
+/// An internal error: free the handle, which takes nothing else now, and please report it.
 pub const SMTP_ERR_PANIC: c_int = -18;
 /// The queue of a mailer is full; the message was not taken.
 pub const SMTP_ERR_FULL: c_int = -19;
@@ -62,7 +62,7 @@ pub const SMTP_NOT_SENT: c_int = 3;
 /// The message may have been delivered to this recipient, or not.
 pub const SMTP_UNKNOWN: c_int = 4;
 
-/// The version of the library that runs, `"0.1.0"`; `SMTP_VERSION` is the one of the header. Lives for ever.
+/// The version of the library that runs, `"0.1.0"`; `SMTP_VERSION` is the one of the header. Lives until the program ends.
 #[unsafe(no_mangle)]
 pub extern "C" fn smtp_library_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
@@ -79,21 +79,21 @@ pub extern "C" fn smtp_library_version_number() -> u32 {
 }
 
 /// One lower-case word for a code, the same in every language: `"ok"`, `"usage"`, `"recipients"`. Empty for
-/// a number that is no code. Lives for ever.
+/// a number that is not a code. Lives until the program ends.
 #[unsafe(no_mangle)]
 pub extern "C" fn smtp_code_name(code: c_int) -> *const c_char {
     caught(|_| EMPTY, || described(code).map_or(EMPTY, |said| said.name.as_ptr()))
 }
 
 /// A sentence for a code. What went wrong in a certain case is in `smtp_result_error()`,
-/// `smtp_session_error()`, `smtp_message_error()` or `smtp_options_error()`. Lives for ever.
+/// `smtp_session_error()`, `smtp_message_error()` or `smtp_options_error()`. Lives until the program ends.
 #[unsafe(no_mangle)]
 pub extern "C" fn smtp_code_text(code: c_int) -> *const c_char {
     caught(|_| EMPTY, || described(code).map_or(EMPTY, |said| said.text.as_ptr()))
 }
 
 /// The word for an outcome: `"accepted"`, `"rejected"`, `"not_sent"`, `"unknown"`. Empty for a number that
-/// is none. Lives for ever.
+/// is none. Lives until the program ends.
 #[unsafe(no_mangle)]
 pub extern "C" fn smtp_outcome_name(outcome: c_int) -> *const c_char {
     let name = match outcome {
@@ -156,7 +156,7 @@ fn described(code: c_int) -> Option<&'static Said> {
 }
 
 pub(crate) fn code_of(kind: Kind) -> c_int {
-    // A kind that is newer than the table, which a test excludes, is no success either.
+    // A kind that is newer than the table, which a test excludes, is not a success either.
     KINDS.iter().find(|(_, own)| *own == kind).map_or(SMTP_ERR_PROTOCOL, |(code, _)| *code)
 }
 

@@ -24,7 +24,7 @@ use crate::strings::clear;
 /// After fork() it stays the parent's: in the child `smtp_mailer_submit()` gives `SMTP_ERR_USAGE`, nothing waits, and
 /// closing and freeing do nothing.
 ///
-/// A message goes to the first server that can be had. One that is certainly not sent is tried again on another
+/// A message goes to the first server that is reachable. One that is certainly not sent is tried again on another
 /// connection or server, at most as often as option `retries` says; one that may have arrived never is. The options
 /// `connections`, `connectionmessages`, `rate`, `queuesize`, `retries`, `backoff`, `retrytime` and `idletime` are for mailers;
 /// sends and sessions refuse them.
@@ -56,7 +56,7 @@ pub const SMTP_COUNT_OPENED: c_int = 9;
 /// and give the envelope of messages that come without options. Option `deadline` is for how long a message may wait,
 /// and a cancel ends the mailer. No connection is opened before there is a message.
 /// `SMTP_OK`; `SMTP_ERR_USAGE`: an option whose value cannot be; `SMTP_ERR_TLS`; `SMTP_ERR_CONNECT`: no thread or
-/// socket to be had. Then `*out` is NULL and `*failure`, where `failure` is not NULL, gets a result that tells why.
+/// socket available. Then `*out` is NULL and `*failure`, where `failure` is not NULL, gets a result that tells why.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_mailer_new(
     options: *const smtp_options,
@@ -106,7 +106,7 @@ pub unsafe extern "C" fn smtp_mailer_try_submit(
     unsafe { take(mailer, message, options, failure, Mailer::try_submit) }
 }
 
-/// Gives the next result, in the order in which they came about; waits for it for at most `milliseconds`, negative:
+/// Gives the next result, in the order in which messages were decided; waits for it for at most `milliseconds`, negative:
 /// without end. 1: `*ticket` says of which message, and `*result` is to be freed with `smtp_result_free()`. 0: there was
 /// none in that time, or, once everything is reported and the mailer is closed, there will be none. A result is kept
 /// until it is fetched.

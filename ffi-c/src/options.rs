@@ -67,7 +67,7 @@ pub unsafe extern "C" fn smtp_options_set(
     unsafe { change(options, |options| Ok(options.set(utf8(name, "name")?, utf8(value, "value")?)?)) }
 }
 
-/// Adds a server behind the others: a host, `host:port`, `smtp://`, `smtps://`, `submission://` or `lmtp://`
+/// Adds a server after the others: a host, `host:port`, `smtp://`, `smtps://`, `submission://` or `lmtp://`
 /// with a host, or `unix:/path`. They are tried in order. `port` 0 is the default: 25, 465 for `smtps://`,
 /// 587 for `submission://`, 24 for `lmtp://`. `SMTP_OK`; `SMTP_ERR_USAGE`: a port above 65535. A wrong server is reported by
 /// the send.
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn smtp_options_set_recipients(
     unsafe { change(options, |options| Ok(options.set("recipients", utf8(recipients, "recipients")?)?)) }
 }
 
-/// Adds a recipient, or a list of them, after those already there. As `smtp_options_set_recipients()` else.
+/// Adds a recipient, or a list of them, after those already there. Otherwise like `smtp_options_set_recipients()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_options_add_recipient(
     options: *mut smtp_options,
@@ -247,7 +247,7 @@ pub unsafe extern "C" fn smtp_options_error(options: *const smtp_options) -> *co
     unsafe { shared(options, empty, |state| state.error.as_ptr()) }
 }
 
-/// The name of the option with that index, from 0; NULL past the last. Lives for ever.
+/// The name of the option with that index, from 0; NULL past the last. Lives until the program ends.
 #[unsafe(no_mangle)]
 pub extern "C" fn smtp_option_name(index: usize) -> *const c_char {
     caught(|_| std::ptr::null(), || NAMES.get(index).map_or(std::ptr::null(), |(name, _)| name.as_ptr()))
@@ -255,7 +255,7 @@ pub extern "C" fn smtp_option_name(index: usize) -> *const c_char {
 
 /// What the value of the option with that index is, in one word: `"flag"`, `"text"`, `"word"`, `"words"`, `"integer"`,
 /// `"number"`, `"seconds"`, `"file"`, `"secret"`, `"certificates"`, `"ip"`, `"servers"`, `"ports"`, `"mailbox"`, `"addresses"`,
-/// `"recipient"`, `"header"`. NULL past the last. Lives for ever.
+/// `"recipient"`, `"header"`. NULL past the last. Lives until the program ends.
 #[unsafe(no_mangle)]
 pub extern "C" fn smtp_option_kind(index: usize) -> *const c_char {
     caught(|_| std::ptr::null(), || NAMES.get(index).map_or(std::ptr::null(), |(_, kind)| kind.as_ptr()))

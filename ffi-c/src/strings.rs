@@ -153,7 +153,7 @@ pub(crate) unsafe fn clear<T>(out: *mut *mut T) {
 
 fn checked<'a>(text: &'a [u8], name: &str) -> Result<&'a str, Fault> {
     std::str::from_utf8(text).map_err(|error| {
-        Fault::usage(format!("the argument `{name}` is no UTF-8 at its octet {}", error.valid_up_to()))
+        Fault::usage(format!("the argument `{name}` is not UTF-8 at octet {}", error.valid_up_to()))
     })
 }
 
@@ -169,7 +169,7 @@ mod tests {
             assert!(matches!(optional(std::ptr::null(), "x"), Ok(None)));
             assert!(matches!(utf8(c"a".as_ptr(), "x"), Ok("a")));
             let bad = utf8(c"ab\xff".as_ptr(), "x").map_err(|fault| fault.text());
-            assert_eq!(bad.unwrap_err().to_bytes(), b"the argument `x` is no UTF-8 at its octet 2");
+            assert_eq!(bad.unwrap_err().to_bytes(), b"the argument `x` is not UTF-8 at octet 2");
             assert!(matches!(octets(std::ptr::null(), 0, "x"), Ok(&[])));
             assert!(matches!(octets(std::ptr::null(), 1, "x"), Err(Fault::Null("x"))));
             assert!(matches!(octets(c"a".as_ptr().cast(), usize::MAX, "x"), Err(Fault::Failed(_))));

@@ -13,7 +13,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| format!("{}: {error}", path.display()))
 }
 
-/// What stands behind `before`, up to what cannot be in a name.
+/// What follows `before`, up to what cannot be in a name.
 fn names(text: &str, before: &str) -> Vec<String> {
     let name =
         |rest: &str| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().map(str::to_owned);

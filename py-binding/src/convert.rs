@@ -48,7 +48,7 @@ pub(crate) fn raise(py: Python<'_>, error: &Error, about: Option<&Report>) -> Py
     make().unwrap_or_else(|error| error)
 }
 
-/// The exception for an error that follows from what Python code raised, which is its cause. What is no
+/// The exception for an error that follows from what Python code raised, which is its cause. What is not an
 /// `Exception`, such as `KeyboardInterrupt`, is raised itself and bears the report.
 pub(crate) fn raise_from(
     py: Python<'_>,

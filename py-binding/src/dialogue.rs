@@ -215,7 +215,7 @@ impl Dialogue {
         }))
     }
 
-    /// The exception where there will be no answer.
+    /// The exception where no answer will come.
     fn gone(&self, py: Python<'_>) -> PyResult<PyErr> {
         let fault = self.inner.with(|inner| inner.dialogue.engine().fault().cloned())?;
         let fault = fault.unwrap_or_else(|| Error::new(Kind::Closed, Step::Command, "the session is closed"));
@@ -305,7 +305,7 @@ impl Dialogue {
         self.command(py, |_| Ok(Command::Raw(RawCommand::secret(line)?)))
     }
 
-    /// STARTTLS and the handshake behind it.
+    /// STARTTLS and the handshake after it.
     fn starttls(&self, py: Python<'_>) -> PyResult<u64> {
         let ticket = self.inner.with(|inner| inner.dialogue.starttls())?;
         ticket.map(|ticket| ticket.number()).map_err(|error| raise(py, &error, None))

@@ -158,7 +158,7 @@ impl<T: Abort> Shared<T> {
         Ok(result)
     }
 
-    /// Looks at it, unless somebody is at work with it: that is no garbage.
+    /// Looks at it, unless somebody is at work with it: that is not garbage.
     pub(crate) fn peek(&self) -> Option<MutexGuard<'_, T>> {
         self.inner.try_lock().ok()
     }

@@ -295,7 +295,7 @@ fn encoding_named(name: &str) -> Result<Encoding, Error> {
         "quoted-printable" => Ok(Encoding::QuotedPrintable),
         "base64" => Ok(Encoding::Base64),
         _ => Err(Error::usage(format!(
-            "{name:?} is no encoding: give auto, 7bit, 8bit, quoted-printable or base64"
+            "{name:?} is not an encoding: give auto, 7bit, 8bit, quoted-printable or base64"
         ))),
     }
 }

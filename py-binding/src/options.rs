@@ -16,7 +16,7 @@ use crate::callback::{self, Callbacks, Held, Raised};
 use crate::convert::raise;
 use crate::recipients;
 
-/// What is no option by a text.
+/// What is not an option by a text.
 const OBJECTS: [&str; 3] = ["transcript", "cancel", "tls"];
 
 /// How to send. Unchangeable; threads may share one.
@@ -296,7 +296,7 @@ fn unknown(name: &str) -> PyErr {
 pub(crate) fn secret(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Secret> {
     if let Ok(text) = value.cast::<PyString>() {
         let bytes = text.encode_utf8().map_err(|_| {
-            PyValueError::new_err(format!("{name} has a lone surrogate in it, which is no character"))
+            PyValueError::new_err(format!("{name} contains a lone surrogate, which is not a character"))
         })?;
         return Ok(Secret::new(bytes.as_bytes()));
     }

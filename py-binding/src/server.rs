@@ -48,7 +48,7 @@ impl PyServer {
         }
     }
 
-    /// TLS from the first byte.
+    /// Implicit TLS.
     #[getter]
     fn tls(&self) -> bool {
         self.0.tls

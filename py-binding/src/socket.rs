@@ -81,7 +81,7 @@ impl PySocket {
             .unwrap_or_else(|| Err(io::Error::other("the interpreter is shutting down")))
     }
 
-    /// What an exception of the socket's means; one that is no `OSError` is raised to the caller.
+    /// What an exception of the socket's means; one that is not an `OSError` is raised to the caller.
     fn failed(&self, py: Python<'_>, error: PyErr) -> io::Error {
         let is_of = |kind: fn(&Kinds) -> &Py<PyAny>| {
             kinds(py).is_ok_and(|kinds| error.matches(py, kind(kinds).bind(py)).unwrap_or_default())

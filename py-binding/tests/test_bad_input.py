@@ -20,7 +20,7 @@ from smtpclient import Message, Session, aio, sendmessage
 
 def test_what_looks_like_a_batch_or_options_and_is_none(sink, to):
     message = smtpclient.Message.from_bytes(MESSAGE)
-    with pytest.raises(TypeError, match="behind the message stand Options.*'localhost'"):
+    with pytest.raises(TypeError, match="the argument after the message must be Options.*'localhost'"):
         sendmessage(message, "localhost")
     with Session("127.0.0.1", sink.port) as session:
         for one in (message, MESSAGE, email.message_from_bytes(MESSAGE)):

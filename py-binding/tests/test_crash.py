@@ -224,7 +224,7 @@ KINDS = [ZeroDivisionError("own"), KeyboardInterrupt("own"), SystemExit("own"), 
 
 
 def expected(error):
-    """What arrives at the caller: what is no ``Exception`` itself, the rest as a cause."""
+    """What arrives at the caller: what is not an ``Exception`` itself, the rest as a cause."""
     return smtpclient.SMTPException if isinstance(error, Exception) else type(error)
 
 

@@ -109,7 +109,7 @@ def mailer_in_a_message(owner, port):
 
 
 def mailer_whose_callback_raises(owner, port):
-    """Also behind its last report, with what is said to an idle connection."""
+    """Also after its last report, with what is said to an idle connection."""
 
     def fail(direction, line):
         if line == "QUIT":

@@ -1,5 +1,5 @@
 """Against a real Postfix (tests/servers): what it delivers is what was sent, by every way of sending. Skipped, with the
-reason, where it cannot be had."""
+reason, where it is not available."""
 
 import asyncio
 import os

@@ -194,7 +194,7 @@ def test_a_policy_is_asked(tls_server):
     where = {"servers": ["localhost"], "ports": [tls_server.port], "tlspolicy": policy}
     with pytest.raises(smtpclient.TLSError, match="pinned"):
         smtpclient.sendmessage(MESSAGE, tlsfingerprint=["00" * 32], **where)
-    assert not asked  # a pin is no question of policy
+    assert not asked  # a pin is not a question of policy
     report = smtpclient.sendmessage(MESSAGE, tlsminversion="1.3", **where)
     assert report.complete and report.attempts[-1].policy == "insecure" and len(asked) == 1
     assert tls_server.handler.messages[0][0] is False

@@ -236,7 +236,7 @@ static void mixed(void)
     const void *data;
     size_t length;
 
-    TEXT(smtp_engine_host(e), "127.0.0.1"); /* to print it is no harm */
+    TEXT(smtp_engine_host(e), "127.0.0.1"); /* printing it does no harm */
     CODE(smtp_engine_input(e, "x", 1), SMTP_ERR_USAGE); /* nor is what was refused */
     CHECK(smtp_engine_ready(e, 0) > 0);
     CODE(smtp_engine_connected(e, -1), SMTP_ERR_USAGE);

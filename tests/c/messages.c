@@ -82,7 +82,7 @@ static void messages(void)
     PART(smtp_message_error(m), "Content-Type");
     CODE(smtp_message_set_header(m, "X", "a\r\nBcc: b"), SMTP_ERR_USAGE);
     CODE(smtp_message_set_header(m, "X", "\377"), SMTP_ERR_USAGE);
-    PART(smtp_message_error(m), "`value` is no UTF-8");
+    PART(smtp_message_error(m), "`value` is not UTF-8");
 
     CODE(smtp_message_add_html(m, "<p>text</p><img src=\"cid:a@b\">"), SMTP_OK);
     CODE(smtp_message_inline(m, "a.png", NULL, "\211PNG", 4, "a@b", &text), SMTP_OK);

@@ -170,7 +170,7 @@ static void refuses(void)
     PART(smtp_options_error(options), "option proxy cannot be used");
     CHECK(strstr(smtp_options_error(options), "s3cret") == NULL);
 
-    /* A Unix socket is not behind it. */
+    /* A Unix socket is not reached through it. */
     smtp_options_set(options, "proxy", "socks5://proxy.example");
     CODE(smtp_engine_new_session("unix:/run/lmtp", 0, options, &e), SMTP_OK);
     TEXT(smtp_engine_host(e), "/run/lmtp");

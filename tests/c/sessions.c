@@ -178,12 +178,12 @@ static void session_nulls(void)
     CHECK(close(fd) != 0); /* taken over all the same */
     CODE(smtp_session_adopt(connected(), "a", NULL, NULL), SMTP_ERR_NULL);
     CODE(smtp_session_adopt(-1, "a", NULL, &s), SMTP_ERR_USAGE);
-    PART(smtp_session_error(s), "-1 is no open descriptor");
+    PART(smtp_session_error(s), "-1 is not an open descriptor");
     CODE(smtp_session_noop(s), SMTP_ERR_CLOSED);
     CODE(smtp_session_options(s), SMTP_ERR_CLOSED);
     CODE(smtp_session_send(s, "a@b", "c@d", NULL, NULL, NULL, "x", 1, &r), SMTP_ERR_CLOSED);
     CHECK(r == NULL);
-    PART(smtp_session_error(s), "-1 is no open descriptor");
+    PART(smtp_session_error(s), "-1 is not an open descriptor");
     smtp_session_free(s);
     CODE(smtp_session_open(NULL, 0, NULL, &s), SMTP_ERR_NULL);
     CHECK(s == NULL);

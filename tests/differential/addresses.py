@@ -30,7 +30,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PICKED = ["=?x?q?a:b?= <a@x>;", "a@[x-tag:]", "<a,b@x>", "a@[2001:db8::1]", "a@[x-tag:", "G:H:a@x;;", "a@x \\", '"a\\\r\n b"@x', "<>", "\\"]
 
 # What we refuse and Python reads. It marks nearly all of it as defective itself, and then
-# guesses; an envelope is no place to guess. The key is a part of our reason.
+# guesses; an envelope is not a place to guess. The key is a part of our reason.
 REFUSED = {
     "no local part: quote": "`a b@x` is `\"a b\"@x` to one and `ab@x` to another",
     "two dots in a row": "no dot-atom, RFC 5322 3.2.3",
@@ -51,7 +51,7 @@ REFUSED = {
     "a colon follows only": "a special outside quotes, RFC 5322 3.2.3",
     "no < is open": "a special outside quotes, RFC 5322 3.2.3",
     "no closing >": "RFC 5322 3.4",
-    "<> holds no address": "the null reverse-path is no mailbox, RFC 5321 4.5.5",
+    "<> holds no address": "the null reverse-path is not a mailbox, RFC 5321 4.5.5",
     "no comment is open": "a special outside quotes, RFC 5322 3.2.3",
     "no closing parenthesis": "what is comment and what is not cannot be told",
     "no closing quote": "what is quoted and what is not cannot be told",
@@ -83,13 +83,13 @@ REFUSED_THOUGH_CLEAN = {
 ACCEPTED = {
     "addr-spec local part with no domain": "postmaster alone, RFC 5321 4.1.1.3",
     "missing trailing whitespace after encoded-word": "RFC 2047 words are left to the display",
-    "whitespace inside encoded word": "such a word is no encoded word, and two atoms to us",
+    "whitespace inside encoded word": "such a word is not an encoded word, and two atoms to us",
 }
 
 # Where headerregistry fails on what is in the list, by the words of its exception.
 RAISED = {
     "'str' object has no attribute 'token_type'": "a dot in a group's name",
-    "'Group' object has no attribute 'local_part'": "an empty group with no comma behind it",
+    "'Group' object has no attribute 'local_part'": "an empty group with no comma after it",
     "'InvalidHeaderDefect' object has no attribute": "a domain literal without its end",
     "'ValueTerminal' object does not support": "a name with a leading dot",
     "list index out of range": "a text that ends too early",
@@ -104,7 +104,7 @@ TURNED = {
     "encoded_words": "headerregistry decodes RFC 2047 words, we leave that to the display",
     "split_words": "a special in an encoded word is one, RFC 2047 5 (3); headerregistry reads on to the ?=",
     "empty_words": "`\"\" Ann` is ` Ann` to Python, `Ann` to us; likewise with a dot beside it",
-    "literal_space": "getaddresses keeps white space in a domain literal; it is no part of it",
+    "literal_space": "getaddresses keeps white space in a domain literal; it is not part of it",
     "comments": "getaddresses takes comments for names; without the comments it agrees",
     "routes": "getaddresses takes the commas of a route for separators; without the route it agrees",
 }

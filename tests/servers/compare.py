@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""compare.py NAME SENT DELIVERED: is the delivered message the sent one, byte for byte behind the trace headers?
+"""compare.py NAME SENT DELIVERED: is the delivered message the sent one, byte for byte after the trace headers?
 
 SENT is what the client was given: its line ends may be LF, CR or CRLF and the last one may be missing, for on the wire
 each is CRLF. DELIVERED is what `delivered NAME ...` printed; - is standard input. Exit status 0 or 1.

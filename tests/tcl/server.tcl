@@ -1,6 +1,6 @@
 # A server that records what is said to it, in the event loop of the test. Its answers come from a dict:
 #   greeting, ehlo (a list of lines), and for a verb (HELO MAIL RCPT DATA dot QUIT ...) a reply, or a list of pairs
-#   pattern reply; `close` ends the connection, `silence` says nothing. tls 1: TLS from the first byte; certificate: its name.
+#   pattern reply; `close` ends the connection, `silence` says nothing. tls 1: implicit TLS; certificate: its name.
 namespace eval server {
     variable count 0
 }

@@ -38,7 +38,7 @@ impl Task {
 /// Reads them.
 ///
 /// # Errors
-/// One is missing, or is no number.
+/// One is missing, or is not a number.
 pub fn task() -> Result<Task, Fault> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [port, mode, messages, octets, recipients, connections, kind, tls, certificate] = words.as_slice()

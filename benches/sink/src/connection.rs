@@ -207,7 +207,7 @@ impl Connection {
     }
 }
 
-/// The first of the replies (RFC 5321 section 4.2.1): up to the line without a hyphen behind its code.
+/// The first of the replies (RFC 5321 section 4.2.1): up to the line without a hyphen after its code.
 fn first_reply(replies: &[u8]) -> &[u8] {
     let mut length = 0;
     for line in replies.split_inclusive(|octet| *octet == b'\n') {

@@ -7,7 +7,7 @@
 //! Net::Server::Mail do: the second reply leaves when the client has acknowledged the first.
 //!
 //! Prints `port N` once it listens on 127.0.0.1; port 0, the default, is a free one. It ends with SIGTERM or SIGINT;
-//! with `--count` it then prints what it counted. The same is had at any time, and set back to 0, by the command
+//! with `--count` it then prints what it counted. The same is available at any time, and set back to 0, by the command
 //! `XCOUNT`, with QUIT in the same packet, on a connection of its own, which is not counted.
 
 mod connection;

@@ -39,7 +39,7 @@ impl Offers {
     }
 }
 
-/// What comes behind the octets that were handed over.
+/// What comes after the octets that were handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum After {
     /// More of them.
@@ -85,7 +85,7 @@ impl Session {
         }
     }
 
-    /// Takes what was read, and adds the replies to `out`. What stands behind QUIT and STARTTLS is dropped.
+    /// Takes what was read, and adds the replies to `out`. What comes after QUIT and STARTTLS is dropped.
     pub(crate) fn input(
         &mut self,
         mut data: &[u8],

@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 /// A server with this certificate and key (PEM), which gives out tickets to resume with.
 ///
 /// # Errors
-/// A file that cannot be read, or is no certificate or no key.
+/// A file that cannot be read, or is neither a certificate nor a key.
 pub(crate) fn config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, Box<dyn Error>> {
     let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)?.collect::<Result<_, _>>()?;
     let key = PrivateKeyDer::from_pem_file(key)?;

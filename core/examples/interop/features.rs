@@ -246,7 +246,7 @@ impl Place<'_> {
         options
     }
 
-    /// What is offered in plain text, behind the login where one is needed.
+    /// What is offered in plain text, after the login where one is needed.
     fn extensions(&self) -> Result<Extensions, String> {
         let mut options = self.trial(self.plain, false).options;
         (options.username, options.password) = (None, None);

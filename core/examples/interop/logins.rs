@@ -17,7 +17,7 @@ const WRONG: &str = "wr0ng-secret";
 pub(crate) struct Server<'a> {
     pub(crate) name: &'a str,
     pub(crate) port: u16,
-    /// How TLS is to be had: `none`, `starttls`, `first`.
+    /// How TLS is set up: `none`, `starttls`, `first`.
     pub(crate) tls: &'a str,
     /// The folder that it was started with.
     pub(crate) base: &'a str,

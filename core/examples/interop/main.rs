@@ -23,7 +23,7 @@ struct Ports {
     implicit: Option<u16>,
     lmtp: Option<u16>,
     login: bool,
-    /// Where mechanisms are tried, and how TLS is to be had there.
+    /// Where mechanisms are tried, and how TLS is set up there.
     logins: &'static [(u16, &'static str)],
     /// Where hundreds of messages go, with TLS and a login or without; `None` where the server takes fewer.
     many: Option<(u16, bool, Crossing)>,

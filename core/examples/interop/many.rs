@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// What `pipelining` off takes, times this and a second more, is surely too long.
 const GROSS: u32 = 5;
 
-/// What a server does with commands behind a final dot.
+/// What a server does with commands after a final dot.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Crossing {
     /// It takes them for what they are.
@@ -121,7 +121,7 @@ fn ratio(many: &Many<'_, '_>, name: &str, send: Send, count: usize) -> Result<f6
     Ok(usual.as_secs_f64() / off.as_secs_f64())
 }
 
-/// The option that lets commands stand behind a final dot: what it can do to a message where a server cannot take them.
+/// The option that lets commands follow a final dot: what it can do to a message where a server cannot take them.
 fn cross(many: &Many<'_, '_>, crossing: Crossing) -> Result<&'static str, String> {
     let mut options = many.options(Pipelining::Crossing);
     options.timeout = Some(Duration::from_secs(3));

@@ -7,7 +7,7 @@ use smtpclient::report::fields::{self, Field};
 
 pub(crate) fn options() -> String {
     let mut list = String::new();
-    // A send is no mailer.
+    // A send is not a mailer.
     for group in OptionGroup::ALL.into_iter().filter(|group| *group != OptionGroup::Mailer) {
         let _ = write!(list, "[para]\n[emph {{{}}}]\n[list_begin definitions]\n", group.title());
         for option in all().filter(|option| option.group == group) {

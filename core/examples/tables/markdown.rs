@@ -20,7 +20,7 @@ Every option has the same name in every language:
 | the shell | `python -m smtpclient --timeout 30` | `python -m smtpclient --help` |
 | Rust | `options.set(\"timeout\", \"30\")`, `options.timeout = ...` | `options::all()` |
 
-A name that is no option is an error that names the nearest one. So is a value that does not fit, an option that the server cannot
+An unknown option is an error that names the nearest one. So is a value that does not fit, an option that the server cannot
 honour (but for `queue`, which only asks where XQUE is offered), and an option of a mailer that is given to a send or a session.
 An empty value takes an option back to its default. Three are different: the empty `originator` is the null reverse-path, empty
 `recipients` are nobody, and `header` and `rcpt`, which add, do not take an empty value.

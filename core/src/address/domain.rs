@@ -1,4 +1,4 @@
-//! What a domain or a domain literal must be before it may stand behind the `@`.
+//! What a domain or a domain literal must be before it may follow the `@`.
 
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -34,14 +34,14 @@ pub(super) fn check_literal(content: &str) -> Result<(), &'static str> {
         return match content.parse::<Ipv4Addr>() {
             Ok(_) => Ok(()),
             Err(_) => {
-                Err("the domain literal is no IPv4 address; others need a tag, as in [IPv6:2001:db8::1]")
+                Err("the domain literal is not an IPv4 address; others need a tag, as in [IPv6:2001:db8::1]")
             }
         };
     };
     if tag.eq_ignore_ascii_case("IPv6") {
         return match rest.parse::<Ipv6Addr>() {
             Ok(_) => Ok(()),
-            Err(_) => Err("the domain literal is no IPv6 address"),
+            Err(_) => Err("the domain literal is not an IPv6 address"),
         };
     }
     if content.parse::<Ipv6Addr>().is_ok() {

@@ -1,4 +1,4 @@
-//! Why a text is no address list, and where.
+//! Why a text is not an address list, and where.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::error::Error;
 /// How many characters of the text an error shows on either side of the fault.
 const CONTEXT: usize = 30;
 
-/// A text that is no address list, or that SMTP cannot carry.
+/// A text that is not an address list, or that SMTP cannot carry.
 ///
 /// `Display` gives one printable line of bounded length: excerpt, octet and reason.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -56,7 +56,7 @@ pub const MAX_ADDR_SPEC: usize = 254;
 /// element between two commas, give none. The empty text gives the empty list.
 ///
 /// # Errors
-/// Anything that is no RFC 5322 address list, or that SMTP cannot carry; the first fault is told.
+/// Anything that is not an RFC 5322 address list, or that SMTP cannot carry; the first fault is told.
 pub fn parse_list(text: &str) -> Result<Vec<Address>, AddressError> {
     let mut addresses = Vec::new();
     parse_each(text, None, |address| addresses.push(address))?;

@@ -37,14 +37,14 @@ pub(super) fn mailbox(text: &str, domain: Option<&str>) -> Result<Address, Addre
     let mut parser = Parser { scanner: Scanner::new(text)?, group: None, domain };
     parser.scanner.skip_cfws()?;
     if parser.scanner.peek().is_none() {
-        return parser.scanner.fail(parser.scanner.pos(), "there is no address: one mailbox is wanted");
+        return parser.scanner.fail(parser.scanner.pos(), "there is no address: give one mailbox");
     }
     let Some(address) = parser.element(0)? else {
-        return parser.scanner.fail(0, "this is a group: one mailbox is wanted");
+        return parser.scanner.fail(0, "this is a group: give one mailbox");
     };
     match parser.scanner.peek() {
         None => Ok(address),
-        Some(_) => parser.scanner.fail(parser.scanner.pos(), "one mailbox is wanted, and more follows"),
+        Some(_) => parser.scanner.fail(parser.scanner.pos(), "expected one mailbox, but more follows"),
     }
 }
 
@@ -57,7 +57,7 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    /// A mailbox up to the separator behind it, or the opening of a group (then `None`).
+    /// A mailbox up to the separator after it, or the opening of a group (then `None`).
     /// `start` is where its source begins.
     fn element(&mut self, start: usize) -> Result<Option<Address>, AddressError> {
         let (spec, display_name) = if let Some(spec) = self.plain_addr_spec() {
@@ -121,7 +121,7 @@ impl Parser<'_> {
     }
 
     /// Atoms, quoted strings and dots: a display name, a group's name or a local part, which only
-    /// the character behind them tells.
+    /// the character after them tells.
     fn words(&mut self) -> Result<Words, AddressError> {
         self.scanner.skip_cfws()?;
         let mut words = Words { start: self.scanner.pos(), ..Words::default() };
@@ -294,7 +294,7 @@ impl Parser<'_> {
         match domain::to_u_labels(domain) {
             Some(domain) if domain.len() <= MAX_DOMAIN => Ok(domain),
             Some(_) => self.scanner.fail(start, "the domain is longer than 255 octets"),
-            None => self.scanner.fail(start, "the domain is no valid internationalized name (UTS #46)"),
+            None => self.scanner.fail(start, "the domain is not a valid internationalized name (UTS #46)"),
         }
     }
 
@@ -396,7 +396,7 @@ impl Words {
         if self.last == Some(Token::Word) {
             self.fault(
                 at,
-                "two words without a dot between them are no local part: quote it, or add a comma or <>",
+                "two words without a dot between them are not a local part: quote it, or add a comma or <>",
             );
         }
         self.push(Token::Word, spaced, word);

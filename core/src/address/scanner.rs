@@ -15,7 +15,7 @@ pub(super) struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     /// Refuses control characters, and line ends that fold nothing, before anything else looks at
-    /// the text: behind this, CR and LF are white space and cannot end a header or a command.
+    /// the text: after this, CR and LF are white space and cannot end a header or a command.
     pub(super) fn new(text: &'a str) -> Result<Self, AddressError> {
         // Almost every text is such. All octets are looked at in any case, for which the compiler has vectors.
         if text.bytes().fold(true, |all, octet| all & matches!(octet, b' '..=b'~')) {
@@ -90,7 +90,7 @@ impl<'a> Scanner<'a> {
         self.since(start)
     }
 
-    /// Steps over an addr-spec of ASCII atoms and dots with nothing but a separator behind it, as almost every
+    /// Steps over an addr-spec of ASCII atoms and dots with nothing but a separator after it, as almost every
     /// one is: itself, and the length of its local part. Anything else is left to the whole grammar.
     pub(super) fn plain_addr_spec(&mut self) -> Option<(&'a str, usize)> {
         let rest = self.text.as_bytes().get(self.pos..)?;
@@ -135,7 +135,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The character behind the backslash here.
+    /// The character after the backslash here.
     fn quoted_pair(&mut self) -> Result<&'a str, AddressError> {
         let backslash = self.pos;
         self.eat(b'\\');
@@ -203,7 +203,7 @@ pub(super) fn is_plain_addr_spec(text: &str) -> bool {
 }
 
 /// The addr-spec of a text that plainly is one mailbox, and the length of its local part: ASCII atoms and dots, alone or
-/// in angle brackets behind atoms or one quoted string. The whole grammar reads such a text as the same one mailbox.
+/// in angle brackets after atoms or one quoted string. The whole grammar reads such a text as the same one mailbox.
 pub(super) fn plain_mailbox(text: &str) -> Option<(&str, usize)> {
     let spec = match text.strip_suffix('>') {
         None => text,

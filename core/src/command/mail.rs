@@ -14,7 +14,7 @@ const MAX_ENVID: usize = 100;
 pub struct Mail {
     /// Where notifications of failure go.
     pub path: ReversePath,
-    /// What stands behind the path.
+    /// What follows the path.
     pub parameters: MailParameters,
 }
 
@@ -156,7 +156,7 @@ impl AuthIdentity {
     /// The mailbox of the submitter; the empty string is `<>`, which says that it is not known.
     ///
     /// # Errors
-    /// Usage, where it is no mailbox.
+    /// Usage, where it is not a mailbox.
     pub fn new(mailbox: &str) -> Result<Self, Error> {
         let path = ReversePath::new(mailbox)?;
         Ok(Self(if path.is_null() { "<>".to_owned() } else { xtext::encode(path.as_str()) }))

@@ -113,7 +113,7 @@ impl Command {
         }
     }
 
-    /// Whether nothing may be sent behind the command before its reply (RFC 2920 section 3.1).
+    /// Whether nothing may be sent after the command before its reply (RFC 2920 section 3.1).
     pub fn ends_group(&self) -> bool {
         !matches!(self, Self::Mail(_) | Self::Rcpt(_) | Self::Rset)
     }

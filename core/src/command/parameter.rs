@@ -7,7 +7,7 @@ use crate::error::Error;
 const MAX_PARAMETER: usize = 510;
 
 /// A parameter of MAIL or RCPT that this library does not know: `KEYWORD` or `KEYWORD=value` (RFC 5321
-/// section 4.1.2), sent as given, behind the others.
+/// section 4.1.2), sent as given, after the others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Parameter(String);
 

@@ -72,7 +72,7 @@ impl ForwardPath {
         Mailbox::new("recipient", addr_spec, addr_spec.eq_ignore_ascii_case("postmaster")).map(Self)
     }
 
-    /// What stands between the angle brackets of a RCPT that the caller wrote, for reports: it may be no addr-spec.
+    /// What stands between the angle brackets of a RCPT that the caller wrote, for reports: it may not be an addr-spec.
     pub(crate) fn said(line: &str) -> Self {
         let (_, path) = line.split_once('<').unwrap_or_default();
         let text = path.split_once('>').map_or(path, |(text, _)| text);
@@ -311,7 +311,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is let through, the server reads one path and nothing behind it.
+        /// Whatever is let through, the server reads one path and nothing after it.
         #[test]
         fn what_passes_stays_between_the_brackets(text in "[ab@.\"\\\\<> \r\n\t\0\\[\\]\u{e9}]{0,12}") {
             if let Ok(path) = ForwardPath::new(&text) {

@@ -13,7 +13,7 @@ const MAX_ORCPT: usize = 500;
 pub struct Rcpt {
     /// The recipient.
     pub path: ForwardPath,
-    /// What stands behind the path.
+    /// What follows the path.
     pub parameters: RcptParameters,
 }
 
@@ -119,7 +119,7 @@ impl Orcpt {
     /// ASCII, and is sent in a form that is not.
     ///
     /// # Errors
-    /// Usage, where the type is no atom, the address is empty, has control characters, or is beyond ASCII in another
+    /// Usage, where the type is not an atom, the address is empty, has control characters, or is beyond ASCII in another
     /// type; or where both have more than 500 octets as sent.
     pub fn new(addr_type: &str, address: &str) -> Result<Self, Error> {
         let bad = |why: &str| {

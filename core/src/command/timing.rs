@@ -77,7 +77,7 @@ impl DeliverBy {
         match parsed {
             Some((seconds, mode, trace)) => Self::new(seconds, mode, trace),
             None => Err(Error::usage(format!(
-                "deliver-by {}: write seconds;mode, as in 120;R (return) or 120;N (notify), and T behind it to trace",
+                "deliver-by {}: write seconds;mode, as in 120;R (return) or 120;N (notify), followed by T to trace",
                 quoted(text)
             ))),
         }
@@ -122,7 +122,7 @@ impl MtPriority {
     /// The number in `text`, as in `-3`, `4` or `+4`.
     ///
     /// # Errors
-    /// Usage, where it is no number from -9 to 9.
+    /// Usage, where it is not a number from -9 to 9.
     pub fn parse(text: &str) -> Result<Self, Error> {
         match text.parse() {
             Ok(priority) => Self::new(priority),
@@ -160,7 +160,7 @@ impl Hold {
     pub fn until(date_time: &str) -> Result<Self, Error> {
         let whole = |time: Timestamp| Timestamp::from_second(time.as_second());
         match date_time.parse().and_then(whole) {
-            // Years that are not of four digits are no RFC 3339.
+            // Years that are not of four digits are not RFC 3339.
             Ok(time) if (EPOCH_YEAR_0..).contains(&time.as_second()) => {
                 Ok(Self(Until::DateTime(time.to_string())))
             }

@@ -165,7 +165,7 @@ impl Dialogue {
             && self.link.engine().is_used_up()
     }
 
-    /// Takes leave once everything before is answered, and connects again.
+    /// Sends QUIT once everything before is answered, and connects again.
     fn leave_for(&mut self, ticket: Ticket) {
         if !self.sending.is_empty() {
             return;

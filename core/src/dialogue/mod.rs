@@ -238,7 +238,7 @@ impl Dialogue {
 
     // What may be asked.
 
-    /// EHLO, TLS and login as the options want them, unless they were had already.
+    /// EHLO, TLS and login as the options want them, unless they were done already.
     pub fn introduce(&mut self) -> Ticket {
         self.ask(Ask::Introduce)
     }
@@ -289,7 +289,7 @@ impl Dialogue {
         Ok(self.ask(Ask::StartTls(None)))
     }
 
-    /// Tells that the caller has set up TLS below the session: behind [`starttls_below`](Self::starttls_below), or
+    /// Tells that the caller has set up TLS below the session: after [`starttls_below`](Self::starttls_below), or
     /// from the first byte. Whether the certificate is good is the caller's business then.
     pub fn tls_established(&mut self) {
         self.link.engine_mut().tls_established();
@@ -363,7 +363,7 @@ impl Dialogue {
         self.link.engine_mut().config_mut().timeouts = Timeouts::all(limit);
     }
 
-    /// The next answer, in the order in which they came about.
+    /// The next answer, in the order in which they were decided.
     pub fn poll_answer(&mut self) -> Option<(Ticket, Answer)> {
         self.answers.pop_front()
     }

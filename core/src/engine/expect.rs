@@ -38,7 +38,7 @@ pub(super) enum Expect {
     },
     /// The end mark, or the last BDAT.
     Final(Id),
-    /// The lone dot behind a 354 that no recipient stands behind.
+    /// The lone dot after a 354 that came although every recipient was refused.
     LoneDot,
     /// QUIT of our own.
     Quit,
@@ -124,7 +124,7 @@ impl Expect {
         }
     }
 
-    /// The request that fails with the connection, where it is no transaction.
+    /// The request that fails with the connection, where it is not a transaction.
     pub(super) fn request(&self) -> Option<Id> {
         match self {
             Self::Greeting => Some(Id::GREETING),

@@ -196,7 +196,7 @@ impl Engine {
     /// Says one command. Answered by [`Event::Reply`] whatever the reply says.
     ///
     /// [`Command::Data`] and [`Command::Bdat`] are refused here: use [`data`](Self::data). A raw line does what its
-    /// verb does; AUTH, and the responses behind it, must be [secret](crate::command::RawCommand::secret) ones.
+    /// verb does; AUTH, and the responses after it, must be [secret](crate::command::RawCommand::secret) ones.
     pub fn command(&mut self, command: Command) -> Id {
         // These change what the connection is: a reply to the line alone would not tell where it stands.
         let special = match &command {
@@ -209,8 +209,7 @@ impl Engine {
         };
         if special {
             let id = self.new_id();
-            let error =
-                Error::usage("DATA, BDAT, STARTTLS and AUTH are no plain commands: use the verb for it");
+            let error = Error::usage("DATA, BDAT, STARTTLS and AUTH must be sent with their own functions");
             self.events.push_back(Event::Failed(id, error));
             return id;
         }
@@ -234,7 +233,7 @@ impl Engine {
         self.ask(Request::Login(Box::new(exchange)))
     }
 
-    /// Takes leave: QUIT behind everything asked so far, whose reply is not waited for. Ends by itself.
+    /// Queues QUIT after all pending requests and does not wait for its reply. The connection then closes by itself.
     pub fn part(&mut self) {
         self.parting = true;
         if matches!(self.phase, Phase::Greeting | Phase::Handshake) && self.actives.is_empty() {
@@ -242,7 +241,7 @@ impl Engine {
         }
     }
 
-    /// Tells that a TLS handshake is done, at the start or behind [`Event::StartTls`]. All that was known of the server is
+    /// Tells that a TLS handshake is done, at the start or after [`Event::StartTls`]. All that was known of the server is
     /// forgotten; say [`hello`](Self::hello) again.
     pub fn tls_established(&mut self) {
         self.encrypted = true;
@@ -259,7 +258,7 @@ impl Engine {
         while !input.is_empty() && self.phase != Phase::Closed {
             if self.phase == Phase::Handshake {
                 let text =
-                    "the server sent plain text behind its reply to STARTTLS: somebody may be in between";
+                    "the server sent plain text after its reply to STARTTLS: somebody may be in between";
                 return self.end(Error::new(Kind::Tls, Step::StartTls, text));
             }
             let is_unasked = self.expected.is_empty();
@@ -278,7 +277,7 @@ impl Engine {
         }
     }
 
-    /// Takes note that the server sends no more.
+    /// Tells the engine that the server closed its end.
     pub fn handle_eof(&mut self) {
         let text = if self.parser.is_idle() {
             "the server closed the connection"
@@ -288,7 +287,7 @@ impl Engine {
         self.handle_error(Error::new(Kind::Closed, self.waiting_for(), text));
     }
 
-    /// Takes note that the time of [`timeout`](Self::timeout) has passed without
+    /// Tells the engine that the time of [`timeout`](Self::timeout) has passed without
     /// [`progress`](Self::progress).
     pub fn handle_timeout(&mut self) {
         let limit = self.timeout().unwrap_or_default().as_secs_f64();
@@ -296,7 +295,7 @@ impl Engine {
         self.handle_error(Error::new(Kind::Timeout, self.waiting_for(), text));
     }
 
-    /// Takes note that the connection is of no more use: a fault of the network, a cancelled call.
+    /// Tells the engine that the connection is no longer usable: a network error, a cancelled call.
     /// Everything under way gets its outcome. A `cause` at [`Step::Command`] is taken to the step under way.
     pub fn handle_error(&mut self, cause: Error) {
         if self.parting && self.actives.is_empty() {
@@ -328,14 +327,14 @@ impl Engine {
         self.out.get(self.sent..).unwrap_or_default()
     }
 
-    /// Takes note that the first `n` bytes of [`poll_output`](Self::poll_output) were handed to the kernel.
+    /// Records that the first `n` bytes of [`poll_output`](Self::poll_output) were handed to the kernel.
     /// Must be called before anything else is: outcomes depend on it.
     pub fn output_done(&mut self, n: usize) {
         self.output_taken(n);
         self.output_flushed(n as u64);
     }
 
-    /// Takes note that a layer below took the first `n` bytes of [`poll_output`](Self::poll_output), and will
+    /// Records that a layer below took the first `n` bytes of [`poll_output`](Self::poll_output), and will
     /// say by [`output_flushed`](Self::output_flushed) when they are on their way.
     pub fn output_taken(&mut self, n: usize) {
         let n = n.min(self.out.len() - self.sent);
@@ -346,7 +345,7 @@ impl Engine {
         }
     }
 
-    /// Takes note that `n` more of the bytes taken were handed to the kernel.
+    /// Records that `n` more of the bytes taken were handed to the kernel.
     pub fn output_flushed(&mut self, n: u64) {
         self.flushed = (self.flushed + n).min(self.taken);
         self.progress += u64::from(n > 0);

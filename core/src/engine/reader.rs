@@ -194,7 +194,7 @@ impl Engine {
         }
         let Some(active) = self.active(id) else { return };
         active.outstanding -= 1;
-        // It did not expect a command behind the end of a message.
+        // It did not expect a command after the end of a message.
         let confused = active.behind && step == Step::Mail && matches!(reply.code(), 500..=503);
         // It believes to be in a transaction that was over: what it says of this one means nothing.
         let nested = !confused && step == Step::Mail && reply.code() == 503 && !active.is_first;
@@ -255,7 +255,7 @@ impl Engine {
             active.stage = Stage::Over;
             let (by_verbs, begun) = (active.by_verbs, !active.mail_refused());
             if by_verbs {
-                // Still the caller's to end; a message behind it begins with RSET.
+                // Still the caller's to end; a message after it begins with RSET.
                 self.verbs = Some(Verbs::default());
             } else {
                 self.rset_due |= begun;

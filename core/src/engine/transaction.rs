@@ -53,7 +53,7 @@ pub(super) struct Active {
     pub(super) used: Keywords,
     pub(super) body: Option<Box<dyn BufRead + Send>>,
     pub(super) encoder: DotEncoder,
-    /// The offset in the connection's output behind the last octet of the end mark or chunk, once it is written.
+    /// The offset in the connection's output after the last octet of the end mark or chunk, once it is written.
     pub(super) end: Option<u64>,
 
     /// Replies still to come for this transaction.
@@ -100,7 +100,7 @@ impl Active {
         }
     }
 
-    /// DATA and content behind MAIL and RCPT that were said by verbs.
+    /// DATA and content after MAIL and RCPT that were said by verbs.
     pub(super) fn for_verbs(id: Id, verbs: Verbs, content: Box<dyn Content>, lmtp: bool) -> Self {
         let asked = Transaction {
             mail: Mail::default(),
@@ -142,7 +142,7 @@ impl Active {
     }
 
     /// Whether the server has refused the message, so that it does not matter how the connection ends: the sender, or so
-    /// many recipients that nothing may be sent. 421 ends the connection itself, and is no such decision.
+    /// many recipients that nothing may be sent. 421 ends the connection itself, and is not such a decision.
     fn is_refused(&self) -> bool {
         let refuses = |reply: &Reply| reply.is_failure() && reply.code() != 421;
         if self.mail_reply.as_ref().is_some_and(refuses) {
@@ -163,7 +163,7 @@ impl Active {
     }
 
     /// Whether DATA may be written before the recipients' replies are in. Not where a refused recipient
-    /// forbids the message while another was accepted: behind a 354 there is no way to send nothing.
+    /// forbids the message while another was accepted: after a 354 there is no way to send nothing.
     pub(super) fn may_pipeline_data(&self) -> bool {
         self.asked.at_least_one || self.asked.recipients.len() == 1
     }
@@ -238,7 +238,7 @@ impl Active {
         undecided: (Outcome, Step, Option<Reply>),
         error: Option<Error>,
     ) -> Box<Report> {
-        // A message that was taken behind a refused MAIL is taken, for whomever RCPT was.
+        // A message that was taken after a refused MAIL is taken, for whomever RCPT was.
         let taken = self.finals.iter().any(Reply::is_success);
         let mail_refused = self.mail_reply.take().filter(|reply| reply.is_failure() && !taken);
         let refused = self.refused.take();

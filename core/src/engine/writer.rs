@@ -262,7 +262,7 @@ impl Engine {
         true
     }
 
-    /// Encodes the next piece of the content, or the end mark behind the last one.
+    /// Encodes the next piece of the content, or the end mark after the last one.
     fn write_body(&mut self) -> bool {
         let Some(active) = self.actives.back_mut() else { return false };
         let Some(body) = &mut active.body else { return false };

@@ -211,7 +211,7 @@ fn check_cid(cid: &str) -> Result<String, Error> {
     };
     if cid.len() > 250 || !parts.is_some_and(|(left, right)| good(left) && good(right)) {
         return Err(Error::usage(format!(
-            "{cid:?} is no Content-ID: give one as logo@example.org (RFC 2392)"
+            "{cid:?} is not a Content-ID: give one as logo@example.org (RFC 2392)"
         )));
     }
     Ok(cid.to_owned())

@@ -41,7 +41,7 @@ pub(super) fn check(name: &str, value: &str) -> Result<(), Error> {
 pub(super) fn check_name(name: &str) -> Result<(), Error> {
     if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic() && b != b':') {
         return Err(Error::usage(format!(
-            "{name:?} is no header field name: printable ASCII without spaces and colon is (RFC 5322 3.6.8)"
+            "{name:?} is not a header field name: use printable ASCII without spaces or colons (RFC 5322 3.6.8)"
         )));
     }
     Ok(())

@@ -187,7 +187,7 @@ impl Edit {
         self.front.text(self.utf8)
     }
 
-    /// The edited header section and all of `data` behind the old one.
+    /// The edited header section and all of `data` after the old one.
     pub(super) fn apply(&self, head: &Head, data: &[u8]) -> Vec<u8> {
         let kept = self.kept(head, data);
         let mut out = self.front().as_bytes().to_vec();
@@ -328,7 +328,7 @@ impl Ready {
         if transfer.eight_bit || self.tail.is_some() {
             return Ok(edited);
         }
-        // Looked at behind the edit: what is stripped does not count.
+        // Looked at after the edit: what is stripped does not count.
         Ok(Box::new(Checked::new(edited, Promise { name: NAME, seven_bit: true, ..Promise::default() })))
     }
 
@@ -370,7 +370,7 @@ pub(super) fn form(
     Ok(Form { body, size, clean: false })
 }
 
-/// The header section of a regular file, with what was read behind it, and the open rest.
+/// The header section of a regular file, with what was read after it, and the open rest.
 fn file_head(path: &Path, file: File, role: Role) -> Result<(Vec<u8>, Head, impl BufRead + use<>), Error> {
     let mut input = BufReader::with_capacity(PIECE, file);
     let mut parser = HeadParser::new(role);

@@ -70,7 +70,7 @@ impl Head {
         self.fields.iter().map(move |span| span.name(data))
     }
 
-    /// Of each field of that name: what is behind the colon.
+    /// Of each field of that name: what is after the colon.
     pub(super) fn values<'a>(&self, data: &'a [u8], name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.fields.iter().filter(move |span| span.is(data, name)).map(move |span| span.value(data))
     }
@@ -426,7 +426,7 @@ mod tests {
             // A part has nothing of the kind.
             assert_eq!(Head::parse(data.as_bytes(), Role::Part).end, 0, "{front:?}");
         }
-        // White space and a colon behind it make a field of it.
+        // White space and a colon after it make a field of it.
         assert_eq!(names(b"From : a\n").0, [("From".into(), "a".into())]);
     }
 

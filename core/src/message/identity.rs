@@ -39,7 +39,7 @@ pub fn message_id(domain: &str) -> Result<String, Error> {
     };
     // Long enough for every domain (RFC 5321 4.5.3.1.2), and the line stays below 998.
     if !good || domain.len() > 255 {
-        return Err(Error::usage(format!("{domain:?} is no domain for a message-id: give one in ASCII")));
+        return Err(Error::usage(format!("{domain:?} is not a domain for a message-id: give one in ASCII")));
     }
     Ok(["<", &random_hex()?, "@", domain, ">"].concat())
 }

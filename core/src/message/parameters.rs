@@ -10,13 +10,13 @@ use smol_str::SmolStr;
 use super::words::{WIDTH, quoted, unescape};
 use crate::error::Error;
 
-/// Whether a parameter can be written: a name that is no token, or one with punctuation for a value
+/// Whether a parameter can be written: a name that is not a token, or one with punctuation for a value
 /// outside printable ASCII, cannot.
 pub(super) fn check(name: &str, value: &str) -> Result<(), Error> {
     let token = |b: u8| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?='*%".contains(&b);
     if name.is_empty() || name.len() > 40 || !name.bytes().all(token) {
         return Err(Error::usage(format!(
-            "{name:?} is no parameter name: a token of at most 40 characters is (RFC 2045 5.1)"
+            "{name:?} is not a parameter name: use a token of at most 40 characters (RFC 2045 5.1)"
         )));
     }
     if let Some(bad) = value.chars().find(|c| c.is_control()) {

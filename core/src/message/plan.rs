@@ -204,7 +204,7 @@ impl Node {
 }
 
 impl Composed {
-    /// A message whose header section is not ASCII is no `message/rfc822` (RFC 6532 section 3.7).
+    /// A message whose header section is not ASCII is not a `message/rfc822` (RFC 6532 section 3.7).
     fn mime(&self) -> Cow<'_, str> {
         match &self.body {
             Plan::Inner(inner) if inner.has_unencoded() => {
@@ -258,7 +258,9 @@ fn boundary(part: &Part, parameters: &mut Parameters) -> Result<String, Error> {
     if let Some((_, own)) = part.parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case("boundary")) {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&b);
         if own.is_empty() || own.len() > 70 || own.ends_with(' ') || !own.bytes().all(allowed) {
-            return Err(Error::usage(format!("{own:?} is no boundary (RFC 2046 5.1.1): leave it out")));
+            return Err(Error::usage(format!(
+                "{own:?} is not a valid boundary (RFC 2046 5.1.1): leave it out"
+            )));
         }
         return Ok(own.to_string());
     }

@@ -168,7 +168,7 @@ enum State {
 
 struct Held {
     reader: Box<dyn Reader>,
-    /// The header section and what was read behind it, when somebody asked for a field before the send.
+    /// The header section and what was read after it, when somebody asked for a field before the send.
     ahead: Vec<u8>,
     used: bool,
 }

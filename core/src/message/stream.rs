@@ -136,7 +136,7 @@ pub(super) struct Promise {
 pub(super) struct Checked {
     input: Stream,
     promise: Promise,
-    /// The octets consumed, and how many of those behind them were looked at.
+    /// The octets consumed, and how many of those after them were looked at.
     given: u64,
     seen: usize,
     line: u64,

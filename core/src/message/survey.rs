@@ -26,7 +26,7 @@ pub(super) struct Census {
     pub(super) eight_bit: bool,
     /// Whether a line has more than 998 octets; the CR of a CRLF counts here.
     pub(super) long: bool,
-    /// Every CR without an LF behind it, and every LF without a CR before it. A CR at the end is not counted yet.
+    /// Every CR without an LF after it, and every LF without a CR before it. A CR at the end is not counted yet.
     bare: u64,
     /// Whether a line begins with a dot.
     dots: bool,
@@ -196,7 +196,7 @@ pub(super) struct Survey {
     pub(super) head: Head,
     /// The octets of the header section.
     pub(super) fields: Census,
-    /// The octets behind it.
+    /// The octets after it.
     pub(super) rest: Census,
     /// Where an octet of the header section is above 127.
     pub(super) raw: Option<Raw>,

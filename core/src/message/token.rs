@@ -185,7 +185,7 @@ impl Message {
     /// characters; outside ASCII it is encoded (RFC 2231).
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) for a name that is no token, a value that cannot be
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for a name that is not a token, a value that cannot be
     /// written, and a finished message.
     pub fn set_parameter(&mut self, name: &str, value: &str) -> Result<(), Error> {
         parameters::check(name, value)?;
@@ -385,7 +385,7 @@ fn check_token(what: &str, whole: &str, part: &str) -> Result<(), Error> {
     let token = |b: u8| b.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&b);
     if part.is_empty() || part.len() > 127 || !part.bytes().all(token) {
         return Err(Error::usage(format!(
-            "{whole:?} is no {what}: give type/subtype, as in text/plain (RFC 2045 5.1)"
+            "{whole:?} is not a {what}: give type/subtype, as in text/plain (RFC 2045 5.1)"
         )));
     }
     Ok(())

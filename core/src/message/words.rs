@@ -295,7 +295,7 @@ fn a_labels(mailbox: &str, utf8: bool) -> Option<String> {
     parse_mailbox(mailbox).ok()?.to_ascii().ok()
 }
 
-/// Behind the `close` of what opens at `at`; quoted pairs, and within angle brackets quoted strings, are passed over.
+/// After the `close` of what opens at `at`; quoted pairs, and within angle brackets quoted strings, are passed over.
 pub(super) fn quoted(bytes: &[u8], mut at: usize, close: u8) -> usize {
     at += 1;
     while let Some(&octet) = bytes.get(at) {
@@ -309,7 +309,7 @@ pub(super) fn quoted(bytes: &[u8], mut at: usize, close: u8) -> usize {
     bytes.len()
 }
 
-/// Behind the comment that opens at `at`, nested ones included.
+/// After the comment that opens at `at`, nested ones included.
 fn comment(bytes: &[u8], mut at: usize) -> usize {
     let mut depth = 0_usize;
     while let Some(&octet) = bytes.get(at) {

@@ -33,7 +33,7 @@ pub(super) fn poll(fds: &mut [PollFd<'_>], timeout: Duration) -> io::Result<()> 
 /// or a signal came.
 ///
 /// # Errors
-/// What poll(2) says. An error of a connection is no error here: it makes the descriptor ready.
+/// What poll(2) says. An error of a connection is not an error here: it makes the descriptor ready.
 pub fn wait(fd: impl AsFd, read: bool, write: bool, timeout: Duration) -> io::Result<Ready> {
     let mut events = PollFlags::empty();
     events.set(PollFlags::IN, read);

@@ -40,7 +40,7 @@ pub(super) fn interleave(addresses: impl IntoIterator<Item = SocketAddr>) -> Vec
 
 /// Starts a connection to each address in turn, 250 ms apart or as soon as one has failed, and returns the
 /// first that is connected; the others are closed. `start` gives a non-blocking socket under way. The address at this
-/// end stands behind, where it was looked at.
+/// end comes after it, where it was looked at.
 pub(super) fn race(
     addresses: &[SocketAddr],
     phase: &Phase<'_>,

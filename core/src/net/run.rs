@@ -125,7 +125,7 @@ impl Mover {
         self.is_drained = false;
         if conversation.timeout().is_none() {
             transport.rest();
-            // Nothing was asked for: what has arrived is no answer to what is said next.
+            // Nothing was asked for: what has arrived is not an answer to what is said next.
             for _ in 0..ROUNDS {
                 if done(conversation) || !self.listen(transport, conversation) {
                     break;

@@ -214,7 +214,9 @@ impl Session {
     /// No reply. STARTTLS is not for this: it changes the connection.
     pub fn command(&mut self, command: Command) -> Result<Reply, Error> {
         if matches!(command, Command::StartTls) {
-            return Err(Error::usage("STARTTLS changes the connection: it is no plain command"));
+            return Err(Error::usage(
+                "STARTTLS changes the connection: use `starttls` instead of a plain command",
+            ));
         }
         let limits = limits(self.dialogue.options());
         let ticket = self.dialogue.command(command);
@@ -284,7 +286,7 @@ impl Session {
         SendMany::new(self, messages.into_iter())
     }
 
-    /// The same, message by message: for senders whose messages are no iterator, or have options of their own.
+    /// The same, message by message: for senders whose messages are not an iterator, or have options of their own.
     pub fn batch(&mut self) -> Batch<'_> {
         Batch::new(self)
     }
@@ -434,7 +436,7 @@ impl Session {
 /// The server that `host`, which may also be a URL as in option `servers`, and `port` name; `port` 0 is the default.
 ///
 /// # Errors
-/// [`Kind::Usage`] where that is no server, or a session with it or its TLS cannot be as the options say.
+/// [`Kind::Usage`] where that is not a server, or a session with it or its TLS cannot be as the options say.
 pub fn one_server(host: &str, port: u16, options: &Options) -> Result<Server, Error> {
     crate::opening::check(options)?;
     library(options)?;

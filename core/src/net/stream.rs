@@ -90,7 +90,7 @@ impl Stream {
         Ok(Self { socket, peer, local, proxied: false, block: Duration::ZERO, has_heard: false })
     }
 
-    /// Notes that the peer is a proxy and the server is somewhere behind it.
+    /// Notes that the peer is a proxy, through which the server is reached.
     pub(super) fn set_proxied(&mut self) {
         self.proxied = true;
     }
@@ -181,7 +181,7 @@ impl Stream {
     /// Blocks until bytes can be read or written, whichever is asked for, at most `timeout`.
     ///
     /// # Errors
-    /// What poll(2) says. An error of the connection is no error here: it makes the socket ready.
+    /// What poll(2) says. An error of the connection is not an error here: it makes the socket ready.
     pub fn wait(&self, read: bool, write: bool, timeout: Duration) -> io::Result<Ready> {
         wait(&self.socket, read, write, timeout)
     }

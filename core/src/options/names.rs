@@ -28,7 +28,7 @@ impl Options {
     /// (RFC 5322 section 2.2.3). `rcpt` adds a recipient to those before, as [`RecipientEntry::parse`] has it.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) for a name that is no option, with the nearest that is
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for an unknown option, with the nearest that is
     /// one, and for a value that does not fit.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), Error> {
         let option = find(name)?;
@@ -76,10 +76,10 @@ impl Options {
         )))
     }
 
-    /// Adds an address, or a list of them, behind the `recipients` of before; nothing where it is empty.
+    /// Adds an address, or a list of them, after the `recipients` given before; nothing where it is empty.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) for a line end or NUL. What is no address list is told by the send.
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for a line end or NUL. What is not an address list is told by the send.
     pub fn add_recipient(&mut self, recipient: &str) -> Result<(), Error> {
         let recipient = foldable(OptionKind::Addresses, recipient);
         check_one_line("recipients", &recipient)?;
@@ -162,7 +162,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("tls", "usetls"),
 ];
 
-/// Names that are less alike are no misprints of each other.
+/// Names that are less alike are not misprints of each other.
 const FAR: f64 = 0.75;
 
 fn unknown(name: &str) -> Error {

@@ -93,7 +93,7 @@ impl RecipientEntry {
         })
     }
 
-    /// The text of option `rcpt`: a mailbox, and behind it `notify=` and `orcpt=` as for [`new`](Self::new), in any case
+    /// The text of option `rcpt`: a mailbox, and after it `notify=` and `orcpt=` as for [`new`](Self::new), in any case
     /// and order: `Bob <bob@example.org> notify=failure,delay orcpt=rfc822;bob@example.net`.
     ///
     /// # Errors

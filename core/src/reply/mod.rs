@@ -22,14 +22,14 @@ pub struct Reply {
     /// The lines, joined with '\n'; a clone shares them. The first one has the enhanced status code in front, which is
     /// not copied away: almost every reply is of one line.
     text: SmolStr,
-    /// Where the text behind it begins.
+    /// Where the text after it begins.
     behind: u8,
     /// The other lines had it too (RFC 2034 section 4), and have it no more.
     repeated: bool,
 }
 
 /// An enhanced status code `class.subject.detail` (RFC 3463). The class is that of the reply: one that
-/// differs is no enhanced status code here.
+/// differs is not an enhanced status code here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EnhancedCode {
     /// 2, 4 or 5.
@@ -43,7 +43,7 @@ pub struct EnhancedCode {
 impl EnhancedCode {
     /// The code that `text` begins with, followed by a space, a line's end or nothing; and what follows it.
     fn leading(text: &[u8]) -> Option<(Self, &[u8])> {
-        // The common text behind a code begins with a letter: decide that on one octet.
+        // The common text after a code begins with a letter: decide that on one octet.
         let (class @ (b'2' | b'4' | b'5'), [b'.', rest @ ..]) = text.split_first()? else {
             return None;
         };
@@ -57,7 +57,7 @@ impl EnhancedCode {
     }
 }
 
-/// One to three digits (RFC 3463 section 2) and what is behind them; a fourth is behind them.
+/// One to three digits (RFC 3463 section 2) and what is after them; a fourth is after them.
 fn number(text: &[u8]) -> Option<(u16, &[u8])> {
     let mut number = None;
     let mut rest = text;

@@ -16,7 +16,7 @@ const MAX_REPLY: usize = 64 * 1024;
 const MAX_LINES: usize = 512;
 const MAX_EXCERPT: usize = 80;
 
-/// Why bytes are no reply. The connection is of no use after any of these.
+/// Why bytes are not a reply. The connection is unusable after any of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReplyFault {
@@ -28,7 +28,7 @@ pub enum ReplyFault {
     Malformed(String),
     /// Two lines of one reply with these two codes.
     CodesDiffer(u16, u16),
-    /// A TLS record: the server wants TLS from the first byte, or TLS was not agreed on.
+    /// A TLS record: the server wants implicit TLS, or TLS was not agreed on.
     Tls,
     /// An HTTP response.
     Http,
@@ -51,7 +51,7 @@ impl fmt::Display for ReplyFault {
             Self::Malformed(line) => {
                 write!(
                     f,
-                    "the server sent \"{line}\", which is no SMTP reply: is this an SMTP server? Check host and port"
+                    "the server sent \"{line}\", which is not an SMTP reply: is this an SMTP server? Check host and port"
                 )
             }
             Self::CodesDiffer(first, other) => {
@@ -61,7 +61,7 @@ impl fmt::Display for ReplyFault {
                 )
             }
             Self::Tls => f.write_str(
-                "the server speaks TLS from the first byte: connect with TLS (smtps://, usually port 465), \
+                "the server speaks implicit TLS: connect with TLS (smtps://, usually port 465), \
                  or use a port with STARTTLS (587 or 25)",
             ),
             Self::Http => f.write_str("the server speaks HTTP, not SMTP: check host and port"),
@@ -201,7 +201,7 @@ fn split(mut line: &[u8]) -> Option<(u16, bool, &[u8])> {
     }
 }
 
-/// The text with a space for a TAB, `?` for other control characters, U+FFFD for what is no UTF-8.
+/// The text with a space for a TAB, `?` for other control characters, U+FFFD for what is not UTF-8.
 fn printable(bytes: &[u8]) -> Cow<'_, str> {
     // No short cut out of the loop: so it is compiled to vector instructions.
     let odd = bytes.iter().fold(false, |odd, octet| odd | !(0x20..0x7f).contains(octet));

@@ -3,7 +3,7 @@
 
 use super::{EnhancedCode, Reply};
 
-// What a line says behind its enhanced status code, in any case. `*` is the queue id, one word without
+// What a line says after its enhanced status code, in any case. `*` is the queue id, one word without
 // brackets; `?` is any word; a space is any number of spaces; `~` in front lets the form begin anywhere; `$`
 // is the line's end. Whatever follows a form does not matter. The first form that fits wins.
 const FORMS: &[&str] = &[
@@ -47,7 +47,7 @@ pub fn queue_id(reply: &Reply) -> Option<&str> {
     std::str::from_utf8(id).ok()
 }
 
-/// The text behind the enhanced status code. Old OpenSMTPD puts a colon between.
+/// The text after the enhanced status code. Old OpenSMTPD puts a colon between.
 fn without_enhanced(line: &[u8]) -> &[u8] {
     let line = line.trim_ascii();
     let end = line.iter().position(|octet| *octet == b' ').unwrap_or(line.len());
@@ -105,7 +105,7 @@ fn matches<'a>(mut form: &[u8], line: &'a [u8]) -> Option<&'a [u8]> {
     id
 }
 
-/// The longest run of printable ASCII that is not among `stops`, at least one, and what is behind it.
+/// The longest run of printable ASCII that is not among `stops`, at least one, and what is after it.
 fn word<'a>(text: &'a [u8], stops: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let end = text.iter().position(|octet| !octet.is_ascii_graphic() || stops.contains(octet));
     text.split_at_checked(end.unwrap_or(text.len())).filter(|(word, _)| !word.is_empty())

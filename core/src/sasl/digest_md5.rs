@@ -213,7 +213,7 @@ fn directives(challenge: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
     Some(list)
 }
 
-/// One token or quoted-string, and what is behind it.
+/// One token or quoted-string, and what is after it.
 fn value(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let Some(mut rest) = text.strip_prefix(b"\"") else {
         let end = text.iter().position(|&b| b == b',' || b.is_ascii_whitespace()).unwrap_or(text.len());

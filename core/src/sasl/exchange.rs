@@ -5,10 +5,10 @@ use crate::reply::Reply;
 use crate::secret::Secret;
 
 /// A command line with its CRLF (RFC 5321 section 4.5.3.1.4). RFC 4954 section 4 keeps it for AUTH; only
-/// the lines behind a 334 may be longer.
+/// the lines after a 334 may be longer.
 const MAX_COMMAND: usize = 512;
 
-/// The AUTH command and the lines behind it (RFC 4954 section 4), without I/O.
+/// The AUTH command and the lines after it (RFC 4954 section 4), without I/O.
 ///
 /// What `out` gets is secret: it is to be wiped once it is sent, and not to be logged.
 pub struct Exchange {

@@ -17,7 +17,7 @@ pub(super) fn name(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// The prepared password; what SASLprep refuses, or is no UTF-8, stays as it is.
+/// The prepared password; what SASLprep refuses, or is not UTF-8, stays as it is.
 pub(super) fn password(password: &Secret) -> Secret {
     match std::str::from_utf8(password.expose()).map(name) {
         Ok(Cow::Owned(prepared)) => Secret::from(prepared),

@@ -28,7 +28,7 @@ pub(super) fn decode_value(base64: &str) -> Option<Vec<u8>> {
     general_purpose::STANDARD.decode(base64).ok()
 }
 
-/// Base64 of octets that are no secret.
+/// Base64 of octets that are not a secret.
 pub(super) fn encode(octets: &[u8]) -> String {
     general_purpose::STANDARD.encode(octets)
 }

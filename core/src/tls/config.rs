@@ -1,4 +1,4 @@
-//! TLS set up once for all connections that are alike, and what a library behind it must do.
+//! TLS set up once for all connections that are alike, and what a library must do for it.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -44,7 +44,7 @@ pub(super) fn plain_text(said: &[u8]) -> Error {
     let line = said.split(|&o| o == b'\r' || o == b'\n').next().unwrap_or_default();
     let line = line.get(..80).unwrap_or(line).escape_ascii();
     tls(format!(
-        "the server answered in plain text ({line}): this port does not speak TLS from the first byte; use STARTTLS \
+        "the server answered in plain text ({line}): this port does not speak implicit TLS; use STARTTLS \
          or another port"
     ))
 }

@@ -21,7 +21,7 @@ impl Fingerprint {
         parse(text).map(Self).ok_or_else(|| {
             Error::usage(format!(
                 "{text:?} is not a SHA-256: 64 hex digits are wanted, with or without colons, as \
-                 `openssl x509 -noout -fingerprint -sha256` prints behind the `=`"
+                 `openssl x509 -noout -fingerprint -sha256` prints after the `=`"
             ))
         })
     }

@@ -15,7 +15,7 @@ impl Host {
     pub(super) fn parse(text: &str) -> Result<Self, Error> {
         parse(text).map(Self).ok_or_else(|| {
             Error::usage(format!(
-                "{text:?} is no host name that a certificate could be for: a domain name or an IP address is wanted"
+                "{text:?} is not a name that a certificate can be for: give a domain name or an IP address"
             ))
         })
     }

@@ -85,10 +85,10 @@ pub trait Layer: Send {
     fn output_done(&mut self, n: usize);
     /// Whether the handshake is over and the certificate accepted.
     fn handshake_done(&self) -> bool;
-    /// Appends all plaintext that can be had to `out`.
+    /// Appends all plaintext that is available to `out`.
     ///
     /// # Errors
-    /// What came is no TLS, or the server ended it with an alert.
+    /// What came is not TLS, or the server ended it with an alert.
     fn read(&mut self, out: &mut Vec<u8>) -> Result<ReadState, Error>;
     /// Encrypts as much of `plaintext` as is taken, and says how much.
     ///
@@ -97,7 +97,7 @@ pub trait Layer: Send {
     fn write(&mut self, plaintext: &[u8]) -> Result<usize, Error>;
     /// Octets of plaintext that the server can have.
     fn plaintext_sent(&self) -> u64;
-    /// Queues close_notify behind what was written.
+    /// Queues close_notify after what was written.
     fn close(&mut self);
     /// What is known of this connection.
     fn facts(&self) -> &TlsFacts;
@@ -110,7 +110,7 @@ pub trait Secure: Send + Sync {
     /// Begins a handshake with `host`, the name that the certificate must be for.
     ///
     /// # Errors
-    /// `host` is no host name, or the library cannot do what is asked of it.
+    /// `host` is not a host name, or the library cannot do what is asked of it.
     fn start(&self, host: &str, verify: Verify) -> Result<Box<dyn Layer>, Error>;
 
     /// Told while a connection is being made that may be encrypted: what takes long to read can be read now, while the

@@ -145,7 +145,7 @@ impl Connection for Link {
             Ok(stream) => {
                 self.state = State::Open(stream);
                 // RFC 9525 section 6.3: the common name of the subject, which OpenSSL looks at where there is no other
-                // name, is no host name.
+                // name, is not a host name.
                 let certificate = self.peer().certificate;
                 if self.named && !certificate.is_some_and(|certificate| der::has_dns_name(&certificate)) {
                     self.shutdown();

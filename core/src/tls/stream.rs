@@ -184,7 +184,7 @@ impl TlsStream {
         self.phase != Phase::Handshake && self.failed.is_none()
     }
 
-    /// Appends all plaintext that can be had to `out`.
+    /// Appends all plaintext that is available to `out`.
     ///
     /// # Errors
     /// [`Kind::Tls`](crate::error::Kind::Tls); what was decrypted before it stands in `out`. With TLS 1.3 a
@@ -256,7 +256,7 @@ impl TlsStream {
         self.out.complete
     }
 
-    /// Queues close_notify, behind what was written. Nothing can be written any more; reading goes on.
+    /// Queues close_notify, after what was written. Nothing can be written any more; reading goes on.
     pub fn close(&mut self) {
         if self.phase == Phase::Open && self.failed.is_none() {
             self.connection.shutdown();

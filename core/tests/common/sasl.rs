@@ -43,7 +43,7 @@ pub fn false_login(honesty: Honesty) -> Login {
     Arc::new(move |peer, mechanism, initial| exchange(peer, mechanism, initial, "guessed", honesty, 4096))
 }
 
-/// One that answers every AUTH with this, and what comes behind it with 535.
+/// One that answers every AUTH with this, and what comes after it with 535.
 pub fn answering(reply: &'static str) -> Login {
     Arc::new(move |peer, _, _| {
         peer.say(reply)?;
@@ -144,7 +144,7 @@ fn scram(
         }
         _ => Vec::new(),
     };
-    // A flag `y` behind an offer of PLUS means that somebody took that away.
+    // A flag `y` after an offer of PLUS means that somebody took that away.
     if flag == "y" && peer.heard.logins.iter().any(|(name, _)| name.ends_with("-PLUS")) {
         return Ok(false);
     }

@@ -27,13 +27,13 @@ pub struct Script {
     /// The keywords of EHLO under TLS.
     pub secure: Vec<&'static str>,
     pub starttls: &'static str,
-    /// Plain text behind the reply to STARTTLS, in the same segment.
+    /// Plain text after the reply to STARTTLS, in the same segment.
     pub injected: &'static [u8],
     /// The same in a segment of its own.
     pub injected_later: &'static [u8],
     /// The handshake is cut after so many octets of the server's.
     pub cut: Option<usize>,
-    /// In place of a final reply, or behind it, the connection is closed without close_notify.
+    /// In place of a final reply, or after it, the connection is closed without close_notify.
     pub end: End,
     pub login: Option<Login>,
     /// A command that is answered by closing the connection.
@@ -71,7 +71,7 @@ impl Script {
         Self { tls: Some(tls), plain: vec!["STARTTLS"], ..Self::plain() }
     }
 
-    /// An honest server with TLS from the first byte.
+    /// An honest server with implicit TLS.
     pub fn implicit(tls: SslAcceptor) -> Self {
         Self { tls: Some(tls), first: true, ..Self::plain() }
     }

@@ -142,7 +142,7 @@ fn hidden(client: &Client, report: &Report, form: &str) {
 #[test]
 fn a_password_that_is_repeated_in_any_form_is_hidden_wherever_it_shows() {
     for form in forms() {
-        // In the reply to the login, in that to the recipient behind it, and as what the mechanism says of a failure.
+        // In the reply to the login, in that to the recipient after it, and as what the mechanism says of a failure.
         for place in ["login", "rcpt", "challenge", "no reply"] {
             let said = form.clone();
             let login: Login = std::sync::Arc::new(move |peer, _, _| {

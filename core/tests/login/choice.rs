@@ -205,7 +205,7 @@ fn nothing_that_shows_a_secret_goes_in_plain_text_to_another_machine() {
     assert_eq!(kind, Some(Kind::Login));
     assert!(!heard.contains("AUTH") && heard.ends_with("QUIT\r\n"), "{heard}");
     no_secret("the plain text", heard.as_bytes());
-    // A stripped STARTTLS with an AUTH that is offered in the clear alone is no better.
+    // A stripped STARTTLS with an AUTH that is offered in the clear alone is not any better.
     for change in [
         (|o: &mut Options| o.tlsrequired = true) as fn(&mut Options),
         |o| o.set("tlspolicy", "insecure").unwrap(),

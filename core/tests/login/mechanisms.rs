@@ -67,7 +67,7 @@ fn each_mechanism_logs_in_with_the_password_and_not_without() {
                     assert_eq!(error(&report).reply().unwrap().code(), 535);
                     assert!(!error(&report).is_transient());
                 }
-                // What is no password is not shown either.
+                // What is not a password is not shown either.
                 if !matches!(mechanism, "PLAIN" | "LOGIN") {
                     no_secret(mechanism, &heard.plain);
                     no_secret(mechanism, &heard.secure);

@@ -42,7 +42,7 @@ fn a_server_that_dies_at_any_place_and_the_sums() {
 
 #[test]
 fn a_message_that_kills_each_connection_is_given_up_and_the_others_arrive() {
-    // The first MAIL on each connection is answered, nothing behind it ever.
+    // The first MAIL on each connection is answered, nothing after it ever is.
     let server = Server::start(Rules { dies: Some((Place::Data, 1)), ..Rules::default() });
     let mailer = Mailer::new(&options(&[&server], &[("retries", "2")])).unwrap();
     let reports = send(&mailer, 20);

@@ -46,7 +46,7 @@ pub enum Place {
     EndLost,
     /// The message was read whole, and is kept.
     EndKept,
-    /// Behind the final reply.
+    /// After the final reply.
     After,
 }
 

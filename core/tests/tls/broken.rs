@@ -138,7 +138,7 @@ fn a_silent_handshake_ends_with_the_time_out_and_a_trickling_one_too() {
         let report = client.send();
         assert!(start.elapsed() < Duration::from_secs(4), "{first} {trickle}: {:?}", start.elapsed());
         let error = error(&report);
-        // Zeros are no handshake: the library may find that first.
+        // Zeros are not a handshake: the library may find that first.
         assert!(matches!(error.kind(), Kind::Timeout) || trickle && error.kind() == Kind::Tls, "{error}");
         assert_eq!(error.step(), Step::Tls, "{first} {trickle}: {error}");
         server.join().unwrap();
@@ -244,7 +244,7 @@ fn tls_on_a_plain_port_is_told() {
     let server = Server::one(Script::plain().with(|s| s.greeting = b"\x15\x03\x01\0\x02\x02\x46"));
     let report = Client::new(&[&server]).send();
     let text = error(&report).text().to_owned();
-    assert!(text.contains("TLS from the first byte") && text.contains("smtps://"), "{text}");
+    assert!(text.contains("implicit TLS") && text.contains("smtps://"), "{text}");
     assert_eq!(error(&report).step(), Step::Greeting);
     // One that waits on: nothing comes at all.
     let server = Server::one(Script::implicit(acceptor(&GOOD)));

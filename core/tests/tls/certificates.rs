@@ -28,7 +28,7 @@ fn self_signed() -> Issued {
     Spec::server().issue(None)
 }
 
-/// One message by STARTTLS, and one by TLS from the first byte.
+/// One message by STARTTLS, and one by implicit TLS.
 fn both(issued: &Issued, change: impl Fn(Client) -> Client) -> Vec<(Report, Heard)> {
     [Script::starttls(acceptor(issued)), Script::implicit(acceptor(issued))]
         .into_iter()

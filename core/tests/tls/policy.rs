@@ -145,7 +145,7 @@ fn nobody_is_asked_where_tls_is_required() {
             assert!(!heard[0].plain_text().contains("MAIL"), "{name}");
         }
     }
-    // TLS from the first byte has no plain text to go back to.
+    // Implicit TLS has no plain text to go back to.
     let script = Script::implicit(acceptor(&Spec::server().issue(Some(&UNKNOWN))));
     let (client, report, heard) =
         run(vec![script, Script::plain()], |c| c.answering(Insecure).with(|o| o.tlsimport = true));
@@ -211,7 +211,7 @@ fn plain_text_behind_the_220_is_an_attack_and_no_question() {
                 run(vec![script, Script::plain()], |c| c.with_password(&[]).answering(answer));
             let error: &Error = error(&report);
             assert_eq!((error.kind(), error.step()), (Kind::Tls, Step::StartTls), "{n}: {error}");
-            assert!(error.text().contains("behind its reply to STARTTLS"), "{n}: {error}");
+            assert!(error.text().contains("after its reply to STARTTLS"), "{n}: {error}");
             assert!(!error.is_transient());
             assert!(client.asked().is_empty(), "{n}: {:?}", client.asked());
             assert_eq!(heard.len(), 1, "{n}: closed, and not tried again");

@@ -223,7 +223,7 @@ fn no_login_in_plain_text_where_tls_is_required() {
 
 #[test]
 fn a_login_in_plain_text_is_not_undone_by_starttls() {
-    // Behind STARTTLS a server has forgotten who it is talking to (RFC 3207 section 4.2).
+    // After STARTTLS a server has forgotten who it is talking to (RFC 3207 section 4.2).
     let server = Server::one(script(&GOOD).with(|s| s.plain.push("AUTH CRAM-MD5")));
     let client = Client::new(&[]).with(|o| o.usetls = false);
     let mut session = open(&client, &server);

@@ -48,8 +48,8 @@
  *
  * Codes. An `int` status is 0 (SMTP_OK) where all went well, positive where some did, and negative where
  * nothing did. Its comment says which codes a function may return; these it may return besides: SMTP_ERR_NULL
- * (a pointer that may not be NULL is), SMTP_ERR_USAGE (a text that is no UTF-8), SMTP_ERR_BUSY (the handle is
- * in use) and SMTP_ERR_PANIC (a bug of the library; the handle then takes only its free). After a failed
+ * (a pointer that may not be NULL is), SMTP_ERR_USAGE (a text that is not UTF-8), SMTP_ERR_BUSY (the handle is
+ * in use) and SMTP_ERR_PANIC (an internal error: free the handle, and please report it). After a failed
  * change nothing has changed, and the error function of the handle has the text. Verbs of a session return the
  * server's reply code. Counts and numbers are 0 for NULL.
  *

@@ -213,7 +213,7 @@ pub unsafe extern "C" fn smtp_engine_ask_sendmessage(
     }
 }
 
-/// EHLO, TLS and login as the options want them, unless they were had already. The answer has a status, and no
+/// EHLO, TLS and login as the options want them, unless they were done already. The answer has a status, and no
 /// reply; then `smtp_engine_extension()` tells what the server offers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_ask_introduce(engine: *mut smtp_engine) -> i64 {
@@ -221,7 +221,7 @@ pub unsafe extern "C" fn smtp_engine_ask_introduce(engine: *mut smtp_engine) -> 
     unsafe { ask(engine, |dialogue| Ok(dialogue.introduce())) }
 }
 
-/// Says QUIT after what was begun, and does not wait for its reply: there is no ticket for it. What was asked and not
+/// Sends QUIT after the requests that have begun and does not wait for its reply: it has no ticket. What was asked and not
 /// begun is answered by an error, so wait for the answers first. A connection that is being made is given up. `SMTP_OK`;
 /// `SMTP_ERR_USAGE`: not a session.
 #[unsafe(no_mangle)]

@@ -6,7 +6,7 @@ use super::{State, change, smtp_message};
 use crate::strings::{Fault, octets, optional, path, utf8};
 
 /// Adds the same content as HTML, in UTF-8: a text becomes a `multipart/alternative`. `html` is copied.
-/// `SMTP_OK`; `SMTP_ERR_USAGE`: there is no text that it could be an alternative to, or no UTF-8.
+/// `SMTP_OK`; `SMTP_ERR_USAGE`: there is no text that it could be an alternative to, or it is not UTF-8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_add_html(message: *mut smtp_message, html: *const c_char) -> c_int {
     // SAFETY: what the header asks for.
@@ -45,7 +45,7 @@ pub unsafe extern "C" fn smtp_message_attach(
 
 /// Adds a file that the HTML shows as `<img src="cid:ID">`. `cid` is the ID (`"logo@example.org"`), or NULL
 /// for a new one. `cid_out`, which may be NULL, gets the ID; it lives until the next call on `message`.
-/// `SMTP_OK`; `SMTP_ERR_USAGE`: there is no HTML, `cid` is none, or as for `smtp_message_attach_file()`.
+/// `SMTP_OK`; `SMTP_ERR_USAGE`: there is no HTML, `cid` is not a Content-ID, or as for `smtp_message_attach_file()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_inline_file(
     message: *mut smtp_message,

@@ -25,7 +25,7 @@ pub const SMTP_ENCODING_BINARY: c_int = 5;
 /// Makes `message` a `text/plain` in UTF-8; lines may end in LF or CRLF. Header fields that were set with
 /// `smtp_message_set_header()` or `smtp_message_add_header()` stay, here and in the functions below, but for
 /// those of a finished message, which go with it. `text` is copied.
-/// `SMTP_OK`; `SMTP_ERR_USAGE`: no UTF-8.
+/// `SMTP_OK`; `SMTP_ERR_USAGE`: not UTF-8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_set_text(
     message: *mut smtp_message,
@@ -37,7 +37,7 @@ pub unsafe extern "C" fn smtp_message_set_text(
 }
 
 /// Makes `message` a `text/html` in UTF-8. For text and HTML both: `smtp_message_set_text()`, then
-/// `smtp_message_add_html()`. `html` is copied. `SMTP_OK`; `SMTP_ERR_USAGE`: no UTF-8.
+/// `smtp_message_add_html()`. `html` is copied. `SMTP_OK`; `SMTP_ERR_USAGE`: not UTF-8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_set_html(
     message: *mut smtp_message,
@@ -118,7 +118,7 @@ pub unsafe extern "C" fn smtp_message_set_body(
     unsafe { change(message, |state| Ok(state.message.set_body_bytes(octets(data, length, "data")?)?)) }
 }
 
-/// Sets the body to a file, which is opened when it is sent. As `smtp_message_set_body()` else; where there
+/// Sets the body to a file, which is opened when it is sent. Otherwise like `smtp_message_set_body()`; where there
 /// is no such file the send tells, with `SMTP_ERR_SOURCE`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_set_body_file(
@@ -247,6 +247,6 @@ fn encoding_of(number: c_int) -> Result<Encoding, Fault> {
         SMTP_ENCODING_QUOTED_PRINTABLE => Encoding::QuotedPrintable,
         SMTP_ENCODING_BASE64 => Encoding::Base64,
         SMTP_ENCODING_BINARY => Encoding::Binary,
-        _ => return Err(Fault::usage(format!("{number} is no SMTP_ENCODING_ number"))),
+        _ => return Err(Fault::usage(format!("{number} is not an SMTP_ENCODING_ number"))),
     })
 }

@@ -27,8 +27,8 @@ pub unsafe extern "C" fn smtp_message_set_header(
     }
 }
 
-/// Adds a header field behind the others; of the same name there may be some already. As
-/// `smtp_message_set_header()` else.
+/// Adds a header field after the others; there may already be some of the same name. Otherwise like
+/// `smtp_message_set_header()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_add_header(
     message: *mut smtp_message,
@@ -67,8 +67,8 @@ pub unsafe extern "C" fn smtp_message_header(
     unsafe { nth(message, value, index, || Ok(Some(utf8(name, "name")?.to_owned()))) }
 }
 
-/// The name of a header field, each once, in their order, with that index, from 0. As `smtp_message_header()`
-/// else.
+/// The name of a header field, each once, in their order, with that index, from 0. Otherwise like
+/// `smtp_message_header()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_header_name(
     message: *mut smtp_message,

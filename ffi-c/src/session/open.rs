@@ -53,7 +53,7 @@ pub unsafe extern "C" fn smtp_session_adopt(
         unsafe {
             open(options, out, |options| {
                 let name = utf8(name, "name")?;
-                let socket = socket.ok_or_else(|| Fault::usage(format!("{fd} is no open descriptor")))?;
+                let socket = socket.ok_or_else(|| Fault::usage(format!("{fd} is not an open descriptor")))?;
                 Ok(Session::adopt(socket, name, options)?)
             })
         }

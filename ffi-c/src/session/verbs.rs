@@ -147,7 +147,7 @@ pub unsafe extern "C" fn smtp_session_command(session: *mut smtp_session, line: 
 
 /// STARTTLS and the handshake after it. Certificate and host name are verified unless option `tlsverify` is
 /// off. What the server offered before is forgotten: EHLO is said again when it is needed. Also
-/// `SMTP_ERR_TLS`: no TLS came about; the connection is closed.
+/// `SMTP_ERR_TLS`: TLS could not be set up; the connection is closed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_starttls(session: *mut smtp_session) -> c_int {
     // SAFETY: what the header asks for.

@@ -1,5 +1,5 @@
-"""The reports of ``aio.Session.send_many``: an iterator, not a generator, so that a loop which is left early leaves nothing
-behind that the event loop would have to finish in a task of its own."""
+"""The reports of ``aio.Session.send_many``: an iterator, not a generator, so that the event loop has nothing to
+finish in a task of its own when a loop is left early."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def ask_for(dialogue: _native.Dialogue, item: Item, options: Options) -> int | R
             return dialogue.send_message(item, options)
         message, own = item if isinstance(item, tuple) else (item, OptionDict())
         if not isinstance(own, Mapping):
-            raise TypeError(f"behind a message stands a dict of its options, not {type(own).__name__}")
+            raise TypeError(f"a message must be followed by a dict of its options, not {type(own).__name__}")
         return dialogue.send_message(token(message), Options(options, **own) if own else options)
     except SMTPException as error:
         if error.failure is None:

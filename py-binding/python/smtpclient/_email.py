@@ -130,7 +130,7 @@ def _encoded(name: str, value: str, raw: bool) -> str:
 
 
 def _name_global(message: email.message.Message) -> None:
-    """Within a message in UTF-8, one with a header section that is not ASCII is no ``message/rfc822`` (RFC 6532 section 3.7)."""
+    """Within a message in UTF-8, one with a header section that is not ASCII is not a ``message/rfc822`` (RFC 6532 section 3.7)."""
     for part in message.walk():
         if part.get_content_type() == "message/rfc822" and not _has_ascii_fields(part):
             kind = str(part["Content-Type"])

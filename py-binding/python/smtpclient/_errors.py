@@ -75,7 +75,7 @@ class Timeout(SMTPException, TimeoutError):
 
 
 class ConnectTimeout(Timeout, ConnectError):
-    """No connection came about in time."""
+    """No connection was made in time."""
 
 
 class ConnectionClosed(SMTPException, ConnectionError):

@@ -133,7 +133,7 @@ class Pending:
             daemon=True,
         )
         self._thread.start()
-        # Also at the end of the interpreter, behind which no thread may come back from the core.
+        # Also at the end of the interpreter, after which no thread may come back from the core.
         self._end = weakref.finalize(self, _end, self.native, self._thread)
 
     def submit(self, slot: Any, message: Message, options: Options | None) -> bool:
@@ -148,7 +148,7 @@ class Pending:
         return True
 
     def wait(self, wait: Callable[[float], bool], timeout: float | None = None) -> bool:
-        """``wait``, so that a signal wakes the main thread, whose handlers nobody else runs; whether it came about."""
+        """``wait``, so that a signal wakes the main thread, whose handlers nobody else runs; whether what it waits for happened."""
         if self.native.is_forked or threading.current_thread() is not threading.main_thread():
             return wait(math.inf if timeout is None else timeout)
         with self._news:

@@ -34,7 +34,7 @@ def base_of(base: Options | None) -> Options | None:
     """The second argument of ``sendmessage``; ``TypeError`` for anything else, such as a server's name."""
     if base is not None and not isinstance(base, Options):
         what = f"{type(base).__name__} {base!r}" if isinstance(base, str) else type(base).__name__
-        raise TypeError(f"behind the message stand Options, not the {what}: name options, as in servers=[...]")
+        raise TypeError(f"the argument after the message must be Options, not the {what}: name options, as in servers=[...]")
     return base
 
 

@@ -74,7 +74,7 @@ class Session:
         except OSError as error:
             raise usage(f"the socket is not connected: {error}") from error
         if sock.type & 0xF != socket.SOCK_STREAM:
-            raise usage("the socket is no stream socket")
+            raise usage("the socket must be a stream socket")
         over = isinstance(sock, ssl.SSLSocket)
         port = peer[1] if isinstance(peer, tuple) else 0
         server = _native.Server(name, port, tls=known.tlsimport and not over, lmtp=known.lmtp)
@@ -260,7 +260,7 @@ class Session:
                 self._next(waiting)
 
     def close(self) -> None:
-        """Take leave: QUIT, whose reply is not waited for."""
+        """Send QUIT, without waiting for the reply."""
         if not self.is_open or self._alone.is_forked:
             return self._dialogue.close()
         with self._alone:

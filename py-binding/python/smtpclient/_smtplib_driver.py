@@ -118,7 +118,7 @@ class Driven(_standard.SMTP):
         elif verb == "STARTTLS":
             number = dialogue.starttls_below()
         elif verb in ("DATA", "BDAT"):
-            raise usage(f"{verb} is no plain command: use data(), which sends the message too")
+            raise usage(f"{verb} cannot be sent as a plain command: use data(), which also sends the message")
         else:
             number = dialogue.raw(line)
         self._pending.append(number)

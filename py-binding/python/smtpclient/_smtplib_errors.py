@@ -69,7 +69,7 @@ class SMTPResponseException(SMTPException, _standard.SMTPResponseException):
 
 
 class SMTPProtocolError(SMTPResponseException, _errors.ProtocolError):
-    """What the server said is no SMTP. The standard module has no name for this."""
+    """What the server said is not SMTP. The standard module has no name for this."""
 
 
 class SMTPSenderRefused(

@@ -245,12 +245,12 @@ class Session:
         also of those that failed: see ``report.error``. Up to ``window`` of them share round trips.
 
         A loop over it may be left at any time, and the session is then ready for whatever comes next. Messages that were
-        taken ahead, at most ``window``, are sent all the same, before that or before QUIT. Their reports can still be had
+        taken ahead, at most ``window``, are sent all the same, before that or before QUIT. Their reports are still available
         by iterating on; ``aclose()`` waits for them and takes no more messages."""
         return Reports(self, messages, window)
 
     async def close(self) -> None:
-        """Take leave: QUIT, whose reply is not waited for.
+        """Send QUIT, without waiting for the reply.
 
         Raises:
             UsageError: the session is in use by another task.

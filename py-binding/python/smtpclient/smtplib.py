@@ -361,7 +361,7 @@ class SMTP(Driven):
 
 
 class SMTP_SSL(SMTP, _standard.SMTP_SSL):
-    """As ``SMTP``, under TLS from the first byte. Without a ``context`` the certificate and the host name are verified,
+    """As ``SMTP``, under implicit TLS. Without a ``context`` the certificate and the host name are verified,
     against the system's authorities."""
 
     default_port = SMTP_SSL_PORT

@@ -1,4 +1,4 @@
-"""Writes the messages that no tool makes: each is one rule of the contract, or one way to break it."""
+"""Writes the messages that no tool makes: each is one rule of what is sent, or one way to break it."""
 
 import pathlib
 import sys

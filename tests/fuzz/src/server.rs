@@ -300,7 +300,7 @@ struct Masked {
     input: Vec<u8>,
     output: Vec<u8>,
     shaken: bool,
-    /// How many octets of plaintext are in the output, which has nothing behind them.
+    /// How many octets of plaintext are in the output, which has nothing after them.
     queued: usize,
     sent: u64,
     closed: bool,

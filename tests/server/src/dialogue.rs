@@ -197,7 +197,7 @@ impl Parser {
             Section::Report => {
                 let (name, value) = assignment(line)?;
                 if !REPORT_NAMES.contains(&name) {
-                    return Err(format!("`{name}` is no line of a report: {}", REPORT_NAMES.join(", ")));
+                    return Err(format!("`{name}` is not a line of a report: {}", REPORT_NAMES.join(", ")));
                 }
                 self.report.push((name.into(), value.into()));
                 Ok(())
@@ -268,7 +268,7 @@ impl Parser {
             return Ok(());
         }
         if matches!(steps.last(), Some((_, Step::Close | Step::Reset))) {
-            return Err("a step behind CLOSE or RESET".into());
+            return Err("a step after CLOSE or RESET".into());
         }
         let (count, line) = counted(line)?;
         let (word, argument) = line.split_once(' ').unwrap_or((line, ""));
@@ -325,7 +325,7 @@ impl Parser {
     }
 }
 
-/// How often, what stands behind each, and the text.
+/// How often, what follows each, and the text.
 type ContentLine<'a> = (usize, &'static [u8], &'a str);
 
 /// Reads a line of content; `None` for any other line.
@@ -417,7 +417,7 @@ mod tests {
         assert!(wrong("server\nS:250 Ok\n").starts_with("line 4: "));
         assert!(wrong("server\nSAY hi\n").contains("no step"));
         assert!(wrong("server\nCLOSE now\n").contains("no step"));
-        assert!(wrong("server\nCLOSE\nS: x\n").contains("behind"));
+        assert!(wrong("server\nCLOSE\nS: x\n").contains("after"));
         assert!(wrong("server\n|x\n").contains("C-DATA"));
         assert!(wrong("server\nDELAY soon\n").contains("number"));
         assert!(wrong("server ftp\n").contains("server idle"));

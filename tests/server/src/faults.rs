@@ -49,7 +49,7 @@ const DIALOGUES: [(&str, &str); 7] = [
     ("implicit", "tlsimport=true\ttlsfingerprint={pin}"),
 ];
 
-/// A pin, since certificates for every loopback address are not to be had.
+/// A pin, since certificates for every loopback address are not available.
 const PIN: &str = "tlsfingerprint={pin}";
 
 /// What to try.

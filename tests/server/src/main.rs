@@ -24,7 +24,7 @@ scripted-server FILE.smtp [--listen ADDR:PORT | --unix PATH] [--unpack DIR] [--r
     for each server section (a path for a Unix socket). --listen and --unix say where the first one listens.
     Exit 0 when the client said what was expected; 1, and the difference on standard error, when not.
       --unpack DIR    write the options and the message of the file there
-      --record FILE   write what the client sent, one connection behind the other
+      --record FILE   write what the client sent, one connection after the other
       --seconds N     the most that it takes (30)
 
 scripted-server run FILE... [--seconds N] -- COMMAND ...
@@ -36,8 +36,8 @@ scripted-server sink [OPTIONS]
       --dump DIR          write each message to N.eml, its MAIL and RCPT lines to N.envelope
       --reject 'PATTERN=CODE TEXT'  refuse recipients (`*` is anything); may stand several times
       --size N            refuse messages of more octets
-      --tls CERT KEY      offer STARTTLS (PEM files)   --tls-first  TLS from the first byte
-      --login USER PASSWORD  take mail only behind AUTH PLAIN
+      --tls CERT KEY      offer STARTTLS (PEM files)   --tls-first  implicit TLS
+      --login USER PASSWORD  take mail only after AUTH PLAIN
       --lmtp  --chunking  --no-pipelining  --no-8bitmime    what is offered
       --nagle             write each reply of a group alone, with Nagle's algorithm on
       --messages N        end after so many messages
@@ -104,7 +104,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// A reader that has gone away is no reason to stop.
+/// A reader that has gone away is not a reason to stop.
 fn say(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
@@ -173,7 +173,7 @@ fn play(arguments: &[OsString]) -> Result<bool, String> {
     while !running.is_played() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(2));
     }
-    // A connection too many comes soon behind the last one, or not at all.
+    // A connection too many comes soon after the last one, or not at all.
     let watched = dialogue.servers.iter().any(|s| s.listen == Listen::Idle);
     std::thread::sleep(Duration::from_millis(if watched { 300 } else { 20 }));
     let heard = running.finish();

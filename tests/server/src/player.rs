@@ -39,7 +39,7 @@ impl Server {
     /// gives up after `limit`.
     ///
     /// # Errors
-    /// No socket could be had.
+    /// No socket was available.
     pub fn start(script: &Script, limit: Duration) -> std::io::Result<Self> {
         Self::start_at(script, limit, (Ipv4Addr::LOCALHOST, 0).into(), None)
     }
@@ -47,7 +47,7 @@ impl Server {
     /// The same at an address or (for a script with [`Listen::Unix`], or where it is given) at a path.
     ///
     /// # Errors
-    /// No socket could be had there.
+    /// No socket was available there.
     pub fn start_at(
         script: &Script,
         limit: Duration,
@@ -141,7 +141,7 @@ impl Running {
     /// Starts every server of the dialogue on 127.0.0.1.
     ///
     /// # Errors
-    /// No socket could be had.
+    /// No socket was available.
     pub fn start(dialogue: &Dialogue, limit: Duration) -> std::io::Result<Self> {
         Self::start_at(dialogue, limit, None, None)
     }
@@ -149,7 +149,7 @@ impl Running {
     /// The same with the first server at an address or at a path.
     ///
     /// # Errors
-    /// No socket could be had there.
+    /// No socket was available there.
     pub fn start_at(
         dialogue: &Dialogue,
         limit: Duration,
@@ -347,7 +347,7 @@ fn play(connection: &Connection, wire: &mut Wire) -> Result<End, String> {
     let last = connection.steps.last().map_or(connection.line, |(line, _)| *line);
     wire.half_close();
     expect_eof(wire).map_err(|got| {
-        format!("behind line {last}: expected: the end of the connection\n     and got: {got}")
+        format!("after line {last}: expected: the end of the connection\n     and got: {got}")
     })?;
     Ok(End::Closed)
 }

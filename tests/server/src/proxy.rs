@@ -251,7 +251,7 @@ impl Link<'_> {
             let mut holding = false;
             while !rest.is_empty() && !struck && (holding || self.state.load(Ordering::SeqCst) == OPEN) {
                 let left = fault.map_or(u64::MAX, |fault| fault.at.saturating_sub(delivered.len() as u64));
-                // Behind a stall there is no fault any more.
+                // After a stall there is no fault any more.
                 let left = if left == 0 { u64::MAX } else { left };
                 let trickles = fault.is_some_and(|fault| {
                     fault.kind == FaultKind::Trickle && delivered.len() as u64 >= fault.at

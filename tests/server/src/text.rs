@@ -84,7 +84,7 @@ impl Pattern {
             pieces.push(match name {
                 "{date" => {
                     let (offsets, behind) =
-                        rest.split_once('}').ok_or(format!("no `}}` behind {{date: {text}"))?;
+                        rest.split_once('}').ok_or(format!("no `}}` after {{date: {text}"))?;
                     rest = behind;
                     Piece::Date(offsets.split_whitespace().map(str::to_owned).collect())
                 }

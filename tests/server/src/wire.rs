@@ -9,7 +9,7 @@ use socket2::Socket;
 /// What is read is kept for the record up to this size, so that a client that never stops fills no memory.
 const MAX_RECORD: usize = 64 << 20;
 
-/// A line that never ends is no SMTP: RFC 5321 section 4.5.3.1.6 allows 1000 octets.
+/// A line that never ends is not SMTP: RFC 5321 section 4.5.3.1.6 allows 1000 octets.
 const MAX_LINE: usize = 1 << 20;
 
 pub(crate) struct Wire {

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# chasquid 1.11. A login needs TLS. bad*@ gets 550; later*@ and full*@ are taken. It drops commands that stand behind a
+# chasquid 1.11. A login needs TLS. bad*@ gets 550; later*@ and full*@ are taken. It drops commands that follow a
 # final dot in the same packet, and closes a minute later.
 #   +0 smtp (no login)   +1 submission (login after STARTTLS)   +2 implicit TLS, login
 packages=chasquid

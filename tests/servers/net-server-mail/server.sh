@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Perl's Net::Server::Mail, a process for each connection, as its manual shows it. It has neither TLS nor AUTH here.
-# It writes each reply of a group alone, with Nagle's algorithm on, and files commands that stand behind a final dot as text.
+# It writes each reply of a group alone, with Nagle's algorithm on, and files commands that follow a final dot as text.
 #   +0 PIPELINING, 8BITMIME   +1 no extension
 packages='libnet-server-mail-perl perl-base perl perl-modules-5.36 libperl5.36'
 greets='0 1'

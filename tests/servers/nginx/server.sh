@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# nginx's mail proxy; the server behind it is aiosmtpd. It writes each reply alone, with Nagle's algorithm on.
+# nginx's mail proxy; it passes messages on to aiosmtpd. It writes each reply alone, with Nagle's algorithm on.
 #   +0 smtp, STARTTLS (no login)   +1 submission (login in clear too)   +2 implicit TLS, login   +10 to +15 aiosmtpd
 #   +9 whom nginx asks over HTTP where a client is to be sent: nginx, too
 packages='nginx libnginx-mod-mail'

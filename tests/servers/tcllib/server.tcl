@@ -3,7 +3,7 @@ package require smtpd
 lassign $argv base port mode
 logger::setlevel critical
 
-# Stored without a change but LF for CRLF, behind the trace headers that smtpd adds.
+# Stored without a change but LF for CRLF, after the trace headers that smtpd adds.
 proc deliver {from recipients data} {
     foreach recipient $recipients {
         set box [lindex [split [string trim $recipient <>] @] 0]

@@ -86,10 +86,10 @@ fn groups() {
 #[test]
 fn domain_literals() {
     refused(&[
-        ("a@[]", 2, "no IPv4"),
-        ("a@[192.0.2]", 2, "no IPv4"),
-        ("a@[192.0.2.256]", 2, "no IPv4"),
-        ("a@[192.0.2.01]", 2, "no IPv4"),
+        ("a@[]", 2, "not an IPv4"),
+        ("a@[192.0.2]", 2, "not an IPv4"),
+        ("a@[192.0.2.256]", 2, "not an IPv4"),
+        ("a@[192.0.2.01]", 2, "not an IPv4"),
         ("a@[192.0.2.1", 2, "no closing bracket"),
         ("a@[192.0.2.1]x", 13, "complete before this"),
         ("a@x[192.0.2.1]", 3, "a bracket stands only"),
@@ -98,9 +98,9 @@ fn domain_literals() {
         ("a@[[192.0.2.1]]", 3, "cannot stand in a domain literal"),
         ("a@[tag:x>]", 8, "cannot stand in a domain literal"),
         ("a@[tag:ü]", 7, "cannot stand in a domain literal"),
-        ("a@[IPv6:2001:db8::1::]", 2, "no IPv6"),
-        ("a@[IPv6:fe80::1%eth0]", 2, "no IPv6"),
-        ("a@[IPv6:]", 2, "no IPv6"),
+        ("a@[IPv6:2001:db8::1::]", 2, "not an IPv6"),
+        ("a@[IPv6:fe80::1%eth0]", 2, "not an IPv6"),
+        ("a@[IPv6:]", 2, "not an IPv6"),
         ("a@[2001:db8::1]", 2, "needs its tag"),
         ("a@[tag:]", 2, "nothing follows the tag"),
         ("a@[tag-:x]", 2, "tag of a domain literal"),
@@ -207,7 +207,7 @@ fn one_mailbox_means_one() {
 fn errors_say_where_in_one_short_line() {
     assert_eq!(
         fault("a@x, b\"\"@x").to_string(),
-        "address \"a@x, b\\\"\\\"@x\", at octet 6: two words without a dot between them are no local part: quote \
+        "address \"a@x, b\\\"\\\"@x\", at octet 6: two words without a dot between them are not a local part: quote \
          it, or add a comma or <>"
     );
     let text = format!("{}, x\r\nBcc: ü@x, {}", "ä@x,".repeat(50_000), "ö@x,".repeat(50_000));

@@ -36,7 +36,7 @@ use crate::tls::Secure;
 const CANCEL_SLICE: Duration = Duration::from_millis(200);
 
 /// How often a message may find that its connection has just ended before that counts as a try: servers that take
-/// a few messages on a connection are no rarity, but there is an end to everything.
+/// a few messages on a connection are not rare, but there is an end to everything.
 const MOST_MOVES: u32 = 16;
 
 /// What refused unknown senders is tried again after 7, 49 and 343 times option `backoff`: whoever greylists wants some
@@ -330,7 +330,7 @@ impl Driver {
         self.is_busy = true;
         let backoff = self.options.mailer.backoff;
         let Some(connection) = self.connections.get_mut(index) else { return };
-        // One that nothing was given to for a while, and that the server therefore closed, is no failure.
+        // One that nothing was given to for a while, and that the server therefore closed, is not a failure.
         let unused = connection.given == 0 && now.saturating_duration_since(connection.idle_since) >= backoff;
         let is_failure = connection.decided == 0 && connection.phase != Phase::Parting && !unused;
         connection.linger(now);
@@ -430,7 +430,7 @@ impl Driver {
         if self.options.cancel.is_some() { left.min(CANCEL_SLICE) } else { left }
     }
 
-    /// Takes leave everywhere; true when that is done.
+    /// Sends QUIT on every connection; true when that is done.
     fn part_all(&mut self) -> bool {
         for connection in self.connections.iter_mut().filter(|c| c.phase != Phase::Parting) {
             connection.part();

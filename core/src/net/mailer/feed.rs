@@ -123,7 +123,7 @@ impl Driver {
         }
     }
 
-    /// The first server that can be had and has not turned the message away.
+    /// The first server that is reachable and has not turned the message away.
     fn target(&self, refused_by: &[usize], now: Instant) -> Option<usize> {
         let mut lanes = self.lanes.iter().enumerate();
         lanes.find(|(index, lane)| !refused_by.contains(index) && lane.is_usable(now)).map(|(index, _)| index)
@@ -152,7 +152,7 @@ impl Driver {
         }
     }
 
-    /// A server cannot be had: for messages that another one has turned away that is as good as one more refusal.
+    /// A server is unreachable: for messages that another one has turned away that is as good as one more refusal.
     fn charge_held(&mut self, index: usize) {
         let failure = self.lanes.get(index).map(|lane| lane.failure.clone()).unwrap_or_default();
         let Some(error) = failure.last().and_then(|attempt| attempt.error.clone()) else { return };
@@ -169,7 +169,7 @@ impl Driver {
         }
     }
 
-    /// No server can be had: each message that waits has been tried once more. One whose tries are used up, and
+    /// No server is reachable: each message that waits has been tried once more. One whose tries are used up, and
     /// every one where trying again can help nobody, is given up.
     fn charge_all(&mut self, state: &mut State) {
         let failures: Attempts = self.lanes.iter().flat_map(|lane| lane.failure.iter().cloned()).collect();

@@ -26,7 +26,7 @@ pub(super) struct Job {
     pub(super) refused_since: Option<Instant>,
     /// The connection that refused it for now, which is not asked again.
     pub(super) not_on: Option<u64>,
-    /// How often its connection ended before anything was said of it, which is no try.
+    /// How often its connection ended before anything was said of it, which does not count as a try.
     pub(super) moves: u32,
     /// What came of the tries.
     pub(super) attempts: Attempts,

@@ -1,4 +1,4 @@
-//! What a mailer knows of one server, and when it may be bothered again.
+//! What a mailer knows of one server, and when it may be retried.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,11 +15,11 @@ pub(super) struct Lane {
     pub(super) server: Server,
     /// For its next connection.
     pub(super) options: Arc<Options>,
-    /// Pauses between connections that did not come about.
+    /// Pauses between connections that could not be made.
     pub(super) opening: Backoff,
     /// Pauses after messages that the server had no room for.
     pub(super) sending: Backoff,
-    /// How the last connection failed that did not come about, or did nothing.
+    /// How the last connection failed that could not be made, or did nothing.
     pub(super) failure: Attempts,
     /// That was since it was looked at last.
     pub(super) has_failed: bool,
@@ -70,7 +70,7 @@ impl Lane {
         !self.sending.is_on(now) && (self.live > 0 || self.is_opening || !self.opening.is_on(now))
     }
 
-    /// Whether it cannot be had: nothing is open, and the last try failed.
+    /// Whether it is unreachable: nothing is open, and the last try failed.
     pub(super) fn is_down(&self) -> bool {
         self.live == 0 && !self.is_opening && self.opening.failures > 0
     }

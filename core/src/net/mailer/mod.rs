@@ -21,15 +21,15 @@
 //! ```
 //!
 //! # How it goes
-//! - A message goes to the first server in order that can be had. While nothing of it can have reached a server's queue
+//! - A message goes to the first server in order that is reachable. While nothing of it can have reached a server's queue
 //!   (the connection ended before its last octet left, 421, MAIL answered by 4yz) it is tried again, at most
 //!   `retries` times; after that, and with any other outcome, its report is the last word. `unknown` is never tried again.
 //! - A connection is opened when the open ones have all that they should take and messages are left, one at a time,
 //!   and never more than `connections` to a server. Each takes its share of what is undecided, 2 to 32 messages, so
 //!   that the end of one goes out with the envelope of the next (RFC 2920 section 3.1).
 //! - A connection that the server closes while it is idle costs nothing: it is watched, and gone before a message is given to it.
-//! - A server that cannot be had, or has no room (4yz to MAIL, DATA or the end of a message), is left alone for a pause
-//!   that doubles. Where no server can be had at all, every message that waits counts that as a try.
+//! - A server that is unreachable, or has no room (4yz to MAIL, DATA or the end of a message), is retried
+//!   with exponential backoff. Where no server is reachable at all, every message that waits counts that as a try.
 //! - A message from a reader that cannot go back is tried again only as long as nothing of it was read.
 //!
 //! # One thread
@@ -189,7 +189,7 @@ impl Mailer {
         self.reports(timeout, 1).pop()
     }
 
-    /// At most `most` reports that were not fetched, in the order in which they came about; waits for the first of them.
+    /// At most `most` reports that were not fetched, in the order in which messages were decided; waits for the first of them.
     pub fn reports(&self, timeout: Duration, most: usize) -> Vec<(Ticket, Report)> {
         if self.process.is_forked() {
             return Vec::new();

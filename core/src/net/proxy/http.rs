@@ -54,7 +54,7 @@ impl Http {
         let line = String::from_utf8_lossy(head.split(|&b| b == b'\n').next().unwrap_or_default());
         let line: String =
             line.trim_end().chars().take(SHOWN).map(|c| if c.is_control() { '?' } else { c }).collect();
-        // A length or a body of a 2xx means nothing here: the tunnel begins behind the empty line.
+        // A length or a body of a 2xx means nothing here: the tunnel begins after the empty line.
         match line.split(' ').nth(1).and_then(|code| code.parse::<u16>().ok()) {
             Some(200..=299) => Ok(()),
             Some(407) if !self.has_login => {

@@ -42,7 +42,7 @@ fn through(proxy: &str, host: &str) -> Result<Stream, Error> {
     dial(&Target::Tcp { host: host.to_owned(), port: 25 }, &options)
 }
 
-/// Dials through a proxy with this script and expects `220 hi` behind its last answer, or an error.
+/// Dials through a proxy with this script and expects `220 hi` after its last answer, or an error.
 pub(super) fn play(scheme: &str, host: &str, script: &[(&[u8], &[u8])]) -> Result<(), Error> {
     let mut script = steps(script);
     script.last_mut().unwrap().1.extend(b"220 hi\r\n");

@@ -40,7 +40,7 @@ pub(super) enum Progress {
     More,
     /// The first `taken` ask for an answer.
     Say { taken: usize, output: Zeroizing<Vec<u8>> },
-    /// Behind the first `taken` the server speaks.
+    /// After the first `taken` the server speaks.
     Done { taken: usize },
 }
 

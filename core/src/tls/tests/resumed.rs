@@ -49,7 +49,7 @@ fn connections_at_the_same_time_resume_too() {
     let config = config(&client);
     let mut server = Server::new(acceptor.clone());
     let mut open = open(&config, &mut server);
-    // The tickets stand behind the handshake; a reply comes before the next connection anyway.
+    // The tickets follow the handshake; a reply comes before the next connection anyway.
     open.handle_input(&server.say(b"220 hello\r\n")).unwrap();
     open.read(&mut Vec::new()).unwrap();
     assert!(once(&config, HOST, Verify::Require, &acceptor).1);

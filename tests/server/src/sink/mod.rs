@@ -44,9 +44,9 @@ pub struct SinkOptions {
     pub verbose: bool,
     /// The PEM files of certificate and key: offer STARTTLS.
     pub tls: Option<(PathBuf, PathBuf)>,
-    /// TLS from the first byte.
+    /// Implicit TLS.
     pub tls_first: bool,
-    /// Take mail only behind a login by PLAIN with this name and password.
+    /// Take mail only after a login by PLAIN with this name and password.
     pub login: Option<(String, String)>,
 }
 
@@ -83,7 +83,7 @@ impl SinkOptions {
             rule.split_once('=').ok_or_else(|| format!("PATTERN=CODE TEXT, not {rule}"))?;
         let code = reply.get(..3).and_then(|c| c.parse::<u16>().ok()).filter(|c| (400..600).contains(c));
         if code.is_none() || !matches!(reply.as_bytes().get(3), None | Some(b' ')) {
-            return Err(format!("a reply of 400 to 599 behind `=`, not {reply}"));
+            return Err(format!("a reply of 400 to 599 after `=`, not {reply}"));
         }
         self.rejects.push((pattern.into(), reply.into()));
         Ok(())

@@ -94,7 +94,7 @@ impl Session<'_> {
         self.reply("220 2.0.0 Go ahead")?;
         self.flush()?;
         if !self.input.buffer().is_empty() {
-            return Err(io::Error::other("plain text behind STARTTLS"));
+            return Err(io::Error::other("plain text after STARTTLS"));
         }
         self.forget();
         self.greeted = false;

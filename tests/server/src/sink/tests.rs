@@ -28,7 +28,7 @@ fn a_message_is_kept_byte_for_byte() {
         ..\r\n.x\r\nlone\n.\r\n\ncr\r.\r\n.\r\nQUIT\r\n";
     assert_eq!(codes(&sink, said), "250 250 250 354 250 221");
     let stored = sink.messages();
-    // A dot behind a bare LF or CR neither ends the message nor was doubled.
+    // A dot after a bare LF or CR neither ends the message nor was doubled.
     assert_eq!(stored[0].content, b".\r\nx\r\nlone\n.\r\n\ncr\r.\r\n");
     assert_eq!(stored[0].envelope, ["MAIL FROM:<a@b> SIZE=9", "RCPT TO:<c@d> NOTIFY=NEVER"]);
     assert_eq!(sink.count(), 1);
