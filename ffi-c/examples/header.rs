@@ -24,7 +24,7 @@ const SOURCES: [&str; 16] = [
     "engine",
     "engine/watched",
     "engine/octets",
-    "engine/session",
+    "engine/ask",
     "engine/answers",
     "address",
 ];

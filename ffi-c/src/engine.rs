@@ -1,8 +1,8 @@
 //! `smtp_engine`: a send, or a session, for event loops.
 
 mod answers;
+mod ask;
 mod octets;
-mod session;
 mod state;
 mod watched;
 
@@ -15,8 +15,8 @@ use smtpclient::net::delivery;
 use smtpclient::options::Options;
 
 pub use self::answers::*;
+pub use self::ask::*;
 pub use self::octets::*;
-pub use self::session::*;
 use self::state::{State, Way, Work};
 pub use self::watched::*;
 use crate::code::{SMTP_ERR_BUSY, SMTP_ERR_NULL, SMTP_ERR_USAGE, SMTP_OK};

@@ -4,7 +4,7 @@ use std::ffi::{CString, c_char, c_int};
 
 use smtpclient::dialogue::Dialogue;
 
-use super::session::{Given, number_of};
+use super::ask::{Given, number_of};
 use super::smtp_engine;
 use super::state::Work;
 use crate::code::{SMTP_ERR_NULL, SMTP_ERR_USAGE};

@@ -12,8 +12,8 @@ use smtpclient::net::{Connection, Limits, Process, SendError};
 use smtpclient::options::Options;
 use smtpclient::report::Report;
 
+use super::ask::Given;
 use super::octets::Octets;
-use super::session::Given;
 use super::{SMTP_DIAL, SMTP_DONE, SMTP_EXCHANGE};
 use crate::code::{SMTP_ERR_USAGE, SMTP_OK, code_of};
 
