@@ -7,6 +7,7 @@ SOVERSION = 0
 PREFIX = /usr/local
 LIBDIR = $(PREFIX)/lib
 INCLUDEDIR = $(PREFIX)/include
+MANDIR = $(PREFIX)/share/man
 DESTDIR =
 
 CARGO = cargo
@@ -15,6 +16,9 @@ CFLAGS = -O2 -g
 INSTALL = install
 # Debug information is taken out of what is installed; STRIP=: leaves it in.
 STRIP = strip
+# What the manual pages are made with: of C, and of Tcl (tcllib's).
+PYTHON = python3
+DTPLITE = dtplite
 FEATURES = tls-openssl
 
 TARGET = $(or $(CARGO_TARGET_DIR),target)
@@ -27,13 +31,16 @@ MAP = $(BUILD)/libsmtp.map
 LIBS = -lssl -lcrypto -lpthread -lm -ldl
 STRICT = -std=c99 -Wall -Wextra -pedantic -Werror
 EXAMPLES = $(patsubst examples-c/%.c,$(BUILD)/examples/%,$(wildcard examples-c/*.c))
+# The manual pages of C: libsmtp.3, and one for each type and function.
+MAN3 = $(BUILD)/docs/man/man3
+MANUAL = { sed -n 's/^typedef struct \(smtp_[a-z]*\) .*/\1.3/p' '$(CURDIR)/include/libsmtp.h'; \
+  sed -n 's/^smtp_.*/&.3/p' '$(CURDIR)/ffi-c/exports.txt'; }
 # Where tests and examples find the installed library.
 HERE = $(CURDIR)/$(BUILD)/prefix
 # The Tcl package: for which Tcl, its version, and the folder (of Tcl's auto_path) that it goes to.
 TCL = 8.6
 TCLVERSION := $(shell sed -n 's/^.define PACKAGE_VERSION "\(.*\)"/\1/p' tcl-binding/smtp_tcl.h)
 TCLDIR = $(LIBDIR)/tcltk/smtp$(TCLVERSION)
-MANDIR = $(PREFIX)/share/man
 TCLBUILD = $(BUILD)/tcl/smtp$(TCLVERSION)
 # One folder serves Tcl 8.6 and 9: each has its own library. Tcl 9's stubs are tclstub, or tclstub9.0 with Debian.
 TCLLIB = libtcl$(if $(filter 9.%,$(TCL)),9)smtp.so
@@ -43,7 +50,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header tables install uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults resources load bench bench-quick clean
+.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults resources load bench bench-quick clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -77,7 +84,7 @@ header: ## write include/libsmtp.h anew
 tables: header ## write anew what is made from the tables of options, reports and verbs: header, documents, types
 	$(CARGO) run --locked --quiet -p smtpclient --example tables
 
-install: lib ## install header, libraries and libsmtp.pc (PREFIX=, LIBDIR=, DESTDIR=)
+install: lib ## install header, libraries, libsmtp.pc and manual pages (PREFIX=, LIBDIR=, MANDIR=, DESTDIR=)
 	$(INSTALL) -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig'
 	$(INSTALL) -m 644 include/libsmtp.h '$(DESTDIR)$(INCLUDEDIR)/'
 	$(INSTALL) -m 644 $(STATIC) '$(DESTDIR)$(LIBDIR)/'
@@ -87,10 +94,21 @@ install: lib ## install header, libraries and libsmtp.pc (PREFIX=, LIBDIR=, DEST
 	ln -sf libsmtp.so.$(SOVERSION) '$(DESTDIR)$(LIBDIR)/libsmtp.so'
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 	  -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|' libsmtp.pc.in >'$(DESTDIR)$(LIBDIR)/pkgconfig/libsmtp.pc'
+	@if [ -e $(MAN3)/libsmtp.3 ] || command -v $(PYTHON) >/dev/null; then $(MAKE) --no-print-directory install-manual; \
+	  else echo 'not installed: the manual pages of section 3, which are made with $(PYTHON)' >&2; fi
+
+# From the comments of the header.
+$(MAN3)/libsmtp.3: include/libsmtp.h ffi-c/manual
+	$(PYTHON) ffi-c/manual include/libsmtp.h $(@D)
+
+install-manual: $(MAN3)/libsmtp.3
+	$(INSTALL) -d '$(DESTDIR)$(MANDIR)/man3'
+	$(INSTALL) -m 644 $(MAN3)/*.3 '$(DESTDIR)$(MANDIR)/man3/'
 
 uninstall: ## remove what install put there
 	rm -f '$(DESTDIR)$(INCLUDEDIR)/libsmtp.h' '$(DESTDIR)$(LIBDIR)/pkgconfig/libsmtp.pc' '$(DESTDIR)$(LIBDIR)/libsmtp.a' \
 	  '$(DESTDIR)$(LIBDIR)/libsmtp.so' '$(DESTDIR)$(LIBDIR)/libsmtp.so.$(SOVERSION)' '$(DESTDIR)$(LIBDIR)/libsmtp.so.$(VERSION)'
+	cd '$(DESTDIR)$(MANDIR)/man3' 2>/dev/null || exit 0; rm -f libsmtp.3 $$($(MANUAL))
 
 versions:
 	@echo '$(VERSION) $(TCLVERSION)'
@@ -118,19 +136,20 @@ $(TCLBUILD)/pkgIndex.tcl: tcl-binding/pkgIndex.tcl.in tcl-binding/smtp.tcl
 	cp tcl-binding/smtp.tcl $(@D)/
 	sed -e 's|@VERSION@|$(TCLVERSION)|' $< >$@
 
-docs: $(BUILD)/docs/smtp.n $(BUILD)/docs/smtp.html ## make the manual page of the Tcl package, nroff and HTML, in build/docs
+docs: $(MAN3)/libsmtp.3 $(BUILD)/docs/smtp.n $(BUILD)/docs/smtp.html ## make the manual pages of C and of the Tcl package in build/docs
 
 # With the tool of tcllib.
 $(BUILD)/docs/smtp.n $(BUILD)/docs/smtp.html: tcl-binding/smtp.man
 	@mkdir -p $(@D)
-	dtplite -o $@ $(if $(filter %.html,$@),html,nroff) $<
+	$(DTPLITE) -o $@ $(if $(filter %.html,$@),html,nroff) $<
 
 install-tcl: tcl ## install the Tcl package where auto_path finds it, and its manual page (PREFIX=, TCLDIR=, MANDIR=, DESTDIR=)
 	$(INSTALL) -d '$(DESTDIR)$(TCLDIR)'
 	$(INSTALL) -m 755 $(TCLBUILD)/libtcl*smtp.so '$(DESTDIR)$(TCLDIR)/'
 	$(INSTALL) -m 644 $(TCLBUILD)/smtp.tcl $(TCLBUILD)/pkgIndex.tcl '$(DESTDIR)$(TCLDIR)/'
 	$(STRIP) -g '$(DESTDIR)$(TCLDIR)'/libtcl*smtp.so
-	@! command -v dtplite >/dev/null || $(MAKE) --no-print-directory install-tcl-manual
+	@if [ -e $(BUILD)/docs/smtp.n ] || command -v $(DTPLITE) >/dev/null; then $(MAKE) --no-print-directory install-tcl-manual; \
+	  else echo 'not installed: the manual page smtp(n), which is made with $(DTPLITE) of tcllib' >&2; fi
 
 install-tcl-manual: $(BUILD)/docs/smtp.n
 	$(INSTALL) -d '$(DESTDIR)$(MANDIR)/mann'

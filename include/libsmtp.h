@@ -543,8 +543,8 @@ const char *smtp_message_error(const smtp_message *message);
 
 /**
  * Makes message a text/plain in UTF-8; lines may end in LF or CRLF. Header fields that were set with
- * smtp_message_set_header() or smtp_message_add_header() stay, here and in the functions below, but for
- * those of a finished message, which go with it. text is copied.
+ * smtp_message_set_header() or smtp_message_add_header() stay, here and with the other functions that set
+ * the content, but for those of a finished message, which go with it. text is copied.
  * SMTP_OK; SMTP_ERR_USAGE: not UTF-8.
  */
 int smtp_message_set_text(smtp_message *message,
@@ -791,9 +791,10 @@ smtp_options *smtp_options_copy(const smtp_options *options);
 void smtp_options_free(smtp_options *options);
 
 /**
- * Sets an option by its name; the top of this file lists them. Lists are separated by spaces or commas, truth values
- * are "1" and "0", times are seconds, "header" takes "Name: value" and adds one. An empty value
- * takes an option back to its default; the empty "originator" is the null reverse-path.
+ * Sets an option by its name; the top of libsmtp.h, and libsmtp(3), list them. Lists are separated by spaces or
+ * commas, truth values are "1" and "0", times are seconds, "header" takes "Name: value" and adds one. An empty value
+ * takes an option back to its default; the empty "originator" is the null reverse-path, and empty
+ * "recipients" are nobody.
  * SMTP_OK; SMTP_ERR_USAGE: no such option (the text names the nearest), or a value that does not fit.
  */
 int smtp_options_set(smtp_options *options,
@@ -1495,211 +1496,6 @@ int smtp_engine_abort(smtp_engine *engine,
  */
 int smtp_engine_result(const smtp_engine *engine,
                        smtp_result **out);
-
-/**
- * Connects to host, which may be a URL as in smtp_options_add_server(), and reads the greeting. port 0
- * is the default. options NULL: the default ones; they are copied. *out gets the session, and also after
- * a failure a handle, which only tells why by smtp_session_error(): close or free it in either case. It is
- * NULL only with SMTP_ERR_NULL, SMTP_ERR_BUSY and SMTP_ERR_PANIC.
- * SMTP_OK; SMTP_ERR_USAGE, _RESOLVE, _CONNECT, _TIMEOUT, _CLOSED, _PROTOCOL, _REFUSED (a
- * greeting that is not 220), _TLS, _CANCELLED.
- */
-int smtp_session_open(const char *host,
-                      int port,
-                      const smtp_options *options,
-                      smtp_session **out);
-
-/**
- * As smtp_session_open(), over a connected stream socket on which nothing was said yet. name is the
- * server's name, for certificates and texts. The descriptor belongs to the session from now on, also after
- * a failure, and is closed with it.
- */
-int smtp_session_adopt(int fd,
-                       const char *name,
-                       const smtp_options *options,
-                       smtp_session **out);
-
-/** Says QUIT, closes the connection and frees the session. NULL is fine. */
-void smtp_session_close(smtp_session *session);
-
-/** Closes the connection without QUIT and frees the session. NULL is fine. */
-void smtp_session_free(smtp_session *session);
-
-/** EHLO. name NULL: that of option client. */
-int smtp_session_ehlo(smtp_session *session, const char *name);
-
-/** HELO. name NULL: that of option client. */
-int smtp_session_helo(smtp_session *session, const char *name);
-
-/** LHLO; from here on the session speaks LMTP. name NULL: that of option client. */
-int smtp_session_lhlo(smtp_session *session, const char *name);
-
-/**
- * MAIL FROM. from is an addr-spec, with or without angle brackets; "" is the null reverse-path.
- * parameters, "SIZE=100 BODY=8BITMIME", go as they are; NULL is none. No EHLO is said by itself.
- */
-int smtp_session_mail(smtp_session *session,
-                      const char *from,
-                      const char *parameters);
-
-/** RCPT TO. As smtp_session_mail(). */
-int smtp_session_rcpt(smtp_session *session, const char *to, const char *parameters);
-
-/**
- * DATA and the message, for the recipients that were accepted. Line ends become CRLF, leading dots are
- * doubled, the final dot is added; header fields are not. The reply is the one to the final dot, or to DATA
- * where that was refused; with LMTP there is one for each recipient: see smtp_session_result().
- * Also SMTP_ERR_UNKNOWN: the message was sent whole, and no reply came.
- */
-int smtp_session_data(smtp_session *session,
-                      const void *data,
-                      size_t length);
-
-/**
- * As smtp_session_data(), from a function that gives the message piece by piece, and is not called after
- * this returned. Also SMTP_ERR_SOURCE: read failed; the connection is closed, and the server has no
- * message.
- */
-int smtp_session_data_reader(smtp_session *session,
-                             smtp_read_fn read,
-                             void *user_data);
-
-/** RSET. */
-int smtp_session_rset(smtp_session *session);
-
-/** NOOP. */
-int smtp_session_noop(smtp_session *session);
-
-/** VRFY: asks whether there is such a user or mailbox. */
-int smtp_session_vrfy(smtp_session *session, const char *name);
-
-/** EXPN: asks who is on a mailing list. */
-int smtp_session_expn(smtp_session *session, const char *list);
-
-/** HELP. topic may be NULL. */
-int smtp_session_help(smtp_session *session, const char *topic);
-
-/** QUIT. The connection is closed then; the session still is to be closed or freed. */
-int smtp_session_quit(smtp_session *session);
-
-/**
- * Any other command, in one line without its CRLF. Commands that change the connection or expect more than
- * one reply (STARTTLS, AUTH, DATA, BDAT) have functions of their own.
- */
-int smtp_session_command(smtp_session *session,
-                         const char *line);
-
-/**
- * STARTTLS and the handshake after it. Certificate and host name are verified unless option tlsverify is
- * off. What the server offered before is forgotten: EHLO is said again when it is needed. Also
- * SMTP_ERR_TLS: TLS could not be set up; the connection is closed.
- */
-int smtp_session_starttls(smtp_session *session);
-
-/**
- * Logs in, once a connection. type is a mechanism, SMTP_AUTH_PLAIN; with SMTP_AUTH_DEFAULT (NULL) those
- * that the server offers are tried, strongest first. EHLO is said first where it was not. SMTP_OK, no reply
- * code; SMTP_ERR_LOGIN: no login succeeded; SMTP_ERR_USAGE: there was one already; or as the verbs.
- */
-int smtp_session_authenticate(smtp_session *session,
-                              const char *user,
-                              const char *password,
-                              const char *type);
-
-/**
- * Sends content to to, cc and bcc, which are address lists or NULL. It is plain text in UTF-8, or a
- * finished message: one with a MIME-Version field. from, to, cc and subject become its header
- * fields; NULL is none. result and what is returned as for smtp_sendmessage(); the session can be used
- * on while smtp_session_is_open(). A handle that could not be opened gives SMTP_ERR_CLOSED and no result.
- */
-int smtp_session_send(smtp_session *session,
-                      const char *from,
-                      const char *to,
-                      const char *cc,
-                      const char *bcc,
-                      const char *subject,
-                      const void *content,
-                      size_t length,
-                      smtp_result **result);
-
-/**
- * Sends a message with the envelope that the options, or its header section, give. options NULL: those of
- * the session; of others the connection, TLS and login ones are of no effect. result and what is returned
- * as for smtp_session_send().
- */
-int smtp_session_sendmessage(smtp_session *session,
-                             const smtp_message *message,
-                             const smtp_options *options,
-                             smtp_result **result);
-
-/**
- * Sends the messages that next gives, one after the other, and tells sent what became of each. Where the server
- * offers PIPELINING the end of one message and the envelope of the next go out together: one round trip a message;
- * with option pipelining full and CHUNKING, many messages share one. Up to 64 messages are taken ahead of their
- * results. Both functions are called on this thread and must not touch the session.
- *
- * SMTP_OK: the server took every message for every recipient. SMTP_PARTIAL: sent was told what became of each.
- * SMTP_ERR_USAGE: a number of next that is none of its own. Another negative code: that of next, or
- * SMTP_ERR_CLOSED for a session that is not open: no message was taken then.
- */
-int smtp_session_send_many(smtp_session *session,
-                           smtp_next_fn next,
-                           smtp_sent_fn sent,
-                           void *user_data);
-
-/**
- * What became of the last smtp_session_data(), for each recipient. *out gets a result to be freed with
- * smtp_result_free(), and the status of that is returned; SMTP_ERR_USAGE and NULL where there was none.
- */
-int smtp_session_result(smtp_session *session,
-                        smtp_result **out);
-
-/** 1 where the connection can still be used, else 0. */
-int smtp_session_is_open(const smtp_session *session);
-
-/**
- * Why the last call on session that failed did: one line, empty where none did. This and the strings
- * below live until the next call on session that says something to the server.
- */
-const char *smtp_session_error(const smtp_session *session);
-
-/** The code of the last reply to a verb, 0 where there was none. */
-int smtp_session_reply_code(const smtp_session *session);
-
-/** The enhanced status code of that reply, as "2.1.5"; empty where it has none. */
-const char *smtp_session_reply_enhanced(const smtp_session *session);
-
-/** The text of that reply without its codes; lines are separated by \n. */
-const char *smtp_session_reply(const smtp_session *session);
-
-/** The text of the server's greeting. */
-const char *smtp_session_greeting(const smtp_session *session);
-
-/**
- * Learns what the server offers: says EHLO where it was not said, with STARTTLS and login as the options of
- * the session want them. SMTP_OK; SMTP_ERR_REFUSED: neither EHLO nor HELO was taken; SMTP_ERR_TLS,
- * SMTP_ERR_LOGIN, or as the verbs.
- */
-int smtp_session_options(smtp_session *session);
-
-/**
- * How many extensions the server offers. It does smtp_session_options() first where that was not done since
- * the last EHLO, STARTTLS or login; 0 where it fails.
- */
-size_t smtp_session_option_count(smtp_session *session);
-
-/**
- * An extension that the server offers, "SIZE 1000", with that index, from 0; empty past the last, and
- * before smtp_session_options() or smtp_session_option_count().
- */
-const char *smtp_session_option(const smtp_session *session,
-                                size_t index);
-
-/** How many SASL mechanisms the server offers; as smtp_session_option_count(). */
-size_t smtp_session_auth_type_count(smtp_session *session);
-
-/** A SASL mechanism that the server offers, "PLAIN"; as smtp_session_option(). */
-const char *smtp_session_auth_type(const smtp_session *session, size_t index);
 
 /**
  * The descriptor to watch, or -1 while there is none. It is the library's: never read, write or close it. After each

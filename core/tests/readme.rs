@@ -1,17 +1,82 @@
-//! What the README repeats is what is there.
+//! What the README and the documents repeat is what is there.
 
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::Path;
 
+use scripted_server::sink::{Sink, SinkOptions};
+use smtpclient::report::Outcome;
+
+#[path = "../examples/simple.rs"]
+#[allow(dead_code, reason = "its main is for the command line")]
+mod simple;
+
 fn top(file: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap()
 }
 
-#[test]
-fn its_example_is_the_one_that_is_run() {
+/// The first example of a language in the README.
+fn shown(language: &str) -> String {
     let readme = top("README.md");
-    let shown = readme.split("```c\n").nth(1).unwrap().split("```").next().unwrap();
-    assert_eq!(shown, top("examples-c/simple.c"), "copy examples-c/simple.c into README.md");
+    readme.split(&format!("```{language}\n")).nth(1).unwrap().split("```").next().unwrap().to_owned()
+}
+
+#[test]
+fn its_example_in_c_is_the_one_that_is_run() {
+    assert_eq!(shown("c"), top("examples-c/simple.c"), "copy examples-c/simple.c into README.md");
+}
+
+#[test]
+fn its_example_in_rust_sends_a_message() {
+    let example = top("core/examples/simple.rs");
+    let (above, _) = example.split_once("\nfn main").unwrap();
+    assert_eq!(
+        shown("rust"),
+        above[above.find("use ").unwrap()..],
+        "copy core/examples/simple.rs into README.md"
+    );
+    let sink = Sink::start(SinkOptions::default()).unwrap();
+    let report = simple::send(&format!("127.0.0.1:{}", sink.port()), "someone@example.org").unwrap();
+    let outcomes: Vec<_> = report.recipients.iter().map(|one| (one.address.as_str(), one.outcome)).collect();
+    assert_eq!(outcomes, [("someone@example.org", Outcome::Accepted)]);
+    assert_eq!(sink.count(), 1);
+}
+
+#[test]
+fn the_readme_is_short() {
+    assert!(top("README.md").lines().count() < 150, "details belong into docs");
+}
+
+/// Every link of the README and the documents to a file leads to one, and to a heading that is there.
+#[test]
+fn links_lead_somewhere() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut pages = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned(), "SECURITY.md".to_owned()];
+    for entry in fs::read_dir(folder.join("docs")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.ends_with(".md") {
+            pages.push(format!("docs/{name}"));
+        }
+    }
+    let mut links = 0;
+    for page in &pages {
+        let text = top(page);
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") {
+                continue;
+            }
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = folder.join(page).parent().unwrap().join(file);
+            let target = if file.is_empty() { folder.join(page) } else { target };
+            assert!(target.exists(), "{page}: {link} leads nowhere");
+            let anchor = |line: &str| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+            let headings = || fs::read_to_string(&target).unwrap();
+            let is_there =
+                |text: String| text.lines().any(|line| line.starts_with('#') && anchor(line) == heading);
+            assert!(heading.is_empty() || is_there(headings()), "{page}: {link} has no such heading");
+            links += 1;
+        }
+    }
+    assert!(links > 40, "{links} links");
 }

@@ -174,7 +174,7 @@ fn hand_over_engine(begun: Result<Work, Error>, options: &Options, out: &mut *mu
     let asked = stop.clone();
     let cancel = match own {
         None => Cancel::within(move || asked.is_triggered()),
-        Some(own) => Cancel::ask(move || asked.is_triggered() || own.is_triggered()),
+        Some(own) => Cancel::asking(move || asked.is_triggered() || own.is_triggered()),
     };
     let (state, code) = State::begin(begun, options, cancel);
     *out = give(smtp_engine { handle: Handle::new(state), stop });

@@ -1,4 +1,4 @@
-"""Every Python example of docs/python.md, in order, as one program."""
+"""Every Python example of docs/python.md, in order, as one program, and that of README.md."""
 
 import logging
 import re
@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from smtpclient.testing import Sink
 
-PAGE = Path(__file__).parents[2] / "docs/python.md"
+TOP = Path(__file__).parents[2]
+PAGE = TOP / "docs/python.md"
 
 
 def test_every_example(capsys, caplog):
@@ -22,6 +23,15 @@ def test_every_example(capsys, caplog):
         assert sink.count == 150
     assert len(blocks) >= 10 and "nobody@example.org 550 no such user" in capsys.readouterr().out
     as_django_settings({name: value for name, value in names.items() if name.startswith("EMAIL_")})
+
+
+def test_the_readme(capsys):
+    (block,) = re.findall(r"^```python\n(.*?)^```", (TOP / "README.md").read_text(), re.M | re.S)
+    with Sink(rejects=["nobody@*=550 5.1.1 no such user"]) as sink:
+        exec(compile(block.replace("mail.example.org", f"127.0.0.1:{sink.port}"), "README.md", "exec"), {})
+        assert sink.count == 1
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("bob@example.org accepted 250") and second.startswith("nobody@example.org rejected 550")
 
 
 def as_django_settings(names):

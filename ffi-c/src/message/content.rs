@@ -23,8 +23,8 @@ pub const SMTP_ENCODING_BASE64: c_int = 4;
 pub const SMTP_ENCODING_BINARY: c_int = 5;
 
 /// Makes `message` a `text/plain` in UTF-8; lines may end in LF or CRLF. Header fields that were set with
-/// `smtp_message_set_header()` or `smtp_message_add_header()` stay, here and in the functions below, but for
-/// those of a finished message, which go with it. `text` is copied.
+/// `smtp_message_set_header()` or `smtp_message_add_header()` stay, here and with the other functions that set
+/// the content, but for those of a finished message, which go with it. `text` is copied.
 /// `SMTP_OK`; `SMTP_ERR_USAGE`: not UTF-8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_set_text(
