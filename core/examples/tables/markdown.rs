@@ -10,7 +10,7 @@ use smtpclient::report::fields::{self, Field};
 const INTRODUCTION: &str = "\
 # Options
 
-Every option has the same name in every language:
+Every option has the same name in every language. Secrets, the proxy and the options of mailers are not flags of the shell:
 
 | in | set an option | list them |
 | --- | --- | --- |
@@ -20,8 +20,9 @@ Every option has the same name in every language:
 | the shell | `python -m smtpclient --timeout 30` | `python -m smtpclient --help` |
 | Rust | `options.set(\"timeout\", \"30\")`, `options.timeout = ...` | `options::all()` |
 
-An unknown option is an error that names the nearest one. So is a value that does not fit, an option that the server cannot
-honour (but for `queue`, which only asks where XQUE is offered), and an option of a mailer that is given to a send or a session.
+An unknown option is an error that names the nearest one, except in the shell. A value that does not fit is an error, and so is an option
+that the server cannot honour (except `queue`, which only asks where XQUE is offered). An option of a mailer that is given to a send or a
+session is an error unless it has its default.
 An empty value takes an option back to its default. Three are different: the empty `originator` is the null reverse-path, empty
 `recipients` are nobody, and `header` and `rcpt`, which add, do not take an empty value.
 
@@ -97,7 +98,7 @@ What became of a message has the same fields, with the same names and of the sam
 | the shell | `python -m smtpclient --json` | |
 | Rust | `report.value()` | `report.attempts` and so on |
 
-What does not apply or is not known is `null` in JSON, `None` in Python, `SMTP_VALUE_NONE` in C, and empty in Tcl.
+The order of fields and keywords means nothing. What does not apply or is not known is `null` in JSON, `None` in Python, `SMTP_VALUE_NONE` in C, and empty in Tcl.
 
 A function of C has the name of its path: `smtp_result_error_reply_code` is `error.reply.code`, `smtp_result_recipient_step(result, n)` is
 `recipients.n.step`. `smtp_result_error` and other names that end at an error are its `message`.
@@ -128,8 +129,8 @@ const SESSION: &str = "\
 # Sessions and errors
 
 A session is one connection. Its verbs have the same names in every language: `vrfy` is `smtp_session_vrfy` in C, and
-`smtp_engine_ask(engine, \"vrfy\", ...)` for an event loop; `Session.vrfy` in Python, also in `smtpclient.aio`; `$session vrfy` in Tcl;
-`Session::vrfy` in Rust. Beside the verbs there are functions for whole messages, which say EHLO, STARTTLS and AUTH by themselves.
+`smtp_engine_ask` with a list of its words for an event loop (DATA, STARTTLS and AUTH have functions of their own there); `Session.vrfy` in Python, also in `smtpclient.aio`; `$session vrfy` in Tcl;
+`Session::vrfy` in Rust. Beside the verbs there are functions for whole messages, which send EHLO, STARTTLS and AUTH by themselves.
 
 ## Verbs
 
