@@ -1,20 +1,23 @@
 //! From the greeting to the first MAIL: EHLO, STARTTLS, EHLO, login.
 
+mod check;
+
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::command::{ClientName, Command};
+use crate::command::Command;
 use crate::engine::{Event, Id};
 use crate::error::{Error, Kind, Step};
 use crate::link::Link;
 use crate::options::{Options, TlsAnswer, TlsPolicy};
 use crate::reply::Reply;
 use crate::report::Login;
-use crate::sasl::{self, Channel, Credentials, MechanismName, check_mechanisms};
-use crate::secret::Secret;
+use crate::sasl::{self, Channel, Credentials, MechanismName};
 use crate::server::Server;
 use crate::tls::{Secure, TlsFacts, Verify};
+
+pub(crate) use self::check::{check, check_login};
 
 /// How far the opening is.
 #[derive(Debug)]
@@ -429,50 +432,6 @@ impl Opening {
     }
 }
 
-/// Finds what no server can be greeted or logged in with, before a connection is opened.
-pub(crate) fn check(options: &Options) -> Result<(), Error> {
-    if let Some(name) = &options.client
-        && let Err(error) = ClientName::parse(name)
-    {
-        return Err(Error::usage(format!("option `client`: {}", error.text())));
-    }
-    check_mechanisms(&options.auth)
-        .map_err(|error| Error::usage(format!("option `auth`: {}", error.text())))?;
-    let credentials = [
-        ("username", options.username.as_deref().map(str::as_bytes)),
-        ("password", options.password.as_ref().map(Secret::expose)),
-        ("oauthtoken", options.oauthtoken.as_ref().map(Secret::expose)),
-    ];
-    for (name, value) in credentials {
-        if value.is_some_and(|value| value.iter().any(|octet| matches!(octet, b'\r' | b'\n' | 0))) {
-            let text = format!("option `{name}` has a line end or NUL in it: remove it");
-            return Err(Error::usage(text));
-        }
-    }
-    let token = options.oauthtoken.as_ref().map(Secret::expose);
-    if token.is_some_and(|token| token.is_empty() || !token.iter().all(u8::is_ascii_graphic)) {
-        return Err(Error::usage(
-            "option `oauthtoken` is empty, or has a space or a character in it that is not ASCII: give the access token \
-             alone, without \"Bearer\"",
-        ));
-    }
-    Ok(())
-}
-
-/// A login that is asked for too late is an error, not a silence: `options` are a message's, `own` those that its `holder`
-/// (session or mailer) was made with.
-pub(crate) fn check_login(options: &Options, own: &Options, holder: &str) -> Result<(), Error> {
-    let login = |o: &Options| o.username.is_some() || o.password.is_some() || o.oauthtoken.is_some();
-    if login(options) && !login(own) {
-        let text = format!(
-            "options `username`, `password`, `oauthtoken`: the {holder} was made without a login: make it with one, or \
-             authenticate first where it is a session"
-        );
-        return Err(Error::usage(text));
-    }
-    Ok(())
-}
-
 /// A port that waits for TLS looks like a server that says nothing.
 pub(crate) fn hinted(error: Error, tls_first: bool) -> Error {
     if tls_first || error.kind() != Kind::Timeout || error.step() != Step::Greeting {
@@ -483,7 +442,7 @@ pub(crate) fn hinted(error: Error, tls_first: bool) -> Error {
     Error::new(Kind::Timeout, Step::Greeting, text)
 }
 
-/// What the options give to log in with; `None` where no login is wanted.
+/// Whether nothing may go out without TLS.
 fn requires_tls(server: &Server, options: &Options) -> bool {
     // A pin that a stripped STARTTLS could go round would pin nothing.
     let pinned =
@@ -516,6 +475,7 @@ fn logs_in(options: &Options, library: Option<&dyn Secure>) -> (bool, bool) {
     (wanted, external)
 }
 
+/// What the options give to log in with; `None` where no login is wanted.
 fn credentials(options: &Options, library: Option<&dyn Secure>) -> Option<Credentials> {
     let (wanted, external) = logs_in(options, library);
     wanted.then(|| Credentials {

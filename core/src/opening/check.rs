@@ -1,0 +1,51 @@
+//! What the options must not say, found before a connection is opened.
+
+use crate::command::ClientName;
+use crate::error::Error;
+use crate::options::Options;
+use crate::sasl::check_mechanisms;
+use crate::secret::Secret;
+
+/// Finds what no server can be greeted or logged in with, before a connection is opened.
+pub(crate) fn check(options: &Options) -> Result<(), Error> {
+    if let Some(name) = &options.client
+        && let Err(error) = ClientName::parse(name)
+    {
+        return Err(Error::usage(format!("option `client`: {}", error.text())));
+    }
+    check_mechanisms(&options.auth)
+        .map_err(|error| Error::usage(format!("option `auth`: {}", error.text())))?;
+    let credentials = [
+        ("username", options.username.as_deref().map(str::as_bytes)),
+        ("password", options.password.as_ref().map(Secret::expose)),
+        ("oauthtoken", options.oauthtoken.as_ref().map(Secret::expose)),
+    ];
+    for (name, value) in credentials {
+        if value.is_some_and(|value| value.iter().any(|octet| matches!(octet, b'\r' | b'\n' | 0))) {
+            let text = format!("option `{name}` has a line end or NUL in it: remove it");
+            return Err(Error::usage(text));
+        }
+    }
+    let token = options.oauthtoken.as_ref().map(Secret::expose);
+    if token.is_some_and(|token| token.is_empty() || !token.iter().all(u8::is_ascii_graphic)) {
+        return Err(Error::usage(
+            "option `oauthtoken` is empty, or has a space or a character in it that is not ASCII: give the access token \
+             alone, without \"Bearer\"",
+        ));
+    }
+    Ok(())
+}
+
+/// A login that is asked for too late is an error, not a silence: `options` are a message's, `own` those that its `holder`
+/// (session or mailer) was made with.
+pub(crate) fn check_login(options: &Options, own: &Options, holder: &str) -> Result<(), Error> {
+    let login = |o: &Options| o.username.is_some() || o.password.is_some() || o.oauthtoken.is_some();
+    if login(options) && !login(own) {
+        let text = format!(
+            "options `username`, `password`, `oauthtoken`: the {holder} was made without a login: make it with one, or \
+             authenticate first where it is a session"
+        );
+        return Err(Error::usage(text));
+    }
+    Ok(())
+}
