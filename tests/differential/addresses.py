@@ -32,7 +32,7 @@ PICKED = ["=?x?q?a:b?= <a@x>;", "a@[x-tag:]", "<a,b@x>", "a@[2001:db8::1]", "a@[
 # What we refuse and Python reads. It marks nearly all of it as defective itself, and then
 # guesses; an envelope is not a place to guess. The key is a part of our reason.
 REFUSED = {
-    "no local part: quote": "`a b@x` is `\"a b\"@x` to one and `ab@x` to another",
+    "not a local part: quote": "`a b@x` is `\"a b\"@x` to one and `ab@x` to another",
     "two dots in a row": "no dot-atom, RFC 5322 3.2.3",
     "begins with a dot": "no dot-atom, RFC 5322 3.2.3; a phrase begins with a word, 4.1",
     "ends with a dot": "no dot-atom, RFC 5322 3.2.3",
@@ -64,8 +64,8 @@ REFUSED = {
     "a tab cannot stand": "no qtextSMTP and no quoted-pairSMTP, RFC 5321 4.1.2",
     "no closing bracket": "RFC 5321 4.1.3",
     "cannot stand in a domain literal": "no dcontent, RFC 5321 4.1.3; < and > besides",
-    "no IPv4 address": "RFC 5321 4.1.3, which Python does not check",
-    "no IPv6 address": "RFC 5321 4.1.3, which Python does not check",
+    "not an IPv4 address": "RFC 5321 4.1.3, which Python does not check",
+    "not an IPv6 address": "RFC 5321 4.1.3, which Python does not check",
     "needs its tag": "RFC 5321 4.1.3, which Python does not check",
     "tag of a domain literal": "RFC 5321 4.1.3, which Python does not check",
     "nothing follows the tag": "RFC 5321 4.1.3, which Python does not check",
@@ -75,7 +75,7 @@ REFUSED = {
 # Of these, what headerregistry takes without a word of complaint (or as merely obsolete).
 REFUSED_THOUGH_CLEAN = {
     "control character", "a line end", "quote a line end", "a tab cannot stand", "cannot stand in a domain literal",
-    "no IPv4 address", "no IPv6 address", "needs its tag", "tag of a domain literal", "internationalized",
+    "not an IPv4 address", "not an IPv6 address", "needs its tag", "tag of a domain literal", "internationalized",
     "nothing follows the tag",
 }
 

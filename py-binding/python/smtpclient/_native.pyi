@@ -12,6 +12,7 @@ from ._values import Listener, Secret
 
 __all__ = [
     "TLS",
+    "Alone",
     "Callbacks",
     "Cancel",
     "Delivery",
