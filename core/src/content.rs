@@ -49,7 +49,7 @@ pub trait Content: Send {
     /// The form that the message takes for a server that offers `transfer`.
     ///
     /// # Errors
-    /// [`Kind::Unsupported`](crate::error::Kind::Unsupported) where the message cannot be sent there.
+    /// [`Kind::Unsupported`] where the message cannot be sent there.
     fn form(&self, transfer: Transfer) -> Result<Form, Error>;
 
     /// Opens the message from its first byte, in the form that `transfer` gives. Line ends need not be
@@ -58,7 +58,7 @@ pub trait Content: Send {
     /// message, and it is never completed.
     ///
     /// # Errors
-    /// [`Kind::Source`](crate::error::Kind::Source) where a file or reader cannot be opened (again).
+    /// [`Kind::Source`] where a file or reader cannot be opened (again).
     fn open(&mut self, transfer: Transfer) -> Result<Box<dyn BufRead + Send>, Error>;
 
     /// The same message once more, for a further transaction; `None` where it serves one.

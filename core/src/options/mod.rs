@@ -23,6 +23,7 @@ pub use self::names::{all, find};
 pub(crate) use self::names::{holds_addresses, unfolded};
 #[cfg_attr(not(feature = "net"), expect(unused_imports, reason = "only sockets go through a proxy"))]
 pub(crate) use self::proxy::{ProxyLogin, ProxyScheme, ProxyUrl};
+#[doc(hidden)]
 pub use self::reached::Reached;
 pub use self::recipients::{RecipientEntry, Recipients};
 pub use self::table::{MailerOptions, Options};
