@@ -7,6 +7,7 @@ use crate::error::{Error, Kind, Step};
 
 /// What a server takes, as far as the form of a message depends on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Transfer {
     /// 8BITMIME (RFC 6152) is offered.
     pub eight_bit: bool,
@@ -18,6 +19,7 @@ pub struct Transfer {
 
 /// The `BODY=` value of MAIL (RFC 6152, RFC 3030).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BodyKind {
     /// Octets below 128 in lines: nothing to declare.
     #[default]
@@ -30,6 +32,7 @@ pub enum BodyKind {
 
 /// How a message will look for one server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Form {
     /// What MAIL declares.
     pub body: BodyKind,

@@ -38,6 +38,7 @@ pub type TlsPolicyFn = Arc<dyn Fn(u16, &str) -> TlsAnswer + Send + Sync>;
 
 /// Who decides when TLS cannot be set up.
 #[derive(Clone, Default)]
+#[non_exhaustive]
 pub enum TlsPolicy {
     /// `insecure` while TLS is not required and no secret is to be sent, else `secure`.
     #[default]
