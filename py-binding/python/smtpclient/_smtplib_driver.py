@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from . import _native
 from ._answers import Answer
-from ._errors import SMTPException, usage
+from ._errors import SMTPException, UsageError, usage
 from ._native import Alone, Options
 from ._options import listener
 from ._report import Recipient, failure_of, reply_of
@@ -36,6 +36,8 @@ def _whole(method: Callable[_P, _T]) -> Callable[_P, _T]:
         known = driven._due
         try:
             return method(*args, **kwargs)
+        except (UsageError, RuntimeError):
+            raise  # another thread has it, whose reply may be the one that is due
         except BaseException:
             if driven._due > known:
                 driven.close()
