@@ -180,7 +180,7 @@ demo: setup examples tcl ## set up, build, send a message to three recipients, o
 test: setup ## run everything that must hold
 	@tests/run
 
-check: ## format, lints, tables, versions, header, symbols, layers
+check: ## format, lints, documentation of the crate, tables, versions, header, symbols, layers
 	@tests/check
 
 valgrind: examples ## run the C tests, the examples and the Tcl tests under valgrind

@@ -21,11 +21,14 @@ fn main() -> Result<()> {
     };
     let mut chance = Chance(seed.parse()?);
     for number in 0..count.parse::<usize>()? {
-        let transfer = match number % 3 {
-            0 => Transfer { eight_bit: true, ..Transfer::default() },
-            1 => Transfer::default(),
-            _ => Transfer { eight_bit: true, binary: number % 2 == 0, utf8: true },
-        };
+        let mut transfer = Transfer::default();
+        match number % 3 {
+            0 => transfer.eight_bit = true,
+            1 => {}
+            _ => {
+                (transfer.eight_bit, transfer.binary, transfer.utf8) = (true, number % 2 == 0, true);
+            }
+        }
         let folder = Path::new(&folder);
         let (message, mut json) = tree(&mut chance, 0, &folder.join(format!("{number}.part")))?;
         let (message, headers) = head(&mut chance, message)?;

@@ -32,12 +32,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn send(message: &Message, path: &Path, suffix: &str) -> Result<(), Box<dyn Error>> {
-    let edits = Edits {
-        blind: true,
-        remove: Vec::new(),
-        add: vec![("X-First".into(), "1".into()), ("Date".into(), "Thu, 1 Jan 1970 00:00:00 +0000".into())],
-    };
-    let transfer = Transfer { eight_bit: true, ..Transfer::default() };
+    let mut edits = Edits::default();
+    edits.blind = true;
+    edits.add =
+        vec![("X-First".into(), "1".into()), ("Date".into(), "Thu, 1 Jan 1970 00:00:00 +0000".into())];
+    let mut transfer = Transfer::default();
+    transfer.eight_bit = true;
     let mut out = message.prepare(&edits)?;
     let mut bytes = Vec::new();
     out.open(transfer)?.read_to_end(&mut bytes)?;

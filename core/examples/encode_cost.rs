@@ -28,7 +28,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut sum = 0_usize;
     let mut copy = Vec::with_capacity(1 << 16);
     let mut out = message.prepare(&Edits::default())?;
-    let mut input = out.open(Transfer { eight_bit: true, ..Transfer::default() })?;
+    let mut transfer = Transfer::default();
+    transfer.eight_bit = true;
+    let mut input = out.open(transfer)?;
     loop {
         let piece = input.fill_buf()?;
         let count = piece.len().min(1 << 16);

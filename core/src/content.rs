@@ -7,6 +7,7 @@ use crate::error::{Error, Kind, Step};
 
 /// What a server takes, as far as the form of a message depends on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Transfer {
     /// 8BITMIME (RFC 6152) is offered.
     pub eight_bit: bool,
@@ -18,6 +19,7 @@ pub struct Transfer {
 
 /// The `BODY=` value of MAIL (RFC 6152, RFC 3030).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BodyKind {
     /// Octets below 128 in lines: nothing to declare.
     #[default]
@@ -30,6 +32,7 @@ pub enum BodyKind {
 
 /// How a message will look for one server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Form {
     /// What MAIL declares.
     pub body: BodyKind,
@@ -49,7 +52,7 @@ pub trait Content: Send {
     /// The form that the message takes for a server that offers `transfer`.
     ///
     /// # Errors
-    /// [`Kind::Unsupported`](crate::error::Kind::Unsupported) where the message cannot be sent there.
+    /// [`Kind::Unsupported`] where the message cannot be sent there.
     fn form(&self, transfer: Transfer) -> Result<Form, Error>;
 
     /// Opens the message from its first byte, in the form that `transfer` gives. Line ends need not be
@@ -58,7 +61,7 @@ pub trait Content: Send {
     /// message, and it is never completed.
     ///
     /// # Errors
-    /// [`Kind::Source`](crate::error::Kind::Source) where a file or reader cannot be opened (again).
+    /// [`Kind::Source`] where a file or reader cannot be opened (again).
     fn open(&mut self, transfer: Transfer) -> Result<Box<dyn BufRead + Send>, Error>;
 
     /// The same message once more, for a further transaction; `None` where it serves one.

@@ -27,6 +27,7 @@ pub struct Local {
 
 /// The envelope of a message, and what its header section needs.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Envelope {
     /// MAIL FROM.
     pub mail: Mail,

@@ -39,6 +39,7 @@ struct Known {
 
 /// How far into the future a server holds a message (RFC 4865 section 4).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FutureRelease {
     /// The longest `HOLDFOR`, in seconds.
     pub max_interval: u64,
@@ -48,6 +49,7 @@ pub struct FutureRelease {
 
 /// How much a server takes (RFC 9422); `None` where it does not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// `MAILMAX`: transactions on one connection.
     pub mail_max: Option<u64>,
@@ -59,6 +61,7 @@ pub struct Limits {
 
 /// How commands are grouped where PIPELINING is offered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Pipelining {
     /// One command at a time.
     Off,
@@ -79,6 +82,7 @@ pub enum Pipelining {
 
 /// When a message goes by BDAT (RFC 3030) where CHUNKING is offered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Chunking {
     /// Never, nor as BINARYMIME.
     Off,

@@ -63,6 +63,7 @@ impl Status {
 
 /// One recipient and what became of the message for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Recipient {
     /// The addr-spec that stood in RCPT TO.
     pub address: SmolStr,
@@ -76,6 +77,7 @@ pub struct Recipient {
 
 /// One SASL mechanism that was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Login {
     /// The mechanism's registered name.
     pub mechanism: &'static str,
@@ -85,6 +87,7 @@ pub struct Login {
 
 /// One server that was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Attempt {
     /// The server as the caller named it, with its port: `mail.example.org:25`.
     pub server: SmolStr,
@@ -119,6 +122,7 @@ pub type Keywords = SmallVec<[&'static str; 4]>;
 /// known beside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "a message may be refused for some of its recipients: look at `refused()`"]
+#[non_exhaustive]
 pub struct Report {
     /// Every recipient once, in the order of the envelope.
     pub recipients: Vec<Recipient>,

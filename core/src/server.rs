@@ -35,6 +35,7 @@ impl fmt::Display for Target {
 
 /// One server: where it is and what it speaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Server {
     /// Where to connect to.
     pub target: Target,
@@ -45,6 +46,11 @@ pub struct Server {
 }
 
 impl Server {
+    /// A server at `target`; `tls` from the first byte.
+    pub fn new(target: Target, protocol: Protocol, tls: bool) -> Self {
+        Self { target, protocol, tls }
+    }
+
     /// Whether the entry names this machine, so that the client is `localhost` too.
     pub fn is_localhost(&self) -> bool {
         match &self.target {

@@ -63,7 +63,11 @@ fn play(file: &Path) -> Result<(), String> {
         }
     }
     let report = match refused {
-        Some(error) => Report { error: Some(error), ..Report::default() },
+        Some(error) => {
+            let mut report = Report::default();
+            report.error = Some(error);
+            report
+        }
         None => match send(&Message::from_bytes(running.message()), &options, running.again()) {
             Ok(report) => report,
             Err(failed) => *failed.report,

@@ -60,7 +60,8 @@ fn leaves(message: &str, lines: &[&str]) -> String {
     let token = Message::from_bytes(message);
     let envelope = Envelope::derive(&token, &options(lines), &local()).unwrap();
     let mut out = token.prepare(&envelope.edits).unwrap();
-    let transfer = smtpclient::content::Transfer { eight_bit: true, ..Default::default() };
+    let mut transfer = smtpclient::content::Transfer::default();
+    transfer.eight_bit = true;
     let mut text = String::new();
     let mut stream = smtpclient::content::Content::open(&mut out, transfer).unwrap();
     std::io::Read::read_to_string(&mut stream, &mut text).unwrap();

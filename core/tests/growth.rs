@@ -62,13 +62,10 @@ fn transaction(recipients: usize) -> Transaction {
         path: ForwardPath::new(&format!("user{n}@example.test")).unwrap(),
         parameters: RcptParameters::default(),
     };
-    Transaction {
-        mail: Mail::default(),
-        recipients: (0..recipients).map(rcpt).collect(),
-        content: Box::new(Once::new(Box::new(&b"Subject: x\r\n\r\nx\r\n"[..]))),
-        at_least_one: true,
-        queue: false,
-    }
+    let content = Box::new(Once::new(Box::new(&b"Subject: x\r\n\r\nx\r\n"[..])));
+    let mut transaction = Transaction::new(Mail::default(), (0..recipients).map(rcpt).collect(), content);
+    transaction.at_least_one = true;
+    transaction
 }
 
 /// Answers everything that is written until nothing is.

@@ -100,7 +100,8 @@ fn leaves(message: &[u8]) -> Result<(Envelope, Vec<u8>), Error> {
     let token = Message::from_bytes(message);
     let envelope = Envelope::derive(&token, &Options::default(), &local())?;
     let mut out = token.prepare(&envelope.edits)?;
-    let transfer = Transfer { eight_bit: true, utf8: out.needs_utf8(), ..Transfer::default() };
+    let mut transfer = Transfer::default();
+    (transfer.eight_bit, transfer.utf8) = (true, out.needs_utf8());
     out.form(transfer)?;
     let mut octets = Vec::new();
     out.open(transfer)?.read_to_end(&mut octets).unwrap();

@@ -83,7 +83,9 @@ impl Content for Numbered {
         false
     }
     fn form(&self, _: Transfer) -> Result<Form, Error> {
-        Ok(Form { size: Some(self.0.len() as u64), ..Form::default() })
+        let mut form = Form::default();
+        form.size = Some(self.0.len() as u64);
+        Ok(form)
     }
     fn open(&mut self, _: Transfer) -> Result<Box<dyn std::io::BufRead + Send>, Error> {
         Ok(Box::new(std::io::Cursor::new(self.0.clone().into_bytes())))
@@ -230,13 +232,11 @@ impl Play {
                     path: ReversePath::new("a@c.example").unwrap(),
                     parameters: MailParameters::default(),
                 };
-                let id = self.engine.send(Transaction {
-                    mail,
-                    recipients: (0..*recipients).map(rcpt).collect(),
-                    content: Box::new(Numbered(format!("Subject: x\r\n\r\n.dot\r\n{last}\r\n"))),
-                    at_least_one: *at_least_one,
-                    queue: false,
-                });
+                let content = Numbered(format!("Subject: x\r\n\r\n.dot\r\n{last}\r\n"));
+                let recipients = (0..*recipients).map(rcpt).collect();
+                let mut transaction = Transaction::new(mail, recipients, Box::new(content));
+                transaction.at_least_one = *at_least_one;
+                let id = self.engine.send(transaction);
                 self.open.insert(id, Some(last));
             }
             Act::Part => self.engine.part(),

@@ -60,7 +60,8 @@ fn login_rounds() {
     credentials.oauth_token = Some("token".into());
     credentials.external = true;
     let binding = ChannelBinding { kind: BindingKind::TlsExporter, data: vec![7; 32] };
-    let channel = Channel { encrypted: true, bindings: vec![binding], ..Channel::new("mail.example", 25) };
+    let mut channel = Channel::new("mail.example", 25);
+    (channel.encrypted, channel.bindings) = (true, vec![binding]);
     for mechanism in MechanismName::ALL {
         for challenge in ["", "VXNlcm5hbWU6", "PDEuMkBob3N0Pg=="] {
             let offered = [mechanism.as_str().to_owned()];

@@ -18,7 +18,7 @@ impl PyServer {
     #[pyo3(signature = (host, port=25, *, tls=false, lmtp=false))]
     fn new(host: String, port: u16, tls: bool, lmtp: bool) -> Self {
         let protocol = if lmtp { Protocol::Lmtp } else { Protocol::Smtp };
-        Self(Server { target: Target::Tcp { host, port }, protocol, tls })
+        Self(Server::new(Target::Tcp { host, port }, protocol, tls))
     }
 
     /// The host's name or address; `None` for a Unix socket.

@@ -20,6 +20,7 @@ pub struct Mail {
 
 /// The parameters of MAIL. Each is sent only where its extension is offered: that is the engine's business.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MailParameters {
     /// `SIZE=`: the message's octets (RFC 1870).
     pub size: Option<u64>,

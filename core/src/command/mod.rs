@@ -27,6 +27,7 @@ const MAX_DOMAIN: usize = 255;
 
 /// One command line.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Command {
     /// EHLO (RFC 5321 section 4.1.1.1).
     Ehlo(ClientName),

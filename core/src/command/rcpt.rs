@@ -19,6 +19,7 @@ pub struct Rcpt {
 
 /// The parameters of RCPT, all of them of DSN (RFC 3461) but the unknown ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RcptParameters {
     /// `NOTIFY=`.
     pub notify: Option<Notify>,

@@ -345,6 +345,7 @@ impl Dialogue {
     }
 
     /// The same for a message that was [prepared](Prepared) before.
+    #[doc(hidden)]
     pub fn send(&mut self, transaction: Box<Transaction>, needs: Needs) -> Ticket {
         self.ask(Ask::Send { transaction, needs })
     }

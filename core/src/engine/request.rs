@@ -21,6 +21,7 @@ pub enum Protocol {
 
 /// How long the server may take for each step (RFC 5321 section 4.5.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timeouts {
     /// The 220: 5 minutes.
     pub greeting: Duration,
@@ -58,6 +59,7 @@ impl Default for Timeouts {
 
 /// What an engine must know of the connection that it speaks over.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Config {
     /// SMTP or LMTP.
     pub protocol: Protocol,
@@ -94,6 +96,7 @@ impl Id {
 }
 
 /// One message for one envelope.
+#[non_exhaustive]
 pub struct Transaction {
     /// MAIL and what the caller wants of it. SIZE, BODY and SMTPUTF8 are filled in for the server.
     pub mail: Mail,
@@ -105,6 +108,13 @@ pub struct Transaction {
     pub at_least_one: bool,
     /// Ask a server that offers XQUE to queue the message (`QUED`).
     pub queue: bool,
+}
+
+impl Transaction {
+    /// `content` for `recipients`, every one of whom must be accepted; not to be queued.
+    pub fn new(mail: Mail, recipients: Vec<Rcpt>, content: Box<dyn Content>) -> Self {
+        Self { mail, recipients, content, at_least_one: false, queue: false }
+    }
 }
 
 impl std::fmt::Debug for Transaction {

@@ -10,6 +10,7 @@ use crate::error::Error;
 
 /// How [`Message::set_header`](super::Message::set_header) treats fields that are there already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum HeaderMode {
     /// Replaces every field of that name by one.
     #[default]

@@ -46,9 +46,11 @@ pub use identity::{date, message_id};
 pub(crate) use known::{Known, KnownSet};
 pub use outgoing::{Edits, Outgoing};
 pub use part::Encoding;
+#[doc(hidden)]
 pub use rewrite::Rewrite;
 pub use source::Reader;
 pub use token::Message;
+#[doc(hidden)]
 pub use words::{ascii_field, is_text};
 
 /// What is read and encoded at once: whole lines of base64, and less than 64 KiB of them.

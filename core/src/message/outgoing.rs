@@ -18,6 +18,7 @@ use crate::error::{Error, Kind, Step};
 
 /// What a delivery changes in the header section of the message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Edits {
     /// Whether `Bcc`, `Dcc` and their `Resent-` forms go, which nobody may see.
     pub blind: bool,

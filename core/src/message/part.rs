@@ -21,6 +21,7 @@ use crate::error::Error;
 /// How the body of a part is sent (RFC 2045 6). All but `Base64` and `QuotedPrintable` are wishes: where the
 /// content or the server does not allow them the part is encoded, as with `Auto`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Encoding {
     /// Text as 7bit, or 8bit where the server takes it, or else as the shorter of quoted-printable and
     /// base64; `message/delivery-status` and its like, which cannot be encoded, as 7bit; everything else, and

@@ -73,6 +73,7 @@ impl Message {
     /// A message in memory that `rewrite` can write in another form, as a mail library can that encodes it. `octets` are
     /// the form for a server with 8BITMIME, and, where the header section has octets above 127, with SMTPUTF8. A server
     /// that does not take them gets what `rewrite` makes.
+    #[doc(hidden)]
     pub fn from_rewritable(octets: impl Into<Vec<u8>>, rewrite: Arc<dyn Rewrite>) -> Self {
         Self(Token::Finished(Finished::rewritable(octets.into(), Rewriter(rewrite))))
     }

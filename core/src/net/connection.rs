@@ -64,6 +64,7 @@ impl Connection {
     ///
     /// # Errors
     /// As [`new`](Self::new).
+    #[doc(hidden)]
     pub fn over(stream: Stream, options: &Options) -> Result<Self, Error> {
         Ok(Self { place: Place::Open(stream), ..Self::new(options)? })
     }
@@ -74,11 +75,13 @@ impl Connection {
     }
 
     /// How it connects.
+    #[doc(hidden)]
     pub fn dial_options(&self) -> &DialOptions {
         &self.dial
     }
 
     /// The socket, where there is one.
+    #[doc(hidden)]
     pub fn stream(&self) -> Option<&Stream> {
         match &self.place {
             Place::Open(stream) => Some(stream),
@@ -113,6 +116,7 @@ impl Connection {
     }
 
     /// Gives the socket away.
+    #[doc(hidden)]
     pub fn into_stream(self) -> Option<Stream> {
         match self.place {
             Place::Open(stream) => Some(stream),

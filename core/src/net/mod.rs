@@ -23,17 +23,32 @@ mod zone;
 
 pub use batch::{Batch, SendMany};
 pub use connection::Connection;
-pub use dial::{DialOptions, check, dial};
 pub use limits::Limits;
 pub use mailer::Mailer;
-pub use poll::wait;
-pub use process::Process;
-pub use proxy::{Proxy, Tunnel};
-pub use run::{Mover, Transport, Wait};
-pub use security::{library, tls};
+pub use run::Wait;
+pub use security::tls;
 pub use sendmessage::{delivery, local, sendmessage};
-pub use session::{Session, connect, dialogue, dialogue_over, one_server};
-pub use signals::HandledSignals;
-pub use stream::{Ready, Stream, unacknowledged};
+pub use session::{Session, dialogue, dialogue_over, one_server};
+pub use stream::Ready;
 
 pub use crate::report::SendError;
+
+// For the bindings, which have sockets, signals and forks of their own to deal with.
+#[doc(hidden)]
+pub use dial::{DialOptions, check, dial};
+#[doc(hidden)]
+pub use poll::wait;
+#[doc(hidden)]
+pub use process::Process;
+#[doc(hidden)]
+pub use proxy::{Proxy, Tunnel};
+#[doc(hidden)]
+pub use run::{Mover, Transport};
+#[doc(hidden)]
+pub use security::library;
+#[doc(hidden)]
+pub use session::connect;
+#[doc(hidden)]
+pub use signals::HandledSignals;
+#[doc(hidden)]
+pub use stream::{Stream, unacknowledged};

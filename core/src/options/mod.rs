@@ -23,6 +23,7 @@ pub use self::names::{all, find};
 pub(crate) use self::names::{holds_addresses, unfolded};
 #[cfg_attr(not(feature = "net"), expect(unused_imports, reason = "only sockets go through a proxy"))]
 pub(crate) use self::proxy::{ProxyLogin, ProxyScheme, ProxyUrl};
+#[doc(hidden)]
 pub use self::reached::Reached;
 pub use self::recipients::{RecipientEntry, Recipients};
 pub use self::table::{MailerOptions, Options};
@@ -37,6 +38,7 @@ pub type TlsPolicyFn = Arc<dyn Fn(u16, &str) -> TlsAnswer + Send + Sync>;
 
 /// Who decides when TLS cannot be set up.
 #[derive(Clone, Default)]
+#[non_exhaustive]
 pub enum TlsPolicy {
     /// `insecure` while TLS is not required and no secret is to be sent, else `secure`.
     #[default]

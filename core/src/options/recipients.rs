@@ -11,6 +11,7 @@ pub struct Recipients(Vec<RecipientEntry>);
 
 /// One entry of [`Recipients`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RecipientEntry {
     /// An RFC 5322 address list; one mailbox where `notify` or `orcpt` stands beside it.
     pub addresses: String,

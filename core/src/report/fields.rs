@@ -26,6 +26,7 @@ pub enum Value {
 }
 
 /// A field of a record.
+#[non_exhaustive]
 pub struct Field<T: ?Sized> {
     /// The name, the same in every language.
     pub name: &'static str,

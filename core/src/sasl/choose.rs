@@ -4,6 +4,7 @@ use crate::error::Error;
 
 /// Which mechanisms to try, and why not the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Choice {
     /// To be tried in this order until one succeeds. Empty: no login is possible.
     pub try_order: Vec<MechanismName>,

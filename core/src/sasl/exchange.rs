@@ -34,6 +34,7 @@ pub enum Progress {
 
 /// A mechanism that did not log in.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LoginFault {
     /// The reply that ended the exchange; after a cancel the one to `*`.
     pub reply: Reply,

@@ -11,7 +11,8 @@
 //! use smtpclient::sasl::{choose, start, Channel, Credentials, Exchange, Progress};
 //!
 //! let credentials = Credentials::with_password("tim", "tanstaaf");
-//! let channel = Channel { encrypted: true, ..Channel::new("mail.example.org", 587) };
+//! let mut channel = Channel::new("mail.example.org", 587);
+//! channel.encrypted = true;
 //! let offered = ["PLAIN".to_string(), "NTLM".to_string()];
 //!
 //! let choice = choose(&offered, None, &credentials, &channel, false);
@@ -54,6 +55,7 @@ pub use start::start;
 
 /// What a login may use.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Credentials {
     /// The authentication identity: option `username`.
     pub username: String,
@@ -82,6 +84,7 @@ impl Credentials {
 
 /// What is known of the connection that the login happens on.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Channel {
     /// Whether TLS is up.
     pub encrypted: bool,
@@ -115,6 +118,7 @@ pub struct ChannelBinding {
 
 /// The channel binding types that SCRAM may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum BindingKind {
     /// RFC 9266.
     TlsExporter,

@@ -4,6 +4,7 @@ use crate::error::Error;
 
 /// A mechanism that this library speaks. The order of the variants is the order of strength.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum MechanismName {
     /// RFC 4422 appendix A, with a TLS client certificate: no secret is sent at all.
     External,

@@ -63,6 +63,7 @@ impl fmt::Display for VerifyFault {
 /// What is known of a TLS connection. Digests are 64 lower-case hex digits. Nothing is known before the
 /// handshake is over; after one that failed because of the certificate, what was seen of that.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TlsFacts {
     /// SHA-256 of the server's certificate (DER).
     pub certificate_sha256: Option<String>,

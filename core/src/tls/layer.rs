@@ -6,6 +6,7 @@ use crate::sasl::ChannelBinding;
 
 /// The lowest protocol version that is spoken; higher ones are preferred.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum TlsVersion {
     /// TLS 1.0 (RFC 2246), deprecated by RFC 8996. Many systems no longer have it.
     Tls10,
@@ -20,6 +21,7 @@ pub enum TlsVersion {
 
 /// Which authorities may vouch for a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Trust {
     /// Those of the system alone.
     System,

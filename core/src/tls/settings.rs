@@ -11,6 +11,7 @@ use crate::secret::Secret;
 
 /// What TLS must be like. The options `tlsverify`, `tlscafile`, ... of a delivery, each with its default.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct TlsSettings {
     /// Whether [`Verify::Require`](super::Verify::Require) demands that chain and host name verify. Default: true.
     pub verify: bool,

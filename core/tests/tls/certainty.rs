@@ -36,8 +36,9 @@ fn at_the_message(message: &Message, options: &Options, config: &TlsConfig) -> (
 #[test]
 fn unknown_means_that_the_server_could_decrypt_the_end_mark() {
     let folder = Folder::new();
-    let ca_file = Some(folder.file("ca.pem", TRUSTED.cert_pem()));
-    let config = TlsConfig::new(TlsSettings { ca_file, ..TlsSettings::default() }).unwrap();
+    let mut settings = TlsSettings::default();
+    settings.ca_file = Some(folder.file("ca.pem", TRUSTED.cert_pem()));
+    let config = TlsConfig::new(settings).unwrap();
     let mut options = Options::default();
     options.tlsimport = true;
     options.servers = vec!["mx.example.org".to_owned()];
@@ -83,8 +84,9 @@ fn unknown_means_that_the_server_could_decrypt_the_end_mark() {
 #[test]
 fn what_waits_to_be_written_is_bounded() {
     let folder = Folder::new();
-    let ca_file = Some(folder.file("ca.pem", TRUSTED.cert_pem()));
-    let config = TlsConfig::new(TlsSettings { ca_file, ..TlsSettings::default() }).unwrap();
+    let mut settings = TlsSettings::default();
+    settings.ca_file = Some(folder.file("ca.pem", TRUSTED.cert_pem()));
+    let config = TlsConfig::new(settings).unwrap();
     let mut options = Options::default();
     options.tlsimport = true;
     options.servers = vec!["mx.example.org".to_owned()];

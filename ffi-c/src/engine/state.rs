@@ -97,8 +97,9 @@ impl State {
 
     pub(super) fn action(&mut self) -> c_int {
         if self.process.is_forked() && self.connection.is_some() {
-            let error = self.process.check("connection").err();
-            self.work = Work::Over(Box::new(Report { error, ..Report::default() }));
+            let mut report = Box::<Report>::default();
+            report.error = self.process.check("connection").err();
+            self.work = Work::Over(report);
             self.inherited = self.connection.take();
             self.octets.leave_tunnel();
         }

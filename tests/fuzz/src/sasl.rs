@@ -21,7 +21,8 @@ fn exchange(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     credentials.oauth_token = Some("t0ken-secret".into());
     credentials.external = bytes.arbitrary()?;
     let binding = ChannelBinding { kind: BindingKind::TlsExporter, data: vec![7; 32] };
-    let channel = Channel { encrypted: true, bindings: vec![binding], ..Channel::new("mail.example", 25) };
+    let mut channel = Channel::new("mail.example", 25);
+    (channel.encrypted, channel.bindings) = (true, vec![binding]);
     let offered = vec![mechanism.as_str().to_owned()];
     let _ = choose(&offered, None, &credentials, &channel, false);
     let Ok(started) = start(mechanism, &credentials, &channel, &offered) else { return Ok(()) };

@@ -18,6 +18,7 @@ use crate::report::{Outcome, Report};
 /// What became of the messages of a mailer. The last four sum up to `decided`; with several recipients the
 /// first of `unknown`, `accepted`, `rejected` and `not_sent` that holds for one of them counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counts {
     /// Messages that were taken.
     pub submitted: u64,
