@@ -85,6 +85,7 @@
  *   atleastone          flag (no)
  *   defaultdomain       text (none: such an address is an error; in Tcl the host's name)
  *   header              header (none)
+ *   dkim                secret (none)
  *   dsnnotify           words (the server's)
  *   dsnret              full | headers | hdrs (the server's)
  *   dsnenvid            text (none)

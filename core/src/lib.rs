@@ -115,6 +115,7 @@
 //! # Features
 //! - `net` (default): sockets, name resolution, proxies and TLS by `native-tls`. Without it the crate is pure: module
 //!   [`net`] and all that blocks is missing, and TLS is whatever implements [`tls::Secure`].
+//! - `dkim` (default): option `dkim` signs messages, by `ring`. Without it the option is an error.
 //! - `tls-openssl`: TLS by the `openssl` crate, with what `native-tls` does not offer: the protocol version and cipher in
 //!   the report, choice of ciphers, key logs, encrypted keys, channel bindings, resumption.
 //!
@@ -154,6 +155,7 @@ pub mod content;
 pub mod conversation;
 pub mod delivery;
 pub mod dialogue;
+pub mod dkim;
 pub mod engine;
 pub mod envelope;
 pub mod error;
@@ -173,6 +175,7 @@ pub mod report;
 pub mod sasl;
 pub mod secret;
 pub mod server;
+pub mod signer;
 #[cfg(feature = "net")]
 mod system;
 pub mod tls;

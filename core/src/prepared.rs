@@ -41,7 +41,7 @@ impl Prepared {
     /// [`Envelope::derive`] and [`Message::prepare`].
     pub fn new(message: &Message, options: &Options, local: &Local) -> Result<Self, Error> {
         let envelope = Envelope::derive(message, options, local)?;
-        let content = message.prepare(&envelope.edits)?;
+        let content = content(message, options, local, &envelope)?;
         Ok(Self {
             needs: needs(options, &envelope),
             mail: envelope.mail,
@@ -62,7 +62,7 @@ impl Prepared {
         local: &Local,
     ) -> Result<(Box<Transaction>, Needs), Error> {
         let envelope = Envelope::derive(message, options, local)?;
-        let content = message.prepare(&envelope.edits)?;
+        let content = content(message, options, local, &envelope)?;
         let needs = needs(options, &envelope);
         // What may take several transactions is lent to each; all else saves an allocation.
         let content: Box<dyn Content> = if options.atleastone && envelope.recipients.len() > 1 {
@@ -110,6 +110,21 @@ impl Prepared {
     pub fn untried(&self, step: Step) -> Report {
         not_sent(&self.recipients, step)
     }
+}
+
+/// The message as it goes out, signed where the options say so.
+fn content(
+    message: &Message,
+    options: &Options,
+    local: &Local,
+    envelope: &Envelope,
+) -> Result<Outgoing, Error> {
+    let mut content = message.prepare(&envelope.edits)?;
+    let signers = options.all_signers();
+    if !signers.is_empty() {
+        content.sign(signers, (local.now)().timestamp().as_second());
+    }
+    Ok(content)
 }
 
 /// The content, lent to one engine after the other: a server that is left before DATA has not used it up.

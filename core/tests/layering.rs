@@ -23,10 +23,12 @@ const ALLOWED: &[(&str, &str)] = &[
     ("content", "error"),
     ("sasl", "error reply secret"),
     ("command", "content error secret"),
-    ("message", "address content error"),
+    ("signer", "error"),
+    ("dkim", "error signer"),
+    ("message", "address content error signer"),
     ("tls", "error sasl secret system"),
     // What the caller says and learns.
-    ("options", "cancel command error extensions sasl secret tls transcript"),
+    ("options", "cancel command dkim error extensions sasl secret signer tls transcript"),
     ("report", "error reply tls"),
     ("envelope", "address command error message options"),
     // The protocol, and what is said with it.

@@ -31,6 +31,7 @@ mod plan;
 mod quoted;
 mod rendered;
 mod rewrite;
+mod signed;
 mod source;
 mod stream;
 mod survey;

@@ -10,11 +10,13 @@ use super::head::Role;
 use super::known::Known;
 use super::plan::Node;
 use super::rewrite::Forms;
+use super::signed::Signatures;
 use super::stream::Slice;
 use super::survey::Blob;
 use super::token::{Message, Token};
 use crate::content::{Content, Form, Transfer};
 use crate::error::{Error, Kind, Step};
+use crate::signer::Signer;
 
 /// What a delivery changes in the header section of the message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +50,7 @@ pub struct Outgoing {
     shape: Shape,
     /// Where the message can be written anew for a server that does not take it so.
     forms: Option<Box<Forms>>,
+    signatures: Option<Box<Signatures>>,
 }
 
 #[derive(Debug)]
@@ -66,11 +69,17 @@ impl Outgoing {
             field::check_name(name)?;
         }
         let Token::Finished(finished) = message.token() else {
-            return Ok(Self { shape: Shape::Made(Node::new(message, edits)?), forms: None });
+            let shape = Shape::Made(Node::new(message, edits)?);
+            return Ok(Self { shape, forms: None, signatures: None });
         };
         let shape = Shape::of_finished(finished, edits)?;
         let forms = finished.rewriter().map(|own| Box::new(Forms::new(own.clone(), finished, edits)));
-        Ok(Self { shape, forms })
+        Ok(Self { shape, forms, signatures: None })
+    }
+
+    /// Has the message signed, in each form that it takes. `now` is in seconds since 1970.
+    pub fn sign(&mut self, signers: Vec<Arc<dyn Signer>>, now: i64) {
+        self.signatures = Some(Box::new(Signatures::new(signers, now)));
     }
 
     /// The message as it looks for a server.
@@ -121,11 +130,19 @@ impl Content for Outgoing {
     }
 
     fn form(&self, transfer: Transfer) -> Result<Form, Error> {
-        self.shape(transfer)?.form(transfer)
+        let shape = self.shape(transfer)?;
+        match &self.signatures {
+            None => shape.form(transfer),
+            Some(signatures) => signatures.form(shape, transfer),
+        }
     }
 
     fn open(&mut self, transfer: Transfer) -> Result<Box<dyn BufRead + Send>, Error> {
-        self.shape(transfer)?.open(transfer)
+        let shape = self.shape(transfer)?;
+        match &self.signatures {
+            None => shape.open(transfer),
+            Some(signatures) => signatures.open(shape, transfer),
+        }
     }
 }
 
@@ -152,7 +169,7 @@ impl Shape {
         (transfer.utf8 || !self.needs_utf8()) && self.form(transfer).is_ok()
     }
 
-    fn form(&self, transfer: Transfer) -> Result<Form, Error> {
+    pub(super) fn form(&self, transfer: Transfer) -> Result<Form, Error> {
         match self {
             Self::Untouched(blob) => {
                 let survey = blob.survey(Role::Message);
@@ -165,7 +182,7 @@ impl Shape {
         }
     }
 
-    fn open(&self, transfer: Transfer) -> Result<Box<dyn BufRead + Send>, Error> {
+    pub(super) fn open(&self, transfer: Transfer) -> Result<Box<dyn BufRead + Send>, Error> {
         match self {
             Self::Untouched(blob) => Ok(Box::new(Slice::new(Arc::clone(blob), 0..blob.bytes().len()))),
             Self::Made(node) => node.open(transfer),

@@ -16,6 +16,7 @@ mod values;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::signer::Signer;
 use crate::transcript::Direction;
 
 pub use self::info::{OptionGroup, OptionInfo, OptionKind};
@@ -47,6 +48,17 @@ pub enum TlsPolicy {
     Fixed(TlsAnswer),
     /// The caller's own function.
     Ask(TlsPolicyFn),
+}
+
+impl Options {
+    /// What signs a message, in the order of the fields: `signers`, then `dkim`.
+    pub(crate) fn all_signers(&self) -> Vec<Arc<dyn Signer>> {
+        #[cfg(feature = "dkim")]
+        let dkim = self.dkim.iter().map(|dkim| Arc::new(Arc::clone(dkim)) as Arc<dyn Signer>);
+        #[cfg(not(feature = "dkim"))]
+        let dkim = std::iter::empty();
+        self.signers.iter().cloned().chain(dkim).collect()
+    }
 }
 
 impl fmt::Debug for Options {

@@ -14,7 +14,9 @@ use super::values::{
 use super::{Chunking, Pipelining, Reached, RecipientEntry, Recipients, TlsPolicy, TranscriptFn, Trust};
 use crate::cancel::Cancel;
 use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
+use crate::dkim::{Dkim, parse as dkim};
 use crate::secret::Secret;
+use crate::signer::Signer;
 use crate::tls::{Secure, TlsVersion};
 
 options! {
@@ -75,6 +77,13 @@ options! {
             /// A header field `Name: value` to add; may be set several times, with the same name too.
             header: Vec<(String, String)> = Vec::new(), OptionKind::Header, "none",
                 set |o, v| { o.header.push(header_field(v)?); Ok(()) };
+            /// Sign each message by DKIM (RFC 6376): `domain=example.org; selector=mail; keyfile=/etc/dkim/mail.pem`. The key is RSA
+            /// or Ed25519 (RFC 8463), in PEM, or as text in `key=`. `expire=604800` limits the time in which the signature holds
+            /// (seconds), `identity=@sub.example.org` names who signs, `headers=From:To:Subject` what is signed; a field named
+            /// twice is protected against another one of its name. Each further `selector=` begins a further signature: for two
+            /// algorithms `domain=example.org; selector=rsa; keyfile=rsa.pem; selector=ed; keyfile=ed.pem`. The message is read
+            /// twice, so a reader must rewind.
+            dkim: Vec<Arc<Dkim>> = Vec::new(), OptionKind::Secret, "none", octets dkim;
             /// When the server is to send delivery status notifications (RFC 3461): `never`, or any of `success`, `failure`,
             /// `delay`.
             dsnnotify: Option<Notify> = None, OptionKind::Words, "the server's", parse |v: &str| Notify::parse(&list(v).join(","));
@@ -165,6 +174,8 @@ options! {
         pub mailer: MailerOptions = MailerOptions::default();
         /// Is given every line of the dialogue, secrets masked.
         pub transcript: Option<TranscriptFn> = None;
+        /// Sign each message, before `dkim` does: the fields of the first stand first.
+        pub signers: Vec<Arc<dyn Signer>> = Vec::new();
         /// Cancels the call from another thread.
         pub cancel: Option<Cancel> = None;
         /// TLS that was set up before, shared with whoever else has it. The other options `tls...` that say what
