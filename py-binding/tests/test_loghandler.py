@@ -52,6 +52,7 @@ def test_close_sends_what_waits(sink, logger):
 
 def test_no_logger_waits_for_a_server_that_is_silent(silent, logger):
     mine = handler(silent, capacity=5, flushtime=0)
+    mine.handleNotSent = lambda records, error: None
     logger.addHandler(mine)
     for number in range(100):
         logger.error("record %d", number)
