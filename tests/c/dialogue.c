@@ -239,7 +239,10 @@ static int set_options(smtp_options *options, const char *data, size_t length)
 /* What is left of the file `tokens`: reason NUL token NUL. */
 typedef struct Tokens {
     const char *at, *end;
+    int later; /* each answer comes when it is asked for the second time */
 } Tokens;
+
+static int asked; /* and not answered */
 
 static int64_t fails(char *buffer, size_t size, const char *why, const char *more)
 {
@@ -252,6 +255,11 @@ static int64_t token(void *user_data, int reason, char *buffer, size_t size)
     Tokens *left = user_data;
     const char *expected = left->at, *given;
 
+    if (left->later && !asked) {
+        asked = 1;
+        return SMTP_READ_AGAIN;
+    }
+    asked = 0;
     if (left->at >= left->end) return fails(buffer, size, "it was asked once more than the dialogue has tokens", "");
     given = expected + strlen(expected) + 1;
     left->at = given + strlen(given) + 1;
@@ -292,7 +300,7 @@ static int turn(smtp_engine *e)
     p.fd = smtp_engine_fd(e);
     p.events = (short)((interest & SMTP_READ ? POLLIN : 0) | (interest & SMTP_WRITE ? POLLOUT : 0));
     p.revents = 0;
-    poll(&p, 1, (int)wait);
+    poll(&p, 1, asked ? 0 : (int)wait);
     return smtp_engine_ready(e, (p.revents & ~POLLOUT ? SMTP_READ : 0) | (p.revents & POLLOUT ? SMTP_WRITE : 0));
 }
 
@@ -378,6 +386,7 @@ int main(int argc, char **argv)
         given = read_file(folder, "tokens", &length);
         tokens.at = given;
         tokens.end = given + length;
+        tokens.later = watched;
         smtp_options_set_oauthtoken(options, token, &tokens, NULL);
     }
     data = read_file(folder, "options", &length);
