@@ -106,10 +106,13 @@ impl Opening {
         // RFC 4954 section 6: these do not speak of the token but of the mechanism, the command or the connection.
         let code = error.reply().map_or(0, |reply| reply.code());
         let judged = (500..600).contains(&code) && !matches!(code, 500..=504 | 534 | 538);
-        if !by_token || !judged || asking.next != Some(TokenReason::Refused) {
+        if !by_token || !judged {
             return false;
         }
         asking.token = None;
+        if asking.next != Some(TokenReason::Refused) {
+            return false;
+        }
         if let Some(credentials) = &mut self.credentials {
             credentials.oauth_token = None;
         }

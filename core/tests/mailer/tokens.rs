@@ -19,7 +19,8 @@ const MANY: usize = 100;
 
 #[test]
 fn one_that_takes_long_holds_up_nobody_else() {
-    let server = Server::start(Rules { keywords: KEYWORDS, takes_logins: true, gate: true, ..Rules::default() });
+    let server =
+        Server::start(Rules { keywords: KEYWORDS, takes_logins: true, gate: true, ..Rules::default() });
     let mut options = options(&[&server], &[("username", "ann"), ("connections", "2")]);
     let (asks, asked) = channel();
     let (goes, on) = channel::<()>();
