@@ -244,6 +244,14 @@ extern "C" {
 /** A TLS policy's answer: go on in plain text. */
 #define SMTP_INSECURE 1
 
+/**
+ * Why a token is asked for: a connection logs in. One that was kept will do while it has not expired.
+ */
+#define SMTP_TOKEN_FIRST 0
+
+/** The server refused the token before: only a new one can help. */
+#define SMTP_TOKEN_REFUSED 1
+
 /** A line of a transcript that the client said. */
 #define SMTP_CLIENT 1
 
@@ -396,7 +404,7 @@ typedef struct smtp_message smtp_message;
 
 /**
  * How to send. Sending does not change options: they can be used again, and by several threads at once; the
- * transcript and policy functions are then called on each of these threads.
+ * transcript, policy and token functions are then called on each of these threads.
  */
 typedef struct smtp_options smtp_options;
 
@@ -452,6 +460,15 @@ typedef int (*smtp_write_fn)(void *user_data, const void *data, size_t size);
  * SMTP_SECURE. diagnostic lives during the call.
  */
 typedef int (*smtp_tlspolicy_fn)(void *user_data, int code, const char *diagnostic);
+
+/**
+ * Gives an OAuth 2.0 access token: writes up to size octets to buffer, without a NUL and without Bearer, and returns how
+ * many. reason is SMTP_TOKEN_FIRST or SMTP_TOKEN_REFUSED. -1: there is none, and buffer has why, as a string; it is empty at
+ * first. SMTP_READ_AGAIN: none yet, for event loops, where the next smtp_engine_ready() or smtp_engine_output() asks again; elsewhere
+ * it is a failure, as is any other number. It may block. A mailer calls it on a thread of its own, for several connections
+ * on several; everything else on the thread that sends.
+ */
+typedef int64_t (*smtp_oauthtoken_fn)(void *user_data, int reason, char *buffer, size_t size);
 
 /**
  * Is given every line of the dialogue, without its line end and with secrets masked, as it is written or was
@@ -871,6 +888,16 @@ int smtp_options_set_tlspolicy(smtp_options *options,
                                smtp_tlspolicy_fn policy,
                                void *user_data,
                                smtp_release_fn release);
+
+/**
+ * Sets the function that gives the access token for XOAUTH2 and OAUTHBEARER; NULL: none. It is called whenever a connection
+ * logs in so, and once more where the server refuses the token. release as for smtp_options_set_tlspolicy(). SMTP_OK. The option
+ * "oauthtoken" sets a token that does not change.
+ */
+int smtp_options_set_oauthtoken(smtp_options *options,
+                                smtp_oauthtoken_fn token,
+                                void *user_data,
+                                smtp_release_fn release);
 
 /**
  * Sets the function that is given every line of the dialogue; NULL: none. release as for
@@ -1485,7 +1512,7 @@ int smtp_engine_waits_for_reader(const smtp_engine *engine);
 /**
  * Ends the send or session; why (NULL: not known) goes into the result, whose status is SMTP_ERR_CANCELLED, or
  * SMTP_ERR_UNKNOWN where the message may have arrived. No further server is tried. A function that the engine has called
- * (reader, transcript, TLS policy) may call it, too: it takes effect when that has returned, nothing more is sent, and the
+ * (reader, transcript, TLS policy, access token) may call it, too: it takes effect when that has returned, nothing more is sent, and the
  * result does not have why. SMTP_OK; SMTP_ERR_USAGE: it could not even be begun, or why is not UTF-8.
  */
 int smtp_engine_abort(smtp_engine *engine,

@@ -6,7 +6,7 @@
 
 #define PATIENCE_MS 300000 /* as long as a server waits for a command (RFC 5321 4.5.3.2.7) */
 
-/* A -tlspolicy script. The engine holds it as long as it may ask, and the interpreter closes the engine when it goes. */
+/* A -tlspolicy or -oauthcommand script. The engine holds it as long as it may ask, and the interpreter closes the engine when it goes. */
 typedef struct Policy {
     Tcl_Interp *interp;
     Tcl_Obj *script, *error, *message;
@@ -24,24 +24,84 @@ static void PolicyDrop(void *data)
     free(policy);
 }
 
+static Policy *PolicyNew(Tcl_Interp *interp, Tcl_Obj *script)
+{
+    Policy *policy = calloc(1, sizeof *policy);
+
+    if (policy == NULL) Tcl_Panic("smtp: no memory");
+    policy->interp = interp;
+    policy->refs = 1;
+    policy->script = script;
+    Tcl_IncrRefCount(script);
+    return policy;
+}
+
+/* Calls the script with what is appended. PolicyOver() is due after it, even where the interpreter is gone then. */
+static int PolicyCall(Policy *policy, Tcl_Obj *first, Tcl_Obj *second)
+{
+    Tcl_Interp *interp = policy->interp;
+    Tcl_Obj *call = Tcl_DuplicateObj(policy->script);
+    int result;
+
+    policy->refs++;
+    Tcl_Preserve(interp);
+    Tcl_IncrRefCount(call);
+    result = Tcl_ListObjAppendElement(interp, call, first);
+    if (result == TCL_OK && second != NULL) result = Tcl_ListObjAppendElement(interp, call, second);
+    if (result == TCL_OK) result = Tcl_EvalObjEx(interp, call, TCL_EVAL_GLOBAL);
+    Tcl_DecrRefCount(call);
+    return result == TCL_RETURN ? TCL_OK : result;
+}
+
+static void PolicyOver(Policy *policy)
+{
+    Tcl_Interp *interp = policy->interp;
+
+    if (!Tcl_InterpDeleted(interp)) Tcl_ResetResult(interp);
+    Tcl_Release(interp);
+    PolicyDrop(policy);
+}
+
+/* Option -oauthcommand: the result is the token, and an error says why there is none. */
+static int64_t TokenAsk(void *data, int reason, char *buffer, size_t size)
+{
+    Policy *policy = data;
+    Tcl_DString text;
+    const char *utf8;
+    size_t length = 0;
+    int result;
+
+    if (Tcl_InterpDeleted(policy->interp)) return -1;
+    result = PolicyCall(policy, Tcl_NewStringObj(reason == SMTP_TOKEN_REFUSED ? "refused" : "first", -1), NULL);
+    if (Tcl_InterpDeleted(policy->interp)) {
+        result = TCL_ERROR;
+    } else {
+        utf8 = TextOf(policy->interp, Tcl_GetObjResult(policy->interp), "the token", &text);
+        if (utf8 == NULL) {
+            result = TCL_ERROR;
+        } else {
+            length = strlen(utf8);
+            if (length >= size) length = 0, result = TCL_ERROR;
+            memcpy(buffer, utf8, length);
+            memset(Tcl_DStringValue(&text), 0, (size_t)Tcl_DStringLength(&text));
+            Tcl_DStringFree(&text);
+        }
+    }
+    PolicyOver(policy);
+    return result == TCL_OK ? (int64_t)length : -1;
+}
+
 static int PolicyAsk(void *data, int code, const char *diagnostic)
 {
     Policy *policy = data;
     Tcl_Interp *interp = policy->interp;
-    Tcl_Obj *call;
     int answer = SMTP_SECURE, result;
 
     if (Tcl_InterpDeleted(interp)) return SMTP_SECURE;
-    policy->refs++;
-    Tcl_Preserve(interp);
-    call = Tcl_DuplicateObj(policy->script);
-    Tcl_IncrRefCount(call);
-    result = Tcl_ListObjAppendElement(interp, call, Tcl_NewIntObj(code));
-    if (result == TCL_OK) result = Tcl_ListObjAppendElement(interp, call, TextFrom(diagnostic));
-    if (result == TCL_OK) result = Tcl_EvalObjEx(interp, call, TCL_EVAL_GLOBAL);
+    result = PolicyCall(policy, Tcl_NewIntObj(code), TextFrom(diagnostic));
     if (Tcl_InterpDeleted(interp)) {
         answer = SMTP_SECURE;
-    } else if (result == TCL_OK || result == TCL_RETURN) {
+    } else if (result == TCL_OK) {
         if (strcmp(Tcl_GetStringResult(interp), "insecure") == 0) answer = SMTP_INSECURE;
     } else if (policy->error == NULL) {
         policy->error = Tcl_GetReturnOptions(interp, TCL_ERROR);
@@ -49,10 +109,7 @@ static int PolicyAsk(void *data, int code, const char *diagnostic)
         policy->message = Tcl_GetObjResult(interp);
         Tcl_IncrRefCount(policy->message);
     }
-    if (!Tcl_InterpDeleted(interp)) Tcl_ResetResult(interp);
-    Tcl_DecrRefCount(call);
-    Tcl_Release(interp);
-    PolicyDrop(policy);
+    PolicyOver(policy);
     return answer;
 }
 
@@ -201,15 +258,16 @@ static int One(State *state, Options *into, const char *name, Tcl_Obj *value)
         const char *word = Tcl_GetString(value);
 
         if (*word == '\0') return TCL_OK;
-        policy = calloc(1, sizeof *policy);
-        if (policy == NULL) Tcl_Panic("smtp: no memory");
-        policy->interp = interp;
-        policy->refs = 2;
-        policy->script = value;
-        Tcl_IncrRefCount(value);
+        policy = PolicyNew(interp, value);
+        policy->refs++;
         if (into->policy != NULL) PolicyDrop(into->policy);
         into->policy = policy;
         return Failed(interp, into, smtp_options_set_tlspolicy(into->smtp, PolicyAsk, policy, PolicyDrop));
+    }
+    if (strcmp(name, "-oauthcommand") == 0) {
+        if (*Tcl_GetString(value) == '\0') return TCL_OK;
+        return Failed(interp, into,
+            smtp_options_set_oauthtoken(into->smtp, TokenAsk, PolicyNew(interp, value), PolicyDrop));
     }
     if (Truth(name)) {
         int truth;

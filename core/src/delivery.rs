@@ -227,6 +227,10 @@ impl Conversation for Delivery {
     fn waits_for_source(&self) -> bool {
         self.dialogue.as_ref().is_some_and(|dialogue| dialogue.waits_for_source())
     }
+
+    fn waits_for_token(&self) -> bool {
+        self.dialogue.as_ref().is_some_and(|dialogue| dialogue.waits_for_token())
+    }
 }
 
 /// Whether nothing speaks against another server: this one has taken nothing and refused nothing for good.

@@ -1,6 +1,8 @@
 //! From the greeting to the first MAIL: EHLO, STARTTLS, EHLO, login.
 
 mod check;
+mod token;
+mod wanted;
 
 use std::sync::Arc;
 
@@ -18,6 +20,10 @@ use crate::server::Server;
 use crate::tls::{Secure, TlsFacts, Verify};
 
 pub(crate) use self::check::{check, check_login};
+pub use self::token::Asking;
+pub(crate) use self::wanted::hinted;
+pub use self::wanted::prepare;
+use self::wanted::{credentials, requires_tls, verify};
 
 /// How far the opening is.
 #[derive(Debug)]
@@ -30,12 +36,15 @@ pub enum Progress {
     Failed(Error),
     /// TLS could not be set up and the policy says `insecure`: connect again, and go on in plain text.
     Redial,
+    /// The server refused the token and ended the connection, for this reason: connect again, and try another token.
+    Again(Error),
 }
 
 /// The opening of one connection.
 pub struct Opening {
     security: Security,
     credentials: Option<Credentials>,
+    asking: Option<Asking>,
     allowed: Vec<String>,
     auth_insecure: bool,
     channel: Channel,
@@ -63,6 +72,8 @@ enum Stage {
     StartTls,
     Handshake,
     Login,
+    /// The login has begun, and waits for its token.
+    Token,
     /// Once more after the login.
     HelloAgain,
     Ready,
@@ -114,6 +125,7 @@ impl Opening {
                 policy,
             },
             credentials,
+            asking: Asking::new(options),
             allowed: options.auth.clone(),
             auth_insecure: options.authinsecure,
             channel: Channel { loopback, ..Channel { host, port, ..Channel::default() } },
@@ -194,7 +206,7 @@ impl Opening {
     }
 
     fn note_end(&mut self, progress: Progress) -> Progress {
-        if matches!(progress, Progress::Failed(_) | Progress::Redial) {
+        if matches!(progress, Progress::Failed(_) | Progress::Redial | Progress::Again(_)) {
             self.stage = Stage::Over;
         }
         progress
@@ -232,7 +244,7 @@ impl Opening {
                     self.stage = Stage::Ready;
                     Progress::Ready
                 }
-                Stage::Handshake | Stage::Ready | Stage::Over => Progress::Going,
+                Stage::Handshake | Stage::Token | Stage::Ready | Stage::Over => Progress::Going,
             },
             Event::StartTls(id, _) if id == self.asked => {
                 self.stage = Stage::Handshake;
@@ -267,6 +279,10 @@ impl Opening {
             self.facts = link.layer().map(|layer| layer.facts().clone());
         }
         match link.engine().fault() {
+            Some(fault) if self.stage == Stage::Token => {
+                let fault = fault.clone();
+                self.login_ended(link, fault)
+            }
             None if self.stage == Stage::Handshake && !handshaking => {
                 self.hello(link);
                 Progress::Going
@@ -393,6 +409,15 @@ impl Opening {
 
     fn next_login(&mut self, link: &mut Link) -> Progress {
         self.trying = self.choice.next_mechanism();
+        if self.lacks_token() {
+            self.stage = Stage::Token; // the driver's next look for output asks for it
+            return Progress::Going;
+        }
+        self.start_login(link)
+    }
+
+    fn start_login(&mut self, link: &mut Link) -> Progress {
+        self.stage = Stage::Login;
         let (Some(mechanism), Some(credentials)) = (self.trying, &self.credentials) else {
             let error = self.refused.take();
             let error = error.unwrap_or_else(|| Error::new(Kind::Login, Step::Auth, "no login succeeded"));
@@ -411,12 +436,27 @@ impl Opening {
 
     fn login_refused(&mut self, link: &mut Link, error: Error) -> Progress {
         self.logged_in(Some(error.clone()));
+        if self.token_refused(&error) {
+            self.refused.get_or_insert(error);
+            self.stage = Stage::Token;
+            return self.looked(link);
+        }
         if !link.engine().is_closed() {
             if let Some(name) = self.trying {
                 self.choice.refused(name, error.reply().map(Reply::code));
             }
             self.refused.get_or_insert(error);
             return self.next_login(link);
+        }
+        self.login_ended(link, error)
+    }
+
+    /// The connection ended with `error` before a login succeeded.
+    fn login_ended(&mut self, link: &Link, error: Error) -> Progress {
+        if self.moves_for_token(link)
+            && let Some(refused) = self.refused.take()
+        {
+            return Progress::Again(refused);
         }
         // The first refusal decided, and what ended the rest does not change that: unless it was the caller, or a server
         // that cannot be trusted.
@@ -430,59 +470,4 @@ impl Opening {
             login.error = error;
         }
     }
-}
-
-/// A port that waits for TLS looks like a server that says nothing.
-pub(crate) fn hinted(error: Error, tls_first: bool) -> Error {
-    if tls_first || error.kind() != Kind::Timeout || error.step() != Step::Greeting {
-        return error;
-    }
-    let text =
-        format!("{}: does this port expect implicit TLS (smtps://, option `tlsimport`)?", error.text());
-    Error::new(Kind::Timeout, Step::Greeting, text)
-}
-
-/// Whether nothing may go out without TLS.
-fn requires_tls(server: &Server, options: &Options) -> bool {
-    // A pin that a stripped STARTTLS could go round would pin nothing.
-    let pinned =
-        !options.tlsfingerprint.is_empty() || options.tls.as_ref().is_some_and(|tls| tls.is_pinned());
-    options.tlsrequired || server.tls || options.requiretls || pinned
-}
-
-/// What becomes of a certificate that does not verify, where much may depend on it.
-fn verify(much: bool) -> Verify {
-    if much { Verify::Require } else { Verify::Report }
-}
-
-/// Has the library read what it needs, where the connection to `server` may be encrypted.
-pub fn prepare(server: &Server, options: &Options, library: &dyn Secure) {
-    let required = requires_tls(server, options);
-    if required || options.usetls {
-        library.prepare(verify(required || logs_in(options, Some(library)).0));
-    }
-}
-
-/// Whether there is something to log in with, and whether the client certificate may do.
-fn logs_in(options: &Options, library: Option<&dyn Secure>) -> (bool, bool) {
-    let certificate = options.tlscertfile.is_some() || library.is_some_and(Secure::has_certificate);
-    let external = certificate && options.password.is_none();
-    let named = options.auth.iter().any(|name| name.eq_ignore_ascii_case("EXTERNAL"));
-    let wanted = options.username.is_some()
-        || options.password.is_some()
-        || options.oauthtoken.is_some()
-        || (external && named);
-    (wanted, external)
-}
-
-/// What the options give to log in with; `None` where no login is wanted.
-fn credentials(options: &Options, library: Option<&dyn Secure>) -> Option<Credentials> {
-    let (wanted, external) = logs_in(options, library);
-    wanted.then(|| Credentials {
-        username: options.username.clone().unwrap_or_default(),
-        password: options.password.clone(),
-        oauth_token: options.oauthtoken.clone(),
-        external,
-        authorization_id: None,
-    })
 }

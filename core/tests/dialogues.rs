@@ -13,7 +13,7 @@ use scripted_server::{report, runner};
 use smtpclient::error::{Error, Kind};
 use smtpclient::message::Message;
 use smtpclient::net::{SendError, Session, sendmessage};
-use smtpclient::options::Options;
+use smtpclient::options::{OauthToken, Options};
 use smtpclient::reply::Reply;
 use smtpclient::report::Report;
 use smtpclient::report::fields::Value;
@@ -62,6 +62,9 @@ fn play(file: &Path) -> Result<(), String> {
             refused = Some(error);
         }
     }
+    if !running.tokens().is_empty() {
+        options.oauthtoken = Some(asking(running.tokens()));
+    }
     let report = match refused {
         Some(error) => {
             let mut report = Report::default();
@@ -79,6 +82,18 @@ fn play(file: &Path) -> Result<(), String> {
         (None, None) => Ok(()),
         (heard, reported) => Err([heard, reported].into_iter().flatten().collect::<Vec<_>>().join("\n")),
     }
+}
+
+/// The function that the lines `token` describe.
+fn asking(tokens: &[(String, String)]) -> OauthToken {
+    let left = Mutex::new(tokens.to_vec().into_iter());
+    OauthToken::asking(move |reason| match left.lock().unwrap().next() {
+        None => Err("it was asked once more than the dialogue has tokens".to_owned()),
+        Some((expected, _)) if expected != reason.name() => {
+            Err(format!("it was asked because of {}, not {expected}", reason.name()))
+        }
+        Some((_, token)) => token.strip_prefix('!').map_or(Ok(token.clone()), |why| Err(why.to_owned())),
+    })
 }
 
 fn send(message: &Message, options: &Options, again: Option<u64>) -> Result<Report, SendError> {

@@ -13,6 +13,8 @@ mod queue;
 mod server;
 #[path = "mailer/servers.rs"]
 mod servers;
+#[path = "mailer/tokens.rs"]
+mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use smtpclient::engine::Direction;
 use smtpclient::message::Reader;
-use smtpclient::options::{TlsAnswer, TlsPolicyFn, TranscriptFn};
+use smtpclient::options::{TlsAnswer, TlsPolicyFn, TokenFn, TokenReason, TranscriptFn};
+use smtpclient::secret::Secret;
+use zeroize::Zeroizing;
 
 use crate::message::smtp_message;
 use crate::options::smtp_options;
@@ -61,12 +63,25 @@ pub type smtp_tlspolicy_fn =
 pub type smtp_transcript_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, direction: c_int, line: *const c_char)>;
 
+/// Gives an OAuth 2.0 access token: writes up to `size` octets to `buffer`, without a NUL and without `Bearer`, and returns how
+/// many. `reason` is `SMTP_TOKEN_FIRST` or `SMTP_TOKEN_REFUSED`. -1: there is none, and `buffer` has why, as a string; it is empty at
+/// first. `SMTP_READ_AGAIN`: none yet, for event loops, where the next `smtp_engine_ready()` or `smtp_engine_output()` asks again; elsewhere
+/// it is a failure, as is any other number. It may block. A mailer calls it on a thread of its own, for several connections
+/// on several; everything else on the thread that sends.
+pub type smtp_oauthtoken_fn = Option<
+    unsafe extern "C" fn(user_data: *mut c_void, reason: c_int, buffer: *mut c_char, size: usize) -> i64,
+>;
+
 /// A reader has nothing now; ask again later.
 pub const SMTP_READ_AGAIN: i64 = -2;
 /// A TLS policy's answer: close the connection.
 pub const SMTP_SECURE: c_int = 0;
 /// A TLS policy's answer: go on in plain text.
 pub const SMTP_INSECURE: c_int = 1;
+/// Why a token is asked for: a connection logs in. One that was kept will do while it has not expired.
+pub const SMTP_TOKEN_FIRST: c_int = 0;
+/// The server refused the token before: only a new one can help.
+pub const SMTP_TOKEN_REFUSED: c_int = 1;
 /// A line of a transcript that the client said.
 pub const SMTP_CLIENT: c_int = 1;
 /// A line of a transcript that the server said.
@@ -244,6 +259,37 @@ pub(crate) fn tls_policy(function: smtp_tlspolicy_fn, user: UserData) -> Option<
         match unsafe { function(user.get(), code.into(), c_string(diagnostic).as_ptr()) } {
             SMTP_INSECURE => TlsAnswer::Insecure,
             _ => TlsAnswer::Secure,
+        }
+    }))
+}
+
+/// The longest token that a function may give; RFC 6750 has no limit, and the longest known have some ten thousand octets.
+const LONGEST_TOKEN: usize = 64 * 1024;
+
+/// `None` where there is no function; `user` is released then.
+pub(crate) fn oauth_token(function: smtp_oauthtoken_fn, user: UserData) -> Option<TokenFn> {
+    let function = function?;
+    Some(Arc::new(move |reason| {
+        let mut buffer = Zeroizing::new(vec![0; LONGEST_TOKEN]);
+        let reason = match reason {
+            TokenReason::Refused => SMTP_TOKEN_REFUSED,
+            _ => SMTP_TOKEN_FIRST,
+        };
+        // SAFETY: a function as the header asks for, with what came with it and room for as much as said.
+        let count = unsafe { function(user.get(), reason, buffer.as_mut_ptr().cast(), buffer.len()) };
+        match usize::try_from(count) {
+            Ok(count) => match buffer.get(..count) {
+                Some(token) => Ok(Some(Secret::new(token))),
+                None => Err(format!(
+                    "the function says {count} octets, more than the {LONGEST_TOKEN} it has room for"
+                )),
+            },
+            Err(_) if count == SMTP_READ_AGAIN => Ok(None),
+            Err(_) => {
+                let end = buffer.iter().position(|octet| *octet == 0).unwrap_or(buffer.len());
+                let why = String::from_utf8_lossy(buffer.get(..end).unwrap_or_default());
+                Err(if why.is_empty() { format!("the function returned {count}") } else { why.into_owned() })
+            }
         }
     }))
 }

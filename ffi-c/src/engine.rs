@@ -130,7 +130,7 @@ pub unsafe extern "C" fn smtp_engine_waits_for_reader(engine: *const smtp_engine
 
 /// Ends the send or session; `why` (NULL: not known) goes into the result, whose status is `SMTP_ERR_CANCELLED`, or
 /// `SMTP_ERR_UNKNOWN` where the message may have arrived. No further server is tried. A function that the engine has called
-/// (reader, transcript, TLS policy) may call it, too: it takes effect when that has returned, nothing more is sent, and the
+/// (reader, transcript, TLS policy, access token) may call it, too: it takes effect when that has returned, nothing more is sent, and the
 /// result does not have `why`. `SMTP_OK`; `SMTP_ERR_USAGE`: it could not even be begun, or `why` is not UTF-8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_abort(engine: *mut smtp_engine, why: *const c_char) -> c_int {

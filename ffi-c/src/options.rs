@@ -3,11 +3,12 @@
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::sync::LazyLock;
 
-use smtpclient::options::{Options, TlsPolicy, all};
+use smtpclient::options::{OauthToken, Options, TlsPolicy, all};
 use smtpclient::secret::Secret;
 
 use crate::callbacks::{
-    UserData, smtp_release_fn, smtp_tlspolicy_fn, smtp_transcript_fn, tls_policy, transcript,
+    UserData, oauth_token, smtp_oauthtoken_fn, smtp_release_fn, smtp_tlspolicy_fn, smtp_transcript_fn,
+    tls_policy, transcript,
 };
 use crate::cancel::smtp_cancel;
 use crate::code::SMTP_OK;
@@ -15,7 +16,7 @@ use crate::guard::{Handle, alone, caught, code, free, give, guarded, shared};
 use crate::strings::{Fault, c_string, empty, optional, port, utf8};
 
 /// How to send. Sending does not change options: they can be used again, and by several threads at once; the
-/// transcript and policy functions are then called on each of these threads.
+/// transcript, policy and token functions are then called on each of these threads.
 pub struct smtp_options {
     handle: Handle<State>,
 }
@@ -201,6 +202,26 @@ pub unsafe extern "C" fn smtp_options_set_tlspolicy(
     unsafe {
         change(options, |options| {
             options.tlspolicy = tls_policy(policy, user).map_or(TlsPolicy::Default, TlsPolicy::Ask);
+            Ok(())
+        })
+    }
+}
+
+/// Sets the function that gives the access token for XOAUTH2 and OAUTHBEARER; NULL: none. It is called whenever a connection
+/// logs in so, and once more where the server refuses the token. `release` as for `smtp_options_set_tlspolicy()`. `SMTP_OK`. The option
+/// `"oauthtoken"` sets a token that does not change.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_options_set_oauthtoken(
+    options: *mut smtp_options,
+    token: smtp_oauthtoken_fn,
+    user_data: *mut c_void,
+    release: smtp_release_fn,
+) -> c_int {
+    let user = UserData::new(user_data, release);
+    // SAFETY: what the header asks for.
+    unsafe {
+        change(options, |options| {
+            options.oauthtoken = oauth_token(token, user).map(OauthToken::Ask);
             Ok(())
         })
     }

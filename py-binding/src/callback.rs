@@ -2,13 +2,15 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pyo3::exceptions::{PyBaseException, PyException, PyTypeError};
+use pyo3::exceptions::{PyBaseException, PyBlockingIOError, PyException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::cancel::Cancel;
 use smtpclient::engine::Direction;
 use smtpclient::net::{HandledSignals, Process};
-use smtpclient::options::{Options, TlsAnswer, TlsPolicy, TranscriptFn};
+use smtpclient::options::{OauthToken, Options, TlsAnswer, TlsPolicy, TranscriptFn};
+
+use crate::options::secret;
 
 /// What Python code raised while the core was at work: the first exception, which refers to all that was at work then. As
 /// with [`Held`], one object of Python's shows it to the garbage collector.
@@ -114,10 +116,15 @@ impl Callbacks {
         py: Python<'_>,
         options: &mut Options,
         asked: Option<&Held>,
+        token: Option<&Held>,
         listener: Option<Py<PyAny>>,
         raised: &Raised,
     ) -> Self {
         let mut held = Vec::new();
+        if let Some(own) = token.and_then(|token| token.again(py)) {
+            options.oauthtoken = Some(oauth_token(own.clone(), raised));
+            held.push(own);
+        }
         if let Some(own) = asked.and_then(|asked| asked.again(py)) {
             options.tlspolicy = policy(own.clone(), raised);
             held.push(own);
@@ -193,6 +200,30 @@ fn policy(policy: Held, raised: &Raised) -> TlsPolicy {
             answer.map_err(|error| raised.keep(py, error))
         });
         answer.and_then(Result::ok).unwrap_or(TlsAnswer::Secure)
+    }))
+}
+
+/// `token(reason)`, which gives a token as text or bytes. What it raises is why there is none; `BlockingIOError`: none yet.
+/// What is no `Exception` ends the call.
+fn oauth_token(token: Held, raised: &Raised) -> OauthToken {
+    let raised = raised.clone();
+    OauthToken::Ask(Arc::new(move |reason| {
+        let answer = Python::try_attach(|py| {
+            let Some(token) = token.get(py) else { return Err("the function is gone".to_owned()) };
+            let called = token.call1(py, (reason.name(),));
+            called.and_then(|token| secret("oauthtoken", token.bind(py)).map(Some)).or_else(|error| {
+                if error.is_instance_of::<PyBlockingIOError>(py) {
+                    return Ok(None);
+                }
+                let (kind, why) = (error.get_type(py), error.value(py).to_string());
+                let kind = kind.name().map_or_else(|_| "error".to_owned(), |name| name.to_string());
+                if !error.is_instance_of::<PyException>(py) {
+                    raised.keep(py, error);
+                }
+                Err(if why.is_empty() { kind } else { format!("{kind}: {why}") })
+            })
+        });
+        answer.unwrap_or_else(|| Err("the interpreter is gone".to_owned()))
     }))
 }
 

@@ -24,6 +24,7 @@ const OBJECTS: [&str; 3] = ["transcript", "cancel", "tls"];
 pub(crate) struct PyOptions {
     core: Options,
     policy: Option<Held>,
+    token: Option<Held>,
     transcript: Option<Held>,
     pub(crate) cancel: Option<Cancel>,
     debug: bool,
@@ -146,12 +147,18 @@ impl PyOptions {
         self.transcript.as_ref().and_then(|transcript| transcript.get(py))
     }
 
+    /// The function that gives access tokens.
+    #[getter]
+    fn token_function(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.token.as_ref().and_then(|token| token.get(py))
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.policy.iter().chain(&self.transcript).try_for_each(|held| held.visit(&visit))
+        self.functions().try_for_each(|held| held.visit(&visit))
     }
 
     fn __clear__(&self) {
-        self.policy.iter().chain(&self.transcript).for_each(Held::clear);
+        self.functions().for_each(Held::clear);
     }
 
     #[getter]
@@ -179,7 +186,12 @@ impl PyOptions {
 
     fn __repr__(&self) -> String {
         let list = |items: &[String]| items.join(" ");
-        let secret = if self.core.password.is_some() || self.core.oauthtoken.is_some() { " ***" } else { "" };
+        let secret = if self.core.password.is_some() || self.core.oauthtoken.is_some() || self.token.is_some()
+        {
+            " ***"
+        } else {
+            ""
+        };
         let user = self.core.username.as_deref().map_or_else(String::new, |user| format!(" as {user}"));
         let servers =
             if self.core.servers.is_empty() { "localhost".to_owned() } else { list(&self.core.servers) };
@@ -196,7 +208,8 @@ impl PyOptions {
         listener: Option<Py<PyAny>>,
     ) -> (Options, Callbacks) {
         let mut options = self.core.clone();
-        let callbacks = Callbacks::bind(py, &mut options, self.policy.as_ref(), listener, raised);
+        let callbacks =
+            Callbacks::bind(py, &mut options, self.policy.as_ref(), self.token.as_ref(), listener, raised);
         options.cancel = Some(callback::cancel(raised, self.cancel.clone()));
         (options, callbacks)
     }
@@ -206,14 +219,26 @@ impl PyOptions {
         &self.core
     }
 
+    fn functions(&self) -> impl Iterator<Item = &Held> {
+        self.policy.iter().chain(&self.token).chain(&self.transcript)
+    }
+
     fn fresh() -> Self {
-        Self { core: Options::default(), policy: None, transcript: None, cancel: None, debug: false }
+        Self {
+            core: Options::default(),
+            policy: None,
+            token: None,
+            transcript: None,
+            cancel: None,
+            debug: false,
+        }
     }
 
     fn copy(&self, py: Python<'_>) -> Self {
         Self {
             core: self.core.clone(),
             policy: self.policy.as_ref().and_then(|policy| policy.again(py)),
+            token: self.token.as_ref().and_then(|token| token.again(py)),
             transcript: self.transcript.as_ref().and_then(|transcript| transcript.again(py)),
             cancel: self.cancel.clone(),
             debug: self.debug,
@@ -232,6 +257,11 @@ impl PyOptions {
                 return Ok(());
             }
             "tlspolicy" => self.policy = None,
+            "oauthtoken" if value.is_callable() => {
+                (self.token, self.core.oauthtoken) = (Some(Held::new(value.clone().unbind())), None);
+                return Ok(());
+            }
+            "oauthtoken" => self.token = None,
             "cancel" => {
                 let cancel = value.cast::<PyCancel>().map_err(|_| wrong(name, "a Cancel", value))?;
                 self.cancel = Some(cancel.get().0.clone());

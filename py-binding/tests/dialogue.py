@@ -65,8 +65,31 @@ def rcpt(text):
     return smtpclient.Rcpt(" ".join(words), **values)
 
 
+def asking(folder):
+    """The function that the lines ``token`` describe; a coroutine function in an event loop."""
+    words = (folder / "tokens").read_bytes().decode().split("\0")[:-1]
+
+    def token(reason):
+        if not words:
+            raise LookupError("it was asked once more than the dialogue has tokens")
+        expected, given = words.pop(0), words.pop(0)
+        if expected != reason:
+            raise LookupError(f"it was asked because of {reason}, not {expected}")
+        if given.startswith("!"):
+            raise LookupError(given[1:])
+        return given
+
+    async def later(reason):
+        await asyncio.sleep(0.01)
+        return token(reason)
+
+    return later if "--aio" in sys.argv else token
+
+
 def send(folder):
     message, known, pause = (folder / "message").read_bytes(), options(folder), folder / "again"
+    if (folder / "tokens").exists():
+        known["oauthtoken"] = asking(folder)
     try:
         if pause.exists():
             call, words = (again, again_in_a_loop), (message, int(pause.read_text()) / 1000)

@@ -129,7 +129,7 @@ def test_a_fork_in_a_callback(way, place, end, sink):
 # Whoever cancels has the last word.
 
 REPLIES = {
-    b"EHLO": b"250-s\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n", b"STAR": b"454 no\r\n", b"AUTH": b"235 ok\r\n", b"DATA": b"354 go\r\n",
+    b"EHLO": b"250-s\r\n250-STARTTLS\r\n250 AUTH XOAUTH2\r\n", b"STAR": b"454 no\r\n", b"AUTH": b"235 ok\r\n", b"DATA": b"354 go\r\n",
     b"QUIT": b"221 ok\r\n",
 }
 
@@ -145,7 +145,7 @@ def record(listener, heard):
             connection.sendall(REPLIES.get(line[:4], b"250 ok\r\n"))
 
 
-@pytest.mark.parametrize("place", ["policy", "AUTH", "MAIL", "DATA"])
+@pytest.mark.parametrize("place", ["policy", "token", "AUTH", "MAIL", "DATA"])
 @pytest.mark.parametrize("way", ["sendmessage", "Session", "Mailer", "aio.sendmessage", "aio.Session"])
 def test_nothing_is_said_after_a_cancel(way, place):
     cancel = Cancel()
@@ -154,6 +154,11 @@ def test_nothing_is_said_after_a_cancel(way, place):
         if place == "policy":
             cancel.trigger()
         return "insecure"
+
+    def token(reason):
+        if place == "token":
+            cancel.trigger()
+        return "t0ken"
 
     def hear(direction, line):
         if direction == "client" and line.startswith(place):
@@ -165,7 +170,7 @@ def test_nothing_is_said_after_a_cancel(way, place):
         thread = threading.Thread(target=record, args=(listener, heard), daemon=True)
         thread.start()
         options = Options(
-            servers="127.0.0.1", ports=port, client="c.example", username="ann", password="secret", authinsecure=True,
+            servers="127.0.0.1", ports=port, client="c.example", username="ann", oauthtoken=token, authinsecure=True,
             tlspolicy=policy, transcript=hear, cancel=cancel,
         )
 
@@ -184,7 +189,7 @@ def test_nothing_is_said_after_a_cancel(way, place):
             ways[way]()
         gc.collect()  # a session or a mailer of no owner
         thread.join(20)
-    last = {"policy": b"STARTTLS", "AUTH": b"STARTTLS", "MAIL": b"AUTH", "DATA": b"RCPT"}[place]
+    last = {"policy": b"STARTTLS", "token": b"STARTTLS", "AUTH": b"STARTTLS", "MAIL": b"AUTH", "DATA": b"RCPT"}[place]
     assert heard[-1].startswith(last), heard
 
 

@@ -236,6 +236,52 @@ static int set_options(smtp_options *options, const char *data, size_t length)
     return SMTP_OK;
 }
 
+/* What is left of the file `tokens`: reason NUL token NUL. */
+typedef struct Tokens {
+    const char *at, *end;
+    int later; /* each answer comes when it is asked for the second time */
+} Tokens;
+
+static int asked; /* and not answered */
+
+static int64_t fails(char *buffer, size_t size, const char *why, const char *more)
+{
+    snprintf(buffer, size, "%s%s", why, more);
+    return -1;
+}
+
+static int64_t token(void *user_data, int reason, char *buffer, size_t size)
+{
+    Tokens *left = user_data;
+    const char *expected = left->at, *given;
+
+    if (left->later && !asked) {
+        asked = 1;
+        return SMTP_READ_AGAIN;
+    }
+    asked = 0;
+    if (left->at >= left->end) return fails(buffer, size, "it was asked once more than the dialogue has tokens", "");
+    given = expected + strlen(expected) + 1;
+    left->at = given + strlen(given) + 1;
+    if (strcmp(expected, reason == SMTP_TOKEN_REFUSED ? "refused" : "first") != 0) {
+        return fails(buffer, size, "it was not asked because of ", expected);
+    }
+    if (*given == '!') return fails(buffer, size, given + 1, "");
+    memcpy(buffer, given, strlen(given));
+    return (int64_t)strlen(given);
+}
+
+static int there_is(const char *folder, const char *name)
+{
+    char path[4096];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    file = fopen(path, "r");
+    if (file != NULL) fclose(file);
+    return file != NULL;
+}
+
 static void sleeps(long milliseconds)
 {
     struct timespec time;
@@ -254,7 +300,7 @@ static int turn(smtp_engine *e)
     p.fd = smtp_engine_fd(e);
     p.events = (short)((interest & SMTP_READ ? POLLIN : 0) | (interest & SMTP_WRITE ? POLLOUT : 0));
     p.revents = 0;
-    poll(&p, 1, (int)wait);
+    poll(&p, 1, asked ? 0 : (int)wait);
     return smtp_engine_ready(e, (p.revents & ~POLLOUT ? SMTP_READ : 0) | (p.revents & POLLOUT ? SMTP_WRITE : 0));
 }
 
@@ -331,10 +377,18 @@ int main(int argc, char **argv)
     smtp_options *options = smtp_options_new();
     smtp_result *result = NULL;
     size_t length;
-    char *data = read_file(folder, "message", &length);
+    char *data = read_file(folder, "message", &length), *given = NULL;
+    Tokens tokens;
 
     smtp_message_set_message(message, data, length);
     free(data);
+    if (there_is(folder, "tokens")) {
+        given = read_file(folder, "tokens", &length);
+        tokens.at = given;
+        tokens.end = given + length;
+        tokens.later = watched;
+        smtp_options_set_oauthtoken(options, token, &tokens, NULL);
+    }
     data = read_file(folder, "options", &length);
     if (set_options(options, data, length) == SMTP_OK) {
         if (pause >= 0) result = (watched ? send_again_watched : send_again)(message, options, pause);
@@ -344,6 +398,7 @@ int main(int argc, char **argv)
         smtp_result_free(result);
     }
     free(data);
+    free(given);
     smtp_options_free(options);
     smtp_message_free(message);
     return 0;

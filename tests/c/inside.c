@@ -1,4 +1,5 @@
-/* What the functions that the library calls may do to what has called them: a TLS policy, a transcript and a reader end it,
+/* What the functions that the library calls may do to what has called them: a TLS policy, a transcript, a reader and the giver of
+ * access tokens end it,
  * free it, cancel it, or fork. Whoever ends it there says nothing more to the server, whatever is answered. */
 #define _POSIX_C_SOURCE 200809L
 #include "common.h"
@@ -28,7 +29,7 @@ static void *records(void *data)
 
         if (r->heard[length++] != '\n') continue;
         if (content && strncmp(line, ".\r", 2) != 0) reply = "";
-        else if (strncmp(line, "EHLO", 4) == 0) reply = "250-s.example\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n";
+        else if (strncmp(line, "EHLO", 4) == 0) reply = "250-s.example\r\n250-STARTTLS\r\n250 AUTH XOAUTH2\r\n";
         else if (strncmp(line, "STAR", 4) == 0) reply = "454 4.7.0 not now\r\n";
         else if (strncmp(line, "AUTH", 4) == 0) reply = "235 2.7.0 welcome\r\n";
         else if (strncmp(line, "DATA", 4) == 0) reply = "354 go on\r\n";
@@ -116,6 +117,14 @@ static int policy(void *user_data, int code, const char *diagnostic)
     (void)code, (void)diagnostic;
     here(user_data, "policy");
     return SMTP_INSECURE;
+}
+
+static int64_t token(void *user_data, int reason, char *buffer, size_t size)
+{
+    (void)reason, (void)size;
+    here(user_data, "token");
+    memcpy(buffer, "t0ken", 5);
+    return 5;
 }
 
 static void hears(void *user_data, int direction, const char *line)
@@ -241,7 +250,7 @@ static const struct way {
 static const struct place {
     const char *name, *last; /* the last line that the server may hear */
 } places[] = {{"S 220 ", ""}, {"C EHLO", ""}, {"S 250-", "EHLO"}, {"C STAR", "EHLO"}, {"policy", "STARTTLS"},
-    {"C AUTH", "STARTTLS"}, {"S 235 ", "AUTH"}, {"C MAIL", "AUTH"}, {"C DATA", "RCPT"}, {"S 354 ", "DATA"}, {"body", "DATA"}};
+    {"token", "STARTTLS"}, {"C AUTH", "STARTTLS"}, {"S 235 ", "AUTH"}, {"C MAIL", "AUTH"}, {"C DATA", "RCPT"}, {"S 354 ", "DATA"}, {"body", "DATA"}};
 
 /* The line that was heard last. */
 static const char *last_line(const char *heard)
@@ -271,7 +280,8 @@ static void acts(const struct way *way, const struct place *place, enum act act)
     in.cancel = smtp_cancel_new();
     in.parent = getpid();
     o = to_port(in.port);
-    smtp_options_set_login(o, "ann", "secret");
+    smtp_options_set(o, "username", "ann");
+    smtp_options_set_oauthtoken(o, token, &in, NULL);
     smtp_options_set(o, "authinsecure", "1");
     smtp_options_set_tlspolicy(o, policy, &in, NULL);
     smtp_options_set_transcript(o, hears, &in, NULL);

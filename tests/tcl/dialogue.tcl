@@ -109,6 +109,19 @@ proc again {message pause arguments} {
     catch {$session sendmessage -file $message {*}$arguments}
     $session close
 }
+# The function that the lines `token` describe.
+proc token {reason} {
+    global tokens
+    if {![llength $tokens]} {error "it was asked once more than the dialogue has tokens"}
+    set tokens [lassign $tokens expected given]
+    if {$expected ne $reason} {error "it was asked because of $reason, not $expected"}
+    if {[string index $given 0] eq "!"} {error [string range $given 1 end]}
+    return $given
+}
+if {[file exists $folder/tokens]} {
+    set tokens [lrange [split [encoding convertfrom utf-8 [read_file $folder/tokens]] \0] 0 end-1]
+    lappend arguments -oauthcommand token
+}
 if {[file exists $folder/again]} {
     again $folder/message [read_file $folder/again] $arguments
 } else {

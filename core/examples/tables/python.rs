@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # what only types need takes time to import
     from ipaddress import IPv4Address, IPv6Address
 
     from ._native import TLS, Cancel
-    from ._values import Listener, Rcpt, RcptDict, Seconds, Secret
+    from ._values import Listener, Rcpt, RcptDict, Seconds, Secret, TokenFunction
 
 
 class TLSDict(TypedDict, total=False):
@@ -65,6 +65,7 @@ fn type_of(option: &OptionInfo) -> String {
         OptionKind::Integer => "int",
         OptionKind::Number => "float",
         OptionKind::Seconds => "Seconds",
+        OptionKind::Secret if option.name == "oauthtoken" => "Secret | TokenFunction",
         OptionKind::Secret => "Secret",
         OptionKind::File => "str | os.PathLike[str]",
         OptionKind::Certificates => "str | bytes",

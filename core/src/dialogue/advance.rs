@@ -209,8 +209,10 @@ impl Dialogue {
                 if let Some((_, Doing::Opening(up))) = &mut self.doing {
                     up.plain = true;
                 }
-                self.dial_again();
+                self.dial_again(None);
             }
+            Progress::Again(error) if self.can_dial => self.dial_again(Some(error)),
+            Progress::Again(error) => self.opening_over(Err(error)),
             Progress::Redial => {
                 let error = self.gone();
                 self.opening_over(Err(error));
@@ -251,7 +253,7 @@ impl Dialogue {
             && self.may_dial_again(*ticket)
         {
             self.dialled_for = Some(*ticket);
-            self.dial_again();
+            self.dial_again(None);
             return false;
         }
         if let Some((ticket, Ask::Send { .. })) = self.asks.front()
@@ -316,7 +318,7 @@ impl Dialogue {
         let (message, needs) = (message.is_some(), message.unwrap_or_default().extensions);
         opening.need(&needs);
         let progress = opening.resume(&mut self.link, self.logged_in);
-        let up = OpeningUp { opening, message, needs, options: None, plain: false };
+        let up = OpeningUp { opening, message, needs, options: None, plain: false, asking: None };
         self.doing = Some((ticket, Doing::Opening(Box::new(up))));
         self.on_progress(progress);
     }
@@ -338,25 +340,38 @@ impl Dialogue {
             needs: SmallVec::new(),
             options: Some(options),
             plain: false,
+            asking: None,
         };
         self.doing = Some((ticket, Doing::Opening(Box::new(up))));
         if unverified {
             // TLS was set up before there was a secret to send: this time somebody looks at the certificate.
-            return self.dial_again();
+            return self.dial_again(None);
         }
         self.on_progress(progress);
     }
 
-    /// Leaves this connection for a new one to the same server.
-    pub(super) fn dial_again(&mut self) {
+    /// Asks the caller's function for the token that a login waits for.
+    pub(super) fn ask_token(&mut self) {
+        if let Some((_, Doing::Opening(up))) = &mut self.doing
+            && up.opening.wants_token()
+        {
+            let progress = up.opening.ask_token(&mut self.link);
+            self.on_progress(progress);
+            self.advance();
+        }
+    }
+
+    /// Leaves this connection for a new one to the same server: because of `error`, or of how it ended.
+    pub(super) fn dial_again(&mut self, error: Option<Error>) {
         if let Some((_, Doing::Opening(up))) = &mut self.doing {
             // The next connection gets an opening of its own.
             let next = Opening::new(&self.server, &self.options, None, false, up.plain);
+            up.asking = up.opening.take_asking();
             self.opening = Some(std::mem::replace(&mut up.opening, next));
             self.attempt = None;
         }
-        let fault = self.link.engine().fault().cloned().map(|fault| fault.with_server(self.name()));
-        let attempt = self.attempt(fault);
+        let fault = error.or_else(|| self.link.engine().fault().cloned());
+        let attempt = self.attempt(fault.map(|fault| fault.with_server(self.name())));
         self.earlier.push(attempt.into());
         self.place = Place::Dial;
     }

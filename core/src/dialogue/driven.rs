@@ -49,6 +49,9 @@ impl Driven for Dialogue {
         let begun = match self.doing.take() {
             Some((ticket, Doing::Opening(mut up))) => {
                 up.opening = self.new_opening(up.options.as_deref().unwrap_or(&self.options), up.plain);
+                if let Some(asking) = up.asking.take() {
+                    up.opening.go_on_asking(asking);
+                }
                 up.opening.need(&up.needs);
                 let begun = up.opening.begin(&mut self.link);
                 self.doing = Some((ticket, Doing::Opening(up)));
@@ -127,5 +130,11 @@ impl Conversation for Dialogue {
     }
     fn waits_for_source(&self) -> bool {
         self.link.waits_for_source()
+    }
+    fn waits_for_token(&self) -> bool {
+        match &self.doing {
+            Some((_, Doing::Opening(up))) => self.place == Place::Connected && up.opening.waits_for_token(),
+            _ => false,
+        }
     }
 }

@@ -38,7 +38,7 @@ use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
 use crate::link::Link;
 use crate::message::Message;
-use crate::opening::{Opening, check, check_login};
+use crate::opening::{Asking, Opening, check, check_login};
 use crate::options::Options;
 use crate::prepared::{Needs, Prepared};
 use crate::reply::Reply;
@@ -161,6 +161,8 @@ struct OpeningUp {
     options: Option<Box<Options>>,
     /// On a new connection: TLS failed on the one before, and the policy says `insecure`.
     plain: bool,
+    /// On a new connection: what was asked for the login over the one before.
+    asking: Option<Asking>,
 }
 
 impl Dialogue {
@@ -314,7 +316,7 @@ impl Dialogue {
         (options.password, options.oauthtoken) = (Some(password), None);
         if let Some(mechanism) = mechanism {
             match mechanism.to_ascii_uppercase().as_str() {
-                "XOAUTH2" | "OAUTHBEARER" => options.oauthtoken = options.password.take(),
+                "XOAUTH2" | "OAUTHBEARER" => options.oauthtoken = options.password.take().map(Into::into),
                 "EXTERNAL" => options.password = None,
                 _ => {}
             }
@@ -341,6 +343,12 @@ impl Dialogue {
             check_login(options, &self.options, "session")?;
         }
         let (transaction, needs) = Prepared::once(message, options, &self.local)?;
+        if let Some(token) = &options.oauthtoken
+            && self.options.oauthtoken.is_some()
+        {
+            // For the login that is to come, now or over a new connection.
+            Arc::make_mut(&mut self.options).oauthtoken = Some(token.clone());
+        }
         Ok(self.send(transaction, needs))
     }
 
@@ -447,6 +455,10 @@ impl Dialogue {
 
     /// Gathers what may be written now; whether an answer is there, or the connection is to be closed.
     pub(crate) fn gather(&mut self) -> bool {
+        if self.place == Place::Dial {
+            return self.has_answers();
+        }
+        self.ask_token();
         if self.place == Place::Dial {
             return self.has_answers();
         }

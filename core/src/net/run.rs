@@ -175,6 +175,11 @@ impl Mover {
                 }
                 continue;
             }
+            if is_idle && conversation.waits_for_token() && wait != Wait::Never {
+                let text = "the function of option `oauthtoken` has no token now, and a blocking call cannot wait for it";
+                conversation.handle_error(Error::new(Kind::Login, Step::Auth, text));
+                continue;
+            }
             let now = Instant::now();
             let time = self.clock.until_look(conversation, now);
             let left = match time {

@@ -2,7 +2,7 @@
 
 use crate::command::ClientName;
 use crate::error::Error;
-use crate::options::Options;
+use crate::options::{OauthToken, Options};
 use crate::sasl::check_mechanisms;
 use crate::secret::Secret;
 
@@ -15,10 +15,11 @@ pub(crate) fn check(options: &Options) -> Result<(), Error> {
     }
     check_mechanisms(&options.auth)
         .map_err(|error| Error::usage(format!("option `auth`: {}", error.text())))?;
+    let token = options.oauthtoken.as_ref().and_then(OauthToken::given);
     let credentials = [
         ("username", options.username.as_deref().map(str::as_bytes)),
         ("password", options.password.as_ref().map(Secret::expose)),
-        ("oauthtoken", options.oauthtoken.as_ref().map(Secret::expose)),
+        ("oauthtoken", token.map(Secret::expose)),
     ];
     for (name, value) in credentials {
         if value.is_some_and(|value| value.iter().any(|octet| matches!(octet, b'\r' | b'\n' | 0))) {
@@ -26,8 +27,13 @@ pub(crate) fn check(options: &Options) -> Result<(), Error> {
             return Err(Error::usage(text));
         }
     }
-    let token = options.oauthtoken.as_ref().map(Secret::expose);
-    if token.is_some_and(|token| token.is_empty() || !token.iter().all(u8::is_ascii_graphic)) {
+    token.map_or(Ok(()), check_token)
+}
+
+/// Finds what no access token can be (RFC 6750 section 2.1).
+pub(super) fn check_token(token: &Secret) -> Result<(), Error> {
+    let octets = token.expose();
+    if octets.is_empty() || !octets.iter().all(u8::is_ascii_graphic) {
         return Err(Error::usage(
             "option `oauthtoken` is empty, or has a space or a character in it that is not ASCII: give the access token \
              alone, without \"Bearer\"",

@@ -11,6 +11,7 @@ mod proxy;
 mod reached;
 mod recipients;
 mod table;
+mod token;
 mod values;
 
 use std::fmt;
@@ -28,6 +29,7 @@ pub(crate) use self::proxy::{ProxyLogin, ProxyScheme, ProxyUrl};
 pub use self::reached::Reached;
 pub use self::recipients::{RecipientEntry, Recipients};
 pub use self::table::{MailerOptions, Options};
+pub use self::token::{OauthToken, TokenFn, TokenReason};
 pub use crate::extensions::{Chunking, Pipelining};
 pub use crate::tls::{TlsAnswer, Trust};
 

@@ -11,7 +11,9 @@ use super::values::{
     header_field, ip_address, list, mechanisms, number, ports, proxy, rate, seconds, secret, servers, text,
     word, words,
 };
-use super::{Chunking, Pipelining, Reached, RecipientEntry, Recipients, TlsPolicy, TranscriptFn, Trust};
+use super::{
+    Chunking, OauthToken, Pipelining, Reached, RecipientEntry, Recipients, TlsPolicy, TranscriptFn, Trust,
+};
 use crate::cancel::Cancel;
 use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
 use crate::dkim::{Dkim, parse as dkim};
@@ -150,8 +152,9 @@ options! {
             username: Option<String> = None, OptionKind::Text, "none", parse text;
             /// The password.
             password: Option<Secret> = None, OptionKind::Secret, "none", octets secret;
-            /// An OAuth 2.0 access token, for XOAUTH2 and OAUTHBEARER.
-            oauthtoken: Option<Secret> = None, OptionKind::Secret, "none", octets secret;
+            /// An OAuth 2.0 access token, for XOAUTH2 and OAUTHBEARER, or a function that gives one whenever a connection logs in,
+            /// and once more where the server refuses it.
+            oauthtoken: Option<OauthToken> = None, OptionKind::Secret, "none", octets |v: &[u8]| secret(v).map(OauthToken::Given);
             /// The SASL mechanisms allowed, in the order to try.
             auth: Vec<String> = Vec::new(), OptionKind::Words, "strongest first", parse mechanisms;
             /// Send passwords and tokens over an unencrypted connection, too.

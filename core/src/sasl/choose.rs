@@ -142,7 +142,7 @@ fn obstacle(
 ) -> Option<&'static str> {
     let why = match name.needs() {
         Needs::Password if credentials.password.is_none() => "it needs a password, and none is set",
-        Needs::Token if credentials.oauth_token.is_none() => {
+        Needs::Token if credentials.oauth_token.is_none() && !credentials.asks_token => {
             "it needs the option oauthtoken, which is not set"
         }
         Needs::Certificate if !credentials.external || !channel.encrypted => {

@@ -63,6 +63,8 @@ pub struct Credentials {
     pub password: Option<Secret>,
     /// Option `oauthtoken`: the access token alone, without `Bearer`.
     pub oauth_token: Option<Secret>,
+    /// There is a function that gives the token once it is known that a mechanism needs it.
+    pub asks_token: bool,
     /// Whether the TLS layer shows a client certificate.
     pub external: bool,
     /// The identity to act as (RFC 4422 section 2); `None`: the one that the server derives.

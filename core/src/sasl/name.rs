@@ -81,6 +81,11 @@ impl MechanismName {
         matches!(self, Self::OauthBearer | Self::Xoauth2 | Self::Plain | Self::Login)
     }
 
+    /// Whether the mechanism logs in by an OAuth 2.0 access token.
+    pub fn is_oauth(self) -> bool {
+        self.needs() == Needs::Token
+    }
+
     /// Whether the mechanism binds the login to the TLS channel.
     pub fn is_plus(self) -> bool {
         matches!(self, Self::ScramSha256Plus | Self::ScramSha1Plus)

@@ -30,6 +30,8 @@ pub struct Rules {
     pub greylists: Option<Duration>,
     /// Each message is answered with 421, and not kept.
     pub goodbye_at_end: bool,
+    /// AUTH succeeds, and does not end the connection.
+    pub takes_logins: bool,
     /// Idle connections end after this long.
     pub patience: Option<Duration>,
     /// Nothing is said after DATA until [`Server::open_gate`].
@@ -298,6 +300,7 @@ fn talk(stream: &TcpStream, shared: &Shared, messages: &mut usize) -> Option<()>
                     return None;
                 }
             }
+            "AUTH" if rules.takes_logins => say("235 2.7.0 welcome")?,
             "AUTH" => {
                 shared.record().logins += 1;
                 return say("535 5.7.8 wrong password");

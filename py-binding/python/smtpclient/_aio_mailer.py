@@ -13,6 +13,7 @@ from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ._asking import from_a_thread
 from ._errors import SMTPException
 from ._mailer import MailerCounts, Pending, outcome, own
 from ._native import Message, Options
@@ -30,7 +31,7 @@ class Mailer:
     """As ``smtpclient.Mailer``, for one event loop."""
 
     def __init__(self, base: Options | None = None, /, **options: Unpack[OptionDict]) -> None:
-        self._pending = Pending(Options(base, **options), _deliver)
+        self._pending = Pending(from_a_thread(Options(base, **options)), _deliver)
         self._open: set[asyncio.Future[Report | SMTPException]] = set()
         self._blocked: deque[asyncio.Future[None]] = deque()
 

@@ -8,7 +8,7 @@ from typing import Any, final
 from typing_extensions import Self, Unpack
 
 from ._option_types import OptionDict, TLSDict
-from ._values import Listener, Secret
+from ._values import Listener, Secret, TokenReason
 
 __all__ = [
     "TLS",
@@ -50,6 +50,8 @@ class Options:
     def __new__(cls, base: Options | None = None, /, **values: Unpack[OptionDict]) -> Self: ...
     @property
     def transcript(self) -> Listener | None: ...
+    @property
+    def token_function(self) -> Callable[[TokenReason], Any] | None: ...
     @property
     def debug(self) -> bool: ...
     @property

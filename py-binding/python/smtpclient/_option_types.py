@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # what only types need takes time to import
     from ipaddress import IPv4Address, IPv6Address
 
     from ._native import TLS, Cancel
-    from ._values import Listener, Rcpt, RcptDict, Seconds, Secret
+    from ._values import Listener, Rcpt, RcptDict, Seconds, Secret, TokenFunction
 
 
 class TLSDict(TypedDict, total=False):
@@ -155,8 +155,8 @@ class OptionDict(TLSDict, total=False):
     password: Secret | None
     """The password. Default: none."""
 
-    oauthtoken: Secret | None
-    """An OAuth 2.0 access token, for XOAUTH2 and OAUTHBEARER. Default: none."""
+    oauthtoken: Secret | TokenFunction | None
+    """An OAuth 2.0 access token, for XOAUTH2 and OAUTHBEARER, or a function that gives one whenever a connection logs in, and once more where the server refuses it. Default: none."""
 
     auth: str | Iterable[str] | None
     """The SASL mechanisms allowed, in the order to try. Default: strongest first."""

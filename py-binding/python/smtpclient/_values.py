@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 Seconds: TypeAlias = "int | float | timedelta"
 Secret = str | bytes | bytearray
 Direction = Literal["client", "server", "note"]
+TokenReason = Literal["first", "refused"]
+#: Gives an OAuth 2.0 access token: ``first`` where a connection logs in, ``refused`` where the server refused the one before.
+#: With asyncio it may be a coroutine function.
+TokenFunction: TypeAlias = "Callable[[TokenReason], Secret] | Callable[[TokenReason], Awaitable[Secret]]"
 Listener = Callable[[Direction, str], object]
 
 

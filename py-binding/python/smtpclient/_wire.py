@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
+from ._asking import Asking
 from ._native import Limits
 
 
@@ -27,10 +28,13 @@ class Conversation(Protocol):
 class Wire:
     """Gives a conversation its turns: when its descriptor is ready, its time is over, or its source has bytes."""
 
-    def __init__(self, native: Conversation, feed: Feed | None = None) -> None:
+    def __init__(self, native: Conversation, feed: Feed | None = None, asking: Asking | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._native = native
         self._feed = feed
+        self._asking = asking
+        if asking is not None:
+            asking.then = self._on_event
         self._process = os.getpid()
         self._over = False
         self._error: BaseException | None = None
@@ -68,6 +72,8 @@ class Wire:
         """Close the connection; once is enough."""
         self._watch(-1)
         self._disarm()
+        if self._asking is not None:
+            self._asking.close()
         self._native.close()
 
     @property

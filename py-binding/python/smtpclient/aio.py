@@ -30,6 +30,7 @@ from ._answers import (
     report_from,
     sent_from,
 )
+from ._asking import in_a_loop
 from ._errors import UsageError, usage
 from ._native import Message, Options
 from ._option_types import OptionDict
@@ -61,8 +62,9 @@ async def sendmessage(
         else:
             await feed.begin(limits)
             made = Message.from_reader(feed.read)
+        known, asking = in_a_loop(known)
         delivery = _native.Delivery(made, known, listener(known), limits, feed is not None)
-        wire = Wire(delivery, feed)
+        wire = Wire(delivery, feed, asking)
         await wire.until_over()
         wire.close()
     finally:
@@ -98,10 +100,9 @@ class Session:
         """Connect and read the greeting."""
         if self._known is not None:
             raise usage("a session connects once")
-        self._known = _native.Dialogue(
-            self._server, self._options, listener(self._options), is_looped=True
-        )
-        self._wire = Wire(self._known)
+        options, asking = in_a_loop(self._options)
+        self._known = _native.Dialogue(self._server, options, listener(options), is_looped=True)
+        self._wire = Wire(self._known, asking=asking)
         try:
             self._greeting = reply_from(await self._ask(lambda: 0))
         except BaseException:

@@ -13,6 +13,8 @@ pub struct Dialogue {
     pub options: Vec<(String, String)>,
     /// The message is sent twice over one session, with a pause of so many milliseconds between.
     pub again: Option<u64>,
+    /// Option `oauthtoken` is a function: why it must be asked each time, and what it gives. After `!` that is why it fails.
+    pub tokens: Vec<(String, String)>,
     /// Environment variables that the client must have.
     pub environment: Vec<(String, String)>,
     /// The octets of the token.
@@ -141,6 +143,7 @@ struct Parser {
     section: Section,
     options: Vec<(String, String)>,
     again: Option<u64>,
+    tokens: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     message: Option<Vec<u8>>,
     servers: Vec<Script>,
@@ -208,6 +211,16 @@ impl Parser {
                 Ok(())
             }
             Section::Top => {
+                if let Some(token) = line.strip_prefix("token ") {
+                    let (reason, given) = assignment(token)?;
+                    if !["first", "refused"].contains(&reason) {
+                        return Err(format!(
+                            "a token is asked for because of `first` or `refused`, not {reason}"
+                        ));
+                    }
+                    self.tokens.push((reason.into(), given.into()));
+                    return Ok(());
+                }
                 if let Some(variable) = line.strip_prefix("environment ") {
                     let (name, value) = assignment(variable)?;
                     self.environment.push((name.into(), value.into()));
@@ -319,9 +332,9 @@ impl Parser {
         if !self.report.iter().any(|(name, _)| name == "status") {
             return Err("the report section needs a line `status = ...`".into());
         }
-        let Self { options, environment, again, message, servers, report, .. } = self;
+        let Self { options, environment, again, tokens, message, servers, report, .. } = self;
         let message = message.unwrap_or_else(|| DEFAULT_MESSAGE.into());
-        Ok(Dialogue { about, options, environment, again, message, servers, report })
+        Ok(Dialogue { about, options, environment, again, tokens, message, servers, report })
     }
 }
 

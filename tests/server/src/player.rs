@@ -134,6 +134,7 @@ pub struct Running {
     servers: Vec<Server>,
     options: Vec<(String, String)>,
     again: Option<u64>,
+    tokens: Vec<(String, String)>,
     message: Vec<u8>,
 }
 
@@ -164,7 +165,8 @@ impl Running {
         let servers: Vec<Server> =
             dialogue.servers.iter().enumerate().map(start).collect::<Result<_, _>>()?;
         let options = filled(&dialogue.options, &servers);
-        Ok(Self { servers, options, again: dialogue.again, message: dialogue.message.clone() })
+        let (again, tokens) = (dialogue.again, dialogue.tokens.clone());
+        Ok(Self { servers, options, again, tokens, message: dialogue.message.clone() })
     }
 
     /// The options with the placeholders filled in and the defaults of the format added.
@@ -176,6 +178,11 @@ impl Running {
     /// between.
     pub fn again(&self) -> Option<u64> {
         self.again
+    }
+
+    /// What the function of option `oauthtoken` is asked, and what it answers; none: the option is no function.
+    pub fn tokens(&self) -> &[(String, String)] {
+        &self.tokens
     }
 
     /// The octets of the token.

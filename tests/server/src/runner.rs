@@ -52,7 +52,7 @@ pub fn run(file: &Path, command: &[OsString], limit: Duration) -> Result<(), Str
     }
 }
 
-/// Writes the files `message` and `options`, and `again` where the message is sent twice.
+/// Writes the files `message` and `options`, `again` where the message is sent twice, and `tokens` where a function gives them.
 ///
 /// # Errors
 /// The folder cannot be written.
@@ -61,6 +61,11 @@ pub fn unpack(running: &Running, folder: &Path) -> std::io::Result<()> {
     std::fs::write(folder.join("message"), running.message())?;
     if let Some(pause) = running.again() {
         std::fs::write(folder.join("again"), pause.to_string())?;
+    }
+    if !running.tokens().is_empty() {
+        let tokens: String =
+            running.tokens().iter().map(|(reason, token)| format!("{reason}\0{token}\0")).collect();
+        std::fs::write(folder.join("tokens"), tokens)?;
     }
     let options: String =
         running.options().iter().map(|(name, value)| format!("{name}\0{value}\0")).collect();

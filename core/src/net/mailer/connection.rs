@@ -178,7 +178,8 @@ impl Connection {
             return Some(left);
         }
         let left = self.wire.timeout(&mut self.dialogue, now);
-        self.is_touched |= left.is_some_and(|left| left.is_zero());
+        // Whatever wakes the mailer may be the token.
+        self.is_touched |= left.is_some_and(|left| left.is_zero()) || self.dialogue.waits_for_token();
         left
     }
 }

@@ -17,6 +17,7 @@ use super::job::Job;
 use super::lane::Lane;
 use super::pace::Pace;
 use super::shared::{Closing, Counts, Shared};
+use super::token::for_connection;
 use super::{OnReport, Ticket};
 use crate::cancel::Cancel;
 use crate::conversation::Conversation;
@@ -163,7 +164,7 @@ impl Driver {
             if !wanted || lane.is_opening || lane.open >= most || lane.opening.is_on(now) {
                 continue;
             }
-            let (server, options) = (lane.server.clone(), Arc::clone(&lane.options));
+            let (server, options) = (lane.server.clone(), for_connection(&lane.options, &self.shared));
             let library = Some(Arc::clone(&self.library));
             self.made += 1;
             let connection = Dialogue::new(server, Arc::clone(&options), library, self.local)

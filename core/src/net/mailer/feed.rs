@@ -1,5 +1,6 @@
 //! Which message goes where, and which has waited for too long.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::connection::{Connection, Phase};
@@ -21,6 +22,11 @@ impl Driver {
         for job in self.again.drain(..).rev() {
             state.first_deadline = earlier(state.first_deadline, job.deadline);
             state.queue.push_front(job);
+        }
+        if let Some(token) = state.token.take() {
+            for lane in &mut self.lanes {
+                Arc::make_mut(&mut lane.options).oauthtoken = Some(token.clone());
+            }
         }
         self.expire(state, now);
         self.look_at_failures(state);

@@ -37,7 +37,7 @@
 //! each connection, measured beside it (`core/tests/mailer_load.rs`, messages of 1 KiB), needs three times the memory at 200
 //! connections, 11 MiB where this needs 4, and computes as long: 6 to 7 us a message at 1 and 16 connections, 10 at 200.
 //! What it gains is a second core, which a server is seldom quick enough for. Only connecting, which may block in the
-//! resolver, has a thread of its own, one a server at most, while it lasts. So what the options call (`tlspolicy`, `transcript`), a reader that makes a message, and the function for
+//! resolver, has a thread of its own, one a server at most, while it lasts; and so has a function that is asked for an access token. So what the options call (`tlspolicy`, `transcript`), a reader that makes a message, and the function for
 //! reports run in that thread, and hold up everything while they do not return. They cannot wait for the mailer, which
 //! waits for them: [`drain`](Mailer::drain) and [`close`](Mailer::close) fail there.
 //!
@@ -53,6 +53,7 @@ mod job;
 mod lane;
 mod pace;
 mod shared;
+mod token;
 
 use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
@@ -283,9 +284,14 @@ impl Mailer {
         if self.shared.is_closed() {
             return Err(over());
         }
+        let own = options.and_then(|options| options.oauthtoken.clone());
         let options = options.unwrap_or(&self.options);
         opening::check_login(options, &self.options, "mailer")?;
-        Job::new(message, options, &self.local)
+        let job = Job::new(message, options, &self.local)?;
+        if let Some(token) = own {
+            self.shared.lock().token = Some(token);
+        }
+        Ok(job)
     }
 }
 

@@ -12,7 +12,7 @@ use rustix::net::SendFlags;
 use super::Ticket;
 use super::job::Job;
 use crate::error::{Error, Kind, Step};
-use crate::options::Options;
+use crate::options::{OauthToken, Options};
 use crate::report::{Outcome, Report};
 
 /// What became of the messages of a mailer. The last four sum up to `decided`; with several recipients the
@@ -89,6 +89,8 @@ pub(super) struct State {
     /// The mailer's thread waits for messages: it must be called when one comes.
     pub(super) is_hungry: bool,
     pub(super) closing: Closing,
+    /// The access token that came with a message last: what new connections log in with.
+    pub(super) token: Option<OauthToken>,
     pub(super) counts: Counts,
     /// The first moment at which a message in the queue is given up.
     pub(super) first_deadline: Option<Instant>,
