@@ -32,6 +32,10 @@ pub trait Conversation {
     fn progress(&self) -> u64;
     /// Whether a caller's reader had no bytes when it was last asked.
     fn waits_for_source(&self) -> bool;
+    /// Whether the caller's commit was pending when it was last asked.
+    fn waits_for_commit(&self) -> bool {
+        false
+    }
 }
 
 /// What a driver does next.

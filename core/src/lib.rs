@@ -150,6 +150,7 @@
 pub mod address;
 pub mod cancel;
 pub mod command;
+pub mod commit;
 pub mod content;
 pub mod conversation;
 pub mod delivery;
@@ -185,6 +186,7 @@ pub mod wire;
 pub mod net;
 
 pub use cancel::Cancel;
+pub use commit::{Commit, Ready};
 pub use conversation::{Action, Conversation, Driven, Ends};
 pub use delivery::Delivery;
 pub use dialogue::Dialogue;

@@ -17,7 +17,7 @@ use crate::sasl::{self, Channel, Credentials, MechanismName};
 use crate::server::Server;
 use crate::tls::{Secure, TlsFacts, Verify};
 
-pub(crate) use self::check::{check, check_login};
+pub(crate) use self::check::{check, check_commit, check_login};
 
 /// How far the opening is.
 #[derive(Debug)]

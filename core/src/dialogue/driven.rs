@@ -128,4 +128,7 @@ impl Conversation for Dialogue {
     fn waits_for_source(&self) -> bool {
         self.link.waits_for_source()
     }
+    fn waits_for_commit(&self) -> bool {
+        self.link.waits_for_commit()
+    }
 }
