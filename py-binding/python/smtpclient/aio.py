@@ -30,6 +30,7 @@ from ._answers import (
     report_from,
     sent_from,
 )
+from ._commit import awaited
 from ._errors import UsageError, usage
 from ._native import Message, Options
 from ._option_types import OptionDict
@@ -61,8 +62,9 @@ async def sendmessage(
         else:
             await feed.begin(limits)
             made = Message.from_reader(feed.read)
-        delivery = _native.Delivery(made, known, listener(known), limits, feed is not None)
-        wire = Wire(delivery, feed)
+        commit = awaited(known)
+        delivery = _native.Delivery(made, known, listener(known), limits, feed is not None, commit)
+        wire = Wire(delivery, feed, commit)
         await wire.until_over()
         wire.close()
     finally:
@@ -98,10 +100,11 @@ class Session:
         """Connect and read the greeting."""
         if self._known is not None:
             raise usage("a session connects once")
+        commit = awaited(self._options)
         self._known = _native.Dialogue(
-            self._server, self._options, listener(self._options), is_looped=True
+            self._server, self._options, listener(self._options), is_looped=True, commit=commit
         )
-        self._wire = Wire(self._known)
+        self._wire = Wire(self._known, commit=commit)
         try:
             self._greeting = reply_from(await self._ask(lambda: 0))
         except BaseException:
