@@ -89,6 +89,7 @@
  *   dsnnotify           words (the server's)
  *   dsnret              full | headers | hdrs (the server's)
  *   dsnenvid            text (none)
+ *   tag                 text (none)
  *   smtputf8            flag (no)
  *   deliverby           text (none)
  *   priority            integer (none)
@@ -223,6 +224,9 @@ extern "C" {
 /** The queue of a mailer is full; the message was not taken. */
 #define SMTP_ERR_FULL (-19)
 
+/** The function of option commit failed, and the message was withdrawn before its end. */
+#define SMTP_ERR_COMMIT (-20)
+
 /** The server took the message for this recipient. */
 #define SMTP_ACCEPTED 1
 
@@ -260,6 +264,9 @@ extern "C" {
 
 /** A remark in a transcript, such as the number of octets of a message. */
 #define SMTP_NOTE 3
+
+/** A commit does not know yet; ask again later. */
+#define SMTP_COMMIT_AGAIN (-2)
 
 /** How a body is encoded: as its content and the server need it. The default. */
 #define SMTP_ENCODING_AUTO 0
@@ -409,6 +416,12 @@ typedef struct smtp_message smtp_message;
 typedef struct smtp_options smtp_options;
 
 /**
+ * Messages of which the server has everything but the end, or may get it with the end. The function of option commit is given
+ * one, for as long as it runs.
+ */
+typedef struct smtp_ready smtp_ready;
+
+/**
  * What became of a message: for each recipient, and at each server that was tried. It does not change;
  * several threads can read it. Its strings live as long as it does; where there is nothing, NULL is
  * result or an index is out of range they are empty, and numbers are 0, unless said otherwise.
@@ -477,6 +490,15 @@ typedef int64_t (*smtp_oauthtoken_fn)(void *user_data, int reason, char *buffer,
 typedef void (*smtp_transcript_fn)(void *user_data, int direction, const char *line);
 
 /**
+ * Is asked before the end of each message is handed to the kernel, with all messages that are ready at the same time: 0 where
+ * they may go out; smtp_ready_fail(), or any other number, where not. They are then withdrawn, and certainly not sent
+ * (SMTP_ERR_COMMIT). SMTP_COMMIT_AGAIN: it is not known yet, for engines (smtp_engine_waits_for_commit()) and mailers
+ * (smtp_mailer_wake()), which ask again with the same messages; a blocking call fails on it. ready lives during the call.
+ * It is called on the thread that sends.
+ */
+typedef int (*smtp_commit_fn)(void *user_data, smtp_ready *ready);
+
+/**
  * Gives the next message of a batch: 1 with *message set, and *options where they are not those of the session;
  * 0 where there is none any more; a negative code to stop here. What was taken before is sent all the same. Both
  * handles may be freed or changed as soon as the function is called again.
@@ -519,6 +541,49 @@ const char *smtp_code_text(int code);
  * is none. Lives until the program ends.
  */
 const char *smtp_outcome_name(int outcome);
+
+/** How many messages are ready. */
+size_t smtp_ready_count(const smtp_ready *ready);
+
+/**
+ * The Message-ID of the message with that index, from 0, with its angle brackets; empty past the last, and for one that is
+ * sent by smtp_session_data().
+ */
+const char *smtp_ready_message_id(const smtp_ready *ready,
+                                  size_t index);
+
+/** Option tag of that message; empty where it has none. */
+const char *smtp_ready_tag(const smtp_ready *ready, size_t index);
+
+/** The server that is to get that message, as results name it. */
+const char *smtp_ready_server(const smtp_ready *ready, size_t index);
+
+/**
+ * Which message that is: its number in smtp_session_send_many(), that of smtp_mailer_submit(), the ticket of
+ * smtp_engine_ask_message(); else 0.
+ */
+uint64_t smtp_ready_number(const smtp_ready *ready,
+                           size_t index);
+
+/** How often that message has been ready, this time included: 2 where its first try came to nothing. */
+uint64_t smtp_ready_attempt(const smtp_ready *ready, size_t index);
+
+/**
+ * How many recipients of that message the server has accepted so far. With option pipelining full that may be 0, because
+ * the replies are not waited for.
+ */
+size_t smtp_ready_recipients(const smtp_ready *ready,
+                             size_t index);
+
+/** The address of one of them, from 0; empty past the last. */
+const char *smtp_ready_recipient(const smtp_ready *ready, size_t index, size_t recipient);
+
+/**
+ * Says in a few words why the messages must not go out, and gives what the function of option commit then returns:
+ * return smtp_ready_fail(ready, "the disk is full");. Also SMTP_ERR_COMMIT where why is not UTF-8.
+ */
+int smtp_ready_fail(smtp_ready *ready,
+                    const char *why);
 
 /**
  * A cancel that is not triggered. Free it with smtp_cancel_free(). NULL only where the library failed.
@@ -908,6 +973,16 @@ int smtp_options_set_transcript(smtp_options *options,
                                 void *user_data,
                                 smtp_release_fn release);
 
+/**
+ * Sets the function that is asked before the end of each message leaves (docs/commit.md); NULL: none. It belongs to the session,
+ * mailer or engine that is made with the options; messages of it may have these or options without such a function. release
+ * as for smtp_options_set_tlspolicy(). SMTP_OK.
+ */
+int smtp_options_set_commit(smtp_options *options,
+                            smtp_commit_fn commit,
+                            void *user_data,
+                            smtp_release_fn release);
+
 /** Attaches a cancel, which is shared and may be freed before the options; NULL: none. SMTP_OK. */
 int smtp_options_set_cancel(smtp_options *options, const smtp_cancel *cancel);
 
@@ -1073,7 +1148,7 @@ const char *smtp_result_error_kind(const smtp_result *result);
 
 /**
  * The step that failed, in one word: "setup" (before any connection), "connect", "tls", "greeting",
- * "hello", "starttls", "auth", "mail", "rcpt", "data", "body", "final", "rset", "quit",
+ * "hello", "starttls", "auth", "mail", "rcpt", "data", "body", "commit", "final", "rset", "quit",
  * "command".
  */
 const char *smtp_result_error_step(const smtp_result *result);
@@ -1447,6 +1522,12 @@ int smtp_mailer_next(smtp_mailer *mailer,
 int smtp_mailer_fd(smtp_mailer *mailer);
 
 /**
+ * Has the function of option commit asked once more that answered SMTP_COMMIT_AGAIN. From any thread; not from a signal
+ * handler. SMTP_OK.
+ */
+int smtp_mailer_wake(smtp_mailer *mailer);
+
+/**
  * Waits until every message that was taken is decided, for at most milliseconds, negative: without end. 1 where they
  * are, else 0. SMTP_ERR_BUSY in a callback that the mailer calls: it would wait for itself.
  */
@@ -1510,9 +1591,15 @@ int64_t smtp_engine_timeout(const smtp_engine *engine);
 int smtp_engine_waits_for_reader(const smtp_engine *engine);
 
 /**
+ * 1 where the function of option commit answered SMTP_COMMIT_AGAIN: when it knows more, call as for
+ * smtp_engine_waits_for_reader(). Else 0.
+ */
+int smtp_engine_waits_for_commit(const smtp_engine *engine);
+
+/**
  * Ends the send or session; why (NULL: not known) goes into the result, whose status is SMTP_ERR_CANCELLED, or
  * SMTP_ERR_UNKNOWN where the message may have arrived. No further server is tried. A function that the engine has called
- * (reader, transcript, TLS policy, access token) may call it, too: it takes effect when that has returned, nothing more is sent, and the
+ * (reader, commit, transcript, TLS policy, access token) may call it, too: it takes effect when that has returned, nothing more is sent, and the
  * result does not have why. SMTP_OK; SMTP_ERR_USAGE: it could not even be begun, or why is not UTF-8.
  */
 int smtp_engine_abort(smtp_engine *engine,

@@ -36,6 +36,10 @@ pub trait Conversation {
     fn waits_for_token(&self) -> bool {
         false
     }
+    /// Whether the caller's commit was pending when it was last asked.
+    fn waits_for_commit(&self) -> bool {
+        false
+    }
 }
 
 /// What a driver does next.

@@ -54,7 +54,7 @@ impl Delivery {
         let servers = servers(&options)?;
         check(&options)?;
         options.refuse_mailer_options()?;
-        let message = Prepared::new(message, &options, local)?;
+        let message = Prepared::new(message, &options, local, options.commit.as_ref().map(|_| 0))?;
         if options.client.is_none() && servers.iter().any(Server::is_localhost) {
             Arc::make_mut(&mut options).client = Some("localhost".to_owned());
         }
@@ -231,6 +231,10 @@ impl Conversation for Delivery {
     fn waits_for_token(&self) -> bool {
         self.dialogue.as_ref().is_some_and(|dialogue| dialogue.waits_for_token())
     }
+
+    fn waits_for_commit(&self) -> bool {
+        self.dialogue.as_ref().is_some_and(|dialogue| dialogue.waits_for_commit())
+    }
 }
 
 /// Whether nothing speaks against another server: this one has taken nothing and refused nothing for good.
@@ -242,7 +246,7 @@ fn may_try_next(error: &Error, report: &Report) -> bool {
         Outcome::Accepted | Outcome::Unknown => false,
     });
     let left = match error.kind() {
-        Kind::Cancelled | Kind::Usage | Kind::Source => false,
+        Kind::Cancelled | Kind::Usage | Kind::Source | Kind::Commit => false,
         // One that goes away, whatever was said, has nothing while no octet of the end mark has left (RFC 5321 section 5.1).
         Kind::Closed | Kind::Timeout | Kind::Protocol => true,
         Kind::Refused if goodbye(error.reply()) => true,

@@ -67,6 +67,8 @@ words! {
         TooLarge = "toolarge", "the message is larger than the server takes";
         /// The message could not be read or written: a file, or the caller's own reader.
         Source = "source", "the message could not be read or written";
+        /// Option `commit`: the caller's function failed, and the message was withdrawn before its end.
+        Commit = "commit", "the commit failed, and the message was withdrawn";
         /// TLS could not be set up as the options ask.
         Tls = "tls", "TLS could not be set up";
         /// No login succeeded, and credentials were given.
@@ -114,6 +116,8 @@ words! {
         Data = "data", "DATA or the first BDAT";
         /// The content itself.
         Body = "body", "the content itself";
+        /// Option `commit`, before the final dot (or last BDAT).
+        Commit = "commit", "option `commit`, before the final dot (or last BDAT)";
         /// The final dot (or last BDAT) and its reply.
         Final = "final", "the final dot (or last BDAT) and its reply";
         /// RSET.

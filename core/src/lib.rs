@@ -151,6 +151,7 @@
 pub mod address;
 pub mod cancel;
 pub mod command;
+pub mod commit;
 pub mod content;
 pub mod conversation;
 pub mod delivery;
@@ -188,6 +189,7 @@ pub mod wire;
 pub mod net;
 
 pub use cancel::Cancel;
+pub use commit::{Commit, Ready};
 pub use conversation::{Action, Conversation, Driven, Ends};
 pub use delivery::Delivery;
 pub use dialogue::Dialogue;

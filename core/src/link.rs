@@ -228,6 +228,10 @@ impl Conversation for Link {
         self.engine.waits_for_source()
     }
 
+    fn waits_for_commit(&self) -> bool {
+        self.engine.waits_for_commit()
+    }
+
     fn patience(&self) -> Duration {
         self.engine.patience()
     }

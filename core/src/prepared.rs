@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use smallvec::SmallVec;
 
 use crate::command::{Mail, Rcpt};
+use crate::commit::Name;
 use crate::content::{Content, Form, Transfer};
 use crate::engine::{Transaction, not_sent, unbegun};
 use crate::envelope::{Envelope, Local};
 use crate::error::{Error, Step};
-use crate::message::{Message, Outgoing};
+use crate::message::{Edits, Message, Outgoing};
 use crate::options::{Options, Recipients};
 use crate::report::Report;
 
@@ -22,6 +23,7 @@ pub struct Prepared {
     at_least_one: bool,
     queue: bool,
     needs: Needs,
+    name: Option<Arc<Name>>,
 }
 
 /// What a message needs of the connection that it goes over.
@@ -34,15 +36,22 @@ pub struct Needs {
 }
 
 impl Prepared {
-    /// Derives the envelope and checks everything that can be checked without a server.
+    /// Derives the envelope and checks everything that can be checked without a server. `index` is what the message is known
+    /// by to option `commit`, where there is one.
     ///
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage) and [`Kind::Source`](crate::error::Kind::Source), as
     /// [`Envelope::derive`] and [`Message::prepare`].
-    pub fn new(message: &Message, options: &Options, local: &Local) -> Result<Self, Error> {
+    pub fn new(
+        message: &Message,
+        options: &Options,
+        local: &Local,
+        index: Option<u64>,
+    ) -> Result<Self, Error> {
         let envelope = Envelope::derive(message, options, local)?;
         let content = content(message, options, local, &envelope)?;
         Ok(Self {
+            name: name(message, &envelope.edits, options, index)?,
             needs: needs(options, &envelope),
             mail: envelope.mail,
             recipients: envelope.recipients,
@@ -60,10 +69,12 @@ impl Prepared {
         message: &Message,
         options: &Options,
         local: &Local,
+        index: Option<u64>,
     ) -> Result<(Box<Transaction>, Needs), Error> {
         let envelope = Envelope::derive(message, options, local)?;
         let content = content(message, options, local, &envelope)?;
         let needs = needs(options, &envelope);
+        let name = name(message, &envelope.edits, options, index)?;
         // What may take several transactions is lent to each; all else saves an allocation.
         let content: Box<dyn Content> = if options.atleastone && envelope.recipients.len() > 1 {
             Box::new(Lent(Arc::new(Mutex::new(content))))
@@ -76,8 +87,16 @@ impl Prepared {
             content,
             at_least_one: options.atleastone,
             queue: options.queue,
+            name,
         });
         Ok((transaction, needs))
+    }
+
+    /// Says what the message is known by to option `commit`, before its first transaction.
+    pub fn set_index(&mut self, index: u64) {
+        if let Some(name) = self.name.as_mut().and_then(Arc::get_mut) {
+            name.index = index;
+        }
     }
 
     /// What the message needs of its connection.
@@ -98,6 +117,7 @@ impl Prepared {
             content: Box::new(Lent(Arc::clone(&self.content))),
             at_least_one: self.at_least_one,
             queue: self.queue,
+            name: self.name.clone(),
         })
     }
 
@@ -150,6 +170,24 @@ impl Content for Lent {
 
 fn lock(content: &Mutex<Outgoing>) -> std::sync::MutexGuard<'_, Outgoing> {
     content.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the message is known by; `None` without an index.
+fn name(
+    message: &Message,
+    edits: &Edits,
+    options: &Options,
+    index: Option<u64>,
+) -> Result<Option<Arc<Name>>, Error> {
+    const FIELD: &str = "Message-ID";
+    let Some(index) = index else { return Ok(None) };
+    let added = edits.add.iter().find(|(name, _)| name.eq_ignore_ascii_case(FIELD));
+    let own = match added {
+        Some((_, id)) => Some(id.clone()),
+        None => message.header(FIELD)?.into_iter().next(),
+    };
+    let id = own.map(|id| id.trim().to_owned());
+    Ok(Some(Arc::new(Name::new(id, options.tag.clone(), index))))
 }
 
 fn needs(options: &Options, envelope: &Envelope) -> Needs {

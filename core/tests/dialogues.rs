@@ -2,14 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+use std::collections::VecDeque;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use scripted_server::player::Running;
 use scripted_server::{report, runner};
+use smtpclient::commit::{Commit, Ready};
 use smtpclient::error::{Error, Kind};
 use smtpclient::message::Message;
 use smtpclient::net::{SendError, Session, sendmessage};
@@ -56,6 +58,8 @@ fn play(file: &Path) -> Result<(), String> {
     }
     let running = Running::start(&dialogue, LIMIT).map_err(|e| e.to_string())?;
     let mut options = Options::default();
+    let asked = Arc::new(Mutex::new(String::new()));
+    options.commit = running.commit().map(|words| commit(words.to_owned(), Arc::clone(&asked)));
     let mut refused = None;
     for (name, value) in running.options() {
         if let Err(error) = options.set(name, value) {
@@ -77,7 +81,8 @@ fn play(file: &Path) -> Result<(), String> {
         },
     };
     let heard = running.finish().err();
-    let reported = report::check(&dialogue.report, &render(&report)).err();
+    let printed = asked.lock().unwrap().clone() + &render(&report);
+    let reported = report::check(&dialogue.report, &printed).err();
     match (heard, reported) {
         (None, None) => Ok(()),
         (heard, reported) => Err([heard, reported].into_iter().flatten().collect::<Vec<_>>().join("\n")),
@@ -86,13 +91,26 @@ fn play(file: &Path) -> Result<(), String> {
 
 /// The function that the lines `token` describe.
 fn asking(tokens: &[(String, String)]) -> OauthToken {
-    let left = Mutex::new(tokens.to_vec().into_iter());
-    OauthToken::asking(move |reason| match left.lock().unwrap().next() {
+    let left: Mutex<VecDeque<_>> = Mutex::new(tokens.iter().cloned().collect());
+    OauthToken::asking(move |reason| match left.lock().unwrap().pop_front() {
         None => Err("it was asked once more than the dialogue has tokens".to_owned()),
         Some((expected, _)) if expected != reason.name() => {
             Err(format!("it was asked because of {}, not {expected}", reason.name()))
         }
         Some((_, token)) => token.strip_prefix('!').map_or(Ok(token.clone()), |why| Err(why.to_owned())),
+    })
+}
+
+/// A commit that fails where there are words, and writes a line for each message.
+fn commit(words: String, asked: Arc<Mutex<String>>) -> Commit {
+    Commit::new(move |ready: &[Ready]| {
+        let mut asked = asked.lock().unwrap();
+        for one in ready {
+            let tag = one.tag.as_deref().unwrap_or("-");
+            let id = one.message_id.as_deref().unwrap_or("-");
+            writeln!(asked, "commit = {} {tag} {id} {}", one.attempt, one.recipients.join(" ")).unwrap();
+        }
+        if words.is_empty() { Ok(()) } else { Err(words.clone()) }
     })
 }
 

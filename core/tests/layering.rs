@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const ALLOWED: &[(&str, &str)] = &[
     // Words that all others share.
     ("cancel", ""),
+    ("commit", ""),
     ("reply", ""),
     ("secret", ""),
     ("system", ""),
@@ -28,19 +29,19 @@ const ALLOWED: &[(&str, &str)] = &[
     ("message", "address content error signer"),
     ("tls", "error sasl secret system"),
     // What the caller says and learns.
-    ("options", "cancel command dkim error extensions sasl secret signer tls transcript"),
+    ("options", "cancel command commit dkim error extensions sasl secret signer tls transcript"),
     ("report", "error reply tls"),
     ("envelope", "address command error message options"),
     // The protocol, and what is said with it.
-    ("engine", "command content error extensions mask reply report sasl secret transcript wire"),
+    ("engine", "command commit content error extensions mask reply report sasl secret transcript wire"),
     ("server", "engine error options"),
     ("conversation", "error server"),
     ("link", "conversation engine error tls"),
     ("opening", "command conversation engine error link options reply report sasl secret server tls"),
-    ("prepared", "command content engine envelope error message options report"),
+    ("prepared", "command commit content engine envelope error message options report"),
     (
         "dialogue",
-        "command content conversation engine envelope error extensions link message opening options prepared reply \
+        "command commit content conversation engine envelope error extensions link message opening options prepared reply \
          report secret server tls",
     ),
     (
@@ -50,7 +51,7 @@ const ALLOWED: &[(&str, &str)] = &[
     // Sockets and clocks: nothing may use it.
     (
         "net",
-        "cancel command content conversation delivery dialogue engine envelope error extensions mask message opening options \
+        "cancel command commit content conversation delivery dialogue engine envelope error extensions mask message opening options \
          prepared reply report secret server tls",
     ),
 ];

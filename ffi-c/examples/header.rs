@@ -10,9 +10,10 @@ use cbindgen::{Builder, Config, DocumentationLength, DocumentationStyle, Languag
 use smtpclient::options::{OptionGroup, all};
 
 /// In the order of the header. Submodules follow where they are declared.
-const SOURCES: [&str; 16] = [
+const SOURCES: [&str; 17] = [
     "code",
     "callbacks",
+    "commit",
     "cancel",
     "message/mod",
     "options",

@@ -106,7 +106,7 @@ impl UserData {
         Self { pointer, release }
     }
 
-    fn get(&self) -> *mut c_void {
+    pub(crate) fn get(&self) -> *mut c_void {
         self.pointer
     }
 }

@@ -52,6 +52,8 @@ pub const SMTP_ERR_BUSY: c_int = -17;
 pub const SMTP_ERR_PANIC: c_int = -18;
 /// The queue of a mailer is full; the message was not taken.
 pub const SMTP_ERR_FULL: c_int = -19;
+/// The function of option `commit` failed, and the message was withdrawn before its end.
+pub const SMTP_ERR_COMMIT: c_int = -20;
 
 /// The server took the message for this recipient.
 pub const SMTP_ACCEPTED: c_int = 1;
@@ -107,7 +109,7 @@ pub extern "C" fn smtp_outcome_name(outcome: c_int) -> *const c_char {
 }
 
 /// The code of each kind of error: what both are called is the core's business.
-const KINDS: [(c_int, Kind); 16] = [
+const KINDS: [(c_int, Kind); 17] = [
     (SMTP_ERR_USAGE, Kind::Usage),
     (SMTP_ERR_RESOLVE, Kind::Resolve),
     (SMTP_ERR_CONNECT, Kind::Connect),
@@ -124,6 +126,7 @@ const KINDS: [(c_int, Kind); 16] = [
     (SMTP_ERR_CANCELLED, Kind::Cancelled),
     (SMTP_ERR_UNKNOWN, Kind::Unknown),
     (SMTP_ERR_FULL, Kind::Full),
+    (SMTP_ERR_COMMIT, Kind::Commit),
 ];
 
 /// What is said of a code.

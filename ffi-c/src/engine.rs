@@ -128,9 +128,17 @@ pub unsafe extern "C" fn smtp_engine_waits_for_reader(engine: *const smtp_engine
     unsafe { alone(engine, |_| 0, |state| state.waits_for_reader().into()) }
 }
 
+/// 1 where the function of option `commit` answered `SMTP_COMMIT_AGAIN`: when it knows more, call as for
+/// `smtp_engine_waits_for_reader()`. Else 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_engine_waits_for_commit(engine: *const smtp_engine) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { alone(engine, |_| 0, |state| state.waits_for_commit().into()) }
+}
+
 /// Ends the send or session; `why` (NULL: not known) goes into the result, whose status is `SMTP_ERR_CANCELLED`, or
 /// `SMTP_ERR_UNKNOWN` where the message may have arrived. No further server is tried. A function that the engine has called
-/// (reader, transcript, TLS policy, access token) may call it, too: it takes effect when that has returned, nothing more is sent, and the
+/// (reader, commit, transcript, TLS policy, access token) may call it, too: it takes effect when that has returned, nothing more is sent, and the
 /// result does not have `why`. `SMTP_OK`; `SMTP_ERR_USAGE`: it could not even be begun, or `why` is not UTF-8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_abort(engine: *mut smtp_engine, why: *const c_char) -> c_int {

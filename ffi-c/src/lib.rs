@@ -17,6 +17,7 @@ mod address;
 mod callbacks;
 mod cancel;
 mod code;
+mod commit;
 mod engine;
 mod guard;
 mod mailer;
@@ -36,6 +37,7 @@ pub use callbacks::{
 };
 pub use cancel::*;
 pub use code::*;
+pub use commit::*;
 pub use engine::*;
 pub use mailer::*;
 pub use message::*;

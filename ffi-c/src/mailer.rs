@@ -141,6 +141,19 @@ pub unsafe extern "C" fn smtp_mailer_fd(mailer: *mut smtp_mailer) -> c_int {
     unsafe { shared(mailer, |_| -1, |mailer| mailer.fd().map_or(-1, |fd| fd.as_raw_fd())) }
 }
 
+/// Has the function of option `commit` asked once more that answered `SMTP_COMMIT_AGAIN`. From any thread; not from a signal
+/// handler. `SMTP_OK`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_mailer_wake(mailer: *mut smtp_mailer) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe {
+        shared(mailer, code, |mailer| {
+            mailer.wake();
+            SMTP_OK
+        })
+    }
+}
+
 /// Waits until every message that was taken is decided, for at most `milliseconds`, negative: without end. 1 where they
 /// are, else 0. `SMTP_ERR_BUSY` in a callback that the mailer calls: it would wait for itself.
 #[unsafe(no_mangle)]

@@ -12,6 +12,7 @@ use crate::callbacks::{
 };
 use crate::cancel::smtp_cancel;
 use crate::code::SMTP_OK;
+use crate::commit::{commit, smtp_commit_fn};
 use crate::guard::{Handle, alone, caught, code, free, give, guarded, shared};
 use crate::strings::{Fault, c_string, empty, optional, port, utf8};
 
@@ -241,6 +242,26 @@ pub unsafe extern "C" fn smtp_options_set_transcript(
     unsafe {
         change(options, |options| {
             options.transcript = self::transcript(transcript, user);
+            Ok(())
+        })
+    }
+}
+
+/// Sets the function that is asked before the end of each message leaves (docs/commit.md); NULL: none. It belongs to the session,
+/// mailer or engine that is made with the options; messages of it may have these or options without such a function. `release`
+/// as for `smtp_options_set_tlspolicy()`. `SMTP_OK`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_options_set_commit(
+    options: *mut smtp_options,
+    commit: smtp_commit_fn,
+    user_data: *mut c_void,
+    release: smtp_release_fn,
+) -> c_int {
+    let user = UserData::new(user_data, release);
+    // SAFETY: what the header asks for.
+    unsafe {
+        change(options, |options| {
+            options.commit = self::commit(commit, user);
             Ok(())
         })
     }

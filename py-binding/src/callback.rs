@@ -1,11 +1,15 @@
 //! Python functions that the core calls, and what they raise.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 
-use pyo3::exceptions::{PyBaseException, PyBlockingIOError, PyException, PyTypeError};
+use pyo3::exceptions::{PyBaseException, PyBlockingIOError, PyException, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::cancel::Cancel;
+use smtpclient::commit::{Commit, Ready};
 use smtpclient::engine::Direction;
 use smtpclient::net::{HandledSignals, Process};
 use smtpclient::options::{OauthToken, Options, TlsAnswer, TlsPolicy, TranscriptFn};
@@ -117,10 +121,11 @@ impl Callbacks {
         options: &mut Options,
         asked: Option<&Held>,
         token: Option<&Held>,
-        listener: Option<Py<PyAny>>,
+        functions: Functions,
         raised: &Raised,
     ) -> Self {
         let mut held = Vec::new();
+        let Functions { listener, commit } = functions;
         if let Some(own) = token.and_then(|token| token.again(py)) {
             options.oauthtoken = Some(oauth_token(own.clone(), raised));
             held.push(own);
@@ -134,6 +139,11 @@ impl Callbacks {
             held.push(own.clone());
             transcript(own, raised)
         });
+        options.commit = commit.map(|function| {
+            let own = Held::new(function);
+            held.push(own.clone());
+            self::commit(own, raised)
+        });
         Self { held, raised: raised.clone() }
     }
 
@@ -146,6 +156,12 @@ impl Callbacks {
         self.held.iter().for_each(Held::clear);
         self.raised.clear();
     }
+}
+
+/// Functions that Python code has put together for one conversation.
+pub(crate) struct Functions {
+    pub(crate) listener: Option<Py<PyAny>>,
+    pub(crate) commit: Option<Py<PyAny>>,
 }
 
 /// Ends the call where a callback or a signal handler of Python raised, or `own` is triggered.
@@ -188,6 +204,48 @@ fn transcript(listener: Held, raised: &Raised) -> TranscriptFn {
             }
         });
     })
+}
+
+/// `function(ready)`, asked by `smtpclient._commit`, which tells whether the answer is pending. An `Exception` is why the
+/// messages are withdrawn; anything else ends the call, too.
+fn commit(function: Held, raised: &Raised) -> Commit {
+    let (raised, process) = (raised.clone(), Process::current());
+    Commit::polled(move |ready| {
+        let answer = Python::try_attach(|py| {
+            let asked = ask(py, &function, ready).map_err(|error| (error.to_string(), error));
+            // Python may not know the thread in which a child by fork(2) came back from there.
+            if process.is_forked() {
+                return Poll::Ready(Err("this is a child of the process that sends".to_owned()));
+            }
+            match asked {
+                Ok(true) => Poll::Pending,
+                Ok(false) => Poll::Ready(Ok(())),
+                Err((words, error)) => {
+                    if !error.is_instance_of::<PyException>(py) {
+                        raised.keep(py, error);
+                    }
+                    Poll::Ready(Err(words))
+                }
+            }
+        });
+        answer.unwrap_or_else(|| Poll::Ready(Err("the interpreter is shutting down".to_owned())))
+    })
+}
+
+fn ask(py: Python<'_>, function: &Held, ready: &[Ready]) -> PyResult<bool> {
+    static ASK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let Some(function) = function.get(py) else {
+        return Err(PyRuntimeError::new_err("the function of option `commit` is gone"));
+    };
+    let ask =
+        ASK.get_or_try_init(py, || PyResult::Ok(py.import("smtpclient._commit")?.getattr("ask")?.unbind()))?;
+    let rows = ready.iter().map(|one| {
+        let recipients = PyTuple::new(py, &one.recipients)?;
+        (one.message_id.as_deref(), one.tag.as_deref(), one.index, &one.server, recipients, one.attempt)
+            .into_pyobject(py)
+    });
+    let rows = PyList::new(py, rows.collect::<PyResult<Vec<_>>>()?)?;
+    ask.call1(py, (function, rows))?.is_truthy(py)
 }
 
 /// `policy(code, diagnostic)`, which answers `secure` or `insecure`; an exception is `secure`.

@@ -9,7 +9,7 @@ use smtpclient::delivery;
 use smtpclient::error::{Error, Kind, Step};
 use smtpclient::net::{self, Limits};
 
-use crate::callback::{self, Callbacks, Raised};
+use crate::callback::{self, Callbacks, Functions, Raised};
 use crate::convert::{raise, raise_from};
 use crate::line::{Abort, Line, Shared, Watch};
 use crate::message::{PyMessage, raised_in};
@@ -62,7 +62,7 @@ impl Abort for Inner {
 #[pymethods]
 impl Delivery {
     #[new]
-    #[pyo3(signature = (message, options, listener, limits, feeds))]
+    #[pyo3(signature = (message, options, listener, limits, feeds, commit=None))]
     fn new(
         py: Python<'_>,
         message: &Bound<'_, PyMessage>,
@@ -70,9 +70,10 @@ impl Delivery {
         listener: Option<Py<PyAny>>,
         limits: PyRef<'_, PyLimits>,
         feeds: bool,
+        commit: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let raised = Raised::default();
-        let (mut known, callbacks) = options.get().bind(py, &raised, listener);
+        let (mut known, callbacks) = options.get().bind(py, &raised, Functions { listener, commit });
         known.cancel = Some(callback::cancel_in_loop(&raised, options.get().cancel.clone()));
         let deadline = limits.0.deadline;
         let PyMessage { core, sources } = message.try_borrow()?.copy(py);

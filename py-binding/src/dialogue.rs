@@ -15,7 +15,7 @@ use smtpclient::error::{Error, Kind, Step};
 use smtpclient::message::Message;
 use smtpclient::net::{self, Connection, Limits, Wait};
 
-use crate::callback::{self, Callbacks, Raised};
+use crate::callback::{self, Callbacks, Functions, Raised};
 use crate::convert::{self, plain, raise, raise_from};
 use crate::line::{Line, Shared, Watch, ended};
 use crate::message::{PyMessage, raised_in};
@@ -44,14 +44,17 @@ pub(crate) struct Dialogue {
     /// It is `smtplib`'s: a socket's own time-out counts, and its exceptions are the caller's.
     is_plain: bool,
     is_looped: bool,
+    /// The function of option `commit`, to compare with.
+    commit: Option<Py<PyAny>>,
 }
 
 #[pymethods]
 impl Dialogue {
     /// It connects by itself, or goes over `sock`: with the time-out that the socket itself has where it `is_plain`.
-    /// `is_looped`: an event loop gives it turns.
+    /// `is_looped`: an event loop gives it turns. `commit` stands for the options' own.
     #[new]
-    #[pyo3(signature = (server, options, listener=None, sock=None, *, is_plain=false, is_looped=false))]
+    #[pyo3(signature = (server, options, listener=None, sock=None, *, is_plain=false, is_looped=false, commit=None))]
+    #[expect(clippy::too_many_arguments, reason = "Python names them")]
     fn new(
         py: Python<'_>,
         server: PyRef<'_, PyServer>,
@@ -60,9 +63,12 @@ impl Dialogue {
         sock: Option<&Bound<'_, PyAny>>,
         is_plain: bool,
         is_looped: bool,
+        commit: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let raised = Raised::default();
-        let (mut known, callbacks) = options.bind(py, &raised, listener);
+        let own = options.commit(py);
+        let functions = Functions { listener, commit: commit.or_else(|| options.commit(py)) };
+        let (mut known, callbacks) = options.bind(py, &raised, functions);
         if is_looped {
             known.cancel = Some(callback::cancel_in_loop(&raised, options.cancel.clone()));
         }
@@ -84,6 +90,7 @@ impl Dialogue {
             is_loopback: ends.is_some_and(|ends| ends.loopback),
             is_plain,
             is_looped,
+            commit: own,
         };
         if let Some(sock) = sock {
             dialogue.attach(sock)?;
@@ -93,6 +100,7 @@ impl Dialogue {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.callbacks.visit(&visit)?;
+        visit.call(&self.commit)?;
         if let Some(inner) = self.inner.peek() {
             inner.line.visit(&visit)?;
         }
@@ -336,21 +344,25 @@ impl Dialogue {
         self.inner.with(|Inner { dialogue, .. }| dialogue.data(content).number())
     }
 
-    /// A message, as a token or as bytes, with the envelope that the options or its header section give.
+    /// A message, as a token or as bytes, with the envelope that the options or its header section give. `index` is what
+    /// option `commit` knows it by.
+    #[pyo3(signature = (message, options, index=0))]
     fn send_message(
         &self,
         py: Python<'_>,
         message: &Bound<'_, PyAny>,
         options: &Bound<'_, PyOptions>,
+        index: u64,
     ) -> PyResult<u64> {
         let options = options.get();
+        options.check_commit(py, self.commit.as_ref(), "session")?;
         let PyMessage { core, sources } = match message.cast::<PyBytes>() {
             Ok(bytes) => Message::from_bytes(bytes.as_bytes()).into(),
             Err(_) => message.cast::<PyMessage>()?.try_borrow()?.copy(py),
         };
         let own = options.core();
         let ask = |Inner { dialogue, .. }: &mut Inner| {
-            own.refuse_mailer_options().and_then(|()| dialogue.send_message(&core, own))
+            own.refuse_mailer_options().and_then(|()| dialogue.send_one_of(&core, own, index))
         };
         let ticket = self.inner.with(ask)?;
         let number = ticket.map_err(|error| raise_from(py, &error, None, raised_in(py, &sources)))?.number();

@@ -80,6 +80,7 @@ impl Line {
             && driven.timeout().is_none()
             && !driven.waits_for_source()
             && !driven.waits_for_token()
+            && !driven.waits_for_commit()
             && driven.poll_output().is_empty();
         let over = over || is_idle || driven.action() == Action::Done;
         let timeout = if over { None } else { self.connection.timeout(driven, Instant::now()) };

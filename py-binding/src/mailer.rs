@@ -6,7 +6,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use smtpclient::net::mailer;
 
-use crate::callback::{Callbacks, Raised};
+use crate::callback::{Callbacks, Functions, Raised};
 use crate::convert::{raise, raise_from};
 use crate::message::{PyMessage, raised_in};
 use crate::options::PyOptions;
@@ -25,14 +25,15 @@ pub(crate) struct Mailer {
 impl Mailer {
     /// The mailer, and the owner of its functions.
     #[staticmethod]
-    #[pyo3(signature = (options, listener=None))]
+    #[pyo3(signature = (options, listener=None, commit=None))]
     fn begin(
         py: Python<'_>,
         options: &Bound<'_, PyOptions>,
         listener: Option<Py<PyAny>>,
+        commit: Option<Py<PyAny>>,
     ) -> PyResult<(Self, Callbacks)> {
         let raised = Raised::default();
-        let (mut bound, callbacks) = options.get().bind(py, &raised, listener);
+        let (mut bound, callbacks) = options.get().bind(py, &raised, Functions { listener, commit });
         // The mailer's thread gets no signals, and goes on where a function of Python's raised.
         bound.cancel = options.get().cancel.clone();
         match py.detach(|| mailer::Mailer::new(&bound)) {
@@ -55,6 +56,11 @@ impl Mailer {
             Ok(ticket) => Ok(ticket.number()),
             Err(error) => Err(raise_from(py, &error, None, raised_in(py, &sources))),
         }
+    }
+
+    /// Asks once more what was pending: the function of option `commit`.
+    fn wake(&self) {
+        self.mailer.wake();
     }
 
     /// Waits for room in the queue; whether there is.

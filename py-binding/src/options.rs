@@ -7,17 +7,18 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::cancel::Cancel;
+use smtpclient::error::Error;
 use smtpclient::net;
 use smtpclient::options::{self, OptionGroup, OptionKind, Options, Recipients};
 use smtpclient::secret::Secret;
 use smtpclient::tls::TlsConfig;
 
-use crate::callback::{self, Callbacks, Held, Raised};
+use crate::callback::{self, Callbacks, Functions, Held, Raised};
 use crate::convert::raise;
 use crate::recipients;
 
 /// What is not an option by a text.
-const OBJECTS: [&str; 3] = ["transcript", "cancel", "tls"];
+const OBJECTS: [&str; 4] = ["transcript", "commit", "cancel", "tls"];
 
 /// How to send. Unchangeable; threads may share one.
 #[pyclass(frozen, module = "smtpclient", name = "Options")]
@@ -26,6 +27,7 @@ pub(crate) struct PyOptions {
     policy: Option<Held>,
     token: Option<Held>,
     transcript: Option<Held>,
+    commit: Option<Held>,
     pub(crate) cancel: Option<Cancel>,
     debug: bool,
 }
@@ -153,12 +155,17 @@ impl PyOptions {
         self.token.as_ref().and_then(|token| token.get(py))
     }
 
+    #[getter]
+    pub(crate) fn commit(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.commit.as_ref().and_then(|commit| commit.get(py))
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.functions().try_for_each(|held| held.visit(&visit))
+        self.held().try_for_each(|held| held.visit(&visit))
     }
 
     fn __clear__(&self) {
-        self.functions().for_each(Held::clear);
+        self.held().for_each(Held::clear);
     }
 
     #[getter]
@@ -201,26 +208,34 @@ impl PyOptions {
 
 impl PyOptions {
     /// For a call: with the functions that it calls, and their owner.
-    pub(crate) fn bind(
-        &self,
-        py: Python<'_>,
-        raised: &Raised,
-        listener: Option<Py<PyAny>>,
-    ) -> (Options, Callbacks) {
+    pub(crate) fn bind(&self, py: Python<'_>, raised: &Raised, functions: Functions) -> (Options, Callbacks) {
         let mut options = self.core.clone();
         let callbacks =
-            Callbacks::bind(py, &mut options, self.policy.as_ref(), self.token.as_ref(), listener, raised);
+            Callbacks::bind(py, &mut options, self.policy.as_ref(), self.token.as_ref(), functions, raised);
         options.cancel = Some(callback::cancel(raised, self.cancel.clone()));
         (options, callbacks)
+    }
+
+    fn held(&self) -> impl Iterator<Item = &Held> {
+        self.policy.iter().chain(&self.token).chain(&self.transcript).chain(&self.commit)
+    }
+
+    /// A commit that nobody would ask is an error: `own` is that of the `holder`, for all its messages.
+    pub(crate) fn check_commit(&self, py: Python<'_>, own: Option<&Py<PyAny>>, holder: &str) -> PyResult<()> {
+        match self.commit(py) {
+            Some(commit) if !own.is_some_and(|own| own.is(&commit)) => {
+                let text = format!(
+                    "option `commit` belongs to the {holder}, for all its messages: set it when that is made"
+                );
+                Err(raise(py, &Error::usage(text), None))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// For envelopes and servers, which call nothing.
     pub(crate) fn core(&self) -> &Options {
         &self.core
-    }
-
-    fn functions(&self) -> impl Iterator<Item = &Held> {
-        self.policy.iter().chain(&self.token).chain(&self.transcript)
     }
 
     fn fresh() -> Self {
@@ -229,6 +244,7 @@ impl PyOptions {
             policy: None,
             token: None,
             transcript: None,
+            commit: None,
             cancel: None,
             debug: false,
         }
@@ -240,6 +256,7 @@ impl PyOptions {
             policy: self.policy.as_ref().and_then(|policy| policy.again(py)),
             token: self.token.as_ref().and_then(|token| token.again(py)),
             transcript: self.transcript.as_ref().and_then(|transcript| transcript.again(py)),
+            commit: self.commit.as_ref().and_then(|commit| commit.again(py)),
             cancel: self.cancel.clone(),
             debug: self.debug,
         }
@@ -250,6 +267,10 @@ impl PyOptions {
         match name {
             "transcript" => {
                 self.transcript = Some(Held::new(callable(name, value)?));
+                return Ok(());
+            }
+            "commit" => {
+                self.commit = Some(Held::new(callable(name, value)?));
                 return Ok(());
             }
             "tlspolicy" if value.is_callable() => {

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use smtpclient::envelope::Envelope;
 use smtpclient::net;
 
-use crate::callback::Raised;
+use crate::callback::{Functions, Raised};
 use crate::convert::raise_from;
 use crate::message::{PyMessage, raised_in};
 use crate::options::PyOptions;
@@ -19,7 +19,8 @@ pub(crate) fn sendmessage(
     listener: Option<Py<PyAny>>,
 ) -> PyResult<PySent> {
     let raised = Raised::default();
-    let (options, _callbacks) = options.get().bind(py, &raised, listener);
+    let commit = options.get().commit(py);
+    let (options, _callbacks) = options.get().bind(py, &raised, Functions { listener, commit });
     let PyMessage { core, sources } = message.try_borrow()?.copy(py);
     let result = py.detach(|| net::sendmessage(&core, &options));
     match result {

@@ -28,6 +28,16 @@ def test_every_example(capsys, caplog):
     as_django_settings({name: value for name, value in names.items() if name.startswith("EMAIL_")})
 
 
+def test_the_point_of_no_return(capsys):
+    blocks = re.findall(r"^```python\n(.*?)^```", (TOP / "docs/commit.md").read_text(), re.M | re.S)
+    names = {"__name__": "example"}
+    with Sink() as sink:
+        for block in blocks:
+            exec(compile(block.replace("mail.example.org", f"127.0.0.1:{sink.port}"), "docs/commit.md", "exec"), names)
+        assert sink.count == 3
+    assert "on its way: job 7 ('bob@example.org',)" in capsys.readouterr().out
+
+
 def test_the_readme(capsys):
     (block,) = re.findall(r"^```python\n(.*?)^```", (TOP / "README.md").read_text(), re.M | re.S)
     with Sink(rejects=["nobody@*=550 5.1.1 no such user"]) as sink:

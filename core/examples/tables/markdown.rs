@@ -37,6 +37,7 @@ Not set by a text:
 | option | meaning | C | Python | Tcl | Rust |
 | --- | --- | --- | --- | --- | --- |
 | `transcript` | is given every line of the dialogue, secrets masked | `smtp_options_set_transcript` | `transcript=` | | `Options::transcript` |
+| `commit` | is asked before the end of each message leaves ([commit.md](commit.md)) | `smtp_options_set_commit` | `commit=` | `-commit` | `Options::commit` |
 | `tlspolicy` | is asked what to do when TLS cannot be set up | `smtp_options_set_tlspolicy` | `tlspolicy=` | `-tlspolicy` | `TlsPolicy::Ask` |
 | `oauthtoken` | gives an access token whenever a connection logs in, and once more where the server refuses it | `smtp_options_set_oauthtoken` | `oauthtoken=` | `-oauthcommand` | `OauthToken::Ask` |
 | `cancel` | ends the call from another thread | `smtp_options_set_cancel` | `cancel=` | `smtp::cancel` | `Options::cancel` |

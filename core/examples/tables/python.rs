@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # what only types need takes time to import
     from collections.abc import Callable, Iterable, Mapping
     from ipaddress import IPv4Address, IPv6Address
 
+    from ._commit import Commit
     from ._native import TLS, Cancel
     from ._values import Listener, Rcpt, RcptDict, Seconds, Secret, TokenFunction
 
@@ -32,6 +33,10 @@ class OptionDict(TLSDict, total=False):
 const OBJECTS: &str = r#"
     transcript: Listener | None
     """Is given every line of the dialogue, secrets masked."""
+
+    commit: Commit | None
+    """Is asked before the end of each message leaves, with all messages that are ready then; an exception withdraws them. It
+    belongs to a session or mailer, for all its messages. In ``smtpclient.aio`` it may return an awaitable."""
 
     cancel: Cancel | None
     """Ends the call from another thread."""

@@ -137,4 +137,8 @@ impl Conversation for Dialogue {
             _ => false,
         }
     }
+
+    fn waits_for_commit(&self) -> bool {
+        self.link.waits_for_commit()
+    }
 }

@@ -38,7 +38,7 @@ use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
 use crate::link::Link;
 use crate::message::Message;
-use crate::opening::{Asking, Opening, check, check_login};
+use crate::opening::{Asking, Opening, check, check_commit, check_login};
 use crate::options::Options;
 use crate::prepared::{Needs, Prepared};
 use crate::reply::Reply;
@@ -339,10 +339,20 @@ impl Dialogue {
     /// [`Kind::Usage`] and [`Kind::Source`]: nothing was said. Usage too where `options` want a login that the
     /// session was not opened with and does not have.
     pub fn send_message(&mut self, message: &Message, options: &Options) -> Result<Ticket, Error> {
+        self.send_one_of(message, options, self.next)
+    }
+
+    /// The same where option `commit` is to know the message by `index`, and not by the number of its ticket.
+    ///
+    /// # Errors
+    /// As [`send_message`](Self::send_message).
+    pub fn send_one_of(&mut self, message: &Message, options: &Options, index: u64) -> Result<Ticket, Error> {
         if !self.logged_in {
             check_login(options, &self.options, "session")?;
         }
-        let (transaction, needs) = Prepared::once(message, options, &self.local)?;
+        check_commit(options, &self.options, "session")?;
+        let index = self.options.commit.is_some().then_some(index);
+        let (transaction, needs) = Prepared::once(message, options, &self.local, index)?;
         if let Some(token) = &options.oauthtoken
             && self.options.oauthtoken.is_some()
         {

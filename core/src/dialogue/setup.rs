@@ -23,6 +23,8 @@ pub(super) fn engine(options: &Options, server: &Server, client: ClientName) -> 
         timeouts,
         pipelining: options.pipelining,
         chunking: options.chunking,
+        commit: options.commit.clone(),
+        server: server.target.to_string().into(),
     });
     if let Some(transcript) = options.transcript.clone() {
         let listener: Listener = Box::new(move |direction, line| transcript(direction, line));

@@ -2,8 +2,10 @@
 //! ones, where one accepted recipient is enough.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::command::{Mail, Rcpt};
+use crate::commit::Name;
 use crate::content::Content;
 use crate::engine::{Transaction, unbegun};
 use crate::error::{Error, Kind, Step};
@@ -16,6 +18,7 @@ pub(super) struct Rest {
     mail: Mail,
     content: Box<dyn Content>,
     queue: bool,
+    name: Option<Arc<Name>>,
     /// All recipients, as the caller gave them.
     all: Vec<Rcpt>,
     /// Those that no transaction has asked for yet, or that the server had no room for.
@@ -33,8 +36,8 @@ impl Rest {
         let content = transaction.content.again()?;
         let all = transaction.recipients.clone();
         let left = split(&mut transaction.recipients, limits);
-        let (mail, queue) = (transaction.mail.clone(), transaction.queue);
-        Some(Box::new(Self { mail, content, queue, all, left, known: Report::default() }))
+        let (mail, queue, name) = (transaction.mail.clone(), transaction.queue, transaction.name.clone());
+        Some(Box::new(Self { mail, content, queue, name, all, left, known: Report::default() }))
     }
 
     /// All recipients, where no transaction of the message is over yet.
@@ -68,6 +71,7 @@ impl Rest {
                 content,
                 at_least_one: true,
                 queue: self.queue,
+                name: self.name.clone(),
             }));
         }
         Err(Box::new(self.finish()))

@@ -73,7 +73,11 @@ impl Engine {
                 if active.written > 0 && active.outstanding > 0 {
                     return false;
                 }
-                self.put_chunk(id, true);
+                if self.config.commit.is_some() {
+                    active.stage = Stage::Ready;
+                } else {
+                    self.put_chunk(id, true);
+                }
                 true
             }
             Gathered::Waits => {
@@ -130,7 +134,7 @@ impl Engine {
         }
     }
 
-    fn put_chunk(&mut self, id: Id, last: bool) {
+    pub(super) fn put_chunk(&mut self, id: Id, last: bool) {
         let start = self.out.len();
         Command::Bdat { size: self.chunk.len() as u64, last }.write(&mut self.out);
         self.transcript.client(&self.out[start..]);
@@ -154,7 +158,7 @@ impl Engine {
     }
 
     /// Takes back a message of which the last chunk was not written.
-    fn withdraw(&mut self, id: Id, error: Error) {
+    pub(super) fn withdraw(&mut self, id: Id, error: Error) {
         if let Some(active) = self.active(id) {
             active.withdrawn = Some(error);
         }

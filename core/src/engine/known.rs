@@ -29,6 +29,12 @@ impl Engine {
         self.source_waits
     }
 
+    /// Whether the caller's commit was pending when it was last asked: call [`poll_output`](Self::poll_output) again when it
+    /// is not.
+    pub fn waits_for_commit(&self) -> bool {
+        self.commit_waits
+    }
+
     /// Why the connection ended, once it did.
     pub fn fault(&self) -> Option<&Error> {
         self.fault.as_ref()

@@ -39,6 +39,7 @@
 //! message is certainly not sent.
 
 mod chunks;
+mod commit;
 mod expect;
 mod known;
 mod plan;
@@ -121,6 +122,7 @@ pub struct Engine {
     avoided: Keywords,
     queue_asked: bool,
     source_waits: bool,
+    commit_waits: bool,
     parting: bool,
     quit_written: bool,
     fault: Option<Error>,
@@ -160,6 +162,7 @@ impl Engine {
             avoided: Keywords::new(),
             queue_asked: false,
             source_waits: false,
+            commit_waits: false,
             parting: false,
             quit_written: false,
             fault: None,
@@ -373,7 +376,7 @@ impl Engine {
     pub fn timeout(&self) -> Option<Duration> {
         // What the server has not taken yet is due from it, also while the source pauses.
         let is_taken = self.sent == self.out.len() && self.flushed == self.taken;
-        if self.phase == Phase::Closed || (self.source_waits && is_taken) {
+        if self.phase == Phase::Closed || ((self.source_waits || self.commit_waits) && is_taken) {
             return None;
         }
         let timeouts = &self.config.timeouts;

@@ -223,6 +223,7 @@ impl Engine {
             Stage::Mail | Stage::Rcpt(_) => answered && active.mail_refused(),
             Stage::Data => answered && (active.mail_refused() || (!active.by_verbs && !active.may_send())),
             Stage::Chunks => active.is_lost() || active.refused.is_some(),
+            Stage::Ready => active.chunked && (active.is_lost() || active.refused.is_some()),
             Stage::Answer | Stage::Body | Stage::Over => false,
         };
         if hopeless {

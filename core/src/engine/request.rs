@@ -1,8 +1,12 @@
 //! What may be asked of an engine, and what it answers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use smol_str::SmolStr;
+
 use crate::command::{ClientName, Command, Mail, Rcpt};
+use crate::commit::{Commit, Name};
 use crate::content::Content;
 use crate::error::Error;
 use crate::extensions::{Chunking, Pipelining};
@@ -71,6 +75,10 @@ pub struct Config {
     pub pipelining: Pipelining,
     /// When a message goes by BDAT where CHUNKING is offered.
     pub chunking: Chunking,
+    /// Asked before the end of each message.
+    pub commit: Option<Commit>,
+    /// The server's name, for whoever is asked.
+    pub server: SmolStr,
 }
 
 impl Config {
@@ -82,6 +90,8 @@ impl Config {
             timeouts: Timeouts::default(),
             pipelining: Pipelining::default(),
             chunking: Chunking::default(),
+            commit: None,
+            server: SmolStr::default(),
         }
     }
 }
@@ -108,12 +118,14 @@ pub struct Transaction {
     pub at_least_one: bool,
     /// Ask a server that offers XQUE to queue the message (`QUED`).
     pub queue: bool,
+    /// What the message is known by to [`Config::commit`].
+    pub name: Option<Arc<Name>>,
 }
 
 impl Transaction {
     /// `content` for `recipients`, every one of whom must be accepted; not to be queued.
     pub fn new(mail: Mail, recipients: Vec<Rcpt>, content: Box<dyn Content>) -> Self {
-        Self { mail, recipients, content, at_least_one: false, queue: false }
+        Self { mail, recipients, content, at_least_one: false, queue: false, name: None }
     }
 }
 

@@ -54,7 +54,8 @@ impl Phase {
 /// What the writer does next for one transaction.
 ///
 /// `Mail -> Rcpt(0) .. Rcpt(n) -> Data -> Answer -> Body -> Over` by DATA, and
-/// `Mail -> Rcpt(0) .. Rcpt(n) -> Data -> Chunks -> Over` by BDAT; every stage may go to `Over`.
+/// `Mail -> Rcpt(0) .. Rcpt(n) -> Data -> Chunks -> Over` by BDAT; every stage may go to `Over`. With option `commit`, `Ready`
+/// is the last before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Write MAIL.
@@ -69,6 +70,8 @@ pub(super) enum Stage {
     Body,
     /// Write the content in chunks.
     Chunks,
+    /// Ask the caller for leave, and write the end mark or the last chunk.
+    Ready,
     /// Nothing is left to write.
     Over,
 }

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::request::{Id, Transaction};
 use super::state::Stage;
 use crate::command::{Mail, Rcpt};
+use crate::commit::Ready;
 use crate::content::{Content, Transfer};
 use crate::error::{Error, Kind, Step};
 use crate::reply::Reply;
@@ -65,6 +66,8 @@ pub(super) struct Active {
     /// Chunks before the last that were written, and that the server took.
     pub(super) written: usize,
     pub(super) taken: usize,
+    /// Asked for by the caller's commit, which has not answered.
+    pub(super) asked_for: Option<Ready>,
     /// Why the rest of the content is not sent.
     pub(super) withdrawn: Option<Error>,
     pub(super) finals: SmallVec<[Reply; 1]>,
@@ -94,6 +97,7 @@ impl Active {
             refused: None,
             written: 0,
             taken: 0,
+            asked_for: None,
             withdrawn: None,
             finals: SmallVec::new(),
             again: false,
@@ -108,6 +112,7 @@ impl Active {
             content,
             at_least_one: true,
             queue: false,
+            name: None,
         };
         Self {
             stage: Stage::Data,
@@ -181,7 +186,7 @@ impl Active {
     /// What became of the message when it came to its decision: every reply due was read. The replies move into the report.
     pub(super) fn report(&mut self) -> Box<Report> {
         if let Some(error) = self.withdrawn.take() {
-            return self.take_report((Outcome::NotSent, Step::Body, None), Some(error));
+            return self.take_report((Outcome::NotSent, error.step(), None), Some(error));
         }
         let error = self.refusal();
         self.take_report((Outcome::NotSent, Step::Rcpt, None), error)

@@ -24,7 +24,7 @@ pub(super) const SECRET: usize = 16 * 1024;
 impl Engine {
     /// Gathers output while something may be written. Called when all output was handed over.
     pub(super) fn fill(&mut self) {
-        self.source_waits = false;
+        (self.source_waits, self.commit_waits) = (false, false);
         if self.expected.is_empty() && !self.parser.is_idle() && self.phase != Phase::Closed {
             let text = "the server began a reply that nobody asked for";
             return self.end(Error::new(Kind::Protocol, Step::Command, text).with_transient(true));
@@ -177,6 +177,7 @@ impl Engine {
             Some(Stage::Data) => self.write_data(),
             Some(Stage::Body) => self.write_body(),
             Some(Stage::Chunks) => self.write_chunk(),
+            Some(Stage::Ready) => self.commit(),
             Some(Stage::Answer | Stage::Over) | None => false,
         }
     }
@@ -268,13 +269,12 @@ impl Engine {
         let Some(body) = &mut active.body else { return false };
         match body.fill_buf() {
             Ok([]) => {
-                active.encoder.finish(&mut self.out);
-                active.end = Some(self.taken + (self.out.len() - self.sent) as u64);
-                active.stage = Stage::Over;
                 active.body = None;
-                let octets = active.encoder.octets();
-                self.transcript.note(format_args!("message of {octets} octets"));
-                self.transcript.client(b".\r\n");
+                if self.config.commit.is_some() {
+                    active.stage = Stage::Ready;
+                } else {
+                    self.end_body();
+                }
                 true
             }
             Ok(piece) => {
@@ -295,6 +295,17 @@ impl Engine {
                 false
             }
         }
+    }
+
+    /// Writes the end mark.
+    pub(super) fn end_body(&mut self) {
+        let Some(active) = self.actives.back_mut() else { return };
+        active.encoder.finish(&mut self.out);
+        active.end = Some(self.taken + (self.out.len() - self.sent) as u64);
+        active.stage = Stage::Over;
+        let octets = active.encoder.octets();
+        self.transcript.note(format_args!("message of {octets} octets"));
+        self.transcript.client(b".\r\n");
     }
 
     fn write_command(&mut self, command: &Command, expect: Expect) {

@@ -20,12 +20,14 @@ pub struct Batch<'a> {
     options: Arc<Options>,
     /// Messages that were asked for, or could not be, and are not reported yet.
     taken: VecDeque<Result<Ticket, Error>>,
+    /// Messages that were ever added.
+    added: u64,
 }
 
 impl<'a> Batch<'a> {
     pub(super) fn new(session: &'a mut Session) -> Self {
         session.forget_answers();
-        Self { options: session.shared_options(), session, taken: VecDeque::new() }
+        Self { options: session.shared_options(), session, taken: VecDeque::new(), added: 0 }
     }
 
     /// Whether a message that is added now shares a round trip with those before; with 64 on their way there is
@@ -37,7 +39,8 @@ impl<'a> Batch<'a> {
     /// Asks for a message, with the session's options or its own; nothing is written yet. A mistake in it is told by
     /// its [`report`](Self::report).
     pub fn add(&mut self, message: &Message, options: Option<&Options>) {
-        let ticket = self.session.ask(message, options.unwrap_or(&self.options));
+        let ticket = self.session.ask(message, options.unwrap_or(&self.options), self.added);
+        self.added += 1;
         self.taken.push_back(ticket);
     }
 

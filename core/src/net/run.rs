@@ -180,6 +180,11 @@ impl Mover {
                 conversation.handle_error(Error::new(Kind::Login, Step::Auth, text));
                 continue;
             }
+            if is_idle && conversation.waits_for_commit() && wait != Wait::Never {
+                let text = "the commit is pending, and a blocking call cannot wait for it";
+                conversation.handle_error(Error::new(Kind::Commit, Step::Commit, text));
+                continue;
+            }
             let now = Instant::now();
             let time = self.clock.until_look(conversation, now);
             let left = match time {

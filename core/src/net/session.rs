@@ -270,7 +270,7 @@ impl Session {
     /// A failed step, or that recipients were refused and nobody got the message, with the report. The session can be used on unless [`is_open`](Self::is_open) is false.
     pub fn send_message(&mut self, message: &Message, options: &Options) -> Result<Report, SendError> {
         let limits = limits(options);
-        let ticket = self.ask(message, options)?;
+        let ticket = self.ask(message, options, 0)?;
         self.sent(ticket, &limits).into_result()
     }
 
@@ -381,9 +381,9 @@ impl Session {
     }
 
     /// Asks for a message; nothing is written yet.
-    pub(super) fn ask(&mut self, message: &Message, options: &Options) -> Result<Ticket, Error> {
+    pub(super) fn ask(&mut self, message: &Message, options: &Options, index: u64) -> Result<Ticket, Error> {
         options.refuse_mailer_options()?;
-        self.dialogue.send_message(message, options)
+        self.dialogue.send_one_of(message, options, index)
     }
 
     /// Drops answers that nobody waits for any more.

@@ -55,3 +55,18 @@ pub(crate) fn check_login(options: &Options, own: &Options, holder: &str) -> Res
     }
     Ok(())
 }
+
+/// A commit that nobody would ask is an error too. Arguments as for [`check_login`].
+pub(crate) fn check_commit(options: &Options, own: &Options, holder: &str) -> Result<(), Error> {
+    let is_asked = match (&options.commit, &own.commit) {
+        (None, _) => true,
+        (Some(commit), Some(own)) => commit.is_same(own),
+        (Some(_), None) => false,
+    };
+    if is_asked {
+        return Ok(());
+    }
+    let text =
+        format!("option `commit` belongs to the {holder}, for all its messages: set it when that is made");
+    Err(Error::usage(text))
+}

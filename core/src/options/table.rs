@@ -16,6 +16,7 @@ use super::{
 };
 use crate::cancel::Cancel;
 use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
+use crate::commit::Commit;
 use crate::dkim::{Dkim, parse as dkim};
 use crate::secret::Secret;
 use crate::signer::Signer;
@@ -93,6 +94,8 @@ options! {
             dsnret: Option<Ret> = None, OptionKind::Word(&["full", "headers", "hdrs"]), "the server's", parse Ret::parse;
             /// The envelope id that notifications bear (RFC 3461).
             dsnenvid: Option<Envid> = None, OptionKind::Text, "none", parse Envid::new;
+            /// What option `commit` knows the message by: a name of the caller's own, such as that of a job. No server sees it.
+            tag: Option<String> = None, OptionKind::Text, "none", parse text;
             /// Ask for SMTPUTF8 (RFC 6531) where no address needs it, too.
             smtputf8: bool = false, OptionKind::Flag, "no", parse boolean;
             /// Deliver in time or return (`120;R`) or notify (`120;N`) (RFC 2852).
@@ -179,6 +182,9 @@ options! {
         pub transcript: Option<TranscriptFn> = None;
         /// Sign each message, before `dkim` does: the fields of the first stand first.
         pub signers: Vec<Arc<dyn Signer>> = Vec::new();
+        /// Is asked before the end of each message is handed to the kernel, with all messages that are ready then; it belongs
+        /// to a session or mailer, and none of its messages may have another.
+        pub commit: Option<Commit> = None;
         /// Cancels the call from another thread.
         pub cancel: Option<Cancel> = None;
         /// TLS that was set up before, shared with whoever else has it. The other options `tls...` that say what

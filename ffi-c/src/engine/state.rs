@@ -156,6 +156,10 @@ impl State {
         self.octets.conversation(&mut self.work).is_some_and(|conversation| conversation.waits_for_source())
     }
 
+    pub(super) fn waits_for_commit(&mut self) -> bool {
+        self.octets.conversation(&mut self.work).is_some_and(|conversation| conversation.waits_for_commit())
+    }
+
     pub(super) fn abort(&mut self, cause: Error) -> c_int {
         self.action(); // which may be that of a forked child
         let Some(driven) = self.work.driven() else { return SMTP_ERR_USAGE };

@@ -24,7 +24,7 @@ pub unsafe extern "C" fn smtp_result_error_kind(result: *const smtp_result) -> *
 }
 
 /// The step that failed, in one word: `"setup"` (before any connection), `"connect"`, `"tls"`, `"greeting"`,
-/// `"hello"`, `"starttls"`, `"auth"`, `"mail"`, `"rcpt"`, `"data"`, `"body"`, `"final"`, `"rset"`, `"quit"`,
+/// `"hello"`, `"starttls"`, `"auth"`, `"mail"`, `"rcpt"`, `"data"`, `"body"`, `"commit"`, `"final"`, `"rset"`, `"quit"`,
 /// `"command"`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_error_step(result: *const smtp_result) -> *const c_char {

@@ -5,9 +5,11 @@
 """
 
 from ._answers import AUTH_DEFAULT
+from ._commit import Commit, Ready
 from ._errors import (
     AuthenticationError,
     Cancelled,
+    CommitError,
     ConnectError,
     ConnectionClosed,
     ConnectTimeout,
@@ -40,6 +42,8 @@ __all__ = [
     "AuthenticationError",
     "Cancel",
     "Cancelled",
+    "Commit",
+    "CommitError",
     "ConnectError",
     "ConnectTimeout",
     "ConnectionClosed",
@@ -56,6 +60,7 @@ __all__ = [
     "QueueFull",
     "Rcpt",
     "RcptDict",
+    "Ready",
     "Recipient",
     "RecipientsRefused",
     "Refused",

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import weakref
 from collections import deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ._asking import from_a_thread
+from ._commit import AwaitedByThread
 from ._errors import SMTPException
 from ._mailer import MailerCounts, Pending, outcome, own
 from ._native import Message, Options
@@ -31,7 +33,12 @@ class Mailer:
     """As ``smtpclient.Mailer``, for one event loop."""
 
     def __init__(self, base: Options | None = None, /, **options: Unpack[OptionDict]) -> None:
-        self._pending = Pending(from_a_thread(Options(base, **options)), _deliver)
+        known = from_a_thread(Options(base, **options))
+        self._commit = None if known.commit is None else AwaitedByThread(known.commit)
+        self._pending = Pending(known, _deliver, self._commit)
+        if self._commit is not None:
+            pending = weakref.ref(self._pending)  # the mailer holds the function
+            self._commit.wake = lambda: (known := pending()) and known.native.wake()
         self._open: set[asyncio.Future[Report | SMTPException]] = set()
         self._blocked: deque[asyncio.Future[None]] = deque()
 
@@ -44,6 +51,8 @@ class Mailer:
         mailer has taken. Send many at once with ``asyncio.gather`` or a ``TaskGroup``.
         """
         loop = asyncio.get_running_loop()
+        if self._commit is not None:
+            self._commit.loop = loop
         made, known = token(message), own(base, options)
         answer: asyncio.Future[Report | SMTPException] = loop.create_future()
         while not self._pending.submit((self, answer), made, known):

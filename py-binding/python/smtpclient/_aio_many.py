@@ -30,6 +30,7 @@ class Reports:
             self._source = iter(several(messages))
         self._window = window
         self._waiting: deque[int | Report] = deque()
+        self._taken = 0
 
     def __aiter__(self) -> Self:
         return self
@@ -65,7 +66,9 @@ class Reports:
             except (StopIteration, StopAsyncIteration):
                 self._source = None
             else:
-                self._waiting.append(ask_for(self._session._dialogue, item, self._session.options))
+                number = ask_for(self._session._dialogue, item, self._session.options, self._taken)
+                self._waiting.append(number)
+                self._taken += 1
 
     def _leave(self) -> None:
         """Nobody waits for these reports any more."""

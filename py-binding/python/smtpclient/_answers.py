@@ -63,15 +63,15 @@ def several(messages: _Messages) -> _Messages:
     return messages
 
 
-def ask_for(dialogue: _native.Dialogue, item: Item, options: Options) -> int | Report:
+def ask_for(dialogue: _native.Dialogue, item: Item, options: Options, index: int) -> int | Report:
     """Ask for one of many messages; the report where nothing can be asked for."""
     try:
         if type(item) is bytes:
-            return dialogue.send_message(item, options)
+            return dialogue.send_message(item, options, index)
         message, own = item if isinstance(item, tuple) else (item, OptionDict())
         if not isinstance(own, Mapping):
             raise TypeError(f"a message must be followed by a dict of its options, not {type(own).__name__}")
-        return dialogue.send_message(token(message), Options(options, **own) if own else options)
+        return dialogue.send_message(token(message), Options(options, **own) if own else options, index)
     except SMTPException as error:
         if error.failure is None:
             raise

@@ -115,6 +115,10 @@ class SourceError(SMTPException):
     """The message could not be read: a file, or the caller's own iterator."""
 
 
+class CommitError(SMTPException):
+    """The function of option ``commit`` failed, and the message was withdrawn before its end: it is certainly not sent."""
+
+
 class TLSError(SMTPException):
     """TLS could not be set up as the options ask."""
 
@@ -148,6 +152,7 @@ _KINDS: dict[str, type[SMTPException]] = {
     "unsupported": Unsupported,
     "toolarge": MessageTooLarge,
     "source": SourceError,
+    "commit": CommitError,
     "tls": TLSError,
     "login": AuthenticationError,
     "cancelled": Cancelled,

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import _native
+from ._commit import AwaitedByThread, Commit
 from ._errors import QueueFull, SMTPException, checked, usage
 from ._native import Message, Options
 from ._option_types import OptionDict
@@ -54,7 +55,8 @@ class Mailer:
     """
 
     def __init__(self, base: Options | None = None, /, **options: Unpack[OptionDict]) -> None:
-        self._pending = Pending(Options(base, **options), _resolved)
+        known = Options(base, **options)
+        self._pending = Pending(known, _resolved, known.commit)
 
     def submit(
         self, message: AnyMessage, base: Options | None = None, /, **options: Unpack[OptionDict]
@@ -121,8 +123,14 @@ class Mailer:
 class Pending:
     """The native mailer, its unanswered messages, and the thread that answers them."""
 
-    def __init__(self, options: Options, answer: Callable[[list[tuple[Any, Any, Message]]], None]) -> None:
-        self.native, self._callbacks = _native.Mailer.begin(options, listener(options))
+    def __init__(
+        self,
+        options: Options,
+        answer: Callable[[list[tuple[Any, Any, Message]]], None],
+        commit: Commit | AwaitedByThread | None,
+    ) -> None:
+        self.native, self._callbacks = _native.Mailer.begin(options, listener(options), commit)
+        self._commit = options.commit
         self._slots = _Slots(answer)
         self._news, self._over = threading.Condition(), threading.Event()
         self.full: SMTPException = QueueFull()
@@ -138,6 +146,8 @@ class Pending:
 
     def submit(self, slot: Any, message: Message, options: Options | None) -> bool:
         """Whether it was taken; ``slot`` is given back with its report."""
+        if options is not None and options.commit is not None and options.commit is not self._commit:
+            raise usage("option `commit` belongs to the mailer, for all its messages: set it when that is made")
         try:
             # No lock is held: a reader, or the handler of a signal, may submit a message itself.
             ticket = self.native.submit(message, options)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:  # what only types need takes time to import
     from collections.abc import Callable, Iterable, Mapping
     from ipaddress import IPv4Address, IPv6Address
 
+    from ._commit import Commit
     from ._native import TLS, Cancel
     from ._values import Listener, Rcpt, RcptDict, Seconds, Secret, TokenFunction
 
@@ -119,6 +120,9 @@ class OptionDict(TLSDict, total=False):
     dsnenvid: str | None
     """The envelope id that notifications bear (RFC 3461). Default: none."""
 
+    tag: str | None
+    """What option ``commit`` knows the message by: a name of the caller's own, such as that of a job. No server sees it. Default: none."""
+
     smtputf8: bool | None
     """Ask for SMTPUTF8 (RFC 6531) where no address needs it, too. Default: no."""
 
@@ -202,6 +206,10 @@ class OptionDict(TLSDict, total=False):
 
     transcript: Listener | None
     """Is given every line of the dialogue, secrets masked."""
+
+    commit: Commit | None
+    """Is asked before the end of each message leaves, with all messages that are ready then; an exception withdraws them. It
+    belongs to a session or mailer, for all its messages. In ``smtpclient.aio`` it may return an awaitable."""
 
     cancel: Cancel | None
     """Ends the call from another thread."""

@@ -249,8 +249,8 @@ class Session:
         """
         waiting: deque[int | Report] = deque()
         try:
-            for item in several(messages):
-                waiting.append(ask_for(self._dialogue, item, self._options))
+            for index, item in enumerate(several(messages)):
+                waiting.append(ask_for(self._dialogue, item, self._options, index))
                 if len(waiting) >= window:
                     yield self._next(waiting)
             while waiting:

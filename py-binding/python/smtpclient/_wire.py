@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ._asking import Asking
+from ._commit import Awaited
 from ._native import Limits
 
 
@@ -28,13 +29,22 @@ class Conversation(Protocol):
 class Wire:
     """Gives a conversation its turns: when its descriptor is ready, its time is over, or its source has bytes."""
 
-    def __init__(self, native: Conversation, feed: Feed | None = None, asking: Asking | None = None) -> None:
+    def __init__(
+        self,
+        native: Conversation,
+        feed: Feed | None = None,
+        asking: Asking | None = None,
+        commit: Awaited | None = None,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._native = native
         self._feed = feed
         self._asking = asking
         if asking is not None:
             asking.then = self._on_event
+        self._commit = commit
+        if commit is not None:
+            commit.wake = self._on_event
         self._process = os.getpid()
         self._over = False
         self._error: BaseException | None = None
@@ -62,7 +72,11 @@ class Wire:
                 self._rested = self._loop.time()
                 if self._error is not None:
                     raise self._error
+            if self._commit is not None:
+                await self._commit.over()
         except BaseException:
+            if self._commit is not None:
+                self._commit.cancel()
             self._watch(-1)
             self._native.abort("the task was cancelled")
             self.close()

@@ -31,6 +31,7 @@ from ._answers import (
     sent_from,
 )
 from ._asking import in_a_loop
+from ._commit import awaited
 from ._errors import UsageError, usage
 from ._native import Message, Options
 from ._option_types import OptionDict
@@ -63,8 +64,9 @@ async def sendmessage(
             await feed.begin(limits)
             made = Message.from_reader(feed.read)
         known, asking = in_a_loop(known)
-        delivery = _native.Delivery(made, known, listener(known), limits, feed is not None)
-        wire = Wire(delivery, feed, asking)
+        commit = awaited(known)
+        delivery = _native.Delivery(made, known, listener(known), limits, feed is not None, commit)
+        wire = Wire(delivery, feed, asking, commit)
         await wire.until_over()
         wire.close()
     finally:
@@ -101,8 +103,11 @@ class Session:
         if self._known is not None:
             raise usage("a session connects once")
         options, asking = in_a_loop(self._options)
-        self._known = _native.Dialogue(self._server, options, listener(options), is_looped=True)
-        self._wire = Wire(self._known, asking=asking)
+        commit = awaited(options)
+        self._known = _native.Dialogue(
+            self._server, options, listener(options), is_looped=True, commit=commit
+        )
+        self._wire = Wire(self._known, asking=asking, commit=commit)
         try:
             self._greeting = reply_from(await self._ask(lambda: 0))
         except BaseException:

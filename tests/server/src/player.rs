@@ -135,6 +135,7 @@ pub struct Running {
     options: Vec<(String, String)>,
     again: Option<u64>,
     tokens: Vec<(String, String)>,
+    commit: Option<String>,
     message: Vec<u8>,
 }
 
@@ -166,7 +167,8 @@ impl Running {
             dialogue.servers.iter().enumerate().map(start).collect::<Result<_, _>>()?;
         let options = filled(&dialogue.options, &servers);
         let (again, tokens) = (dialogue.again, dialogue.tokens.clone());
-        Ok(Self { servers, options, again, tokens, message: dialogue.message.clone() })
+        let (commit, message) = (dialogue.commit.clone(), dialogue.message.clone());
+        Ok(Self { servers, options, again, tokens, commit, message })
     }
 
     /// The options with the placeholders filled in and the defaults of the format added.
@@ -183,6 +185,11 @@ impl Running {
     /// What the function of option `oauthtoken` is asked, and what it answers; none: the option is no function.
     pub fn tokens(&self) -> &[(String, String)] {
         &self.tokens
+    }
+
+    /// There is an option `commit`, which fails with these words; empty: it does not fail.
+    pub fn commit(&self) -> Option<&str> {
+        self.commit.as_deref()
     }
 
     /// The octets of the token.

@@ -52,7 +52,8 @@ pub fn run(file: &Path, command: &[OsString], limit: Duration) -> Result<(), Str
     }
 }
 
-/// Writes the files `message` and `options`, `again` where the message is sent twice, and `tokens` where a function gives them.
+/// Writes the files `message` and `options`, `again` where the message is sent twice, `tokens` where a function gives them, and
+/// `commit` where that is an option.
 ///
 /// # Errors
 /// The folder cannot be written.
@@ -66,6 +67,9 @@ pub fn unpack(running: &Running, folder: &Path) -> std::io::Result<()> {
         let tokens: String =
             running.tokens().iter().map(|(reason, token)| format!("{reason}\0{token}\0")).collect();
         std::fs::write(folder.join("tokens"), tokens)?;
+    }
+    if let Some(words) = running.commit() {
+        std::fs::write(folder.join("commit"), words)?;
     }
     let options: String =
         running.options().iter().map(|(name, value)| format!("{name}\0{value}\0")).collect();

@@ -1,6 +1,7 @@
 //! The engine against servers that answer from a list.
 
 mod chunks;
+mod commit;
 mod verbs;
 
 use std::io::{self, BufRead, BufReader, Read};
@@ -110,6 +111,7 @@ fn transaction(recipients: &[&str], at_least_one: bool) -> Transaction {
         content: Box::new(Text("Subject: x\r\n\r\n.dot\r\n", None)),
         at_least_one,
         queue: false,
+        name: None,
     }
 }
 

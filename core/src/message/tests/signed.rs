@@ -31,8 +31,7 @@ impl Signing for Seen {
 
 fn signed(message: &Message) -> (Outgoing, Witness) {
     let witness = Witness::default();
-    let mut edits = Edits::default();
-    edits.blind = true;
+    let edits = Edits { blind: true, ..Edits::default() };
     let mut out = message.prepare(&edits).unwrap();
     out.sign(vec![Arc::new(witness.clone())], 7);
     (out, witness)
@@ -59,7 +58,7 @@ fn the_signer_sees_what_goes_out_after_its_fields() {
                 let rest = sent.strip_prefix(b"X-Signed: 7\r\n").unwrap();
                 let lines = wire(rest);
                 // Once for each form of the message.
-                assert_eq!(*witness.0.lock().unwrap(), [lines.clone()]);
+                assert_eq!(*witness.0.lock().unwrap(), std::slice::from_ref(&lines));
                 assert!(!lines.windows(4).any(|four| four == b"Bcc:"));
                 assert_eq!(form.size, Some(lines.len() as u64 + 13));
             }

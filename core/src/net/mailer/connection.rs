@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::commits::Desk;
 use super::job::Job;
 use crate::conversation::Conversation;
 use crate::dialogue::{Answer, Dialogue, Ticket};
@@ -42,6 +43,8 @@ pub(super) struct Connection {
     pub(super) idle_since: Instant,
     /// There is something to look at or to write.
     pub(super) is_touched: bool,
+    /// Where its messages wait for the caller's commit.
+    pub(super) desk: Option<Desk>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +73,7 @@ impl Connection {
         lane: usize,
         mut dialogue: Dialogue,
         options: &Options,
+        desk: Option<Desk>,
         now: Instant,
     ) -> Result<Self, Error> {
         let opening = dialogue.introduce();
@@ -92,6 +96,7 @@ impl Connection {
             lingers: None,
             idle_since: now,
             is_touched: true,
+            desk,
         })
     }
 

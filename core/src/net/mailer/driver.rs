@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
+use super::commits::Commits;
 use super::connection::{Connection, News, Phase};
 use super::fate::{Fate, fate, is_pressed};
 use super::feed::earlier;
@@ -54,6 +55,7 @@ pub(super) struct Driver {
     pub(super) again: Vec<Job>,
     pub(super) settled: Vec<(Ticket, Report)>,
     pub(super) pace: Pace,
+    commits: Commits,
     pub(super) opened: u64,
     /// Connections that were begun.
     made: u64,
@@ -90,6 +92,7 @@ impl Driver {
             again: Vec::new(),
             settled: Vec::new(),
             pace: Pace::new(options.mailer.rate, Instant::now()),
+            commits: Commits::new(options.commit.clone()),
             options,
             opened: 0,
             made: 0,
@@ -164,11 +167,12 @@ impl Driver {
             if !wanted || lane.is_opening || lane.open >= most || lane.opening.is_on(now) {
                 continue;
             }
-            let (server, options) = (lane.server.clone(), for_connection(&lane.options, &self.shared));
+            let (server, mut options) = (lane.server.clone(), for_connection(&lane.options, &self.shared));
+            let desk = self.commits.desk(&mut options);
             let library = Some(Arc::clone(&self.library));
             self.made += 1;
             let connection = Dialogue::new(server, Arc::clone(&options), library, self.local)
-                .and_then(|dialogue| Connection::new(self.made, index, dialogue, &options, now));
+                .and_then(|dialogue| Connection::new(self.made, index, dialogue, &options, desk, now));
             match connection {
                 Ok(connection) => {
                     lane.open += 1;
@@ -363,8 +367,13 @@ impl Driver {
     }
 
     fn turn(&mut self) {
-        for connection in self.connections.iter_mut().filter(|connection| connection.is_touched) {
-            connection.turn();
+        loop {
+            for connection in self.connections.iter_mut().filter(|connection| connection.is_touched) {
+                connection.turn();
+            }
+            if !self.commits.ask(&mut self.connections) {
+                return;
+            }
         }
     }
 

@@ -35,12 +35,21 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// One for a mailer that perhaps has option `commit`.
+    ///
     /// # Errors
     /// As [`Prepared::new`].
-    pub(super) fn new(message: &Message, options: &Options, local: &Local) -> Result<Self, Error> {
+    pub(super) fn new(
+        message: &Message,
+        options: &Options,
+        local: &Local,
+        commits: bool,
+    ) -> Result<Self, Error> {
+        // Its number is that of its ticket, which it gets when it is taken.
+        let index = commits.then_some(0);
         Ok(Self {
             ticket: Ticket(0),
-            message: Prepared::new(message, options, local)?,
+            message: Prepared::new(message, options, local, index)?,
             deadline: options.deadline.and_then(|time| Instant::now().checked_add(time)),
             refused_by: Vec::new(),
             tries: 0,

@@ -45,6 +45,7 @@
 //! A child has the mailer, but neither its thread nor its messages, which stay the parent's. There
 //! [`submit`](Mailer::submit) fails, nothing waits, and closing and dropping do nothing.
 
+mod commits;
 mod connection;
 mod driver;
 mod fate;
@@ -179,6 +180,14 @@ impl Mailer {
         self.shared.push(self.job(message, options)?, false)
     }
 
+    /// Asks once more what was pending: option `commit` of a mailer may be [polled](crate::Commit::polled), and says by this
+    /// that its answer is there.
+    pub fn wake(&self) {
+        if !self.process.is_forked() {
+            self.shared.ring();
+        }
+    }
+
     /// Waits until the queue has room, for at most `timeout`; whether it has. Another thread may be quicker to use it.
     pub fn room(&self, timeout: Duration) -> bool {
         self.process.is_forked() || self.shared.wait_for_room(self.patience(timeout))
@@ -287,7 +296,8 @@ impl Mailer {
         let own = options.and_then(|options| options.oauthtoken.clone());
         let options = options.unwrap_or(&self.options);
         opening::check_login(options, &self.options, "mailer")?;
-        let job = Job::new(message, options, &self.local)?;
+        opening::check_commit(options, &self.options, "mailer")?;
+        let job = Job::new(message, options, &self.local, self.options.commit.is_some())?;
         if let Some(token) = own {
             self.shared.lock().token = Some(token);
         }

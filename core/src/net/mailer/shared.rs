@@ -164,6 +164,7 @@ impl Shared {
         state.counts.submitted += 1;
         job.ticket = Ticket(state.counts.submitted);
         let ticket = job.ticket;
+        job.message.set_index(ticket.0);
         if let Some(deadline) = job.deadline {
             state.first_deadline = Some(state.first_deadline.map_or(deadline, |first| first.min(deadline)));
         }

@@ -1,0 +1,276 @@
+"""Option ``commit``: who is asked, when, and what follows."""
+
+import asyncio
+import functools
+import os
+import threading
+
+import pytest
+import smtpclient
+from conftest import MESSAGE, server
+from smtpclient import CommitError, Mailer, Session, aio, sendmessage, smtplib
+from smtpclient.testing import Sink
+
+
+class Asked:
+    """A commit that notes what it was asked, and fails for messages with these tags."""
+
+    def __init__(self, fails=()):
+        self.calls, self.fails = [], fails
+
+    def __call__(self, ready):
+        self.calls.append(ready)
+        if any(one.tag in self.fails for one in ready):
+            raise OSError("the disk is full")
+
+    @property
+    def all(self):
+        return [one for call in self.calls for one in call]
+
+
+def later(function):
+    """The same for asyncio, after a while."""
+
+    async def commit(ready):
+        await asyncio.sleep(0.01)
+        function(ready)
+
+    return commit
+
+
+def run(way, message, commit, to, **options):
+    if way == "sendmessage":
+        return sendmessage(message, commit=commit, **options, **to)
+    if way == "session":
+        with Session("127.0.0.1", to["ports"][0], client="c", commit=commit) as session:
+            return session.send_message(message, **options)
+    if way == "mailer":
+        with Mailer(commit=commit, **to) as mailer:
+            return mailer.submit(message, **options).result()
+    return asyncio.run(run_aio(way, message, commit, to, options))
+
+
+async def run_aio(way, message, commit, to, options):
+    if "awaited" in way:
+        commit = later(commit)
+    if "sendmessage" in way:
+        return await aio.sendmessage(message, commit=commit, **options, **to)
+    if "session" in way:
+        async with aio.Session("127.0.0.1", to["ports"][0], client="c", commit=commit) as session:
+            return await session.send_message(message, **options)
+    async with aio.Mailer(commit=commit, **to) as mailer:
+        return await mailer.submit(message, **options)
+
+
+def looped(test):
+    """Runs a test in an event loop."""
+
+    @functools.wraps(test)
+    def run(*args, **named):
+        asyncio.run(test(*args, **named))
+
+    return run
+
+
+WAYS = ["sendmessage", "session", "mailer"]
+WAYS += [f"{kind} {way}" for kind in ("aio", "awaited") for way in ("sendmessage", "session", "mailer")]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_is_asked_once_and_told_what_is_ready(way, sink, to):
+    asked = Asked()
+    report = run(way, MESSAGE, asked, to, recipients="b@s.example, bad@s.example", atleastone=True, tag="job 7")
+    assert report.sent
+    [[ready]] = asked.calls
+    assert ready.recipients == ("b@s.example",)
+    assert (ready.tag, ready.attempt, ready.index) == ("job 7", 1, 1 if "mailer" in way else 0)
+    assert ready.server == f"127.0.0.1:{sink.port}"
+    [(_, octets)] = sink.messages()
+    assert ready.message_id.startswith("<") and ready.message_id.encode() in octets
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_one_that_fails_is_not_sent(way, sink, to):
+    asked = Asked(fails=["job"])
+    with pytest.raises(CommitError, match="the disk is full") as caught:
+        run(way, MESSAGE, asked, to, tag="job")
+    error = caught.value
+    assert (error.step, error.transient, len(asked.all)) == ("commit", False, 1)
+    assert [recipient.outcome for recipient in error.report.recipients] == ["not_sent"]
+    assert sink.count == 0
+
+
+@pytest.mark.parametrize("way", ["sendmessage", "session", "aio sendmessage", "aio session", "awaited sendmessage"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_is_not_an_exception_ends_the_call(way, error, sink, to):
+    def commit(ready):
+        raise error
+
+    with pytest.raises(error):
+        run(way, MESSAGE, commit, to)
+    assert sink.count == 0
+
+
+def test_a_batch_by_bdat_goes_on_after_one_that_fails():
+    with Sink(chunking=True) as sink:
+        asked = Asked(fails=["2"])
+        messages = [(MESSAGE, {"tag": str(n)}) for n in range(5)]
+        with Session("127.0.0.1", sink.port, client="c", commit=asked, chunking="on") as session:
+            reports = list(session.send_many(messages))
+        assert [report.error and report.error.kind for report in reports] == [None, None, "commit", None, None]
+        assert [(one.index, one.tag) for one in asked.all] == [(n, str(n)) for n in range(5)]
+        assert sink.count == 4
+
+
+def test_a_mailer_goes_on_after_one_that_fails(sink, to):
+    asked = Asked(fails=["2"])
+    with Mailer(commit=asked, connections=1, **to) as mailer:
+        futures = [mailer.submit(MESSAGE, tag=str(n)) for n in range(5)]
+    assert [type(future.exception()) for future in futures] == [type(None)] * 2 + [CommitError] + [type(None)] * 2
+    assert sorted(one.tag for one in asked.all) == ["0", "1", "2", "3", "4"]
+    assert all(one.attempt == 1 for one in asked.all)
+    assert sink.count == 4
+
+
+def test_a_mailer_asks_for_many_at_once():
+    begun, go, asked = threading.Event(), threading.Event(), Asked()
+
+    def commit(ready):
+        asked(ready)
+        begun.set()
+        assert go.wait(30)
+
+    with Sink() as sink, Mailer(servers=f"127.0.0.1:{sink.port}", client="c", commit=commit, connections=8) as mailer:
+        futures = [mailer.submit(MESSAGE) for _ in range(200)]
+        assert begun.wait(30)
+        go.set()
+        assert mailer.drain() and all(future.result().sent for future in futures)
+        assert sorted(one.index for one in asked.all) == list(range(1, 201))
+        assert len(asked.calls) < 200 and max(map(len, asked.calls)) > 1
+
+
+@looped
+async def test_others_have_their_turn_while_it_is_awaited(to):
+    release = asyncio.Event()
+    asked = asyncio.Event()
+
+    async def commit(ready):
+        asked.set()
+        await release.wait()
+
+    async with aio.Mailer(commit=commit, **to) as mailer:
+        tasks = [asyncio.ensure_future(aio.sendmessage(MESSAGE, commit=commit, **to)), asyncio.ensure_future(mailer.submit(MESSAGE))]
+        await asyncio.wait_for(asked.wait(), 30)
+        assert (await aio.sendmessage(MESSAGE, **to)).sent
+        assert not any(task.done() for task in tasks)
+        release.set()
+        assert all(report.sent for report in await asyncio.gather(*tasks))
+
+
+@looped
+async def test_a_task_that_is_cancelled_cancels_its_commit(sink, to):
+    begun, ended = asyncio.Event(), []
+
+    async def commit(ready):
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            ended.append(True)
+            raise
+
+    task = asyncio.ensure_future(aio.sendmessage(MESSAGE, commit=commit, **to))
+    await asyncio.wait_for(begun.wait(), 30)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.sleep(0)
+    assert ended and sink.count == 0
+
+
+@looped
+async def test_a_server_that_goes_meanwhile_is_told_when_the_commit_has_ended():
+    replies = [b"220 s\r\n", b"250 s\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n", None]
+    done = []
+
+    async def commit(ready):
+        await asyncio.sleep(0.2)
+        done.append(ready)
+
+    with server(*replies) as (port, heard):
+        with pytest.raises(smtpclient.ConnectionClosed) as caught:
+            await aio.sendmessage(MESSAGE, servers="127.0.0.1", ports=port, client="c", commit=commit)
+        assert len(done) == 1 and caught.value.report.recipients[0].outcome == "not_sent"
+        assert not heard.endswith(b"\r\n.\r\n")
+
+
+def test_an_awaitable_is_for_asyncio(sink, to):
+    async def commit(ready):
+        pass
+
+    with pytest.raises(CommitError, match=r"only smtpclient\.aio awaits it"):
+        sendmessage(MESSAGE, commit=commit, **to)
+    assert sink.count == 0
+
+
+def test_it_belongs_to_the_session_or_mailer(sink, to):
+    own, other = Asked(), Asked()
+    with Session("127.0.0.1", sink.port, client="c", commit=own) as session, Mailer(commit=own, **to) as mailer:
+        for send in (session.send_message, mailer.submit):
+            with pytest.raises(smtpclient.UsageError, match="option `commit` belongs to the"):
+                send(MESSAGE, commit=other)
+            send(MESSAGE, commit=own)
+    with Session("127.0.0.1", sink.port, client="c") as session, pytest.raises(smtpclient.UsageError, match="`commit`"):
+        session.send_message(MESSAGE, commit=other)
+    assert len(own.all) == 2 and not other.calls and sink.count == 2
+
+
+def test_the_next_server_asks_again(sink):
+    asked = Asked()
+    replies = [b"220 s\r\n", b"250 s\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n", b"421 bye\r\n"]
+    with server(*replies) as (port, _):
+        report = sendmessage(MESSAGE, servers=["127.0.0.1"] * 2, ports=[port, sink.port], client="c", commit=asked)
+    assert report.sent and len(report.attempts) == 2
+    assert asked.all[-1].attempt == len(asked.all) and asked.all[-1].server.endswith(str(sink.port))
+
+
+def test_a_child_of_the_function_sends_nothing(sink, to):
+    children = []
+
+    def commit(ready):
+        pid = os.fork()
+        if pid == 0:
+            return  # comes back from the call that the parent is in
+        children.append(pid)
+
+    parent = os.getpid()
+    try:
+        report = sendmessage(MESSAGE, commit=commit, **to)
+    except BaseException:
+        if os.getpid() != parent:
+            os._exit(7)
+        raise
+    if os.getpid() != parent:
+        os._exit(8)
+    _, status = os.waitpid(children[0], 0)
+    assert os.waitstatus_to_exitcode(status) == 7
+    assert report.sent and sink.count == 1
+
+
+def test_verbs_and_smtplib_are_asked_for_too(sink, to):
+    asked = Asked()
+    with Session("127.0.0.1", sink.port, client="c", commit=asked) as session:
+        session.ehlo()
+        session.mail("a@c.example")
+        session.rcpt("b@s.example")
+        assert session.data(b"x\r\n").code == 250
+    [ready] = asked.all
+    assert (ready.message_id, ready.recipients) == (None, ("b@s.example",))
+    assert not hasattr(smtplib.SMTP, "commit")
+
+
+def test_what_it_says_is_typed():
+    with pytest.raises(TypeError, match="option `commit` takes a function"):
+        smtpclient.Options(commit="yes")
+    function = Asked()
+    assert smtpclient.Options(smtpclient.Options(commit=function)).commit is function
