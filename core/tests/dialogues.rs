@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+use std::collections::VecDeque;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
@@ -86,8 +87,8 @@ fn play(file: &Path) -> Result<(), String> {
 
 /// The function that the lines `token` describe.
 fn asking(tokens: &[(String, String)]) -> OauthToken {
-    let left = Mutex::new(tokens.to_vec().into_iter());
-    OauthToken::asking(move |reason| match left.lock().unwrap().next() {
+    let left = Mutex::new(VecDeque::from(tokens.to_vec()));
+    OauthToken::asking(move |reason| match left.lock().unwrap().pop_front() {
         None => Err("it was asked once more than the dialogue has tokens".to_owned()),
         Some((expected, _)) if expected != reason.name() => {
             Err(format!("it was asked because of {}, not {expected}", reason.name()))
