@@ -153,6 +153,7 @@ pub mod command;
 pub mod content;
 pub mod conversation;
 pub mod delivery;
+mod descriptor;
 pub mod dialogue;
 pub mod engine;
 pub mod envelope;

@@ -12,7 +12,8 @@ use super::values::{
     word, words,
 };
 use super::{
-    Chunking, OauthToken, Pipelining, Reached, RecipientEntry, Recipients, TlsPolicy, TranscriptFn, Trust,
+    Chunking, Dialler, OauthToken, Pipelining, Reached, RecipientEntry, Recipients, TlsPolicy, TranscriptFn,
+    Trust,
 };
 use crate::cancel::Cancel;
 use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
@@ -168,6 +169,8 @@ options! {
         pub mailer: MailerOptions = MailerOptions::default();
         /// Is given every line of the dialogue, secrets masked.
         pub transcript: Option<TranscriptFn> = None;
+        /// Connects in the library's place.
+        pub dialler: Option<Dialler> = None;
         /// Cancels the call from another thread.
         pub cancel: Option<Cancel> = None;
         /// TLS that was set up before, shared with whoever else has it. The other options `tls...` that say what
