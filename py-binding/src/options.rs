@@ -17,7 +17,7 @@ use crate::convert::raise;
 use crate::recipients;
 
 /// What is not an option by a text.
-const OBJECTS: [&str; 3] = ["transcript", "cancel", "tls"];
+const OBJECTS: [&str; 4] = ["transcript", "dialler", "cancel", "tls"];
 
 /// How to send. Unchangeable; threads may share one.
 #[pyclass(frozen, module = "smtpclient", name = "Options")]
@@ -25,6 +25,7 @@ pub(crate) struct PyOptions {
     core: Options,
     policy: Option<Held>,
     token: Option<Held>,
+    dialler: Option<Held>,
     transcript: Option<Held>,
     pub(crate) cancel: Option<Cancel>,
     debug: bool,
@@ -208,8 +209,15 @@ impl PyOptions {
         listener: Option<Py<PyAny>>,
     ) -> (Options, Callbacks) {
         let mut options = self.core.clone();
-        let callbacks =
-            Callbacks::bind(py, &mut options, self.policy.as_ref(), self.token.as_ref(), listener, raised);
+        let callbacks = Callbacks::bind(
+            py,
+            &mut options,
+            self.policy.as_ref(),
+            self.token.as_ref(),
+            self.dialler.as_ref(),
+            listener,
+            raised,
+        );
         options.cancel = Some(callback::cancel(raised, self.cancel.clone()));
         (options, callbacks)
     }
@@ -220,7 +228,7 @@ impl PyOptions {
     }
 
     fn functions(&self) -> impl Iterator<Item = &Held> {
-        self.policy.iter().chain(&self.token).chain(&self.transcript)
+        self.policy.iter().chain(&self.token).chain(&self.dialler).chain(&self.transcript)
     }
 
     fn fresh() -> Self {
@@ -228,6 +236,7 @@ impl PyOptions {
             core: Options::default(),
             policy: None,
             token: None,
+            dialler: None,
             transcript: None,
             cancel: None,
             debug: false,
@@ -239,6 +248,7 @@ impl PyOptions {
             core: self.core.clone(),
             policy: self.policy.as_ref().and_then(|policy| policy.again(py)),
             token: self.token.as_ref().and_then(|token| token.again(py)),
+            dialler: self.dialler.as_ref().and_then(|dialler| dialler.again(py)),
             transcript: self.transcript.as_ref().and_then(|transcript| transcript.again(py)),
             cancel: self.cancel.clone(),
             debug: self.debug,
@@ -250,6 +260,10 @@ impl PyOptions {
         match name {
             "transcript" => {
                 self.transcript = Some(Held::new(callable(name, value)?));
+                return Ok(());
+            }
+            "dialler" => {
+                self.dialler = Some(Held::new(callable(name, value)?));
                 return Ok(());
             }
             "tlspolicy" if value.is_callable() => {

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:  # what only types need takes time to import
     import os
+    import socket
     from collections.abc import Callable, Iterable, Mapping
     from ipaddress import IPv4Address, IPv6Address
 
@@ -199,6 +200,9 @@ class OptionDict(TLSDict, total=False):
 
     transcript: Listener | None
     """Is given every line of the dialogue, secrets masked."""
+
+    dialler: Callable[[str, int, float], socket.socket] | None
+    """Connects: is called with host, port and the seconds it may take, and gives a connected socket."""
 
     cancel: Cancel | None
     """Ends the call from another thread."""
