@@ -155,6 +155,7 @@ pub mod commit;
 pub mod content;
 pub mod conversation;
 pub mod delivery;
+mod descriptor;
 pub mod dialogue;
 pub mod dkim;
 pub mod engine;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use smtpclient::cancel::Cancel;
 use smtpclient::net::{DialOptions, Limits, Proxy, Stream, dial};
+use smtpclient::options::Dialler;
 use smtpclient::server::Target;
 
 fn open_descriptors() -> usize {
@@ -51,6 +52,12 @@ fn failed_dials_leave_no_descriptor() {
     };
     let elsewhere = || DialOptions { local_address: Some([192, 0, 2, 1].into()), ..DialOptions::default() };
 
+    // A socket that is of no use.
+    let by_function = || {
+        let dialler = Dialler::new(|_| UdpSocket::bind("127.0.0.1:0"));
+        DialOptions { dialler: Some(dialler), ..DialOptions::default() }
+    };
+
     let round = || {
         for (target, options) in [
             (tcp("127.0.0.1", closed), DialOptions::default()),
@@ -61,6 +68,7 @@ fn failed_dials_leave_no_descriptor() {
             (tcp("localhost", address.port()), before_deadline()),
             (tcp("mail.example", 25), through("socks5")),
             (tcp("mail.example", 25), through("http")),
+            (tcp("mail.example", 25), by_function()),
             (Target::Unix("/nonexistent/socket".into()), DialOptions::default()),
         ] {
             dial(&target, &options).unwrap_err();

@@ -12,9 +12,10 @@ use smtpclient::cancel::Cancel;
 use smtpclient::commit::{Commit, Ready};
 use smtpclient::engine::Direction;
 use smtpclient::net::{HandledSignals, Process};
-use smtpclient::options::{OauthToken, Options, TlsAnswer, TlsPolicy, TranscriptFn};
+use smtpclient::options::{Dialler, OauthToken, Options, TlsAnswer, TlsPolicy, TranscriptFn};
 
 use crate::options::secret;
+use crate::socket;
 
 /// What Python code raised while the core was at work: the first exception, which refers to all that was at work then. As
 /// with [`Held`], one object of Python's shows it to the garbage collector.
@@ -121,6 +122,7 @@ impl Callbacks {
         options: &mut Options,
         asked: Option<&Held>,
         token: Option<&Held>,
+        dialler: Option<&Held>,
         functions: Functions,
         raised: &Raised,
     ) -> Self {
@@ -132,6 +134,10 @@ impl Callbacks {
         }
         if let Some(own) = asked.and_then(|asked| asked.again(py)) {
             options.tlspolicy = policy(own.clone(), raised);
+            held.push(own);
+        }
+        if let Some(own) = dialler.and_then(|dialler| dialler.again(py)) {
+            options.dialler = Some(connects(own.clone(), raised));
             held.push(own);
         }
         options.transcript = listener.map(|listener| {
@@ -262,7 +268,7 @@ fn policy(policy: Held, raised: &Raised) -> TlsPolicy {
 }
 
 /// `token(reason)`, which gives a token as text or bytes. What it raises is why there is none; `BlockingIOError`: none yet.
-/// What is no `Exception` ends the call.
+/// Anything but an `Exception` ends the call.
 fn oauth_token(token: Held, raised: &Raised) -> OauthToken {
     let raised = raised.clone();
     OauthToken::Ask(Arc::new(move |reason| {
@@ -273,16 +279,35 @@ fn oauth_token(token: Held, raised: &Raised) -> OauthToken {
                 if error.is_instance_of::<PyBlockingIOError>(py) {
                     return Ok(None);
                 }
-                let (kind, why) = (error.get_type(py), error.value(py).to_string());
-                let kind = kind.name().map_or_else(|_| "error".to_owned(), |name| name.to_string());
-                if !error.is_instance_of::<PyException>(py) {
-                    raised.keep(py, error);
-                }
-                Err(if why.is_empty() { kind } else { format!("{kind}: {why}") })
+                Err(words(py, error, &raised))
             })
         });
         answer.unwrap_or_else(|| Err("the interpreter is gone".to_owned()))
     }))
+}
+
+/// `dialler(host, port, timeout)`, which gives a connected socket. What it raises is why there is none.
+fn connects(dialler: Held, raised: &Raised) -> Dialler {
+    let raised = raised.clone();
+    Dialler::new(move |to| {
+        let given = Python::try_attach(|py| {
+            let Some(dialler) = dialler.get(py) else { return Err("the function is gone".to_owned()) };
+            let called = dialler.call1(py, (to.host, to.port, to.timeout.as_secs_f64()));
+            let taken = called.and_then(|socket| socket::take(socket.bind(py)));
+            taken.map_err(|error| words(py, error, &raised))
+        });
+        given.unwrap_or_else(|| Err("the interpreter is gone".to_owned()))
+    })
+}
+
+/// What a function raised, for the report; anything but an `Exception` ends the call.
+fn words(py: Python<'_>, error: PyErr, raised: &Raised) -> String {
+    let (kind, why) = (error.get_type(py), error.value(py).to_string());
+    let kind = kind.name().map_or_else(|_| "error".to_owned(), |name| name.to_string());
+    if !error.is_instance_of::<PyException>(py) {
+        raised.keep(py, error);
+    }
+    if why.is_empty() { kind } else { format!("{kind}: {why}") }
 }
 
 fn tls_answer(answer: &Bound<'_, PyAny>) -> PyResult<TlsAnswer> {

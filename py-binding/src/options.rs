@@ -18,7 +18,7 @@ use crate::convert::raise;
 use crate::recipients;
 
 /// What is not an option by a text.
-const OBJECTS: [&str; 4] = ["transcript", "commit", "cancel", "tls"];
+const OBJECTS: [&str; 5] = ["transcript", "commit", "dialler", "cancel", "tls"];
 
 /// How to send. Unchangeable; threads may share one.
 #[pyclass(frozen, module = "smtpclient", name = "Options")]
@@ -26,6 +26,7 @@ pub(crate) struct PyOptions {
     core: Options,
     policy: Option<Held>,
     token: Option<Held>,
+    dialler: Option<Held>,
     transcript: Option<Held>,
     commit: Option<Held>,
     pub(crate) cancel: Option<Cancel>,
@@ -210,14 +211,21 @@ impl PyOptions {
     /// For a call: with the functions that it calls, and their owner.
     pub(crate) fn bind(&self, py: Python<'_>, raised: &Raised, functions: Functions) -> (Options, Callbacks) {
         let mut options = self.core.clone();
-        let callbacks =
-            Callbacks::bind(py, &mut options, self.policy.as_ref(), self.token.as_ref(), functions, raised);
+        let callbacks = Callbacks::bind(
+            py,
+            &mut options,
+            self.policy.as_ref(),
+            self.token.as_ref(),
+            self.dialler.as_ref(),
+            functions,
+            raised,
+        );
         options.cancel = Some(callback::cancel(raised, self.cancel.clone()));
         (options, callbacks)
     }
 
     fn held(&self) -> impl Iterator<Item = &Held> {
-        self.policy.iter().chain(&self.token).chain(&self.transcript).chain(&self.commit)
+        self.policy.iter().chain(&self.token).chain(&self.dialler).chain(&self.transcript).chain(&self.commit)
     }
 
     /// A commit that nobody would ask is an error: `own` is that of the `holder`, for all its messages.
@@ -243,6 +251,7 @@ impl PyOptions {
             core: Options::default(),
             policy: None,
             token: None,
+            dialler: None,
             transcript: None,
             commit: None,
             cancel: None,
@@ -255,6 +264,7 @@ impl PyOptions {
             core: self.core.clone(),
             policy: self.policy.as_ref().and_then(|policy| policy.again(py)),
             token: self.token.as_ref().and_then(|token| token.again(py)),
+            dialler: self.dialler.as_ref().and_then(|dialler| dialler.again(py)),
             transcript: self.transcript.as_ref().and_then(|transcript| transcript.again(py)),
             commit: self.commit.as_ref().and_then(|commit| commit.again(py)),
             cancel: self.cancel.clone(),
@@ -271,6 +281,10 @@ impl PyOptions {
             }
             "commit" => {
                 self.commit = Some(Held::new(callable(name, value)?));
+                return Ok(());
+            }
+            "dialler" => {
+                self.dialler = Some(Held::new(callable(name, value)?));
                 return Ok(());
             }
             "tlspolicy" if value.is_callable() => {

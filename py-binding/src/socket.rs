@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use pyo3::exceptions::{PyBlockingIOError, PyInterruptedError, PyOSError, PyTimeoutError};
+use pyo3::exceptions::{PyBlockingIOError, PyInterruptedError, PyOSError, PyTimeoutError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
@@ -255,6 +255,21 @@ fn borrowed<'a>(socket: &'a Bound<'_, PyAny>) -> PyResult<BorrowedFd<'a>> {
     // since this thread is attached to it.
     #[expect(unsafe_code, reason = "Python has descriptors as numbers")]
     Ok(unsafe { BorrowedFd::borrow_raw(descriptor) })
+}
+
+/// The descriptor of a socket that is handed over. Python's object is closed.
+pub(crate) fn take(socket: &Bound<'_, PyAny>) -> PyResult<OwnedFd> {
+    let py = socket.py();
+    if !socket.is_instance(&py.import("socket")?.getattr("socket")?)? || socket.hasattr("cipher")? {
+        let given = socket.get_type().name()?;
+        let text = format!(
+            "option `dialler`: the function must return a connected socket.socket without TLS, not {given}"
+        );
+        return Err(PyTypeError::new_err(text));
+    }
+    let own = borrowed(socket)?.try_clone_to_owned()?;
+    socket.call_method0("close")?;
+    Ok(own)
 }
 
 /// A socket of Python's over a descriptor.

@@ -161,7 +161,7 @@ def test_a_refused_token_is_replaced_once(provider, to, closes):
     with smtpclient.Session("127.0.0.1", to["ports"][0], username=USER, oauthtoken=token) as session:
         assert session.send_message(MESSAGE).complete
     assert reasons == ["first", "refused"] * 2
-    with pytest.raises(smtpclient.LoginError, match="535") as caught:
+    with pytest.raises(smtpclient.AuthenticationError, match="535") as caught:
         smtpclient.sendmessage(MESSAGE, **to, oauthtoken=lambda reason: reasons.append(reason) or "old")
     assert reasons == ["first", "refused"] * 3 and "old" not in str(caught.value)
 
@@ -222,12 +222,12 @@ def test_a_task_that_is_cancelled_while_it_waits_for_a_token(provider, to):
 
 def test_a_function_that_fails(provider, to):
     provider.refusal = "Token s3cret has been expired or revoked."
-    with pytest.raises(smtpclient.LoginError, match=r"invalid_grant: Token \*\*\* has been expired") as caught:
+    with pytest.raises(smtpclient.AuthenticationError, match=r"invalid_grant: Token \*\*\* has been expired") as caught:
         smtpclient.sendmessage(MESSAGE, **to, oauthtoken=google(provider))
     assert caught.value.report.recipients[0].outcome == "not_sent"
     assert provider.logins == []
     for given, words in ((None, "oauthtoken.*NoneType"), (7, "int"), ("a b", "Bearer"), ("", "empty")):
-        with pytest.raises(smtpclient.LoginError, match=words):
+        with pytest.raises(smtpclient.AuthenticationError, match=words):
             smtpclient.sendmessage(MESSAGE, **to, oauthtoken=lambda _, given=given: given)
     with pytest.raises(KeyboardInterrupt) as stopped:
         smtpclient.sendmessage(MESSAGE, **to, oauthtoken=lambda _: interrupt())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:  # what only types need takes time to import
     import os
+    import socket
     from collections.abc import Callable, Iterable, Mapping
     from ipaddress import IPv4Address, IPv6Address
 
@@ -37,6 +38,9 @@ const OBJECTS: &str = r#"
     commit: Commit | None
     """Is asked before the end of each message leaves, with all messages that are ready then; an exception withdraws them. It
     belongs to a session or mailer, for all its messages. In ``smtpclient.aio`` it may return an awaitable."""
+
+    dialler: Callable[[str, int, float], socket.socket] | None
+    """Connects: is called with host, port and the seconds it may take, and gives a connected socket."""
 
     cancel: Cancel | None
     """Ends the call from another thread."""

@@ -16,7 +16,7 @@ use super::race::{interleave, race};
 use super::resolve::{Host, resolve};
 use super::stream::Stream;
 use crate::error::{Error, Kind, Step};
-use crate::options::Reached;
+use crate::options::{DialTo, Dialler, Reached};
 use crate::server::Target;
 
 /// How long to sleep while the backlog of a Unix socket is full: nothing tells when it no longer is.
@@ -40,6 +40,8 @@ pub struct DialOptions {
     pub limits: Limits,
     /// The proxy to go through; default: none. Not for Unix sockets.
     pub proxy: Option<Proxy>,
+    /// Connects in place of this, to the server or the proxy; default: none. Not for Unix sockets.
+    pub dialler: Option<Dialler>,
     /// The addresses that are tried first; default: none is known.
     pub reached: Reached,
 }
@@ -51,6 +53,7 @@ impl Default for DialOptions {
             local_address: None,
             limits: Limits::default(),
             proxy: None,
+            dialler: None,
             reached: Reached::default(),
         }
     }
@@ -106,6 +109,10 @@ pub(super) fn reach<'a>(
     meanwhile: &mut dyn FnMut(),
 ) -> Result<(Stream, Phase<'a>), Error> {
     let phase = Phase::begin(&options.limits, options.connect_timeout);
+    if let Some(dialler) = &options.dialler {
+        meanwhile();
+        return ask(dialler, host, port, &phase).map(|stream| (stream, phase));
+    }
     let mut addresses = interleave(resolve(host, port, &phase)?);
     if let Some(local) = options.local_address {
         addresses.retain(|address| address.is_ipv6() == local.is_ipv6());
@@ -130,6 +137,25 @@ pub(super) fn reach<'a>(
     let stream = Stream::connected(socket, Some(address), local)
         .map_err(|error| failed(&format!("{address}: {error}")))?;
     Ok((stream, phase))
+}
+
+/// The connection that the caller's function makes.
+fn ask(dialler: &Dialler, host: &Host, port: u16, phase: &Phase<'_>) -> Result<Stream, Error> {
+    phase.is_over()?;
+    let deadline = phase.limits().deadline.map(|end| end.saturating_duration_since(Instant::now()));
+    let timeout = deadline.into_iter().fold(phase.left(), Duration::min);
+    let given = dialler.dial(&DialTo::new(&host.to_string(), port, timeout));
+    // Nobody needs the socket any more of a call that was ended meanwhile.
+    phase.limits().check(Step::Connect)?;
+    let socket = given.map_err(|why| {
+        let lines: Vec<&str> = why.split(char::is_control).filter(|line| !line.is_empty()).collect();
+        failed(&format!("option `dialler`: {}", lines.join(" ")))
+    })?;
+    let adopted =
+        Stream::adopt(socket).map_err(|error| failed(&format!("option `dialler`: {}", error.text())));
+    let mut stream = adopted?;
+    stream.set_proxied();
+    Ok(stream)
 }
 
 /// A non-blocking socket whose connection is under way.

@@ -13,6 +13,9 @@ use crate::server::Target;
 /// getaddrinfo(3) with its modules needs some tens of kilobytes.
 const STACK: usize = 256 * 1024;
 
+/// A function of the caller's may do anything.
+const OWN_STACK: usize = 2 * 1024 * 1024;
+
 /// A connection on its way. Dropping it gives it up.
 #[derive(Debug)]
 pub(super) struct Dialling {
@@ -31,7 +34,8 @@ impl Dialling {
             stopped.is_triggered() || own.as_ref().is_some_and(Cancel::is_triggered)
         }));
         let own = target.clone();
-        let work = Work::begin("smtp-dial", STACK, move || dial(&own, &options)).map_err(|error| {
+        let stack = if options.dialler.is_some() { OWN_STACK } else { STACK };
+        let work = Work::begin("smtp-dial", stack, move || dial(&own, &options)).map_err(|error| {
             let text = format!("no thread to connect in: {error}");
             Error::new(Kind::Connect, Step::Connect, text).with_server(target.to_string())
         })?;

@@ -69,11 +69,17 @@ pub(super) fn dial_options(options: &Options, limits: &Limits) -> Result<DialOpt
         Some(text) => Some(Proxy::parse(&String::from_utf8_lossy(text.expose()))?),
         None => None,
     };
+    if options.dialler.is_some() && options.localaddress.is_some() {
+        return Err(Error::usage(
+            "option `localaddress` means nothing beside `dialler`: have the function bind its socket",
+        ));
+    }
     Ok(DialOptions {
         connect_timeout: options.connecttimeout,
         local_address: options.localaddress,
         limits: limits.clone(),
         proxy,
+        dialler: options.dialler.clone(),
         reached: options.reached.clone(),
     })
 }

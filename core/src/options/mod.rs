@@ -5,6 +5,7 @@
 
 #[macro_use]
 mod declare;
+mod dialler;
 mod info;
 mod names;
 mod proxy;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use crate::signer::Signer;
 use crate::transcript::Direction;
 
+pub use self::dialler::{DialTo, Dialler};
 pub use self::info::{OptionGroup, OptionInfo, OptionKind};
 pub use self::names::{all, find};
 pub(crate) use self::names::{holds_addresses, unfolded};

@@ -12,7 +12,8 @@ use super::values::{
     word, words,
 };
 use super::{
-    Chunking, OauthToken, Pipelining, Reached, RecipientEntry, Recipients, TlsPolicy, TranscriptFn, Trust,
+    Chunking, Dialler, OauthToken, Pipelining, Reached, RecipientEntry, Recipients, TlsPolicy, TranscriptFn,
+    Trust,
 };
 use crate::cancel::Cancel;
 use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
@@ -185,6 +186,8 @@ options! {
         /// Is asked before the end of each message is handed to the kernel, with all messages that are ready then; it belongs
         /// to a session or mailer, and none of its messages may have another.
         pub commit: Option<Commit> = None;
+        /// Connects in the library's place.
+        pub dialler: Option<Dialler> = None;
         /// Cancels the call from another thread.
         pub cancel: Option<Cancel> = None;
         /// TLS that was set up before, shared with whoever else has it. The other options `tls...` that say what

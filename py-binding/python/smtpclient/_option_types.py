@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:  # what only types need takes time to import
     import os
+    import socket
     from collections.abc import Callable, Iterable, Mapping
     from ipaddress import IPv4Address, IPv6Address
 
@@ -210,6 +211,9 @@ class OptionDict(TLSDict, total=False):
     commit: Commit | None
     """Is asked before the end of each message leaves, with all messages that are ready then; an exception withdraws them. It
     belongs to a session or mailer, for all its messages. In ``smtpclient.aio`` it may return an awaitable."""
+
+    dialler: Callable[[str, int, float], socket.socket] | None
+    """Connects: is called with host, port and the seconds it may take, and gives a connected socket."""
 
     cancel: Cancel | None
     """Ends the call from another thread."""

@@ -182,7 +182,7 @@ impl Running {
         self.again
     }
 
-    /// What the function of option `oauthtoken` is asked, and what it answers; none: the option is no function.
+    /// What the function of option `oauthtoken` is asked, and what it answers; none: it is not a function.
     pub fn tokens(&self) -> &[(String, String)] {
         &self.tokens
     }

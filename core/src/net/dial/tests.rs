@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::*;
 
+mod asked;
 mod limited;
 
 fn tcp(host: &str, port: u16) -> Target {
