@@ -136,12 +136,15 @@ $(TCLBUILD)/pkgIndex.tcl: tcl-binding/pkgIndex.tcl.in tcl-binding/smtp.tcl
 	cp tcl-binding/smtp.tcl $(@D)/
 	sed -e 's|@VERSION@|$(TCLVERSION)|' $< >$@
 
-docs: $(MAN3)/libsmtp.3 $(BUILD)/docs/smtp.n $(BUILD)/docs/smtp.html ## make the manual pages of C and of the Tcl package in build/docs
+docs: ## make the site in build/site, and the manual pages of C and of the Tcl package in build/docs
+	@./setup docs
+	@$(MAKE) --no-print-directory $(MAN3)/libsmtp.3 $(BUILD)/docs/smtp.n $(BUILD)/docs/smtp.md module
+	@docs/site/run
 
 # With the tool of tcllib.
-$(BUILD)/docs/smtp.n $(BUILD)/docs/smtp.html: tcl-binding/smtp.man
+$(BUILD)/docs/smtp.n $(BUILD)/docs/smtp.md: tcl-binding/smtp.man
 	@mkdir -p $(@D)
-	$(DTPLITE) -o $@ $(if $(filter %.html,$@),html,nroff) $<
+	$(DTPLITE) -o $@ $(if $(filter %.md,$@),markdown,nroff) $<
 
 install-tcl: tcl ## install the Tcl package where auto_path finds it, and its manual page (PREFIX=, TCLDIR=, MANDIR=, DESTDIR=)
 	$(INSTALL) -d '$(DESTDIR)$(TCLDIR)'
