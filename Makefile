@@ -50,7 +50,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean
+.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -58,7 +58,7 @@ help: ## list the targets
 	@echo
 	@echo '  PREFIX=$(PREFIX)  LIBDIR=$(LIBDIR)  DESTDIR=$(DESTDIR)'
 
-setup: ## install what building and testing need (Debian 12)
+setup: ## install what building and testing need (as root on Debian 12; otherwise it says what to install)
 	@./setup
 
 build: ## build everything for development
@@ -113,7 +113,7 @@ uninstall: ## remove what install put there
 versions:
 	@echo '$(VERSION) $(TCLVERSION)'
 
-prefix:
+prefix: lib
 	@mkdir -p $(BUILD)
 	@$(MAKE) --no-print-directory install PREFIX='$(HERE)' LIBDIR='$(HERE)/lib' INCLUDEDIR='$(HERE)/include' DESTDIR= >$(BUILD)/install.log
 
@@ -136,12 +136,15 @@ $(TCLBUILD)/pkgIndex.tcl: tcl-binding/pkgIndex.tcl.in tcl-binding/smtp.tcl
 	cp tcl-binding/smtp.tcl $(@D)/
 	sed -e 's|@VERSION@|$(TCLVERSION)|' $< >$@
 
-docs: $(MAN3)/libsmtp.3 $(BUILD)/docs/smtp.n $(BUILD)/docs/smtp.html ## make the manual pages of C and of the Tcl package in build/docs
+docs: ## make the site in build/site, and the manual pages of C and of the Tcl package in build/docs
+	@./setup docs
+	@$(MAKE) --no-print-directory $(MAN3)/libsmtp.3 $(BUILD)/docs/smtp.n $(BUILD)/docs/smtp.md module
+	@docs/site/run
 
 # With the tool of tcllib.
-$(BUILD)/docs/smtp.n $(BUILD)/docs/smtp.html: tcl-binding/smtp.man
+$(BUILD)/docs/smtp.n $(BUILD)/docs/smtp.md: tcl-binding/smtp.man
 	@mkdir -p $(@D)
-	$(DTPLITE) -o $@ $(if $(filter %.html,$@),html,nroff) $<
+	$(DTPLITE) -o $@ $(if $(filter %.md,$@),markdown,nroff) $<
 
 install-tcl: tcl ## install the Tcl package where auto_path finds it, and its manual page (PREFIX=, TCLDIR=, MANDIR=, DESTDIR=)
 	$(INSTALL) -d '$(DESTDIR)$(TCLDIR)'
@@ -166,7 +169,15 @@ examples: prefix ## build the C examples against a library installed in build/pr
 $(BUILD)/examples/%: examples-c/%.c $(BUILD)/prefix/lib/pkgconfig/libsmtp.pc
 	@mkdir -p $(@D)
 	@echo '  CC $@'
-	@$(CC) $(STRICT) $(CFLAGS) $< -o $@ $$($(PKG_CONFIG) --cflags --libs libsmtp$(if $(filter %/libuv,$@), libuv)) -Wl,-rpath,'$(HERE)/lib'
+	@flags=$$($(PKG_CONFIG) --cflags --libs libsmtp$(if $(filter %/libuv,$@), libuv)) && \
+	  eval "$(CC) $(STRICT) $(CFLAGS) $< -o $@ $$flags -Wl,-rpath,'$(HERE)/lib'"
+
+# The Python package as cargo alone makes it, for the demo and the documents: without pip and the network.
+module:
+	@$(CARGO) build --locked --quiet --release -p smtpclient-python
+	@rm -rf $(BUILD)/module && mkdir -p $(BUILD)/module
+	@cp -R py-binding/python/smtpclient $(BUILD)/module
+	@cp $(TARGET)/release/lib_native.so $(BUILD)/module/smtpclient/_native.abi3.so
 
 python: ## build the Python wheel (build/python/wheels), and test it
 	@py-binding/check
@@ -174,10 +185,14 @@ python: ## build the Python wheel (build/python/wheels), and test it
 python-leaks: ## send 100 000 messages from Python in every way, in memory that must not grow (after make python)
 	@build/python/venv/bin/python py-binding/tests/leak.py 100000
 
-demo: setup examples tcl ## set up, build, send a message to three recipients, one of whom is refused
+# What comes first is in the recipes, since `make -j` does what stands beside each other at once.
+demo: ## set up, build, send a message to three recipients, one of whom is refused
+	@./setup demo
+	@$(MAKE) --no-print-directory examples tcl module
 	@demo/run
 
-test: setup ## run everything that must hold
+test: ## set up, and run everything that must hold
+	@./setup test
 	@tests/run
 
 check: ## format, lints, documentation of the crate, tables, versions, header, symbols, layers

@@ -91,6 +91,14 @@ sys.exit("no free ports")
 PY
 }
 
+# c_program PROGRAM PREFIX SOURCE: one for the library that is installed in PREFIX, whose path may have blanks.
+c_program() {
+  local flags
+  flags=$(PKG_CONFIG_PATH="$2/lib/pkgconfig" pkg-config --cflags --libs libsmtp)
+  eval "flags=($flags)"
+  cc -std=c99 -Wall -Wextra -pedantic -Werror -O1 -g "$3" -o "$1" "${flags[@]}" -Wl,-rpath,"$2/lib"
+}
+
 # server NAME PORTS: starts a server of tests/servers on a free port: sets `port`, `pid` and `base`. 77: not available.
 server() { try_server "$@" || exit $?; }
 

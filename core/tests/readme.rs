@@ -48,17 +48,37 @@ fn the_readme_is_short() {
     assert!(top("README.md").lines().count() < 150, "details belong into docs");
 }
 
+/// Every function and type of C that a document names is in the header: a name ends where a letter, digit or `_` does not follow.
+#[test]
+fn names_of_c_are_in_the_header() {
+    let header = top("include/libsmtp.h");
+    let mut names = 0;
+    for page in pages() {
+        let text = top(&page);
+        for name in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+            if name.starts_with("smtp_") && !name.ends_with('_') {
+                assert!(header.contains(name), "{page}: {name} is not in the header");
+                names += 1;
+            }
+        }
+    }
+    assert!(names > 100, "{names} names");
+}
+
+/// The README, and what is in `docs`.
+fn pages() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let pages = files.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"));
+    pages.chain(["README.md".to_owned()]).collect()
+}
+
 /// Every link of the README and the documents to a file leads to one, and to a heading that is there.
 #[test]
 fn links_lead_somewhere() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut pages = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned(), "SECURITY.md".to_owned()];
-    for entry in fs::read_dir(folder.join("docs")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if name.ends_with(".md") {
-            pages.push(format!("docs/{name}"));
-        }
-    }
+    let mut pages = pages();
+    pages.extend(["CONTRIBUTING.md".to_owned(), "SECURITY.md".to_owned()]);
     let mut links = 0;
     for page in &pages {
         let text = top(page);

@@ -17,7 +17,7 @@ mod wire;
 /// Takes octets; a panic is a defect.
 pub type Target = fn(&[u8]);
 
-/// Every target by its name, which is that of its folder in `corpus`.
+/// Every target by its name, which is that of its file in `corpus`.
 pub const TARGETS: [(&str, Target); 10] = [
     ("reply", wire::reply),
     ("ehlo", wire::ehlo),

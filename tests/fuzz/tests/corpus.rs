@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use fuzz_targets::{TARGETS, outcomes};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -60,19 +61,26 @@ fn apply(entry: &mut Vec<u8>, change: &Change, corpus: &[Vec<u8>]) {
     }
 }
 
+/// One entry a line, in Base64, as `entries` writes it.
+fn read_corpus(file: &Path) -> Vec<Vec<u8>> {
+    let text = std::fs::read_to_string(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    let entry = |(at, line): (usize, &str)| {
+        BASE64_STANDARD.decode(line).unwrap_or_else(|e| panic!("{}:{}: {e}", file.display(), at + 1))
+    };
+    let corpus: Vec<Vec<u8>> = text.lines().enumerate().map(entry).collect();
+    assert!(!corpus.is_empty(), "{} is empty", file.display());
+    corpus
+}
+
 #[test]
 fn every_target_holds() {
     let cases = std::env::var("FUZZ_CASES").map_or(300, |text| text.parse().unwrap());
     for (name, target) in TARGETS {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
-        let mut files: Vec<_> =
-            folder.read_dir().unwrap_or_else(|e| panic!("{name}: {e}")).map(|f| f.unwrap().path()).collect();
-        files.sort();
-        let corpus: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
-        assert!(!corpus.is_empty(), "{name} has no corpus");
-        for (entry, file) in corpus.iter().zip(&files) {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
+        let corpus = read_corpus(&file);
+        for (at, entry) in corpus.iter().enumerate() {
             if std::panic::catch_unwind(|| target(entry)).is_err() {
-                panic!("{name}: {}", file.display());
+                panic!("{name}: {}:{}", file.display(), at + 1);
             }
         }
         let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });

@@ -8,7 +8,7 @@ configure() { :; }
 launch() {
   local mode offset=0 tcl=$R/usr/share/tcltk
   export LD_LIBRARY_PATH=$R/usr/lib/$triplet TCL_LIBRARY=$tcl/tcl8.6 TCL8_6_TM_PATH=$tcl/tcl8.6/tcl8
-  export TCLLIBPATH="$tcl $R/usr/lib/tcltk/$triplet" host CERT
+  export TCLLIBPATH="{$tcl} {$R/usr/lib/tcltk/$triplet}" host CERT
   for mode in plain tls refuse; do
     run "$R/usr/bin/tclsh8.6" "$here/tcllib/server.tcl" "$B" $((P + offset)) $mode
     offset=$((offset + 1))
