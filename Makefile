@@ -50,7 +50,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults resources load bench bench-quick clean
+.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks jobs demo test check valgrind sanitize audit sbom interop fuzz faults resources load bench bench-quick clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -173,6 +173,9 @@ python: ## build the Python wheel (build/python/wheels), and test it
 
 python-leaks: ## send 100 000 messages from Python in every way, in memory that must not grow (after make python)
 	@build/python/venv/bin/python py-binding/tests/leak.py 100000
+
+jobs: ## send 10 000 messages by way of Celery and huey while workers are killed and brokers stopped: none lost, none twice (after make python)
+	@MESSAGES='$(or $(MESSAGES),10000)' examples-python/jobs/run
 
 demo: setup examples tcl ## set up, build, send a message to three recipients, one of whom is refused
 	@demo/run
