@@ -50,7 +50,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks jobs demo test check valgrind sanitize audit sbom interop fuzz faults resources load bench bench-quick clean
+.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -174,6 +174,7 @@ python: ## build the Python wheel (build/python/wheels), and test it
 python-leaks: ## send 100 000 messages from Python in every way, in memory that must not grow (after make python)
 	@build/python/venv/bin/python py-binding/tests/leak.py 100000
 
+.PHONY: jobs
 jobs: ## send 10 000 messages by way of Celery and huey while workers are killed and brokers stopped: none lost, none twice (after make python)
 	@MESSAGES='$(or $(MESSAGES),10000)' examples-python/jobs/run
 
@@ -211,6 +212,9 @@ fuzz: ## libFuzzer over every target (SECONDS= for each): cases and new paths
 
 faults: prefix ## every fault of a connection at every octet, in plain text and under TLS, over the Rust, C and Python faces
 	tests/faults/run
+
+spool: examples ## 10 000 messages by the example spool.c, which is killed at random moments, against the record of the server
+	tests/spool/run 10000
 
 resources: ## descriptors, threads and memory over 10 000 sends of every kind, good and bad
 	RESOURCE_ROUNDS=10000 $(CARGO) test --locked -p smtpclient --features tls-openssl --test resources -- --nocapture nothing_grows

@@ -5,11 +5,12 @@
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use scripted_server::player::Running;
 use scripted_server::{report, runner};
+use smtpclient::commit::{Commit, Ready};
 use smtpclient::error::{Error, Kind};
 use smtpclient::message::Message;
 use smtpclient::net::{SendError, Session, sendmessage};
@@ -56,6 +57,8 @@ fn play(file: &Path) -> Result<(), String> {
     }
     let running = Running::start(&dialogue, LIMIT).map_err(|e| e.to_string())?;
     let mut options = Options::default();
+    let asked = Arc::new(Mutex::new(String::new()));
+    options.commit = running.commit().map(|words| commit(words.to_owned(), Arc::clone(&asked)));
     let mut refused = None;
     for (name, value) in running.options() {
         if let Err(error) = options.set(name, value) {
@@ -74,11 +77,25 @@ fn play(file: &Path) -> Result<(), String> {
         },
     };
     let heard = running.finish().err();
-    let reported = report::check(&dialogue.report, &render(&report)).err();
+    let printed = asked.lock().unwrap().clone() + &render(&report);
+    let reported = report::check(&dialogue.report, &printed).err();
     match (heard, reported) {
         (None, None) => Ok(()),
         (heard, reported) => Err([heard, reported].into_iter().flatten().collect::<Vec<_>>().join("\n")),
     }
+}
+
+/// A commit that fails where there are words, and writes a line for each message.
+fn commit(words: String, asked: Arc<Mutex<String>>) -> Commit {
+    Commit::new(move |ready: &[Ready]| {
+        let mut asked = asked.lock().unwrap();
+        for one in ready {
+            let tag = one.tag.as_deref().unwrap_or("-");
+            let id = one.message_id.as_deref().unwrap_or("-");
+            writeln!(asked, "commit = {} {tag} {id} {}", one.attempt, one.recipients.join(" ")).unwrap();
+        }
+        if words.is_empty() { Ok(()) } else { Err(words.clone()) }
+    })
 }
 
 fn send(message: &Message, options: &Options, again: Option<u64>) -> Result<Report, SendError> {

@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::net::SocketAddr;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use scripted_server::proxy::{Direction, Fault, FaultKind, Proxy, ProxyOptions};
 use scripted_server::sink::{Sink, SinkOptions};
+use smtpclient::commit::{Commit, Ready};
 use smtpclient::error::Kind;
 use smtpclient::message::Message;
 use smtpclient::net::{Session, sendmessage};
@@ -36,8 +37,45 @@ const BY_DATA: Ways = (Pipelining::Crossing, Chunking::Off);
 const BY_BDAT: Ways = (Pipelining::Rfc, Chunking::On);
 const IN_A_WINDOW: Ways = (Pipelining::Full, Chunking::On);
 
+/// What option `commit` was asked for: Message-IDs and attempts.
+#[derive(Clone, Default)]
+struct Asked(Arc<Mutex<Vec<(String, u32)>>>);
+
+impl Asked {
+    fn commit(&self) -> Commit {
+        let own = self.clone();
+        Commit::new(move |ready: &[Ready]| {
+            let named = ready.iter().map(|one| (one.message_id.clone().unwrap(), one.attempt));
+            own.0.lock().unwrap().extend(named);
+            Ok::<(), String>(())
+        })
+    }
+
+    /// How often it was asked for a message, each time for another attempt.
+    fn times(&self, id: &str) -> Result<usize, String> {
+        let mut attempts: Vec<u32> = Vec::new();
+        for (_, attempt) in self.0.lock().unwrap().iter().filter(|(own, _)| own == id) {
+            if attempts.contains(attempt) {
+                return Err(format!("{id} was asked for twice in attempt {attempt}"));
+            }
+            attempts.push(*attempt);
+        }
+        Ok(attempts.len())
+    }
+
+    /// What a message that was never asked for must be.
+    fn check(&self, id: &str, outcome: Outcome, stored: usize) -> Result<(), String> {
+        let gone = stored > 0 || matches!(outcome, Outcome::Accepted | Outcome::Unknown);
+        if gone && self.times(id)? == 0 {
+            return Err(format!("{id} is {outcome:?}, stored {stored}, and was not asked for"));
+        }
+        Ok(())
+    }
+}
+
 /// One sink, and what a good send to it looks like.
 struct Scene {
+    asked: Option<Asked>,
     sink: Sink,
     address: SocketAddr,
     lmtp: bool,
@@ -48,11 +86,17 @@ struct Scene {
 
 impl Scene {
     fn new(options: SinkOptions, ways: Ways) -> Self {
+        Self::asking(options, ways, None)
+    }
+
+    /// With option `commit`, which notes what it is asked.
+    fn asking(options: SinkOptions, ways: Ways, asked: Option<Asked>) -> Self {
         let lmtp = options.lmtp;
         let listen = own_address();
         let sink = Sink::start(SinkOptions { keep: true, listen, ..options }).unwrap();
         let address = SocketAddr::new(listen.ip(), sink.port());
-        let mut scene = Self { sink, address, lmtp, ways, to_server: Vec::new(), to_client: Vec::new() };
+        let (to_server, to_client) = (Vec::new(), Vec::new());
+        let mut scene = Self { asked, sink, address, lmtp, ways, to_server, to_client };
         let (report, _, proxy) = scene.send(None);
         assert!(report.sent() && report.error.is_none(), "{report:?}");
         let relayed = proxy.wait(1, LIMIT).remove(0);
@@ -78,6 +122,7 @@ impl Scene {
         (options.pipelining, options.chunking) = self.ways;
         options.timeout = Some(Duration::from_secs(5));
         options.maxsecs = Duration::from_secs(5);
+        options.commit = self.asked.as_ref().map(Asked::commit);
         let report = match sendmessage(&Message::from_bytes(message), &options) {
             Ok(report) => report,
             Err(failed) => *failed.report,
@@ -93,9 +138,17 @@ impl Scene {
 
     fn check(&self, fault: Fault) -> Result<Outcome, String> {
         let (report, id, proxy) = self.send(Some(fault));
-        proxy.wait(1, LIMIT);
+        let relayed = proxy.wait(1, LIMIT);
         let stored = self.stored(&id);
         let outcome = report.recipients[2].outcome;
+        if let Some(asked) = &self.asked {
+            asked.check(&id, outcome, stored).map_err(|text| format!("{fault:?}: {text}"))?;
+            let ends: &[u8] = if self.ways.1 == Chunking::On { b" LAST" } else { b"\r\n.\r\n" };
+            let left = relayed.iter().any(|one| one.to_server.windows(ends.len()).any(|w| w == ends));
+            if left && asked.times(&id)? == 0 {
+                return Err(format!("{fault:?}: the end left, and {id} was not asked for"));
+            }
+        }
         let first = report.recipients[0].outcome;
         // Where the message begins for the server, and the final reply for the client.
         let window = self.ways.0 == Pipelining::Full;
@@ -170,6 +223,7 @@ fn check_batch(scene: &Scene, fault: Option<Fault>) -> Result<(Vec<Outcome>, Pro
         (0..3).map(|_| format!("<{:06}@c.example>", NUMBER.fetch_add(1, Ordering::Relaxed))).collect();
     let messages =
         ids.iter().map(|id| Message::from_bytes(format!("{BODY}Message-ID: {id}\r\n\r\n.dot\r\n")));
+    options.commit = scene.asked.as_ref().map(Asked::commit);
     let mut outcomes = Vec::new();
     let mut reports = Vec::new();
     if let Ok(mut session) = Session::open(&listen.ip().to_string(), proxy.port(), &options) {
@@ -188,6 +242,9 @@ fn check_batch(scene: &Scene, fault: Option<Fault>) -> Result<(Vec<Outcome>, Pro
     proxy.wait(1, LIMIT);
     for (id, outcome) in ids.iter().zip(&outcomes) {
         let stored = scene.stored(id);
+        if let Some(asked) = &scene.asked {
+            asked.check(id, *outcome, stored).map_err(|text| format!("{fault:?}: {text}"))?;
+        }
         let good = match outcome {
             Outcome::Accepted => stored == 1,
             Outcome::NotSent => stored == 0,
@@ -223,7 +280,11 @@ fn a_batch_in_a_window() {
 }
 
 fn batch_at_every_octet(ways: Ways, seldom: [Outcome; 3]) {
-    let scene = Scene::new(offering(ways), ways);
+    batch_asking(ways, seldom, || None);
+}
+
+fn batch_asking(ways: Ways, seldom: [Outcome; 3], asked: fn() -> Option<Asked>) {
+    let scene = Scene::asking(offering(ways), ways, asked());
     let (outcomes, proxy) = check_batch(&scene, None).unwrap();
     assert_eq!(outcomes, [Outcome::Accepted; 3]);
     let relayed = proxy.wait(1, LIMIT).remove(0);
@@ -236,7 +297,7 @@ fn batch_at_every_octet(ways: Ways, seldom: [Outcome; 3]) {
     let mut seen = Vec::new();
     // A sink of its own for each part: its record is searched for every message.
     for part in cases.chunks(500) {
-        let scene = Scene::new(offering(ways), ways);
+        let scene = Scene::asking(offering(ways), ways, asked());
         seen.extend(everywhere(part.to_vec(), |fault| {
             check_batch(&scene, Some(fault)).map(|(seen, _)| seen)
         }));
@@ -245,7 +306,10 @@ fn batch_at_every_octet(ways: Ways, seldom: [Outcome; 3]) {
 }
 
 fn every_octet(options: SinkOptions, ways: Ways) {
-    let scene = Scene::new(options, ways);
+    at_every_octet_of(&Scene::new(options, ways));
+}
+
+fn at_every_octet_of(scene: &Scene) {
     let mut cases = Vec::new();
     for kind in [FaultKind::Cut, FaultKind::Reset, FaultKind::HalfClose] {
         cases.extend((0..scene.to_server.len()).map(|at| (kind, Direction::ToServer, at as u64)));
@@ -295,6 +359,35 @@ fn rejecting() -> SinkOptions {
 
 fn offering(ways: Ways) -> SinkOptions {
     SinkOptions { chunking: ways.1 == Chunking::On, ..rejecting() }
+}
+
+fn committed() -> Option<Asked> {
+    Some(Asked::default())
+}
+
+#[test]
+fn smtp_with_a_commit() {
+    at_every_octet_of(&Scene::asking(rejecting(), BY_DATA, committed()));
+}
+
+#[test]
+fn smtp_by_bdat_with_a_commit() {
+    at_every_octet_of(&Scene::asking(offering(BY_BDAT), BY_BDAT, committed()));
+}
+
+#[test]
+fn smtp_by_bdat_in_a_window_with_a_commit() {
+    at_every_octet_of(&Scene::asking(offering(IN_A_WINDOW), IN_A_WINDOW, committed()));
+}
+
+#[test]
+fn a_batch_with_a_commit() {
+    batch_asking(BY_DATA, [Outcome::Accepted, Outcome::Unknown, Outcome::NotSent], committed);
+}
+
+#[test]
+fn a_batch_in_a_window_with_a_commit() {
+    batch_asking(IN_A_WINDOW, [Outcome::Accepted, Outcome::Unknown, Outcome::Unknown], committed);
 }
 
 #[test]

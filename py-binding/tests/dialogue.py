@@ -65,8 +65,24 @@ def rcpt(text):
     return smtpclient.Rcpt(" ".join(words), **values)
 
 
+def commit_of(words):
+    def commit(ready):
+        for one in ready:
+            print("commit =", one.attempt, one.tag or "-", one.message_id, *one.recipients)
+        if words:
+            raise OSError(words)
+
+    async def later(ready):
+        await asyncio.sleep(0.01)
+        commit(ready)
+
+    return later if "--aio" in sys.argv else commit
+
+
 def send(folder):
     message, known, pause = (folder / "message").read_bytes(), options(folder), folder / "again"
+    if (folder / "commit").exists():
+        known["commit"] = commit_of((folder / "commit").read_text())
     try:
         if pause.exists():
             call, words = (again, again_in_a_loop), (message, int(pause.read_text()) / 1000)

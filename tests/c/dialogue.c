@@ -307,6 +307,22 @@ static smtp_result *send_again_watched(const smtp_message *message, const smtp_o
     return result;
 }
 
+/* What a dialogue has as option commit: it fails where there are words. */
+static int on_commit(void *user_data, smtp_ready *ready)
+{
+    const char *words = user_data;
+    size_t i, j;
+
+    for (i = 0; i < smtp_ready_count(ready); i++) {
+        printf("commit = %lu", (unsigned long)smtp_ready_attempt(ready, i));
+        word(smtp_ready_tag(ready, i));
+        word(smtp_ready_message_id(ready, i));
+        for (j = 0; j < smtp_ready_recipients(ready, i); j++) word(smtp_ready_recipient(ready, i, j));
+        putchar('\n');
+    }
+    return *words != '\0' ? smtp_ready_fail(ready, words) : 0;
+}
+
 /* The pause before the message is sent again, in ms; -1: it is not. */
 static long pause_of(const char *folder)
 {
@@ -322,6 +338,17 @@ static long pause_of(const char *folder)
     return pause;
 }
 
+static int has_file(const char *folder, const char *name)
+{
+    char path[4096];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    file = fopen(path, "r");
+    if (file != NULL) fclose(file);
+    return file != NULL;
+}
+
 int main(int argc, char **argv)
 {
     const char *folder = argc > 1 ? argv[argc - 1] : ".";
@@ -335,6 +362,10 @@ int main(int argc, char **argv)
 
     smtp_message_set_message(message, data, length);
     free(data);
+    if (has_file(folder, "commit")) {
+        data = read_file(folder, "commit", &length);
+        smtp_options_set_commit(options, on_commit, data, free);
+    }
     data = read_file(folder, "options", &length);
     if (set_options(options, data, length) == SMTP_OK) {
         if (pause >= 0) result = (watched ? send_again_watched : send_again)(message, options, pause);

@@ -101,9 +101,19 @@ set arguments {-defaultdomain {}}
 foreach {name value} [lrange [split [encoding convertfrom utf-8 [read_file $folder/options]] \0] 0 end-1] {
     lappend arguments {*}[option $name $value]
 }
+proc commit {words ready} {
+    foreach one $ready {
+        dict with one {puts "commit = $attempt [word $tag] [word $message_id] $recipients"}
+    }
+    if {$words ne ""} {error $words}
+}
+if {[file exists $folder/commit]} {
+    lappend arguments -commit [list commit [read_file $folder/commit]]
+}
 # The same message twice over one session, with a pause between them; the second one counts.
 proc again {message pause arguments} {
     set session [smtp::session open [dict get $arguments -servers] [dict get $arguments -ports] {*}$arguments]
+    if {[dict exists $arguments -commit]} {dict unset arguments -commit} ;# it belongs to the session
     catch {$session sendmessage -file $message {*}$arguments}
     after $pause ;# the event loop stands still
     catch {$session sendmessage -file $message {*}$arguments}

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import weakref
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +37,7 @@ class Mailer:
         self._commit = None if known.commit is None else AwaitedByThread(known.commit)
         self._pending = Pending(known, _deliver, self._commit)
         if self._commit is not None:
-            pending = weakref.ref(self._pending)  # the mailer holds the function
-            self._commit.wake = lambda: (known := pending()) and known.native.wake()
+            self._commit.wake = _waker(weakref.ref(self._pending))
         self._open: set[asyncio.Future[Report | SMTPException]] = set()
         self._blocked: deque[asyncio.Future[None]] = deque()
 
@@ -128,6 +128,17 @@ class Mailer:
             if not waiter.done():
                 waiter.set_result(None)
                 count -= 1
+
+
+def _waker(pending: weakref.ref[Pending]) -> Callable[[], None]:
+    """What has the mailer ask once more, which holds the function itself."""
+
+    def wake() -> None:
+        known = pending()
+        if known is not None:
+            known.native.wake()
+
+    return wake
 
 
 def _deliver(answers: list[tuple[Any, Any, Message]]) -> None:

@@ -79,7 +79,7 @@ class Awaited:
             return False
         import asyncio
 
-        self._ready, self._task = ready, asyncio.ensure_future(answer)  # type: ignore[arg-type]
+        self._ready, self._task = ready, asyncio.ensure_future(answer)
         self._task.add_done_callback(self._done)
         return True
 
@@ -136,4 +136,4 @@ class AwaitedByThread:
     async def _call(self, ready: list[Ready]) -> None:
         answer = self._function(ready)
         if hasattr(answer, "__await__"):
-            await answer  # type: ignore[misc]
+            await answer

@@ -13,6 +13,8 @@ pub struct Dialogue {
     pub options: Vec<(String, String)>,
     /// The message is sent twice over one session, with a pause of so many milliseconds between.
     pub again: Option<u64>,
+    /// There is an option `commit`, which fails with these words; empty: it does not fail.
+    pub commit: Option<String>,
     /// Environment variables that the client must have.
     pub environment: Vec<(String, String)>,
     /// The octets of the token.
@@ -93,7 +95,8 @@ pub const DEFAULT_MESSAGE: &str = "From: alice@client.example\r\nTo: bob@mail.ex
     Date: Mon, 01 Jan 2024 12:00:00 +0000\r\nMessage-ID: <1@client.example>\r\nSubject: test\r\n\r\nHello.\r\n";
 
 /// The names that a report section may have.
-pub const REPORT_NAMES: [&str; 11] = [
+pub const REPORT_NAMES: [&str; 12] = [
+    "commit",
     "status",
     "error",
     "error_text",
@@ -141,6 +144,7 @@ struct Parser {
     section: Section,
     options: Vec<(String, String)>,
     again: Option<u64>,
+    commit: Option<String>,
     environment: Vec<(String, String)>,
     message: Option<Vec<u8>>,
     servers: Vec<Script>,
@@ -200,6 +204,10 @@ impl Parser {
                     return Err(format!("`{name}` is not a line of a report: {}", REPORT_NAMES.join(", ")));
                 }
                 self.report.push((name.into(), value.into()));
+                Ok(())
+            }
+            Section::Top if line == "commit" || line.starts_with("commit ") => {
+                self.commit = Some(line.trim_start_matches("commit").trim().into());
                 Ok(())
             }
             Section::Top if line.starts_with("again ") => {
@@ -319,9 +327,9 @@ impl Parser {
         if !self.report.iter().any(|(name, _)| name == "status") {
             return Err("the report section needs a line `status = ...`".into());
         }
-        let Self { options, environment, again, message, servers, report, .. } = self;
+        let Self { options, environment, again, commit, message, servers, report, .. } = self;
         let message = message.unwrap_or_else(|| DEFAULT_MESSAGE.into());
-        Ok(Dialogue { about, options, environment, again, message, servers, report })
+        Ok(Dialogue { about, options, environment, again, commit, message, servers, report })
     }
 }
 

@@ -134,6 +134,7 @@ pub struct Running {
     servers: Vec<Server>,
     options: Vec<(String, String)>,
     again: Option<u64>,
+    commit: Option<String>,
     message: Vec<u8>,
 }
 
@@ -164,7 +165,8 @@ impl Running {
         let servers: Vec<Server> =
             dialogue.servers.iter().enumerate().map(start).collect::<Result<_, _>>()?;
         let options = filled(&dialogue.options, &servers);
-        Ok(Self { servers, options, again: dialogue.again, message: dialogue.message.clone() })
+        let (commit, message) = (dialogue.commit.clone(), dialogue.message.clone());
+        Ok(Self { servers, options, again: dialogue.again, commit, message })
     }
 
     /// The options with the placeholders filled in and the defaults of the format added.
@@ -176,6 +178,11 @@ impl Running {
     /// between.
     pub fn again(&self) -> Option<u64> {
         self.again
+    }
+
+    /// There is an option `commit`, which fails with these words; empty: it does not fail.
+    pub fn commit(&self) -> Option<&str> {
+        self.commit.as_deref()
     }
 
     /// The octets of the token.

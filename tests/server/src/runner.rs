@@ -52,7 +52,7 @@ pub fn run(file: &Path, command: &[OsString], limit: Duration) -> Result<(), Str
     }
 }
 
-/// Writes the files `message` and `options`, and `again` where the message is sent twice.
+/// Writes the files `message` and `options`, `again` where the message is sent twice, and `commit` where that is an option.
 ///
 /// # Errors
 /// The folder cannot be written.
@@ -61,6 +61,9 @@ pub fn unpack(running: &Running, folder: &Path) -> std::io::Result<()> {
     std::fs::write(folder.join("message"), running.message())?;
     if let Some(pause) = running.again() {
         std::fs::write(folder.join("again"), pause.to_string())?;
+    }
+    if let Some(words) = running.commit() {
+        std::fs::write(folder.join("commit"), words)?;
     }
     let options: String =
         running.options().iter().map(|(name, value)| format!("{name}\0{value}\0")).collect();
