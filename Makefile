@@ -185,6 +185,10 @@ python: ## build the Python wheel (build/python/wheels), and test it
 python-leaks: ## send 100 000 messages from Python in every way, in memory that must not grow (after make python)
 	@build/python/venv/bin/python py-binding/tests/leak.py 100000
 
+.PHONY: jobs
+jobs: ## send 10 000 messages by way of Celery and huey while workers are killed and brokers stopped: none lost, none twice (after make python)
+	@MESSAGES='$(or $(MESSAGES),10000)' examples-python/jobs/run
+
 # What comes first is in the recipes, since `make -j` does what stands beside each other at once.
 demo: ## set up, build, send a message to three recipients, one of whom is refused
 	@./setup demo

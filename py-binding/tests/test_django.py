@@ -8,11 +8,7 @@ import pytest
 
 pytest.importorskip("django")
 
-from django.conf import settings  # noqa: E402
-
-if not settings.configured:
-    settings.configure(EMAIL_BACKEND="smtpclient.django.EmailBackend", DEFAULT_FROM_EMAIL="web@c.example")
-
+import django_settings  # noqa: E402, F401
 from django.core import mail  # noqa: E402
 from django.test import override_settings  # noqa: E402
 from smtpclient import smtplib  # noqa: E402

@@ -47,14 +47,28 @@ def test_the_readme(capsys):
     assert first.startswith("bob@example.org accepted 250") and second.startswith("nobody@example.org rejected 550")
 
 
+def test_jobs(tmp_path):
+    pytest.importorskip("huey")
+    blocks = re.findall(r"^```python\n(.*?)^```", (TOP / "docs/jobs.md").read_text(), re.M | re.S)
+    names = {"__name__": "example"}
+    with Sink() as sink:
+        for block in blocks:
+            block = block.replace("mail.example.org", f"127.0.0.1:{sink.port}").replace("/tmp/", f"{tmp_path}/")
+            exec(compile(block, "docs/jobs.md", "exec"), names)
+        assert sink.count == 1 and len(blocks) == 2
+        result = names["mail"].submit(b"From: a@c\nTo: b@s\n\n")
+        names["huey"].execute(names["huey"].dequeue())
+        assert result.get()["status"] == "accepted" and sink.count == 2
+    names["mail"].courier.close()
+    names["courier"].close()
+
+
 def as_django_settings(names):
     pytest.importorskip("django")
-    from django.conf import settings
+    import django_settings  # noqa: F401
     from django.core import mail
     from django.test import override_settings
 
-    if not settings.configured:
-        settings.configure()
     assert names["EMAIL_HOST"] == "mail.example.org"
     with Sink() as sink:
         here = {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": sink.port, "EMAIL_USE_TLS": False, "EMAIL_HOST_USER": ""}

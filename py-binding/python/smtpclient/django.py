@@ -1,25 +1,34 @@
-"""Django's e-mail over this library: ``EMAIL_BACKEND = "smtpclient.django.EmailBackend"``.
+"""Django's e-mail over this library: ``EMAIL_BACKEND = "smtpclient.django.EmailBackend"``, or ``QueueBackend`` by way of a queue.
 
-Settings, connection reuse, ``fail_silently`` and locking are those of Django's own SMTP backend, of which this is a
-subclass. Nothing else in this package imports Django.
+Settings, connection reuse, ``fail_silently`` and locking of ``EmailBackend`` are those of Django's own SMTP backend, of which it is a
+subclass. Nothing else in this package imports Django, but for ``smtpclient.django_tasks``.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property, partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+from django.conf import settings  # type: ignore[import-untyped]
+from django.core.exceptions import ImproperlyConfigured  # type: ignore[import-untyped]
 from django.core.mail.backends import smtp  # type: ignore[import-untyped]
+from django.core.mail.backends.base import BaseEmailBackend  # type: ignore[import-untyped]
+from django.db import connections, transaction  # type: ignore[import-untyped]
+from django.utils.module_loading import import_string  # type: ignore[import-untyped]
 
-from . import smtplib
+from . import jobs, smtplib
+from ._errors import SMTPException
 from ._options import logger
+from .ledger import SQLLedger
 
 if TYPE_CHECKING:
     from _typeshed import SizedBuffer
 
-__all__ = ["EmailBackend"]
+__all__ = ["DjangoLedger", "EmailBackend", "QueueBackend"]
 
 
 class EmailBackend(smtp.EmailBackend):  # type: ignore[misc]
@@ -61,3 +70,71 @@ class _Plain(smtplib.SMTP):
 
 class _Implicit(_Plain, smtplib.SMTP_SSL):
     pass
+
+
+class QueueBackend(BaseEmailBackend):  # type: ignore[misc]
+    """Gives messages to a queue when the caller's database transaction is committed, and not when it is rolled back.
+
+    Setting ``EMAIL_QUEUE`` names what has the functions ``keep`` and ``publish``: the module ``smtpclient.celery`` (the
+    default), ``smtpclient.django_tasks``, or a ``smtpclient.huey.Queue`` of yours. ``EMAIL_QUEUE_DATABASE`` is the alias of the
+    transaction's database (``default``). With a ledger in that database, and ``keep`` in its settings, a message is committed
+    together with the caller's data.
+    """
+
+    def send_messages(self, email_messages: Sequence[Any]) -> int:
+        """Take messages, and return how many; raise ``UsageError`` for one that no server would get."""
+        taken = 0
+        for message in email_messages:
+            try:
+                taken += self._take(message)
+            except SMTPException:
+                if not self.fail_silently:
+                    raise
+        return taken
+
+    def _take(self, message: Any) -> bool:
+        if not message.recipients():
+            return False
+        payload = jobs.encode(message.message(), originator=message.from_email, recipients=message.recipients())
+        job, queue = jobs.new_id(), _queue()
+        queue.keep(job, payload)
+        transaction.on_commit(partial(queue.publish, job, payload), using=getattr(settings, "EMAIL_QUEUE_DATABASE", None))
+        return True
+
+
+def _queue() -> Any:
+    name = getattr(settings, "EMAIL_QUEUE", "smtpclient.celery")
+    if not isinstance(name, str):
+        return name
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if not (name == error.name or name.startswith(f"{error.name}.")):
+            raise
+        return import_string(name)
+
+
+class DjangoLedger(SQLLedger):
+    """A ledger in a table of one of Django's databases, which is made when it is missing."""
+
+    def __init__(self, alias: str = "default") -> None:
+        self._alias = alias
+        connection = connections[alias]
+        if self.TABLE not in connection.introspection.table_names():
+            if connection.in_atomic_block and not connection.features.can_rollback_ddl:
+                raise ImproperlyConfigured(f"the ledger needs its table before a transaction begins: {self._CREATE}")
+            with self._transaction() as run:
+                run(self._CREATE, [])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Callable[[str, Sequence[Any]], Any]]:
+        connection = connections[self._alias]
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+        with transaction.atomic(using=self._alias), connection.cursor() as cursor:
+
+            def run(statement: str, values: Sequence[Any]) -> Any:
+                cursor.execute(statement, values)
+                return cursor
+
+            yield run
