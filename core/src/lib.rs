@@ -191,8 +191,8 @@ pub use dialogue::Dialogue;
 pub use error::{Error, Kind, Step};
 pub use message::{Encoding, HeaderMode, Message};
 #[cfg(feature = "net")]
-pub use net::{Batch, Mailer, SendMany, Session, sendmessage};
+pub use net::{Batch, Mailer, SendMany, Session, sendmessage, verify};
 pub use options::{Options, Recipients};
 pub use reply::Reply;
-pub use report::{Attempt, Outcome, Recipient, Report, SendError, Status};
+pub use report::{Attempt, Offer, Outcome, Recipient, Report, SendError, Status};
 pub use secret::Secret;

@@ -27,7 +27,7 @@ pub use limits::Limits;
 pub use mailer::Mailer;
 pub use run::Wait;
 pub use security::tls;
-pub use sendmessage::{delivery, local, sendmessage};
+pub use sendmessage::{delivery, local, sendmessage, verification, verify};
 pub use session::{Session, dialogue, dialogue_over, one_server};
 pub use stream::Ready;
 
