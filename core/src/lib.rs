@@ -117,6 +117,7 @@
 //!   [`net`] and all that blocks is missing, and TLS is whatever implements [`tls::Secure`].
 //! - `tls-openssl`: TLS by the `openssl` crate, with what `native-tls` does not offer: the protocol version and cipher in
 //!   the report, choice of ciphers, key logs, encrypted keys, channel bindings, resumption.
+//! - `serde`: [`report::fields::Value`], and so a whole report, as JSON or any other format of serde.
 //!
 //! # Other languages
 //! Options, report fields, verbs and kinds of errors have the same names in every language, and are listed by

@@ -1,6 +1,8 @@
 //! What became of a message: for each recipient, and at each server that was tried.
 
 pub mod fields;
+#[cfg(feature = "serde")]
+mod serialize;
 
 use std::fmt;
 use std::net::SocketAddr;
