@@ -7,7 +7,9 @@ SOVERSION = 0
 PREFIX = /usr/local
 LIBDIR = $(PREFIX)/lib
 INCLUDEDIR = $(PREFIX)/include
-MANDIR = $(PREFIX)/share/man
+BINDIR = $(PREFIX)/bin
+SHAREDIR = $(PREFIX)/share
+MANDIR = $(SHAREDIR)/man
 DESTDIR =
 
 CARGO = cargo
@@ -35,6 +37,10 @@ EXAMPLES = $(patsubst examples-c/%.c,$(BUILD)/examples/%,$(wildcard examples-c/*
 MAN3 = $(BUILD)/docs/man/man3
 MANUAL = { sed -n 's/^typedef struct \(smtp_[a-z]*\) .*/\1.3/p' '$(CURDIR)/include/libsmtp.h'; \
   sed -n 's/^smtp_.*/&.3/p' '$(CURDIR)/ffi-c/exports.txt'; }
+# The command line, and its manual pages and completions, which are made from its flags.
+COMMAND = $(TARGET)/release/smtpclient
+PAGES = $(BUILD)/docs/command-line
+COMPLETIONS = bash-completion/completions/smtpclient zsh/site-functions/_smtpclient fish/vendor_completions.d/smtpclient.fish
 # Where tests and examples find the installed library.
 HERE = $(CURDIR)/$(BUILD)/prefix
 # The Tcl package: for which Tcl, its version, and the folder (of Tcl's auto_path) that it goes to.
@@ -50,7 +56,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module
+.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -68,6 +74,10 @@ lib: ## build the release libraries for C
 	$(CARGO) build --locked --release -p libsmtp --features $(FEATURES)
 	@$(MAKE) --no-print-directory $(SHARED)
 
+command: ## build the command smtpclient, its manual pages and completions
+	$(CARGO) build --locked --release -p smtpclient-command --bin smtpclient
+	$(CARGO) run --locked --quiet --release -p smtpclient-command --example pages '$(PAGES)'
+
 # rustc ignores a version script for a cdylib, so the linker makes the shared library from the static one.
 $(SHARED): $(STATIC) $(MAP)
 	@mkdir -p $(@D)
@@ -84,7 +94,17 @@ header: ## write include/libsmtp.h anew
 tables: header ## write anew what is made from the tables of options, reports and verbs: header, documents, types
 	$(CARGO) run --locked --quiet -p smtpclient --example tables
 
-install: lib ## install header, libraries, libsmtp.pc and manual pages (PREFIX=, LIBDIR=, MANDIR=, DESTDIR=)
+install: install-library command ## install the command smtpclient, header, libraries, libsmtp.pc and manual pages (PREFIX=, LIBDIR=, MANDIR=, DESTDIR=)
+	$(INSTALL) -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1'
+	$(INSTALL) -m 755 $(COMMAND) '$(DESTDIR)$(BINDIR)/'
+	$(STRIP) -g '$(DESTDIR)$(BINDIR)/smtpclient'
+	$(INSTALL) -m 644 $(PAGES)/smtpclient.1 $(PAGES)/smtpclient-sendmail.1 '$(DESTDIR)$(MANDIR)/man1/'
+	for name in $(COMPLETIONS); do $(INSTALL) -d "$(DESTDIR)$(SHAREDIR)/$${name%/*}"; done
+	$(INSTALL) -m 644 $(PAGES)/smtpclient.bash '$(DESTDIR)$(SHAREDIR)/bash-completion/completions/smtpclient'
+	$(INSTALL) -m 644 $(PAGES)/_smtpclient '$(DESTDIR)$(SHAREDIR)/zsh/site-functions/'
+	$(INSTALL) -m 644 $(PAGES)/smtpclient.fish '$(DESTDIR)$(SHAREDIR)/fish/vendor_completions.d/'
+
+install-library: lib ## install header, libraries, libsmtp.pc and manual pages of section 3 alone
 	$(INSTALL) -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig'
 	$(INSTALL) -m 644 include/libsmtp.h '$(DESTDIR)$(INCLUDEDIR)/'
 	$(INSTALL) -m 644 $(STATIC) '$(DESTDIR)$(LIBDIR)/'
@@ -108,6 +128,8 @@ install-manual: $(MAN3)/libsmtp.3
 uninstall: ## remove what install put there
 	rm -f '$(DESTDIR)$(INCLUDEDIR)/libsmtp.h' '$(DESTDIR)$(LIBDIR)/pkgconfig/libsmtp.pc' '$(DESTDIR)$(LIBDIR)/libsmtp.a' \
 	  '$(DESTDIR)$(LIBDIR)/libsmtp.so' '$(DESTDIR)$(LIBDIR)/libsmtp.so.$(SOVERSION)' '$(DESTDIR)$(LIBDIR)/libsmtp.so.$(VERSION)'
+	rm -f '$(DESTDIR)$(BINDIR)/smtpclient' '$(DESTDIR)$(MANDIR)/man1/smtpclient.1' '$(DESTDIR)$(MANDIR)/man1/smtpclient-sendmail.1'
+	for name in $(COMPLETIONS); do rm -f "$(DESTDIR)$(SHAREDIR)/$$name"; done
 	cd '$(DESTDIR)$(MANDIR)/man3' 2>/dev/null || exit 0; rm -f libsmtp.3 $$($(MANUAL))
 
 versions:
@@ -115,7 +137,7 @@ versions:
 
 prefix: lib
 	@mkdir -p $(BUILD)
-	@$(MAKE) --no-print-directory install PREFIX='$(HERE)' LIBDIR='$(HERE)/lib' INCLUDEDIR='$(HERE)/include' DESTDIR= >$(BUILD)/install.log
+	@$(MAKE) --no-print-directory install-library PREFIX='$(HERE)' LIBDIR='$(HERE)/lib' INCLUDEDIR='$(HERE)/include' DESTDIR= >$(BUILD)/install.log
 
 tcl: lib ## build the Tcl package in build/tcl (TCL=8.6 or 9.0)
 	@$(MAKE) --no-print-directory $(TCLBUILD)/$(TCLLIB) $(TCLBUILD)/pkgIndex.tcl

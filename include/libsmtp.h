@@ -1044,6 +1044,19 @@ int smtp_sendmessage(const smtp_message *message,
                      const smtp_options *options,
                      smtp_result **result);
 
+/**
+ * Looks whether a message could be sent with these options (NULL: through localhost, port 25): connects to each of the
+ * servers, does EHLO, TLS and login, and says QUIT. result, which may be NULL, gets a result without recipients, also after
+ * a failure; free it with smtp_result_free(). It has an attempt for each server, and its value
+ * attempts.0.offered (see smtp_value_find()) says what the first one offers: its greeting, extensions and
+ * mechanisms. It blocks, as smtp_sendmessage() does.
+ *
+ * SMTP_OK: every server can be used. Else why not: SMTP_ERR_USAGE, _RESOLVE, _CONNECT, _TIMEOUT, _CLOSED, _PROTOCOL,
+ * _REFUSED, _UNSUPPORTED, _TLS, _LOGIN, _CANCELLED.
+ */
+int smtp_verify(const smtp_options *options,
+                smtp_result **result);
+
 /** Frees a result and its strings. NULL is fine. */
 void smtp_result_free(smtp_result *result);
 
@@ -1562,6 +1575,9 @@ void smtp_mailer_free(smtp_mailer *mailer);
 int smtp_engine_new(const smtp_message *message,
                     const smtp_options *options,
                     smtp_engine **out);
+
+/** Begins smtp_verify() for an event loop. As smtp_engine_new(), without a message. */
+int smtp_engine_new_verify(const smtp_options *options, smtp_engine **out);
 
 /**
  * Frees an engine, at any time; what was begun is left as it is, and the library's connection is closed. Stop watching

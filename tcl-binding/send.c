@@ -1,4 +1,4 @@
-/* smtp::sendmessage: one message, while the event loop goes on. */
+/* smtp::sendmessage and smtp::verify: one message, or a look at the servers, while the event loop goes on. */
 #include "smtp_tcl.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +15,7 @@ typedef struct Send {
     char name[40];
     pid_t process; /* whose message it is: a child by fork(2) must not send it, too */
     int refs, done, code;
+    int verifies; /* there is no message */
     Tcl_Obj *value, *errorCode, *report;
     Tcl_Obj *thrown, *thrownMessage; /* by -tlspolicy */
 } Send;
@@ -99,6 +100,10 @@ static void Take(Send *send, const smtp_result *result)
     if (send->value != NULL) return; /* it was cancelled */
     send->code = Outcome(result, &send->options, &send->value, &send->errorCode);
     send->report = ReportDict(result);
+    if (send->verifies && send->code == TCL_OK) {
+        Tcl_DecrRefCount(send->value);
+        send->value = send->report;
+    }
     Tcl_IncrRefCount(send->value);
     Tcl_IncrRefCount(send->errorCode);
     Tcl_IncrRefCount(send->report);
@@ -173,7 +178,8 @@ static int Try(Send *send)
     int status;
 
     if (send->source != NULL) SourceMessage(send->source, send->message);
-    status = smtp_engine_new(send->message, send->options.smtp, &engine);
+    if (send->verifies) status = smtp_engine_new_verify(send->options.smtp, &engine);
+    else status = smtp_engine_new(send->message, send->options.smtp, &engine);
     if (getpid() != send->process) { /* the channel is a script that forked */
         smtp_engine_free(engine);
         Early(send, SMTP_ERR_USAGE, "the send belongs to the parent process: begin another after the fork");
@@ -221,8 +227,10 @@ static void Again(void *data)
 
 static int Begin(Send *send, Tcl_Obj *token)
 {
-    send->message = MessageOf(send->state, token, &send->options, &send->source);
-    if (send->message == NULL) return TCL_ERROR;
+    if (!send->verifies) {
+        send->message = MessageOf(send->state, token, &send->options, &send->source);
+        if (send->message == NULL) return TCL_ERROR;
+    }
     send->drive = DriveNew(send->state, send, Progress, Gone);
     send->refs++; /* the drive's, given back by Leave */
     if (Try(send)) return TCL_OK;
@@ -241,26 +249,25 @@ static void Cancelled(void *data)
     Tcl_Release(interp);
 }
 
-int SendmessageCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
+/* Sends the token, or the message of the options; or verifies. */
+static int Do(State *state, int verifies, Tcl_Obj *token, int objc, Tcl_Obj *const objv[])
 {
-    State *state = data;
-    Send *send;
-    Tcl_Obj *token;
-    int result, first;
+    Tcl_Interp *interp = state->interp;
+    Send *send = calloc(1, sizeof *send);
+    int result;
 
-    if (objc < 2) {
-        Tcl_WrongNumArgs(interp, 1, objv, "token ?option value ...?");
-        return TCL_ERROR;
-    }
-    first = TokenFirst(interp, objc - 1, objv + 1, &token);
-    if (first < 0) return Unreported(state);
-    send = calloc(1, sizeof *send);
     if (send == NULL) Tcl_Panic("smtp: no memory");
     send->state = state;
     send->process = getpid();
     send->refs = 1;
-    if (OptionsParse(state, objc - 1 - first, objv + 1 + first, &send->options) != TCL_OK) {
+    send->verifies = verifies;
+    if (OptionsParse(state, objc, objv, &send->options) != TCL_OK) {
         free(send);
+        return Unreported(state);
+    }
+    if (verifies && (send->options.file != NULL || send->options.channel != NULL || send->options.message != NULL)) {
+        Tcl_SetObjResult(interp, Tcl_NewStringObj("smtp::verify takes no message: leave out -file, -channel and -message", -1));
+        Drop(send);
         return Unreported(state);
     }
     Tcl_Preserve(interp);
@@ -283,6 +290,26 @@ int SendmessageCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv
     Drop(send);
     Tcl_Release(interp);
     return result;
+}
+
+int SendmessageCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
+{
+    Tcl_Obj *token;
+    int first;
+
+    if (objc < 2) {
+        Tcl_WrongNumArgs(interp, 1, objv, "token ?option value ...?");
+        return TCL_ERROR;
+    }
+    first = TokenFirst(interp, objc - 1, objv + 1, &token);
+    if (first < 0) return Unreported(data);
+    return Do(data, 0, token, objc - 1 - first, objv + 1 + first);
+}
+
+int VerifyCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
+{
+    (void)interp;
+    return Do(data, 1, NULL, objc - 1, objv + 1);
 }
 
 int CancelCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])

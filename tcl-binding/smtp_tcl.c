@@ -37,6 +37,7 @@ DLLEXPORT int Smtp_Init(Tcl_Interp *interp)
     state->interp = interp;
     Tcl_SetAssocData(interp, KEY, Gone, state);
     Tcl_CreateObjCommand(interp, "::smtp::sendmessage", SendmessageCmd, state, NULL);
+    Tcl_CreateObjCommand(interp, "::smtp::verify", VerifyCmd, state, NULL);
     Tcl_CreateObjCommand(interp, "::smtp::cancel", CancelCmd, state, NULL);
     Tcl_CreateObjCommand(interp, "::smtp::session", SessionCmd, state, NULL);
     Tcl_CreateObjCommand(interp, "::smtp::lastreport", LastreportCmd, state, NULL);

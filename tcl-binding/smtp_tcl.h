@@ -108,7 +108,7 @@ int Unbegun(int status, const char *text, Tcl_Obj **value, Tcl_Obj **errorCode, 
 int Unreported(State *state);
 
 /* send.c, session.c, tls.c */
-Tcl_ObjCmdProc SendmessageCmd, CancelCmd, SessionCmd, TlsCmd;
+Tcl_ObjCmdProc SendmessageCmd, VerifyCmd, CancelCmd, SessionCmd, TlsCmd;
 /* Option -tls. */
 int TlsOption(Tcl_Interp *interp, Options *into, Tcl_Obj *value);
 

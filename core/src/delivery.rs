@@ -16,13 +16,16 @@ use crate::opening::check;
 use crate::options::Options;
 use crate::prepared::Prepared;
 use crate::reply::Reply;
-use crate::report::{Outcome, Report, no_server};
+use crate::report::{Outcome, Report, all_of, no_server};
 use crate::server::{Server, servers};
 use crate::tls::Secure;
 
-/// One message on its way to the first server that takes it.
+/// One message on its way to the first server that takes it; or a look at each of the servers.
 pub struct Delivery {
-    message: Prepared,
+    /// None: the servers are only looked at.
+    message: Option<Prepared>,
+    /// Why servers that were looked at cannot be used.
+    unfit: Vec<Error>,
     options: Arc<Options>,
     servers: Vec<Server>,
     /// The server that is tried now.
@@ -50,17 +53,44 @@ impl Delivery {
         local: &Local,
         library: Option<Arc<dyn Secure>>,
     ) -> Result<Self, Error> {
-        let mut options = options.into();
-        let servers = servers(&options)?;
-        check(&options)?;
-        options.refuse_mailer_options()?;
+        let options = options.into();
+        // First, since a mistake here is told before one in the message.
+        let servers = checked(&options)?;
         let message = Prepared::new(message, &options, local, options.commit.as_ref().map(|_| 0))?;
+        let report = message.untried(Step::Connect);
+        Ok(Self::begun(Some(message), report, options, servers, local, library))
+    }
+
+    /// Connects to every server, one after the other, does EHLO, TLS and login as the options want them, and says QUIT. The
+    /// report has an attempt for each, which says what the server [offers](crate::report::Offer), and no recipients.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`]: no connection was opened.
+    pub fn verify(
+        options: impl Into<Arc<Options>>,
+        local: &Local,
+        library: Option<Arc<dyn Secure>>,
+    ) -> Result<Self, Error> {
+        let options = options.into();
+        let servers = checked(&options)?;
+        Ok(Self::begun(None, Report::default(), options, servers, local, library))
+    }
+
+    fn begun(
+        message: Option<Prepared>,
+        report: Report,
+        mut options: Arc<Options>,
+        servers: Vec<Server>,
+        local: &Local,
+        library: Option<Arc<dyn Secure>>,
+    ) -> Self {
         if options.client.is_none() && servers.iter().any(Server::is_localhost) {
             Arc::make_mut(&mut options).client = Some("localhost".to_owned());
         }
         let mut delivery = Self {
-            report: message.untried(Step::Connect),
             message,
+            unfit: Vec::new(),
+            report,
             options,
             servers,
             current: 0,
@@ -71,7 +101,7 @@ impl Delivery {
             ended: false,
         };
         delivery.begin();
-        Ok(delivery)
+        delivery
     }
 
     /// The servers that will be tried, in order.
@@ -94,13 +124,16 @@ impl Delivery {
         self.report
     }
 
-    /// Offers the message to the current server, or ends where there is none.
+    /// Offers the message to the current server, or looks at it, or ends where there is none.
     fn begin(&mut self) {
         self.dialogue = None;
         if let Some(server) = self.servers.get(self.current).filter(|_| !self.ended) {
             let options = Arc::clone(&self.options);
             let mut dialogue = Dialogue::checked(server.clone(), options, self.library.clone(), self.local);
-            self.ticket = dialogue.send(self.message.transaction(), self.message.needs().clone());
+            self.ticket = match &self.message {
+                Some(message) => dialogue.send(message.transaction(), message.needs().clone()),
+                None => dialogue.introduce(),
+            };
             self.dialogue = Some(Box::new(dialogue));
         }
     }
@@ -119,6 +152,11 @@ impl Delivery {
                 Some((ticket, Answer::Sent(report))) if ticket == self.ticket => {
                     dialogue.part();
                     self.take(*report);
+                }
+                Some((ticket, Answer::Done(done))) if ticket == self.ticket => {
+                    self.report.attempts.append(&mut dialogue.take_offer(done.as_ref().err().cloned()));
+                    dialogue.part();
+                    self.unfit.extend(done.err());
                 }
                 Some(_) => {}
                 None if dialogue.is_closed() => self.next_server(),
@@ -141,7 +179,12 @@ impl Delivery {
 
     /// The connection has ended: the next server, unless this one decided.
     fn next_server(&mut self) {
-        let left = self.report.error.as_ref().is_some_and(|error| may_try_next(error, &self.report));
+        let left = if self.message.is_some() {
+            self.report.error.as_ref().is_some_and(|error| may_try_next(error, &self.report))
+        } else {
+            self.report.error = all_of(&self.unfit.iter().collect::<Vec<_>>(), "servers cannot be used");
+            true
+        };
         if !left || self.ended {
             self.dialogue = None;
             return;
@@ -151,7 +194,9 @@ impl Delivery {
             self.begin();
             return;
         }
-        self.report.error = no_server(&self.report.attempts);
+        if self.message.is_some() {
+            self.report.error = no_server(&self.report.attempts);
+        }
         self.dialogue = None;
     }
 }
@@ -235,6 +280,14 @@ impl Conversation for Delivery {
     fn waits_for_commit(&self) -> bool {
         self.dialogue.as_ref().is_some_and(|dialogue| dialogue.waits_for_commit())
     }
+}
+
+/// The servers, where the options are fit for a delivery.
+fn checked(options: &Options) -> Result<Vec<Server>, Error> {
+    let servers = servers(options)?;
+    check(options)?;
+    options.refuse_mailer_options()?;
+    Ok(servers)
 }
 
 /// Whether nothing speaks against another server: this one has taken nothing and refused nothing for good.

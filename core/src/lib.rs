@@ -118,6 +118,7 @@
 //! - `dkim` (default): option `dkim` signs messages, by `ring`. Without it the option is an error.
 //! - `tls-openssl`: TLS by the `openssl` crate, with what `native-tls` does not offer: the protocol version and cipher in
 //!   the report, choice of ciphers, key logs, encrypted keys, channel bindings, resumption.
+//! - `serde`: [`report::fields::Value`], and so a whole report, as JSON or any other format of serde.
 //!
 //! # Other languages
 //! Options, report fields, verbs and kinds of errors have the same names in every language, and are listed by
@@ -197,8 +198,8 @@ pub use dialogue::Dialogue;
 pub use error::{Error, Kind, Step};
 pub use message::{Encoding, HeaderMode, Message};
 #[cfg(feature = "net")]
-pub use net::{Batch, Mailer, SendMany, Session, sendmessage};
+pub use net::{Batch, Mailer, SendMany, Session, sendmessage, verify};
 pub use options::{Options, Recipients};
 pub use reply::Reply;
-pub use report::{Attempt, Outcome, Recipient, Report, SendError, Status};
+pub use report::{Attempt, Offer, Outcome, Recipient, Report, SendError, Status};
 pub use secret::Secret;

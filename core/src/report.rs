@@ -1,6 +1,8 @@
 //! What became of a message: for each recipient, and at each server that was tried.
 
 pub mod fields;
+#[cfg(feature = "serde")]
+mod serialize;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -42,7 +44,7 @@ impl Outcome {
 /// What became of a message as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
-    /// The server took it for every recipient.
+    /// The server took it for every recipient; of `verify`, every server can be used.
     Ok,
     /// The server took it for some of the recipients, and nothing is unknown of the others.
     Partial,
@@ -101,12 +103,34 @@ pub struct Attempt {
     pub logins: Vec<Login>,
     /// Why it was left for the next one; `None` where it took the message.
     pub error: Option<Error>,
+    /// What it offers, where that was asked, which `verify` does.
+    pub offered: Option<Box<Offer>>,
+}
+
+/// What a server said of itself, when it was last asked: under TLS where TLS is used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Offer {
+    /// Its greeting.
+    pub greeting: Option<Reply>,
+    /// Keywords of EHLO or LHLO and their parameters, as sent and in its order; parameters may be empty.
+    pub extensions: Vec<(String, String)>,
+    /// The SASL mechanisms of AUTH, in upper case.
+    pub mechanisms: Vec<String>,
 }
 
 impl Attempt {
     /// An attempt of which only the server is known.
     pub fn new(server: impl Into<SmolStr>) -> Self {
-        Self { server: server.into(), peer: None, tls: None, policy: None, logins: Vec::new(), error: None }
+        Self {
+            server: server.into(),
+            peer: None,
+            tls: None,
+            policy: None,
+            logins: Vec::new(),
+            error: None,
+            offered: None,
+        }
     }
 }
 
@@ -180,13 +204,18 @@ impl Report {
     pub fn status(&self) -> Status {
         if self.unknown() {
             Status::Failed(Kind::Unknown)
-        } else if self.complete() {
+        } else if self.complete() || self.is_of_nothing() && self.error.is_none() {
             Status::Ok
         } else if self.sent() {
             Status::Partial
         } else {
             Status::Failed(self.failure().map_or(Kind::Recipients, |error| error.kind()))
         }
+    }
+
+    /// Whether no message was to be sent, as by `verify`.
+    fn is_of_nothing(&self) -> bool {
+        self.recipients.is_empty()
     }
 
     /// Whether a server has said, or may have said, anything final to at least one recipient.
@@ -264,12 +293,17 @@ impl Report {
 /// Why no server took the message: the error of the only attempt, or one that lists them all.
 pub(crate) fn no_server(attempts: &[Arc<Attempt>]) -> Option<Error> {
     let errors: Vec<&Error> = attempts.iter().filter_map(|attempt| attempt.error.as_ref()).collect();
+    all_of(&errors, "no server took the message")
+}
+
+/// The only one of these errors, or one that lists them all, after what they mean together.
+pub(crate) fn all_of(errors: &[&Error], meaning: &str) -> Option<Error> {
     let last = *errors.last()?;
     if errors.len() == 1 {
         return Some(last.clone());
     }
     let each: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    let text = format!("no server took the message: {}", each.join("; "));
+    let text = format!("{meaning}: {}", each.join("; "));
     let transient = errors.iter().any(|error| error.is_transient());
     Some(Error::new(last.kind(), last.step(), text).with_transient(transient))
 }
@@ -327,6 +361,7 @@ mod tests {
         assert_eq!(report(&[(NotSent, 0), (Rejected, 550)]).status(), Status::Failed(Kind::Recipients));
         assert_eq!(closed(&[(NotSent, 0)]).status(), Status::Failed(Kind::Closed));
         assert_eq!(closed(&[]).status(), Status::Failed(Kind::Closed));
+        assert_eq!(report(&[]).status(), Status::Ok);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use smtpclient::cancel::Cancel;
 use smtpclient::error::{Error, Kind, Step};
-use smtpclient::net::delivery;
+use smtpclient::net::{delivery, verification};
 use smtpclient::options::Options;
 
 pub use self::answers::*;
@@ -79,6 +79,23 @@ pub unsafe extern "C" fn smtp_engine_new(
                 let begun = delivery(&state.message, options).map(|delivery| Work::Send(Box::new(delivery)));
                 hand_over_engine(begun, options, out)
             })
+        })
+    }
+}
+
+/// Begins `smtp_verify()` for an event loop. As `smtp_engine_new()`, without a message.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_engine_new_verify(
+    options: *const smtp_options,
+    out: *mut *mut smtp_engine,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe {
+        clear(out);
+        let Some(out) = out.as_mut() else { return SMTP_ERR_NULL };
+        with_options(options, code, |options| {
+            let begun = verification(options).map(|delivery| Work::Send(Box::new(delivery)));
+            hand_over_engine(begun, options, out)
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 
-use smtpclient::net::sendmessage;
+use smtpclient::net::{sendmessage, verify};
 
 use crate::code::SMTP_ERR_NULL;
 use crate::guard::{code, shared};
@@ -37,5 +37,22 @@ pub unsafe extern "C" fn smtp_sendmessage(
         shared(message, code, |state| {
             with_options(options, code, |options| hand_over(sendmessage(&state.message, options), result))
         })
+    }
+}
+
+/// Looks whether a message could be sent with these options (NULL: through localhost, port 25): connects to each of the
+/// servers, does EHLO, TLS and login, and says QUIT. `result`, which may be NULL, gets a result without recipients, also after
+/// a failure; free it with `smtp_result_free()`. It has an attempt for each server, and its value
+/// `attempts.0.offered` (see `smtp_value_find()`) says what the first one offers: its greeting, extensions and
+/// mechanisms. It blocks, as `smtp_sendmessage()` does.
+///
+/// `SMTP_OK`: every server can be used. Else why not: `SMTP_ERR_USAGE`, `_RESOLVE`, `_CONNECT`, `_TIMEOUT`, `_CLOSED`, `_PROTOCOL`,
+/// `_REFUSED`, `_UNSUPPORTED`, `_TLS`, `_LOGIN`, `_CANCELLED`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_verify(options: *const smtp_options, result: *mut *mut smtp_result) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe {
+        clear(result);
+        with_options(options, code, |options| hand_over(verify(options), result))
     }
 }

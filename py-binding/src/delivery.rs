@@ -8,6 +8,7 @@ use smtpclient::conversation::Conversation;
 use smtpclient::delivery;
 use smtpclient::error::{Error, Kind, Step};
 use smtpclient::net::{self, Limits};
+use smtpclient::options::Options;
 
 use crate::callback::{self, Callbacks, Functions, Raised};
 use crate::convert::{raise, raise_from};
@@ -72,20 +73,21 @@ impl Delivery {
         feeds: bool,
         commit: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
-        let raised = Raised::default();
-        let (mut known, callbacks) = options.get().bind(py, &raised, Functions { listener, commit });
-        known.cancel = Some(callback::cancel_in_loop(&raised, options.get().cancel.clone()));
-        let deadline = limits.0.deadline;
         let PyMessage { core, sources } = message.try_borrow()?.copy(py);
-        let made = py.detach(|| {
-            let mut line = Line::new(&known)?;
-            line.set_limits(Limits { deadline, cancel: known.cancel.clone() });
-            Ok(Inner { delivery: net::delivery(&core, &known)?, line })
-        });
-        match made {
-            Ok(inner) => Ok(Self { inner: Shared::new(inner, raised), sources, callbacks, feeds }),
-            Err(error) => Err(raise_from(py, &error, None, raised_in(py, &sources))),
-        }
+        let functions = Functions { listener, commit };
+        Self::begin(py, options, functions, &limits, sources, feeds, |known| net::delivery(&core, known))
+    }
+
+    /// `verify`, in place of a message.
+    #[staticmethod]
+    fn verify(
+        py: Python<'_>,
+        options: &Bound<'_, PyOptions>,
+        listener: Option<Py<PyAny>>,
+        limits: PyRef<'_, PyLimits>,
+    ) -> PyResult<Self> {
+        let functions = Functions { listener, commit: None };
+        Self::begin(py, options, functions, &limits, Vec::new(), false, net::verification)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -134,5 +136,31 @@ impl Delivery {
         }
         self.inner.raised.tell(py)?; // the message is sent, and an exception would say the contrary
         Ok(PySent(Box::new(report)))
+    }
+}
+
+impl Delivery {
+    fn begin(
+        py: Python<'_>,
+        options: &Bound<'_, PyOptions>,
+        functions: Functions,
+        limits: &PyLimits,
+        sources: Vec<Py<Source>>,
+        feeds: bool,
+        make: impl FnOnce(&Options) -> Result<delivery::Delivery, Error> + Send,
+    ) -> PyResult<Self> {
+        let raised = Raised::default();
+        let (mut known, callbacks) = options.get().bind(py, &raised, functions);
+        known.cancel = Some(callback::cancel_in_loop(&raised, options.get().cancel.clone()));
+        let deadline = limits.0.deadline;
+        let made = py.detach(|| {
+            let mut line = Line::new(&known)?;
+            line.set_limits(Limits { deadline, cancel: known.cancel.clone() });
+            Ok(Inner { delivery: make(&known)?, line })
+        });
+        match made {
+            Ok(inner) => Ok(Self { inner: Shared::new(inner, raised), sources, callbacks, feeds }),
+            Err(error) => Err(raise_from(py, &error, None, raised_in(py, &sources))),
+        }
     }
 }

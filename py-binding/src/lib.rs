@@ -64,7 +64,7 @@ mod _native {
     #[pymodule_export]
     use crate::rewrite::{py_ascii_field, py_is_text};
     #[pymodule_export]
-    use crate::send::{envelope, sendmessage};
+    use crate::send::{envelope, sendmessage, verify};
     #[pymodule_export]
     use crate::server::{PyServer, one_server, servers};
     #[pymodule_export]

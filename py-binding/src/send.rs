@@ -35,6 +35,24 @@ pub(crate) fn sendmessage(
     }
 }
 
+/// `verify`: the report, or an exception that bears it.
+#[pyfunction]
+pub(crate) fn verify(
+    py: Python<'_>,
+    options: &Bound<'_, PyOptions>,
+    listener: Option<Py<PyAny>>,
+) -> PyResult<PySent> {
+    let raised = Raised::default();
+    let (options, _callbacks) = options.get().bind(py, &raised, listener);
+    match py.detach(|| net::verify(&options)) {
+        Ok(report) => {
+            raised.tell(py)?;
+            Ok(PySent(Box::new(report)))
+        }
+        Err(failed) => Err(raise_from(py, &failed.error, Some(&failed.report), raised.take(py))),
+    }
+}
+
 /// The reverse-path and the recipients of a message, as they would be said to a server.
 #[pyfunction]
 pub(crate) fn envelope(

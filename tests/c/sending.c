@@ -63,6 +63,41 @@ static void no_result(void)
     smtp_result_free(NULL);
 }
 
+/* What the sink offers, and that there is no server where there is none; by blocking and by an engine. */
+static void verifying(void)
+{
+    smtp_options *o = to_sink();
+    smtp_engine *e;
+    smtp_result *r;
+    const smtp_value *v;
+
+    CODE(smtp_verify(o, &r), SMTP_OK);
+    CODE(smtp_result_status(r), SMTP_OK);
+    CODE(smtp_result_recipient_count(r), 0);
+    CODE(smtp_result_attempt_count(r), 1);
+    v = smtp_result_value(r);
+    CODE(smtp_value_number(smtp_value_find(v, "attempts.0.offered.greeting.code")), 220);
+    CHECK(smtp_value_count(smtp_value_find(v, "attempts.0.offered.extensions")) > 0);
+    TEXT(smtp_value_text(smtp_value_find(v, "attempts.0.offered.extensions.0.keyword")), "PIPELINING");
+    PART(smtp_result_json(r), "{\"keyword\":\"PIPELINING\",\"parameters\":\"\"}");
+    smtp_result_free(r);
+    CODE(smtp_verify(o, NULL), SMTP_OK);
+
+    CODE(smtp_engine_new_verify(o, NULL), SMTP_ERR_NULL);
+    CODE(smtp_engine_new_verify(o, &e), SMTP_OK);
+    CODE(done(e), 1);
+    CODE(smtp_engine_result(e, &r), SMTP_OK);
+    CODE(smtp_value_number(smtp_value_find(smtp_result_value(r), "attempts.0.offered.greeting.code")), 220);
+    smtp_result_free(r);
+    smtp_engine_free(e);
+
+    smtp_options_set(o, "connections", "2");
+    CODE(smtp_verify(o, &r), SMTP_ERR_USAGE);
+    PART(smtp_result_error(r), "connections");
+    smtp_result_free(r);
+    smtp_options_free(o);
+}
+
 static void sending(void)
 {
     smtp_message *m = mail_to(ONE_REFUSED);
@@ -157,6 +192,7 @@ int main(int argc, char **argv)
 {
     begin(argc, argv);
     no_result();
+    verifying();
     sending();
     return summary();
 }

@@ -30,6 +30,8 @@ pub(crate) fn report() -> String {
     section(&mut list, "Each of attempts", fields::ATTEMPT);
     section(&mut list, "Each of logins", fields::LOGIN);
     section(&mut list, "What is known of TLS", fields::TLS);
+    section(&mut list, "What a server offers", fields::OFFER);
+    section(&mut list, "Each of extensions", fields::EXTENSION);
     list
 }
 

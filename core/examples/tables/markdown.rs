@@ -10,17 +10,17 @@ use smtpclient::report::fields::{self, Field};
 const INTRODUCTION: &str = "\
 # Options
 
-Every option has the same name in every language. Secrets, the proxy and the options of mailers are not flags of the shell:
+Every option has the same name in every language. In the shell they are flags, and a secret is given by its place, as `env:NAME`:
 
 | in | set an option | list them |
 | --- | --- | --- |
 | C | `smtp_options_set(options, \"timeout\", \"30\")` | `smtp_option_name(index)` |
 | Python | `sendmessage(message, timeout=30)`, `Options(timeout=30)` | `help(smtpclient.Options)` |
 | Tcl | `smtp::sendmessage $token -timeout 30` | the manual page |
-| the shell | `python -m smtpclient --timeout 30` | `python -m smtpclient --help` |
+| the shell | `smtpclient --timeout 30` | `smtpclient --help` |
 | Rust | `options.set(\"timeout\", \"30\")`, `options.timeout = ...` | `options::all()` |
 
-An unknown option is an error that names the nearest one, except in the shell. A value that does not fit is an error, and so is an option
+An unknown option is an error that names the nearest one. A value that does not fit is an error, and so is an option
 that the server cannot honour (except `queue`, which only asks where XQUE is offered). An option of a mailer that is given to a send or a
 session is an error unless it has its default.
 An empty value takes an option back to its default. Three are different: the empty `originator` is the null reverse-path, empty
@@ -98,7 +98,7 @@ What became of a message has the same fields, with the same names and of the sam
 | C | `smtp_result_value(result)`, a tree; `smtp_result_json(result)` | `smtp_value_find(value, \"attempts.0.tls.version\")`; for most a function, `smtp_result_attempt_tls_version(result, 0)` |
 | Python | `report.to_dict()` | `report.attempts[0].tls.version` |
 | Tcl | `smtp::lastreport`, a dict | `dict get [lindex [dict get $report attempts] 0] tls version` |
-| the shell | `python -m smtpclient --json` | |
+| the shell | `smtpclient --json` | |
 | Rust | `report.value()` | `report.attempts` and so on |
 
 The order of fields and keywords means nothing. What does not apply or is not known is `null` in JSON, `None` in Python, `SMTP_VALUE_NONE` in C, and empty in Tcl.
@@ -116,6 +116,8 @@ pub(crate) fn report() -> String {
     section(&mut page, "A record of `attempts`", fields::ATTEMPT);
     section(&mut page, "A record of `logins`", fields::LOGIN);
     section(&mut page, "A record `tls`", fields::TLS);
+    section(&mut page, "A record `offered`", fields::OFFER);
+    section(&mut page, "A record of `extensions`", fields::EXTENSION);
     page
 }
 

@@ -42,7 +42,7 @@ use crate::opening::{Asking, Opening, check, check_commit, check_login};
 use crate::options::Options;
 use crate::prepared::{Needs, Prepared};
 use crate::reply::Reply;
-use crate::report::{Attempt, Attempts, Report};
+use crate::report::{Attempt, Attempts, Offer, Report};
 use crate::secret::Secret;
 use crate::server::Server;
 use crate::tls::{Layer, Secure, TlsFacts, Verify};
@@ -455,6 +455,21 @@ impl Dialogue {
         };
         let mut attempts = std::mem::take(&mut self.earlier);
         attempts.push(attempt);
+        attempts
+    }
+
+    /// The same with what the server offers, after an [introduction](Self::introduce).
+    pub(crate) fn take_offer(&mut self, error: Option<Error>) -> Attempts {
+        let mut attempts = self.take_attempts(error);
+        let engine = self.link.engine();
+        if let (Some(attempt), Some(greeting)) = (attempts.last_mut(), engine.greeting()) {
+            let text = |(keyword, parameters): (&str, &str)| (keyword.to_owned(), parameters.to_owned());
+            Arc::make_mut(attempt).offered = Some(Box::new(Offer {
+                greeting: Some(greeting.clone()),
+                extensions: engine.extensions().keywords().map(text).collect(),
+                mechanisms: engine.extensions().auth().to_vec(),
+            }));
+        }
         attempts
     }
 

@@ -90,8 +90,12 @@ impl Outgoing {
         }
     }
 
-    /// Writes the message with CRLF at the end of every line, the last one too, and gives its octets.
-    pub(super) fn write(&mut self, transfer: Transfer, out: &mut dyn io::Write) -> Result<u64, Error> {
+    /// Writes the message with CRLF at the end of every line, the last one too, as it goes to a server that takes
+    /// `transfer`, and gives its octets.
+    ///
+    /// # Errors
+    /// [`Kind::Source`] where it cannot be read or written, [`Kind::Unsupported`] where it has no such form.
+    pub fn write(&mut self, transfer: Transfer, out: &mut dyn io::Write) -> Result<u64, Error> {
         self.form(transfer)?;
         let mut input = self.open(transfer)?;
         let failed = |verb: &str, e: &io::Error| {

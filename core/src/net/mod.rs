@@ -26,8 +26,8 @@ pub use connection::Connection;
 pub use limits::Limits;
 pub use mailer::Mailer;
 pub use run::Wait;
-pub use security::tls;
-pub use sendmessage::{delivery, local, sendmessage};
+pub use security::{tls, tls_library};
+pub use sendmessage::{delivery, local, sendmessage, verification, verify};
 pub use session::{Session, dialogue, dialogue_over, one_server};
 pub use stream::Ready;
 

@@ -44,7 +44,35 @@ fn deliver(message: &Message, options: &Options) -> Result<Report, Error> {
 pub fn delivery(message: &Message, options: &Options) -> Result<Delivery, Error> {
     let options = Arc::new(with_debug(options));
     let library = library(&options)?;
-    let delivery = Delivery::new(message, options, &local(), Some(library))?;
+    dialable(Delivery::new(message, options, &local(), Some(library))?)
+}
+
+/// Looks whether a message could be sent as these options say: connects to each of the servers, does EHLO, TLS and login,
+/// and says QUIT. The report has no recipients, and an [`Attempt`](crate::report::Attempt) for each server, which says
+/// what TLS is like, which logins were tried, and what the server [offers](crate::report::Attempt::offered).
+///
+/// `Ok` where every server could be used.
+///
+/// # Errors
+/// Why servers cannot be used, with the report of all of them, or a mistake in the options.
+pub fn verify(options: &Options) -> Result<Report, SendError> {
+    let mut connection = Connection::new(options)?;
+    let mut delivery = verification(options)?;
+    connection.run(&mut delivery, Wait::Block, |delivery| delivery.is_done());
+    delivery.into_report().into_result()
+}
+
+/// The delivery that [`verify`] drives, for an event loop.
+///
+/// # Errors
+/// As [`delivery`], but for those of a message.
+pub fn verification(options: &Options) -> Result<Delivery, Error> {
+    let options = Arc::new(with_debug(options));
+    let library = library(&options)?;
+    dialable(Delivery::verify(options, &local(), Some(library))?)
+}
+
+fn dialable(delivery: Delivery) -> Result<Delivery, Error> {
     for server in delivery.servers() {
         check(&server.target)?;
     }

@@ -3,7 +3,7 @@
 
 use std::borrow::Borrow;
 
-use super::{Attempt, Login, Recipient, Report};
+use super::{Attempt, Login, Offer, Recipient, Report};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::tls::{TlsAnswer, TlsFacts};
@@ -122,6 +122,26 @@ pub const ATTEMPT: &[Field<Attempt>] = &[
     }),
     field("logins", "the mechanisms that were tried, in order", |a| list(LOGIN, &a.logins)),
     field("error", "why it was left, or failed", |a| record(ERROR, a.error.as_ref())),
+    field("offered", "what the server offers, where that was asked: by `verify`", |a| {
+        record(OFFER, a.offered.as_deref())
+    }),
+];
+
+/// What a server offers.
+pub const OFFER: &[Field<Offer>] = &[
+    field("greeting", "the server's greeting", |o| record(REPLY, o.greeting.as_ref())),
+    field("extensions", "the extensions that it offers, in its order; under TLS where TLS is used", |o| {
+        list(EXTENSION, &o.extensions)
+    }),
+    field("mechanisms", "the SASL mechanisms that it offers", |o| {
+        Value::List(o.mechanisms.iter().map(|word| text(word)).collect())
+    }),
+];
+
+/// An extension that a server offers.
+pub const EXTENSION: &[Field<(String, String)>] = &[
+    field("keyword", "as the server sent it", |e| text(&e.0)),
+    field("parameters", "as the server sent them; may be empty", |e| text(&e.1)),
 ];
 
 /// A login that was tried.

@@ -31,8 +31,8 @@ from ._mailer import Mailer, MailerCounts
 from ._native import TLS, Cancel, Message, Options, __version__, option_names
 from ._option_types import OptionDict, TLSDict
 from ._values import Rcpt, RcptDict
-from ._report import Attempt, Failure, Login, Recipient, Refused, Reply, Report, TLSFacts
-from ._send import sendmessage
+from ._report import Attempt, Extension, Failure, Login, Offer, Recipient, Refused, Reply, Report, TLSFacts
+from ._send import sendmessage, verify
 from ._session import Session
 
 __all__ = [
@@ -47,12 +47,14 @@ __all__ = [
     "ConnectError",
     "ConnectTimeout",
     "ConnectionClosed",
+    "Extension",
     "Failure",
     "Login",
     "Mailer",
     "MailerCounts",
     "Message",
     "MessageTooLarge",
+    "Offer",
     "OptionDict",
     "Options",
     "OutcomeUnknown",
@@ -80,4 +82,5 @@ __all__ = [
     "__version__",
     "option_names",
     "sendmessage",
+    "verify",
 ]

@@ -119,6 +119,23 @@ class TLSFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Extension:
+    """An extension that a server offers, as it sent it; ``parameters`` may be empty."""
+
+    keyword: str
+    parameters: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a server offers; under TLS where TLS is used."""
+
+    greeting: Reply | None
+    extensions: tuple[Extension, ...]
+    mechanisms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One server that was tried; ``error`` is why it was left, ``None`` where the report is about it. ``peer`` is the address
     and port that were connected to, ``None`` for a Unix socket."""
@@ -129,6 +146,8 @@ class Attempt:
     policy: Literal["secure", "insecure"] | None
     logins: tuple[Login, ...]
     error: Failure | None
+    #: What the server offers, where that was asked: by ``verify``.
+    offered: Offer | None = None
 
 
 class _Later:
@@ -187,7 +206,9 @@ class Report(Sequence[Refused]):
             return "unknown"
         if self.sent:
             return "ok" if self.complete else "partial"
-        return self.error.kind if self.error else "recipients"
+        if self.error:
+            return self.error.kind
+        return "recipients" if self.recipients else "ok"
 
     @property
     def sent(self) -> bool:
@@ -310,11 +331,17 @@ def _login(native: Any) -> Login:
     return Login(**native | {"error": failure_of(native["error"])})
 
 
+def _offer(native: Any) -> Offer:
+    extensions = tuple(Extension(**one) for one in native["extensions"])
+    return Offer(reply_of(native["greeting"]), extensions, tuple(native["mechanisms"]))
+
+
 def _attempt(native: Any) -> Attempt:
     made = {
         "tls": native["tls"] and TLSFacts(**native["tls"]),
         "logins": tuple(map(_login, native["logins"])),
         "error": failure_of(native["error"]),
+        "offered": native["offered"] and _offer(native["offered"]),
     }
     return Attempt(**native | made)
 

@@ -1,4 +1,4 @@
-"""``sendmessage``."""
+"""``sendmessage`` and ``verify``."""
 
 from __future__ import annotations
 
@@ -30,3 +30,16 @@ def sendmessage(
     base = base_of(base)
     known = base if base is not None and not options else Options(base, **options)
     return report_of(_native.sendmessage(token(message), known, listener(known)))
+
+
+def verify(base: Options | None = None, /, **options: Unpack[OptionDict]) -> Report:
+    """Look whether a message could be sent with these options: connect to each of the servers, do EHLO, TLS and
+    login, and say QUIT.
+
+    Return a report without recipients. It has an attempt for each server, whose ``offered`` says what the server
+    offers. Raise an ``SMTPException`` that has the same report where a server cannot be used, ``TypeError`` for an
+    unknown option or a wrong type.
+    """
+    base = base_of(base)
+    known = base if base is not None and not options else Options(base, **options)
+    return report_of(_native.verify(known, listener(known)))

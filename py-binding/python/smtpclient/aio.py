@@ -44,7 +44,7 @@ from ._wire import Feed, Wire
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-__all__ = ["AUTH_DEFAULT", "Mailer", "Session", "sendmessage"]
+__all__ = ["AUTH_DEFAULT", "Mailer", "Session", "sendmessage", "verify"]
 
 
 async def sendmessage(
@@ -72,6 +72,16 @@ async def sendmessage(
     finally:
         if feed is not None:
             feed.close()
+    return report_of(delivery.report())
+
+
+async def verify(base: Options | None = None, /, **options: Unpack[OptionDict]) -> Report:
+    """As ``smtpclient.verify``."""
+    known, asking = in_a_loop(Options(base_of(base), **options))
+    delivery = _native.Delivery.verify(known, listener(known), _native.Limits(known))
+    wire = Wire(delivery, asking=asking)
+    await wire.until_over()
+    wire.close()
     return report_of(delivery.report())
 
 

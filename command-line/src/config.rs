@@ -1,0 +1,193 @@
+//! The configuration file: accounts with options of the library by their names.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use smtpclient::Options;
+use smtpclient::options::{OptionKind, all, find};
+use toml::{Table, Value};
+
+use crate::flags::{is_tls, set_tls};
+use crate::secrets;
+use crate::status::Failure;
+
+/// Where an account may be that the user's own file does not have.
+const SYSTEM: &str = "/etc/smtpclient.toml";
+
+/// What an account says.
+#[derive(Default)]
+pub(crate) struct Account {
+    pub(crate) options: Options,
+    /// The author of messages that name none.
+    pub(crate) from: Option<String>,
+}
+
+struct File {
+    path: PathBuf,
+    table: Table,
+    /// Whether users other than its owner can read it.
+    open: bool,
+}
+
+/// The account of this name, else that which the first file names as `default`; where there is none, no options at all.
+pub(crate) fn account(name: Option<&str>, file: Option<&Path>) -> Result<Account, Failure> {
+    let mut files = Vec::new();
+    match file {
+        Some(path) => files.push(read(path)?.ok_or_else(|| missing(path))?),
+        None => {
+            for path in users().into_iter().chain([SYSTEM.into()]) {
+                files.extend(read(&path)?);
+            }
+        }
+    }
+    let default = files.iter().find_map(|file| Some((file, file.table.get("default")?)));
+    let default = match default {
+        Some((_, Value::String(name))) => Some(name.clone()),
+        Some((file, _)) => return Err(wrong(file, "`default` must be the name of an account")),
+        None => None,
+    };
+    let Some(name) = name.map(str::to_owned).or(default) else { return Ok(Account::default()) };
+    for file in &files {
+        if let Some(account) = accounts(file)?.and_then(|all| all.get(&name)) {
+            let Value::Table(keys) = account else {
+                return Err(wrong(file, &format!("`account.{name}` must be a table")));
+            };
+            return read_account(file, &name, keys);
+        }
+    }
+    let mut known = Vec::new();
+    for file in &files {
+        known.extend(accounts(file)?.into_iter().flat_map(Table::keys).map(String::as_str));
+    }
+    let known =
+        if known.is_empty() { "there is none".to_owned() } else { format!("there are {}", known.join(", ")) };
+    Err(Failure::config(format!("there is no account {name:?} in {}: {known}", where_from(&files, file))))
+}
+
+fn where_from(files: &[File], file: Option<&Path>) -> String {
+    let paths: Vec<_> = files.iter().map(|file| file.path.display().to_string()).collect();
+    match file {
+        None if paths.is_empty() => users()
+            .into_iter()
+            .chain([SYSTEM.into()])
+            .map(|path| path.display().to_string())
+            .collect::<Vec<_>>()
+            .join(" or "),
+        _ => paths.join(" or "),
+    }
+}
+
+/// The user's own: `smtpclient/config.toml` in `$XDG_CONFIG_HOME`, or in `~/.config`.
+fn users() -> Option<PathBuf> {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
+    Some(folder.join("smtpclient/config.toml"))
+}
+
+/// The file, where there is one that this user may read.
+fn read(path: &Path) -> Result<Option<File>, Failure> {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    let cannot = |error| Failure::config(format!("{}: {error}", path.display()));
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(None),
+        text => text.map_err(cannot)?,
+    };
+    let mode = std::fs::metadata(path).map_err(cannot)?.permissions().mode();
+    // The whole error would show the line, which may be that of a password.
+    let table = text.parse::<Table>().map_err(|error| {
+        let line =
+            error.span().map_or(0, |span| text.get(..span.start).unwrap_or_default().matches('\n').count());
+        Failure::config(format!("{}: line {}: {}", path.display(), line + 1, error.message()))
+    })?;
+    let file = File { path: path.to_owned(), table, open: mode & 0o044 != 0 };
+    match file.table.keys().find(|key| !matches!(key.as_str(), "default" | "account")) {
+        Some(key) => {
+            Err(wrong(&file, &format!("`{key}` must be in the table of an account, as [account.work]")))
+        }
+        None => Ok(Some(file)),
+    }
+}
+
+fn accounts(file: &File) -> Result<Option<&Table>, Failure> {
+    match file.table.get("account") {
+        None => Ok(None),
+        Some(Value::Table(all)) => Ok(Some(all)),
+        Some(_) => Err(wrong(file, "accounts are tables, as [account.work]")),
+    }
+}
+
+fn read_account(file: &File, name: &str, keys: &Table) -> Result<Account, Failure> {
+    let mut account = Account::default();
+    let told = |error: &str| wrong(file, &format!("account {name}: {error}"));
+    for (key, value) in keys {
+        if key == "from" {
+            account.from = Some(text_of(value).ok_or_else(|| told("`from` must be a text"))?);
+        } else if key == "tls" {
+            let how = text_of(value).filter(|how| is_tls(how));
+            set_tls(
+                &mut account.options,
+                &how.ok_or_else(|| told("`tls` must be \"no\", \"try\", \"require\" or \"first\""))?,
+            );
+        } else if let Some(secret) = secret_of(key) {
+            let command = text_of(value).ok_or_else(|| told(&format!("`{key}` must be a text")))?;
+            let secret_value = secrets::of_command(key, &command).map_err(|failure| told(&failure.text))?;
+            account.options.set_octets(secret, secret_value.expose()).map_err(|error| told(error.text()))?;
+        } else {
+            set(file, &mut account.options, key, value).map_err(|failure| told(&failure))?;
+        }
+    }
+    Ok(account)
+}
+
+/// The option whose value the command of a key like `passwordcommand` prints.
+fn secret_of(key: &str) -> Option<&'static str> {
+    let name = key.strip_suffix("command")?;
+    all().find(|option| option.name == name && option.kind == OptionKind::Secret).map(|option| option.name)
+}
+
+fn set(file: &File, options: &mut Options, key: &str, value: &Value) -> Result<(), String> {
+    let option = find(key).map_err(|error| error.text().to_owned())?;
+    if file.open
+        && text_of(value).is_none_or(|text| secrets::hides(option, &text))
+        && option.kind == OptionKind::Secret
+    {
+        return Err(format!(
+            "others can read the file, and `{key}` with it: chmod 600 {}, or use `{key}command`",
+            file.path.display()
+        ));
+    }
+    let each = |value: &Value| {
+        text_of(value)
+            .ok_or_else(|| format!("`{key}` must be a text, a number, true or false, or a list of them"))
+    };
+    let told = |error: smtpclient::Error| error.text().to_owned();
+    match value {
+        Value::Array(all) if option.kind.adds() => {
+            all.iter().try_for_each(|value| options.set(key, &each(value)?).map_err(told))
+        }
+        Value::Array(all) => {
+            let separator = if option.kind == OptionKind::Addresses { ", " } else { " " };
+            let all: Vec<String> = all.iter().map(each).collect::<Result<_, _>>()?;
+            options.set(key, &all.join(separator)).map_err(told)
+        }
+        value => options.set_octets(key, each(value)?.as_bytes()).map_err(told),
+    }
+}
+
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Float(number) => Some(number.to_string()),
+        Value::Boolean(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+fn missing(path: &Path) -> Failure {
+    Failure::config(format!("{}: there is no such file", path.display()))
+}
+
+fn wrong(file: &File, text: &str) -> Failure {
+    Failure::config(format!("{}: {text}", file.path.display()))
+}

@@ -1,0 +1,50 @@
+//! The command line: flags to options, files to messages, reports to words and exit statuses. What it does with them is
+//! the library's.
+
+mod answers;
+mod compose;
+mod config;
+pub mod flags;
+mod offers;
+mod progress;
+mod secrets;
+mod send;
+pub mod sendmail;
+mod smtp_server;
+pub mod status;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use self::status::{EX_USAGE, Failure};
+
+/// Does what the arguments say, the first of which is the program's name.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    let name =
+        arguments.first().and_then(|name| Path::new(name).file_name()).map(|name| name.to_string_lossy());
+    let done = match name.as_deref() {
+        Some("sendmail" | "mailq" | "newaliases") => sendmail::run(&arguments),
+        _ => command(arguments),
+    };
+    ExitCode::from(done.unwrap_or_else(|failure| {
+        eprintln!("smtpclient: {}", failure.text);
+        failure.status
+    }))
+}
+
+fn command(arguments: Vec<OsString>) -> Result<u8, Failure> {
+    let matches = match flags::command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(told) => {
+            let help = !told.use_stderr();
+            // A reader that went away has seen enough.
+            let _ = told.print();
+            return Ok(if help { 0 } else { EX_USAGE });
+        }
+    };
+    match matches.subcommand() {
+        Some(("verify", matches)) => offers::run(matches),
+        _ => send::run(&matches),
+    }
+}

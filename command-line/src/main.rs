@@ -1,0 +1,7 @@
+//! The program `smtpclient`, which is `sendmail` where it is called so.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    smtpclient_command::main(std::env::args_os().collect())
+}

@@ -1,0 +1,82 @@
+//! Where secrets come from. Arguments are seen by every user of the machine, so that a flag names a place.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+
+use smtpclient::Secret;
+use smtpclient::options::{OptionInfo, OptionKind};
+
+use crate::status::{EX_CONFIG, Failure};
+
+/// More than that is not a password.
+const MOST: u64 = 64 * 1024;
+
+/// Whether this value of the option is to be hidden: that of a proxy is where it has a password.
+pub(crate) fn hides(option: &OptionInfo, value: &str) -> bool {
+    option.kind == OptionKind::Secret && (option.name != "proxy" || value.contains('@'))
+}
+
+/// The secret at a place: `env:NAME`, `file:PATH`, `fd:NUMBER`, or `pass:TEXT` itself.
+pub(crate) fn read(option: &str, place: &str) -> Result<Secret, Failure> {
+    let (kind, rest) = place.split_once(':').unwrap_or(("", place));
+    match kind {
+        "env" => match std::env::var_os(rest) {
+            Some(value) => Ok(Secret::new(std::os::unix::ffi::OsStringExt::into_vec(value))),
+            None => Err(Failure::usage(format!("--{option}: the environment has no variable {rest}"))),
+        },
+        "file" => first_line(option, rest),
+        "fd" if rest.parse::<u16>().is_ok() => first_line(option, &format!("/dev/fd/{rest}")),
+        "pass" => Ok(Secret::new(rest.as_bytes())),
+        _ => Err(Failure::usage(format!(
+            "--{option} takes a place: env:NAME (a variable of the environment), file:PATH (its first line), fd:NUMBER (the first \
+             line of a descriptor), or pass:TEXT, the text itself, which every user of this machine can read while the program runs"
+        ))),
+    }
+}
+
+/// What a command of the configuration prints, its first line.
+pub(crate) fn of_command(key: &str, command: &str) -> Result<Secret, Failure> {
+    let failed = |why: String| Failure::config(format!("`{key}`: {command:?} {why}"));
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(format!("cannot be run: {error}")))?;
+    let mut line = Vec::new();
+    if let Some(out) = child.stdout.take() {
+        let mut reader = BufReader::new(out.take(MOST));
+        reader.read_until(b'\n', &mut line).map_err(|error| failed(format!("cannot be read: {error}")))?;
+        // To its end, so that the command is not ended by a pipe that nobody reads.
+        let _ = std::io::copy(&mut reader, &mut std::io::sink());
+    }
+    let status = child.wait().map_err(|error| failed(format!("cannot be waited for: {error}")))?;
+    if !status.success() {
+        return Err(failed(format!("failed: {status}")));
+    }
+    let secret = trimmed(line);
+    if secret.is_empty() { Err(failed("printed nothing".to_owned())) } else { Ok(secret) }
+}
+
+fn first_line(option: &str, path: &str) -> Result<Secret, Failure> {
+    let mut line = Vec::new();
+    let file = File::open(path).map_err(|error| Failure::input(&format!("--{option}: {path}"), &error))?;
+    let read = BufReader::new(file.take(MOST)).read_until(b'\n', &mut line);
+    read.map_err(|error| Failure::input(&format!("--{option}: {path}"), &error))?;
+    let secret = trimmed(line);
+    if secret.is_empty() {
+        return Err(Failure {
+            status: EX_CONFIG,
+            text: format!("--{option}: the first line of {path} is empty"),
+        });
+    }
+    Ok(secret)
+}
+
+fn trimmed(mut line: Vec<u8>) -> Secret {
+    while line.last().is_some_and(|last| matches!(last, b'\r' | b'\n')) {
+        line.pop();
+    }
+    Secret::new(line)
+}
