@@ -19,6 +19,7 @@ STRIP = strip
 # What the manual pages are made with: of C, and of Tcl (tcllib's).
 PYTHON = python3
 DTPLITE = dtplite
+# The TLS library: tls-openssl, tls-rustls or tls-native (docs/tls.md).
 FEATURES = tls-openssl
 
 TARGET = $(or $(CARGO_TARGET_DIR),target)
@@ -28,7 +29,7 @@ SHARED = $(BUILD)/lib/libsmtp.so.$(VERSION)
 # The symbols that the shared library exports, and their version.
 MAP = $(BUILD)/libsmtp.map
 # What the static library needs beside itself.
-LIBS = -lssl -lcrypto -lpthread -lm -ldl
+LIBS = $(if $(findstring tls-openssl,$(FEATURES))$(findstring tls-native,$(FEATURES)),-lssl -lcrypto )-lpthread -lm -ldl
 STRICT = -std=c99 -Wall -Wextra -pedantic -Werror
 EXAMPLES = $(patsubst examples-c/%.c,$(BUILD)/examples/%,$(wildcard examples-c/*.c))
 # The manual pages of C: libsmtp.3, and one for each type and function.
@@ -65,7 +66,7 @@ build: ## build everything for development
 	$(CARGO) build --locked --workspace --features libsmtp/$(FEATURES)
 
 lib: ## build the release libraries for C
-	$(CARGO) build --locked --release -p libsmtp --features $(FEATURES)
+	$(CARGO) build --locked --release -p libsmtp --no-default-features --features $(FEATURES)
 	@$(MAKE) --no-print-directory $(SHARED)
 
 # rustc ignores a version script for a cdylib, so the linker makes the shared library from the static one.

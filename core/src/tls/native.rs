@@ -11,12 +11,14 @@ use super::fault::{Fault, tls};
 use super::files::{self, Identity};
 use super::host::Host;
 use super::pipe::Pipe;
-use super::{Backend, Connection, Got, Peer, TlsSettings, TlsVersion, Trust, der};
+use super::{Backend, Connection, Got, Library, Peer, TlsSettings, TlsVersion, Trust, der};
 use crate::error::Error;
 use crate::sasl::{BindingKind, ChannelBinding};
 use crate::system::{Places, privileged};
 
-pub(super) fn backend(settings: &TlsSettings) -> Result<Box<dyn Backend>, Error> {
+pub(super) const LIBRARY: Library = Library { name: "native-tls", make: backend };
+
+fn backend(settings: &TlsSettings) -> Result<Box<dyn Backend>, Error> {
     for (option, given) in
         [("tlsciphers", settings.ciphers.is_some()), ("tlskeylog", settings.key_log.is_some())]
     {
