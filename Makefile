@@ -51,7 +51,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults resources load bench bench-quick clean
+.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check check-targets valgrind sanitize audit sbom interop fuzz faults resources load bench bench-quick clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -183,6 +183,9 @@ test: setup ## run everything that must hold
 
 check: ## format, lints, documentation of the crate, tables, versions, header, symbols, layers
 	@tests/check
+
+check-targets: ## that everything compiles for Windows, macOS, FreeBSD, Linux on ARM and with musl
+	@tests/targets
 
 valgrind: examples ## run the C tests, the examples and the Tcl tests under valgrind
 	VALGRIND=1 PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' tests/c/run $(BUILD)/valgrind

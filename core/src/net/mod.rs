@@ -7,6 +7,7 @@ mod dial;
 mod dialling;
 mod limits;
 pub mod mailer;
+mod platform;
 mod poll;
 mod process;
 mod proxy;
@@ -44,6 +45,9 @@ pub use process::Process;
 pub use proxy::{Proxy, Tunnel};
 #[doc(hidden)]
 pub use run::{Mover, Transport};
+/// Descriptors; those of Windows are sockets.
+#[doc(hidden)]
+pub use rustix::fd;
 #[doc(hidden)]
 pub use security::library;
 #[doc(hidden)]

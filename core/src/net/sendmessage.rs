@@ -54,7 +54,7 @@ pub fn delivery(message: &Message, options: &Options) -> Result<Delivery, Error>
 /// What this machine says of itself.
 pub fn local() -> Local {
     Local {
-        host: || rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        host: super::platform::host_name,
         user: || whoami::username().unwrap_or_else(|_| "postmaster".to_owned()),
         now: super::zone::now,
     }

@@ -5,7 +5,7 @@
 //!   engine -> write                  poll_output  -> wire
 //! ```
 //!
-//! Three libraries stand behind the same few calls: the `openssl` crate (feature `tls-openssl`), rustls (`tls-rustls`)
+//! Three libraries serve the same few calls: the `openssl` crate (feature `tls-openssl`), rustls (`tls-rustls`)
 //! and native-tls (`tls-native`). Of those that are built in the first in this order is used; [`library`] tells which.
 //!
 //! All of them verify certificates and names, pin, show client certificates, and bind logins by tls-server-end-point.

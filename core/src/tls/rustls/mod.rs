@@ -96,7 +96,7 @@ impl Rustls {
         let ready = self.ready()?;
         let config = if verify { &ready.requiring } else { &ready.reporting };
         let name = ServerName::try_from(host.as_str().to_owned())
-            .map_err(|_| ::rustls::Error::General(format!("{:?} is no name to it", host.as_str())))?;
+            .map_err(|_| ::rustls::Error::General(format!("the name {:?} cannot be used", host.as_str())))?;
         Ok(Link {
             connection: ClientConnection::new(Arc::clone(config), name.clone())?,
             pipe,

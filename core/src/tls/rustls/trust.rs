@@ -1,7 +1,7 @@
 //! Whom a connection trusts, and what is said of a certificate that it does not, by rustls.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::rustls::client::WebPkiServerVerifier;
@@ -111,8 +111,8 @@ fn system_verifier(
 
 /// What the folder holds one by one is in the file, too.
 #[cfg(not(any(windows, target_vendor = "apple")))]
-fn is_beside(folder: &Path, places: &Places) -> bool {
-    places.file.as_deref().and_then(Path::parent) == Some(folder)
+fn is_beside(folder: &std::path::Path, places: &Places) -> bool {
+    places.file.as_deref().and_then(std::path::Path::parent) == Some(folder)
 }
 
 /// A verifier without authorities, which rustls makes none of.
