@@ -21,7 +21,8 @@ STRIP = strip
 # What the manual pages are made with: of C, and of Tcl (tcllib's).
 PYTHON = python3
 DTPLITE = dtplite
-FEATURES = tls-openssl
+# The TLS library: tls-openssl, tls-rustls or tls-native (docs/tls.md).
+FEATURES = tls-openssl dkim
 
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 BUILD = build
@@ -30,7 +31,7 @@ SHARED = $(BUILD)/lib/libsmtp.so.$(VERSION)
 # The symbols that the shared library exports, and their version.
 MAP = $(BUILD)/libsmtp.map
 # What the static library needs beside itself.
-LIBS = -lssl -lcrypto -lpthread -lm -ldl
+LIBS = $(if $(findstring tls-openssl,$(FEATURES))$(findstring tls-native,$(FEATURES)),-lssl -lcrypto )-lpthread -lm -ldl
 STRICT = -std=c99 -Wall -Wextra -pedantic -Werror
 EXAMPLES = $(patsubst examples-c/%.c,$(BUILD)/examples/%,$(wildcard examples-c/*.c))
 # The manual pages of C: libsmtp.3, and one for each type and function.
@@ -56,7 +57,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library
+.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -68,10 +69,10 @@ setup: ## install what building and testing need (as root on Debian 12; otherwis
 	@./setup
 
 build: ## build everything for development
-	$(CARGO) build --locked --workspace --features libsmtp/$(FEATURES)
+	$(CARGO) build --locked --workspace --features '$(addprefix libsmtp/,$(FEATURES))'
 
 lib: ## build the release libraries for C
-	$(CARGO) build --locked --release -p libsmtp --features $(FEATURES)
+	$(CARGO) build --locked --release -p libsmtp --no-default-features --features '$(FEATURES)'
 	@$(MAKE) --no-print-directory $(SHARED)
 
 command: ## build the command smtpclient, its manual pages and completions
@@ -223,6 +224,9 @@ test: ## set up, and run everything that must hold
 
 check: ## format, lints, documentation of the crate, tables, versions, header, symbols, layers
 	@tests/check
+
+check-targets: ## that everything compiles for Windows, macOS, FreeBSD, Linux on ARM and with musl
+	@tests/targets
 
 valgrind: examples ## run the C tests, the examples and the Tcl tests under valgrind
 	VALGRIND=1 PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' tests/c/run $(BUILD)/valgrind

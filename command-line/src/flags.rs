@@ -93,7 +93,7 @@ const SHORT: [(&str, &str); 4] =
 /// The whole command line.
 pub fn command() -> Command {
     let statuses = STATUSES.map(|(number, _, meaning)| format!("  {number:2}  {}", meaning.replace('`', "")));
-    let version = format!("{} ({})", env!("CARGO_PKG_VERSION"), smtpclient::net::tls_library());
+    let version = format!("{} ({})", env!("CARGO_PKG_VERSION"), smtpclient::tls::library());
     let command = Command::new("smtpclient")
         .about("Sends mail, and says what became of it.")
         .long_about(

@@ -113,12 +113,18 @@
 //! [`net::Connection`] does all of this for a program that only watches a descriptor.
 //!
 //! # Features
-//! - `net` (default): sockets, name resolution, proxies and TLS by `native-tls`. Without it the crate is pure: module
-//!   [`net`] and all that blocks is missing, and TLS is whatever implements [`tls::Secure`].
-//! - `dkim` (default): option `dkim` signs messages, by `ring`. Without it the option is an error.
+//! - `net` (default): sockets, name resolution, proxies, and TLS by one of the libraries that follow. Without it the crate is
+//!   pure: module [`net`] and all that blocks is missing, and TLS is whatever implements [`tls::Secure`].
+//! - `tls-native` (default): TLS by `native-tls`, the platform's own library.
 //! - `tls-openssl`: TLS by the `openssl` crate, with what `native-tls` does not offer: the protocol version and cipher in
 //!   the report, choice of ciphers, key logs, encrypted keys, channel bindings, resumption.
+//! - `tls-rustls`: TLS by `rustls`, with neither OpenSSL nor its headers, and with most of that: no TLS 1.0 and 1.1, no
+//!   encrypted keys, no PKCS#12, no tls-unique.
+//! - `dkim` (default): option `dkim` signs messages, by `ring`. Without it the option is an error.
 //! - `serde`: [`report::fields::Value`], and so a whole report, as JSON or any other format of serde.
+//!
+//! Where several are built in, the first of `tls-openssl`, `tls-rustls` and `tls-native` is used; [`tls::library`] tells
+//! which. For rustls alone: `default-features = false, features = ["tls-rustls"]`.
 //!
 //! # Other languages
 //! Options, report fields, verbs and kinds of errors have the same names in every language, and are listed by

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-#[cfg(any(feature = "tls-openssl", not(unix)))]
+#[cfg(any(feature = "tls-openssl", feature = "tls-rustls", not(unix)))]
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, TryLockError};
@@ -72,7 +72,7 @@ fn identity(found: &fs::Metadata) -> Identity {
 }
 
 /// Appends to a file that only its owner may read, and makes it where there is none.
-#[cfg(feature = "tls-openssl")]
+#[cfg(any(feature = "tls-openssl", feature = "tls-rustls"))]
 pub(crate) fn append(path: &Path, text: &[u8]) -> io::Result<()> {
     use std::io::Write;
     let mut options = fs::OpenOptions::new();

@@ -23,6 +23,7 @@ mod guard;
 mod mailer;
 mod message;
 mod options;
+mod platform;
 mod result;
 mod send;
 mod session;

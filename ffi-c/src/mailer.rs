@@ -1,7 +1,6 @@
 //! `smtp_mailer`: many messages over many connections.
 
 use std::ffi::c_int;
-use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use smtpclient::error::Error;
@@ -138,7 +137,7 @@ pub unsafe extern "C" fn smtp_mailer_next(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_mailer_fd(mailer: *mut smtp_mailer) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { shared(mailer, |_| -1, |mailer| mailer.fd().map_or(-1, |fd| fd.as_raw_fd())) }
+    unsafe { shared(mailer, |_| -1, |mailer| mailer.fd().map_or(-1, crate::platform::number)) }
 }
 
 /// Has the function of option `commit` asked once more that answered `SMTP_COMMIT_AGAIN`. From any thread; not from a signal

@@ -1,7 +1,6 @@
 //! Texts in both directions, and what is wrong with the arguments of a call.
 
-use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::PathBuf;
 
 use smtpclient::error::Error;
@@ -127,7 +126,7 @@ pub(crate) unsafe fn octets<'a>(
     Ok(unsafe { std::slice::from_raw_parts(data.cast(), length) })
 }
 
-/// A path; it need not be UTF-8.
+/// A path; it need not be UTF-8 but on Windows.
 ///
 /// # Safety
 /// As for [`utf8`].
@@ -137,7 +136,7 @@ pub(crate) unsafe fn path(path: *const c_char, name: &'static str) -> Result<Pat
     }
     // SAFETY: as the caller says, and not NULL.
     let path = unsafe { CStr::from_ptr(path) };
-    Ok(OsStr::from_bytes(path.to_bytes()).into())
+    crate::platform::path(path.to_bytes()).ok_or_else(|| Fault::usage(format!("`{name}` must be UTF-8")))
 }
 
 /// Where a call puts what it made: NULL for now, so that it never holds what is not there.
@@ -174,7 +173,8 @@ mod tests {
             assert!(matches!(octets(std::ptr::null(), 1, "x"), Err(Fault::Null("x"))));
             assert!(matches!(octets(c"a".as_ptr().cast(), usize::MAX, "x"), Err(Fault::Failed(_))));
             assert!(matches!(sized(c"abc".as_ptr(), 2, "x"), Ok("ab")));
-            assert_eq!(path(c"/\xff".as_ptr(), "x").ok(), Some(OsStr::from_bytes(b"/\xff").into()));
+            #[cfg(unix)]
+            assert_eq!(path(c"/\xff".as_ptr(), "x").ok(), crate::platform::path(b"/\xff"));
         }
         assert_eq!(c_string("a\0b").to_bytes(), b"a?b");
     }

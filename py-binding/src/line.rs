@@ -1,6 +1,5 @@
 //! A connection that the core makes and moves the bytes of, or a socket of Python's, and what is said over it.
 
-use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -9,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::conversation::{Action, Driven};
 use smtpclient::error::{Error, Kind, Step};
+use smtpclient::net::fd::{AsFd, AsRawFd};
 use smtpclient::net::{Connection, Limits, Mover, Wait};
 use smtpclient::options::Options;
 
@@ -17,7 +17,7 @@ use crate::socket::{self, PySocket};
 
 /// What an event loop does until the next turn: whether what it waits for is there, the descriptor to watch (-1 for none),
 /// whether to wait for room to write, and for how many seconds at most.
-pub(crate) type Watch = (bool, i32, bool, Option<f64>);
+pub(crate) type Watch = (bool, i64, bool, Option<f64>);
 
 /// One connection.
 pub(crate) struct Line {
@@ -85,7 +85,7 @@ impl Line {
         let over = over || is_idle || driven.action() == Action::Done;
         let timeout = if over { None } else { self.connection.timeout(driven, Instant::now()) };
         let timeout = timeout.into_iter().chain(most).min().map(|time| time.as_secs_f64());
-        let descriptor = self.connection.fd().map_or(-1, |fd| fd.as_raw_fd());
+        let descriptor = self.connection.fd().map_or(-1, |fd| fd.as_raw_fd() as i64);
         (over, descriptor, self.connection.interest().write, timeout)
     }
 

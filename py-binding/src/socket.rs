@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, ThreadId};
@@ -14,6 +13,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::conversation::Ends;
+use smtpclient::net::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use smtpclient::net::{self, Ready, Stream, Transport};
 
 use crate::callback::Raised;
@@ -247,10 +247,12 @@ impl Transport for PySocket {
 
 /// The descriptor of a socket.
 fn borrowed<'a>(socket: &'a Bound<'_, PyAny>) -> PyResult<BorrowedFd<'a>> {
-    let descriptor: i32 = socket.call_method0("fileno")?.extract()?;
-    if descriptor < 0 {
+    let descriptor: i64 = socket.call_method0("fileno")?.extract()?;
+    // That of a closed socket is -1.
+    let descriptor = u32::try_from(descriptor).ok().and_then(|number| RawFd::try_from(number).ok());
+    let Some(descriptor) = descriptor else {
         return Err(io::Error::from(io::ErrorKind::NotConnected).into());
-    }
+    };
     // SAFETY: it is the descriptor of an open socket that is held, and Python cannot close it before it is duplicated,
     // since this thread is attached to it.
     #[expect(unsafe_code, reason = "Python has descriptors as numbers")]

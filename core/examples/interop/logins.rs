@@ -109,7 +109,7 @@ impl Server<'_> {
             return Ok("-");
         }
         // These servers know tls-exporter and tls-unique alone, which native-tls cannot have.
-        if mechanism.is_plus() && !cfg!(feature = "tls-openssl") {
+        if mechanism.is_plus() && smtpclient::tls::library() == "native-tls" {
             return Ok("unbindable");
         }
         let (report, transcript) = self.send(mechanism, true);

@@ -2,8 +2,9 @@
 //! blocks or watches a descriptor.
 
 use std::net::Shutdown;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
+
+use rustix::fd::{AsFd, BorrowedFd};
 
 use super::dial::{DialOptions, dial_meanwhile};
 use super::dialling::Dialling;
@@ -228,7 +229,7 @@ impl Connection {
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.place {
             Place::Nowhere => None,
-            Place::Dialling(dialling) => Some(dialling.as_fd()),
+            Place::Dialling(dialling) => Some(dialling.fd()),
             Place::Open(stream) => Some(stream.as_fd()),
         }
     }

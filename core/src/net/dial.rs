@@ -3,14 +3,13 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, Socket};
 
 use super::limits::{Limits, Phase};
+use super::platform::{is_under_way, stream_socket, unix_address};
 use super::proxy::Proxy;
 use super::race::{interleave, race};
 use super::resolve::{Host, resolve};
@@ -160,7 +159,7 @@ fn ask(dialler: &Dialler, host: &Host, port: u16, phase: &Phase<'_>) -> Result<S
 
 /// A non-blocking socket whose connection is under way.
 fn start(address: SocketAddr, local: Option<IpAddr>) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    let socket = stream_socket(Domain::for_address(address))?;
     if let Some(local) = local {
         let from = match (local, address) {
             // A link-local address means nothing without its zone, and that is the destination's.
@@ -172,7 +171,7 @@ fn start(address: SocketAddr, local: Option<IpAddr>) -> io::Result<Socket> {
             .map_err(|error| io::Error::new(error.kind(), format!("cannot connect from {local}: {error}")))?;
     }
     match socket.connect(&address.into()) {
-        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
+        Err(error) if !is_under_way(&error) => Err(error),
         _ => Ok(socket),
     }
 }
@@ -184,8 +183,7 @@ fn connect_unix(address: &SockAddr, options: &DialOptions) -> Result<Stream, Err
             let text = format!("no connection within {:?}: the server's backlog is full", phase.length());
             return Err(Error::new(Kind::Timeout, Step::Connect, text));
         }
-        let attempt = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)
-            .and_then(|socket| socket.connect(address).map(|()| socket));
+        let attempt = stream_socket(Domain::UNIX).and_then(|socket| socket.connect(address).map(|()| socket));
         match attempt {
             Ok(socket) => return Stream::connected(socket, None, None).map_err(|error| failed(&error)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -206,18 +204,6 @@ pub(super) fn endpoint(host: &str, port: u16) -> Result<Host, Error> {
         return Err(Error::usage(format!("port 0 of host {host:?} cannot be connected to: give 1 to 65535")));
     }
     Host::parse(host)
-}
-
-fn unix_address(path: &Path) -> Result<SockAddr, Error> {
-    let bytes = path.as_os_str().as_bytes();
-    if bytes.is_empty() || bytes.contains(&0) {
-        return Err(Error::usage(format!(
-            "socket path {path:?} is empty or contains NUL: give the path of a Unix socket"
-        )));
-    }
-    SockAddr::unix(path).map_err(|error| {
-        Error::usage(format!("socket path {path:?} cannot be used: {error}; give a shorter one"))
-    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Connecting for those who watch descriptors: a thread connects while it lasts, since the resolver blocks, and a
 //! descriptor becomes readable when it is done.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use rustix::fd::BorrowedFd;
 
 use super::dial::{DialOptions, dial};
 use super::stream::Stream;
@@ -47,6 +47,11 @@ impl Dialling {
         self.stop.trigger();
     }
 
+    /// What becomes readable when it is over.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.work.fd()
+    }
+
     /// What came of it; `None` while it lasts.
     pub(super) fn poll(&self) -> Option<Result<Stream, Error>> {
         match self.work.poll() {
@@ -63,11 +68,5 @@ impl Dialling {
 impl Drop for Dialling {
     fn drop(&mut self) {
         self.give_up();
-    }
-}
-
-impl AsFd for Dialling {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.work.as_fd()
     }
 }

@@ -7,6 +7,7 @@ mod dial;
 mod dialling;
 mod limits;
 pub mod mailer;
+mod platform;
 mod poll;
 mod process;
 mod proxy;
@@ -26,7 +27,7 @@ pub use connection::Connection;
 pub use limits::Limits;
 pub use mailer::Mailer;
 pub use run::Wait;
-pub use security::{tls, tls_library};
+pub use security::tls;
 pub use sendmessage::{delivery, local, sendmessage, verification, verify};
 pub use session::{Session, dialogue, dialogue_over, one_server};
 pub use stream::Ready;
@@ -44,6 +45,9 @@ pub use process::Process;
 pub use proxy::{Proxy, Tunnel};
 #[doc(hidden)]
 pub use run::{Mover, Transport};
+/// Descriptors; those of Windows are sockets.
+#[doc(hidden)]
+pub use rustix::fd;
 #[doc(hidden)]
 pub use security::library;
 #[doc(hidden)]

@@ -1,10 +1,10 @@
 //! poll(2) with the two things that every caller here wants.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fd::AsFd;
 use rustix::io::Errno;
 
 use super::stream::Ready;

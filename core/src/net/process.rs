@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::platform;
 use crate::error::Error;
 
 /// How often this process has been forked off, as far back as it was watched.
@@ -57,15 +58,13 @@ impl Process {
 
 /// Counts forks from now on. Two threads that begin at once count each fork twice, which does no harm; a lock might be held
 /// in a child for ever.
-#[expect(unsafe_code, reason = "the system tells of a fork in no other way")]
 fn watch() {
     extern "C" fn forked() {
         FORKS.fetch_add(1, Ordering::Relaxed);
     }
     if !IS_WATCHED.load(Ordering::Relaxed) {
-        // SAFETY: the function is there as long as the library, and adds to an atomic number, which is allowed in a child.
-        if unsafe { libc::pthread_atfork(None, None, Some(forked)) } == 0 {
-            IS_WATCHED.store(true, Ordering::Relaxed);
-        }
+        // What it does, to add to an atomic number, is allowed in a child.
+        let is_watched = platform::watch_forks(forked);
+        IS_WATCHED.store(is_watched, Ordering::Relaxed);
     }
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
 use socket2::Socket;
 
 use super::limits::Phase;
@@ -113,7 +114,7 @@ fn settle(address: SocketAddr, socket: &Socket, ready: PollFlags) -> io::Result<
     if ready != PollFlags::OUT
         && let Some(error) = socket.take_error()?
         // Reset, it was a connection: what the server said on it can be read.
-        && error.raw_os_error() != Some(libc::ECONNRESET)
+        && error.kind() != io::ErrorKind::ConnectionReset
     {
         return Err(error);
     }
@@ -123,7 +124,7 @@ fn settle(address: SocketAddr, socket: &Socket, ready: PollFlags) -> io::Result<
     }
     let local = socket.local_addr()?.as_socket();
     if local == Some(address) {
-        return Err(io::Error::from_raw_os_error(libc::ECONNREFUSED));
+        return Err(Errno::CONNREFUSED.into());
     }
     Ok(local)
 }

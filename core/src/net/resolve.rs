@@ -121,7 +121,7 @@ fn interruptible<T: Send + 'static>(
         Err(error) => return Ok(Err(error)),
     };
     loop {
-        if let Err(error) = wait(&work, true, false, phase.slice(Duration::MAX)) {
+        if let Err(error) = wait(work.fd(), true, false, phase.slice(Duration::MAX)) {
             return Ok(Err(error));
         }
         match work.poll() {

@@ -24,15 +24,6 @@ pub fn library(options: &Options) -> Result<Arc<dyn Secure>, Error> {
     }
 }
 
-/// The TLS library that runs and its version, as `OpenSSL 3.0.17 1 Jul 2025`; without feature `tls-openssl` it does not
-/// tell its version.
-pub fn tls_library() -> &'static str {
-    #[cfg(feature = "tls-openssl")]
-    return openssl::version::version();
-    #[cfg(not(feature = "tls-openssl"))]
-    "the system's, by native-tls"
-}
-
 /// TLS as the options `tls...` say, to be shared by [`Options::tls`].
 ///
 /// # Errors

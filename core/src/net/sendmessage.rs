@@ -82,7 +82,7 @@ fn dialable(delivery: Delivery) -> Result<Delivery, Error> {
 /// What this machine says of itself.
 pub fn local() -> Local {
     Local {
-        host: || rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        host: super::platform::host_name,
         user: || whoami::username().unwrap_or_else(|_| "postmaster".to_owned()),
         now: super::zone::now,
     }

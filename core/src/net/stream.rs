@@ -2,13 +2,14 @@
 
 use std::io;
 use std::net::{IpAddr, Shutdown, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use rustix::io::{Errno, ioctl_fionbio, retry_on_intr};
-use rustix::net::{RecvFlags, SendFlags};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::RecvFlags;
 use socket2::{Domain, Socket, TcpKeepalive, Type};
 
+use super::platform;
 use super::poll::wait;
 use crate::error::Error;
 
@@ -44,8 +45,8 @@ pub struct Ready {
 impl Stream {
     /// Takes over a connected TCP or Unix stream socket of the caller: `OwnedFd`, `TcpStream`, `UnixStream`.
     ///
-    /// It is made blocking (also for copies of the descriptor, since they share that), close-on-exec, and
-    /// TCP_NODELAY is set. On error it is closed.
+    /// It is made blocking, on Windows non-blocking (also for copies of the descriptor, since they share that), close-on-exec,
+    /// and TCP_NODELAY is set. On error it is closed.
     ///
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage) for anything else than a connected stream socket.
@@ -58,7 +59,7 @@ impl Stream {
         if socket.r#type().map_err(failed)? != Type::STREAM {
             return Err(unusable("is not a stream socket"));
         }
-        if socket.is_listener().map_err(failed)? {
+        if platform::is_listener(&socket).map_err(failed)? {
             return Err(unusable("is a listening one"));
         }
         let peer = match socket.peer_addr() {
@@ -68,10 +69,10 @@ impl Stream {
             }
             Err(error) => return Err(failed(error)),
         };
-        if peer.as_socket().is_none() && socket.domain().map_err(failed)? != Domain::UNIX {
+        if peer.as_socket().is_none() && peer.domain() != Domain::UNIX {
             return Err(unusable("is of another family"));
         }
-        socket.set_cloexec(true).map_err(failed)?;
+        platform::tame(&socket).map_err(failed)?;
         Self::connected(socket, peer.as_socket(), None).map_err(failed)
     }
 
@@ -86,13 +87,17 @@ impl Stream {
             // A firewall that forgets the connection, and a peer that is gone, are learnt while it is idle.
             socket.set_tcp_keepalive(&keepalive())?;
         }
-        ioctl_fionbio(&socket, false)?;
+        platform::set_mode(&socket)?;
         Ok(Self { socket, peer, local, proxied: false, block: Duration::ZERO, has_heard: false })
     }
 
     /// Notes that the peer is a proxy, through which the server is reached.
     pub(super) fn set_proxied(&mut self) {
         self.proxied = true;
+    }
+
+    pub(super) fn socket(&self) -> &Socket {
+        &self.socket
     }
 
     /// The address at the other end, which is the proxy's where there is one; `None` for a Unix socket.
@@ -115,13 +120,12 @@ impl Stream {
     /// # Errors
     /// What send(2) says: `BrokenPipe` or `ConnectionReset` where the peer is gone, and no signal.
     pub fn try_send(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        match retry_on_intr(|| rustix::net::send(&self.socket, bytes, flags)) {
+        match retry_on_intr(|| platform::send_now(&self.socket, bytes)) {
             Ok(count) => {
                 self.has_heard = false;
                 Ok(count)
             }
-            Err(Errno::AGAIN) => Ok(0),
+            Err(Errno::WOULDBLOCK) => Ok(0),
             Err(error) => Err(error.into()),
         }
     }
@@ -133,12 +137,12 @@ impl Stream {
     pub fn try_recv(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
         not_empty(buf)?;
         self.acknowledge();
-        match retry_on_intr(|| rustix::net::recv(&self.socket, &mut *buf, RecvFlags::DONTWAIT)) {
-            Ok((count, _)) => {
+        match retry_on_intr(|| platform::recv_now(&self.socket, buf)) {
+            Ok(count) => {
                 self.has_heard = count > 0;
                 Ok(Some(count))
             }
-            Err(Errno::AGAIN) => Ok(None),
+            Err(Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
@@ -153,7 +157,7 @@ impl Stream {
             return self.try_recv(buf);
         }
         self.acknowledge();
-        let got = self.block(buf, wait, RecvFlags::empty());
+        let got = self.block(buf, wait);
         self.has_heard = matches!(got, Ok(Some(count)) if count > 0);
         got
     }
@@ -167,8 +171,7 @@ impl Stream {
     /// on, holds the next back until this one is acknowledged, which the kernel would put off by 40 ms.
     fn acknowledge(&mut self) {
         if std::mem::take(&mut self.has_heard) && self.peer.is_some() {
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            let _ = self.socket.set_tcp_quickack(true); // elsewhere the group is slow: docs/architecture.md says why that stays
+            platform::acknowledge(&self.socket);
         }
     }
 
@@ -194,15 +197,15 @@ impl Stream {
         self.socket.shutdown(how)
     }
 
-    fn block(&mut self, buf: &mut [u8], wait: Duration, flags: RecvFlags) -> io::Result<Option<usize>> {
+    fn block(&mut self, buf: &mut [u8], wait: Duration) -> io::Result<Option<usize>> {
         not_empty(buf)?;
         let begin = Instant::now();
         let mut left = wait;
         while !left.is_zero() {
             self.limit_block(left)?;
-            match rustix::net::recv(&self.socket, &mut *buf, flags) {
+            match rustix::net::recv(&self.socket, &mut *buf, RecvFlags::empty()) {
                 Ok((count, _)) => return Ok(Some(count)),
-                Err(Errno::AGAIN) => {
+                Err(Errno::WOULDBLOCK) => {
                     left = wait.saturating_sub(begin.elapsed());
                     // Somebody with a copy of the descriptor may have made it non-blocking: that must not spin.
                     if !left.is_zero() && !self.wait(true, false, left)?.read {
@@ -222,7 +225,7 @@ impl Stream {
     /// on only powers of two are set, and what the kernel has is left alone while it fits.
     fn limit_block(&mut self, left: Duration) -> io::Result<()> {
         let block = block_for(left);
-        if block == self.block {
+        if block == self.block || !platform::RECV_WAITS {
             return Ok(());
         }
         self.socket.set_read_timeout(Some(block))?;
@@ -238,33 +241,10 @@ impl From<Stream> for OwnedFd {
     }
 }
 
-impl AsFd for Stream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-}
-
 /// Octets that were written to a TCP socket and that the peer has not acknowledged, those not sent included; 0 where the
 /// system does not tell.
 pub fn unacknowledged(socket: impl AsFd) -> u64 {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    return outq(socket);
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    {
-        let _ = socket;
-        0
-    }
-}
-
-/// SIOCOUTQ, tcp(7).
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn outq(socket: impl AsFd) -> u64 {
-    const SIOCOUTQ: rustix::ioctl::Opcode = libc::TIOCOUTQ as _;
-    // SAFETY: tcp(7): the request writes one int, and changes nothing.
-    #[expect(unsafe_code, reason = "no crate in the tree has a safe call for it")]
-    let count =
-        unsafe { rustix::ioctl::ioctl(socket, rustix::ioctl::Getter::<SIOCOUTQ, libc::c_int>::new()) };
-    count.ok().and_then(|count| u64::try_from(count).ok()).unwrap_or(0)
+    platform::unacknowledged(socket)
 }
 
 /// Below the few minutes after which firewalls forget, and with an end: a peer that is gone is learnt in 90 s, while nothing

@@ -2,17 +2,20 @@
 //! whoever waits also wakes for its time and for signals.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread;
+
+use rustix::fd::{AsFd, BorrowedFd};
+use socket2::Socket;
+
+use super::platform;
 
 /// Work under way. Dropped, it is left behind and ends by itself.
 #[derive(Debug)]
 pub(super) struct Work<T> {
     result: Receiver<T>,
     /// Closed by the thread when the result is there.
-    bell: UnixStream,
+    bell: Socket,
 }
 
 /// How far it is.
@@ -31,7 +34,7 @@ impl<T: Send + 'static> Work<T> {
         stack: usize,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<Self> {
-        let (bell, far) = UnixStream::pair()?;
+        let (bell, far) = platform::pair()?;
         let (sender, result) = sync_channel(1);
         let run = move || {
             // Nobody waits for it any more where the caller has given up.
@@ -52,8 +55,9 @@ impl<T: Send + 'static> Work<T> {
     }
 }
 
-impl<T> AsFd for Work<T> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
+impl<T> Work<T> {
+    /// What becomes readable when it is done.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.bell.as_fd()
     }
 }

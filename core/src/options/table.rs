@@ -143,10 +143,10 @@ options! {
             tlsmaxversion: Option<TlsVersion> = None, OptionKind::Word(const { &words(TLS_VERSIONS) }), "the library's",
                 parse |v: &str| word(v, &TLS_VERSIONS);
             /// The ciphers allowed: names that begin with `TLS_` for TLS 1.3, OpenSSL's cipher strings for the versions before,
-            /// separated by colons, commas or white space. In Rust with feature `tls-openssl`.
+            /// separated by colons, commas or white space. Not with native-tls; rustls has names alone.
             tlsciphers: Option<String> = None, OptionKind::Text, "the library's", parse text;
-            /// A file to append each connection's secrets to, in the form of `SSLKEYLOGFILE`, to decrypt recorded traffic. In Rust
-            /// with feature `tls-openssl`.
+            /// A file to append each connection's secrets to, in the form of `SSLKEYLOGFILE`, to decrypt recorded traffic. Not
+            /// with native-tls.
             tlskeylog: Option<String> = None, OptionKind::File, "none", parse text;
             /// The name to ask for (SNI) and to find in the certificate.
             tlsservername: Option<String> = None, OptionKind::Text, "the server's", parse text;

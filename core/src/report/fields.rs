@@ -177,6 +177,9 @@ pub const TLS: &[Field<TlsFacts>] = &[
         "whether an earlier connection's session was resumed; the certificate was looked at then",
         |t| Value::Flag(t.resumed),
     ),
+    field("library", "the TLS library: `openssl`, `rustls` or `native-tls`", |t| {
+        optional(Some(t.library).filter(|name| !name.is_empty()))
+    }),
 ];
 
 impl Report {

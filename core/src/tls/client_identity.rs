@@ -74,14 +74,9 @@ fn private_key(pem: &[u8], settings: &TlsSettings) -> Result<PKey<Private>, Stri
         room.copy_from_slice(password);
         Ok(password.len())
     });
-    key.map_err(|stack| {
-        let encrypted = files::key_label(pem).is_some_and(|(label, block)| {
-            label.starts_with("ENCRYPTED") || memchr::memmem::find(block, b"Proc-Type: 4,ENCRYPTED").is_some()
-        });
-        match (encrypted, password.is_empty()) {
-            (true, true) => "is encrypted, and no password is given for it".to_owned(),
-            (true, false) => format!("is not opened by the password given: {}", reasons(&stack)),
-            _ => format!("holds no usable private key: {}", reasons(&stack)),
-        }
+    key.map_err(|stack| match (files::is_encrypted(pem), password.is_empty()) {
+        (true, true) => "is encrypted, and no password is given for it".to_owned(),
+        (true, false) => format!("is not opened by the password given: {}", reasons(&stack)),
+        _ => format!("holds no usable private key: {}", reasons(&stack)),
     })
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::LIBRARIES;
 use super::cache::{self, Loaded, Maker};
 use super::facts::VerifyFault;
 use super::fault::Fault;
@@ -26,7 +27,7 @@ pub struct TlsConfig(Arc<Inner>);
 
 struct Inner {
     settings: TlsSettings,
-    make: Maker,
+    library: &'static Library,
     loaded: Mutex<Arc<Loaded>>,
 }
 
@@ -36,19 +37,16 @@ impl TlsConfig {
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage), naming the option, the file and the fault.
     pub fn new(settings: TlsSettings) -> Result<Self, Error> {
-        #[cfg(feature = "tls-openssl")]
-        let make = super::openssl::backend;
-        #[cfg(not(feature = "tls-openssl"))]
-        let make = super::native::backend;
-        let loaded = cache::loaded(&settings, make)?;
-        Ok(Self(Arc::new(Inner { settings, make, loaded: Mutex::new(loaded) })))
+        let library = LIBRARIES.first().ok_or_else(|| Error::usage("no TLS library was built in"))?;
+        let loaded = cache::loaded(&settings, library.make)?;
+        Ok(Self(Arc::new(Inner { settings, library, loaded: Mutex::new(loaded) })))
     }
 
     /// With a library of one's own choice, and nothing kept for others.
     #[cfg(test)]
-    pub(super) fn with(settings: TlsSettings, make: Maker) -> Result<Self, Error> {
-        let loaded = Arc::new(Loaded::load(&settings, make)?);
-        Ok(Self(Arc::new(Inner { settings, make, loaded: Mutex::new(loaded) })))
+    pub(super) fn with(settings: TlsSettings, library: &'static Library) -> Result<Self, Error> {
+        let loaded = Arc::new(Loaded::load(&settings, library.make)?);
+        Ok(Self(Arc::new(Inner { settings, library, loaded: Mutex::new(loaded) })))
     }
 
     /// Whether a file was written or replaced since it was read. The next connection reads it again in any case; this is
@@ -79,6 +77,10 @@ impl TlsConfig {
         Check { chain: required && self.settings().verify && !pinned, pin: required && pinned }
     }
 
+    pub(super) fn library(&self) -> &'static str {
+        self.0.library.name
+    }
+
     pub(super) fn settings(&self) -> &TlsSettings {
         &self.0.settings
     }
@@ -93,7 +95,7 @@ impl TlsConfig {
         if !loaded.changed() {
             return Ok(loaded);
         }
-        let anew = cache::loaded(&self.0.settings, self.0.make)?;
+        let anew = cache::loaded(&self.0.settings, self.0.library.make)?;
         *self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&anew);
         Ok(anew)
     }
@@ -134,6 +136,12 @@ pub(super) struct Check {
     pub(super) chain: bool,
     /// One of the fingerprints matches.
     pub(super) pin: bool,
+}
+
+/// A TLS library.
+pub(super) struct Library {
+    pub(super) name: &'static str,
+    pub(super) make: Maker,
 }
 
 /// A TLS library with its connector.

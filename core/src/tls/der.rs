@@ -1,17 +1,17 @@
 //! Just enough DER to find the public key in a certificate, as the bytes that stand there: a re-encoding
-//! could differ, and then its digest would; and whether a certificate is for a domain name.
+//! could differ, and then its digest would; whether a certificate is for a domain name, and who issued it.
 
 const SEQUENCE: u8 = 0x30;
 const EXPLICIT_0: u8 = 0xa0;
-#[cfg(any(test, not(feature = "tls-openssl")))]
+#[cfg(feature = "tls-native")]
 const EXPLICIT_3: u8 = 0xa3;
-#[cfg(any(test, not(feature = "tls-openssl")))]
+#[cfg(feature = "tls-native")]
 const BOOLEAN: u8 = 0x01;
 /// `[2] IA5String` of GeneralName.
-#[cfg(any(test, not(feature = "tls-openssl")))]
+#[cfg(feature = "tls-native")]
 const DNS_NAME: u8 = 0x82;
 /// 2.5.29.17, tag and length included.
-#[cfg(any(test, not(feature = "tls-openssl")))]
+#[cfg(feature = "tls-native")]
 const SUBJECT_ALT_NAME: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x11];
 
 /// The SubjectPublicKeyInfo of a certificate (RFC 5280 section 4.1), tag and length included.
@@ -20,8 +20,38 @@ pub(super) fn public_key(certificate: &[u8]) -> Option<&[u8]> {
     (key.tag == SEQUENCE).then_some(key.whole)
 }
 
+/// The names of issuer and subject, without tag and length.
+#[cfg(feature = "tls-rustls")]
+pub(super) fn issuer_and_subject(certificate: &[u8]) -> Option<[&[u8]; 2]> {
+    // serialNumber, signature
+    let rest = element(element(after_version(certificate)?)?.rest)?.rest;
+    let (issuer, rest) = sequence(rest)?;
+    let (subject, _) = sequence(element(rest)?.rest)?; // validity
+    Some([issuer, subject])
+}
+
+/// The object identifier of the algorithm that the certificate is signed with, without tag and length.
+#[cfg(feature = "tls-rustls")]
+pub(super) fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
+    const OBJECT_IDENTIFIER: u8 = 0x06;
+    let (certificate, _) = sequence(certificate)?;
+    let (algorithm, _) = sequence(element(certificate)?.rest)?;
+    let kind = element(algorithm)?;
+    (kind.tag == OBJECT_IDENTIFIER).then_some(kind.content)
+}
+
+/// One after the other, up to the first that is none.
+#[cfg(feature = "tls-rustls")]
+pub(super) fn elements(mut input: &[u8]) -> impl Iterator<Item = Element<'_>> {
+    std::iter::from_fn(move || {
+        let next = element(input)?;
+        input = next.rest;
+        Some(next)
+    })
+}
+
 /// Whether the subjectAltName of a certificate has a dNSName in it (RFC 5280 section 4.2.1.6).
-#[cfg(any(test, not(feature = "tls-openssl")))]
+#[cfg(feature = "tls-native")]
 pub(super) fn has_dns_name(certificate: &[u8]) -> bool {
     alternative_names(certificate).is_some_and(|mut names| {
         while let Some(name) = element(names) {
@@ -34,7 +64,7 @@ pub(super) fn has_dns_name(certificate: &[u8]) -> bool {
     })
 }
 
-#[cfg(any(test, not(feature = "tls-openssl")))]
+#[cfg(feature = "tls-native")]
 fn alternative_names(certificate: &[u8]) -> Option<&[u8]> {
     let mut rest = key_and_rest(certificate)?.rest;
     // issuerUniqueID and subjectUniqueID may stand before the extensions.
@@ -61,11 +91,7 @@ fn alternative_names(certificate: &[u8]) -> Option<&[u8]> {
 }
 
 fn key_and_rest(certificate: &[u8]) -> Option<Element<'_>> {
-    let (certificate, _) = sequence(certificate)?;
-    let (mut rest, _) = sequence(certificate)?;
-    if rest.first() == Some(&EXPLICIT_0) {
-        rest = element(rest)?.rest; // version
-    }
+    let mut rest = after_version(certificate)?;
     // serialNumber, signature, issuer, validity, subject
     for _ in 0..5 {
         rest = element(rest)?.rest;
@@ -73,11 +99,17 @@ fn key_and_rest(certificate: &[u8]) -> Option<Element<'_>> {
     element(rest)
 }
 
-struct Element<'a> {
-    tag: u8,
-    whole: &'a [u8],
-    content: &'a [u8],
-    rest: &'a [u8],
+fn after_version(certificate: &[u8]) -> Option<&[u8]> {
+    let (certificate, _) = sequence(certificate)?;
+    let (rest, _) = sequence(certificate)?;
+    if rest.first() == Some(&EXPLICIT_0) { element(rest).map(|version| version.rest) } else { Some(rest) }
+}
+
+pub(super) struct Element<'a> {
+    pub(super) tag: u8,
+    pub(super) whole: &'a [u8],
+    pub(super) content: &'a [u8],
+    pub(super) rest: &'a [u8],
 }
 
 fn sequence(input: &[u8]) -> Option<(&[u8], &[u8])> {

@@ -76,14 +76,16 @@ pub struct TlsFacts {
     /// Whether one of the pinned fingerprints matches.
     pub pinned: bool,
     /// Whether the session of an earlier connection to the same host name, with the same settings, was resumed. What is
-    /// said of the certificate was found then. Feature `tls-openssl`.
+    /// said of the certificate was found then. Not with `native-tls`.
     pub resumed: bool,
-    /// The protocol version in use, `TLSv1.3`. Feature `tls-openssl`.
+    /// The protocol version in use, `TLSv1.3`. Not with `native-tls`.
     pub version: Option<String>,
-    /// The cipher suite in use, by the library's name for it. Feature `tls-openssl`.
+    /// The cipher suite in use, by OpenSSL's name for it. Not with `native-tls`.
     pub cipher: Option<String>,
-    /// Whom the certificate is for, `CN=mx.example.org`, what is not printable escaped. Feature `tls-openssl`.
+    /// Whom the certificate is for, `CN=mx.example.org`, what is not printable escaped. Not with `native-tls`.
     pub subject: Option<String>,
-    /// Who issued it, in the same form. Feature `tls-openssl`.
+    /// Who issued it, in the same form. Not with `native-tls`.
     pub issuer: Option<String>,
+    /// The TLS library: `openssl`, `rustls` or `native-tls`; empty where the caller brought another.
+    pub library: &'static str,
 }

@@ -12,8 +12,17 @@ use crate::error::Error;
 
 /// The certificate and key of the client, as the files hold them.
 pub(super) enum Identity {
-    Pem { chain: Vec<u8>, key: Zeroizing<Vec<u8>> },
-    Pkcs12(Zeroizing<Vec<u8>>),
+    Pem {
+        chain: Vec<u8>,
+        key: Zeroizing<Vec<u8>>,
+    },
+    Pkcs12(
+        #[cfg_attr(
+            not(any(feature = "tls-openssl", feature = "tls-native")),
+            expect(dead_code, reason = "rustls reads no such archive")
+        )]
+        Zeroizing<Vec<u8>>,
+    ),
 }
 
 impl Identity {
@@ -100,12 +109,28 @@ pub(super) fn key_label(pem: &[u8]) -> Option<(&str, &[u8])> {
 }
 
 /// The password of a PKCS#12 archive, empty where there is none. On a NUL the openssl crate would panic.
+#[cfg(any(feature = "tls-openssl", feature = "tls-native"))]
 pub(super) fn password(settings: &TlsSettings) -> Result<&str, Error> {
     let bytes = settings.key_password.as_ref().map_or(&[][..], |p| p.expose());
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.contains('\0') => Ok(text),
         _ => Err(Error::usage("the password of a PKCS#12 archive must be UTF-8 without a NUL")),
     }
+}
+
+/// Whether the first private key in PEM is encrypted.
+#[cfg(any(feature = "tls-openssl", feature = "tls-rustls"))]
+pub(super) fn is_encrypted(pem: &[u8]) -> bool {
+    key_label(pem).is_some_and(|(label, block)| {
+        label.starts_with("ENCRYPTED") || memmem::find(block, b"Proc-Type: 4,ENCRYPTED").is_some()
+    })
+}
+
+/// Makes the file of option `tlskeylog` where there is none, and finds out whether it can be written.
+#[cfg(any(feature = "tls-openssl", feature = "tls-rustls"))]
+pub(super) fn begin_key_log(file: &Path) -> Result<(), Error> {
+    let unwritten = |error| fault("tlskeylog", file, &format!("cannot be written: {error}"));
+    crate::system::append(file, b"").map_err(unwritten)
 }
 
 pub(super) fn is_pem(text: &[u8]) -> bool {

@@ -5,10 +5,14 @@
 //!   engine -> write                  poll_output  -> wire
 //! ```
 //!
-//! Two libraries stand behind the same few calls: native-tls, and, with the feature `tls-openssl`, the
-//! `openssl` crate, which is then the one used. Only the latter gives the protocol version and the cipher,
-//! tls-exporter and tls-unique, encrypted keys, TLS 1.0 and 1.1, says of a connection that was not to
-//! be refused whether its certificate would have verified, chooses ciphers, logs keys, and resumes sessions.
+//! Three libraries serve the same few calls: the `openssl` crate (feature `tls-openssl`), rustls (`tls-rustls`)
+//! and native-tls (`tls-native`). Of those that are built in the first in this order is used; [`library`] tells which.
+//!
+//! All of them verify certificates and names, pin, show client certificates, and bind logins by tls-server-end-point.
+//! native-tls cannot tell the protocol version and the cipher, nor whether a certificate would have verified of a
+//! connection that was not to be refused; it chooses no ciphers, logs no keys, resumes no sessions, and has no
+//! tls-exporter. rustls does all of these; it has no TLS 1.0 and 1.1, no tls-unique, no encrypted keys and no PKCS#12.
+//! What a library does not have is an error of [`TlsConfig::new`], before there is a connection.
 
 mod facts;
 mod layer;
@@ -30,7 +34,7 @@ mod files;
 mod fingerprint;
 #[cfg(feature = "net")]
 mod host;
-#[cfg(all(feature = "net", any(test, not(feature = "tls-openssl"))))]
+#[cfg(feature = "tls-native")]
 mod native;
 #[cfg(feature = "tls-openssl")]
 mod openssl;
@@ -38,6 +42,8 @@ mod openssl;
 mod pipe;
 #[cfg(feature = "tls-openssl")]
 mod resume;
+#[cfg(feature = "tls-rustls")]
+mod rustls;
 #[cfg(feature = "net")]
 mod settings;
 #[cfg(feature = "net")]
@@ -56,4 +62,27 @@ pub use settings::TlsSettings;
 pub use stream::TlsStream;
 
 #[cfg(feature = "net")]
-use config::{Backend, Check, Connection, Got, Peer};
+use config::{Backend, Check, Connection, Got, Library, Peer};
+
+#[cfg(all(
+    feature = "net",
+    not(any(feature = "tls-openssl", feature = "tls-rustls", feature = "tls-native"))
+))]
+compile_error!("the feature `net` needs a TLS library: add `tls-native`, `tls-openssl` or `tls-rustls`");
+
+/// Those that were built in; the first is used.
+#[cfg(feature = "net")]
+const LIBRARIES: &[Library] = &[
+    #[cfg(feature = "tls-openssl")]
+    openssl::LIBRARY,
+    #[cfg(feature = "tls-rustls")]
+    rustls::LIBRARY,
+    #[cfg(feature = "tls-native")]
+    native::LIBRARY,
+];
+
+/// The TLS library that is used: `openssl`, `rustls` or `native-tls`.
+#[cfg(feature = "net")]
+pub fn library() -> &'static str {
+    LIBRARIES.first().map_or("", |library| library.name)
+}

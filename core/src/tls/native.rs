@@ -11,12 +11,14 @@ use super::fault::{Fault, tls};
 use super::files::{self, Identity};
 use super::host::Host;
 use super::pipe::Pipe;
-use super::{Backend, Connection, Got, Peer, TlsSettings, TlsVersion, Trust, der};
+use super::{Backend, Connection, Got, Library, Peer, TlsSettings, TlsVersion, Trust, der};
 use crate::error::Error;
 use crate::sasl::{BindingKind, ChannelBinding};
 use crate::system::{Places, privileged};
 
-pub(super) fn backend(settings: &TlsSettings) -> Result<Box<dyn Backend>, Error> {
+pub(super) const LIBRARY: Library = Library { name: "native-tls", make: backend };
+
+fn backend(settings: &TlsSettings) -> Result<Box<dyn Backend>, Error> {
     for (option, given) in
         [("tlsciphers", settings.ciphers.is_some()), ("tlskeylog", settings.key_log.is_some())]
     {
@@ -122,8 +124,8 @@ struct Link {
 
 enum State {
     Start(Box<Start>),
-    Mid(MidHandshakeTlsStream<Pipe>),
-    Open(native_tls::TlsStream<Pipe>),
+    Mid(Box<MidHandshakeTlsStream<Pipe>>),
+    Open(Box<native_tls::TlsStream<Pipe>>),
     Failed,
 }
 
@@ -138,12 +140,12 @@ impl Connection for Link {
         let result = match std::mem::replace(&mut self.state, State::Failed) {
             State::Start(start) => start.connector.connect(&start.host, start.pipe),
             State::Mid(mid) => mid.handshake(),
-            State::Open(stream) => Ok(stream),
+            State::Open(stream) => Ok(*stream),
             State::Failed => return Err(broken()),
         };
         match result {
             Ok(stream) => {
-                self.state = State::Open(stream);
+                self.state = State::Open(Box::new(stream));
                 // RFC 9525 section 6.3: the common name of the subject, which OpenSSL looks at where there is no other
                 // name, is not a host name.
                 let certificate = self.peer().certificate;
@@ -153,7 +155,7 @@ impl Connection for Link {
                 }
             }
             Err(HandshakeError::WouldBlock(mid)) => {
-                self.state = State::Mid(mid);
+                self.state = State::Mid(Box::new(mid));
                 return Ok(false);
             }
             Err(HandshakeError::Failure(error)) => return Err(self.failure(&error.to_string())),

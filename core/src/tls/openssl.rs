@@ -21,12 +21,14 @@ use super::files;
 use super::host::Host;
 use super::pipe::Pipe;
 use super::resume::{Sessions, Verdict};
-use super::{Backend, Connection, Got, Peer, TlsSettings, TlsVersion};
+use super::{Backend, Connection, Got, Library, Peer, TlsSettings, TlsVersion};
 use crate::error::Error;
 use crate::sasl::{BindingKind, ChannelBinding};
 use crate::system;
 
-pub(super) fn backend(settings: &TlsSettings) -> Result<Box<dyn Backend>, Error> {
+pub(super) const LIBRARY: Library = Library { name: "openssl", make: backend };
+
+fn backend(settings: &TlsSettings) -> Result<Box<dyn Backend>, Error> {
     let authorities = Authorities::load(settings)?;
     let identity = ClientIdentity::load(settings)?;
     let failed = |stack| tls(format!("the TLS library cannot be set up: {}", reasons(&stack)));
@@ -109,8 +111,7 @@ fn ciphers(settings: &TlsSettings, builder: &mut SslContextBuilder) -> Result<()
 
 /// The file is opened for each line: no descriptor stays behind, and who moves it away gets a new one.
 fn log_keys(file: &Path, builder: &mut SslContextBuilder) -> Result<(), Error> {
-    system::append(file, b"")
-        .map_err(|error| files::fault("tlskeylog", file, &format!("cannot be written: {error}")))?;
+    files::begin_key_log(file)?;
     let file = file.to_owned();
     builder.set_keylog_callback(move |_, line| {
         // A disk that is full now must not break a connection.

@@ -25,7 +25,7 @@ impl Pipe {
     }
 
     /// Whether there is ciphertext that the library has not taken.
-    #[cfg(feature = "tls-openssl")]
+    #[cfg(any(feature = "tls-openssl", feature = "tls-rustls"))]
     pub(super) fn has_input(&self) -> bool {
         !self.buffers().input.is_empty()
     }

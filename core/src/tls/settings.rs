@@ -22,10 +22,10 @@ pub struct TlsSettings {
     /// Certificates of authorities, as such a file would hold them.
     pub ca: Option<Vec<u8>>,
     /// The client's own certificate and its chain, leaf first (PEM); or a PKCS#12 archive that holds the
-    /// key too.
+    /// key too, which rustls does not read.
     pub cert_file: Option<PathBuf>,
-    /// The key to `cert_file` (PEM, PKCS#8; with the feature `tls-openssl` also PKCS#1, SEC1 and encrypted
-    /// keys). Default: the key is in `cert_file`.
+    /// The key to `cert_file` (PEM, PKCS#8; with `tls-rustls` also PKCS#1 and SEC1; with `tls-openssl` encrypted ones,
+    /// too). Default: the key is in `cert_file`.
     pub key_file: Option<PathBuf>,
     /// The password of the key or of the PKCS#12 archive.
     pub key_password: Option<Secret>,
@@ -38,10 +38,10 @@ pub struct TlsSettings {
     pub max_version: Option<TlsVersion>,
     /// Ciphers, separated by colons, commas or white space. Names that begin with `TLS_` are the suites of TLS 1.3, in this
     /// order; all others are an OpenSSL cipher string, for the versions before it (openssl-ciphers(1)). What is not named of
-    /// the two keeps its default. Feature `tls-openssl`.
+    /// the two keeps its default. With `tls-openssl`; with `tls-rustls`, names alone, by OpenSSL's names for them.
     pub ciphers: Option<String>,
     /// A file to which the secrets of each connection are appended in the form of `SSLKEYLOGFILE`, for a program that
-    /// decrypts recorded traffic. Whoever reads it reads everything. Feature `tls-openssl`.
+    /// decrypts recorded traffic. Whoever reads it reads everything. With `tls-openssl` or `tls-rustls`.
     pub key_log: Option<PathBuf>,
     /// The name to ask for (SNI) and to find in the certificate, where it is not that of the host.
     pub server_name: Option<String>,
@@ -118,11 +118,8 @@ impl TlsSettings {
         Err(Error::usage(fault))
     }
 
-    /// The ciphers up to TLS 1.2 and those of TLS 1.3, each as OpenSSL takes them.
-    #[cfg_attr(
-        not(feature = "tls-openssl"),
-        expect(dead_code, reason = "native-tls has no choice of ciphers")
-    )]
+    /// The ciphers up to TLS 1.2 and those of TLS 1.3, each as OpenSSL takes them: separated by colons.
+    #[cfg(any(feature = "tls-openssl", feature = "tls-rustls"))]
     pub(super) fn cipher_lists(&self) -> [Option<String>; 2] {
         let all = self.ciphers.as_deref().unwrap_or_default();
         let names = all.split(|c: char| c == ':' || c == ',' || c.is_ascii_whitespace());

@@ -112,13 +112,14 @@ impl TlsStream {
         host: Host,
         check: Check,
     ) -> Self {
+        let facts = TlsFacts { library: config.library(), ..TlsFacts::default() };
         let mut stream = Self {
             config,
             connection,
             pipe,
             host,
             check,
-            facts: TlsFacts::default(),
+            facts,
             phase: Phase::Handshake,
             failed: None,
             heard: false,
@@ -321,6 +322,7 @@ impl TlsStream {
             cipher: peer.cipher,
             subject: peer.subject,
             issuer: peer.issuer,
+            library: self.config.library(),
         };
     }
 

@@ -46,6 +46,8 @@ pub(crate) struct Spec {
     pub(crate) to: i64,
     pub(crate) ca: bool,
     pub(crate) key: PKey<Private>,
+    /// What the signature is made with.
+    pub(crate) digest: MessageDigest,
 }
 
 impl Spec {
@@ -58,6 +60,7 @@ impl Spec {
             to: 10,
             ca: false,
             key: key(),
+            digest: MessageDigest::sha256(),
         }
     }
 
@@ -102,7 +105,7 @@ impl Spec {
             let names = names.build(&cert.x509v3_context(None, None)).unwrap();
             cert.append_extension(names).unwrap();
         }
-        cert.sign(by.map_or(&self.key, |i| &i.key), MessageDigest::sha256()).unwrap();
+        cert.sign(by.map_or(&self.key, |i| &i.key), self.digest).unwrap();
         Issued { cert: cert.build(), key: self.key }
     }
 }

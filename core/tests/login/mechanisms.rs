@@ -94,7 +94,12 @@ fn the_bound_variants_bind() {
                 });
                 let (client, report, heard) = run(script, |c| c.with_password(&[]));
                 check(mechanism, password == PASSWORD, &client, &report, &heard);
-                assert_eq!(heard.bound_by, if cfg!(feature = "tls-openssl") { flag } else { end_point });
+                let binds = match smtpclient::tls::library() {
+                    "openssl" => true,
+                    "rustls" => flag == "p=tls-exporter",
+                    _ => false,
+                };
+                assert_eq!(heard.bound_by, if binds { flag } else { end_point });
             }
         }
     }

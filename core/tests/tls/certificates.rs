@@ -10,7 +10,7 @@ use crate::common::server::{Heard, Script, Server};
 use crate::common::{Client, acceptor, acceptor_of, asking_acceptor, error};
 
 /// The library says of a certificate that was not to be refused what it is like.
-const TELLS: bool = cfg!(feature = "tls-openssl");
+const TELLS: bool = cfg!(any(feature = "tls-openssl", feature = "tls-rustls"));
 
 fn expired() -> Issued {
     Spec { from: -20, to: -1, ..Spec::server() }.issue(Some(&TRUSTED))

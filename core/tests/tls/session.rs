@@ -309,7 +309,7 @@ fn verbs_under_tls() {
 /// What a mailer's later connections find, and a session's with the same options.
 #[test]
 fn later_connections_resume_and_say_so() {
-    let resumes = cfg!(feature = "tls-openssl");
+    let resumes = cfg!(any(feature = "tls-openssl", feature = "tls-rustls"));
     let server = Server::start((0..4).map(|_| Script::starttls(acceptor_of_all())));
     let client = Client::new(&[&server]).with(|o| {
         o.tlsrequired = true;

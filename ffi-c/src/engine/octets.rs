@@ -2,7 +2,6 @@
 
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::net::TcpStream;
-use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use smtpclient::conversation::{Action, Clock, Conversation, Driven, Ends};
@@ -363,11 +362,9 @@ impl State {
 
 /// What a descriptor knows of its two ends.
 fn ends(fd: c_int) -> Ends {
-    if fd < 0 {
-        return Ends::default();
-    }
-    // SAFETY: not negative, and borrowed for the duplication only, which refuses what is not open.
-    let Ok(own) = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned() else { return Ends::default() };
+    // SAFETY: borrowed for the duplication only, which refuses what is not open.
+    let Some(given) = (unsafe { crate::platform::borrowed(fd) }) else { return Ends::default() };
+    let Ok(own) = given.try_clone_to_owned() else { return Ends::default() };
     let socket = TcpStream::from(own);
     let peer = socket.peer_addr().ok();
     let loopback = peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback());

@@ -1,12 +1,12 @@
 //! The comfortable way to drive an engine: the library has the socket, and the program watches it.
 
 use std::ffi::c_int;
-use std::os::fd::AsRawFd;
 
 use super::state::{State, Way};
 use super::{SMTP_DONE, SMTP_EXCHANGE, smtp_engine};
 use crate::code::SMTP_ERR_USAGE;
 use crate::guard::{alone, code};
+use crate::platform::number;
 
 /// For `smtp_engine_interest()` and `smtp_engine_ready()`: the descriptor can be read.
 pub const SMTP_READ: c_int = 1;
@@ -25,7 +25,7 @@ pub unsafe extern "C" fn smtp_engine_fd(engine: *const smtp_engine) -> c_int {
             |_| -1,
             |state| {
                 let connection = state.connection.as_ref().filter(|_| state.way != Way::Octets);
-                connection.and_then(|connection| connection.fd()).map_or(-1, |fd| fd.as_raw_fd())
+                connection.and_then(|connection| connection.fd()).map_or(-1, number)
             },
         )
     }

@@ -1,7 +1,6 @@
 //! How a session begins and ends.
 
 use std::ffi::{c_char, c_int};
-use std::os::fd::{FromRawFd, OwnedFd};
 
 use smtpclient::net::Session;
 use smtpclient::options::Options;
@@ -45,10 +44,8 @@ pub unsafe extern "C" fn smtp_session_adopt(
     out: *mut *mut smtp_session,
 ) -> c_int {
     caught(code, || {
-        // SAFETY: F_GETFD takes any number.
-        let is_open = unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0;
-        // SAFETY: it is open, and the caller gives it away.
-        let socket = is_open.then(|| unsafe { OwnedFd::from_raw_fd(fd) });
+        // SAFETY: the caller gives it away.
+        let socket = unsafe { crate::platform::owned(fd) };
         // SAFETY: what the header asks for.
         unsafe {
             open(options, out, |options| {

@@ -49,10 +49,10 @@ class TLSDict(TypedDict, total=False):
     """The newest version of TLS to speak. Default: the library's."""
 
     tlsciphers: str | None
-    """The ciphers allowed: names that begin with ``TLS_`` for TLS 1.3, OpenSSL's cipher strings for the versions before, separated by colons, commas or white space. In Rust with feature ``tls-openssl``. Default: the library's."""
+    """The ciphers allowed: names that begin with ``TLS_`` for TLS 1.3, OpenSSL's cipher strings for the versions before, separated by colons, commas or white space. Not with native-tls; rustls has names alone. Default: the library's."""
 
     tlskeylog: str | os.PathLike[str] | None
-    """A file to append each connection's secrets to, in the form of ``SSLKEYLOGFILE``, to decrypt recorded traffic. In Rust with feature ``tls-openssl``. Default: none."""
+    """A file to append each connection's secrets to, in the form of ``SSLKEYLOGFILE``, to decrypt recorded traffic. Not with native-tls. Default: none."""
 
     tlsservername: str | None
     """The name to ask for (SNI) and to find in the certificate. Default: the server's."""

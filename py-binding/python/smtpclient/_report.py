@@ -116,6 +116,8 @@ class TLSFacts:
     issuer: str | None
     #: An earlier connection's session was resumed; the certificate was looked at then.
     resumed: bool = False
+    #: The TLS library: ``openssl``, ``rustls`` or ``native-tls``.
+    library: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

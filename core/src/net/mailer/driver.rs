@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::io::Read;
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
+use rustix::fd::AsFd;
+use socket2::Socket;
 
 use super::commits::Commits;
 use super::connection::{Connection, News, Phase};
@@ -64,7 +64,7 @@ pub(super) struct Driver {
     shared: Arc<Shared>,
     local: Local,
     library: Arc<dyn Secure>,
-    listener: UnixStream,
+    listener: Socket,
     on_report: Option<OnReport>,
     /// There is something to do before anything is waited for.
     is_busy: bool,
@@ -76,7 +76,7 @@ impl Driver {
         options: &Options,
         local: Local,
         servers: Vec<Server>,
-        listener: UnixStream,
+        listener: Socket,
         on_report: Option<OnReport>,
     ) -> Result<Self, Error> {
         let library = library(options)?;

@@ -56,16 +56,17 @@ mod pace;
 mod shared;
 mod token;
 
-use std::os::fd::BorrowedFd;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use rustix::fd::BorrowedFd;
 
 use self::driver::Driver;
 use self::job::Job;
 use self::shared::{Closing, Shared, over};
 use super::dial::check;
+use super::platform::pair;
 use super::process::Process;
 use super::sendmessage::local;
 use crate::envelope::Local;
@@ -146,7 +147,7 @@ impl Mailer {
         let (local, failed) = (local(), |error| {
             Error::new(Kind::Connect, Step::Setup, format!("the mailer cannot be begun: {error}"))
         });
-        let (bell, listener) = UnixStream::pair().map_err(failed)?;
+        let (bell, listener) = pair().map_err(failed)?;
         let shared = Arc::new(Shared::new(options, bell));
         let driver = Driver::new(Arc::clone(&shared), options, local, servers, listener, on_report)?;
         let thread = thread::Builder::new().name("smtp-mailer".to_owned());

@@ -2,16 +2,16 @@
 
 use std::collections::VecDeque;
 use std::io::Read;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::net::SendFlags;
+use rustix::fd::{AsFd, BorrowedFd};
+use socket2::Socket;
 
 use super::Ticket;
 use super::job::Job;
 use crate::error::{Error, Kind, Step};
+use crate::net::platform::{pair, send_now};
 use crate::options::{OauthToken, Options};
 use crate::report::{Outcome, Report};
 
@@ -125,14 +125,14 @@ pub(super) struct Shared {
     room: Condvar,
     /// There are reports, everything is decided, or the mailer is over.
     news: Condvar,
-    bell: UnixStream,
+    bell: Socket,
     /// For callers with an event loop, once one asked for it: what is read, and what is written to.
-    flag: OnceLock<(UnixStream, UnixStream)>,
+    flag: OnceLock<(Socket, Socket)>,
     bound: u64,
 }
 
 impl Shared {
-    pub(super) fn new(options: &Options, bell: UnixStream) -> Self {
+    pub(super) fn new(options: &Options, bell: Socket) -> Self {
         Self {
             state: Mutex::default(),
             room: Condvar::new(),
@@ -196,7 +196,7 @@ impl Shared {
     /// Wakes the mailer's thread.
     pub(super) fn ring(&self) {
         // Full is as good: it is awake then.
-        let _ = rustix::net::send(&self.bell, b"!", SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+        let _ = send_now(&self.bell, b"!");
     }
 
     /// Keeps reports for those who fetch them, and wakes whoever waits for what was counted just now.
@@ -225,7 +225,7 @@ impl Shared {
     pub(super) fn flag(&self) -> std::io::Result<BorrowedFd<'_>> {
         let mut state = self.lock();
         if self.flag.get().is_none() {
-            let (near, far) = UnixStream::pair()?;
+            let (near, far) = pair()?;
             near.set_nonblocking(true)?;
             let _ = self.flag.set((near, far)); // with the lock, nobody else does
             self.show(&mut state);
@@ -242,7 +242,7 @@ impl Shared {
         }
         // One octet, or none.
         if state.flagged {
-            let _ = rustix::net::send(far, b"!", SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+            let _ = send_now(far, b"!");
         } else {
             let _ = (&*near).read(&mut [0]);
         }

@@ -83,37 +83,60 @@ fn another_name_is_asked_for_and_verified() {
 }
 
 #[test]
-#[cfg(feature = "tls-openssl")]
 fn ciphers_of_both_kinds_are_chosen_by_name() {
     let mut client = Client::new();
     client.settings.ciphers = Some("TLS_CHACHA20_POLY1305_SHA256, ECDHE-ECDSA-AES256-GCM-SHA384".into());
-    let config = TlsConfig::new(client.settings.clone()).unwrap();
-    for (version, cipher) in [
-        (SslVersion::TLS1_3, "TLS_CHACHA20_POLY1305_SHA256"),
-        (SslVersion::TLS1_2, "ECDHE-ECDSA-AES256-GCM-SHA384"),
-    ] {
-        let stream = open(&config, &mut Server::new(acceptor_of(&GOOD, version).build()));
-        assert_eq!(stream.facts().cipher.as_deref(), Some(cipher));
+    for (name, config) in client.configs().into_iter().filter(|(name, _)| tells(name)) {
+        let config = config.unwrap();
+        for (version, cipher) in [
+            (SslVersion::TLS1_3, "TLS_CHACHA20_POLY1305_SHA256"),
+            (SslVersion::TLS1_2, "ECDHE-ECDSA-AES256-GCM-SHA384"),
+        ] {
+            let stream = open(&config, &mut Server::new(acceptor_of(&GOOD, version).build()));
+            assert_eq!(stream.facts().cipher.as_deref(), Some(cipher), "{name}");
+        }
+    }
+    client.settings.ciphers = Some("HIGH".into());
+    for (name, config) in client.configs() {
+        assert_eq!(config.is_ok(), name == "openssl", "{name}: only OpenSSL has cipher strings");
     }
 }
 
 #[test]
-#[cfg(feature = "tls-openssl")]
 fn keys_are_logged_for_the_owner_alone() {
-    use std::os::unix::fs::PermissionsExt;
     let mut client = Client::new();
-    let file = client.folder.path().join("keys");
-    client.settings.key_log = Some(file.clone());
-    let config = TlsConfig::new(client.settings.clone()).unwrap();
-    for _ in 0..2 {
-        open(&config, &mut Server::good());
+    for library in LIBRARIES {
+        let file = client.folder.path().join(library.name);
+        client.settings.key_log = Some(file.clone());
+        let config = TlsConfig::with(client.settings.clone(), library);
+        if !tells(library.name) {
+            assert!(config.unwrap_err().text().starts_with("tlskeylog: native-tls has nothing"));
+            continue;
+        }
+        let config = config.unwrap();
+        let logged = || {
+            let mut server = Server::good();
+            open(&config, &mut server);
+            let mut random = [0; 32];
+            assert_eq!(server.stream.ssl().client_random(&mut random), 32);
+            format!("CLIENT_TRAFFIC_SECRET_0 {} ", hex(&random))
+        };
+        let lines = [logged(), logged()];
+        let log = std::fs::read_to_string(&file).unwrap();
+        assert!(lines.iter().all(|line| log.contains(line)), "{}: {log}", library.name);
+        assert_eq!(log.matches("CLIENT_TRAFFIC_SECRET_0 ").count(), 2, "{log}");
+        for line in log.lines() {
+            assert_eq!(line.split(' ').map(str::len).nth(1), Some(64), "{line}");
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        client.settings.key_log = Some(client.folder.path().join("none/keys"));
+        let error = TlsConfig::with(client.settings.clone(), library).unwrap_err();
+        assert!(error.text().starts_with("tlskeylog "), "{error}");
     }
-    let log = std::fs::read_to_string(&file).unwrap();
-    assert_eq!(log.matches("CLIENT_TRAFFIC_SECRET_0 ").count(), 2, "{log}");
-    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    client.settings.key_log = Some(client.folder.path().join("none/keys"));
-    let error = TlsConfig::new(client.settings.clone()).unwrap_err();
-    assert!(error.text().starts_with("tlskeylog "), "{error}");
 }
 
 #[test]

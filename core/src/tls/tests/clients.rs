@@ -24,21 +24,23 @@ fn asking(version: SslVersion) -> Server {
     Server::new(acceptor.build())
 }
 
+const VERSIONS: [SslVersion; 2] = [SslVersion::TLS1_2, SslVersion::TLS1_3];
+
 fn accepted(client: &Client) {
-    client.each(|name, config| {
-        for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
-            let mut server = asking(version);
-            let mut client = open(&config, &mut server);
-            client.write(b"EHLO").unwrap();
-            pump(&mut client, &mut server, 7).unwrap();
-            assert_eq!(server.got, b"EHLO", "{name}");
-        }
-    });
+    client.each(|_, config| VERSIONS.into_iter().for_each(|version| accepts(&config, version)));
+}
+
+fn accepts(config: &TlsConfig, version: SslVersion) {
+    let mut server = asking(version);
+    let mut client = open(config, &mut server);
+    client.write(b"EHLO").unwrap();
+    pump(&mut client, &mut server, 7).unwrap();
+    assert_eq!(server.got, b"EHLO");
 }
 
 fn refused(client: &Client, words: &str) {
     client.each(|name, config| {
-        for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
+        for version in VERSIONS {
             let mut server = asking(version);
             let (mut client, result) = connect(&config, "mx.example.org", Verify::Require, &mut server);
             // TLS 1.3: the server judges after the client is done.
@@ -93,10 +95,26 @@ fn pkcs12_with_its_chain() {
     let archive = Pkcs12::builder().pkey(&own.key).cert(&own.cert).ca(chain).build2("hunter2").unwrap();
     client.settings.cert_file = Some(client.folder.file("own.p12", archive.to_der().unwrap()));
     client.settings.key_password = Some("hunter2".into());
-    accepted(&client);
+    for (name, config) in client.configs() {
+        match (name, config) {
+            ("rustls", config) => {
+                let error = config.unwrap_err();
+                assert_eq!(error.kind(), Kind::Usage);
+                assert!(error.text().contains("rustls reads no PKCS#12"), "{error}");
+            }
+            (_, config) => {
+                let config = config.unwrap();
+                VERSIONS.into_iter().for_each(|version| accepts(&config, version));
+            }
+        }
+    }
     for (password, words) in [("hunter3", "PKCS#12"), ("", "PKCS#12"), ("hunter2\0", "NUL")] {
         client.settings.key_password = Some(password.into());
-        wrong(&client, &[words]);
+        for (name, config) in client.configs().into_iter().filter(|(name, _)| name != &"rustls") {
+            let error = config.unwrap_err();
+            assert_eq!(error.kind(), Kind::Usage);
+            assert!(error.text().contains(words) && !error.text().contains("hunter"), "{name}: {error}");
+        }
     }
 }
 
@@ -125,7 +143,7 @@ fn keys_of_every_form() {
         client.settings.key_password = encrypted.then(|| "hunter2".into());
         for (name, config) in client.configs() {
             match (name, config) {
-                ("native", config) => {
+                (name, config) if name == "native-tls" || name == "rustls" && encrypted => {
                     let error = config.unwrap_err();
                     assert_eq!(error.kind(), Kind::Usage);
                     assert!(error.text().contains(label) && error.text().contains("key.pem"), "{error}");

@@ -1,4 +1,4 @@
-//! Both libraries against a server in memory.
+//! Each library against a server in memory.
 
 mod bytes;
 mod certificates;
@@ -36,11 +36,8 @@ impl Client {
     /// With each library: its name and the result.
     fn configs(&self) -> Vec<(&'static str, Result<TlsConfig, Error>)> {
         let settings = &self.settings;
-        vec![
-            ("native", TlsConfig::with(settings.clone(), native::backend)),
-            #[cfg(feature = "tls-openssl")]
-            ("openssl", TlsConfig::with(settings.clone(), openssl::backend)),
-        ]
+        let with = |library: &'static Library| (library.name, TlsConfig::with(settings.clone(), library));
+        LIBRARIES.iter().map(with).collect()
     }
 
     fn each(&self, run: impl Fn(&'static str, TlsConfig)) {
@@ -48,6 +45,11 @@ impl Client {
             run(name, config.unwrap());
         }
     }
+}
+
+/// Whether a library tells of versions and ciphers, and of a certificate that was not to verify.
+fn tells(name: &str) -> bool {
+    name != "native-tls"
 }
 
 fn acceptor(issued: &Issued) -> SslAcceptorBuilder {
@@ -177,6 +179,9 @@ fn the_better_library_is_used() {
     let client = Client::new();
     let config = TlsConfig::new(client.settings.clone()).unwrap();
     let stream = open(&config, &mut Server::good());
-    assert_eq!(stream.facts().version.is_some(), cfg!(feature = "tls-openssl"));
+    assert_eq!(stream.facts().version.is_some(), tells(library()));
+    assert_eq!(stream.facts().library, library());
+    assert_eq!(library() == "openssl", cfg!(feature = "tls-openssl"));
+    assert_eq!(library() == "native-tls", !cfg!(any(feature = "tls-openssl", feature = "tls-rustls")));
     assert!(format!("{config:?} {stream:?}").contains("ca.pem"));
 }

@@ -8,7 +8,7 @@ use crate::cancel::Cancel;
 
 /// A port that answers nothing: the kernel drops what does not fit into the listener's backlog.
 fn black_hole() -> (TcpListener, Vec<TcpStream>, u16) {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let socket = Socket::new(Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
     socket.listen(0).unwrap();
     let listener = TcpListener::from(socket);

@@ -22,7 +22,7 @@ fn a_read_waits_also_where_a_copy_of_the_descriptor_was_made_non_blocking() {
         text.split(' ').next().and_then(|word| word.parse::<u64>().ok()).map(Duration::from_nanos)
     };
     let (mut stream, mut theirs) = unix_pair();
-    ioctl_fionbio(&stream, true).unwrap();
+    rustix::io::ioctl_fionbio(&stream, true).unwrap();
     let (begin, ran) = (Instant::now(), busy());
     assert_eq!(stream.recv(&mut [0], Duration::from_millis(300)).unwrap(), None);
     assert!(begin.elapsed() >= Duration::from_millis(300));

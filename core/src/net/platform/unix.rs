@@ -1,0 +1,135 @@
+//! Linux, the BSDs, macOS.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags};
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::super::stream::Stream;
+use crate::error::Error;
+
+/// Whether recv(2) waits for the time that SO_RCVTIMEO gives it.
+pub(in crate::net) const RECV_WAITS: bool = true;
+
+/// No call here may end the process by SIGPIPE. Apple has an option of the socket for that, which is set where one is made.
+#[cfg(not(target_vendor = "apple"))]
+const SEND: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+#[cfg(target_vendor = "apple")]
+const SEND: SendFlags = SendFlags::DONTWAIT;
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket().as_fd()
+    }
+}
+
+/// A stream socket for a connection that does not block while it is being made.
+pub(in crate::net) fn stream_socket(domain: Domain) -> io::Result<Socket> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return Socket::new(domain, Type::STREAM.nonblocking(), None);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let socket = Socket::new(domain, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    }
+}
+
+/// Whether connect(2) has begun what poll(2) tells the end of.
+pub(in crate::net) fn is_under_way(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::INPROGRESS)
+}
+
+/// How a connected socket is kept: it blocks where it is not asked not to.
+pub(in crate::net) fn set_mode(socket: &Socket) -> io::Result<()> {
+    Ok(rustix::io::ioctl_fionbio(socket, false)?)
+}
+
+/// What a socket of the caller's lacks, which those that are made here have.
+pub(in crate::net) fn tame(socket: &Socket) -> io::Result<()> {
+    #[cfg(target_vendor = "apple")]
+    socket.set_nosigpipe(true)?;
+    socket.set_cloexec(true)
+}
+
+/// Whether the socket listens; false where the system does not tell.
+pub(in crate::net) fn is_listener(socket: &Socket) -> io::Result<bool> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+    return socket.is_listener();
+    #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+    {
+        let _ = socket;
+        Ok(false)
+    }
+}
+
+/// send(2) that does not block.
+pub(in crate::net) fn send_now(socket: impl AsFd, bytes: &[u8]) -> rustix::io::Result<usize> {
+    rustix::net::send(socket, bytes, SEND)
+}
+
+/// recv(2) that does not block.
+pub(in crate::net) fn recv_now(socket: impl AsFd, buffer: &mut [u8]) -> rustix::io::Result<usize> {
+    rustix::net::recv(socket, buffer, RecvFlags::DONTWAIT).map(|(count, _)| count)
+}
+
+/// Acknowledges what was read at once, where the system can be told to.
+pub(in crate::net) fn acknowledge(socket: &Socket) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = socket.set_tcp_quickack(true); // elsewhere the group is slow: docs/architecture.md says why that stays
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = socket;
+}
+
+/// SIOCOUTQ, tcp(7): octets that were written to a TCP socket and that the peer has not acknowledged; 0 where the system
+/// does not tell.
+pub(in crate::net) fn unacknowledged(socket: impl AsFd) -> u64 {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        const SIOCOUTQ: rustix::ioctl::Opcode = libc::TIOCOUTQ as _;
+        // SAFETY: tcp(7): the request writes one int, and changes nothing.
+        #[expect(unsafe_code, reason = "no crate in the tree has a safe call for it")]
+        let count =
+            unsafe { rustix::ioctl::ioctl(socket, rustix::ioctl::Getter::<SIOCOUTQ, libc::c_int>::new()) };
+        count.ok().and_then(|count| u64::try_from(count).ok()).unwrap_or(0)
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = socket;
+        0
+    }
+}
+
+/// Two sockets that are connected to each other.
+pub(in crate::net) fn pair() -> io::Result<(Socket, Socket)> {
+    Socket::pair(Domain::UNIX, Type::STREAM, None)
+}
+
+/// The address of a Unix socket.
+pub(in crate::net) fn unix_address(path: &Path) -> Result<SockAddr, Error> {
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.is_empty() || bytes.contains(&0) {
+        return Err(Error::usage(format!(
+            "socket path {path:?} is empty or contains NUL: give the path of a Unix socket"
+        )));
+    }
+    SockAddr::unix(path).map_err(|error| {
+        Error::usage(format!("socket path {path:?} cannot be used: {error}; give a shorter one"))
+    })
+}
+
+/// Has `forked` called in each child by fork(2) from now on; whether that is so.
+#[expect(unsafe_code, reason = "the system tells of a fork in no other way")]
+pub(in crate::net) fn watch_forks(forked: extern "C" fn()) -> bool {
+    // SAFETY: the function is there as long as the library, and does what is allowed in a child.
+    unsafe { libc::pthread_atfork(None, None, Some(forked)) == 0 }
+}
+
+/// What this machine calls itself.
+pub(in crate::net) fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
