@@ -10,14 +10,19 @@ INCLUDEDIR = $(PREFIX)/include
 BINDIR = $(PREFIX)/bin
 SHAREDIR = $(PREFIX)/share
 MANDIR = $(SHAREDIR)/man
+DOCDIR = $(SHAREDIR)/doc/libsmtp
+# Where `install-python` puts the package: there is no default that fits every distribution.
+PYTHONDIR = $(error PYTHONDIR= is where Python looks for packages, as /usr/lib/python3/dist-packages)
 DESTDIR =
 
 CARGO = cargo
 CC = cc
 CFLAGS = -O2 -g
 INSTALL = install
-# Debug information is taken out of what is installed; STRIP=: leaves it in.
+OBJCOPY = objcopy
+# Symbols and debug information are taken out of what is installed; STRIP=: leaves them in.
 STRIP = strip
+STRIPFLAGS = --strip-unneeded
 # What the manual pages are made with: of C, and of Tcl (tcllib's).
 PYTHON = python3
 DTPLITE = dtplite
@@ -26,12 +31,20 @@ FEATURES = tls-openssl dkim
 
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 BUILD = build
-STATIC = $(TARGET)/release/libsmtp.a
+STATIC = $(BUILD)/lib/libsmtp.a
 SHARED = $(BUILD)/lib/libsmtp.so.$(VERSION)
+# What both are made of: one object, in which only the functions of the header are global.
+OBJECT = $(BUILD)/lib/libsmtp.o
 # The symbols that the shared library exports, and their version.
 MAP = $(BUILD)/libsmtp.map
-# What the static library needs beside itself.
-LIBS = $(if $(findstring tls-openssl,$(FEATURES))$(findstring tls-native,$(FEATURES)),-lssl -lcrypto )-lpthread -lm -ldl
+# What the static library needs beside itself: packages of pkg-config, and libraries.
+REQUIRES = $(if $(filter tls-openssl tls-native,$(FEATURES)),openssl)
+LIBS = -lpthread -lm -ldl
+LINK = $(if $(REQUIRES),$$(pkg-config --libs $(REQUIRES))) $(LIBS)
+HARDEN = -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
+# Messages of panics name source files: not by where this machine has them.
+CARGO_HOME ?= $(HOME)/.cargo
+FLAGGED = CARGO_ENCODED_RUSTFLAGS="$$($(MAKE) --no-print-directory -s rustflags)"
 STRICT = -std=c99 -Wall -Wextra -pedantic -Werror
 EXAMPLES = $(patsubst examples-c/%.c,$(BUILD)/examples/%,$(wildcard examples-c/*.c))
 # The manual pages of C: libsmtp.3, and one for each type and function.
@@ -42,6 +55,12 @@ MANUAL = { sed -n 's/^typedef struct \(smtp_[a-z]*\) .*/\1.3/p' '$(CURDIR)/inclu
 COMMAND = $(TARGET)/release/smtpclient
 PAGES = $(BUILD)/docs/command-line
 COMPLETIONS = bash-completion/completions/smtpclient zsh/site-functions/_smtpclient fish/vendor_completions.d/smtpclient.fish
+LICENCES = LICENSE LICENSE-MIT LICENSE-APACHE
+# The package of CMake, and what is written into it and libsmtp.pc: the headers' folder, as seen from that of the package, too.
+CMAKE = libsmtp-config.cmake libsmtp-config-version.cmake
+FILL = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+  -e 's|@SOVERSION@|$(SOVERSION)|' -e 's|@REQUIRES@|$(REQUIRES)|' -e 's|@LIBS@|$(LIBS)|' \
+  -e "s|@TOINCLUDE@|$$(realpath -ms --relative-to='$(LIBDIR)/cmake/libsmtp' '$(INCLUDEDIR)')|"
 # Where tests and examples find the installed library.
 HERE = $(CURDIR)/$(BUILD)/prefix
 # The Tcl package: for which Tcl, its version, and the folder (of Tcl's auto_path) that it goes to.
@@ -57,7 +76,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets
+.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets rustflags symbols notices python-module install-python abi
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -71,19 +90,35 @@ setup: ## install what building and testing need (as root on Debian 12; otherwis
 build: ## build everything for development
 	$(CARGO) build --locked --workspace --features '$(addprefix libsmtp/,$(FEATURES))'
 
+# As a static library alone: beside an rlib it would be compiled without link-time optimisation.
 lib: ## build the release libraries for C
-	$(CARGO) build --locked --release -p libsmtp --no-default-features --features '$(FEATURES)'
-	@$(MAKE) --no-print-directory $(SHARED)
+	$(FLAGGED) $(CARGO) rustc --locked --release -p libsmtp --lib --crate-type staticlib --no-default-features --features '$(FEATURES)'
+	@$(MAKE) --no-print-directory $(STATIC) $(SHARED)
+
+# For what else builds for release: with the same flags it compiles no crate twice. Separated as cargo wants it, since a path may
+# have a blank in it.
+rustflags:
+	@printf '%s\037' $(RUSTFLAGS) '--remap-path-prefix=$(CARGO_HOME)=/cargo' '--remap-path-prefix=$(CURDIR)=/libsmtp' | head -c -1
 
 command: ## build the command smtpclient, its manual pages and completions
-	$(CARGO) build --locked --release -p smtpclient-command --bin smtpclient
-	$(CARGO) run --locked --quiet --release -p smtpclient-command --example pages '$(PAGES)'
+	$(FLAGGED) $(CARGO) build --locked --release -p smtpclient-command --bin smtpclient
+	$(FLAGGED) $(CARGO) run --locked --quiet --release -p smtpclient-command --example pages '$(PAGES)'
 
-# rustc ignores a version script for a cdylib, so the linker makes the shared library from the static one.
-$(SHARED): $(STATIC) $(MAP)
+# What none of the functions of the header needs is left out, and what they need is theirs alone: a program may have
+# another library that is written in Rust.
+$(OBJECT): $(TARGET)/release/libsmtp.a ffi-c/exports.txt
 	@mkdir -p $(@D)
-	$(CC) -shared -o $@ -Wl,--whole-archive $(STATIC) -Wl,--no-whole-archive -Wl,--version-script=$(MAP) \
-	  -Wl,-soname,libsmtp.so.$(SOVERSION) -Wl,--gc-sections -Wl,-z,nodelete -Wl,-z,defs $(LDFLAGS) $(LIBS)
+	$(CC) -r -nostdlib -o $@ -Wl,--gc-sections $$(sed -n 's/^smtp_/-Wl,-u,&/p' ffi-c/exports.txt) $<
+	$(OBJCOPY) --keep-global-symbols=ffi-c/exports.txt --remove-section=.llvmbc --remove-section=.llvmcmd $@
+
+$(STATIC): $(OBJECT)
+	rm -f $@
+	$(AR) rcsD $@ $<
+
+# rustc ignores a version script for a cdylib, so the linker makes the shared library.
+$(SHARED): $(OBJECT) $(MAP)
+	$(CC) -shared -o $@ $(OBJECT) -Wl,--version-script=$(MAP) -Wl,-soname,libsmtp.so.$(SOVERSION) -Wl,--gc-sections \
+	  -Wl,-z,nodelete -Wl,-z,defs -Wl,--as-needed $(HARDEN) $(LDFLAGS) $(LINK)
 
 $(MAP): ffi-c/exports.txt
 	@mkdir -p $(@D)
@@ -92,29 +127,33 @@ $(MAP): ffi-c/exports.txt
 header: ## write include/libsmtp.h anew
 	$(CARGO) run --locked --quiet -p libsmtp --example header
 
-tables: header ## write anew what is made from the tables of options, reports and verbs: header, documents, types
+symbols: ## add new functions to debian/libsmtp0.symbols
+	@packaging/symbols
+
+tables: header symbols ## write anew what is made from the tables of options, reports and verbs: header, documents, types
 	$(CARGO) run --locked --quiet -p smtpclient --example tables
 
 install: install-library command ## install the command smtpclient, header, libraries, libsmtp.pc and manual pages (PREFIX=, LIBDIR=, MANDIR=, DESTDIR=)
 	$(INSTALL) -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1'
 	$(INSTALL) -m 755 $(COMMAND) '$(DESTDIR)$(BINDIR)/'
-	$(STRIP) -g '$(DESTDIR)$(BINDIR)/smtpclient'
+	$(STRIP) $(STRIPFLAGS) '$(DESTDIR)$(BINDIR)/smtpclient'
 	$(INSTALL) -m 644 $(PAGES)/smtpclient.1 $(PAGES)/smtpclient-sendmail.1 '$(DESTDIR)$(MANDIR)/man1/'
 	for name in $(COMPLETIONS); do $(INSTALL) -d "$(DESTDIR)$(SHAREDIR)/$${name%/*}"; done
 	$(INSTALL) -m 644 $(PAGES)/smtpclient.bash '$(DESTDIR)$(SHAREDIR)/bash-completion/completions/smtpclient'
 	$(INSTALL) -m 644 $(PAGES)/_smtpclient '$(DESTDIR)$(SHAREDIR)/zsh/site-functions/'
 	$(INSTALL) -m 644 $(PAGES)/smtpclient.fish '$(DESTDIR)$(SHAREDIR)/fish/vendor_completions.d/'
 
-install-library: lib ## install header, libraries, libsmtp.pc and manual pages of section 3 alone
-	$(INSTALL) -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig'
+install-library: lib ## install header, libraries, what pkg-config and CMake read, and manual pages of section 3 alone
+	$(INSTALL) -d '$(DESTDIR)$(INCLUDEDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(LIBDIR)/cmake/libsmtp' '$(DESTDIR)$(DOCDIR)'
+	$(INSTALL) -m 644 $(LICENCES) '$(DESTDIR)$(DOCDIR)/'
 	$(INSTALL) -m 644 include/libsmtp.h '$(DESTDIR)$(INCLUDEDIR)/'
 	$(INSTALL) -m 644 $(STATIC) '$(DESTDIR)$(LIBDIR)/'
 	$(INSTALL) -m 755 $(SHARED) '$(DESTDIR)$(LIBDIR)/'
-	$(STRIP) -g '$(DESTDIR)$(LIBDIR)/libsmtp.a' '$(DESTDIR)$(LIBDIR)/libsmtp.so.$(VERSION)'
+	$(STRIP) $(STRIPFLAGS) '$(DESTDIR)$(LIBDIR)/libsmtp.a' '$(DESTDIR)$(LIBDIR)/libsmtp.so.$(VERSION)'
 	ln -sf libsmtp.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/libsmtp.so.$(SOVERSION)'
 	ln -sf libsmtp.so.$(SOVERSION) '$(DESTDIR)$(LIBDIR)/libsmtp.so'
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-	  -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LIBS)|' libsmtp.pc.in >'$(DESTDIR)$(LIBDIR)/pkgconfig/libsmtp.pc'
+	$(FILL) libsmtp.pc.in >'$(DESTDIR)$(LIBDIR)/pkgconfig/libsmtp.pc'
+	for file in $(CMAKE); do $(FILL) packaging/$$file.in >'$(DESTDIR)$(LIBDIR)/cmake/libsmtp/'$$file || exit; done
 	@if [ -e $(MAN3)/libsmtp.3 ] || command -v $(PYTHON) >/dev/null; then $(MAKE) --no-print-directory install-manual; \
 	  else echo 'not installed: the manual pages of section 3, which are made with $(PYTHON)' >&2; fi
 
@@ -127,6 +166,8 @@ install-manual: $(MAN3)/libsmtp.3
 	$(INSTALL) -m 644 $(MAN3)/*.3 '$(DESTDIR)$(MANDIR)/man3/'
 
 uninstall: ## remove what install put there
+	rm -f $(patsubst %,'$(DESTDIR)$(LIBDIR)/cmake/libsmtp/%',$(CMAKE)) $(patsubst %,'$(DESTDIR)$(DOCDIR)/%',$(LICENCES))
+	for folder in '$(LIBDIR)/cmake/libsmtp' '$(DOCDIR)'; do ! [ -d '$(DESTDIR)'"$$folder" ] || rmdir '$(DESTDIR)'"$$folder" || exit; done
 	rm -f '$(DESTDIR)$(INCLUDEDIR)/libsmtp.h' '$(DESTDIR)$(LIBDIR)/pkgconfig/libsmtp.pc' '$(DESTDIR)$(LIBDIR)/libsmtp.a' \
 	  '$(DESTDIR)$(LIBDIR)/libsmtp.so' '$(DESTDIR)$(LIBDIR)/libsmtp.so.$(SOVERSION)' '$(DESTDIR)$(LIBDIR)/libsmtp.so.$(VERSION)'
 	rm -f '$(DESTDIR)$(BINDIR)/smtpclient' '$(DESTDIR)$(MANDIR)/man1/smtpclient.1' '$(DESTDIR)$(MANDIR)/man1/smtpclient-sendmail.1'
@@ -136,9 +177,10 @@ uninstall: ## remove what install put there
 versions:
 	@echo '$(VERSION) $(TCLVERSION)'
 
+# With its symbols: valgrind names functions by them.
 prefix: lib
 	@mkdir -p $(BUILD)
-	@$(MAKE) --no-print-directory install-library PREFIX='$(HERE)' LIBDIR='$(HERE)/lib' INCLUDEDIR='$(HERE)/include' DESTDIR= >$(BUILD)/install.log
+	@$(MAKE) --no-print-directory install-library PREFIX='$(HERE)' LIBDIR='$(HERE)/lib' INCLUDEDIR='$(HERE)/include' DESTDIR= STRIPFLAGS=-g >$(BUILD)/install.log
 
 tcl: lib ## build the Tcl package in build/tcl (TCL=8.6 or 9.0)
 	@$(MAKE) --no-print-directory $(TCLBUILD)/$(TCLLIB) $(TCLBUILD)/pkgIndex.tcl
@@ -146,8 +188,8 @@ tcl: lib ## build the Tcl package in build/tcl (TCL=8.6 or 9.0)
 $(TCLBUILD)/$(TCLLIB): $(wildcard tcl-binding/*.[ch]) tcl-binding/exports.map include/libsmtp.h $(STATIC)
 	@mkdir -p $(@D)
 	$(CC) $(STRICT) $(CFLAGS) -D_GNU_SOURCE -DUSE_TCL_STUBS -fPIC -shared -o $@ -Iinclude $(TCLFLAGS) \
-	  $(filter %.c,$^) $(STATIC) $(TCLSTUB) $(LIBS) -Wl,--exclude-libs,ALL -Wl,--version-script=tcl-binding/exports.map \
-	  -Wl,--gc-sections -Wl,-z,nodelete $(LDFLAGS)
+	  $(filter %.c,$^) $(STATIC) $(TCLSTUB) $(LINK) -Wl,--exclude-libs,ALL -Wl,--version-script=tcl-binding/exports.map \
+	  -Wl,--gc-sections -Wl,-z,nodelete $(HARDEN) $(LDFLAGS)
 
 # For its tests alone.
 $(BUILD)/tcl/fork/$(TCLLIB): tests/tcl/fork.c
@@ -173,7 +215,7 @@ install-tcl: tcl ## install the Tcl package where auto_path finds it, and its ma
 	$(INSTALL) -d '$(DESTDIR)$(TCLDIR)'
 	$(INSTALL) -m 755 $(TCLBUILD)/libtcl*smtp.so '$(DESTDIR)$(TCLDIR)/'
 	$(INSTALL) -m 644 $(TCLBUILD)/smtp.tcl $(TCLBUILD)/pkgIndex.tcl '$(DESTDIR)$(TCLDIR)/'
-	$(STRIP) -g '$(DESTDIR)$(TCLDIR)'/libtcl*smtp.so
+	$(STRIP) $(STRIPFLAGS) '$(DESTDIR)$(TCLDIR)'/libtcl*smtp.so
 	@if [ -e $(BUILD)/docs/smtp.n ] || command -v $(DTPLITE) >/dev/null; then $(MAKE) --no-print-directory install-tcl-manual; \
 	  else echo 'not installed: the manual page smtp(n), which is made with $(DTPLITE) of tcllib' >&2; fi
 
@@ -204,6 +246,21 @@ module:
 
 python: ## build the Python wheel (build/python/wheels), and test it
 	@py-binding/check
+
+notices: ## write build/notices/*/NOTICES: the licences of the crates that are in the libraries
+	@mkdir -p $(BUILD)/notices/c $(BUILD)/notices/python
+	$(PYTHON) packaging/notices ffi-c/Cargo.toml '$(FEATURES)' >$(BUILD)/notices/c/NOTICES
+	$(PYTHON) packaging/notices py-binding/Cargo.toml '' >$(BUILD)/notices/python/NOTICES
+
+python-module: # without a wheel, for packages of distributions
+	$(FLAGGED) $(CARGO) build --locked --release -p smtpclient-python
+
+install-python: python-module ## install the Python package without pip, for distributions (PYTHONDIR=, DESTDIR=)
+	$(PYTHON) packaging/install-python $(TARGET)/release/lib_native.so '$(DESTDIR)$(PYTHONDIR)'
+	$(STRIP) $(STRIPFLAGS) '$(DESTDIR)$(PYTHONDIR)/smtpclient/_native.abi3.so'
+
+abi: ## compare what compiled programs rely on with ffi-c/libsmtp.abi
+	packaging/abi
 
 python-leaks: ## send 100 000 messages from Python in every way, in memory that must not grow (after make python)
 	@build/python/venv/bin/python py-binding/tests/leak.py 100000

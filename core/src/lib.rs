@@ -209,3 +209,8 @@ pub use options::{Options, Recipients};
 pub use reply::Reply;
 pub use report::{Attempt, Offer, Outcome, Recipient, Report, SendError, Status};
 pub use secret::Secret;
+
+/// The examples of the crate's README, which are compiled with those of the documentation.
+#[cfg(all(doctest, feature = "net"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

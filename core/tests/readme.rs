@@ -16,26 +16,31 @@ fn top(file: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap()
 }
 
-/// The first example of a language in the README.
-fn shown(language: &str) -> String {
-    let readme = top("README.md");
-    readme.split(&format!("```{language}\n")).nth(1).unwrap().split("```").next().unwrap().to_owned()
+/// The first example of a language in a README.
+fn shown(readme: &str, language: &str) -> String {
+    top(readme).split(&format!("```{language}\n")).nth(1).unwrap().split("```").next().unwrap().to_owned()
 }
 
 #[test]
 fn its_example_in_c_is_the_one_that_is_run() {
-    assert_eq!(shown("c"), top("examples-c/simple.c"), "copy examples-c/simple.c into README.md");
+    assert_eq!(
+        shown("README.md", "c"),
+        top("examples-c/simple.c"),
+        "copy examples-c/simple.c into README.md"
+    );
 }
 
 #[test]
 fn its_example_in_rust_sends_a_message() {
     let example = top("core/examples/simple.rs");
     let (above, _) = example.split_once("\nfn main").unwrap();
-    assert_eq!(
-        shown("rust"),
-        above[above.find("use ").unwrap()..],
-        "copy core/examples/simple.rs into README.md"
-    );
+    for readme in ["README.md", "core/README.md"] {
+        assert_eq!(
+            shown(readme, "rust"),
+            above[above.find("use ").unwrap()..],
+            "copy core/examples/simple.rs into {readme}"
+        );
+    }
     let sink = Sink::start(SinkOptions::default()).unwrap();
     let report = simple::send(&format!("127.0.0.1:{}", sink.port()), "someone@example.org").unwrap();
     let outcomes: Vec<_> = report.recipients.iter().map(|one| (one.address.as_str(), one.outcome)).collect();
@@ -78,7 +83,7 @@ fn pages() -> Vec<String> {
 fn links_lead_somewhere() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut pages = pages();
-    pages.extend(["CONTRIBUTING.md".to_owned(), "SECURITY.md".to_owned()]);
+    pages.extend(["CONTRIBUTING.md".to_owned(), "SECURITY.md".to_owned(), "core/README.md".to_owned()]);
     let mut links = 0;
     for page in &pages {
         let text = top(page);
