@@ -43,7 +43,7 @@ pub(crate) fn verify(
     listener: Option<Py<PyAny>>,
 ) -> PyResult<PySent> {
     let raised = Raised::default();
-    let (options, _callbacks) = options.get().bind(py, &raised, listener);
+    let (options, _callbacks) = options.get().bind(py, &raised, Functions { listener, commit: None });
     match py.detach(|| net::verify(&options)) {
         Ok(report) => {
             raised.tell(py)?;
