@@ -484,6 +484,19 @@ typedef int (*smtp_tlspolicy_fn)(void *user_data, int code, const char *diagnost
 typedef int64_t (*smtp_oauthtoken_fn)(void *user_data, int reason, char *buffer, size_t size);
 
 /**
+ * Connects to host and port, the server's or the proxy's, within timeout milliseconds, and gives the descriptor of a connected
+ * stream socket, which is the library's from then on. -1: there is none, and why, of size octets and empty at first, has why as
+ * a string. It may block: it is called on the thread that sends where that blocks, and on one of its own for event loops and
+ * mailers, on several at once. host lives during the call.
+ */
+typedef int (*smtp_dial_fn)(void *user_data,
+                            const char *host,
+                            int port,
+                            int64_t timeout,
+                            char *why,
+                            size_t size);
+
+/**
  * Is given every line of the dialogue, without its line end and with secrets masked, as it is written or was
  * read. direction is SMTP_CLIENT, SMTP_SERVER or SMTP_NOTE. line lives during the call.
  */
@@ -963,6 +976,16 @@ int smtp_options_set_oauthtoken(smtp_options *options,
                                 smtp_oauthtoken_fn token,
                                 void *user_data,
                                 smtp_release_fn release);
+
+/**
+ * Sets the function that connects in the library's place; NULL: none. Unix sockets do not go through it. Since nobody knows what is in
+ * between, a server that is reached so never counts as this machine. An engine whose octets the program moves does not call it. release
+ * as for smtp_options_set_tlspolicy(). SMTP_OK.
+ */
+int smtp_options_set_dialler(smtp_options *options,
+                             smtp_dial_fn dial,
+                             void *user_data,
+                             smtp_release_fn release);
 
 /**
  * Sets the function that is given every line of the dialogue; NULL: none. release as for

@@ -2,12 +2,13 @@
 
 use std::ffi::{c_char, c_int, c_void};
 use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use smtpclient::engine::Direction;
 use smtpclient::message::Reader;
-use smtpclient::options::{TlsAnswer, TlsPolicyFn, TokenFn, TokenReason, TranscriptFn};
+use smtpclient::options::{Dialler, TlsAnswer, TlsPolicyFn, TokenFn, TokenReason, TranscriptFn};
 use smtpclient::secret::Secret;
 use zeroize::Zeroizing;
 
@@ -70,6 +71,21 @@ pub type smtp_transcript_fn =
 /// on several; everything else on the thread that sends.
 pub type smtp_oauthtoken_fn = Option<
     unsafe extern "C" fn(user_data: *mut c_void, reason: c_int, buffer: *mut c_char, size: usize) -> i64,
+>;
+
+/// Connects to `host` and `port`, the server's or the proxy's, within `timeout` milliseconds, and gives the descriptor of a connected
+/// stream socket, which is the library's from then on. -1: there is none, and `why`, of `size` octets and empty at first, has why as
+/// a string. It may block: it is called on the thread that sends where that blocks, and on one of its own for event loops and
+/// mailers, on several at once. `host` lives during the call.
+pub type smtp_dial_fn = Option<
+    unsafe extern "C" fn(
+        user_data: *mut c_void,
+        host: *const c_char,
+        port: c_int,
+        timeout: i64,
+        why: *mut c_char,
+        size: usize,
+    ) -> c_int,
 >;
 
 /// A reader has nothing now; ask again later.
@@ -291,5 +307,29 @@ pub(crate) fn oauth_token(function: smtp_oauthtoken_fn, user: UserData) -> Optio
                 Err(if why.is_empty() { format!("the function returned {count}") } else { why.into_owned() })
             }
         }
+    }))
+}
+
+/// The longest reason that a dialler may give.
+const LONGEST_REASON: usize = 1024;
+
+/// `None` where there is no function; `user` is released then.
+pub(crate) fn dialler(function: smtp_dial_fn, user: UserData) -> Option<Dialler> {
+    let function = function?;
+    Some(Dialler::new(move |to| {
+        let mut why = [0_u8; LONGEST_REASON];
+        let timeout = i64::try_from(to.timeout.as_millis()).unwrap_or(i64::MAX);
+        let (host, port) = (c_string(to.host), c_int::from(to.port));
+        // SAFETY: a function as the header asks for, with what came with it, a string that lives on, and room as said.
+        let fd =
+            unsafe { function(user.get(), host.as_ptr(), port, timeout, why.as_mut_ptr().cast(), why.len()) };
+        // SAFETY: fcntl takes any number.
+        if fd >= 0 && unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0 {
+            // SAFETY: it is open, and the library's to close by what the header says.
+            return Ok(unsafe { OwnedFd::from_raw_fd(fd) });
+        }
+        let end = why.iter().position(|octet| *octet == 0).unwrap_or(why.len());
+        let why = String::from_utf8_lossy(why.get(..end).unwrap_or_default());
+        Err(if why.is_empty() { format!("the function returned {fd}") } else { why.into_owned() })
     }))
 }

@@ -7,8 +7,8 @@ use smtpclient::options::{OauthToken, Options, TlsPolicy, all};
 use smtpclient::secret::Secret;
 
 use crate::callbacks::{
-    UserData, oauth_token, smtp_oauthtoken_fn, smtp_release_fn, smtp_tlspolicy_fn, smtp_transcript_fn,
-    tls_policy, transcript,
+    UserData, dialler, oauth_token, smtp_dial_fn, smtp_oauthtoken_fn, smtp_release_fn, smtp_tlspolicy_fn,
+    smtp_transcript_fn, tls_policy, transcript,
 };
 use crate::cancel::smtp_cancel;
 use crate::code::SMTP_OK;
@@ -223,6 +223,26 @@ pub unsafe extern "C" fn smtp_options_set_oauthtoken(
     unsafe {
         change(options, |options| {
             options.oauthtoken = oauth_token(token, user).map(OauthToken::Ask);
+            Ok(())
+        })
+    }
+}
+
+/// Sets the function that connects in the library's place; NULL: none. Unix sockets do not go through it. Since nobody knows what is in
+/// between, a server that is reached so never counts as this machine. An engine whose octets the program moves does not call it. `release`
+/// as for `smtp_options_set_tlspolicy()`. `SMTP_OK`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_options_set_dialler(
+    options: *mut smtp_options,
+    dial: smtp_dial_fn,
+    user_data: *mut c_void,
+    release: smtp_release_fn,
+) -> c_int {
+    let user = UserData::new(user_data, release);
+    // SAFETY: what the header asks for.
+    unsafe {
+        change(options, |options| {
+            options.dialler = dialler(dial, user);
             Ok(())
         })
     }

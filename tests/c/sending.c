@@ -1,5 +1,11 @@
 /* Whole sends, and every function about results. */
+#define _POSIX_C_SOURCE 200809L
 #include "common.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* What is asked of a result for anything that it does not have, and of none. */
 static void nothing(const smtp_result *r, size_t i)
@@ -34,6 +40,76 @@ static void nothing(const smtp_result *r, size_t i)
     CODE(smtp_result_attempt_login_count(r, i), 0);
     EMPTY(smtp_result_attempt_login_mechanism(r, i, 0));
     EMPTY(smtp_result_attempt_login_error(r, i, 0));
+}
+
+/* Connects to the sink, whatever it is asked for; the second server of a list only. */
+static int dials(void *user_data, const char *host, int its_port, int64_t timeout, char *why, size_t size)
+{
+    struct sockaddr_in address;
+    int *calls = user_data, fd;
+
+    CHECK(timeout > 0 && timeout <= 30000);
+    CODE(its_port, 2525);
+    if (++*calls == 1) {
+        TEXT(host, "one.invalid");
+        snprintf(why, size, "the tunnel is down");
+        return -1;
+    }
+    TEXT(host, "two.invalid");
+    fd = socket(AF_INET, SOCK_STREAM, 0);
+    memset(&address, 0, sizeof address);
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    CODE(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+static void released(void *user_data)
+{
+    *(int *)user_data += 100;
+}
+
+static void by_a_dialler(void)
+{
+    smtp_options *o = smtp_options_new();
+    smtp_message *m = mail();
+    smtp_result *r = NULL;
+    smtp_engine *e = NULL;
+    int calls = 0;
+
+    smtp_options_add_server(o, "one.invalid", 2525);
+    smtp_options_add_server(o, "two.invalid", 2525);
+    smtp_options_set(o, "client", "client.example");
+    CODE(smtp_options_set_dialler(o, dials, &calls, released), SMTP_OK);
+    CODE(smtp_sendmessage(m, o, &r), SMTP_OK);
+    CODE(calls, 2);
+    TEXT(smtp_result_attempt_error_kind(r, 0), "connect");
+    PART(smtp_result_attempt_error(r, 0), "the tunnel is down");
+    smtp_result_free(r);
+    calls = 0;
+    CODE(smtp_engine_new(m, o, &e), SMTP_OK);
+    while (smtp_engine_ready(e, 0) == SMTP_EXCHANGE) {
+        struct pollfd p;
+
+        p.fd = smtp_engine_fd(e);
+        p.events = (short)((smtp_engine_interest(e) & SMTP_READ ? POLLIN : 0) | (smtp_engine_interest(e) & SMTP_WRITE ? POLLOUT : 0));
+        poll(&p, 1, (int)smtp_engine_timeout(e));
+    }
+    CODE(smtp_engine_result(e, &r), SMTP_OK);
+    CODE(calls, 2);
+    smtp_engine_free(e);
+    smtp_result_free(r);
+    r = NULL;
+    smtp_options_set(o, "localaddress", "127.0.0.1");
+    CODE(smtp_sendmessage(m, o, &r), SMTP_ERR_USAGE);
+    PART(smtp_result_error(r), "`dialler`");
+    smtp_result_free(r);
+    smtp_options_free(o);
+    CODE(calls, 102);
+    smtp_message_free(m);
+    CODE(smtp_options_set_dialler(NULL, dials, &calls, released), SMTP_ERR_NULL);
+    CODE(calls, 202);
 }
 
 static void no_result(void)
@@ -194,5 +270,6 @@ int main(int argc, char **argv)
     no_result();
     verifying();
     sending();
+    by_a_dialler();
     return summary();
 }

@@ -8,6 +8,7 @@ use smtpclient::net::{Session, sendmessage};
 use smtpclient::options::Options;
 use smtpclient::report::Report;
 use smtpclient::sasl::MechanismName;
+use smtpclient::secret::Secret;
 
 pub(crate) const USER: &str = "user@example.test";
 pub(crate) const PASSWORD: &str = "pass";
@@ -145,14 +146,14 @@ impl Server<'_> {
         options.auth = vec![mechanism.as_str().to_owned()];
         let name = if right || mechanism != MechanismName::External { USER } else { "other@example.test" };
         options.username = Some(name.to_owned());
-        let secret = |good: &str| if right { good.to_owned() } else { WRONG.to_owned() };
+        let secret = |good: &str| Secret::from(if right { good } else { WRONG });
         match mechanism {
             MechanismName::External => {}
             MechanismName::OauthBearer | MechanismName::Xoauth2 => {
                 let token = std::fs::read_to_string(format!("{}/token", self.base));
                 options.oauthtoken = Some(secret(token.as_deref().unwrap_or("token").trim()).into());
             }
-            _ => options.password = Some(secret(PASSWORD).into()),
+            _ => options.password = Some(secret(PASSWORD)),
         }
         let lines = Arc::new(Mutex::new(String::new()));
         let noted = Arc::clone(&lines);

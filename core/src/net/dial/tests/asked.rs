@@ -9,6 +9,8 @@ use super::*;
 use crate::cancel::Cancel;
 use crate::options::{DialTo, Dialler};
 
+type Give = fn() -> io::Result<OwnedFd>;
+
 fn by(dialler: Dialler) -> DialOptions {
     DialOptions { dialler: Some(dialler), ..DialOptions::default() }
 }
@@ -57,7 +59,7 @@ fn what_is_no_connection_is_told_and_closed() {
     let datagrams = || UdpSocket::bind("127.0.0.1:0").map(OwnedFd::from);
     let file = || std::fs::File::open("/dev/null").map(OwnedFd::from);
     let fails = || Err(io::Error::other("no route\r\nfrom here"));
-    let gives: [(&str, fn() -> io::Result<OwnedFd>); 4] = [
+    let gives: [(&str, Give); 4] = [
         ("is a listening one", listening),
         ("is not a stream socket", datagrams),
         ("cannot be used", file),
