@@ -76,7 +76,7 @@ lib: ## build the release libraries for C
 
 command: ## build the command smtpclient, its manual pages and completions
 	$(CARGO) build --locked --release -p smtpclient-command --bin smtpclient
-	$(CARGO) run --locked --quiet --release -p smtpclient-command --example pages '$(PAGES)'
+	$(CARGO) run --locked --quiet -p smtpclient-command --example pages '$(PAGES)'
 
 # rustc ignores a version script for a cdylib, so the linker makes the shared library from the static one.
 $(SHARED): $(STATIC) $(MAP)
