@@ -102,7 +102,7 @@ rustflags:
 
 command: ## build the command smtpclient, its manual pages and completions
 	$(FLAGGED) $(CARGO) build --locked --release -p smtpclient-command --bin smtpclient
-	$(FLAGGED) $(CARGO) run --locked --quiet --release -p smtpclient-command --example pages '$(PAGES)'
+	$(CARGO) run --locked --quiet -p smtpclient-command --example pages '$(PAGES)'
 
 # What none of the functions of the header needs is left out, and what they need is theirs alone: a program may have
 # another library that is written in Rust.
