@@ -132,8 +132,8 @@ class Driven(_standard.SMTP):
         self._connected()
         if not self._pending:
             raise usage("getreply(): every command has its reply: send one first")
-        _, native, _, failure, _ = self._wait(self._pending.popleft())
-        known, reply = failure_of(failure), reply_of(native)
+        answer = self._wait(self._pending.popleft())
+        known, reply = failure_of(answer.failure), reply_of(answer.reply)
         # A reply that nobody asked for, after which the connection is over, is none to this command.
         if known is not None and known.kind != "closed":
             reply = known.reply
