@@ -12,9 +12,8 @@ from smtplib import CRLF
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from . import _native
-from ._answers import Answer
 from ._errors import SMTPException, UsageError, usage
-from ._native import Alone, Options
+from ._native import Alone, Answer, Options
 from ._options import listener
 from ._report import Recipient, failure_of, reply_of
 from ._smtplib_errors import SMTPServerDisconnected, lost
