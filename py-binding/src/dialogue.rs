@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
@@ -10,7 +11,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::command::{Command, RawCommand, VERBS};
 use smtpclient::content::Once;
 use smtpclient::conversation::Conversation;
-use smtpclient::dialogue::Answer;
+use smtpclient::dialogue;
 use smtpclient::error::{Error, Kind, Step};
 use smtpclient::message::Message;
 use smtpclient::net::{self, Connection, Limits, Wait};
@@ -30,6 +31,30 @@ use crate::talk::{Awaited, Core, Inner};
 #[pyfunction]
 pub(crate) fn verbs() -> Vec<(&'static str, &'static str, &'static str)> {
     VERBS.iter().map(|verb| (verb.name, verb.takes, verb.help)).collect()
+}
+
+/// What came of something that was asked; without any of these it was done, and nothing is to be said of it.
+#[pyclass(frozen, get_all, module = "smtpclient._native")]
+#[derive(Default)]
+pub(crate) struct Answer {
+    /// Of a command.
+    reply: Option<Py<PyAny>>,
+    /// Of a message.
+    report: Option<Py<PySent>>,
+    /// Why there is neither.
+    failure: Option<Py<PyAny>>,
+    /// What the caller's own source raised.
+    raised: Option<Py<PyBaseException>>,
+}
+
+#[pymethods]
+impl Answer {
+    /// What was raised leads to frames that have the answer.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.reply)?;
+        visit.call(&self.failure)?;
+        visit.call(&self.raised)
+    }
 }
 
 /// A session over a connection that the core makes, or over a socket of Python's.
@@ -120,10 +145,9 @@ impl Dialogue {
 
     // Moving bytes.
 
-    /// Waits for an answer, without the GIL: number, reply, report, failure, and the exception that a reader of the
-    /// caller's raised. Up to `most` answers are waited for, for 5 ms, as long as the server answers at once.
+    /// Waits for an answer, without the GIL. Up to `most` answers are waited for, for 5 ms, as long as the server answers at once.
     #[pyo3(signature = (number, most=1))]
-    fn wait<'py>(&self, py: Python<'py>, number: u64, most: usize) -> PyResult<Bound<'py, PyAny>> {
+    fn wait(&self, py: Python<'_>, number: u64, most: usize) -> PyResult<Answer> {
         if let Some(answer) = self.poll_answer(py, number)? {
             return Ok(answer);
         }
@@ -187,7 +211,7 @@ impl Dialogue {
     }
 
     /// The answer, where it is there. What a function of the caller's raised comes before it.
-    fn poll_answer<'py>(&self, py: Python<'py>, number: u64) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn poll_answer(&self, py: Python<'_>, number: u64) -> PyResult<Option<Answer>> {
         if let Some(raised) = self.inner.raised.take(py) {
             if !self.is_looped {
                 self.inner.with(|inner| inner.line.close())?; // a loop watches it
@@ -208,18 +232,19 @@ impl Dialogue {
         })?;
         let Some(answer) = answer else { return Ok(None) };
         let sources = self.sources().remove(&number).unwrap_or_default();
-        let none = py.None();
         Ok(Some(match answer {
-            Answer::Sent(report) => {
-                (number, &none, PySent(report), &none, raised_in(py, &sources)).into_pyobject(py)?.into_any()
+            dialogue::Answer::Sent(report) => Answer {
+                report: Some(Py::new(py, PySent(report))?),
+                raised: raised_in(py, &sources).map(|raised| raised.into_value(py)),
+                ..Answer::default()
+            },
+            dialogue::Answer::Reply(Ok(reply)) => {
+                Answer { reply: Some(plain(py, reply.value())?.unbind()), ..Answer::default() }
             }
-            Answer::Reply(Ok(reply)) => {
-                (number, plain(py, reply.value())?, &none, &none, &none).into_pyobject(py)?.into_any()
+            dialogue::Answer::Reply(Err(error)) | dialogue::Answer::Done(Err(error)) => {
+                Answer { failure: Some(plain(py, error.value())?.unbind()), ..Answer::default() }
             }
-            Answer::Reply(Err(error)) | Answer::Done(Err(error)) => {
-                (number, &none, &none, plain(py, error.value())?, &none).into_pyobject(py)?.into_any()
-            }
-            Answer::Done(Ok(())) => (number, &none, &none, &none, &none).into_pyobject(py)?.into_any(),
+            dialogue::Answer::Done(Ok(())) => Answer::default(),
         }))
     }
 

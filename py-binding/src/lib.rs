@@ -1,5 +1,5 @@
 //! `smtpclient._native`: the core for Python. The public face is the package around it, which gives
-//! these values their classes; here they are numbers, strings and tuples.
+//! these values their classes; here they are numbers, strings, and classes with named fields.
 
 mod alone;
 mod callback;
@@ -52,7 +52,9 @@ mod _native {
     #[pymodule_export]
     use crate::delivery::{Delivery, PyLimits};
     #[pymodule_export]
-    use crate::dialogue::{Dialogue, verbs};
+    use crate::dialogue::{Answer, Dialogue, verbs};
+    #[pymodule_export]
+    use crate::line::Watch;
     #[pymodule_export]
     use crate::mailer::Mailer;
     #[pymodule_export]

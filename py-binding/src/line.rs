@@ -15,9 +15,18 @@ use smtpclient::options::Options;
 use crate::callback::Raised;
 use crate::socket::{self, PySocket};
 
-/// What an event loop does until the next turn: whether what it waits for is there, the descriptor to watch (-1 for none),
-/// whether to wait for room to write, and for how many seconds at most.
-pub(crate) type Watch = (bool, i64, bool, Option<f64>);
+/// What an event loop does until the next turn.
+#[pyclass(frozen, get_all, module = "smtpclient._native")]
+pub(crate) struct Watch {
+    /// Whether what it waits for is there.
+    over: bool,
+    /// The descriptor to watch, -1 for none.
+    fd: i64,
+    /// Whether to wait for room to write, too.
+    write: bool,
+    /// For how many seconds at most.
+    seconds: Option<f64>,
+}
 
 /// One connection.
 pub(crate) struct Line {
@@ -84,9 +93,12 @@ impl Line {
             && driven.poll_output().is_empty();
         let over = over || is_idle || driven.action() == Action::Done;
         let timeout = if over { None } else { self.connection.timeout(driven, Instant::now()) };
-        let timeout = timeout.into_iter().chain(most).min().map(|time| time.as_secs_f64());
-        let descriptor = self.connection.fd().map_or(-1, |fd| fd.as_raw_fd() as i64);
-        (over, descriptor, self.connection.interest().write, timeout)
+        Watch {
+            over,
+            fd: self.connection.fd().map_or(-1, |fd| fd.as_raw_fd() as i64),
+            write: self.connection.interest().write,
+            seconds: timeout.into_iter().chain(most).min().map(|time| time.as_secs_f64()),
+        }
     }
 
     /// A socket of Python's for the connection: its own, or one that is closed with it.

@@ -65,11 +65,13 @@ impl PyMessage {
         Ok(message)
     }
 
+    /// A message, or a part, of HTML alone: `text/html`.
     #[staticmethod]
     fn html(html: &str) -> Self {
         Message::html(html).into()
     }
 
+    /// A part of any type, as `application/pdf`; the body may come later. Raises `UsageError` where the type is not one.
     #[staticmethod]
     #[pyo3(signature = (content_type, body=None))]
     fn part(py: Python<'_>, content_type: &str, body: Option<PyBackedBytes>) -> PyResult<Self> {
@@ -81,6 +83,7 @@ impl PyMessage {
         Ok(part)
     }
 
+    /// A `multipart/SUBTYPE` of the parts: `mixed`, `related`, `alternative` and so on.
     #[staticmethod]
     fn multipart(py: Python<'_>, subtype: &str, parts: Vec<PyRef<'_, Self>>) -> PyResult<Self> {
         let sources =
@@ -90,34 +93,42 @@ impl PyMessage {
         Ok(Self { core, sources })
     }
 
+    /// A part that holds a whole message: `message/rfc822`.
     #[staticmethod]
     fn rfc822(py: Python<'_>, inner: PyRef<'_, Self>) -> PyResult<Self> {
         let core = inner.check(py, Message::rfc822(inner.core.clone()))?;
         Ok(inner.with_core(py, core))
     }
 
+    /// A finished message (RFC 5322). Its bytes are sent as they are, apart from line ends, and from `Date`, `Message-ID` and `From`
+    /// where they are missing.
     #[staticmethod]
     fn from_bytes(message: PyBackedBytes) -> Self {
         Message::from_bytes(&*message).into()
     }
 
+    /// What may be either: a finished message, which has `MIME-Version` in its header section, or plain text in UTF-8.
     #[staticmethod]
     fn from_content(py: Python<'_>, content: PyBackedBytes) -> PyResult<Self> {
         let message = Message::from_content(&content);
         Ok(message.map_err(|error| raise_from(py, &error, None, None))?.into())
     }
 
+    /// A finished message that `rewrite(eight_bit, utf8)` makes anew for a server that lacks 8BITMIME or SMTPUTF8.
     #[staticmethod]
     fn from_rewritable(py: Python<'_>, message: PyBackedBytes, rewrite: Py<PyAny>) -> PyResult<Self> {
         let (rewrite, source) = PyRewrite::new(py, rewrite)?;
         Ok(Self { core: Message::from_rewritable(&*message, Arc::new(rewrite)), sources: vec![source] })
     }
 
+    /// A finished message in a file, read while it is sent, however large it is.
     #[staticmethod]
     fn from_file(path: PathBuf) -> Self {
         Message::from_file(path).into()
     }
 
+    /// A finished message from `read(most)`, which returns at most so many bytes, and none at the end. `rewind()` goes back to the
+    /// beginning for another server and returns whether it could; `length` is the number of bytes, where it is known.
     #[staticmethod]
     #[pyo3(signature = (read, rewind=None, length=None))]
     fn from_reader(
@@ -138,11 +149,13 @@ impl PyMessage {
         self.sources.clear();
     }
 
+    /// The same content as HTML, for readers that show it: the text becomes one half of a `multipart/alternative`.
     fn add_html(&mut self, py: Python<'_>, html: &str) -> PyResult<()> {
         let result = self.core.add_alternative_html(html);
         self.check(py, result)
     }
 
+    /// Attaches a part, or a whole message.
     fn attach(&mut self, py: Python<'_>, part: Py<Self>) -> PyResult<()> {
         let (core, sources) = {
             let PyMessage { core, sources } = part.try_borrow(py)?.copy(py);
@@ -153,11 +166,13 @@ impl PyMessage {
         self.check(py, result)
     }
 
+    /// Attaches a file under its own name; the type is that of the name's ending. It is read while the message is sent.
     fn attach_file(&mut self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         let result = self.core.attach_file(path);
         self.check(py, result)
     }
 
+    /// Attaches bytes under a name; without `content_type` the type is that of the name's ending.
     #[pyo3(signature = (name, data, content_type=None))]
     fn attach_bytes(
         &mut self,
@@ -170,12 +185,14 @@ impl PyMessage {
         self.check(py, result)
     }
 
+    /// A file that the HTML shows, and its content id: `<img src="cid:...">`.
     #[pyo3(signature = (path, cid=None))]
     fn inline_file(&mut self, py: Python<'_>, path: PathBuf, cid: Option<&str>) -> PyResult<String> {
         let result = self.core.inline_file(path, cid);
         self.check(py, result)
     }
 
+    /// Bytes that the HTML shows, and their content id.
     #[pyo3(signature = (name, data, content_type=None, cid=None))]
     fn inline_bytes(
         &mut self,
@@ -189,61 +206,74 @@ impl PyMessage {
         self.check(py, result)
     }
 
+    /// The values of a field, in order; an empty list where there is none.
     fn header(&self, py: Python<'_>, name: &str) -> PyResult<Vec<String>> {
         self.check(py, self.core.header(name))
     }
 
+    /// The names of the fields, in order.
     fn header_names(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         self.check(py, self.core.header_names())
     }
 
+    /// Sets a field in the place of all of its name. Raises `UsageError` for a line end in the value, or a name that is not one.
     fn set_header(&mut self, py: Python<'_>, name: &str, value: &str) -> PyResult<()> {
         self.header_with(py, name, value, HeaderMode::Write)
     }
 
+    /// Adds a field after those of the same name.
     fn add_header(&mut self, py: Python<'_>, name: &str, value: &str) -> PyResult<()> {
         self.header_with(py, name, value, HeaderMode::Append)
     }
 
+    /// Deletes every field of that name.
     fn delete_header(&mut self, py: Python<'_>, name: &str) -> PyResult<()> {
         self.header_with(py, name, "", HeaderMode::Delete)
     }
 
+    /// Sets a parameter of `Content-Type`, as `charset`.
     fn set_parameter(&mut self, py: Python<'_>, name: &str, value: &str) -> PyResult<()> {
         let result = self.core.set_parameter(name, value);
         self.check(py, result)
     }
 
+    /// How the body is encoded: `auto`, or one of `7bit`, `8bit`, `quoted-printable` and `base64`.
     fn set_encoding(&mut self, py: Python<'_>, encoding: &str) -> PyResult<()> {
         let result = encoding_named(encoding).and_then(|encoding| self.core.set_encoding(encoding));
         self.check(py, result)
     }
 
+    /// The bytes of the body of a part.
     fn set_body(&mut self, py: Python<'_>, body: PyBackedBytes) -> PyResult<()> {
         let result = self.core.set_body_bytes(&*body);
         self.check(py, result)
     }
 
+    /// The type, as `text/plain`; None for a finished message.
     #[getter]
     fn content_type(&self) -> Option<&str> {
         self.core.content_type()
     }
 
+    /// The parts of a multipart, as copies.
     #[getter]
     fn parts(&self, py: Python<'_>) -> Vec<Self> {
         self.core.parts().iter().map(|core| self.with_core(py, core.clone())).collect()
     }
 
+    /// Whether it was given as finished: as bytes, a file or a reader.
     #[getter]
     fn is_finished(&self) -> bool {
         self.core.is_finished()
     }
 
+    /// The number of bytes as they are sent, where it is known without reading the message.
     fn size(&self, py: Python<'_>) -> PyResult<Option<u64>> {
         let core = self.core.clone();
         self.check(py, py.detach(move || core.size()))
     }
 
+    /// All of it as bytes, with CRLF at the line ends.
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let core = self.core.clone();
         let bytes = self.check(py, py.detach(move || core.to_bytes()))?;

@@ -45,14 +45,17 @@ impl PyCancel {
         Self::default()
     }
 
+    /// Ends every call that has this as its option `cancel`, from any thread; they raise `Cancelled`, or `OutcomeUnknown`.
     fn trigger(&self) {
         self.0.trigger();
     }
 
+    /// Makes it fit for another call.
     fn reset(&self) {
         self.0.reset();
     }
 
+    /// Whether `trigger` was called since the last `reset`.
     #[getter]
     fn triggered(&self) -> bool {
         self.0.is_triggered()
@@ -85,6 +88,7 @@ impl PyTls {
         py.detach(|| net::tls(&core)).map(Self).map_err(|error| raise(py, &error, None))
     }
 
+    /// Whether a file was written or replaced since it was read.
     #[getter]
     fn changed(&self) -> bool {
         self.0.changed()
@@ -145,6 +149,7 @@ impl PyOptions {
         Ok(options)
     }
 
+    /// The option of that name.
     #[getter]
     fn transcript(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.transcript.as_ref().and_then(|transcript| transcript.get(py))
@@ -169,16 +174,19 @@ impl PyOptions {
         self.held().for_each(Held::clear);
     }
 
+    /// The option of that name.
     #[getter]
     fn debug(&self) -> bool {
         self.debug
     }
 
+    /// The option of that name.
     #[getter]
     fn tlsimport(&self) -> bool {
         self.core.tlsimport
     }
 
+    /// The option of that name.
     #[getter]
     fn lmtp(&self) -> bool {
         self.core.lmtp

@@ -77,6 +77,7 @@ impl Sink {
         messages.into_iter().map(|m| (m.envelope, PyBytes::new(py, &m.content))).collect()
     }
 
+    /// Ends the server, and forgets its messages.
     fn close(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     }

@@ -140,7 +140,7 @@ def session_that_raised_unheard(owner, port):
     owner.kept = native.Dialogue(native.one_server("127.0.0.1", port, options), options, fail, is_looped=True)
     owner.kept.begin(0, 1)
     deadline = time.monotonic() + 20
-    while not owner.kept.turn()[0] and time.monotonic() < deadline:
+    while not owner.kept.turn().over and time.monotonic() < deadline:
         time.sleep(0.002)
 
 
@@ -157,7 +157,7 @@ def message_that_raised_unheard(owner, port):
     message = Message.from_reader(read)
     owner.kept = smtpclient._native.Delivery(message, options, None, smtpclient._native.Limits(options), False)
     for _ in range(1000):
-        if owner.kept.turn()[0]:
+        if owner.kept.turn().over:
             break
         time.sleep(0.002)
     assert owner.heard

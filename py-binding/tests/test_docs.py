@@ -1,14 +1,21 @@
-"""Every Python example of docs/python.md, in order, as one program, and that of README.md."""
+"""Every Python example of docs/python.md, in order, as one program, and those of README.md, docs/recipes.md and docs/moving.md."""
 
 import logging
 import re
+import socket
 from pathlib import Path
 
 import pytest
+import smtpclient
 from smtpclient.testing import Sink
 
 TOP = Path(__file__).parents[2]
 PAGE = TOP / "docs/python.md"
+REJECTS = ["nobody@*=550 5.1.1 no such user", "full@*=452 4.2.2 mailbox full"]
+
+
+def blocks_of(page):
+    return re.findall(r"^```python\n(.*?)^```", (TOP / page).read_text(), re.M | re.S)
 
 
 def test_every_example(capsys, caplog):
@@ -61,6 +68,89 @@ def test_jobs(tmp_path):
         assert result.get()["status"] == "accepted" and sink.count == 2
     names["mail"].courier.close()
     names["courier"].close()
+
+
+def recipe(subject, sink=None):
+    """The names that the example below a heading of docs/recipes.md defines; its server is the sink."""
+    text = (TOP / "docs/recipes.md").read_text().split(f"\n## {subject}\n")[1].split("\n## ")[0]
+    (block,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    if sink is not None:
+        block = block.replace('"mail.example.org"', f'"127.0.0.1:{sink.port}"')
+        block = block.replace("sendmessage(message)", f'sendmessage(message, servers="127.0.0.1:{sink.port}")')
+    names = {"__name__": "recipe"}
+    exec(compile(block, f"docs/recipes.md, {subject}", "exec"), names)
+    return names
+
+
+def test_oauth(monkeypatch):
+    names, asked = recipe("Gmail and Microsoft 365, with OAuth"), []
+
+    def sendmessage(message, options):
+        if not asked[-1]:
+            raise smtpclient.AuthenticationError("535 expired")
+        return options
+
+    def renew(is_needed):
+        asked.append(is_needed)
+        return "token"
+
+    monkeypatch.setattr(smtpclient, "sendmessage", sendmessage)
+    for options_for in (names["with_gmail"], names["with_microsoft"]):
+        asked.clear()
+        options = names["send_renewing"](b"", lambda token: options_for("ann@example.org", token), renew)
+        assert asked == [False, True] and isinstance(options, smtpclient.Options)
+        assert "token" not in repr(options)
+
+
+def test_localhost(capsys):
+    with Sink() as sink:
+        recipe("Postfix on localhost", sink)
+        assert sink.count == 1
+    assert capsys.readouterr().out.strip()
+
+
+def test_newsletter():
+    with Sink(rejects=REJECTS) as sink:
+        names = recipe("A newsletter with progress", sink)
+        assert names["outcomes"] == {"accepted": ["ann@example.org"], "rejected": ["nobody@example.org"]}
+        shown, everybody = [], [f"{n}@example.org" for n in range(150)]
+        server = {"servers": "127.0.0.1", "ports": sink.port}
+        found = names["newsletter"](everybody, names["letter"], lambda *words: shown.append(words), **server)
+    assert sorted(found["accepted"]) == sorted(everybody) and set(found) == {"accepted"}
+    assert [words[0] for words in shown] == ["100 of 150", "150 of 150"]
+
+
+def test_try_again():
+    deliver = recipe("Try again later")["deliver"]
+    message = b"From: a@example.org\n\nHi.\n"
+    who = ["ann@example.org", "full@example.org", "nobody@example.org"]
+    with Sink(rejects=REJECTS) as sink:
+        server = {"servers": "127.0.0.1", "ports": sink.port}
+        assert deliver(message, who, **server) == (["full@example.org"], {"nobody@example.org": "550 5.1.1 no such user"})
+        with pytest.raises(smtpclient.UsageError):
+            deliver(message, ["no address@@"], **server)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        assert deliver(message, who, servers="127.0.0.1", ports=nobody.getsockname()[1]) == (who, {})
+
+
+def test_pytest():
+    names = recipe("Test your program with pytest")
+    names["welcome"] = lambda address, **server: smtpclient.sendmessage(
+        b"From: a@example.org\nSubject: Welcome\n\nHi.\n", recipients=address, **server
+    )
+    with Sink() as sink:
+        names["test_a_welcome"](sink)
+
+
+def test_moving(capsys):
+    blocks = blocks_of("docs/moving.md")
+    names = {"__name__": "moved"}
+    with Sink() as sink:
+        for block in blocks:
+            block = block.replace('SMTP("mail.example.org")', f'SMTP("127.0.0.1", {sink.port})')
+            exec(compile(block.replace('servers="mail.example.org"', f'servers="127.0.0.1:{sink.port}"'), "docs/moving.md", "exec"), names)
+        assert sink.count == len(blocks) == 2
 
 
 def as_django_settings(names):

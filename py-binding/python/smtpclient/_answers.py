@@ -8,13 +8,11 @@ from typing import Any, TypeAlias, TypeVar
 
 from . import _native
 from ._errors import SMTPException, checked, exception_of, usage
-from ._native import Message, Options
+from ._native import Answer, Message, Options
 from ._option_types import OptionDict
 from ._report import Failure, Reply, Report, failure_of, report_of
 from ._tokens import AnyMessage, is_email, token
 
-#: Number, reply, report, failure, and what the caller's own source raised.
-Answer: TypeAlias = tuple[int, Any, Any, Any, BaseException | None]
 #: A message, or one with options of its own.
 Item: TypeAlias = "AnyMessage | tuple[AnyMessage, OptionDict]"
 Addresses: TypeAlias = str | Iterable[str]
@@ -79,24 +77,24 @@ def ask_for(dialogue: _native.Dialogue, item: Item, options: Options, index: int
 
 
 def reply_from(answer: Answer) -> Reply:
-    _, reply, _, failure, _ = answer
-    if failure is not None:
-        raise exception_of(_known(failure))
-    return Reply(**reply)
+    if answer.failure is not None:
+        raise exception_of(_known(answer.failure))
+    return Reply(**answer.reply)
 
 
 def done_from(answer: Answer) -> None:
-    if answer[3] is not None:
-        raise exception_of(_known(answer[3]))
+    if answer.failure is not None:
+        raise exception_of(_known(answer.failure))
 
 
 def report_from(answer: Answer) -> Report:
-    return report_of(answer[2])
+    assert answer.report is not None
+    return report_of(answer.report)
 
 
 def sent_from(answer: Answer) -> Report:
     """The report of a message that was sent; an exception for one that was not."""
-    cause = answer[4]
+    cause = answer.raised
     try:
         return checked(report_from(answer))
     except SMTPException as error:

@@ -26,7 +26,15 @@ def _documented(introduction: str | None, options: list[OptionInfo]) -> str:
     return "\n".join(lines)
 
 
-Options.__doc__ = _documented(Options.__doc__, option_table())
+#: Those that no text stands for.
+_OBJECTS = """
+
+Functions and objects:
+  transcript: function. Is given every line of the dialogue, secrets masked: ``"client"``, ``"server"`` or ``"note"``, and the line. Default: none.
+  cancel: Cancel. Ends the call from another thread. Default: none.
+  tls: TLS. TLS that was set up once, to be shared. Default: none."""
+
+Options.__doc__ = _documented(Options.__doc__, option_table()) + _OBJECTS
 TLS.__doc__ = _documented(TLS.__doc__, [option for option in option_table() if option.group == _TLS])
 
 

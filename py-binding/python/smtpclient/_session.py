@@ -13,7 +13,6 @@ from . import _native
 from ._answers import (
     AUTH_DEFAULT,
     Addresses,
-    Answer,
     Item,
     addressed,
     ask_for,
@@ -30,7 +29,7 @@ from ._answers import (
 )
 from ._blocking import in_use
 from ._errors import usage
-from ._native import Alone, Options
+from ._native import Alone, Answer, Options
 from ._option_types import OptionDict
 from ._options import listener
 from ._values import Secret

@@ -12,9 +12,8 @@ from smtplib import CRLF
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from . import _native
-from ._answers import Answer
 from ._errors import SMTPException, UsageError, usage
-from ._native import Alone, Options
+from ._native import Alone, Answer, Options
 from ._options import listener
 from ._report import Recipient, failure_of, reply_of
 from ._smtplib_errors import SMTPServerDisconnected, lost
@@ -132,8 +131,8 @@ class Driven(_standard.SMTP):
         self._connected()
         if not self._pending:
             raise usage("getreply(): every command has its reply: send one first")
-        _, native, _, failure, _ = self._wait(self._pending.popleft())
-        known, reply = failure_of(failure), reply_of(native)
+        answer = self._wait(self._pending.popleft())
+        known, reply = failure_of(answer.failure), reply_of(answer.reply)
         # A reply that nobody asked for, after which the connection is over, is none to this command.
         if known is not None and known.kind != "closed":
             reply = known.reply

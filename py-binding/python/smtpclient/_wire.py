@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ._asking import Asking
 from ._commit import Awaited
-from ._native import Limits
+from ._native import Limits, Watch
 
 
 #: A server that answers at once is listened to for so many seconds before the loop has its turn, which costs a third of
@@ -20,7 +20,7 @@ _GREED = 0.001
 class Conversation(Protocol):
     """What the native ``Delivery`` and ``Dialogue`` have in common."""
 
-    def turn(self) -> tuple[bool, int, bool, float | None]: ...
+    def turn(self) -> Watch: ...
     def waits_for_source(self) -> bool: ...
     def abort(self, text: str) -> None: ...
     def close(self) -> None: ...
@@ -112,19 +112,20 @@ class Wire:
         self._on_event()
 
     def _turn(self) -> None:
-        self._over, fd, write, seconds = self._native.turn()
-        if fd != self._fd:
-            self._watch(fd)
-            if fd < 0:
+        watch = self._native.turn()
+        self._over = watch.over
+        if watch.fd != self._fd:
+            self._watch(watch.fd)
+            if watch.fd < 0:
                 self._native.close()
-        if write != self._writing and self._fd >= 0:
-            self._writing = write
-            if write:
+        if watch.write != self._writing and self._fd >= 0:
+            self._writing = watch.write
+            if watch.write:
                 self._loop.add_writer(self._fd, self._on_event)
             else:
                 self._loop.remove_writer(self._fd)
-        if seconds is not None:
-            due = self._loop.time() + seconds
+        if watch.seconds is not None:
+            due = self._loop.time() + watch.seconds
             # One that is early looks again.
             if self._timer is not None and due < self._due:
                 self._disarm()

@@ -17,7 +17,6 @@ from ._aio_many import Reports
 from ._answers import (
     AUTH_DEFAULT,
     Addresses,
-    Answer,
     Item,
     addressed,
     composed,
@@ -33,7 +32,7 @@ from ._answers import (
 from ._asking import in_a_loop
 from ._commit import awaited
 from ._errors import UsageError, usage
-from ._native import Message, Options
+from ._native import Answer, Message, Options
 from ._option_types import OptionDict
 from ._options import base_of, listener
 from ._values import Secret

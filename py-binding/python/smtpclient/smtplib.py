@@ -258,7 +258,7 @@ class SMTP(Driven):
 
     def _by_library(self, user: str, password: str, mechanism: str) -> tuple[int, bytes]:
         answer = self._wait(self._connected().login(user, password, mechanism))
-        failure = failure_of(answer[3])
+        failure = failure_of(answer.failure)
         if failure is not None:
             if failure.kind == "login":
                 code, text = (failure.reply.code, failure.reply.raw) if failure.reply else (535, failure.text)
