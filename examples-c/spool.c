@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define MOST 1000000 /* messages of one run */
+#define WINDOW 64    /* messages that are on their way at once */
 
 static int in, sending, sent, failed, unknown; /* the folders */
 static char **names;                           /* by ticket, from 1 */
@@ -160,8 +161,11 @@ int main(int argc, char **argv)
         return 1;
     }
     while ((one = readdir(all)) != NULL) {
-        int64_t ticket = *one->d_name == '.' ? 0 : submit(mailer, one->d_name);
+        int64_t ticket;
 
+        /* A kill makes those unknown that are not settled: they are to be few. */
+        while (left >= WINDOW) left -= settle_some(mailer, 1);
+        ticket = *one->d_name == '.' ? 0 : submit(mailer, one->d_name);
         if (ticket > 0) names[ticket] = strdup(one->d_name);
         left += (ticket > 0) - settle_some(mailer, 0);
         if (ticket == MOST) break; /* the next run has the others */

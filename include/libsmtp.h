@@ -542,7 +542,7 @@ const char *smtp_ready_server(const smtp_ready *ready, size_t index);
 
 /**
  * Which message that is: its number in smtp_session_send_many(), that of smtp_mailer_submit(), the ticket of
- * smtp_engine_ask_message(); else 0.
+ * smtp_engine_ask_sendmessage(); else 0.
  */
 uint64_t smtp_ready_number(const smtp_ready *ready,
                            size_t index);

@@ -188,6 +188,7 @@ static int One(State *state, Options *into, const char *name, Tcl_Obj *value)
     if (strcmp(name, "-file") == 0) return Remember(&into->file, value), TCL_OK;
     if (strcmp(name, "-channel") == 0) return Remember(&into->channel, value), TCL_OK;
     if (strcmp(name, "-tls") == 0) return TlsOption(interp, into, value);
+    if (strcmp(name, "-commit") == 0) return Failed(interp, into, CommitOption(interp, into->smtp, value));
     if (strcmp(name, "-message") == 0) return Remember(&into->message, value), TCL_OK;
     if (strcmp(name, "-deadline") == 0) {
         double seconds;

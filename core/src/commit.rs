@@ -1,8 +1,8 @@
 //! The point of no return: a function of the caller's that is asked before the end of a message is handed to the kernel.
 //!
 //! Until it has returned, the message is certainly not sent; from then on the outcome is what the server says, or
-//! unknown. A queue takes note at this moment that a message goes out, so that whoever finds it after a crash knows whether
-//! it may be sent again.
+//! unknown. A queue records at this moment that a message goes out, so that after a crash it is known whether the message may be
+//! sent again.
 //!
 #![cfg_attr(feature = "net", doc = "```no_run")]
 #![cfg_attr(not(feature = "net"), doc = "```text")]

@@ -108,7 +108,7 @@ pub unsafe extern "C" fn smtp_ready_server(ready: *const smtp_ready, index: usiz
 }
 
 /// Which message that is: its number in `smtp_session_send_many()`, that of `smtp_mailer_submit()`, the ticket of
-/// `smtp_engine_ask_message()`; else 0.
+/// `smtp_engine_ask_sendmessage()`; else 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_ready_number(ready: *const smtp_ready, index: usize) -> u64 {
     // SAFETY: what the header asks for.

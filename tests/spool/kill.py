@@ -15,6 +15,8 @@ from pathlib import Path
 spool, port, folder, dump, messages = sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]), int(sys.argv[5])
 seed = int(sys.argv[6]) if len(sys.argv) > 6 else random.randrange(1 << 32)
 chance = random.Random(seed)
+# A run takes a moment before it has looked at all messages.
+longest = max(0.2, messages / 5000)
 names = {f"{number:06}" for number in range(messages)}
 (folder / "in").mkdir(parents=True)
 for name in names:
@@ -34,7 +36,7 @@ kills, window = 0, set()
 while inside("in"):
     assert kills < 20 * messages + 100, f"no end after {kills} kills"
     running = start()
-    time.sleep(chance.uniform(0.005, 0.2))
+    time.sleep(chance.uniform(0.005, longest))
     running.kill()
     ended = running.wait()
     assert ended in (-9, 0), f"the spool ended with {ended}"

@@ -90,7 +90,7 @@ fn a_commit_that_fails_closes_the_connection_by_data() {
     assert!(error.text().contains("the disk is full"), "{error}");
     assert_eq!((report.recipients[0].outcome, report.recipients[0].step), (Outcome::NotSent, Step::Commit));
     assert!(play.engine.is_closed());
-    // The one behind it has not failed, and was not asked for.
+    // The next message has not failed, and was not asked for.
     let error = play.sent().error.unwrap();
     assert_eq!((error.kind(), error.is_transient()), (Kind::Closed, true));
     assert_eq!(asked.take().len(), 1);
