@@ -69,6 +69,8 @@ class Workers:
         self.killed: set[int] = set()
         self.kills = 0
         self._below: list[set[int]] = [set() for _ in commands]
+        #: Two threads look after the processes: one must not start what the other has started.
+        self._lock = threading.Lock()
 
     def _start(self, number: int) -> subprocess.Popen[bytes]:
         with (self._folder / f"worker{number}.log").open("ab") as log:
@@ -78,12 +80,13 @@ class Workers:
             )
 
     def restart(self) -> None:
-        for number, process in enumerate(self._running):
-            self._below[number].update(children(process.pid))
-            if process.poll() is not None:  # killed, or it could not go on without the child that was
-                self.killed.update(self._below[number])
-                self._below[number] = set()
-                self._running[number] = self._start(number)
+        with self._lock:
+            for number, process in enumerate(self._running):
+                self._below[number].update(children(process.pid))
+                if process.poll() is not None:  # killed, or it could not go on without the child that was
+                    self.killed.update(self._below[number])
+                    self._below[number] = set()
+                    self._running[number] = self._start(number)
 
     def kill(self, chosen: random.Random) -> None:
         """SIGKILL for a worker, or for one of its own workers, and for what cannot live without it."""

@@ -53,7 +53,7 @@ class Service:
                 command, cwd=self.folder, env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )
-        wait_until(self.is_up, 60, type(self).__name__)
+        wait_until(self.is_up, 180, type(self).__name__)
 
     def is_up(self) -> bool:
         if self.process is None or self.process.poll() is not None:
