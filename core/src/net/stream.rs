@@ -258,7 +258,8 @@ pub fn unacknowledged(socket: impl AsFd) -> u64 {
 fn keepalive() -> TcpKeepalive {
     let keepalive =
         TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(10));
-    #[cfg(not(target_os = "openbsd"))]
+    // OpenBSD has no number of probes for one socket, and Windows only since 2017: the system's own, 10, does there.
+    #[cfg(not(any(target_os = "openbsd", windows)))]
     let keepalive = keepalive.with_retries(3);
     keepalive
 }
