@@ -76,7 +76,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets rustflags symbols notices python-module install-python abi
+.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets rustflags symbols notices python-module install-python abi debian debian-test
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -252,12 +252,19 @@ notices: ## write build/notices/*/NOTICES: the licences of the crates that are i
 	$(PYTHON) packaging/notices ffi-c/Cargo.toml '$(FEATURES)' >$(BUILD)/notices/c/NOTICES
 	$(PYTHON) packaging/notices py-binding/Cargo.toml '' >$(BUILD)/notices/python/NOTICES
 
-python-module: # without a wheel, for packages of distributions
-	$(FLAGGED) $(CARGO) build --locked --release -p smtpclient-python
+# Without a wheel. An extension finds Python's symbols in the interpreter: it must not be linked with libpython.
+python-module:
+	PYO3_BUILD_EXTENSION_MODULE=1 $(FLAGGED) $(CARGO) build --locked --release -p smtpclient-python
 
 install-python: python-module ## install the Python package without pip, for distributions (PYTHONDIR=, DESTDIR=)
 	$(PYTHON) packaging/install-python $(TARGET)/release/lib_native.so '$(DESTDIR)$(PYTHONDIR)'
 	$(STRIP) $(STRIPFLAGS) '$(DESTDIR)$(PYTHONDIR)/smtpclient/_native.abi3.so'
+
+debian: ## build Debian's packages in build/debian, offline from vendored crates
+	packaging/debian
+
+debian-test: ## install, use and remove them in a fresh Debian (as root, with debootstrap)
+	packaging/debian-test
 
 abi: ## compare what compiled programs rely on with ffi-c/libsmtp.abi
 	packaging/abi
