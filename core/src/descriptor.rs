@@ -4,6 +4,9 @@
 #[cfg(unix)]
 pub(crate) type Descriptor = std::os::fd::OwnedFd;
 
+#[cfg(windows)]
+pub(crate) type Descriptor = std::os::windows::io::OwnedSocket;
+
 /// There are none.
-#[cfg(not(unix))]
+#[cfg(not(any(unix, windows)))]
 pub(crate) type Descriptor = std::convert::Infallible;

@@ -2,7 +2,6 @@
 
 use std::ffi::{c_char, c_int, c_void};
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::message::smtp_message;
 use crate::options::smtp_options;
+use crate::platform;
 use crate::result::smtp_result;
 use crate::strings::{Fault, c_string};
 
@@ -323,10 +323,9 @@ pub(crate) fn dialler(function: smtp_dial_fn, user: UserData) -> Option<Dialler>
         // SAFETY: a function as the header asks for, with what came with it, a string that lives on, and room as said.
         let fd =
             unsafe { function(user.get(), host.as_ptr(), port, timeout, why.as_mut_ptr().cast(), why.len()) };
-        // SAFETY: fcntl takes any number.
-        if fd >= 0 && unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0 {
-            // SAFETY: it is open, and the library's to close by what the header says.
-            return Ok(unsafe { OwnedFd::from_raw_fd(fd) });
+        // SAFETY: where it is open it is the library's to close, by what the header says.
+        if let Some(socket) = unsafe { platform::owned(fd) } {
+            return Ok(socket);
         }
         let end = why.iter().position(|octet| *octet == 0).unwrap_or(why.len());
         let why = String::from_utf8_lossy(why.get(..end).unwrap_or_default());

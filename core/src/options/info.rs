@@ -131,6 +131,8 @@ pub enum OptionKind {
     Secret,
     /// Certificates in PEM, or one in DER.
     Certificates,
+    /// Tags and values, `tag=value`, with `;` between them. No error and no log shows a key in it.
+    Signature,
     /// An IP address.
     Ip,
     /// Servers separated by commas or white space.
@@ -161,6 +163,7 @@ impl OptionKind {
             Self::File => "file",
             Self::Secret => "secret",
             Self::Certificates => "certificates",
+            Self::Signature => "signature",
             Self::Ip => "ip",
             Self::Servers => "servers",
             Self::Ports => "ports",
@@ -184,6 +187,7 @@ impl OptionKind {
             Self::File => "the name of a file",
             Self::Secret => "one that no error, log or transcript shows",
             Self::Certificates => "certificates in PEM, or one in DER",
+            Self::Signature => "`tag=value`, with `;` between them; see [message.md](message.md)",
             Self::Ip => "an IP address",
             Self::Servers => "servers separated by spaces or commas",
             Self::Ports => "port numbers separated by spaces or commas",

@@ -303,7 +303,7 @@ mod tests {
             );
             match kind {
                 OptionKind::Flag => assert!(["yes", "no"].contains(default), "{name}: {default}"),
-                OptionKind::Secret => {
+                OptionKind::Secret | OptionKind::Signature => {
                     let error = Options::default().set(name, "http://s3cret\r\n").err();
                     assert!(!error.is_some_and(|error| error.text().contains("s3cret")), "{name}");
                 }

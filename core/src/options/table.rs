@@ -87,7 +87,7 @@ options! {
             /// twice is protected against another one of its name. Each further `selector=` begins a further signature: for two
             /// algorithms `domain=example.org; selector=rsa; keyfile=rsa.pem; selector=ed; keyfile=ed.pem`. The message is read
             /// twice, so a reader must rewind.
-            dkim: Vec<Arc<Dkim>> = Vec::new(), OptionKind::Secret, "none", octets dkim;
+            dkim: Vec<Arc<Dkim>> = Vec::new(), OptionKind::Signature, "none", octets dkim;
             /// When the server is to send delivery status notifications (RFC 3461): `never`, or any of `success`, `failure`,
             /// `delay`.
             dsnnotify: Option<Notify> = None, OptionKind::Words, "the server's", parse |v: &str| Notify::parse(&list(v).join(","));

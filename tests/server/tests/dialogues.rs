@@ -161,8 +161,15 @@ fn content_is_dot_stuffed_and_ends() {
                     assert_eq!(size, content.len().to_string(), "{name}: a chunk of another length");
                     continue;
                 }
-                assert!(content == b".\r\n" || content.ends_with(b"\r\n.\r\n"), "{name}");
-                let body = content.strip_suffix(b".\r\n").unwrap();
+                // A commit that fails holds the end back.
+                let is_cut = dialogue.commit.as_ref().is_some_and(|words| !words.is_empty());
+                let body = if is_cut && !content.ends_with(b"\r\n.\r\n") {
+                    assert!(content.ends_with(b"\r\n"), "{name}");
+                    &content[..]
+                } else {
+                    assert!(content == b".\r\n" || content.ends_with(b"\r\n.\r\n"), "{name}");
+                    content.strip_suffix(b".\r\n").unwrap()
+                };
                 let lines = body.split(|&b| b == b'\n');
                 assert!(lines.clone().all(|l| !l.starts_with(b".") || l.starts_with(b"..")), "{name}");
                 assert!(lines.filter(|l| !l.is_empty()).all(|l| l.ends_with(b"\r")), "{name}");
@@ -174,9 +181,9 @@ fn content_is_dot_stuffed_and_ends() {
 #[test]
 fn reports_use_the_words_of_the_format() {
     const KINDS: &str = "usage resolve connect timeout closed protocol refused recipients unsupported toolarge source tls login \
-        cancelled unknown *";
+        cancelled commit unknown *";
     const STEPS: &str =
-        "setup connect tls greeting hello starttls auth mail rcpt data body final rset quit command *";
+        "setup connect tls greeting hello starttls auth mail rcpt data body commit final rset quit command *";
     let word = |list: &str, word: Option<&str>| word.is_none_or(|w| list.split_whitespace().any(|l| l == w));
     for (file, dialogue) in all() {
         let mut outcomes = Vec::new();
