@@ -85,7 +85,7 @@
  *   atleastone          flag (no)
  *   defaultdomain       text (none: such an address is an error; in Tcl the host's name)
  *   header              header (none)
- *   dkim                secret (none)
+ *   dkim                signature (none)
  *   dsnnotify           words (the server's)
  *   dsnret              full | headers | hdrs (the server's)
  *   dsnenvid            text (none)
@@ -1021,7 +1021,7 @@ const char *smtp_option_name(size_t index);
 /**
  * What the value of the option with that index is, in one word: "flag", "text", "word", "words", "integer",
  * "number", "seconds", "file", "secret", "certificates", "ip", "servers", "ports", "mailbox", "addresses",
- * "recipient", "header". NULL past the last. Lives until the program ends.
+ * "recipient", "header", "signature". NULL past the last. Lives until the program ends.
  */
 const char *smtp_option_kind(size_t index);
 

@@ -318,7 +318,7 @@ pub extern "C" fn smtp_option_name(index: usize) -> *const c_char {
 
 /// What the value of the option with that index is, in one word: `"flag"`, `"text"`, `"word"`, `"words"`, `"integer"`,
 /// `"number"`, `"seconds"`, `"file"`, `"secret"`, `"certificates"`, `"ip"`, `"servers"`, `"ports"`, `"mailbox"`, `"addresses"`,
-/// `"recipient"`, `"header"`. NULL past the last. Lives until the program ends.
+/// `"recipient"`, `"header"`, `"signature"`. NULL past the last. Lives until the program ends.
 #[unsafe(no_mangle)]
 pub extern "C" fn smtp_option_kind(index: usize) -> *const c_char {
     caught(|_| std::ptr::null(), || NAMES.get(index).map_or(std::ptr::null(), |(_, kind)| kind.as_ptr()))

@@ -109,7 +109,7 @@ class OptionDict(TLSDict, total=False):
     header: Mapping[str, str] | Iterable[tuple[str, str]] | str | None
     """A header field ``Name: value`` to add; may be set several times, with the same name too. Default: none."""
 
-    dkim: Secret | None
+    dkim: str | None
     """Sign each message by DKIM (RFC 6376): ``domain=example.org; selector=mail; keyfile=/etc/dkim/mail.pem``. The key is RSA or Ed25519 (RFC 8463), in PEM, or as text in ``key=``. ``expire=604800`` limits the time in which the signature holds (seconds), ``identity=@sub.example.org`` names who signs, ``headers=From:To:Subject`` what is signed; a field named twice is protected against another one of its name. Each further ``selector=`` begins a further signature: for two algorithms ``domain=example.org; selector=rsa; keyfile=rsa.pem; selector=ed; keyfile=ed.pem``. The message is read twice, so a reader must rewind. Default: none."""
 
     dsnnotify: str | Iterable[str] | None
