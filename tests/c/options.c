@@ -7,13 +7,13 @@ static void codes(void)
 
     TEXT(smtp_library_version(), SMTP_VERSION);
     CODE(smtp_library_version_number(), SMTP_VERSION_NUMBER);
-    for (code = SMTP_ERR_FULL; code <= SMTP_PARTIAL; code++) {
+    for (code = SMTP_ERR_COMMIT; code <= SMTP_PARTIAL; code++) {
         CHECK(smtp_code_name(code)[0] != '\0');
         CHECK(smtp_code_text(code)[0] != '\0');
     }
     TEXT(smtp_code_name(SMTP_ERR_UNKNOWN), "unknown");
     EMPTY(smtp_code_name(2));
-    EMPTY(smtp_code_text(-20));
+    EMPTY(smtp_code_text(SMTP_ERR_COMMIT - 1));
     TEXT(smtp_outcome_name(SMTP_NOT_SENT), "not_sent");
     EMPTY(smtp_outcome_name(0));
 }

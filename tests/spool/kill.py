@@ -15,8 +15,6 @@ from pathlib import Path
 spool, port, folder, dump, messages = sys.argv[1], sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]), int(sys.argv[5])
 seed = int(sys.argv[6]) if len(sys.argv) > 6 else random.randrange(1 << 32)
 chance = random.Random(seed)
-# A run takes a moment before it has looked at all messages.
-longest = max(0.2, messages / 5000)
 names = {f"{number:06}" for number in range(messages)}
 (folder / "in").mkdir(parents=True)
 for name in names:
@@ -28,6 +26,10 @@ def inside(place):
     return {path.name for path in (folder / place).iterdir()} if (folder / place).exists() else set()
 
 
+def recorded():
+    return sum(1 for _ in dump.iterdir()) if dump.exists() else 0
+
+
 def start():
     return subprocess.Popen([spool, f"127.0.0.1:{port}", str(folder)], stderr=subprocess.DEVNULL)
 
@@ -36,7 +38,11 @@ kills, window = 0, set()
 while inside("in"):
     assert kills < 20 * messages + 100, f"no end after {kills} kills"
     running = start()
-    time.sleep(chance.uniform(0.005, longest))
+    # When the server has some more, however fast this machine is; and a moment later, since a message has more moments than that.
+    goal, patience = recorded() + chance.randrange(messages // 15), time.monotonic() + 60
+    while recorded() < goal and running.poll() is None and time.monotonic() < patience:
+        time.sleep(0.001)
+    time.sleep(chance.uniform(0, 0.01))
     running.kill()
     ended = running.wait()
     assert ended in (-9, 0), f"the spool ended with {ended}"
