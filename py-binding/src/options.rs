@@ -161,6 +161,7 @@ impl PyOptions {
         self.token.as_ref().and_then(|token| token.get(py))
     }
 
+    /// The function that is asked before a message leaves.
     #[getter]
     pub(crate) fn commit(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.commit.as_ref().and_then(|commit| commit.get(py))

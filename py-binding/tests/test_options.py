@@ -25,6 +25,7 @@ def test_types_are_those_that_are_taken():
         "flag": True, "integer": 3, "number": 0.5, "seconds": 1, "secret": b"http://p.example", "certificates": b"x", "text": "a.example",
         "words": ["never"], "word": None, "file": "/x", "ip": "127.0.0.1", "servers": ["a", "b"], "ports": [1, 2], "mailbox": "a@b",
         "addresses": ["a@b"], "recipient": "a@b", "header": {"X-A": "b"},
+        "signature": "domain=a.example; selector=s; key=nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=",
     }
     assert {option.kind for option in TABLE.values()} == set(of_kind)
     of_name = {"deliverby": "120;R", "hold": "for:60", "auth": ["PLAIN"], "tlsfingerprint": ["ab" * 32]}
