@@ -238,8 +238,7 @@ $(BUILD)/examples/%: examples-c/%.c $(BUILD)/prefix/lib/pkgconfig/libsmtp.pc
 	  eval "$(CC) $(STRICT) $(CFLAGS) $< -o $@ $$flags -Wl,-rpath,'$(HERE)/lib'"
 
 # The Python package as cargo alone makes it, for the demo and the documents: without pip and the network.
-module:
-	@$(CARGO) build --locked --quiet --release -p smtpclient-python
+module: python-module
 	@rm -rf $(BUILD)/module && mkdir -p $(BUILD)/module
 	@cp -R py-binding/python/smtpclient $(BUILD)/module
 	@cp $(TARGET)/release/lib_native.so $(BUILD)/module/smtpclient/_native.abi3.so
@@ -254,7 +253,7 @@ notices: ## write build/notices/*/NOTICES: the licences of the crates that are i
 
 # Without a wheel. An extension finds Python's symbols in the interpreter: it must not be linked with libpython.
 python-module:
-	PYO3_BUILD_EXTENSION_MODULE=1 $(FLAGGED) $(CARGO) build --locked --release -p smtpclient-python
+	PYO3_BUILD_EXTENSION_MODULE=1 $(FLAGGED) $(CARGO) build --locked --quiet --release -p smtpclient-python
 
 install-python: python-module ## install the Python package without pip, for distributions (PYTHONDIR=, DESTDIR=)
 	$(PYTHON) packaging/install-python $(TARGET)/release/lib_native.so '$(DESTDIR)$(PYTHONDIR)'
