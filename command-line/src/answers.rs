@@ -32,16 +32,21 @@ pub(crate) fn tell(report: &Report, form: Form, name: Option<&str>) -> Result<()
     let before = name.map(|name| format!("{name}: ")).unwrap_or_default();
     let error = report.failure();
     if let Some(error) = &error {
-        eprintln!("smtpclient: {before}{}", sentence(error));
+        warn(&format!("{before}{}", sentence(error)));
     }
     for refused in report.recipients.iter().filter(|r| r.outcome == Outcome::Rejected) {
         let reply = refused.reply.as_ref().map(ToString::to_string).unwrap_or_default();
-        eprintln!("smtpclient: {before}refused: {}: {reply}", refused.address);
+        warn(&format!("{before}refused: {}: {reply}", refused.address));
     }
     match &report.reply {
         Some(reply) if form == Form::Words && error.is_none() => line(&format!("{before}{reply}")),
         _ => Ok(()),
     }
+}
+
+/// Says it on standard error. Where that cannot be written there is nobody to tell, and the exit status counts.
+pub(crate) fn warn(text: &str) {
+    let _ = writeln!(std::io::stderr(), "smtpclient: {text}");
 }
 
 fn sentence(error: &Error) -> String {

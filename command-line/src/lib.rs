@@ -28,7 +28,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         _ => command(arguments),
     };
     ExitCode::from(done.unwrap_or_else(|failure| {
-        eprintln!("smtpclient: {}", failure.text);
+        answers::warn(&failure.text);
         failure.status
     }))
 }

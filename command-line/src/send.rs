@@ -49,36 +49,47 @@ pub(crate) fn deliver(items: Vec<Item>, options: &Options, form: Form) -> Result
         // A mailer's options are for several, or for one that is to be tried again.
         [item] if !flags::of_mailer(options) => {
             let report = sendmessage(&item.message, options).unwrap_or_else(|failed| *failed.report);
-            tell(&report, form, None)?;
-            Ok(of_report(&report))
+            status_of(of_report(&report), tell(&report, form, None))
         }
         _ => batch(items, options, form),
     }
 }
 
+/// What became of the messages counts for more than that it could not be told.
+fn status_of(status: u8, told: Result<(), Failure>) -> Result<u8, Failure> {
+    match told {
+        Err(failure) if status == 0 => Err(failure),
+        _ => Ok(status),
+    }
+}
+
 fn batch(items: Vec<Item>, options: &Options, form: Form) -> Result<u8, Failure> {
     let (several, mut count, mut status) = (items.len() > 1, Count::new(items.len()), 0);
+    let mut told_all = Ok(());
     let mailer = Mailer::new(options)?;
     let mut names = BTreeMap::new();
     let mut told = |name: &str, report: &Report| {
         count.one_more();
         status = worst(status, of_report(report));
-        tell(report, form, several.then_some(name))
+        let said = tell(report, form, several.then_some(name));
+        if told_all.is_ok() {
+            told_all = said;
+        }
     };
     for Item { name, message } in items {
         match mailer.submit(&message, None) {
             Ok(ticket) => drop(names.insert(ticket, name)),
-            Err(error) => told(&name, &SendError::from(error).report)?,
+            Err(error) => told(&name, &SendError::from(error).report),
         }
         for (ticket, report) in mailer.reports(Duration::ZERO, usize::MAX) {
-            told(&names.remove(&ticket).unwrap_or_default(), &report)?;
+            told(&names.remove(&ticket).unwrap_or_default(), &report);
         }
     }
     mailer.seal();
     while let Some((ticket, report)) = mailer.next_report(Duration::MAX) {
-        told(&names.remove(&ticket).unwrap_or_default(), &report)?;
+        told(&names.remove(&ticket).unwrap_or_default(), &report);
     }
-    Ok(status)
+    status_of(status, told_all)
 }
 
 /// What would be said to a server that offers 8BITMIME, and the message as that would get it.

@@ -138,6 +138,9 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<u8, Failure> {
             "there is no recipient: name one, or give -t to take those of To, Cc and Bcc",
         ));
     }
+    if asked.recipients.iter().any(|recipient| recipient.trim().is_empty()) {
+        return Err(Failure::usage("an argument is empty: name a recipient, or leave it out"));
+    }
     asked.recipients.iter().try_for_each(|recipient| options.add_recipient(recipient))?;
     deliver(vec![Item { name: "the message".to_owned(), message }], &options, Form::Quiet)
 }

@@ -4,7 +4,7 @@
 use std::io::{self, BufRead, Read, Write};
 
 use smtpclient::report::Status;
-use smtpclient::{Kind, Message, Options, Recipients, Report, sendmessage};
+use smtpclient::{Kind, Message, Options, Outcome, Recipients, Report, sendmessage};
 
 use crate::status::{EX_IOERR, Failure};
 
@@ -41,6 +41,8 @@ fn serve(options: &Options, input: &mut impl BufRead, output: &mut impl Write) -
             say("500 5.5.2 The line is too long")?;
             return Ok(());
         }
+        // Programs that end their lines in a bare LF do so everywhere; in others it ends no line.
+        let is_bare = !line.ends_with("\r\n");
         let line = line.trim_end_matches(['\r', '\n']);
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
         match verb.to_ascii_uppercase().as_str() {
@@ -74,7 +76,7 @@ fn serve(options: &Options, input: &mut impl BufRead, output: &mut impl Write) -
             "DATA" if envelope.recipients.is_empty() => say("503 5.5.1 RCPT comes first")?,
             "DATA" => {
                 say("354 End with a line of one dot")?;
-                let message = content(input)?;
+                let message = content(input, is_bare)?;
                 say(&send(options, &std::mem::take(&mut envelope), message))?;
             }
             "RSET" => {
@@ -98,22 +100,28 @@ fn path(word: &str, rest: &str) -> Option<String> {
         let name = parameter.split('=').next().unwrap_or_default().to_ascii_uppercase();
         matches!(name.as_str(), "BODY" | "SIZE" | "SMTPUTF8")
     };
-    (start.eq_ignore_ascii_case(word) && parameters.split_whitespace().all(plain)).then(|| address.to_owned())
+    // Where nothing is quoted, these make a list, or no address at all.
+    let is_one = address.contains('"') || !address.contains([',', ';', '<', '>', '(', ' ', '\t']);
+    (is_one && start.eq_ignore_ascii_case(word) && parameters.split_whitespace().all(plain))
+        .then(|| address.to_owned())
 }
 
 /// The lines up to that of one dot, without the dots that were doubled (RFC 5321 section 4.5.2).
-fn content(input: &mut impl BufRead) -> io::Result<Vec<u8>> {
+fn content(input: &mut impl BufRead, is_bare: bool) -> io::Result<Vec<u8>> {
     let mut octets = Vec::new();
+    let mut is_start = true;
     loop {
         let mut line = Vec::new();
         if input.read_until(b'\n', &mut line)? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         match line.as_slice() {
-            b".\r\n" | b".\n" => return Ok(octets),
-            [b'.', rest @ ..] => octets.extend_from_slice(rest),
+            b".\r\n" if is_start => return Ok(octets),
+            b".\n" if is_bare => return Ok(octets),
+            [b'.', rest @ ..] if is_start => octets.extend_from_slice(rest),
             line => octets.extend_from_slice(line),
         }
+        is_start = is_bare || line.ends_with(b"\r\n");
     }
 }
 
@@ -140,6 +148,14 @@ fn answer(report: &Report) -> String {
             "250 2.0.0 {}",
             report.reply.as_ref().map_or("Ok", |reply| reply.lines().next().unwrap_or("Ok"))
         ),
+        Status::Partial => {
+            let refused = report.recipients.iter().filter(|one| one.outcome != Outcome::Accepted);
+            let refused: Vec<_> = refused.map(|one| one.address.as_str()).collect();
+            format!(
+                "554 5.0.0 Accepted, but not for {}: do not send it again to the others",
+                refused.join(", ")
+            )
+        }
         Status::Failed(Kind::Unknown) => {
             format!("554 5.0.0 It is unknown whether the message was sent: {text}")
         }

@@ -19,8 +19,8 @@
 //! ```
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 /// A message of which everything but its end mark (by BDAT: its last chunk) is written, or may be written with it.
@@ -71,9 +71,32 @@ impl Commit {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// The same, whose answer counts when it is asked for once more: the driver listens in between, because the function may have
+    /// taken its time, and what the server said meanwhile is no reply to the end of the message.
+    pub(crate) fn heard_out(self) -> Self {
+        let answered: Mutex<Option<(Vec<Ready>, Committed)>> = Mutex::default();
+        Self::polled(move |ready| {
+            let before = lock(&answered).take();
+            if let Some((asked, answer)) = before
+                && asked == ready
+            {
+                return Poll::Ready(answer);
+            }
+            // Nothing is locked while it runs: it may end the call.
+            if let Poll::Ready(answer) = self.ask(ready) {
+                *lock(&answered) = Some((ready.to_vec(), answer));
+            }
+            Poll::Pending
+        })
+    }
+
     pub(crate) fn ask(&self, ready: &[Ready]) -> Poll<Committed> {
         (self.0)(ready)
     }
+}
+
+fn lock<T>(place: &Mutex<T>) -> MutexGuard<'_, T> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for Commit {

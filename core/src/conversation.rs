@@ -36,7 +36,8 @@ pub trait Conversation {
     fn waits_for_token(&self) -> bool {
         false
     }
-    /// Whether the caller's commit was pending when it was last asked.
+    /// Whether the caller's commit was pending when it was last asked, or has only just answered: a driver then reads what has arrived
+    /// meanwhile, and polls for output again.
     fn waits_for_commit(&self) -> bool {
         false
     }

@@ -259,3 +259,8 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+/// What a function of the caller's says, in one line, as an error has it.
+pub(crate) fn one_line(text: &str) -> String {
+    let lines = text.split(char::is_control).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
+}

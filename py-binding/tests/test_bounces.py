@@ -98,3 +98,10 @@ def test_nonsense_never_raises():
     for at in range(0, len(whole), 7):
         bounces.read(whole[:at])
         bounces.read(whole[:at] + b"\xff\n\n" + whole[at + 5 :])
+
+
+def test_multiparts_without_end_are_no_notification():
+    deep = b"".join(b'Content-Type: multipart/mixed; boundary="%d"\n\n--%d\n' % (n, n) for n in range(5000))
+    assert bounces.read(deep) == []
+    with pytest.raises(TypeError, match="not int"):
+        bounces.read(5)

@@ -98,6 +98,43 @@ def test_wrong_options_raise_at_once():
         MailHandler("a@b", "c@d", capacity=0)
 
 
+def test_a_record_that_cannot_be_shown_takes_no_other_with_it(sink, logger, capsys):
+    mine = handler(sink.port)
+    logger.addHandler(mine)
+    kept = ["a"]
+    logger.error("list %s", kept)
+    kept.clear()
+    logger.error("bad %d", "x")
+    logger.error("half \udcff and \0 nothing")
+    mine.flush()
+    [(_, content)] = sink.messages()
+    assert b"list ['a']" in content and b"half ?" in content
+    assert "bad %d" in capsys.readouterr().err
+
+
+def test_a_handler_that_raises_goes_on(logger, capsys):
+    class Mine(MailHandler):
+        def handleNotSent(self, records, error):
+            raise RuntimeError("mine")
+
+    with Sink(rejects=["ops*=550 5.1.1 no"]) as sink:
+        mine = Mine("app@c.example", "ops@s.example", servers="127.0.0.1", ports=sink.port, interval=0)
+        logger.addHandler(mine)
+        for _ in range(2):
+            logger.error("x")
+            mine.flush()
+    assert capsys.readouterr().err.count("RuntimeError: mine") == 2
+
+
+@pytest.mark.parametrize(
+    ("who", "more", "wanted"),
+    [(("a b", "c@d"), {}, "a b"), (("a@b", []), {}, "no recipient"), (("a@b", "c@d"), {"subject": "%(nope)s"}, "nope")],
+)
+def test_what_can_never_be_sent_is_told_at_once(who, more, wanted):
+    with pytest.raises(ValueError, match=wanted):
+        MailHandler(*who, **more)
+
+
 def test_a_child_by_fork_sends_its_own(sink, logger):
     mine = handler(sink.port)
     logger.addHandler(mine)

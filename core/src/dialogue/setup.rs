@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::command::ClientName;
+use crate::commit::Commit;
 use crate::engine::{Config, Engine, Listener, Timeouts};
 use crate::options::Options;
 use crate::server::Server;
@@ -23,7 +24,7 @@ pub(super) fn engine(options: &Options, server: &Server, client: ClientName) -> 
         timeouts,
         pipelining: options.pipelining,
         chunking: options.chunking,
-        commit: options.commit.clone(),
+        commit: options.commit.clone().map(Commit::heard_out),
         server: server.target.to_string().into(),
     });
     if let Some(transcript) = options.transcript.clone() {

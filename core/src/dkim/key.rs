@@ -22,10 +22,11 @@ impl Key {
     /// From PEM (PKCS#8, PKCS#1), or the 32 octets of an Ed25519 key in base64. An error says what is wrong, and nothing of
     /// the key.
     pub(super) fn parse(text: &[u8]) -> Result<Self, String> {
-        if memchr::memmem::find(text, b"-----BEGIN ENCRYPTED").is_some() {
+        let has = |words: &[u8]| memchr::memmem::find(text, words).is_some();
+        if has(b"-----BEGIN ENCRYPTED") || has(b"Proc-Type: 4,ENCRYPTED") {
             return Err("the key is encrypted: decrypt it with `openssl pkey`".to_owned());
         }
-        if memchr::memmem::find(text, b"-----BEGIN").is_none() {
+        if !has(b"-----BEGIN") {
             let seed = STANDARD.decode(text.trim_ascii()).map(Zeroizing::new).unwrap_or_default();
             if seed.len() != SEED {
                 return Err(

@@ -73,6 +73,19 @@ mod own {
 
     impl Said {
         fn take(&mut self, tag: &str, value: &str) -> Result<(), String> {
+            let is_there = match tag {
+                "domain" => self.domain.is_some(),
+                "key" | "keyfile" => self.key.is_some(),
+                "identity" => self.identity.is_some(),
+                "expire" => self.expire.is_some(),
+                "headers" => self.fields.is_some(),
+                _ => false,
+            };
+            if is_there {
+                return Err(format!(
+                    "`{tag}` is there twice for one signature; a further one begins with `selector`"
+                ));
+            }
             match tag {
                 "domain" => self.domain = Some(label(tag, value)?),
                 "key" => self.key = Some(Arc::new(Zeroizing::new(value.as_bytes().to_vec()))),

@@ -148,6 +148,12 @@ fn a_mistake_names_the_tag_and_never_the_key() {
             "`identity` must end in the domain a.example",
         ),
         ("domain=a.example; selector=s; identity=ab; key=k", "`identity` must be `@domain` or an address"),
+        ("domain=a.example; domain=b.example; selector=s", "`domain` is there twice"),
+        ("domain=a.example; selector=s; key=k; keyfile=/x", "`keyfile` is there twice"),
+        (
+            "domain=a.example; selector=s; key=-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED",
+            "the key is encrypted",
+        ),
         ("domain=a.example; selector=s; key=c2VjcmV0IHNlY3JldA==", "the key must be PEM"),
         ("domain=a.example; selector=s; key=-----BEGIN ENCRYPTED PRIVATE KEY-----", "the key is encrypted"),
         (

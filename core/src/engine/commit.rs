@@ -5,7 +5,7 @@ use std::task::Poll;
 use super::Engine;
 use super::state::Stage;
 use super::transaction::Active;
-use crate::error::{Error, Kind, Step};
+use crate::error::{Error, Kind, Step, one_line};
 
 impl Engine {
     /// Asks for leave to end the message, and ends it.
@@ -36,6 +36,7 @@ impl Engine {
             Poll::Ready(Ok(())) if chunked => self.put_chunk(id, true),
             Poll::Ready(Ok(())) => self.end_body(),
             Poll::Ready(Err(words)) => {
+                let words = one_line(&words);
                 let text = format!("the commit failed, and the message was withdrawn: {words}");
                 let error = Error::new(Kind::Commit, Step::Commit, text);
                 if chunked {

@@ -122,6 +122,7 @@ impl Mover {
     ) -> Ready {
         let mut turn = 0;
         let mut is_full = false;
+        let mut has_looked = false;
         self.is_drained = false;
         if conversation.timeout().is_none() {
             transport.rest();
@@ -148,6 +149,7 @@ impl Mover {
             if turn >= TURN && wait == Wait::Never {
                 return Ready { read: true, write: !output.is_empty() };
             }
+            has_looked &= output.is_empty();
             if !output.is_empty() && !is_full {
                 match transport.try_send(output) {
                     Ok(0) => is_full = true,
@@ -178,6 +180,11 @@ impl Mover {
             if is_idle && conversation.waits_for_token() && wait != Wait::Never {
                 let text = "the function of option `oauthtoken` has no token now, and a blocking call cannot wait for it";
                 conversation.handle_error(Error::new(Kind::Login, Step::Auth, text));
+                continue;
+            }
+            if is_idle && conversation.waits_for_commit() && !has_looked {
+                has_looked = true;
+                self.listen(transport, conversation);
                 continue;
             }
             if is_idle && conversation.waits_for_commit() && wait != Wait::Never {

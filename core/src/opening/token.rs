@@ -2,7 +2,7 @@
 //! server refuses it, on the same connection or, where the server has ended that, over the next.
 
 use super::{Opening, Progress, Stage, check};
-use crate::error::{Error, Kind, Step};
+use crate::error::{Error, Kind, Step, one_line};
 use crate::link::Link;
 use crate::options::{Options, TokenFn, TokenReason};
 use crate::secret::Secret;
@@ -132,10 +132,4 @@ impl Opening {
             _ => false,
         }
     }
-}
-
-/// The function is the caller's, and an error has one line.
-fn one_line(text: &str) -> String {
-    let lines = text.split(char::is_control).filter(|line| !line.is_empty());
-    lines.collect::<Vec<_>>().join(" ")
 }

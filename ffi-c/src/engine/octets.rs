@@ -73,7 +73,12 @@ pub unsafe extern "C" fn smtp_engine_output(
         (*data, *length) = (std::ptr::null(), 0);
         alone(engine, code, |state| {
             let code = state.drive(Some(SMTP_EXCHANGE), |state| {
-                let output = state.conversation().map_or(&[][..], Conversation::poll_output);
+                let Some(conversation) = state.conversation() else { return };
+                // The answer to a commit counts when it is asked for once more; the program has read what there is.
+                if conversation.poll_output().is_empty() && conversation.waits_for_commit() {
+                    conversation.poll_output();
+                }
+                let output = conversation.poll_output();
                 if !output.is_empty() {
                     (*data, *length) = (output.as_ptr().cast(), output.len());
                 }

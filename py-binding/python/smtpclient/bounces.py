@@ -61,12 +61,21 @@ class Bounce:
         return self.failed and self.status.startswith("5")
 
 
-def read(message: bytes | email.message.Message) -> list[Bounce]:
+def read(message: bytes | bytearray | memoryview | email.message.Message) -> list[Bounce]:
     """What a message says of each recipient, in its order.
 
     Empty where it is not a delivery status notification: an answer by a person, a receipt, or a bounce in words alone.
     A recipient without an address or action is left out.
     """
+    if not isinstance(message, (bytes, bytearray, memoryview, email.message.Message)):
+        raise TypeError(f"message must be bytes or a message of the email package, not {type(message).__name__}")
+    try:
+        return _read(message)
+    except RecursionError:  # thousands of multiparts in each other, which no server writes
+        return []
+
+
+def _read(message: bytes | bytearray | memoryview | email.message.Message) -> list[Bounce]:
     if not isinstance(message, email.message.Message):
         message = email.message_from_bytes(bytes(message), policy=email.policy.compat32)
     reports = [part for part in _own_parts(message) if part.get_content_type() in _TYPES]

@@ -81,7 +81,7 @@ def encode(
 
 def _final(octets: bytes, originator: str) -> bytes:
     made = Message.from_bytes(octets)
-    for name in ("Bcc", "Dcc", "Resent-Bcc"):
+    for name in ("Bcc", "Dcc", "Resent-Bcc", "Resent-Dcc"):
         made.delete_header(name)
     names = {name.lower() for name in made.header_names()}
     if "message-id" not in names:
@@ -171,7 +171,7 @@ class Courier:
     def deliver(self, job: str, payload: Mapping[str, Any]) -> Verdict:
         """Send a message to those recipients of whom the ledger does not know what became of them. Whatever fails is in
         the verdict; what is raised is that of a payload that is not ``encode``'s, and what failed for ``lifetime`` seconds."""
-        options, octets = dict(payload["options"]), base64.b64decode(payload["message"])
+        options, octets = dict(payload["options"]), base64.b64decode(payload["message"], validate=True)
         age = max(0.0, time.time() - options.pop("queued"))
         name, entries = options.pop("mailer"), options.pop("recipients")
         entry = Entry()

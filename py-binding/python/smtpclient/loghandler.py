@@ -16,8 +16,10 @@ import weakref
 from email.message import EmailMessage
 from typing import TYPE_CHECKING
 
+from ._errors import SMTPException
 from ._mailer import Mailer
-from ._native import Options
+from ._native import Options, envelope
+from ._tokens import token
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -64,11 +66,24 @@ class MailHandler(logging.Handler):
         self._subject, self._interval = logging.Formatter(subject), interval
         self._capacity, self._flushtime = capacity, flushtime
         self._begin()
+        self._check()
         _handlers.add(self)
+
+    def _check(self) -> None:
+        """What cannot be sent ever is told now."""
+        record = logging.LogRecord(__name__, logging.ERROR, __file__, 1, "an example", None, None)
+        try:
+            message = self._message([(record, "an example")], 0)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"subject must be a format of logging, not {self._subject._fmt!r}: {error!r}") from error
+        try:
+            envelope(token(message), self._options)
+        except SMTPException as error:
+            raise ValueError(str(error)) from error
 
     def _begin(self) -> None:
         """Nothing waits and nothing runs: at first, and in a child, where the parent sends what was waiting."""
-        self._records: list[logging.LogRecord] = []
+        self._records: list[tuple[logging.LogRecord, str]] = []
         self._lost = 0
         self._news = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -79,11 +94,17 @@ class MailHandler(logging.Handler):
         # What the sending itself logs would never end.
         if threading.current_thread() is self._thread:
             return
+        # Now, while its arguments are what they were; and a record that cannot be shown takes no other with it.
+        try:
+            shown = _sendable(self.format(record))
+        except Exception:
+            self.handleError(record)
+            return
         with self._news:
             if self._ended or len(self._records) >= self._capacity:
                 self._lost += 1
                 return
-            self._records.append(record)
+            self._records.append((record, shown))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="smtpclient-log", daemon=True)
                 self._thread.start()
@@ -129,21 +150,29 @@ class MailHandler(logging.Handler):
                 with Mailer(self._options) as mailer:
                     mailer.submit(self._message(records, lost)).result()
             except Exception as error:
-                self.handleNotSent(records, error)
+                try:
+                    self.handleNotSent([record for record, _ in records], error)
+                except Exception:
+                    self.handleError(records[-1][0])  # and the next records are mailed all the same
 
-    def _message(self, records: list[logging.LogRecord], lost: int) -> EmailMessage:
-        gravest = max(records, key=lambda record: record.levelno)
-        subject = " ".join(self._subject.format(gravest).split())[:_SUBJECT_LENGTH]
+    def _message(self, records: list[tuple[logging.LogRecord, str]], lost: int) -> EmailMessage:
+        gravest = max((record for record, _ in records), key=lambda record: record.levelno)
+        subject = " ".join(_sendable(self._subject.format(gravest)).split())[:_SUBJECT_LENGTH]
         message = EmailMessage()
         message["From"] = self._originator
         message["To"] = self._recipients if isinstance(self._recipients, str) else ", ".join(self._recipients)
         message["Subject"] = subject if len(records) == 1 else f"{subject} (and {len(records) - 1} more)"
         message["Auto-Submitted"] = "auto-generated"
-        lines = [self.format(record) for record in records]
+        lines = [shown for _, shown in records]
         if lost:
             lines.append(f"{lost} more records did not fit.")
         message.set_content("\n".join(lines) + "\n")
         return message
+
+
+def _sendable(text: str) -> str:
+    """Without what no mail can have: NUL, and halves of surrogate pairs."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 _handlers: weakref.WeakSet[MailHandler] = weakref.WeakSet()

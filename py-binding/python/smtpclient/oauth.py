@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import http.client
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -100,6 +101,7 @@ class _Grant:
                 self._until = begun + max(seconds - self._margin, seconds / 2)
                 self._token = token
                 self._granted(answer)
+            self._save()
             return self._token
 
     def __repr__(self) -> str:
@@ -111,6 +113,9 @@ class _Grant:
     def _granted(self, answer: dict[str, Any]) -> None:
         """Called with every answer that has a token."""
 
+    def _save(self) -> None:
+        """Called before a token is given."""
+
     def _ask(self) -> dict[str, Any]:
         body = urllib.parse.urlencode(self._fields | self._grant()).encode()
         request = urllib.request.Request(self._url, body, {"Accept": "application/json"})
@@ -120,7 +125,7 @@ class _Grant:
         except urllib.error.HTTPError as error:
             with error:
                 raise self._refused(error.code, error.read(_MOST)) from None
-        except OSError as error:  # URLError is one
+        except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
             raise TokenError(f"{self._url}: {getattr(error, 'reason', error)}") from error
         answer = _object(said)
         if answer is None:
@@ -131,8 +136,11 @@ class _Grant:
         answer = _object(said) or {}
         words = [str(answer[key]) for key in ("error", "error_description") if answer.get(key)]
         why = ": ".join(words) or f"HTTP status {code}"
-        for secret in self._secrets():
+        # As they are, and as they stand in the request, which some endpoints repeat.
+        shown = [form for secret in self._secrets() for form in (secret, urllib.parse.quote_plus(secret), urllib.parse.quote(secret, safe=""))]
+        for secret in sorted(filter(None, shown), key=len, reverse=True):
             why = why.replace(secret, "***")
+        why = " ".join("".join(c if c.isprintable() else " " for c in why).split())
         error = answer.get("error")
         return TokenError(f"{self._url} says {why}", error if isinstance(error, str) else None)
 
@@ -162,6 +170,7 @@ class RefreshToken(_Grant):
         super().__init__(token_url, client_id, client_secret, scope, timeout, margin)
         self._refresh_token = refresh_token
         self._saved = saved
+        self._unsaved: str | None = None
 
     def _grant(self) -> dict[str, str]:
         return {"grant_type": "refresh_token", "refresh_token": self._refresh_token}
@@ -169,9 +178,13 @@ class RefreshToken(_Grant):
     def _granted(self, answer: dict[str, Any]) -> None:
         another = answer.get("refresh_token")
         if isinstance(another, str) and another and another != self._refresh_token:
-            self._refresh_token = another
-            if self._saved is not None:
-                self._saved(another)
+            self._refresh_token = self._unsaved = another
+
+    def _save(self) -> None:
+        # Handed over again where that failed: the one before is worth nothing any more.
+        if self._unsaved is not None and self._saved is not None:
+            self._saved(self._unsaved)
+        self._unsaved = None
 
 
 class ClientCredentials(_Grant):
@@ -223,7 +236,7 @@ def microsoft_application(
 def _object(said: bytes) -> dict[str, Any] | None:
     try:
         answer = json.loads(said)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None
 

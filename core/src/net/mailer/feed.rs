@@ -180,7 +180,9 @@ impl Driver {
     fn charge_all(&mut self, state: &mut State) {
         let failures: Attempts = self.lanes.iter().flat_map(|lane| lane.failure.iter().cloned()).collect();
         let Some(error) = no_server(&failures) else { return };
-        let most = if error.is_transient() { self.options.mailer.retries } else { 0 };
+        // Nonsense from a server says nothing of the messages that wait.
+        let may_help = error.is_transient() || error.kind() == Kind::Protocol;
+        let most = if may_help { self.options.mailer.retries } else { 0 };
         let settled = &mut self.settled;
         let mut charge = |mut job: Job| {
             job.tries = job.tries.saturating_add(1);
