@@ -72,7 +72,7 @@ impl Commit {
     }
 
     /// The same, whose answer counts when it is asked for once more: the driver listens in between, because the function may have
-    /// taken its time, and what the server said meanwhile is no reply to the end of the message.
+    /// taken its time, and the end of the message is not what the server replied to meanwhile.
     pub(crate) fn heard_out(self) -> Self {
         let answered: Mutex<Option<(Vec<Ready>, Committed)>> = Mutex::default();
         Self::polled(move |ready| {

@@ -1,4 +1,4 @@
-//! Option `commit` over a real connection: what the server says while the function runs is no reply to the end of the message.
+//! Option `commit` over a real connection: the end of the message is not what the server replied to while the function ran.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
