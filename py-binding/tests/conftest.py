@@ -51,9 +51,13 @@ def server(*replies):
     try:
         yield listener.getsockname()[1], heard
     finally:
-        listener.close()
-        for connection in connections:
-            connection.close()
+        # The thread reads to the end before a test looks at what was heard.
+        for one in (listener, *connections):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+        for one in (listener, *connections):
+            one.close()
 
 
 @pytest.fixture
