@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::server::Server;
+use crate::times::ConnectionTimes;
 
 /// Bytes in, bytes out.
 pub trait Conversation {
@@ -64,6 +65,8 @@ pub struct Ends {
     pub local: Option<IpAddr>,
     /// The peer is this machine.
     pub loopback: bool,
+    /// How long making the connection took, as far as its maker knows.
+    pub times: ConnectionTimes,
 }
 
 /// A conversation that says itself when to connect, and where to. All that a driver needs to know of a

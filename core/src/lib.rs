@@ -187,6 +187,7 @@ pub mod server;
 pub mod signer;
 #[cfg(feature = "net")]
 mod system;
+pub mod times;
 pub mod tls;
 #[doc(hidden)]
 pub mod transcript;

@@ -1,6 +1,6 @@
 //! An engine on its connection: plain, or with a TLS layer in between.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::conversation::Conversation;
 use crate::engine::Engine;
@@ -16,6 +16,8 @@ pub struct Link {
     layer: Option<Box<dyn Layer>>,
     /// The layer's handshake is not over.
     handshaking: bool,
+    /// When it began, and how long it took.
+    handshake: Option<(Instant, Option<Duration>)>,
     /// How much of the layer's plaintext the engine knows to be handed over.
     flushed: u64,
     plain: Vec<u8>,
@@ -34,6 +36,7 @@ impl Link {
             engine,
             layer: None,
             handshaking: false,
+            handshake: None,
             flushed: 0,
             plain: Vec::new(),
             heard: false,
@@ -46,6 +49,7 @@ impl Link {
     pub fn secure(&mut self, layer: Box<dyn Layer>) {
         self.layer = Some(layer);
         self.handshaking = true;
+        self.handshake = Some((Instant::now(), None));
         self.heard = false;
         self.flushed = 0;
     }
@@ -68,6 +72,11 @@ impl Link {
     /// Whether no connection has used it yet.
     pub fn is_untouched(&self) -> bool {
         self.layer.is_none() && !self.aborted && self.engine.is_untouched()
+    }
+
+    /// How long the handshake took.
+    pub fn handshake_time(&self) -> Option<Duration> {
+        self.handshake.and_then(|(_, took)| took)
     }
 
     /// Whether a handshake is under way.
@@ -108,6 +117,9 @@ impl Link {
         let Some(layer) = &mut self.layer else { return };
         if self.handshaking && layer.handshake_done() {
             self.handshaking = false;
+            if let Some((begin, took)) = &mut self.handshake {
+                *took = Some(begin.elapsed());
+            }
             self.engine.tls_established();
         }
         let state = layer.read(&mut self.plain);

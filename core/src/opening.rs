@@ -5,6 +5,7 @@ mod token;
 mod wanted;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
@@ -60,6 +61,8 @@ pub struct Opening {
     /// STARTTLS was refused, and the policy said to go on: the reason to name where the server then hangs up.
     starttls_refused: Option<Error>,
     logins: Vec<Login>,
+    /// When the first login began, and how long all of them took.
+    login: Option<(Instant, Option<Duration>)>,
     facts: Option<TlsFacts>,
     answer: Option<TlsAnswer>,
 }
@@ -137,6 +140,7 @@ impl Opening {
             refused: None,
             starttls_refused: None,
             logins: Vec::new(),
+            login: None,
             facts: None,
             answer: plain.then_some(TlsAnswer::Insecure),
         }
@@ -203,6 +207,11 @@ impl Opening {
     /// The mechanisms that were tried, in order.
     pub fn logins(&self) -> &[Login] {
         &self.logins
+    }
+
+    /// How long the logins took.
+    pub fn login_time(&self) -> Option<Duration> {
+        self.login.and_then(|(_, took)| took)
     }
 
     fn note_end(&mut self, progress: Progress) -> Progress {
@@ -428,6 +437,7 @@ impl Opening {
                 let exchange = sasl::Exchange::new(mechanism);
                 self.logins.push(Login { mechanism: exchange.mechanism(), error: None });
                 self.asked = link.engine_mut().login(exchange);
+                self.login.get_or_insert_with(|| (Instant::now(), None));
                 Progress::Going
             }
             Err(error) => Progress::Failed(error),
@@ -466,6 +476,9 @@ impl Opening {
     }
 
     fn logged_in(&mut self, error: Option<Error>) {
+        if let Some((begin, took)) = &mut self.login {
+            *took = Some(begin.elapsed());
+        }
         if let Some(login) = self.logins.last_mut() {
             login.error = error;
         }

@@ -1,6 +1,7 @@
 //! A message that was checked and is ready for any connection: its envelope, its content, and what it needs.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use smallvec::SmallVec;
 
@@ -24,6 +25,7 @@ pub struct Prepared {
     queue: bool,
     needs: Needs,
     name: Option<Arc<Name>>,
+    asked: Instant,
 }
 
 /// What a message needs of the connection that it goes over.
@@ -58,6 +60,7 @@ impl Prepared {
             content: Arc::new(Mutex::new(content)),
             at_least_one: options.atleastone,
             queue: options.queue,
+            asked: Instant::now(),
         })
     }
 
@@ -88,6 +91,7 @@ impl Prepared {
             at_least_one: options.atleastone,
             queue: options.queue,
             name,
+            asked: Instant::now(),
         });
         Ok((transaction, needs))
     }
@@ -118,12 +122,13 @@ impl Prepared {
             at_least_one: self.at_least_one,
             queue: self.queue,
             name: self.name.clone(),
+            asked: self.asked,
         })
     }
 
     /// The report of a message of which nothing was said: `error` says why.
     pub fn unsent(&self, error: Error) -> Report {
-        unbegun(&self.recipients, error)
+        unbegun(&self.recipients, self.asked, error)
     }
 
     /// The report before anything was tried; `step` is what comes first.

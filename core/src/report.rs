@@ -13,6 +13,7 @@ use smol_str::SmolStr;
 
 use crate::error::{Error, Kind, Step};
 use crate::reply::{Reply, queue_id};
+use crate::times::{ConnectionTimes, MessageTimes};
 use crate::tls::{TlsAnswer, TlsFacts};
 
 /// What became of a message for one recipient. Exactly one of these holds.
@@ -105,6 +106,8 @@ pub struct Attempt {
     pub error: Option<Error>,
     /// What it offers, where that was asked, which `verify` does.
     pub offered: Option<Box<Offer>>,
+    /// How long the connection took to make.
+    pub times: ConnectionTimes,
 }
 
 /// What a server said of itself, when it was last asked: under TLS where TLS is used.
@@ -130,6 +133,7 @@ impl Attempt {
             logins: Vec::new(),
             error: None,
             offered: None,
+            times: ConnectionTimes::default(),
         }
     }
 }
@@ -161,6 +165,8 @@ pub struct Report {
     pub avoided: Keywords,
     /// Octets of the message that were given to the connection, as on the wire.
     pub octets: u64,
+    /// How long the message took.
+    pub times: MessageTimes,
     /// The step that failed; `None` where only recipients were refused, which [`failure`](Self::failure) tells too.
     pub error: Option<Error>,
 }

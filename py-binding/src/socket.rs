@@ -310,6 +310,7 @@ pub(crate) fn ends(socket: &Bound<'_, PyAny>) -> Ends {
         peer,
         local: socket.call_method0("getsockname").ok().and_then(|name| address(&name)).map(|own| own.ip()),
         loopback: peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback()),
+        ..Ends::default()
     }
 }
 

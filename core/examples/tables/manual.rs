@@ -32,6 +32,8 @@ pub(crate) fn report() -> String {
     section(&mut list, "What is known of TLS", fields::TLS);
     section(&mut list, "What a server offers", fields::OFFER);
     section(&mut list, "Each of extensions", fields::EXTENSION);
+    section(&mut list, "The times of the report", fields::MESSAGE_TIMES);
+    section(&mut list, "The times of each of attempts", fields::CONNECTION_TIMES);
     list
 }
 

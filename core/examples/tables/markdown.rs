@@ -118,6 +118,8 @@ pub(crate) fn report() -> String {
     section(&mut page, "A record `tls`", fields::TLS);
     section(&mut page, "A record `offered`", fields::OFFER);
     section(&mut page, "A record of `extensions`", fields::EXTENSION);
+    section(&mut page, "The record `times` of the report", fields::MESSAGE_TIMES);
+    section(&mut page, "A record `times` of `attempts`", fields::CONNECTION_TIMES);
     page
 }
 

@@ -12,6 +12,7 @@ use crate::opening::{Opening, Progress};
 use crate::options::Options;
 use crate::prepared::Needs;
 use crate::report::{Attempt, Report};
+use crate::times::ConnectionTimes;
 use crate::tls::{Layer, VerifyFault};
 
 impl Dialogue {
@@ -37,6 +38,16 @@ impl Dialogue {
             Event::Unbegun(id, transaction, error) => return self.on_unbegun(id, transaction, error),
             other => other,
         };
+        let greeted = match &event {
+            Event::Reply(id, _) => *id == Id::GREETING,
+            Event::Failed(id, error) => *id == Id::GREETING && error.reply().is_some(),
+            _ => false,
+        };
+        if greeted {
+            // A handshake that came before it is a part of its own.
+            let before = self.link.handshake_time().unwrap_or_default();
+            self.ends.times.greeting = Some(self.made.elapsed().saturating_sub(before));
+        }
         match self.doing.take() {
             Some((ticket, Doing::Reply(id))) => match event {
                 Event::Reply(other, reply) if other == id => self.answer(ticket, Answer::Reply(Ok(reply))),
@@ -106,8 +117,11 @@ impl Dialogue {
             match rest.unbegun() {
                 Some(all) => transaction.recipients = all.to_vec(),
                 None => {
-                    let unsent =
-                        crate::engine::unbegun(&transaction.recipients, error.with_server(self.name()));
+                    let unsent = crate::engine::unbegun(
+                        &transaction.recipients,
+                        transaction.asked,
+                        error.with_server(self.name()),
+                    );
                     let Err(mut whole) = rest.take(unsent, None) else { return };
                     whole.attempts = self.take_attempts(whole.error.clone());
                     return self.answer(ticket, Answer::Sent(whole));
@@ -379,9 +393,11 @@ impl Dialogue {
     pub(super) fn attempt(&self, error: Option<Error>) -> Attempt {
         let mut attempt = Attempt { peer: self.ends.peer, error, ..Attempt::new(self.name.clone()) };
         attempt.tls = self.tls().cloned();
+        attempt.times = ConnectionTimes { tls: self.link.handshake_time(), ..self.ends.times };
         if let Some(opening) = &self.opening {
             attempt.policy = opening.answer();
             attempt.logins = opening.logins().to_vec();
+            attempt.times.login = opening.login_time();
         }
         attempt
     }
@@ -410,7 +426,7 @@ impl Dialogue {
     /// Answers a message of which nothing was said.
     pub(super) fn refuse(&mut self, ticket: Ticket, transaction: &Transaction, error: Error) {
         let error = error.with_server(self.name());
-        let mut report = crate::engine::unbegun(&transaction.recipients, error.clone());
+        let mut report = crate::engine::unbegun(&transaction.recipients, transaction.asked, error.clone());
         report.attempts = self.take_attempts(Some(error));
         self.answer(ticket, Answer::Sent(Box::new(report)));
     }

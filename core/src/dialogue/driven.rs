@@ -1,6 +1,6 @@
 //! What a driver sees of a session.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Dialogue, Doing, Place, setup};
 use crate::conversation::{Action, Conversation, Driven, Ends};
@@ -45,6 +45,7 @@ impl Driven for Dialogue {
             self.link.engine_mut().config_mut().client = setup::literal(ends.local);
         }
         (self.ends, self.place, self.opening, self.attempt) = (ends, Place::Connected, None, None);
+        self.made = Instant::now();
         (self.logged_in, self.is_ready) = (false, false);
         let begun = match self.doing.take() {
             Some((ticket, Doing::Opening(mut up))) => {

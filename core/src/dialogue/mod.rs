@@ -23,7 +23,7 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 use smol_str::SmolStr;
@@ -78,6 +78,8 @@ pub struct Dialogue {
     options: Arc<Options>,
     library: Option<Arc<dyn Secure>>,
     ends: Ends,
+    /// When this connection was made.
+    made: Instant,
     local: Local,
     place: Place,
     /// A connection before this one mishandled grouped commands.
@@ -204,6 +206,7 @@ impl Dialogue {
             options,
             library,
             ends: Ends::default(),
+            made: Instant::now(),
             local,
             place: Place::Dial,
             can_dial: true,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::command::{Mail, Rcpt};
 use crate::commit::Name;
@@ -12,6 +13,7 @@ use crate::error::{Error, Kind, Step};
 use crate::extensions;
 use crate::reply::Reply;
 use crate::report::{Outcome, Recipient, Report};
+use crate::times::MessageTimes;
 
 /// What it takes to send a message to those whom a transaction leaves over.
 pub(super) struct Rest {
@@ -19,6 +21,7 @@ pub(super) struct Rest {
     content: Box<dyn Content>,
     queue: bool,
     name: Option<Arc<Name>>,
+    asked: Instant,
     /// All recipients, as the caller gave them.
     all: Vec<Rcpt>,
     /// Those that no transaction has asked for yet, or that the server had no room for.
@@ -37,7 +40,8 @@ impl Rest {
         let all = transaction.recipients.clone();
         let left = split(&mut transaction.recipients, limits);
         let (mail, queue, name) = (transaction.mail.clone(), transaction.queue, transaction.name.clone());
-        Some(Box::new(Self { mail, content, queue, name, all, left, known: Report::default() }))
+        let (asked, known) = (transaction.asked, Report::default());
+        Some(Box::new(Self { mail, content, queue, name, asked, all, left, known }))
     }
 
     /// All recipients, where no transaction of the message is over yet.
@@ -72,6 +76,7 @@ impl Rest {
                 at_least_one: true,
                 queue: self.queue,
                 name: self.name.clone(),
+                asked: self.asked,
             }));
         }
         Err(Box::new(self.finish()))
@@ -93,7 +98,7 @@ impl Rest {
                 let text = "the server took no further transaction of this message";
                 Error::new(Kind::Closed, Step::Rcpt, text)
             });
-            report.recipients.extend(unbegun(&self.left, cause.clone()).recipients);
+            report.recipients.extend(unbegun(&self.left, self.asked, cause.clone()).recipients);
             report.error.get_or_insert(cause);
         }
         let place = |recipient: &Recipient| {
@@ -127,7 +132,26 @@ fn merged(before: Report, report: Report) -> Report {
         octets,
         used,
         error,
-        ..Report { attempts: report.attempts, avoided: report.avoided, ..Report::default() }
+        ..Report {
+            attempts: report.attempts,
+            avoided: report.avoided,
+            times: both(before.times, report.times),
+            ..Report::default()
+        }
+    }
+}
+
+/// The parts of one transaction after the other; what is counted from the beginning is of the last.
+fn both(before: MessageTimes, last: MessageTimes) -> MessageTimes {
+    let sum = |one: Option<Duration>, other: Option<Duration>| match (one, other) {
+        (Some(one), Some(other)) => one.checked_add(other),
+        _ => one.or(other),
+    };
+    MessageTimes {
+        envelope: sum(before.envelope, last.envelope),
+        body: sum(before.body, last.body),
+        reply: sum(before.reply, last.reply),
+        total: last.total.or(before.total),
     }
 }
 

@@ -41,6 +41,7 @@ impl Engine {
         match active.asked.content.open(active.transfer) {
             Ok(body) => {
                 active.body = Some(body);
+                active.watch.content();
                 active.stage = Stage::Chunks;
                 self.chunk.clear();
             }
@@ -151,6 +152,7 @@ impl Engine {
         let due = active.finals_due();
         active.outstanding += due;
         active.end = Some(end);
+        active.watch.end();
         active.stage = Stage::Over;
         self.expected.extend((0..due).map(|_| Expect::Final(id)));
         let octets = active.encoder.octets();

@@ -1,4 +1,4 @@
-//! The SMTP engine: bytes in, bytes out, no socket, no clock, no thread.
+//! The SMTP engine: bytes in, bytes out, no socket, no thread, and of the clock only how long a message took.
 //!
 //! A driver moves bytes between an engine and a server and nothing else:
 //!
@@ -54,7 +54,7 @@ mod writer;
 mod tests;
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use zeroize::Zeroize;
 
@@ -439,7 +439,7 @@ impl Engine {
             Request::Transaction(transaction) => {
                 self.events.push_back(Event::Unbegun(id, transaction, error));
             }
-            Request::Data(_) => self.tell(id, unbegun(&[], error).into()),
+            Request::Data(_) => self.tell(id, unbegun(&[], Instant::now(), error).into()),
             Request::Helo(refusal) => self.events.push_back(Event::Failed(id, hello_refused(refusal))),
             Request::Hello | Request::Command(_) | Request::Login(_) => {
                 self.events.push_back(Event::Failed(id, error));

@@ -289,6 +289,7 @@ impl Engine {
             Ok(body) => {
                 let due = active.finals_due();
                 active.body = Some(body);
+                active.watch.content();
                 active.stage = Stage::Body;
                 active.outstanding = due;
                 self.expected.extend((0..due).map(|_| Expect::Final(id)));

@@ -1,7 +1,7 @@
 //! What may be asked of an engine, and what it answers.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use smol_str::SmolStr;
 
@@ -120,12 +120,22 @@ pub struct Transaction {
     pub queue: bool,
     /// What the message is known by to [`Config::commit`].
     pub name: Option<Arc<Name>>,
+    /// When the message was asked for: [`MessageTimes::total`](crate::times::MessageTimes::total) counts from then.
+    pub asked: Instant,
 }
 
 impl Transaction {
     /// `content` for `recipients`, every one of whom must be accepted; not to be queued.
     pub fn new(mail: Mail, recipients: Vec<Rcpt>, content: Box<dyn Content>) -> Self {
-        Self { mail, recipients, content, at_least_one: false, queue: false, name: None }
+        Self {
+            mail,
+            recipients,
+            content,
+            at_least_one: false,
+            queue: false,
+            name: None,
+            asked: Instant::now(),
+        }
     }
 }
 

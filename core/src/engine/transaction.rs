@@ -1,6 +1,7 @@
 //! One message on its way: what was written, what was answered, and what follows from both.
 
 use std::io::BufRead;
+use std::time::Instant;
 
 use smallvec::SmallVec;
 
@@ -12,6 +13,7 @@ use crate::content::{Content, Transfer};
 use crate::error::{Error, Kind, Step};
 use crate::reply::Reply;
 use crate::report::{Attempts, Keywords, Outcome, Recipient, Report};
+use crate::times::Stopwatch;
 use crate::wire::DotEncoder;
 
 /// The envelope that a caller builds by verbs: what the server took of it.
@@ -73,6 +75,7 @@ pub(super) struct Active {
     pub(super) finals: SmallVec<[Reply; 1]>,
     /// The server mishandled an extension: to be sent once more without it.
     pub(super) again: bool,
+    pub(super) watch: Stopwatch,
 }
 
 impl Active {
@@ -80,6 +83,7 @@ impl Active {
         Self {
             id,
             stage: Stage::Mail,
+            watch: Stopwatch::since(asked.asked),
             rcpt_replies: SmallVec::with_capacity(asked.recipients.len()),
             asked,
             lmtp,
@@ -113,6 +117,7 @@ impl Active {
             at_least_one: true,
             queue: false,
             name: None,
+            asked: Instant::now(),
         };
         Self {
             stage: Stage::Data,
@@ -247,6 +252,7 @@ impl Active {
         let taken = self.finals.iter().any(Reply::is_success);
         let mail_refused = self.mail_reply.take().filter(|reply| reply.is_failure() && !taken);
         let refused = self.refused.take();
+        let times = self.watch.stop(!self.finals.is_empty());
         let last = if self.lmtp { self.finals.last().cloned() } else { self.finals.pop() };
         let shared = last.as_ref().filter(|_| !self.lmtp);
         let mut finals = std::mem::take(&mut self.finals).into_iter();
@@ -279,15 +285,16 @@ impl Active {
             used: std::mem::take(&mut self.used),
             avoided: Keywords::new(),
             octets: self.encoder.octets(),
+            times,
             error,
         })
     }
 }
 
 /// The report of a transaction of which nothing was written: `error` says why.
-pub(crate) fn unbegun(recipients: &[Rcpt], error: Error) -> Report {
+pub(crate) fn unbegun(recipients: &[Rcpt], asked: Instant, error: Error) -> Report {
     let report = not_sent(recipients, error.step());
-    Report { error: Some(error), ..report }
+    Report { error: Some(error), times: Stopwatch::since(asked).stop(false), ..report }
 }
 
 /// Every recipient as not sent, because of nothing yet.

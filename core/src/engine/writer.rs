@@ -149,7 +149,7 @@ impl Engine {
             None
         };
         if let Some(error) = refusal {
-            return self.tell(id, unbegun(&transaction.recipients, error).into());
+            return self.tell(id, unbegun(&transaction.recipients, transaction.asked, error).into());
         }
         if self.verbs.take().is_some() {
             self.rset_due = true;
@@ -200,12 +200,13 @@ impl Engine {
         }
         if let Err(error) = super::plan::plan(active, &self.extensions, grouped, chunking) {
             if let Some(active) = self.actives.pop_back() {
-                self.tell(active.id, unbegun(&active.asked.recipients, error).into());
+                self.tell(active.id, unbegun(&active.asked.recipients, active.asked.asked, error).into());
             }
             return true;
         }
         let start = self.out.len();
         active.asked.mail.write(&mut self.out);
+        active.watch.mail();
         active.stage = Stage::Rcpt(0);
         active.outstanding = 1;
         self.mails += 1;
@@ -301,6 +302,7 @@ impl Engine {
     pub(super) fn end_body(&mut self) {
         let Some(active) = self.actives.back_mut() else { return };
         active.encoder.finish(&mut self.out);
+        active.watch.end();
         active.end = Some(self.taken + (self.out.len() - self.sent) as u64);
         active.stage = Stage::Over;
         let octets = active.encoder.octets();

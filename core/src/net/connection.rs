@@ -280,6 +280,7 @@ pub(super) fn ends(stream: &Stream) -> Ends {
         peer: stream.peer(),
         local: stream.local().map(|address| address.ip()),
         loopback: stream.is_loopback(),
+        times: stream.times(),
     }
 }
 

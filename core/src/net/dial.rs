@@ -86,6 +86,7 @@ pub(super) fn dial_meanwhile(
     options: &DialOptions,
     meanwhile: &mut dyn FnMut(),
 ) -> Result<Stream, Error> {
+    let begin = Instant::now();
     let connected = match target {
         // Nothing travels here: who needs it does it later.
         Target::Unix(path) => connect_unix(&unix_address(path)?, options),
@@ -97,7 +98,10 @@ pub(super) fn dial_meanwhile(
             }
         }
     };
-    connected.map_err(|error| error.with_server(target.to_string()))
+    let mut stream = connected.map_err(|error| error.with_server(target.to_string()))?;
+    let times = stream.times_mut();
+    times.connect = Some(begin.elapsed().saturating_sub(times.resolve.unwrap_or_default()));
+    Ok(stream)
 }
 
 /// Connects to a host without a proxy, and says what is left of the time-out.
@@ -112,7 +116,9 @@ pub(super) fn reach<'a>(
         meanwhile();
         return ask(dialler, host, port, &phase).map(|stream| (stream, phase));
     }
+    let begin = Instant::now();
     let mut addresses = interleave(resolve(host, port, &phase)?);
+    let resolved = begin.elapsed();
     if let Some(local) = options.local_address {
         addresses.retain(|address| address.is_ipv6() == local.is_ipv6());
         if addresses.is_empty() {
@@ -133,8 +139,9 @@ pub(super) fn reach<'a>(
     if addresses.first() != Some(&address) {
         options.reached.remember(&name, address, Instant::now());
     }
-    let stream = Stream::connected(socket, Some(address), local)
+    let mut stream = Stream::connected(socket, Some(address), local)
         .map_err(|error| failed(&format!("{address}: {error}")))?;
+    stream.times_mut().resolve = Some(resolved);
     Ok((stream, phase))
 }
 

@@ -12,6 +12,7 @@ use socket2::{Domain, Socket, TcpKeepalive, Type};
 use super::platform;
 use super::poll::wait;
 use crate::error::Error;
+use crate::times::ConnectionTimes;
 
 /// The longest that one recv(2) blocks; [`Stream::recv`] goes on where the caller wants to wait longer.
 const LONGEST_BLOCK: Duration = Duration::from_secs(32);
@@ -31,6 +32,8 @@ pub struct Stream {
     block: Duration,
     /// Something was read since something was written or acknowledged.
     has_heard: bool,
+    /// How long connecting took, where this side did it.
+    times: ConnectionTimes,
 }
 
 /// What a socket can do without blocking. Neither: the time is over, or a signal came.
@@ -88,7 +91,18 @@ impl Stream {
             socket.set_tcp_keepalive(&keepalive())?;
         }
         platform::set_mode(&socket)?;
-        Ok(Self { socket, peer, local, proxied: false, block: Duration::ZERO, has_heard: false })
+        let (block, times) = (Duration::ZERO, ConnectionTimes::default());
+        Ok(Self { socket, peer, local, proxied: false, block, has_heard: false, times })
+    }
+
+    /// How long connecting took, as far as it is known.
+    pub(super) fn times(&self) -> ConnectionTimes {
+        self.times
+    }
+
+    /// To note how long connecting took.
+    pub(super) fn times_mut(&mut self) -> &mut ConnectionTimes {
+        &mut self.times
     }
 
     /// Notes that the peer is a proxy, through which the server is reached.

@@ -2,10 +2,12 @@
 //! Python's classes are made from it, or compared with it by tests.
 
 use std::borrow::Borrow;
+use std::time::Duration;
 
 use super::{Attempt, Login, Offer, Recipient, Report};
 use crate::error::Error;
 use crate::reply::Reply;
+use crate::times::{ConnectionTimes, MessageTimes};
 use crate::tls::{TlsAnswer, TlsFacts};
 
 /// What a field holds.
@@ -72,6 +74,7 @@ pub const REPORT: &[Field<Report>] = &[
     field("octets", "octets of the message that were given to the connection, as on the wire", |r| {
         Value::Number(r.octets)
     }),
+    field("times", "how long the message took, part by part", |r| record(MESSAGE_TIMES, Some(&r.times))),
     field(
         "error",
         "why nobody got the message, or that is not known; nothing where a recipient was accepted and no step failed",
@@ -124,6 +127,43 @@ pub const ATTEMPT: &[Field<Attempt>] = &[
     field("error", "why it was left, or failed", |a| record(ERROR, a.error.as_ref())),
     field("offered", "what the server offers, where that was asked: by `verify`", |a| {
         record(OFFER, a.offered.as_deref())
+    }),
+    field("times", "how long the connection took to make, part by part", |a| {
+        record(CONNECTION_TIMES, Some(&a.times))
+    }),
+];
+
+/// How long a message took: microseconds, and nothing for a part that did not take place.
+pub const MESSAGE_TIMES: &[Field<MessageTimes>] = &[
+    field("envelope", "from MAIL until the content could be written; microseconds, as all of these", |t| {
+        microseconds(t.envelope)
+    }),
+    field("body", "until the end of the content was written", |t| microseconds(t.body)),
+    field("reply", "until the final reply came", |t| microseconds(t.reply)),
+    field(
+        "total",
+        "from when the message was asked for until its outcome was known, with waiting, connecting, and what was tried \
+         before",
+        |t| microseconds(t.total),
+    ),
+];
+
+/// How long a connection took to make: microseconds, and nothing for a part that did not take place.
+pub const CONNECTION_TIMES: &[Field<ConnectionTimes>] = &[
+    field(
+        "resolve",
+        "finding the addresses of the server, or of its proxy; microseconds, as all of these",
+        |t| microseconds(t.resolve),
+    ),
+    field("connect", "connecting to one of them, with the handshake of a proxy", |t| microseconds(t.connect)),
+    field("tls", "the TLS handshake", |t| microseconds(t.tls)),
+    field(
+        "greeting",
+        "from the connection to the server's greeting, without a handshake that came before it",
+        |t| microseconds(t.greeting),
+    ),
+    field("login", "from the first AUTH to the reply that ended the last login that was tried", |t| {
+        microseconds(t.login)
     }),
 ];
 
@@ -220,6 +260,10 @@ fn list<T>(fields: &[Field<T>], all: &[impl Borrow<T>]) -> Value {
 
 fn words(all: &[&'static str]) -> Value {
     Value::List(all.iter().map(|word| text(word)).collect())
+}
+
+fn microseconds(time: Option<Duration>) -> Value {
+    time.map_or(Value::None, |time| Value::Number(u64::try_from(time.as_micros()).unwrap_or(u64::MAX)))
 }
 
 fn text(text: &str) -> Value {

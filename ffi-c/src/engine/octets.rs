@@ -373,5 +373,5 @@ fn ends(fd: c_int) -> Ends {
     let socket = TcpStream::from(own);
     let peer = socket.peer_addr().ok();
     let loopback = peer.is_some_and(|peer| peer.ip().to_canonical().is_loopback());
-    Ends { peer, local: socket.local_addr().ok().map(|local| local.ip()), loopback }
+    Ends { peer, local: socket.local_addr().ok().map(|local| local.ip()), loopback, ..Ends::default() }
 }

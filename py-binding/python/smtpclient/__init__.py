@@ -31,7 +31,20 @@ from ._mailer import Mailer, MailerCounts
 from ._native import TLS, Cancel, Message, Options, __version__, option_names
 from ._option_types import OptionDict, TLSDict
 from ._values import Rcpt, RcptDict
-from ._report import Attempt, Extension, Failure, Login, Offer, Recipient, Refused, Reply, Report, TLSFacts
+from ._report import (
+    Attempt,
+    ConnectionTimes,
+    Extension,
+    Failure,
+    Login,
+    MessageTimes,
+    Offer,
+    Recipient,
+    Refused,
+    Reply,
+    Report,
+    TLSFacts,
+)
 from ._send import sendmessage, verify
 from ._session import Session
 
@@ -47,12 +60,14 @@ __all__ = [
     "ConnectError",
     "ConnectTimeout",
     "ConnectionClosed",
+    "ConnectionTimes",
     "Extension",
     "Failure",
     "Login",
     "Mailer",
     "MailerCounts",
     "Message",
+    "MessageTimes",
     "MessageTooLarge",
     "Offer",
     "OptionDict",

@@ -138,6 +138,33 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionTimes:
+    """How long a connection took to make, part by part: microseconds, ``None`` for a part that did not take place.
+    ``resolve`` is finding the addresses of the server or its proxy; ``connect`` is connecting to one of them, with the
+    handshake of a proxy; ``tls`` is the handshake; ``greeting`` is from the connection to the server's greeting, without a
+    handshake that came before it; ``login`` is from the first AUTH to the reply that ended the last login."""
+
+    resolve: int | None = None
+    connect: int | None = None
+    tls: int | None = None
+    greeting: int | None = None
+    login: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageTimes:
+    """How long a message took, part by part: microseconds, ``None`` for a part that did not take place. ``envelope`` is from
+    MAIL until the content could be written, ``body`` until its end was written, ``reply`` until the final reply came.
+    ``total`` is from when the message was asked for until its outcome was known, with waiting, connecting, and what was
+    tried before."""
+
+    envelope: int | None = None
+    body: int | None = None
+    reply: int | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One server that was tried; ``error`` is why it was left, ``None`` where the report is about it. ``peer`` is the address
     and port that were connected to, ``None`` for a Unix socket."""
@@ -150,6 +177,8 @@ class Attempt:
     error: Failure | None
     #: What the server offers, where that was asked: by ``verify``.
     offered: Offer | None = None
+    #: How long the connection took to make.
+    times: ConnectionTimes = field(default=ConnectionTimes(), compare=False)
 
 
 class _Later:
@@ -172,7 +201,7 @@ class Report(Sequence[Refused]):
     """The result of sending one message.
 
     As a sequence it is the list of the recipients that the server refused, so it is empty, and false,
-    where all went well. Two reports are equal where all their fields are; a report equals a list or
+    where all went well. Two reports are equal where all their fields but the times are; a report equals a list or
     tuple with the same refused recipients.
     """
 
@@ -188,6 +217,8 @@ class Report(Sequence[Refused]):
     avoided: tuple[str, ...] = ()
     #: Octets of the message that were given to the connection.
     octets: int = 0
+    #: How long the message took.
+    times: MessageTimes = MessageTimes()
     #: Why nobody got the message, or that is not known: a step that failed, or kind ``recipients`` where refused
     #: recipients are why. ``None`` where at least one recipient was accepted and no step failed.
     error: Failure | None = None
@@ -259,7 +290,7 @@ class Report(Sequence[Refused]):
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Report):
-            return self._fields() == other._fields()
+            return all(getattr(self, name) == getattr(other, name) for name in _MAKERS if name != "times")
         if isinstance(other, (list, tuple)):
             return list(self.refused) == list(other)
         return NotImplemented
@@ -292,6 +323,7 @@ class Report(Sequence[Refused]):
             self.used,
             self.avoided,
             self.octets,
+            self.times,
             self.error,
         )
 
@@ -344,6 +376,7 @@ def _attempt(native: Any) -> Attempt:
         "logins": tuple(map(_login, native["logins"])),
         "error": failure_of(native["error"]),
         "offered": native["offered"] and _offer(native["offered"]),
+        "times": ConnectionTimes(**native["times"]),
     }
     return Attempt(**native | made)
 
@@ -361,6 +394,7 @@ _MAKERS: dict[str, Callable[[Any], Any]] = {
     "used": tuple,
     "avoided": tuple,
     "octets": lambda count: count,
+    "times": lambda times: MessageTimes(**times),
     "error": failure_of,
 }
 for _name, _make in _MAKERS.items():

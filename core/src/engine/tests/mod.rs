@@ -5,6 +5,7 @@ mod commit;
 mod verbs;
 
 use std::io::{self, BufRead, BufReader, Read};
+use std::time::Instant;
 
 use super::*;
 use crate::command::{ClientName, ForwardPath, Mail, MailParameters, Rcpt, RcptParameters, ReversePath};
@@ -66,7 +67,9 @@ impl Play {
     fn sent(&mut self) -> Report {
         match self.engine.poll_event() {
             Some(Event::Sent(_, report)) => *report,
-            Some(Event::Unbegun(_, transaction, error)) => unbegun(&transaction.recipients, error),
+            Some(Event::Unbegun(_, transaction, error)) => {
+                unbegun(&transaction.recipients, transaction.asked, error)
+            }
             other => panic!("no outcome but {other:?}"),
         }
     }
@@ -112,6 +115,7 @@ fn transaction(recipients: &[&str], at_least_one: bool) -> Transaction {
         at_least_one,
         queue: false,
         name: None,
+        asked: Instant::now(),
     }
 }
 
@@ -465,7 +469,9 @@ fn play_cut(piece: usize, server_cut: usize, client_cut: usize) -> (Report, bool
     let report = loop {
         match play.engine.poll_event().expect("a definite report") {
             Event::Sent(_, report) => break *report,
-            Event::Unbegun(_, transaction, error) => break unbegun(&transaction.recipients, error),
+            Event::Unbegun(_, transaction, error) => {
+                break unbegun(&transaction.recipients, transaction.asked, error);
+            }
             _ => continue,
         }
     };
