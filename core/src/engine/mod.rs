@@ -246,12 +246,14 @@ impl Engine {
 
     /// Tells that a TLS handshake is done, at the start or after [`Event::StartTls`]. All that was known of the server is
     /// forgotten; say [`hello`](Self::hello) again.
+    ///
+    /// # Panics
+    /// In a debug build, when no handshake can have been under way: after the greeting, and without a STARTTLS that the
+    /// server agreed to.
     pub fn tls_established(&mut self) {
         self.encrypted = true;
         self.queue_asked = false;
-        if let Some(phase) = self.phase.after(Turn::TlsUp) {
-            self.phase = phase;
-        }
+        self.turn(Turn::TlsUp);
     }
 
     // Bytes.

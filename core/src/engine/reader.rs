@@ -371,15 +371,13 @@ impl Engine {
         }
     }
 
-    fn turn(&mut self, turn: Turn) {
-        if let Some(phase) = self.phase.after(turn) {
-            self.phase = phase;
-        }
+    pub(super) fn turn(&mut self, turn: Turn) {
+        self.phase = self.phase.after(turn);
     }
 
     /// Ends well: nothing was lost.
     pub(super) fn finish(&mut self) {
-        self.phase = Phase::Closed;
+        self.turn(Turn::Ended);
         let cause = Error::new(Kind::Closed, Step::Quit, "the session was closed with QUIT");
         self.fail_everything(&cause);
         self.fault.get_or_insert(cause);
