@@ -88,6 +88,27 @@ pub(super) enum Stage {
     Over,
 }
 
+/// Whether RSET is owed to the server, and before what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reset {
+    #[default]
+    No,
+    /// The server may still be in the transaction before: before the next MAIL.
+    BeforeMail,
+    /// Before anything else.
+    Due,
+}
+
+/// QUIT of our own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Quit {
+    #[default]
+    No,
+    /// Once everything that was asked is answered.
+    Due,
+    Written,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
