@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use crate::engine::Awaited;
 use crate::error::Error;
 use crate::server::Server;
 use crate::times::ConnectionTimes;
@@ -31,17 +32,9 @@ pub trait Conversation {
     }
     /// Changes whenever the clock of `timeout` starts anew.
     fn progress(&self) -> u64;
-    /// Whether a caller's reader had no bytes when it was last asked.
-    fn waits_for_source(&self) -> bool;
-    /// Whether a caller's function had no access token when it was last asked.
-    fn waits_for_token(&self) -> bool {
-        false
-    }
-    /// Whether the caller's commit was pending when it was last asked, or has only just answered: a driver then reads what has arrived
-    /// meanwhile, and polls for output again.
-    fn waits_for_commit(&self) -> bool {
-        false
-    }
+    /// What of the caller's had nothing to give when it was last asked. A commit may have answered only just now: a driver
+    /// then reads what has arrived meanwhile, and polls for output again.
+    fn waits_for(&self) -> Option<Awaited>;
 }
 
 /// What a driver does next.
@@ -231,8 +224,8 @@ mod tests {
         fn progress(&self) -> u64 {
             self.progress
         }
-        fn waits_for_source(&self) -> bool {
-            false
+        fn waits_for(&self) -> Option<Awaited> {
+            None
         }
     }
 

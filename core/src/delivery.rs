@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::conversation::{Action, Conversation, Driven, Ends};
 use crate::dialogue::{Answer, Dialogue, Ticket};
+use crate::engine::Awaited;
 use crate::envelope::Local;
 use crate::error::{Error, Kind, Step};
 use crate::message::Message;
@@ -22,10 +23,7 @@ use crate::tls::Secure;
 
 /// One message on its way to the first server that takes it; or a look at each of the servers.
 pub struct Delivery {
-    /// None: the servers are only looked at.
-    message: Option<Prepared>,
-    /// Why servers that were looked at cannot be used.
-    unfit: Vec<Error>,
+    errand: Errand,
     options: Arc<Options>,
     servers: Vec<Server>,
     /// The server that is tried now.
@@ -39,6 +37,13 @@ pub struct Delivery {
     /// No further server is tried.
     ended: bool,
     report: Report,
+}
+
+#[expect(clippy::large_enum_variant, reason = "a delivery has one, and most send")]
+enum Errand {
+    Send(Prepared),
+    /// The servers are only looked at: why some cannot be used.
+    Look(Vec<Error>),
 }
 
 impl Delivery {
@@ -58,7 +63,7 @@ impl Delivery {
         let servers = checked(&options)?;
         let message = Prepared::new(message, &options, local, options.commit.as_ref().map(|_| 0))?;
         let report = message.untried(Step::Connect);
-        Ok(Self::begun(Some(message), report, options, servers, local, library))
+        Ok(Self::begun(Errand::Send(message), report, options, servers, local, library))
     }
 
     /// Connects to every server, one after the other, does EHLO, TLS and login as the options want them, and says QUIT. The
@@ -73,11 +78,11 @@ impl Delivery {
     ) -> Result<Self, Error> {
         let options = options.into();
         let servers = checked(&options)?;
-        Ok(Self::begun(None, Report::default(), options, servers, local, library))
+        Ok(Self::begun(Errand::Look(Vec::new()), Report::default(), options, servers, local, library))
     }
 
     fn begun(
-        message: Option<Prepared>,
+        errand: Errand,
         report: Report,
         mut options: Arc<Options>,
         servers: Vec<Server>,
@@ -88,8 +93,7 @@ impl Delivery {
             Arc::make_mut(&mut options).client = Some("localhost".to_owned());
         }
         let mut delivery = Self {
-            message,
-            unfit: Vec::new(),
+            errand,
             report,
             options,
             servers,
@@ -130,9 +134,9 @@ impl Delivery {
         if let Some(server) = self.servers.get(self.current).filter(|_| !self.ended) {
             let options = Arc::clone(&self.options);
             let mut dialogue = Dialogue::checked(server.clone(), options, self.library.clone(), self.local);
-            self.ticket = match &self.message {
-                Some(message) => dialogue.send(message.transaction(), message.needs().clone()),
-                None => dialogue.introduce(),
+            self.ticket = match &self.errand {
+                Errand::Send(message) => dialogue.send(message.transaction(), message.needs().clone()),
+                Errand::Look(_) => dialogue.introduce(),
             };
             self.dialogue = Some(Box::new(dialogue));
         }
@@ -156,7 +160,9 @@ impl Delivery {
                 Some((ticket, Answer::Done(done))) if ticket == self.ticket => {
                     self.report.attempts.append(&mut dialogue.take_offer(done.as_ref().err().cloned()));
                     dialogue.part();
-                    self.unfit.extend(done.err());
+                    if let Errand::Look(unfit) = &mut self.errand {
+                        unfit.extend(done.err());
+                    }
                 }
                 Some(_) => {}
                 None if dialogue.is_closed() => self.next_server(),
@@ -179,11 +185,14 @@ impl Delivery {
 
     /// The connection has ended: the next server, unless this one decided.
     fn next_server(&mut self) {
-        let left = if self.message.is_some() {
-            self.report.error.as_ref().is_some_and(|error| may_try_next(error, &self.report))
-        } else {
-            self.report.error = all_of(&self.unfit.iter().collect::<Vec<_>>(), "servers cannot be used");
-            true
+        let left = match &self.errand {
+            Errand::Send(_) => {
+                self.report.error.as_ref().is_some_and(|error| may_try_next(error, &self.report))
+            }
+            Errand::Look(unfit) => {
+                self.report.error = all_of(&unfit.iter().collect::<Vec<_>>(), "servers cannot be used");
+                true
+            }
         };
         if !left || self.ended {
             self.dialogue = None;
@@ -194,7 +203,7 @@ impl Delivery {
             self.begin();
             return;
         }
-        if self.message.is_some() {
+        if let Errand::Send(_) = &self.errand {
             self.report.error = no_server(&self.report.attempts);
         }
         self.dialogue = None;
@@ -269,16 +278,8 @@ impl Conversation for Delivery {
         self.dialogue.as_ref().map_or(0, |dialogue| dialogue.progress())
     }
 
-    fn waits_for_source(&self) -> bool {
-        self.dialogue.as_ref().is_some_and(|dialogue| dialogue.waits_for_source())
-    }
-
-    fn waits_for_token(&self) -> bool {
-        self.dialogue.as_ref().is_some_and(|dialogue| dialogue.waits_for_token())
-    }
-
-    fn waits_for_commit(&self) -> bool {
-        self.dialogue.as_ref().is_some_and(|dialogue| dialogue.waits_for_commit())
+    fn waits_for(&self) -> Option<Awaited> {
+        self.dialogue.as_ref().and_then(|dialogue| dialogue.waits_for())
     }
 }
 

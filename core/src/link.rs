@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::conversation::Conversation;
-use crate::engine::Engine;
+use crate::engine::{Awaited, Engine};
 use crate::error::{Error, Kind, Step};
 use crate::tls::{Layer, ReadState};
 
@@ -14,19 +14,26 @@ use crate::tls::{Layer, ReadState};
 pub struct Link {
     engine: Engine,
     layer: Option<Box<dyn Layer>>,
-    /// The layer's handshake is not over.
-    handshaking: bool,
+    handshake: Handshake,
     /// When it began, and how long it took.
-    handshake: Option<(Instant, Option<Duration>)>,
+    shook: Option<(Instant, Option<Duration>)>,
     /// How much of the layer's plaintext the engine knows to be handed over.
     flushed: u64,
     plain: Vec<u8>,
-    /// Something came in answer to the handshake.
-    heard: bool,
     /// Nothing more is written, whatever the layer still holds.
     silent: bool,
     /// The caller ended it all.
     aborted: bool,
+}
+
+/// How far the layer's handshake is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Handshake {
+    /// There is none, or it is over.
+    None,
+    /// Nothing has come in answer.
+    Begun,
+    Answered,
 }
 
 impl Link {
@@ -35,11 +42,10 @@ impl Link {
         Self {
             engine,
             layer: None,
-            handshaking: false,
-            handshake: None,
+            handshake: Handshake::None,
+            shook: None,
             flushed: 0,
             plain: Vec::new(),
-            heard: false,
             silent: false,
             aborted: false,
         }
@@ -48,9 +54,8 @@ impl Link {
     /// Puts a TLS layer below the engine: at once, or after [`Event::StartTls`](crate::engine::Event::StartTls).
     pub fn secure(&mut self, layer: Box<dyn Layer>) {
         self.layer = Some(layer);
-        self.handshaking = true;
-        self.handshake = Some((Instant::now(), None));
-        self.heard = false;
+        self.handshake = Handshake::Begun;
+        self.shook = Some((Instant::now(), None));
         self.flushed = 0;
     }
 
@@ -76,12 +81,12 @@ impl Link {
 
     /// How long the handshake took.
     pub fn handshake_time(&self) -> Option<Duration> {
-        self.handshake.and_then(|(_, took)| took)
+        self.shook.and_then(|(_, took)| took)
     }
 
     /// Whether a handshake is under way.
     pub fn is_handshaking(&self) -> bool {
-        self.handshaking
+        self.handshake != Handshake::None
     }
 
     /// Whether [`abort`](Self::abort) ended it.
@@ -107,7 +112,8 @@ impl Link {
     /// What was gathered.
     pub fn output(&self) -> &[u8] {
         // What the layer holds may be the end of a message that was judged as not sent.
-        if self.silent || (self.engine.is_closed() && !self.handshaking && !self.engine.quit_is_taken()) {
+        if self.silent || (self.engine.is_closed() && !self.is_handshaking() && !self.engine.quit_is_taken())
+        {
             return &[];
         }
         self.layer.as_ref().map_or_else(|| self.engine.output(), |layer| layer.poll_output())
@@ -115,9 +121,9 @@ impl Link {
 
     fn take_plaintext(&mut self) {
         let Some(layer) = &mut self.layer else { return };
-        if self.handshaking && layer.handshake_done() {
-            self.handshaking = false;
-            if let Some((begin, took)) = &mut self.handshake {
+        if self.handshake != Handshake::None && layer.handshake_done() {
+            self.handshake = Handshake::None;
+            if let Some((begin, took)) = &mut self.shook {
                 *took = Some(begin.elapsed());
             }
             self.engine.tls_established();
@@ -135,17 +141,17 @@ impl Link {
                 self.engine.handle_error(Error::new(Kind::Closed, self.engine.waiting_for(), text));
             }
             Err(error) => {
-                let step = if self.handshaking { Step::Tls } else { self.engine.waiting_for() };
+                let step = if self.is_handshaking() { Step::Tls } else { self.engine.waiting_for() };
                 self.engine.handle_error(error.with_step(step));
             }
         }
     }
 
     fn give_plaintext(&mut self) {
-        let Some(layer) = &mut self.layer else { return };
-        if self.handshaking {
+        if self.is_handshaking() {
             return;
         }
+        let Some(layer) = &mut self.layer else { return };
         loop {
             let output = self.engine.poll_output();
             if output.is_empty() {
@@ -171,8 +177,10 @@ impl Conversation for Link {
         let Some(first) = input.first() else { return };
         // A server's handshake begins with a record of type 22, or 21 (RFC 8446 section 5.1). What else comes after
         // the reply to STARTTLS is plain text that came late, and the engine knows what to say of that.
-        let late = self.handshaking && !self.heard && self.engine.waiting_for() == Step::Tls;
-        self.heard |= self.handshaking;
+        let late = self.handshake == Handshake::Begun && self.engine.waiting_for() == Step::Tls;
+        if self.is_handshaking() {
+            self.handshake = Handshake::Answered;
+        }
         if late && !matches!(first, 21 | 22) {
             return self.engine.handle_input(input);
         }
@@ -196,7 +204,7 @@ impl Conversation for Link {
     }
 
     fn handle_timeout(&mut self) {
-        if self.handshaking {
+        if self.is_handshaking() {
             let limit = self.timeout().unwrap_or_default().as_secs_f64();
             let text = format!("the TLS handshake was not done within {limit} s");
             self.engine.handle_error(Error::new(Kind::Timeout, Step::Tls, text));
@@ -207,7 +215,7 @@ impl Conversation for Link {
     }
 
     fn handle_error(&mut self, cause: Error) {
-        let unplaced = self.handshaking && cause.step() == Step::Command;
+        let unplaced = self.is_handshaking() && cause.step() == Step::Command;
         self.engine.handle_error(if unplaced { cause.with_step(Step::Tls) } else { cause });
         self.silent |= self.engine.is_closed();
     }
@@ -236,12 +244,8 @@ impl Conversation for Link {
         self.engine.timeout()
     }
 
-    fn waits_for_source(&self) -> bool {
-        self.engine.waits_for_source()
-    }
-
-    fn waits_for_commit(&self) -> bool {
-        self.engine.waits_for_commit()
+    fn waits_for(&self) -> Option<Awaited> {
+        self.engine.waits_for()
     }
 
     fn patience(&self) -> Duration {

@@ -19,7 +19,7 @@ use crate::secret::Secret;
 
 /// What is shorter stands in many a word.
 const LEAST: usize = 4;
-/// Half of a secret is a piece of it, but for a short or long one: fewer octets may be chance, and more surely are none.
+/// Half of a secret is a piece of it, except for a short or long one: fewer octets may be chance, and more surely are none.
 const PIECE: std::ops::RangeInclusive<usize> = 5..=8;
 /// Pieces of what looks like chance anyway: queue ids are hexadecimal, nonces are base64.
 const LONG_PIECE: usize = 8;

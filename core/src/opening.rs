@@ -87,12 +87,22 @@ enum Stage {
 /// What the options say of TLS.
 struct Security {
     library: Option<Arc<dyn Secure>>,
-    wanted: bool,
-    required: bool,
+    want: Want,
     /// Implicit TLS.
     first: bool,
     verify: Verify,
     policy: TlsPolicy,
+}
+
+/// How much TLS is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Want {
+    /// None, or no more.
+    Nothing,
+    /// Where it is offered and succeeds, or the policy says so.
+    IfPossible,
+    /// Nothing goes out without it.
+    Required,
 }
 
 impl Opening {
@@ -121,8 +131,11 @@ impl Opening {
         Self {
             security: Security {
                 library,
-                wanted: (options.usetls || required) && !plain,
-                required,
+                want: match required {
+                    true => Want::Required,
+                    false if options.usetls && !plain => Want::IfPossible,
+                    false => Want::Nothing,
+                },
                 first: server.tls,
                 verify,
                 policy,
@@ -166,7 +179,9 @@ impl Opening {
         if logged_in {
             self.credentials = None;
             // STARTTLS would undo the login (RFC 3207 section 4.2).
-            self.security.wanted = self.security.required;
+            if self.security.want == Want::IfPossible {
+                self.security.want = Want::Nothing;
+            }
         }
         if link.engine().is_introduced() {
             return self.introduced(link);
@@ -318,17 +333,17 @@ impl Opening {
     }
 
     fn introduced(&mut self, link: &mut Link) -> Progress {
-        if link.engine().is_encrypted() || !self.security.wanted {
+        if link.engine().is_encrypted() || self.security.want == Want::Nothing {
             return self.begin_login(link);
         }
         if link.engine().extensions().starttls()
-            && (self.security.library.is_some() || self.security.required)
+            && (self.security.library.is_some() || self.security.want == Want::Required)
         {
             self.stage = Stage::StartTls;
             self.asked = link.engine_mut().command(Command::StartTls);
             return Progress::Going;
         }
-        if self.security.required {
+        if self.security.want == Want::Required {
             let text = "the server does not offer STARTTLS, and TLS is required";
             return Progress::Failed(Error::new(Kind::Tls, Step::StartTls, text));
         }
@@ -370,7 +385,7 @@ impl Opening {
     }
 
     fn ask(&mut self, code: u16, error: &Error) -> TlsAnswer {
-        if self.security.required {
+        if self.security.want == Want::Required {
             return TlsAnswer::Secure;
         }
         let answer = match &self.security.policy {

@@ -36,7 +36,7 @@ const ALLOWED: &[(&str, &str)] = &[
     // The protocol, and what is said with it.
     ("engine", "command commit content error extensions mask reply report sasl secret transcript wire"),
     ("server", "engine error options"),
-    ("conversation", "error server"),
+    ("conversation", "engine error server"),
     ("link", "conversation engine error tls"),
     ("opening", "command conversation engine error link options reply report sasl secret server tls"),
     ("prepared", "command commit content engine envelope error message options report"),

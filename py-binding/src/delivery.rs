@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::conversation::Conversation;
 use smtpclient::delivery;
+use smtpclient::engine::Awaited;
 use smtpclient::error::{Error, Kind, Step};
 use smtpclient::net::{self, Limits};
 use smtpclient::options::Options;
@@ -111,7 +112,7 @@ impl Delivery {
 
     /// Whether the message had no bytes when it was last asked.
     fn waits_for_source(&self) -> PyResult<bool> {
-        self.inner.with(|inner| inner.delivery.waits_for_source())
+        self.inner.with(|inner| inner.delivery.waits_for() == Some(Awaited::Source))
     }
 
     /// Ends everything, and closes the connection.

@@ -7,6 +7,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::conversation::{Action, Driven};
+use smtpclient::engine::Awaited;
 use smtpclient::error::{Error, Kind, Step};
 use smtpclient::net::fd::{AsFd, AsRawFd};
 use smtpclient::net::{Connection, Limits, Mover, Wait};
@@ -73,7 +74,7 @@ impl Line {
     /// Does what can be done without waiting. Whoever `feeds` is told where the content has no bytes now.
     pub(crate) fn turn<D: Driven>(&mut self, driven: &mut D, feeds: bool) {
         self.connection.turn(driven);
-        if !feeds && driven.waits_for_source() {
+        if !feeds && driven.waits_for() == Some(Awaited::Source) {
             let text = "the reader has no bytes now, and nothing tells when it has";
             driven.handle_error(Error::new(Kind::Source, Step::Body, text));
             self.connection.turn(driven);
@@ -87,9 +88,7 @@ impl Line {
     pub(crate) fn watch<D: Driven>(&mut self, driven: &mut D, over: bool, most: Option<Duration>) -> Watch {
         let is_idle = driven.action() == Action::Exchange
             && driven.timeout().is_none()
-            && !driven.waits_for_source()
-            && !driven.waits_for_token()
-            && !driven.waits_for_commit()
+            && driven.waits_for().is_none()
             && driven.poll_output().is_empty();
         let over = over || is_idle || driven.action() == Action::Done;
         let timeout = if over { None } else { self.connection.timeout(driven, Instant::now()) };

@@ -7,7 +7,7 @@
 //! Narrower than the grammar, on purpose:
 //! - control characters (`obs-NO-WS-CTL`, quoted ones too) and line ends that fold nothing are refused;
 //! - white space beyond ASCII is refused in a local part that is not quoted: it was pasted;
-//! - a name without a domain is refused, but for `postmaster` (RFC 5321 section 4.1.1.3);
+//! - a name without a domain is refused, except for `postmaster` (RFC 5321 section 4.1.1.3);
 //! - a domain literal holds no white space but at its ends, no quoted pairs, no UTF-8, no `<` and `>`;
 //! - comments nest at most [`MAX_COMMENT_DEPTH`] deep.
 //!
@@ -96,7 +96,7 @@ pub(crate) fn plain_mailbox(text: &str) -> Option<Address> {
 
 /// One mailbox of a list.
 ///
-/// `Display` writes it so that it parses to the same again (but for the group). A header is
+/// `Display` writes it so that it parses to the same again (except for the group). A header is
 /// better made from [`Address::source`], which is what the caller wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {

@@ -103,7 +103,7 @@ impl<'a> Scanner<'a> {
         Some((self.since(start), local))
     }
 
-    /// The run of `dcontent` (RFC 5321 section 4.1.3) that begins here, but for `<` and `>`: they
+    /// The run of `dcontent` (RFC 5321 section 4.1.3) that begins here, except for `<` and `>`: they
     /// would end the path for a server that does not know literals.
     pub(super) fn dcontent(&mut self) -> &'a str {
         let start = self.pos;

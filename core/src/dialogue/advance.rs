@@ -1,9 +1,7 @@
 //! How a dialogue goes on: what happened is taken, and what was asked is begun, in its order.
 
-use smallvec::SmallVec;
-
 use super::split;
-use super::{Answer, Ask, Dialogue, Doing, OpeningUp, Place, Sending, Ticket};
+use super::{Answer, Ask, Dialogue, Doing, OpeningUp, Place, Purpose, Sending, Ticket};
 use crate::command::Command;
 use crate::engine::{Event, Id, Transaction, is_nested};
 use crate::error::{Error, Kind, Step};
@@ -236,7 +234,8 @@ impl Dialogue {
 
     pub(super) fn opening_over(&mut self, result: Result<(), Error>) {
         let Some((ticket, Doing::Opening(up))) = self.doing.take() else { return };
-        let OpeningUp { opening, message, .. } = *up;
+        let OpeningUp { opening, purpose, .. } = *up;
+        let message = matches!(purpose, Purpose::Message(_));
         self.is_ready |= result.is_ok();
         self.logged_in |=
             result.is_ok() && opening.logins().last().is_some_and(|login| login.error.is_none());
@@ -280,7 +279,7 @@ impl Dialogue {
             && !ready
         {
             let (ticket, needs) = (*ticket, needs.clone());
-            self.open_up(ticket, Some(needs));
+            self.open_up(ticket, Purpose::Message(needs.extensions));
             return true;
         }
         // Only messages go out together; everything else waits for its turn.
@@ -290,7 +289,7 @@ impl Dialogue {
         let Some((ticket, ask)) = self.asks.pop_front() else { return false };
         match ask {
             Ask::Introduce if ready => self.answer(ticket, Answer::Done(Ok(()))),
-            Ask::Introduce => self.open_up(ticket, None),
+            Ask::Introduce => self.open_up(ticket, Purpose::Introduction),
             Ask::Verb(command) => {
                 let id = self.link.engine_mut().command(command);
                 self.doing = Some((ticket, Doing::Reply(id)));
@@ -327,13 +326,13 @@ impl Dialogue {
     }
 
     /// EHLO, TLS and login: for a message that needs something of them, or because they were asked for.
-    pub(super) fn open_up(&mut self, ticket: Ticket, message: Option<Needs>) {
+    pub(super) fn open_up(&mut self, ticket: Ticket, purpose: Purpose) {
         let mut opening = self.new_opening(&self.options, false);
-        let (message, needs) = (message.is_some(), message.unwrap_or_default().extensions);
-        opening.need(&needs);
+        if let Purpose::Message(needs) = &purpose {
+            opening.need(needs);
+        }
         let progress = opening.resume(&mut self.link, self.logged_in);
-        let up = OpeningUp { opening, message, needs, options: None, plain: false, asking: None };
-        self.doing = Some((ticket, Doing::Opening(Box::new(up))));
+        self.doing = Some((ticket, Doing::Opening(OpeningUp::new(opening, purpose))));
         self.on_progress(progress);
     }
 
@@ -348,15 +347,7 @@ impl Dialogue {
                 progress = Progress::Failed(Error::new(Kind::Tls, Step::Auth, text));
             }
         }
-        let up = OpeningUp {
-            opening,
-            message: false,
-            needs: SmallVec::new(),
-            options: Some(options),
-            plain: false,
-            asking: None,
-        };
-        self.doing = Some((ticket, Doing::Opening(Box::new(up))));
+        self.doing = Some((ticket, Doing::Opening(OpeningUp::new(opening, Purpose::Login(options)))));
         if unverified {
             // TLS was set up before there was a secret to send: this time somebody looks at the certificate.
             return self.dial_again(None);

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Dialogue, Doing, Place, setup};
+use super::{Dialogue, Doing, Place, Purpose, setup};
 use crate::conversation::{Action, Conversation, Driven, Ends};
-use crate::engine::Engine;
+use crate::engine::{Awaited, Engine};
 use crate::error::{Error, Step};
 use crate::link::Link;
 use crate::opening;
@@ -21,7 +21,7 @@ impl Driven for Dialogue {
     fn prepare(&mut self) {
         let Some(library) = &self.library else { return };
         let options = match &self.doing {
-            Some((_, Doing::Opening(up))) => up.options.as_deref().unwrap_or(&self.options),
+            Some((_, Doing::Opening(up))) => up.options(&self.options),
             _ => &self.options,
         };
         opening::prepare(&self.server, options, &**library);
@@ -49,11 +49,13 @@ impl Driven for Dialogue {
         (self.logged_in, self.is_ready) = (false, false);
         let begun = match self.doing.take() {
             Some((ticket, Doing::Opening(mut up))) => {
-                up.opening = self.new_opening(up.options.as_deref().unwrap_or(&self.options), up.plain);
+                up.opening = self.new_opening(up.options(&self.options), up.plain);
                 if let Some(asking) = up.asking.take() {
                     up.opening.go_on_asking(asking);
                 }
-                up.opening.need(&up.needs);
+                if let Purpose::Message(needs) = &up.purpose {
+                    up.opening.need(needs);
+                }
                 let begun = up.opening.begin(&mut self.link);
                 self.doing = Some((ticket, Doing::Opening(up)));
                 begun
@@ -129,17 +131,14 @@ impl Conversation for Dialogue {
     fn progress(&self) -> u64 {
         self.link.progress()
     }
-    fn waits_for_source(&self) -> bool {
-        self.link.waits_for_source()
-    }
-    fn waits_for_token(&self) -> bool {
+    fn waits_for(&self) -> Option<Awaited> {
         match &self.doing {
-            Some((_, Doing::Opening(up))) => self.place == Place::Connected && up.opening.waits_for_token(),
-            _ => false,
+            Some((_, Doing::Opening(up)))
+                if self.place == Place::Connected && up.opening.waits_for_token() =>
+            {
+                Some(Awaited::Token)
+            }
+            _ => self.link.waits_for(),
         }
-    }
-
-    fn waits_for_commit(&self) -> bool {
-        self.link.waits_for_commit()
     }
 }

@@ -155,16 +155,35 @@ enum Doing {
 
 struct OpeningUp {
     opening: Opening,
-    /// Because a message is to be sent, the first that is asked for.
-    message: bool,
-    /// What that message needs.
-    needs: SmallVec<[&'static str; 2]>,
-    /// Where they are not the session's own.
-    options: Option<Box<Options>>,
+    purpose: Purpose,
     /// On a new connection: TLS failed on the one before, and the policy says `insecure`.
     plain: bool,
     /// On a new connection: what was asked for the login over the one before.
     asking: Option<Asking>,
+}
+
+/// What EHLO, TLS and login are for.
+enum Purpose {
+    /// Themselves.
+    Introduction,
+    /// The message that is the first that is asked for, and that needs these extensions.
+    Message(SmallVec<[&'static str; 2]>),
+    /// A login by these options.
+    Login(Box<Options>),
+}
+
+impl OpeningUp {
+    fn new(opening: Opening, purpose: Purpose) -> Box<Self> {
+        Box::new(Self { opening, purpose, plain: false, asking: None })
+    }
+
+    /// The options of the login, or those of the session.
+    fn options<'a>(&'a self, own: &'a Options) -> &'a Options {
+        match &self.purpose {
+            Purpose::Login(options) => options,
+            Purpose::Introduction | Purpose::Message(_) => own,
+        }
+    }
 }
 
 impl Dialogue {

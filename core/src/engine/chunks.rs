@@ -7,8 +7,8 @@ use std::io::{BufRead, ErrorKind};
 
 use super::Engine;
 use super::expect::Expect;
-use super::request::Id;
-use super::state::Stage;
+use super::request::{Awaited, Id};
+use super::state::{Reset, Stage};
 use super::writer::WATER;
 use crate::command::Command;
 use crate::error::{Error, Kind, Step};
@@ -82,7 +82,7 @@ impl Engine {
                 true
             }
             Gathered::Waits => {
-                self.source_waits = true;
+                self.waits_for = Some(Awaited::Source);
                 false
             }
             Gathered::Failed(error) => {
@@ -130,8 +130,8 @@ impl Engine {
         if unknown || for_nobody {
             self.avoid("CHUNKING");
         }
-        if self.unsettled.take_if(|own| *own == id).is_some() {
-            self.rset_due |= !taken;
+        if self.unsettled.take_if(|own| *own == id).is_some() && !taken {
+            self.owe(Reset::Due);
         }
     }
 

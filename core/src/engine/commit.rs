@@ -3,6 +3,7 @@
 use std::task::Poll;
 
 use super::Engine;
+use super::request::Awaited;
 use super::state::Stage;
 use super::transaction::Active;
 use crate::error::{Error, Kind, Step, one_line};
@@ -30,7 +31,7 @@ impl Engine {
         match answer {
             Poll::Pending => {
                 active.asked_for = Some(ready);
-                self.commit_waits = true;
+                self.waits_for = Some(Awaited::Commit);
                 return false;
             }
             Poll::Ready(Ok(())) if chunked => self.put_chunk(id, true),

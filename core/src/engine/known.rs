@@ -1,7 +1,7 @@
 //! What an engine knows of its connection.
 
-use super::request::Request;
-use super::state::{Phase, Stage};
+use super::request::{Awaited, Request};
+use super::state::{Phase, Reset, Stage};
 use super::{Config, Engine};
 use crate::error::Error;
 use crate::extensions::Extensions;
@@ -20,19 +20,16 @@ impl Engine {
 
     /// Whether everything asked was answered.
     pub fn is_idle(&self) -> bool {
-        self.requests.is_empty() && self.actives.is_empty() && self.expected.is_empty() && !self.rset_due
+        self.requests.is_empty()
+            && self.actives.is_empty()
+            && self.expected.is_empty()
+            && self.reset != Reset::Due
     }
 
-    /// Whether a caller's reader had no bytes when it was last asked: call
-    /// [`poll_output`](Self::poll_output) again when it has some.
-    pub fn waits_for_source(&self) -> bool {
-        self.source_waits
-    }
-
-    /// Whether the caller's commit was pending when it was last asked: call [`poll_output`](Self::poll_output) again when it
-    /// is not.
-    pub fn waits_for_commit(&self) -> bool {
-        self.commit_waits
+    /// What of the caller's had nothing to give when it was last asked, a reader or the commit: call
+    /// [`poll_output`](Self::poll_output) again when it has.
+    pub fn waits_for(&self) -> Option<Awaited> {
+        self.waits_for
     }
 
     /// Why the connection ended, once it did.

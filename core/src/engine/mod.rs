@@ -60,7 +60,7 @@ use zeroize::Zeroize;
 
 use self::expect::{Expect, hello_refused};
 use self::request::Request;
-use self::state::{Phase, Turn};
+use self::state::{Phase, Quit, Reset, Turn};
 use self::transaction::{Active, Verbs};
 use self::transcript::Transcript;
 use crate::command::Command;
@@ -73,7 +73,7 @@ use crate::report::Keywords;
 use crate::secret::Secret;
 
 pub(crate) use self::reader::is_nested;
-pub use self::request::{Config, Event, Id, Protocol, Timeouts, Transaction};
+pub use self::request::{Awaited, Config, Event, Id, Protocol, Timeouts, Transaction};
 pub(crate) use self::transaction::{not_sent, unbegun};
 pub use crate::transcript::{Direction, Listener};
 
@@ -111,9 +111,7 @@ pub struct Engine {
     next_id: u64,
     mails: u64,
     progress: u64,
-    rset_due: bool,
-    /// The server may still be in the transaction before: RSET goes before the next MAIL.
-    reset_first: bool,
+    reset: Reset,
     /// The message whose BDAT was written and not answered yet: should it be refused, only RSET ends it.
     unsettled: Option<Id>,
     /// How far commands may be grouped now.
@@ -121,10 +119,9 @@ pub struct Engine {
     /// What the server offers and mishandles.
     avoided: Keywords,
     queue_asked: bool,
-    source_waits: bool,
-    commit_waits: bool,
-    parting: bool,
-    quit_written: bool,
+    /// Since nothing was to be had of it, output may be incomplete.
+    waits_for: Option<Awaited>,
+    quit: Quit,
     fault: Option<Error>,
     /// What must not be shown of what the server says.
     mask: Mask,
@@ -155,16 +152,13 @@ impl Engine {
             next_id: 1,
             mails: 0,
             progress: 0,
-            rset_due: false,
-            reset_first: false,
+            reset: Reset::default(),
             unsettled: None,
             grouping: Pipelining::Off,
             avoided: Keywords::new(),
             queue_asked: false,
-            source_waits: false,
-            commit_waits: false,
-            parting: false,
-            quit_written: false,
+            waits_for: None,
+            quit: Quit::default(),
             fault: None,
             mask: Mask::default(),
             transcript: Transcript::default(),
@@ -238,7 +232,7 @@ impl Engine {
 
     /// Queues QUIT after all pending requests and does not wait for its reply. The connection then closes by itself.
     pub fn part(&mut self) {
-        self.parting = true;
+        self.ask_to_part();
         if matches!(self.phase, Phase::Greeting | Phase::Handshake) && self.actives.is_empty() {
             self.finish();
         }
@@ -246,12 +240,14 @@ impl Engine {
 
     /// Tells that a TLS handshake is done, at the start or after [`Event::StartTls`]. All that was known of the server is
     /// forgotten; say [`hello`](Self::hello) again.
+    ///
+    /// # Panics
+    /// In a debug build, when no handshake can have been under way: after the greeting, and without a STARTTLS that the
+    /// server agreed to.
     pub fn tls_established(&mut self) {
         self.encrypted = true;
         self.queue_asked = false;
-        if let Some(phase) = self.phase.after(Turn::TlsUp) {
-            self.phase = phase;
-        }
+        self.turn(Turn::TlsUp);
     }
 
     // Bytes.
@@ -301,7 +297,7 @@ impl Engine {
     /// Tells the engine that the connection is no longer usable: a network error, a cancelled call.
     /// Everything under way gets its outcome. A `cause` at [`Step::Command`] is taken to the step under way.
     pub fn handle_error(&mut self, cause: Error) {
-        if self.parting && self.actives.is_empty() {
+        if self.is_parting() && self.actives.is_empty() {
             self.finish();
         } else if cause.step() == Step::Command {
             let step = self.waiting_for();
@@ -359,7 +355,7 @@ impl Engine {
 
     /// Whether QUIT was taken and nothing will follow it.
     pub fn quit_is_taken(&self) -> bool {
-        self.parting && self.quit_written && self.sent == self.out.len() && self.actives.is_empty()
+        self.quit == Quit::Written && self.sent == self.out.len() && self.actives.is_empty()
     }
 
     /// The next answer, in the order in which they were decided.
@@ -376,7 +372,7 @@ impl Engine {
     pub fn timeout(&self) -> Option<Duration> {
         // What the server has not taken yet is due from it, also while the source pauses.
         let is_taken = self.sent == self.out.len() && self.flushed == self.taken;
-        if self.phase == Phase::Closed || ((self.source_waits || self.commit_waits) && is_taken) {
+        if self.phase == Phase::Closed || (self.waits_for.is_some() && is_taken) {
             return None;
         }
         let timeouts = &self.config.timeouts;
@@ -403,7 +399,7 @@ impl Engine {
 
     /// Nobody waits long for a server that is only told goodbye.
     fn before_parting(&self, limit: Duration) -> Duration {
-        let decided = self.parting && self.actives.is_empty();
+        let decided = self.is_parting() && self.actives.is_empty();
         if decided { limit.min(self.config.timeouts.parting) } else { limit }
     }
 
@@ -425,7 +421,7 @@ impl Engine {
         let id = self.new_id();
         if let Some(fault) = self.fault.clone() {
             self.refuse(id, request, fault);
-        } else if self.parting {
+        } else if self.is_parting() {
             self.refuse(id, request, Error::usage("the session is being closed"));
         } else {
             self.requests.push_back((id, request));
@@ -445,6 +441,22 @@ impl Engine {
                 self.events.push_back(Event::Failed(id, error));
             }
         }
+    }
+
+    fn is_parting(&self) -> bool {
+        self.quit != Quit::No
+    }
+
+    /// QUIT is written once; asked for again it changes nothing.
+    fn ask_to_part(&mut self) {
+        if self.quit == Quit::No {
+            self.quit = Quit::Due;
+        }
+    }
+
+    /// Owes the server RSET, if it does not already.
+    fn owe(&mut self, reset: Reset) {
+        self.reset = self.reset.max(reset);
     }
 
     fn new_id(&mut self) -> Id {

@@ -4,8 +4,8 @@ use zeroize::Zeroizing;
 
 use super::expect::{Effect, Expect};
 use super::request::{Id, Protocol, Request};
-use super::state::{Phase, Stage, Turn};
-use super::transaction::Verbs;
+use super::state::{Phase, Reset, Stage, Turn};
+use super::transaction::{Origin, Verbs};
 use super::writer::SECRET;
 use super::{Engine, Event};
 use crate::error::{Error, Kind, Step};
@@ -180,7 +180,7 @@ impl Engine {
     }
 
     fn on_rset(&mut self, reply: Reply) {
-        if !reply.is_success() && !self.parting {
+        if !reply.is_success() && !self.is_parting() {
             let error =
                 self.nonsense(Step::Rset, "the server refused RSET, so nothing more can be sent", &reply);
             self.end(error);
@@ -195,9 +195,10 @@ impl Engine {
         let Some(active) = self.active(id) else { return };
         active.outstanding -= 1;
         // It did not expect a command after the end of a message.
-        let confused = active.behind && step == Step::Mail && matches!(reply.code(), 500..=503);
+        let confused =
+            active.origin == Origin::Follows && step == Step::Mail && matches!(reply.code(), 500..=503);
         // It believes to be in a transaction that was over: what it says of this one means nothing.
-        let nested = !confused && step == Step::Mail && reply.code() == 503 && !active.is_first;
+        let nested = !confused && step == Step::Mail && reply.code() == 503 && active.origin != Origin::First;
         if nested {
             let text = "the server is still in the transaction before";
             let error = Error::new(Kind::Protocol, Step::Mail, text).with_reply(reply);
@@ -221,7 +222,9 @@ impl Engine {
         let answered = active.outstanding == 0;
         let hopeless = match active.stage {
             Stage::Mail | Stage::Rcpt(_) => answered && active.mail_refused(),
-            Stage::Data => answered && (active.mail_refused() || (!active.by_verbs && !active.may_send())),
+            Stage::Data => {
+                answered && (active.mail_refused() || (!active.is_by_verbs() && !active.may_send()))
+            }
             Stage::Chunks => active.is_lost() || active.refused.is_some(),
             Stage::Ready => active.chunked && (active.is_lost() || active.refused.is_some()),
             Stage::Answer | Stage::Body | Stage::Over => false,
@@ -239,7 +242,9 @@ impl Engine {
         active.stage = Stage::Over;
         active.body = None;
         let (begun, answered) = (!active.mail_refused(), active.outstanding == 0);
-        self.rset_due |= begun;
+        if begun {
+            self.owe(Reset::Due);
+        }
         self.unsettled.take_if(|own| *own == id);
         self.chunk.clear();
         if answered {
@@ -254,12 +259,12 @@ impl Engine {
         if refused {
             active.refused = Some((Step::Data, reply));
             active.stage = Stage::Over;
-            let (by_verbs, begun) = (active.by_verbs, !active.mail_refused());
+            let (by_verbs, begun) = (active.is_by_verbs(), !active.mail_refused());
             if by_verbs {
                 // Still the caller's to end; a message after it begins with RSET.
                 self.verbs = Some(Verbs::default());
-            } else {
-                self.rset_due |= begun;
+            } else if begun {
+                self.owe(Reset::Due);
             }
             self.conclude(id);
         } else if code != 354 {
@@ -314,7 +319,9 @@ impl Engine {
         active.finals.push(reply);
         active.outstanding -= 1;
         if active.outstanding == 0 {
-            self.reset_first |= is_open;
+            if is_open {
+                self.owe(Reset::BeforeMail);
+            }
             let Some(active) = self.active(id) else { return };
             if active.chunked {
                 self.chunks_answered(id);
@@ -340,7 +347,9 @@ impl Engine {
     fn has_swallowed(&self) -> bool {
         let next = self.expected.iter().find(|expect| !matches!(expect, Expect::Rset));
         match next {
-            Some(Expect::Mail(id)) => self.actives.iter().any(|active| active.id == *id && active.behind),
+            Some(Expect::Mail(id)) => {
+                self.actives.iter().any(|active| active.id == *id && active.origin == Origin::Follows)
+            }
             _ => false,
         }
     }
@@ -372,15 +381,13 @@ impl Engine {
         }
     }
 
-    fn turn(&mut self, turn: Turn) {
-        if let Some(phase) = self.phase.after(turn) {
-            self.phase = phase;
-        }
+    pub(super) fn turn(&mut self, turn: Turn) {
+        self.phase = self.phase.after(turn);
     }
 
     /// Ends well: nothing was lost.
     pub(super) fn finish(&mut self) {
-        self.phase = Phase::Closed;
+        self.turn(Turn::Ended);
         let cause = Error::new(Kind::Closed, Step::Quit, "the session was closed with QUIT");
         self.fail_everything(&cause);
         self.fault.get_or_insert(cause);
@@ -392,7 +399,7 @@ impl Engine {
         self.fail_everything(&cause);
         self.transcript.note(format_args!("{cause}"));
         self.fault = Some(cause);
-        self.parting = true;
+        self.ask_to_part();
     }
 
     /// Ends with a fault: whatever is under way gets its definite outcome.

@@ -163,6 +163,18 @@ pub(super) enum Request {
     Data(Box<dyn Content>),
 }
 
+/// What of the caller's had nothing to give when it was last asked: look for output again when it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Awaited {
+    /// A reader had no bytes.
+    Source,
+    /// The function of option `oauthtoken` had no access token.
+    Token,
+    /// The commit was pending.
+    Commit,
+}
+
 /// The answer to a request.
 #[derive(Debug)]
 pub enum Event {

@@ -2,15 +2,19 @@
 //!
 //! | in          | turn                | becomes     |
 //! |-------------|---------------------|-------------|
+//! | `Greeting`  | TLS is up           | `Greeting`  |
 //! | `Greeting`  | 220 was read        | `Fresh`     |
 //! | `Fresh`     | EHLO or HELO taken  | `Ready`     |
 //! | `Ready`     | EHLO or HELO taken  | `Ready`     |
 //! | `Fresh`     | 220 to STARTTLS     | `Handshake` |
 //! | `Ready`     | 220 to STARTTLS     | `Handshake` |
 //! | `Handshake` | TLS is up           | `Fresh`     |
+//! | `Closed`    | TLS is up           | `Closed`    |
 //! | any         | ended               | `Closed`    |
 //!
-//! What a transaction may do next is a table of its own, in [`Stage`].
+//! Implicit TLS is up before the greeting. A turn that the table does not have is a bug: a debug build panics.
+//!
+//! How far the writer is with one message is its [`Stage`].
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +42,18 @@ pub(super) enum Turn {
 }
 
 impl Phase {
-    /// The next phase; `None` where the turn cannot happen.
-    pub(super) fn after(self, turn: Turn) -> Option<Self> {
+    /// The next phase. In a debug build a turn that cannot happen panics; otherwise it changes nothing, since a
+    /// program in use has more from its other messages than from a crash.
+    pub(super) fn after(self, turn: Turn) -> Self {
+        let next = self.lookup(turn);
+        debug_assert!(next.is_some(), "{turn:?} cannot happen in {self:?}");
+        next.unwrap_or(self)
+    }
+
+    fn lookup(self, turn: Turn) -> Option<Self> {
         match (self, turn) {
             (_, Turn::Ended) => Some(Self::Closed),
+            (Self::Greeting | Self::Closed, Turn::TlsUp) => Some(self),
             (Self::Greeting, Turn::Greeted) => Some(Self::Fresh),
             (Self::Fresh | Self::Ready, Turn::Introduced) => Some(Self::Ready),
             (Self::Fresh | Self::Ready, Turn::TlsAgreed) => Some(Self::Handshake),
@@ -76,6 +88,27 @@ pub(super) enum Stage {
     Over,
 }
 
+/// Whether RSET is owed to the server, and before what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reset {
+    #[default]
+    No,
+    /// The server may still be in the transaction before: before the next MAIL.
+    BeforeMail,
+    /// Before anything else.
+    Due,
+}
+
+/// QUIT of our own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Quit {
+    #[default]
+    No,
+    /// Once everything that was asked is answered.
+    Due,
+    Written,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,19 +118,28 @@ mod tests {
         use Phase::{Closed, Fresh, Greeting, Handshake, Ready};
         use Turn::{Ended, Greeted, Introduced, TlsAgreed, TlsUp};
         let allowed = [
+            (Greeting, TlsUp, Greeting),
             (Greeting, Greeted, Fresh),
             (Fresh, Introduced, Ready),
             (Ready, Introduced, Ready),
             (Fresh, TlsAgreed, Handshake),
             (Ready, TlsAgreed, Handshake),
             (Handshake, TlsUp, Fresh),
+            (Closed, TlsUp, Closed),
         ];
         for phase in [Greeting, Fresh, Ready, Handshake, Closed] {
             for turn in [Greeted, Introduced, TlsAgreed, TlsUp] {
                 let expected = allowed.iter().find(|a| a.0 == phase && a.1 == turn).map(|a| a.2);
-                assert_eq!(phase.after(turn), expected, "{phase:?} {turn:?}");
+                assert_eq!(phase.lookup(turn), expected, "{phase:?} {turn:?}");
             }
-            assert_eq!(phase.after(Ended), Some(Closed));
+            assert_eq!(phase.lookup(Ended), Some(Closed));
         }
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "Greeted cannot happen in Ready")]
+    fn a_turn_that_cannot_happen_panics() {
+        Phase::Ready.after(Turn::Greeted);
     }
 }

@@ -35,6 +35,19 @@ impl Verbs {
     }
 }
 
+/// How a transaction began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The envelope was said by verbs.
+    Verbs,
+    /// As the first message of the connection.
+    First,
+    /// When all messages before were answered.
+    Later,
+    /// While another message was still under way.
+    Follows,
+}
+
 /// A transaction of which at least the first command is due.
 pub(super) struct Active {
     pub(super) id: Id,
@@ -43,12 +56,7 @@ pub(super) struct Active {
     pub(super) asked: Box<Transaction>,
     /// One final reply for each accepted recipient.
     pub(super) lmtp: bool,
-    /// The envelope was said by verbs; only DATA and the content are left.
-    pub(super) by_verbs: bool,
-    /// MAIL was written while another message was still under way.
-    pub(super) behind: bool,
-    /// Nothing was sent over the connection before.
-    pub(super) is_first: bool,
+    pub(super) origin: Origin,
 
     pub(super) transfer: Transfer,
     /// The content goes by BDAT.
@@ -79,7 +87,7 @@ pub(super) struct Active {
 }
 
 impl Active {
-    pub(super) fn new(id: Id, asked: Box<Transaction>, lmtp: bool) -> Self {
+    pub(super) fn new(id: Id, asked: Box<Transaction>, origin: Origin, lmtp: bool) -> Self {
         Self {
             id,
             stage: Stage::Mail,
@@ -87,9 +95,7 @@ impl Active {
             rcpt_replies: SmallVec::with_capacity(asked.recipients.len()),
             asked,
             lmtp,
-            by_verbs: false,
-            behind: false,
-            is_first: false,
+            origin,
             chunked: false,
             transfer: Transfer::default(),
             used: Keywords::new(),
@@ -121,11 +127,15 @@ impl Active {
         };
         Self {
             stage: Stage::Data,
-            by_verbs: true,
             mail_reply: verbs.mail_reply,
             rcpt_replies: verbs.rcpt_replies.into(),
-            ..Self::new(id, Box::new(asked), lmtp)
+            ..Self::new(id, Box::new(asked), Origin::Verbs, lmtp)
         }
+    }
+
+    /// Whether only DATA and the content are left: the caller said the envelope.
+    pub(super) fn is_by_verbs(&self) -> bool {
+        self.origin == Origin::Verbs
     }
 
     pub(super) fn mail_refused(&self) -> bool {
@@ -161,7 +171,11 @@ impl Active {
         let refused = self.rcpt_replies.iter().filter(|reply| refuses(reply)).count();
         refused > 0
             && self.rcpt_replies.iter().all(|reply| reply.code() != 421)
-            && if self.asked.at_least_one { refused == self.asked.recipients.len() } else { !self.by_verbs }
+            && if self.asked.at_least_one {
+                refused == self.asked.recipients.len()
+            } else {
+                !self.is_by_verbs()
+            }
     }
 
     /// Whether the content may be sent, now that every reply before it was read.

@@ -6,9 +6,9 @@ use zeroize::Zeroizing;
 
 use super::Engine;
 use super::expect::{Effect, Expect};
-use super::request::{Id, Protocol, Request, Transaction};
-use super::state::{Phase, Stage};
-use super::transaction::{Active, unbegun};
+use super::request::{Awaited, Id, Protocol, Request, Transaction};
+use super::state::{Phase, Quit, Reset, Stage};
+use super::transaction::{Active, Origin, unbegun};
 use crate::command::Command;
 use crate::content::{Content, Transfer};
 use crate::error::{Error, Kind, Step};
@@ -24,7 +24,7 @@ pub(super) const SECRET: usize = 16 * 1024;
 impl Engine {
     /// Gathers output while something may be written. Called when all output was handed over.
     pub(super) fn fill(&mut self) {
-        (self.source_waits, self.commit_waits) = (false, false);
+        self.waits_for = None;
         if self.expected.is_empty() && !self.parser.is_idle() && self.phase != Phase::Closed {
             let text = "the server began a reply that nobody asked for";
             return self.end(Error::new(Kind::Protocol, Step::Command, text).with_transient(true));
@@ -71,15 +71,15 @@ impl Engine {
         if !self.may_write() {
             return false;
         }
-        if self.rset_due {
-            (self.rset_due, self.reset_first) = (false, false);
+        if self.reset == Reset::Due {
+            self.reset = Reset::No;
             self.write_command(&Command::Rset, Expect::Rset);
             return true;
         }
         match self.requests.pop_front() {
             Some((id, request)) => self.begin(id, request),
-            None if self.parting && !self.quit_written => {
-                self.quit_written = true;
+            None if self.quit == Quit::Due => {
+                self.quit = Quit::Written;
                 self.write_command(&Command::Quit, Expect::Quit);
                 true
             }
@@ -152,12 +152,17 @@ impl Engine {
             return self.tell(id, unbegun(&transaction.recipients, transaction.asked, error).into());
         }
         if self.verbs.take().is_some() {
-            self.rset_due = true;
+            self.owe(Reset::Due);
         }
-        let behind = !self.actives.is_empty();
+        let origin = if !self.actives.is_empty() {
+            Origin::Follows
+        } else if self.mails == 0 {
+            Origin::First
+        } else {
+            Origin::Later
+        };
         let lmtp = self.config.protocol == Protocol::Lmtp;
-        let is_first = self.mails == 0;
-        self.actives.push_back(Active { behind, is_first, ..Active::new(id, transaction, lmtp) });
+        self.actives.push_back(Active::new(id, transaction, origin, lmtp));
     }
 
     /// DATA for the recipients that were accepted by verbs.
@@ -186,8 +191,8 @@ impl Engine {
         if !self.may_write() {
             return false;
         }
-        if self.rset_due || self.reset_first || self.unsettled.is_some() {
-            (self.rset_due, self.reset_first, self.unsettled) = (false, false, None);
+        if self.reset != Reset::No || self.unsettled.is_some() {
+            (self.reset, self.unsettled) = (Reset::No, None);
             self.write_command(&Command::Rset, Expect::Rset);
             return true;
         }
@@ -248,7 +253,7 @@ impl Engine {
         let may_write = self.may_write();
         let Some(active) = self.actives.back_mut() else { return false };
         let id = active.id;
-        if active.mail_refused() || (active.outstanding == 0 && !active.by_verbs && !active.may_send()) {
+        if active.mail_refused() || (active.outstanding == 0 && !active.is_by_verbs() && !active.may_send()) {
             self.give_up(id);
             return true;
         }
@@ -287,7 +292,7 @@ impl Engine {
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => true,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                self.source_waits = true;
+                self.waits_for = Some(Awaited::Source);
                 false
             }
             Err(error) => {

@@ -1,4 +1,4 @@
-//! Finished messages: sent as they are, but for fields that go and fields that are put in front.
+//! Finished messages: sent as they are, except for fields that go and fields that are put in front.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;

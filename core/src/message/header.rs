@@ -115,7 +115,7 @@ impl<'a> Header<'a> {
         newest_block(self.entries())
     }
 
-    /// The fields in order, but for those that follow from the content.
+    /// The fields in order, except for those that follow from the content.
     fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         let (set, own) = match &self.0 {
             Kind::Finished(section) => (section.front, Some(section)),

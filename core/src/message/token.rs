@@ -39,7 +39,7 @@ impl Default for Message {
     }
 }
 
-/// Finished messages. They are sent octet by octet, but for line ends (which become CRLF), fields that are
+/// Finished messages. They are sent octet by octet, except for line ends (which become CRLF), fields that are
 /// removed, and fields that are put in front.
 ///
 /// Only an empty line ends the header section (RFC 5322 section 2.1): any other line that is not a field is an error, as

@@ -8,6 +8,7 @@ use super::limits::Limits;
 use super::process::Process;
 use super::stream::{Ready, Stream};
 use crate::conversation::{Clock, Conversation};
+use crate::engine::Awaited;
 use crate::error::{Error, Kind, Step};
 
 /// The most that is read at once. Replies are short; a larger buffer would only be more memory.
@@ -169,28 +170,31 @@ impl Mover {
             if is_idle && done(conversation) {
                 break;
             }
-            if is_idle && conversation.waits_for_source() && wait != Wait::Never {
-                // What the server said meanwhile is a better reason.
-                if !self.listen(transport, conversation) {
-                    let text = "the reader has no bytes now, and a blocking call cannot wait for it";
-                    conversation.handle_error(Error::new(Kind::Source, Step::Body, text));
+            match conversation.waits_for().filter(|_| is_idle) {
+                Some(Awaited::Source) if wait != Wait::Never => {
+                    // What the server said meanwhile is a better reason.
+                    if !self.listen(transport, conversation) {
+                        let text = "the reader has no bytes now, and a blocking call cannot wait for it";
+                        conversation.handle_error(Error::new(Kind::Source, Step::Body, text));
+                    }
+                    continue;
                 }
-                continue;
-            }
-            if is_idle && conversation.waits_for_token() && wait != Wait::Never {
-                let text = "the function of option `oauthtoken` has no token now, and a blocking call cannot wait for it";
-                conversation.handle_error(Error::new(Kind::Login, Step::Auth, text));
-                continue;
-            }
-            if is_idle && conversation.waits_for_commit() && !has_looked {
-                has_looked = true;
-                self.listen(transport, conversation);
-                continue;
-            }
-            if is_idle && conversation.waits_for_commit() && wait != Wait::Never {
-                let text = "the commit is pending, and a blocking call cannot wait for it";
-                conversation.handle_error(Error::new(Kind::Commit, Step::Commit, text));
-                continue;
+                Some(Awaited::Token) if wait != Wait::Never => {
+                    let text = "the function of option `oauthtoken` has no token now, and a blocking call cannot wait for it";
+                    conversation.handle_error(Error::new(Kind::Login, Step::Auth, text));
+                    continue;
+                }
+                Some(Awaited::Commit) if !has_looked => {
+                    has_looked = true;
+                    self.listen(transport, conversation);
+                    continue;
+                }
+                Some(Awaited::Commit) if wait != Wait::Never => {
+                    let text = "the commit is pending, and a blocking call cannot wait for it";
+                    conversation.handle_error(Error::new(Kind::Commit, Step::Commit, text));
+                    continue;
+                }
+                _ => {}
             }
             let now = Instant::now();
             let time = self.clock.until_look(conversation, now);

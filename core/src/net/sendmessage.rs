@@ -65,7 +65,7 @@ pub fn verify(options: &Options) -> Result<Report, SendError> {
 /// The delivery that [`verify`] drives, for an event loop.
 ///
 /// # Errors
-/// As [`delivery`], but for those of a message.
+/// As [`delivery`], except for those of a message.
 pub fn verification(options: &Options) -> Result<Delivery, Error> {
     let options = Arc::new(with_debug(options));
     let library = library(&options)?;

@@ -47,7 +47,7 @@ impl Authorities {
         system.flat_map(|system| system.folders.iter().chain(&system.file)).cloned().collect()
     }
 
-    /// Has the connector trust them, but for those of the [bundle](Self::bundle).
+    /// Has the connector trust them, except for those of the [bundle](Self::bundle).
     pub(super) fn apply(&self, builder: &mut SslContextBuilder) -> Result<(), ErrorStack> {
         if let Some(system) = &self.system {
             if system.folders.is_empty() && system.file.is_none() {

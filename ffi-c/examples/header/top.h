@@ -44,7 +44,7 @@
  * Memory. What you hand in is copied, and yours. Strings that are given out (`const char *`) belong to their
  * handle: never free them; they live until the next call that takes the handle without `const`, and with a
  * result or an address list as long as that. They end in NUL and are UTF-8; where there is nothing they are
- * empty, not NULL, unless a comment says so. What you hand in as text is UTF-8, too, but for paths.
+ * empty, not NULL, unless a comment says so. What you hand in as text is UTF-8, too, except for paths.
  *
  * Codes. An `int` status is 0 (SMTP_OK) where all went well, positive where some did, and negative where
  * nothing did. Its comment says which codes a function may return; these it may return besides: SMTP_ERR_NULL
@@ -53,7 +53,7 @@
  * change nothing has changed, and the error function of the handle has the text. Verbs of a session return the
  * server's reply code. Counts and numbers are 0 for NULL.
  *
- * Threads. A handle is used by one thread at a time, but for a mailer, which any number may use; different handles
+ * Threads. A handle is used by one thread at a time, except for a mailer, which any number may use; different handles
  * never interfere. Functions that take a message or options with `const` may run on several threads at once, also
  * on the same ones.
  *

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use smtpclient::conversation::{Action, Clock, Conversation, Driven, Ends};
+use smtpclient::engine::Awaited;
 use smtpclient::error::{Error, Kind, Step};
 use smtpclient::net::{Proxy, Tunnel};
 use smtpclient::server::Target;
@@ -75,7 +76,8 @@ pub unsafe extern "C" fn smtp_engine_output(
             let code = state.drive(Some(SMTP_EXCHANGE), |state| {
                 let Some(conversation) = state.conversation() else { return };
                 // The answer to a commit counts when it is asked for once more; the program has read what there is.
-                if conversation.poll_output().is_empty() && conversation.waits_for_commit() {
+                if conversation.poll_output().is_empty() && conversation.waits_for() == Some(Awaited::Commit)
+                {
                     conversation.poll_output();
                 }
                 let output = conversation.poll_output();

@@ -7,6 +7,7 @@ use smtpclient::cancel::Cancel;
 use smtpclient::conversation::{Action, Driven};
 use smtpclient::delivery::Delivery;
 use smtpclient::dialogue::Dialogue;
+use smtpclient::engine::Awaited;
 use smtpclient::error::{Error, Step};
 use smtpclient::net::{Connection, Limits, Process, SendError};
 use smtpclient::options::Options;
@@ -153,11 +154,15 @@ impl State {
     }
 
     pub(super) fn waits_for_reader(&mut self) -> bool {
-        self.octets.conversation(&mut self.work).is_some_and(|conversation| conversation.waits_for_source())
+        self.octets
+            .conversation(&mut self.work)
+            .is_some_and(|conversation| conversation.waits_for() == Some(Awaited::Source))
     }
 
     pub(super) fn waits_for_commit(&mut self) -> bool {
-        self.octets.conversation(&mut self.work).is_some_and(|conversation| conversation.waits_for_commit())
+        self.octets
+            .conversation(&mut self.work)
+            .is_some_and(|conversation| conversation.waits_for() == Some(Awaited::Commit))
     }
 
     pub(super) fn abort(&mut self, cause: Error) -> c_int {

@@ -24,7 +24,7 @@ pub const SMTP_ENCODING_BINARY: c_int = 5;
 
 /// Makes `message` a `text/plain` in UTF-8; lines may end in LF or CRLF. Header fields that were set with
 /// `smtp_message_set_header()` or `smtp_message_add_header()` stay, here and with the other functions that set
-/// the content, but for those of a finished message, which go with it. `text` is copied.
+/// the content, except for those of a finished message, which go with it. `text` is copied.
 /// `SMTP_OK`; `SMTP_ERR_USAGE`: not UTF-8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_set_text(
@@ -48,7 +48,7 @@ pub unsafe extern "C" fn smtp_message_set_html(
     unsafe { replace(message, || Ok(Message::html(sized(html, length, "html")?))) }
 }
 
-/// Makes `message` a finished message: header section, empty line, body. It is sent octet by octet, but for
+/// Makes `message` a finished message: header section, empty line, body. It is sent octet by octet, except for
 /// line ends, `Bcc` and its like, and the fields that are added in front where they are missing: `Date`, `Message-ID`,
 /// `From`, and `To: undisclosed-recipients:;` for a message without `To` and `Cc`. Only an empty line ends the header
 /// section; a send refuses any other line that is not a field with `SMTP_ERR_USAGE`. In front of the first field the

@@ -1,4 +1,4 @@
-"""The native module. Private but for what the package re-exports."""
+"""The native module. Private except for what the package re-exports."""
 
 import os
 import socket

@@ -1,7 +1,7 @@
 """Django's e-mail over this library: ``EMAIL_BACKEND = "smtpclient.django.EmailBackend"``, or ``QueueBackend`` by way of a queue.
 
 Settings, connection reuse, ``fail_silently`` and locking of ``EmailBackend`` are those of Django's own SMTP backend, of which it is a
-subclass. Nothing else in this package imports Django, but for ``smtpclient.django_tasks``.
+subclass. Nothing else in this package imports Django, except for ``smtpclient.django_tasks``.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class Ledger(Protocol):
         caller, and to another one after as many seconds again."""
 
     def forget(self, age: float) -> int:
-        """Drop the entries last written ``age`` seconds ago, but for kept jobs that are not done; how many. Choose more than a
+        """Drop the entries last written ``age`` seconds ago, except for kept jobs that are not done; how many. Choose more than a
         broker ever keeps a job."""
 
 

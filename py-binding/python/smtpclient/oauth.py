@@ -6,7 +6,7 @@
     mailer = Mailer(servers=["submission://smtp.gmail.com"], username="tim@gmail.com", oauthtoken=token)
 
 An object of these classes is a function for ``oauthtoken``. Threads, mailers and event loops may share one. What the endpoint
-says stands in the report of what was not sent; secrets stand in no text.
+says is in the report of what was not sent; no text contains a secret.
 """
 
 from __future__ import annotations

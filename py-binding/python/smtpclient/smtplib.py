@@ -1,7 +1,7 @@
 """The standard ``smtplib`` over this library's engine: ``from smtpclient import smtplib``.
 
 The classes and exceptions are subclasses of the standard ones of that name, and methods, arguments and results are
-theirs. What differs stands in ``docs/python.md``; above all, certificates are verified.
+theirs. ``docs/python.md`` lists the differences; above all, certificates are verified.
 """
 
 from __future__ import annotations
@@ -428,7 +428,7 @@ class LMTP(SMTP, _standard.LMTP):
 
 
 def _check_address(address: str, what: str = "address") -> None:
-    """The standard module would take what stands in angle brackets out of it, and mail that."""
+    """The standard module would take what is in angle brackets out of it, and mail that."""
     if _CONTROL.search(address):
         raise usage(f"{what} {address!r}: control characters cannot stand in an address: take them out")
 

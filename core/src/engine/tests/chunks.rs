@@ -164,7 +164,7 @@ fn a_source_that_pauses_is_asked_again() {
     play.client();
     play.server("250 ok\r\n250 ok\r\n");
     assert_eq!(play.client(), "");
-    assert!(play.engine.waits_for_source());
+    assert!(play.engine.waits_for() == Some(Awaited::Source));
 }
 
 #[test]

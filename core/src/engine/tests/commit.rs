@@ -128,13 +128,13 @@ fn a_pending_commit_is_asked_again_and_the_server_is_not_timed() {
         play.server(line);
     }
     assert_eq!(play.client(), "Subject: x\r\n\r\n..dot\r\n");
-    assert!(play.engine.waits_for_commit() && play.engine.timeout().is_none());
+    assert!(play.engine.waits_for() == Some(Awaited::Commit) && play.engine.timeout().is_none());
     assert_eq!(play.client(), "");
     asked.answers(Poll::Ready(Ok(())));
     assert_eq!(play.client(), ".\r\n");
     let calls = asked.take();
     assert!(calls.len() >= 3 && calls.iter().all(|call| *call == calls[0]), "{calls:?}");
-    assert!(!play.engine.waits_for_commit() && play.engine.timeout().is_some());
+    assert!(play.engine.waits_for().is_none() && play.engine.timeout().is_some());
     play.engine.handle_eof();
     assert_eq!(play.sent().recipients[0].outcome, Outcome::Unknown);
 }

@@ -341,9 +341,12 @@ fn a_source_that_pauses_is_asked_again() {
     play.client();
     play.server("250 ok\r\n250 ok\r\n354 go\r\n");
     assert!(!play.engine.poll_output().is_empty());
-    assert!(play.engine.waits_for_source() && play.engine.timeout().is_some(), "the server is to take this");
+    assert!(
+        play.engine.waits_for() == Some(Awaited::Source) && play.engine.timeout().is_some(),
+        "the server is to take this"
+    );
     assert_eq!(play.client(), "Subject: x\r\n");
-    assert!(play.engine.waits_for_source());
+    assert!(play.engine.waits_for() == Some(Awaited::Source));
     assert_eq!(play.engine.timeout(), None);
 }
 

@@ -7,6 +7,7 @@ use super::commits::Desk;
 use super::job::Job;
 use crate::conversation::Conversation;
 use crate::dialogue::{Answer, Dialogue, Ticket};
+use crate::engine::Awaited;
 use crate::error::{Error, Kind, Step};
 use crate::net::connection;
 use crate::net::limits::Limits;
@@ -31,14 +32,7 @@ pub(super) struct Connection {
     pub(super) decided: u64,
     /// Its dialogue has ended or is to end, and the message because of which was reported.
     pub(super) is_ending: bool,
-    /// It has been connected, if only once.
-    pub(super) was_open: bool,
-    /// That was counted.
-    pub(super) is_counted: bool,
-    /// The server has closed it, or it is of no use any more.
-    pub(super) is_gone: bool,
-    /// Until when it is kept, though nothing is said any more, for the server to close it.
-    pub(super) lingers: Option<Instant>,
+    pub(super) opened: Opened,
     /// Since when it has nothing to do.
     pub(super) idle_since: Instant,
     /// There is something to look at or to write.
@@ -54,6 +48,19 @@ pub(super) enum Phase {
     Ready,
     /// QUIT, or nothing at all, is left to say.
     Parting,
+    /// Nothing is said any more: it is kept until then for the server to close it.
+    Lingering(Instant),
+    /// The server has closed it, or it is of no use any more.
+    Gone,
+}
+
+/// Whether it was connected, if only once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opened {
+    Never,
+    /// And is to be counted.
+    Uncounted,
+    Counted,
 }
 
 /// What the dialogue has answered.
@@ -90,10 +97,7 @@ impl Connection {
             given: 0,
             decided: 0,
             is_ending: false,
-            was_open: false,
-            is_counted: false,
-            is_gone: false,
-            lingers: None,
+            opened: Opened::Never,
             idle_since: now,
             is_touched: true,
             desk,
@@ -123,8 +127,16 @@ impl Connection {
         self.is_touched = true;
     }
 
+    /// Whether its dialogue has ended, and that was looked at.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Lingering(_) | Phase::Gone)
+    }
+
     /// QUIT, and nothing more.
     pub(super) fn part(&mut self) {
+        if self.is_over() {
+            return;
+        }
         self.phase = Phase::Parting;
         self.dialogue.part();
         self.is_touched = true;
@@ -133,27 +145,33 @@ impl Connection {
     /// Its dialogue is over: says so to the server, and waits a little for it to see that. A server that has a limit of
     /// connections counts this one until then.
     pub(super) fn linger(&mut self, now: Instant) {
-        self.phase = Phase::Parting;
-        self.lingers = Some(now.checked_add(LINGER).unwrap_or(now));
-        self.is_gone |= !self.wire.shutdown();
+        self.phase = if self.wire.shutdown() {
+            Phase::Lingering(now.checked_add(LINGER).unwrap_or(now))
+        } else {
+            Phase::Gone
+        };
     }
 
     /// Connects, writes and reads, as far as that goes without waiting.
     pub(super) fn turn(&mut self) {
         self.is_touched = false;
-        if self.lingers.is_some() {
-            self.is_gone |= self.wire.has_ended();
+        if self.is_over() {
+            if self.wire.has_ended() {
+                self.phase = Phase::Gone;
+            }
             return;
         }
         if self.dialogue.is_closed() {
             return;
         }
         self.wire.turn(&mut self.dialogue);
-        if self.dialogue.waits_for_source() {
+        if self.dialogue.waits_for() == Some(Awaited::Source) {
             let text = "the reader has no bytes now, and a mailer does not wait for it";
             self.dialogue.handle_error(Error::new(Kind::Source, Step::Body, text));
         }
-        self.was_open |= self.wire.stream().is_some();
+        if self.opened == Opened::Never && self.wire.stream().is_some() {
+            self.opened = Opened::Uncounted;
+        }
     }
 
     /// The next answer that anybody waits for.
@@ -177,14 +195,21 @@ impl Connection {
 
     /// How long nothing needs to be done here; `None`: until bytes come.
     pub(super) fn left(&mut self, now: Instant) -> Option<Duration> {
-        if let Some(until) = self.lingers {
-            let left = until.saturating_duration_since(now);
-            self.is_gone |= left.is_zero();
-            return Some(left);
+        match self.phase {
+            Phase::Gone => return Some(Duration::ZERO),
+            Phase::Lingering(until) => {
+                let left = until.saturating_duration_since(now);
+                if left.is_zero() {
+                    self.phase = Phase::Gone;
+                }
+                return Some(left);
+            }
+            _ => {}
         }
         let left = self.wire.timeout(&mut self.dialogue, now);
         // Whatever wakes the mailer may be the token.
-        self.is_touched |= left.is_some_and(|left| left.is_zero()) || self.dialogue.waits_for_token();
+        self.is_touched |=
+            left.is_some_and(|left| left.is_zero()) || self.dialogue.waits_for() == Some(Awaited::Token);
         left
     }
 }

@@ -11,7 +11,7 @@ use rustix::fd::AsFd;
 use socket2::Socket;
 
 use super::commits::Commits;
-use super::connection::{Connection, News, Phase};
+use super::connection::{Connection, News, Opened, Phase};
 use super::fate::{Fate, fate, is_pressed};
 use super::feed::earlier;
 use super::job::Job;
@@ -216,8 +216,8 @@ impl Driver {
         let mut index = 0;
         while let Some(connection) = self.connections.get_mut(index) {
             let before = connection.jobs.len();
-            if connection.was_open && !connection.is_counted {
-                connection.is_counted = true;
+            if connection.opened == Opened::Uncounted {
+                connection.opened = Opened::Counted;
                 self.opened += 1;
             }
             while let Some(news) = self.connections.get_mut(index).and_then(Connection::news) {
@@ -231,10 +231,10 @@ impl Driver {
             if before > 0 && connection.jobs.is_empty() {
                 connection.idle_since = now;
             }
-            if connection.lingers.is_none() && connection.dialogue.is_closed() {
+            if !connection.is_over() && connection.dialogue.is_closed() {
                 self.ended(index, now);
             }
-            if self.connections.get(index).is_some_and(|c| c.lingers.is_some() && c.is_gone) {
+            if self.connections.get(index).is_some_and(|c| c.phase == Phase::Gone) {
                 self.connections.swap_remove(index);
                 self.is_busy = true;
                 continue;
@@ -402,7 +402,7 @@ impl Driver {
         for connection in &self.connections {
             let interest = connection.wire.interest();
             let mut events = PollFlags::empty();
-            events.set(PollFlags::IN, interest.read || connection.lingers.is_some());
+            events.set(PollFlags::IN, interest.read || connection.is_over());
             events.set(PollFlags::OUT, interest.write);
             let fd = connection.wire.fd();
             fds.push(match fd {
@@ -442,7 +442,7 @@ impl Driver {
 
     /// Sends QUIT on every connection; true when that is done.
     fn part_all(&mut self) -> bool {
-        for connection in self.connections.iter_mut().filter(|c| c.phase != Phase::Parting) {
+        for connection in self.connections.iter_mut().filter(|c| c.phase != Phase::Parting && !c.is_over()) {
             connection.part();
         }
         self.connections.is_empty()

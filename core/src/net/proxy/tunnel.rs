@@ -11,6 +11,7 @@ use super::http::Http;
 use super::socks::Socks;
 use super::{Proxy, Scheme};
 use crate::conversation::Conversation;
+use crate::engine::Awaited;
 use crate::error::{Error, Kind, Step};
 
 /// Has a proxy connect to a server, for drivers that connect and move the bytes themselves: a [`Conversation`] until
@@ -160,8 +161,8 @@ impl Conversation for Tunnel {
     fn progress(&self) -> u64 {
         0
     }
-    fn waits_for_source(&self) -> bool {
-        false
+    fn waits_for(&self) -> Option<Awaited> {
+        None
     }
 }
 

@@ -25,8 +25,8 @@ impl Conversation for Farewell {
     fn progress(&self) -> u64 {
         0
     }
-    fn waits_for_source(&self) -> bool {
-        false
+    fn waits_for(&self) -> Option<Awaited> {
+        None
     }
 }
 
@@ -57,8 +57,8 @@ impl Conversation for Echo {
     fn progress(&self) -> u64 {
         0
     }
-    fn waits_for_source(&self) -> bool {
-        false
+    fn waits_for(&self) -> Option<Awaited> {
+        None
     }
 }
 
@@ -173,7 +173,7 @@ impl Conversation for Counted {
     fn progress(&self) -> u64 {
         0
     }
-    fn waits_for_source(&self) -> bool {
-        false
+    fn waits_for(&self) -> Option<Awaited> {
+        None
     }
 }

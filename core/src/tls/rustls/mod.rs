@@ -1,4 +1,4 @@
-//! rustls with ring: the same on every platform, and no library of the system's but for whom it trusts.
+//! rustls with ring: the same on every platform; of the system it uses only the list of authorities.
 
 mod certificate;
 mod identity;
