@@ -123,6 +123,8 @@ pub struct Engine {
     queue_asked: bool,
     source_waits: bool,
     commit_waits: bool,
+    /// Messages that the commit has given leave for, and that are to be written yet.
+    granted: VecDeque<Id>,
     parting: bool,
     quit_written: bool,
     fault: Option<Error>,
@@ -163,6 +165,7 @@ impl Engine {
             queue_asked: false,
             source_waits: false,
             commit_waits: false,
+            granted: VecDeque::new(),
             parting: false,
             quit_written: false,
             fault: None,
