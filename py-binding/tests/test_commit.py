@@ -153,6 +153,20 @@ def test_a_mailer_asks_for_many_at_once():
         assert len(asked.calls) < 200 and max(map(len, asked.calls)) > 1
 
 
+def test_a_window_is_asked_for_together():
+    with Sink(chunking=True) as sink:
+        asked = Asked(fails=["70"])
+        messages = [(MESSAGE, {"tag": str(n)}) for n in range(100)]
+        with Session("127.0.0.1", sink.port, client="c", commit=asked, pipelining="full") as session:
+            reports = list(session.send_many(messages))
+        assert sorted(one.index for one in asked.all) == list(range(100)) and all(one.attempt == 1 for one in asked.all)
+        assert len(asked.calls) < 20 and max(map(len, asked.calls)) > 32
+        [withdrawn] = [call for call in asked.calls if any(one.tag == "70" for one in call)]
+        failed = [n for n, report in enumerate(reports) if report.error]
+        assert failed == [one.index for one in withdrawn] and all(reports[n].error.kind == "commit" for n in failed)
+        assert sink.count == 100 - len(failed)
+
+
 @looped
 async def test_others_have_their_turn_while_it_is_awaited(to):
     release = asyncio.Event()
