@@ -23,6 +23,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
+/// The most messages that are asked for at once.
+pub(crate) const MOST: usize = 64;
+
 /// A message of which everything but its end mark (by BDAT: its last chunk) is written, or may be written with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -5,18 +5,18 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
 
 use smtpclient::cancel::Cancel;
 use smtpclient::conversation::{Action, Driven};
 use smtpclient::engine::Direction;
 use smtpclient::error::Kind;
 use smtpclient::message::{Message, Reader};
-use smtpclient::net::{Connection, Mailer, delivery, sendmessage};
-use smtpclient::options::{Options, TlsAnswer, TlsPolicy};
-use smtpclient::report::Report;
+use smtpclient::net::{Connection, Limits, Mailer, delivery, sendmessage};
+use smtpclient::options::{Dialler, Options, TlsAnswer, TlsPolicy};
+use smtpclient::report::{Outcome, Report};
 
 /// Takes one connection, refuses STARTTLS, takes all else, and gives the lines that it heard.
 fn server() -> (u16, std::thread::JoinHandle<Vec<String>>) {
@@ -159,4 +159,38 @@ fn nothing_is_said_after_a_callback_has_ended_the_call() {
             );
         }
     }
+}
+
+/// Whoever watches a connection is not held up by a function that does not keep to its time, does not ask more often than
+/// the time is over, and tries no other server.
+#[test]
+fn a_dialler_that_does_not_return_is_left_behind_at_the_deadline() {
+    let (release, waits) = mpsc::channel::<()>();
+    let waits = Mutex::new(waits);
+    let mut options = Options::default();
+    options.servers = vec!["one.invalid".to_owned(), "two.invalid".to_owned()];
+    options.client = Some("c.example".to_owned());
+    options.dialler = Some(Dialler::new(move |_| -> Result<std::net::TcpStream, &str> {
+        let _ = waits.lock().unwrap().recv();
+        Err("too late")
+    }));
+    options.deadline = Some(Duration::from_millis(50));
+    let message = Message::from_bytes("From: a@c.example\nTo: b@d.example\n\nHello.\n");
+    let mut delivery = delivery(&message, &options).unwrap();
+    let mut connection = Connection::new(&options).unwrap();
+    connection.set_limits(Limits::begin(&options));
+    let mut turns = 0;
+    while delivery.action() != Action::Done {
+        connection.turn(&mut delivery);
+        if let Some(left) = connection.timeout(&mut delivery, Instant::now()) {
+            std::thread::sleep(left);
+        }
+        turns += 1;
+        assert!(turns < 10, "it spins, or waits for the function");
+    }
+    let report = delivery.report();
+    let error = report.error.as_ref().unwrap();
+    assert_eq!((error.kind(), error.text()), (Kind::Timeout, "the deadline of the whole call has passed"));
+    assert_eq!((report.attempts.len(), report.recipients[0].outcome), (1, Outcome::NotSent), "{report:?}");
+    drop(release);
 }

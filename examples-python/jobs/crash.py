@@ -46,11 +46,15 @@ class Totals:
     unknown: int = 0
     #: Of these, how many the server had got.
     unknown_delivered: int = 0
+    #: How many the server took from a process that was gone before the answer: each must be unknown.
+    in_window: int = 0
     twice: int = 0
     lost: int = 0
-    #: Those called unknown whose process was not killed, and what is neither accepted nor unknown.
+    #: Those called unknown whose process was not killed, those in a window that are not unknown, and what is neither accepted nor unknown.
     wrong: int = 0
     resubmitted: int = 0
+    #: How many the server saw.
+    connections: int = 0
     seconds: float = 0.0
     examples: list[str] = field(default_factory=list)
 
@@ -222,7 +226,7 @@ def rest(
         over.set()
         for thread in threads:
             thread.join()
-        totals.kills = workers.kills
+        totals.kills, totals.connections = workers.kills, recorder.connections
         before = set(workers.killed)
         workers.end()
     judge(settings, totals, recorder, everything, before, None if settings.plain else open_ledger(environment["LEDGER"]))
@@ -304,6 +308,11 @@ def judge(
             count = recorder.taken[sent.message_id, recipient]
             fate = fates.get(recipient) or Fate("accepted" if settings.plain and count else "nothing")
             totals.accepted += fate.outcome == "accepted"
+            if (sent.message_id, recipient) in recorder.unanswered:
+                totals.in_window += 1
+                if not settings.plain and fate.outcome != "unknown":
+                    totals.wrong += 1
+                    totals.blame(f"{sent.message_id} {recipient}: its process died in the window, and it is {fate}")
             if count > 1:
                 totals.twice += 1
                 totals.blame(f"{sent.message_id} {recipient}: {count} times")

@@ -18,6 +18,9 @@ class Recorder:
     def __init__(self, delay: float = 0.02) -> None:
         #: By Message-ID and recipient.
         self.taken: Counter[tuple[str, str]] = Counter()
+        #: Those of which the sender was gone before the answer: it died in the window, and cannot know.
+        self.unanswered: set[tuple[str, str]] = set()
+        self.connections = 0
         self._put_off: set[str] = set()
         self._delay, self._random = delay, random.Random(1)
         self._loop = asyncio.new_event_loop()
@@ -27,6 +30,7 @@ class Recorder:
         self.port: int = self._server.sockets[0].getsockname()[1]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
             writer.write(b"220 recorder\r\n")
             recipients: list[str] = []
@@ -48,9 +52,13 @@ class Recorder:
                     writer.write(b"354 go on\r\n")
                     content = await reader.readuntil(b"\r\n.\r\n")
                     found = re.search(rb"^message-id: *(\S+)", content, re.I | re.M)
-                    self.taken.update((found[1].decode() if found else "", recipient) for recipient in recipients)
+                    taken = [(found[1].decode() if found else "", recipient) for recipient in recipients]
+                    self.taken.update(taken)
                     recipients = []
                     await asyncio.sleep(self._random.uniform(0, self._delay))
+                    if reader.at_eof() or reader.exception():
+                        self.unanswered.update(taken)
+                        break
                     writer.write(b"250 2.0.0 taken\r\n")
                 elif verb == b"QUIT":
                     writer.write(b"221 2.0.0 bye\r\n")

@@ -1,6 +1,7 @@
 //! Python functions that the core calls, and what they raise.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use pyo3::exceptions::{PyBaseException, PyBlockingIOError, PyException, PyRuntimeError, PyTypeError};
@@ -11,33 +12,60 @@ use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::cancel::Cancel;
 use smtpclient::commit::{Commit, Ready};
 use smtpclient::engine::Direction;
+use smtpclient::error::{Error, Kind};
 use smtpclient::net::{HandledSignals, Process};
 use smtpclient::options::{Dialler, OauthToken, Options, TlsAnswer, TlsPolicy, TranscriptFn};
+use smtpclient::report::Report;
 
+use crate::convert::bear;
 use crate::options::secret;
 use crate::socket;
 
-/// What Python code raised while the core was at work: the first exception, which refers to all that was at work then. As
-/// with [`Held`], one object of Python's shows it to the garbage collector.
+/// What Python code raised while the core was at work, which refers to all that was at work then. As with [`Held`], one
+/// object of Python's shows it to the garbage collector.
 #[derive(Clone, Default)]
-pub(crate) struct Raised(Arc<Mutex<Option<Py<PyBaseException>>>>);
+pub(crate) struct Raised(Arc<Mutex<Kept>>);
+
+#[derive(Default)]
+struct Kept {
+    /// The first exception that ends the call.
+    first: Option<Py<PyBaseException>>,
+    /// Why the commit of a message failed, by its index.
+    withdrawn: HashMap<u64, Py<PyBaseException>>,
+}
 
 impl Raised {
     pub(crate) fn keep(&self, py: Python<'_>, error: PyErr) {
         let error = error.into_value(py);
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let late = if kept.is_none() { kept.replace(error) } else { Some(error) };
+        let mut kept = self.kept();
+        let late = if kept.first.is_none() { kept.first.replace(error) } else { Some(error) };
         drop(kept);
         drop(late); // which may run anything
     }
 
+    /// Keeps why messages were withdrawn, until their reports are there.
+    fn withdraw(&self, py: Python<'_>, ready: &[Ready], error: &PyErr) {
+        let error = error.clone_ref(py).into_value(py); // with its traceback
+        for one in ready {
+            let late = self.kept().withdrawn.insert(one.index, error.clone_ref(py));
+            drop(late); // which may run anything
+        }
+    }
+
     pub(crate) fn take(&self, py: Python<'_>) -> Option<PyErr> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let kept = self.kept().first.take();
         kept.map(|kept| PyErr::from_value(kept.into_bound(py).into_any()))
     }
 
+    /// Why the message of that index was withdrawn, once, where that is its `error`.
+    pub(crate) fn take_withdrawn(&self, py: Python<'_>, index: u64, error: Option<&Error>) -> Option<PyErr> {
+        let kept = self.kept().withdrawn.remove(&index)?;
+        let why = PyErr::from_value(kept.into_bound(py).into_any());
+        error.is_some_and(|error| error.kind() == Kind::Commit).then_some(why)
+    }
+
     pub(crate) fn is_some(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.kept().first.is_some()
     }
 
     /// For what has no caller who could be told: printed, unless it ends the program.
@@ -52,15 +80,25 @@ impl Raised {
         }
     }
 
+    /// The same after a message that was sent: an exception of the library's would say the contrary.
+    pub(crate) fn tell_sent(&self, py: Python<'_>, report: &Report) -> PyResult<()> {
+        self.tell(py).inspect_err(|raised| bear(py, raised, report))
+    }
+
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         // Whoever has the lock is at work with it: no garbage.
         let Ok(kept) = self.0.try_lock() else { return Ok(()) };
-        visit.call(kept.as_ref())
+        visit.call(&kept.first)?;
+        kept.withdrawn.values().try_for_each(|why| visit.call(why))
     }
 
     pub(crate) fn clear(&self) {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let kept = std::mem::take(&mut *self.kept());
         drop(kept);
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -227,6 +265,7 @@ fn commit(function: Held, raised: &Raised) -> Commit {
                 Ok(true) => Poll::Pending,
                 Ok(false) => Poll::Ready(Ok(())),
                 Err((words, error)) => {
+                    raised.withdraw(py, ready, &error);
                     if !error.is_instance_of::<PyException>(py) {
                         raised.keep(py, error);
                     }

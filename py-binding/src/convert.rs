@@ -62,11 +62,17 @@ pub(crate) fn raise_from(
         made.set_cause(py, Some(cause));
         return made;
     }
-    if let Ok(report) = made.value(py).getattr("report") {
-        // An exception without attributes goes without it.
-        let _ = cause.value(py).setattr("report", report);
+    if let Some(report) = about {
+        bear(py, &cause, report);
     }
     cause
+}
+
+/// Gives an exception of the caller's the report; one without attributes goes without it.
+pub(crate) fn bear(py: Python<'_>, raised: &PyErr, report: &Report) {
+    let sent = PySent(Box::new(report.clone()));
+    let report = py.import("smtpclient._report").and_then(|module| module.call_method1("report_of", (sent,)));
+    let _ = report.and_then(|report| raised.value(py).setattr("report", report));
 }
 
 pub(crate) fn seconds(duration: Option<Duration>) -> Option<f64> {

@@ -132,10 +132,12 @@ impl Delivery {
     fn report(&self, py: Python<'_>) -> PyResult<PySent> {
         let report = self.inner.with(|inner| inner.delivery.report().clone())?;
         if let Some(error) = report.failure() {
-            let cause = self.inner.raised.take(py).or_else(|| raised_in(py, &self.sources));
+            let raised = &self.inner.raised;
+            let withdrawn = raised.take_withdrawn(py, 0, Some(&error));
+            let cause = raised.take(py).or(withdrawn).or_else(|| raised_in(py, &self.sources));
             return Err(raise_from(py, &error, Some(&report), cause));
         }
-        self.inner.raised.tell(py)?; // the message is sent, and an exception would say the contrary
+        self.inner.raised.tell_sent(py, &report)?;
         Ok(PySent(Box::new(report)))
     }
 }

@@ -1,7 +1,7 @@
 //! A session. What is asked gives a number, by which its answer is found.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
@@ -15,6 +15,7 @@ use smtpclient::dialogue;
 use smtpclient::error::{Error, Kind, Step};
 use smtpclient::message::Message;
 use smtpclient::net::{self, Connection, Limits, Wait};
+use smtpclient::report::Report;
 
 use crate::callback::{self, Callbacks, Functions, Raised};
 use crate::convert::{self, plain, raise, raise_from};
@@ -57,12 +58,19 @@ impl Answer {
     }
 }
 
+/// Where a message is read from, and what option `commit` knows it by.
+#[derive(Default)]
+struct UnderWay {
+    sources: Vec<Py<Source>>,
+    index: u64,
+}
+
 /// A session over a connection that the core makes, or over a socket of Python's.
 #[pyclass(frozen, module = "smtpclient._native")]
 pub(crate) struct Dialogue {
     inner: Shared<Inner>,
-    /// What messages under way are read from.
-    sources: Mutex<HashMap<u64, Vec<Py<Source>>>>,
+    /// What is to be known of messages under way, by their numbers.
+    under_way: Mutex<HashMap<u64, UnderWay>>,
     callbacks: Callbacks,
     name: String,
     is_loopback: bool,
@@ -109,7 +117,7 @@ impl Dialogue {
         let inner = made.map_err(|error| raise(py, &error, None))?;
         let dialogue = Self {
             inner: Shared::new(inner, raised),
-            sources: Mutex::default(),
+            under_way: Mutex::default(),
             callbacks,
             name,
             is_loopback: ends.is_some_and(|ends| ends.loopback),
@@ -130,8 +138,9 @@ impl Dialogue {
             inner.line.visit(&visit)?;
         }
         // Whoever has the lock is at work with it: no garbage.
-        let Ok(sources) = self.sources.try_lock() else { return Ok(()) };
-        sources.values().flatten().try_for_each(|source| visit.call(source))
+        let Ok(under_way) = self.under_way.try_lock() else { return Ok(()) };
+        let mut sources = under_way.values().flat_map(|one| &one.sources);
+        sources.try_for_each(|source| visit.call(source))
     }
 
     fn __clear__(&self) {
@@ -139,8 +148,8 @@ impl Dialogue {
         if let Some(mut inner) = self.inner.peek() {
             inner.line.clear();
         }
-        let sources = std::mem::take(&mut *self.sources());
-        drop(sources);
+        let under_way = std::mem::take(&mut *self.under_way());
+        drop(under_way);
     }
 
     // Moving bytes.
@@ -212,32 +221,43 @@ impl Dialogue {
 
     /// The answer, where it is there. What a function of the caller's raised comes before it.
     fn poll_answer(&self, py: Python<'_>, number: u64) -> PyResult<Option<Answer>> {
-        if let Some(raised) = self.inner.raised.take(py) {
+        let mut answer = None;
+        if self.inner.raised.is_some() {
+            let report = self.inner.with(|inner| inner.report(number))?;
             if !self.is_looped {
                 self.inner.with(|inner| inner.line.close())?; // a loop watches it
             }
-            if self.is_plain {
-                return Err(raised);
+            match report {
+                Some(report) if !self.is_plain && report.failure().is_none() => {
+                    self.inner.raised.tell_sent(py, &report)?;
+                    answer = Some(dialogue::Answer::Sent(report));
+                }
+                report => return Err(self.ended(py, report.as_deref())),
             }
-            return Err(raise_from(py, &ended().with_server(self.name.clone()), None, Some(raised)));
         }
-        let answer = self.inner.with(|inner| {
-            let answer = inner.answers.remove(&number);
-            if answer.is_some() {
-                // An idle connection has all the time of the world.
-                inner.line.set_limits(Limits::default());
-                inner.awaited = Awaited::default();
-            }
-            answer
-        })?;
+        if answer.is_none() {
+            answer = self.inner.with(|inner| {
+                let answer = inner.answers.remove(&number);
+                if answer.is_some() {
+                    // An idle connection has all the time of the world.
+                    inner.line.set_limits(Limits::default());
+                    inner.awaited = Awaited::default();
+                }
+                answer
+            })?;
+        }
         let Some(answer) = answer else { return Ok(None) };
-        let sources = self.sources().remove(&number).unwrap_or_default();
+        let UnderWay { sources, index } = self.under_way().remove(&number).unwrap_or_default();
         Ok(Some(match answer {
-            dialogue::Answer::Sent(report) => Answer {
-                report: Some(Py::new(py, PySent(report))?),
-                raised: raised_in(py, &sources).map(|raised| raised.into_value(py)),
-                ..Answer::default()
-            },
+            dialogue::Answer::Sent(report) => {
+                let withdrawn = self.inner.raised.take_withdrawn(py, index, report.error.as_ref());
+                let raised = withdrawn.or_else(|| raised_in(py, &sources));
+                Answer {
+                    report: Some(Py::new(py, PySent(report))?),
+                    raised: raised.map(|raised| raised.into_value(py)),
+                    ..Answer::default()
+                }
+            }
             dialogue::Answer::Reply(Ok(reply)) => {
                 Answer { reply: Some(plain(py, reply.value())?.unbind()), ..Answer::default() }
             }
@@ -391,8 +411,8 @@ impl Dialogue {
         };
         let ticket = self.inner.with(ask)?;
         let number = ticket.map_err(|error| raise_from(py, &error, None, raised_in(py, &sources)))?.number();
-        if !sources.is_empty() {
-            self.sources().insert(number, sources);
+        if !sources.is_empty() || self.commit.is_some() {
+            self.under_way().insert(number, UnderWay { sources, index });
         }
         Ok(number)
     }
@@ -444,7 +464,17 @@ impl Dialogue {
         ticket.map_err(|error| raise(py, &error, None))
     }
 
-    fn sources(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Vec<Py<Source>>>> {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The exception where a function of the caller's has ended the call, and the message with that report with it.
+    fn ended(&self, py: Python<'_>, report: Option<&Report>) -> PyErr {
+        let error = report.and_then(|report| report.error.clone());
+        let error = error.unwrap_or_else(|| ended().with_server(self.name.clone()));
+        match self.inner.raised.take(py) {
+            Some(raised) if self.is_plain => raised,
+            raised => raise_from(py, &error, report, raised),
+        }
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, HashMap<u64, UnderWay>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -27,6 +27,10 @@ pub(crate) struct Watch {
     write: bool,
     /// For how many seconds at most.
     seconds: Option<f64>,
+    /// Whether the answer of the commit is still of use.
+    commits: bool,
+    /// Whether the call must end, by its deadline or its cancel.
+    ended: bool,
 }
 
 /// One connection.
@@ -97,6 +101,8 @@ impl Line {
             fd: self.connection.fd().map_or(-1, |fd| fd.as_raw_fd() as i64),
             write: self.connection.interest().write,
             seconds: timeout.into_iter().chain(most).min().map(|time| time.as_secs_f64()),
+            commits: driven.action() == Action::Exchange && driven.waits_for() == Some(Awaited::Commit),
+            ended: over && self.connection.dial_options().limits.check(Step::Command).is_err(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use smtpclient::net::mailer;
+use smtpclient::report::Report;
 
 use crate::callback::{Callbacks, Functions, Raised};
 use crate::convert::{raise, raise_from};
@@ -68,13 +69,18 @@ impl Mailer {
         py.detach(|| self.mailer.room(wait(timeout)))
     }
 
-    /// Tickets and reports; waits for the first. None: there were none in that time, or there will be none.
-    fn reports(&self, py: Python<'_>, timeout: f64, most: usize) -> Vec<(u64, PySent)> {
+    /// Tickets, reports, and why the commit failed of what was withdrawn; waits for the first. None: there were none in that
+    /// time, or there will be none.
+    fn reports(&self, py: Python<'_>, timeout: f64, most: usize) -> Vec<(u64, (PySent, Option<PyErr>))> {
         let reports = py.detach(|| self.mailer.reports(wait(timeout), most));
         if let Some(raised) = self.raised.take(py) {
             raised.write_unraisable(py, None);
         }
-        reports.into_iter().map(|(ticket, report)| (ticket.number(), PySent(Box::new(report)))).collect()
+        let with_cause = |(ticket, report): (mailer::Ticket, Report)| {
+            let cause = self.raised.take_withdrawn(py, ticket.number(), report.error.as_ref());
+            (ticket.number(), (PySent(Box::new(report)), cause))
+        };
+        reports.into_iter().map(with_cause).collect()
     }
 
     /// Waits until everything is decided; whether it is.

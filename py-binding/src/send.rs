@@ -25,11 +25,12 @@ pub(crate) fn sendmessage(
     let result = py.detach(|| net::sendmessage(&core, &options));
     match result {
         Ok(report) => {
-            raised.tell(py)?; // the message is sent, and an exception would say the contrary
+            raised.tell_sent(py, &report)?;
             Ok(PySent(Box::new(report)))
         }
         Err(failed) => {
-            let cause = raised.take(py).or_else(|| raised_in(py, &sources));
+            let withdrawn = raised.take_withdrawn(py, 0, Some(&failed.error));
+            let cause = raised.take(py).or(withdrawn).or_else(|| raised_in(py, &sources));
             Err(raise_from(py, &failed.error, Some(&failed.report), cause))
         }
     }

@@ -7,6 +7,7 @@ use smtpclient::conversation::Conversation;
 use smtpclient::dialogue::{self, Answer};
 use smtpclient::error::Error;
 use smtpclient::net::{Limits, Wait};
+use smtpclient::report::Report;
 
 use crate::line::{Abort, Line, Watch};
 use crate::socket::PySocket;
@@ -46,6 +47,15 @@ impl Inner {
     fn collect(&mut self) {
         while let Some((ticket, answer)) = self.dialogue.poll_answer() {
             self.answers.insert(ticket.number(), answer);
+        }
+    }
+
+    /// What became of a message that was ended with everything else.
+    pub(crate) fn report(&mut self, number: u64) -> Option<Box<Report>> {
+        self.collect();
+        match self.answers.remove(&number) {
+            Some(Answer::Sent(report)) => Some(report),
+            _ => None,
         }
     }
 

@@ -8,7 +8,7 @@ import threading
 import pytest
 import smtpclient
 from conftest import MESSAGE, server
-from smtpclient import CommitError, Mailer, Session, aio, sendmessage, smtplib
+from smtpclient import CommitError, Mailer, Session, _commit, aio, sendmessage, smtplib
 from smtpclient.testing import Sink
 
 
@@ -97,6 +97,7 @@ def test_one_that_fails_is_not_sent(way, sink, to):
     error = caught.value
     assert (error.step, error.transient, len(asked.all)) == ("commit", False, 1)
     assert [recipient.outcome for recipient in error.report.recipients] == ["not_sent"]
+    assert type(error.__cause__) is OSError and error.__cause__.__traceback__ is not None
     assert sink.count == 0
 
 
@@ -106,8 +107,10 @@ def test_what_is_not_an_exception_ends_the_call(way, error, sink, to):
     def commit(ready):
         raise error
 
-    with pytest.raises(error):
+    with pytest.raises(error) as caught:
         run(way, MESSAGE, commit, to)
+    if "awaited" not in way:  # which the loop itself raises
+        assert [recipient.outcome for recipient in caught.value.report.recipients] == ["not_sent"]
     assert sink.count == 0
 
 
@@ -127,6 +130,7 @@ def test_a_mailer_goes_on_after_one_that_fails(sink, to):
     with Mailer(commit=asked, connections=1, **to) as mailer:
         futures = [mailer.submit(MESSAGE, tag=str(n)) for n in range(5)]
     assert [type(future.exception()) for future in futures] == [type(None)] * 2 + [CommitError] + [type(None)] * 2
+    assert type(futures[2].exception().__cause__) is OSError
     assert sorted(one.tag for one in asked.all) == ["0", "1", "2", "3", "4"]
     assert all(one.attempt == 1 for one in asked.all)
     assert sink.count == 4
@@ -147,6 +151,20 @@ def test_a_mailer_asks_for_many_at_once():
         assert mailer.drain() and all(future.result().sent for future in futures)
         assert sorted(one.index for one in asked.all) == list(range(1, 201))
         assert len(asked.calls) < 200 and max(map(len, asked.calls)) > 1
+
+
+def test_a_window_is_asked_for_together():
+    with Sink(chunking=True) as sink:
+        asked = Asked(fails=["70"])
+        messages = [(MESSAGE, {"tag": str(n)}) for n in range(100)]
+        with Session("127.0.0.1", sink.port, client="c", commit=asked, pipelining="full") as session:
+            reports = list(session.send_many(messages))
+        assert sorted(one.index for one in asked.all) == list(range(100)) and all(one.attempt == 1 for one in asked.all)
+        assert len(asked.calls) < 20 and max(map(len, asked.calls)) > 32
+        [withdrawn] = [call for call in asked.calls if any(one.tag == "70" for one in call)]
+        failed = [n for n, report in enumerate(reports) if report.error]
+        assert failed == [one.index for one in withdrawn] and all(reports[n].error.kind == "commit" for n in failed)
+        assert sink.count == 100 - len(failed)
 
 
 @looped
@@ -186,6 +204,93 @@ async def test_a_task_that_is_cancelled_cancels_its_commit(sink, to):
         await task
     await asyncio.sleep(0)
     assert ended and sink.count == 0
+
+
+@pytest.mark.parametrize("way", ["sendmessage", "session"])
+@pytest.mark.parametrize("by", ["deadline", "cancel"])
+@looped
+async def test_what_ends_the_call_ends_a_commit_that_waits(way, by, sink, to):
+    begun, ended, cancel = asyncio.Event(), [], smtpclient.Cancel()
+
+    async def commit(ready):
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            ended.append(ready[0].attempt)
+            raise
+
+    ends = {"deadline": 0.5} if by == "deadline" else {"cancel": cancel}
+
+    async def send():
+        if way == "sendmessage":
+            return await aio.sendmessage(MESSAGE, commit=commit, **ends, **to)
+        async with aio.Session("127.0.0.1", sink.port, client="c", commit=commit, **ends) as session:
+            return await session.send_message(MESSAGE)
+
+    task = asyncio.ensure_future(send())
+    await asyncio.wait_for(begun.wait(), 30)
+    cancel.trigger()
+    with pytest.raises(smtpclient.Timeout if by == "deadline" else smtpclient.Cancelled) as caught:
+        await task
+    assert [recipient.outcome for recipient in caught.value.report.recipients] == ["not_sent"]
+    assert ended == [1] and sink.count == 0
+
+
+@looped
+async def test_the_answer_for_a_message_that_was_decided_without_it_is_for_no_other():
+    calls = []
+
+    async def function(ready):
+        calls.append(ready)
+
+    commit = _commit.Awaited(function)
+    ready = [_commit.Ready(None, None, 0, "s", ("b@s.example",), 1)]
+    for _ in range(2):
+        assert commit.ask(ready)
+        await commit.over(ended=False)
+    assert len(calls) == 2
+
+
+@looped
+async def test_a_commit_cannot_wait_for_its_own_mailer(sink, to):
+    faults, tasks = [], []
+
+    async def commit(ready):
+        waits = [
+            lambda: mailer.submit(MESSAGE), lambda: asyncio.gather(mailer.submit(MESSAGE)), mailer.drain, mailer.close,
+        ]
+        for wait in waits if ready[0].tag == "first" else []:
+            try:
+                await wait()
+            except smtpclient.UsageError as error:
+                faults.append(str(error))
+        tasks.append(asyncio.ensure_future(later()))
+
+    async def later():
+        await asyncio.sleep(0.05)
+        return await mailer.submit(MESSAGE) if len(tasks) == 1 else None
+
+    async with aio.Mailer(commit=commit, **to) as mailer:
+        assert (await mailer.submit(MESSAGE, tag="first")).sent
+        assert (await tasks[0]).sent, "the commit that has begun it has returned"
+    assert len(faults) == 4 and all("after the commit has returned" in fault for fault in faults), faults
+    assert sink.count == 2
+
+
+def test_nor_can_that_of_a_mailer_with_threads(sink, to):
+    futures = []
+
+    def commit(ready):
+        if ready[0].tag == "first":
+            futures.append(mailer.submit(MESSAGE))
+            for wait in (futures[0].result, futures[0].exception, mailer.drain, mailer.close):
+                with pytest.raises(smtpclient.UsageError, match="in another thread"):
+                    wait()
+
+    with Mailer(commit=commit, **to) as mailer:
+        assert mailer.submit(MESSAGE, tag="first").result(30).sent
+        assert futures[0].result(30).sent
 
 
 @looped

@@ -264,6 +264,49 @@ def test_callbacks_of_a_message(error, sink, to):
     assert sink.count == 0 and sendmessage(MESSAGE, **to).complete
 
 
+def after(reply, error):
+    """A listener that raises at the first line of the server's that begins so, or at the reply to the message."""
+    said = []
+
+    def listen(direction, line):
+        if direction == "server":
+            said.append(line[:3])
+            if line.startswith(reply) or (reply == "final" and said[-2:] == ["354", "250"]):
+                raise error
+
+    return listen
+
+
+@pytest.mark.parametrize("error", KINDS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("looped", [False, True])
+def test_a_session_says_what_became_of_its_message(looped, error, sink, monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: told.append(unraisable.exc_value))
+
+    async def main(listen):
+        async with aio.Session("127.0.0.1", sink.port, transcript=listen) as session:
+            return await session.send_message(MESSAGE)
+
+    def send(listen):
+        if looped:
+            return asyncio.run(main(listen))
+        with Session("127.0.0.1", sink.port, transcript=listen) as session:
+            return session.send_message(MESSAGE)
+
+    with pytest.raises(expected(error)) as caught:
+        send(after("354", error))
+    check(caught, error)
+    assert [recipient.outcome for recipient in caught.value.report.recipients] == ["not_sent"]
+    # It is sent, and an exception of the library's would say the contrary.
+    if isinstance(error, Exception):
+        assert send(after("final", error)).sent and told == [error]
+    else:
+        with pytest.raises(type(error)) as caught:
+            send(after("final", error))
+        assert caught.value is error and error.report.sent
+    assert sink.count == 1
+
+
 @pytest.mark.parametrize("error", KINDS, ids=lambda error: type(error).__name__)
 def test_a_policy(error, sink):
     replies = b"220 s\r\n", b"250-s\r\n250 STARTTLS\r\n", b"454 no\r\n"

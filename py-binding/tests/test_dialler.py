@@ -184,6 +184,21 @@ def test_what_is_no_connection(gives, words):
         smtpclient.sendmessage(MESSAGE, **options(gives))
 
 
+@pytest.mark.parametrize("way", ["aio.sendmessage", "aio.Session"])
+def test_one_that_does_not_return_is_left_behind_at_the_deadline(way):
+    release = threading.Event()
+
+    def dial(host, port, timeout):
+        release.wait()
+        raise OSError("too late")
+
+    try:
+        with pytest.raises(smtpclient.Timeout, match="deadline"):
+            send(way, **options(dial) | ({"deadline": 0.2} if way == "aio.sendmessage" else {"deadline": 0.2, "servers": None}))
+    finally:
+        release.set()
+
+
 def test_a_password_does_not_go_through_it_in_plain_text():
     """It may be a tunnel to anywhere, though the other end of the socket is this machine."""
     with server(b"220 s\r\n", b"250-s\r\n250 AUTH PLAIN\r\n", b"221 bye\r\n", None) as (port, heard):

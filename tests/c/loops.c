@@ -227,6 +227,50 @@ static void ended_early(void)
     smtp_options_free(o);
 }
 
+static int late[2], gone[2];
+
+static int blocks(void *user_data, const char *host, int its_port, int64_t timeout, char *why, size_t size)
+{
+    char octet;
+
+    (void)user_data, (void)host, (void)its_port, (void)timeout;
+    CHECK(read(late[0], &octet, 1) == 0);
+    snprintf(why, size, "too late");
+    return -1;
+}
+
+static void blocks_no_more(void *user_data)
+{
+    (void)user_data;
+    CHECK(write(gone[1], "x", 1) == 1);
+}
+
+/* A function that does not keep to its time is left behind at the deadline, and the loop sleeps until then. */
+static void late_dialler(void)
+{
+    smtp_message *m = mail();
+    smtp_options *o = to_port(port);
+    smtp_engine *e;
+    int steps = 1;
+    char octet;
+
+    CODE(pipe(late), 0);
+    CODE(pipe(gone), 0);
+    CODE(smtp_options_set_dialler(o, blocks, NULL, blocks_no_more), SMTP_OK);
+    smtp_options_set(o, "deadline", "0.1");
+    e = sends(m, o);
+    while (step(e) == SMTP_EXCHANGE) steps++;
+    CHECK(steps < 10);
+    ended(e, SMTP_ERR_TIMEOUT, "deadline");
+    smtp_message_free(m);
+    smtp_options_free(o);
+    close(late[1]);
+    CHECK(read(gone[0], &octet, 1) == 1); /* its thread is done with it */
+    close(late[0]);
+    close(gone[0]);
+    close(gone[1]);
+}
+
 /* One socket has one owner. */
 static void mixed(void)
 {
@@ -378,6 +422,7 @@ int main(int argc, char **argv)
     whole_sends();
     dead_servers();
     ended_early();
+    late_dialler();
     mixed();
     reader_pauses();
     sessions();

@@ -3,10 +3,21 @@
 use std::task::Poll;
 
 use super::Engine;
-use super::request::Awaited;
+use super::request::{Awaited, Id, Request};
 use super::state::Stage;
-use super::transaction::Active;
+use super::transaction::{Active, unbegun};
+use super::writer::WATER;
+use crate::commit::{MOST, Ready};
 use crate::error::{Error, Kind, Step, one_line};
+use crate::extensions::Pipelining;
+
+/// Messages that are asked for together.
+#[derive(Default)]
+pub(super) struct Group {
+    ready: Vec<Ready>,
+    /// Those after the first, of which nothing is said yet.
+    following: Vec<Id>,
+}
 
 impl Engine {
     /// Asks for leave to end the message, and ends it.
@@ -14,40 +25,97 @@ impl Engine {
         // By DATA the kernel has all but the end mark first: what fails before is not asked for.
         let is_flushed = self.sent == self.out.len() && self.flushed == self.taken;
         let Some(commit) = self.config.commit.clone() else { return false };
-        let server = self.config.server.clone();
         let Some(active) = self.actives.back_mut() else { return false };
-        if !active.chunked && !is_flushed {
+        let (id, chunked) = (active.id, active.chunked);
+        if self.may_go(id) {
+            self.go(id, chunked);
+            return true;
+        }
+        if !chunked && !is_flushed {
             return false;
         }
-        let (id, chunked) = (active.id, active.chunked);
-        let ready = match active.asked_for.take() {
-            Some(ready) => ready,
-            None => {
-                let recipients = active.accepted_addresses();
-                active.asked.name.get_or_insert_default().ready(&server, recipients)
-            }
+        let group = match self.actives.back_mut().and_then(|active| active.asked_for.take()) {
+            Some(group) => group,
+            None => self.group(),
         };
-        let answer = commit.ask(std::slice::from_ref(&ready));
-        match answer {
+        match commit.ask(&group.ready) {
             Poll::Pending => {
-                active.asked_for = Some(ready);
+                if let Some(active) = self.actives.back_mut() {
+                    active.asked_for = Some(group);
+                }
                 self.waits_for = Some(Awaited::Commit);
                 return false;
             }
-            Poll::Ready(Ok(())) if chunked => self.put_chunk(id, true),
-            Poll::Ready(Ok(())) => self.end_body(),
+            Poll::Ready(Ok(())) => {
+                self.granted.extend(group.following);
+                self.go(id, chunked);
+            }
             Poll::Ready(Err(words)) => {
                 let words = one_line(&words);
                 let text = format!("the commit failed, and the message was withdrawn: {words}");
                 let error = Error::new(Kind::Commit, Step::Commit, text);
                 if chunked {
-                    self.withdraw(id, error);
+                    self.withdraw(id, error.clone());
                 } else {
-                    self.cut(error);
+                    self.cut(error.clone());
+                }
+                for id in group.following {
+                    let at = self.requests.iter().position(|(other, _)| *other == id);
+                    if let Some((_, Request::Transaction(other))) = at.and_then(|at| self.requests.remove(at))
+                    {
+                        self.tell(id, unbegun(&other.recipients, other.asked, error.clone()).into());
+                    }
                 }
             }
         }
         true
+    }
+
+    /// Whether leave was given already, together with that for a message before.
+    fn may_go(&mut self, id: Id) -> bool {
+        // Those before it came to nothing.
+        while self.granted.front().is_some_and(|granted| *granted < id) {
+            self.granted.pop_front();
+        }
+        self.granted.front() == Some(&id) && self.granted.pop_front().is_some()
+    }
+
+    fn go(&mut self, id: Id, chunked: bool) {
+        if chunked {
+            self.put_chunk(id, true);
+        } else {
+            self.end_body();
+        }
+    }
+
+    /// The message, and those after it that would be written in one go with it: whole messages in one chunk, for which no reply
+    /// is waited for. Elsewhere the next envelope cannot be said before this message is ended.
+    fn group(&mut self) -> Group {
+        let server = self.config.server.clone();
+        let ahead = self.grouping == Pipelining::Full;
+        let mut room = WATER.saturating_sub(self.chunk.len()) as u64;
+        let left = self.extensions.limits().mail_max.map_or(u64::MAX, |most| most.saturating_sub(self.mails));
+        let mut group = Group::default();
+        let Some(active) = self.actives.back_mut() else { return group };
+        let recipients = active.accepted_addresses();
+        group.ready.push(active.asked.name.get_or_insert_default().ready(&server, recipients));
+        if !ahead || !active.chunked || active.written > 0 || active.lmtp {
+            return group;
+        }
+        let most = usize::try_from(left).unwrap_or(MOST).min(MOST - 1);
+        for (id, request) in self.requests.iter_mut().take(most) {
+            let Request::Transaction(other) = request else { break };
+            let size = other.content.form(active.transfer).ok().and_then(|form| form.size);
+            let Some(rest) = size.and_then(|size| room.checked_sub(size)) else { break };
+            let waits = other.queue || !(other.at_least_one || other.recipients.len() == 1);
+            if waits || self.granted.contains(id) {
+                break;
+            }
+            room = rest;
+            group.ready.push(other.name.get_or_insert_default().ready(&server, Vec::new()));
+            group.following.push(*id);
+        }
+        group
     }
 
     /// Ends the connection in the middle of a message, since DATA knows no other way back.

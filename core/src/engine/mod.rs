@@ -121,6 +121,8 @@ pub struct Engine {
     queue_asked: bool,
     /// Since nothing was to be had of it, output may be incomplete.
     waits_for: Option<Awaited>,
+    /// Messages that the commit has given leave for, and that are to be written yet.
+    granted: VecDeque<Id>,
     quit: Quit,
     fault: Option<Error>,
     /// What must not be shown of what the server says.
@@ -158,6 +160,7 @@ impl Engine {
             avoided: Keywords::new(),
             queue_asked: false,
             waits_for: None,
+            granted: VecDeque::new(),
             quit: Quit::default(),
             fault: None,
             mask: Mask::default(),

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
+use super::commit::Group;
 use super::request::{Id, Transaction};
 use super::state::Stage;
 use crate::command::{Mail, Rcpt};
-use crate::commit::Ready;
 use crate::content::{Content, Transfer};
 use crate::error::{Error, Kind, Step};
 use crate::reply::Reply;
@@ -76,8 +76,8 @@ pub(super) struct Active {
     /// Chunks before the last that were written, and that the server took.
     pub(super) written: usize,
     pub(super) taken: usize,
-    /// Asked for by the caller's commit, which has not answered.
-    pub(super) asked_for: Option<Ready>,
+    /// What the caller's commit was asked for with it, and has not answered.
+    pub(super) asked_for: Option<Group>,
     /// Why the rest of the content is not sent.
     pub(super) withdrawn: Option<Error>,
     pub(super) finals: SmallVec<[Reply; 1]>,

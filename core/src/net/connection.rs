@@ -160,7 +160,7 @@ impl Connection {
                     }
                     match dial_meanwhile(&target, &self.dial, &mut || driven.prepare()) {
                         Ok(stream) => self.connected(driven, stream),
-                        Err(error) => driven.connect_failed(error),
+                        Err(error) => self.failed(driven, error),
                     }
                 }
                 Action::Exchange => {
@@ -183,14 +183,22 @@ impl Connection {
                 Action::Done => return self.interest = Ready::default(),
                 Action::Dial(server) => match &self.place {
                     Place::Dialling(dialling) => match dialling.poll() {
-                        None => return self.interest = Ready { read: true, write: false },
+                        // A function of the caller's may block for longer than it was told.
+                        None => match self.dial.limits.check(Step::Connect) {
+                            Ok(()) => return self.interest = Ready { read: true, write: false },
+                            Err(cause) => {
+                                let cause = cause.with_server(server.target.to_string());
+                                self.hang_up();
+                                driven.abort(cause);
+                            }
+                        },
                         Some(Ok(stream)) => {
                             self.hang_up();
                             self.connected(driven, stream);
                         }
                         Some(Err(error)) => {
                             self.hang_up();
-                            driven.connect_failed(error);
+                            self.failed(driven, error);
                         }
                     },
                     _ => {
@@ -250,7 +258,10 @@ impl Connection {
         match driven.action() {
             Action::Done => None,
             Action::Dial(_) => match &self.place {
-                Place::Dialling(_) => None, // it watches its own time
+                Place::Dialling(_) => {
+                    let slice = self.dial.limits.slice(Duration::MAX);
+                    (slice < Duration::MAX).then_some(slice)
+                }
                 _ => Some(Duration::ZERO),
             },
             Action::Exchange => {
@@ -272,6 +283,14 @@ impl Connection {
         self.put(Place::Open(stream));
         self.mover.reset();
         driven.connected(ends);
+    }
+
+    /// No connection was made; where the call must end, no other server is looked at.
+    fn failed<D: Driven + ?Sized>(&self, driven: &mut D, error: Error) {
+        match self.dial.limits.check(Step::Connect) {
+            Ok(()) => driven.connect_failed(error),
+            Err(_) => driven.abort(error),
+        }
     }
 }
 

@@ -51,6 +51,7 @@ class Mailer:
         mailer has taken. Send many at once with ``asyncio.gather`` or a ``TaskGroup``.
         """
         loop = asyncio.get_running_loop()
+        self._check_outside("given a message")
         if self._commit is not None:
             self._commit.loop = loop
         made, known = token(message), own(base, options)
@@ -74,6 +75,7 @@ class Mailer:
 
     async def drain(self, timeout: float | None = None) -> bool:
         """Wait until every message that was taken is decided, for at most ``timeout`` seconds; whether it is."""
+        self._check_outside("drained")
         if not self._open:
             return True
         _, late = await asyncio.wait(set(self._open), timeout=timeout)
@@ -85,12 +87,15 @@ class Mailer:
         What is not decided then is given up. Return whether nothing had to be given up.
         """
         self._pending.check_outside("closed")
+        self._check_outside("closed")
         if self._pending.native.is_forked:
             return self._pending.end()
         self._pending.native.seal()
         self._wake(len(self._blocked))
         drained = await self.drain(timeout)
         await asyncio.get_running_loop().run_in_executor(None, self._pending.end)
+        if self._commit is not None:
+            self._commit.cancel()
         await asyncio.sleep(0)  # the last reports are on their way to the loop
         return drained
 
@@ -113,14 +118,18 @@ class Mailer:
     def __repr__(self) -> str:
         return f"<Mailer {self.counts}>"
 
+    def _check_outside(self, what: str) -> None:
+        if self._commit is not None:
+            self._commit.check_outside(what)
+
     def _answer(self, answers: list[tuple[_Slot, Any, Message]]) -> None:
-        for (_, answer), report, message in answers:
-            self._open.discard(answer)
-            if not answer.done():
+        for (_, future), answer, message in answers:
+            self._open.discard(future)
+            if not future.done():
                 try:
-                    answer.set_result(outcome(report, message))
+                    future.set_result(outcome(answer, message))
                 except SMTPException as error:
-                    answer.set_result(error)
+                    future.set_result(error)
         self._wake(len(answers))
 
     def _wake(self, count: int) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ._errors import usage
 
 if TYPE_CHECKING:
     import asyncio
@@ -88,17 +91,31 @@ class Awaited:
         if self._task is not None:
             self._task.cancel()
 
-    async def over(self) -> None:
-        """Wait until the function has ended, whose message may be decided without it."""
+    async def over(self, *, ended: bool) -> None:
+        """Wait until the function has ended, whose message is decided without it; it is cancelled where the call ``ended``."""
         if self._task is not None and not self._task.done():
             import asyncio
 
+            if ended:
+                self._task.cancel()
             await asyncio.wait({self._task})
+        self._task = None
 
     def _done(self, task: asyncio.Future[Any]) -> None:
         if not task.cancelled():
             task.exception()  # is told by the report, or the connection was quicker to fail
         self.wake()
+
+
+class _Call:
+    """A call of a mailer's commit."""
+
+    def __init__(self, commit: AwaitedByThread) -> None:
+        self.commit, self.is_over = commit, False
+
+
+#: The call that the current task is, or was begun by.
+_call: ContextVar[_Call | None] = ContextVar("smtpclient.commit", default=None)
 
 
 class AwaitedByThread:
@@ -124,7 +141,7 @@ class AwaitedByThread:
         import asyncio
 
         assert self.loop is not None  # the mailer has a message
-        call = self._call(ready)
+        call = self._run(ready)
         try:
             answer = asyncio.run_coroutine_threadsafe(call, self.loop)
         except RuntimeError:  # the loop is closed
@@ -133,7 +150,23 @@ class AwaitedByThread:
         answer.add_done_callback(lambda _: self.wake())
         return answer
 
-    async def _call(self, ready: list[Ready]) -> None:
-        answer = self._function(ready)
-        if hasattr(answer, "__await__"):
-            await answer
+    def check_outside(self, what: str) -> None:
+        """Refuse what the function would wait for without end: its mailer waits for it."""
+        call = _call.get()
+        if call is not None and call.commit is self and not call.is_over:
+            raise usage(f"the mailer cannot be {what} by its own commit, for which it waits: do that after the commit has returned")
+
+    def cancel(self) -> None:
+        """The mailer has ended, and nobody waits for the answer any more."""
+        if self._answer is not None:
+            self._answer.cancel()
+
+    async def _run(self, ready: list[Ready]) -> None:
+        call = _Call(self)
+        _call.set(call)
+        try:
+            answer = self._function(ready)
+            if hasattr(answer, "__await__"):
+                await answer
+        finally:
+            call.is_over = True

@@ -67,7 +67,7 @@ class Mailer:
         ``sendmessage`` does. It cannot be cancelled. Options are those of the envelope. Raise
         ``UsageError`` for what can be told at once, ``ConnectionClosed`` when the mailer is closed.
         """
-        future = _future()
+        future = _Answer(self._pending.native)
         made, known = token(message), own(base, options)
         while not self._pending.submit(future, made, known):
             if self._pending.native.is_inside:
@@ -79,7 +79,7 @@ class Mailer:
         self, message: AnyMessage, base: Options | None = None, /, **options: Unpack[OptionDict]
     ) -> Future[Report]:
         """As ``submit``, but raise ``QueueFull`` instead of waiting."""
-        future = _future()
+        future = _Answer(self._pending.native)
         if not self._pending.submit(future, token(message), own(base, options)):
             raise self._pending.full
         return future
@@ -246,29 +246,31 @@ def _end(native: _native.Mailer, thread: threading.Thread) -> None:
 
 
 def _resolved(answers: list[tuple[Any, Any, Message]]) -> None:
-    for future, report, message in answers:
+    for future, answer, message in answers:
         try:
-            _resolve(future, report, message)
+            _resolve(future, answer, message)
         except BaseException as raised:  # by a function that was added to the future; the others are still to be told
             thread = threading.current_thread()
             threading.excepthook(threading.ExceptHookArgs((type(raised), raised, raised.__traceback__, thread)))
 
 
-def _resolve(future: Any, report: Any, message: Message) -> None:
+def _resolve(future: Any, answer: tuple[Any, Any], message: Message) -> None:
     try:
-        result = outcome(report, message)
+        result = outcome(answer, message)
     except SMTPException as error:
         future.set_exception(error)
     else:
         future.set_result(result)
 
 
-def outcome(report: Any, message: Message) -> Report:
-    """The report of a message that was sent; an exception for one that was not."""
+def outcome(answer: tuple[Any, Any], message: Message) -> Report:
+    """The report of a message that was sent; an exception for one that was not. ``answer`` is its report, and why its commit
+    failed."""
+    report, withdrawn = answer
     try:
         return checked(report_of(report))
     except SMTPException as error:
-        cause = message._raised()
+        cause = withdrawn or message._raised()
         if cause is not None:
             raise error from cause
         raise
@@ -278,7 +280,22 @@ def own(base: Options | None, options: OptionDict) -> Options | None:
     return Options(base, **options) if options else base
 
 
-def _future() -> Future[Report]:
-    future: Future[Report] = Future()
-    future.set_running_or_notify_cancel()
-    return future
+class _Answer(Future[Report]):
+    """A report that comes. A function that the mailer calls would wait for it without end."""
+
+    def __init__(self, native: _native.Mailer) -> None:
+        super().__init__()
+        self._native = native
+        self.set_running_or_notify_cancel()
+
+    def result(self, timeout: float | None = None) -> Report:
+        self._check_outside()
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        self._check_outside()
+        return super().exception(timeout)
+
+    def _check_outside(self) -> None:
+        if not self.done() and self._native.is_inside:
+            raise usage("a function that the mailer calls cannot wait for a message of the mailer: take its report later, or in another thread")

@@ -47,6 +47,8 @@ class Wire:
             commit.wake = self._on_event
         self._process = os.getpid()
         self._over = False
+        # Of the last turn: whether the commit's answer is still of use, and whether the call must end.
+        self._commits = self._ended = False
         self._error: BaseException | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -72,8 +74,8 @@ class Wire:
                 self._rested = self._loop.time()
                 if self._error is not None:
                     raise self._error
-            if self._commit is not None:
-                await self._commit.over()
+            if self._commit is not None and not self._commits:
+                await self._commit.over(ended=self._ended)
         except BaseException:
             if self._commit is not None:
                 self._commit.cancel()
@@ -113,7 +115,7 @@ class Wire:
 
     def _turn(self) -> None:
         watch = self._native.turn()
-        self._over = watch.over
+        self._over, self._commits, self._ended = watch.over, watch.commits, watch.ended
         if watch.fd != self._fd:
             self._watch(watch.fd)
             if watch.fd < 0:

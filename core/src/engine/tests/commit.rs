@@ -227,3 +227,75 @@ fn lmtp_and_verbs_are_asked_for_too() {
     let calls = asked.take();
     assert_eq!((recipients(&calls[0][0]), calls[0][0].message_id.as_deref()), (vec!["d@s"], None));
 }
+
+/// Five messages in a window; the third has two recipients of whom all must be accepted, so that it waits for replies.
+fn in_a_window(asked_by: impl Fn(&Asked)) -> (Play, Asked) {
+    let (mut play, asked) = ready(Protocol::Smtp, &["PIPELINING", "CHUNKING"], Pipelining::Full);
+    asked_by(&asked);
+    for index in 0..5 {
+        let to: &[&str] = if index == 3 { &["b@s", "c@s"] } else { &["b@s"] };
+        play.engine.send(named(to, false, index));
+    }
+    (play, asked)
+}
+
+fn indexes(calls: &[Vec<Ready>]) -> Vec<Vec<u64>> {
+    calls.iter().map(|call| call.iter().map(|ready| ready.index).collect()).collect()
+}
+
+#[test]
+fn messages_of_a_window_are_asked_for_together() {
+    let (mut play, asked) = in_a_window(|_| {});
+    let out = play.client();
+    assert_eq!(out.matches("BDAT 20 LAST").count(), 3, "{out}");
+    let calls = asked.take();
+    assert_eq!(indexes(&calls), [vec![0, 1, 2]]);
+    assert!(calls[0].iter().all(|ready| ready.attempt == 1 && ready.recipients.is_empty()));
+    // The fourth waits for its recipients' replies, and the fifth for the fourth.
+    play.server(&"250 ok\r\n250 ok\r\n250 taken\r\n250 reset\r\n".repeat(3));
+    play.server("250 ok\r\n250 ok\r\n250 ok\r\n");
+    let out = play.client();
+    assert_eq!(out.matches("BDAT 20 LAST").count(), 2, "{out}");
+    let calls = asked.take();
+    assert_eq!(indexes(&calls), [vec![3, 4]]);
+    assert_eq!((recipients(&calls[0][0]), recipients(&calls[0][1])), (vec!["b@s", "c@s"], vec![]));
+    play.server("250 taken\r\n250 reset\r\n250 ok\r\n250 ok\r\n250 taken\r\n");
+    assert!((0..5).all(|_| play.sent().recipients[0].outcome == Outcome::Accepted));
+}
+
+#[test]
+fn a_window_whose_commit_fails_is_withdrawn() {
+    let (mut play, asked) = in_a_window(|asked| asked.answers(Poll::Ready(Err("no".into()))));
+    let out = play.client();
+    assert!(!out.contains("BDAT"), "{out}");
+    assert_eq!(asked.take().len(), 1, "what waits behind the refused group is not asked for yet");
+    play.server("250 ok\r\n250 ok\r\n");
+    for _ in 0..3 {
+        let report = play.sent();
+        assert_eq!(report.error.as_ref().map(Error::kind), Some(Kind::Commit));
+        assert_eq!(report.recipients[0].outcome, Outcome::NotSent);
+    }
+    asked.answers(Poll::Ready(Ok(())));
+    play.client();
+    play.server("250 reset\r\n250 ok\r\n250 ok\r\n250 ok\r\n");
+    play.client();
+    assert_eq!(indexes(&asked.take()), [vec![3, 4]]);
+}
+
+#[test]
+fn a_window_waits_as_a_whole_while_its_commit_is_pending() {
+    let (mut play, asked) = in_a_window(|asked| asked.answers(Poll::Pending));
+    let out = play.client();
+    assert!(!out.contains("BDAT") && play.engine.waits_for() == Some(Awaited::Commit), "{out}");
+    let calls = asked.take();
+    assert_eq!(calls.last().unwrap().len(), 3);
+    play.engine.send(named(&["b@s"], false, 5));
+    play.client();
+    let again = asked.take();
+    assert!(again.iter().all(|call| *call == calls[0]), "{again:?}");
+    asked.answers(Poll::Ready(Ok(())));
+    assert_eq!(play.client().matches("BDAT 20 LAST").count(), 3);
+    play.engine.handle_eof();
+    let outcomes: Vec<_> = (0..3).map(|_| play.sent().recipients[0].outcome).collect();
+    assert_eq!(outcomes, [Outcome::Unknown; 3]);
+}

@@ -5,11 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use super::connection::Connection;
-use crate::commit::{Commit, Committed, Ready};
+use crate::commit::{Commit, Committed, MOST, Ready};
 use crate::options::Options;
-
-/// The most messages that are asked for at once.
-const MOST: usize = 64;
 
 /// Where the messages of one connection wait.
 #[derive(Clone, Default)]
