@@ -32,8 +32,8 @@ pub trait Conversation {
     fn progress(&self) -> u64;
     /// Whether a caller's reader had no bytes when it was last asked.
     fn waits_for_source(&self) -> bool;
-    /// Whether a caller's function had no access token when it was last asked.
-    fn waits_for_token(&self) -> bool {
+    /// Whether the caller's function had no access token, or the caller's own mechanism no answer, when it was last asked.
+    fn waits_for_login(&self) -> bool {
         false
     }
     /// Whether the caller's commit was pending when it was last asked, or has only just answered: a driver then reads what has arrived

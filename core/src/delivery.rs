@@ -273,8 +273,8 @@ impl Conversation for Delivery {
         self.dialogue.as_ref().is_some_and(|dialogue| dialogue.waits_for_source())
     }
 
-    fn waits_for_token(&self) -> bool {
-        self.dialogue.as_ref().is_some_and(|dialogue| dialogue.waits_for_token())
+    fn waits_for_login(&self) -> bool {
+        self.dialogue.as_ref().is_some_and(|dialogue| dialogue.waits_for_login())
     }
 
     fn waits_for_commit(&self) -> bool {

@@ -88,7 +88,7 @@ impl Line {
         let is_idle = driven.action() == Action::Exchange
             && driven.timeout().is_none()
             && !driven.waits_for_source()
-            && !driven.waits_for_token()
+            && !driven.waits_for_login()
             && !driven.waits_for_commit()
             && driven.poll_output().is_empty();
         let over = over || is_idle || driven.action() == Action::Done;

@@ -131,9 +131,11 @@ impl Conversation for Dialogue {
     fn waits_for_source(&self) -> bool {
         self.link.waits_for_source()
     }
-    fn waits_for_token(&self) -> bool {
+    fn waits_for_login(&self) -> bool {
         match &self.doing {
-            Some((_, Doing::Opening(up))) => self.place == Place::Connected && up.opening.waits_for_token(),
+            Some((_, Doing::Opening(up))) if self.place == Place::Connected => {
+                up.opening.waits_for_token() || self.link.engine().waits_for_mechanism()
+            }
             _ => false,
         }
     }

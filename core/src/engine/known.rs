@@ -20,7 +20,11 @@ impl Engine {
 
     /// Whether everything asked was answered.
     pub fn is_idle(&self) -> bool {
-        self.requests.is_empty() && self.actives.is_empty() && self.expected.is_empty() && !self.rset_due
+        self.requests.is_empty()
+            && self.actives.is_empty()
+            && self.expected.is_empty()
+            && !self.rset_due
+            && self.login_asks.is_none()
     }
 
     /// Whether a caller's reader had no bytes when it was last asked: call
@@ -33,6 +37,12 @@ impl Engine {
     /// is not.
     pub fn waits_for_commit(&self) -> bool {
         self.commit_waits
+    }
+
+    /// Whether the caller's own login mechanism was pending when it was last asked: call [`poll_output`](Self::poll_output) again
+    /// when it is not.
+    pub fn waits_for_mechanism(&self) -> bool {
+        self.login_waits
     }
 
     /// Why the connection ended, once it did.

@@ -42,6 +42,7 @@ mod chunks;
 mod commit;
 mod expect;
 mod known;
+mod login;
 mod plan;
 mod reader;
 mod request;
@@ -92,6 +93,8 @@ pub struct Engine {
     actives: VecDeque<Active>,
     /// The AUTH exchange that is under way.
     login: Option<crate::sasl::Exchange>,
+    /// The login whose mechanism, the caller's own, is to be asked.
+    login_asks: Option<Id>,
     /// The envelope that verbs have built so far.
     verbs: Option<Verbs>,
     events: VecDeque<Event>,
@@ -123,6 +126,7 @@ pub struct Engine {
     queue_asked: bool,
     source_waits: bool,
     commit_waits: bool,
+    login_waits: bool,
     parting: bool,
     quit_written: bool,
     fault: Option<Error>,
@@ -152,6 +156,8 @@ impl Engine {
             flushed: 0,
             wipe: false,
             login: None,
+            login_asks: None,
+            login_waits: false,
             next_id: 1,
             mails: 0,
             progress: 0,
@@ -376,7 +382,9 @@ impl Engine {
     pub fn timeout(&self) -> Option<Duration> {
         // What the server has not taken yet is due from it, also while the source pauses.
         let is_taken = self.sent == self.out.len() && self.flushed == self.taken;
-        if self.phase == Phase::Closed || ((self.source_waits || self.commit_waits) && is_taken) {
+        if self.phase == Phase::Closed
+            || ((self.source_waits || self.commit_waits || self.login_waits) && is_taken)
+        {
             return None;
         }
         let timeouts = &self.config.timeouts;
@@ -471,6 +479,7 @@ impl Engine {
             },
             Some(expect) => expect.step(),
             None if self.phase == Phase::Handshake => Step::Tls,
+            None if self.login_asks.is_some() => Step::Auth,
             None => Step::Command,
         }
     }

@@ -177,8 +177,8 @@ impl Mover {
                 }
                 continue;
             }
-            if is_idle && conversation.waits_for_token() && wait != Wait::Never {
-                let text = "the function of option `oauthtoken` has no token now, and a blocking call cannot wait for it";
+            if is_idle && conversation.waits_for_login() && wait != Wait::Never {
+                let text = "the function of option `oauthtoken` or the caller's mechanism has no answer now, and a blocking call cannot wait for it";
                 conversation.handle_error(Error::new(Kind::Login, Step::Auth, text));
                 continue;
             }
