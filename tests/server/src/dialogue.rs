@@ -15,6 +15,8 @@ pub struct Dialogue {
     pub again: Option<u64>,
     /// Option `oauthtoken` is a function: why it must be asked each time, and what it gives. After `!` that is why it fails.
     pub tokens: Vec<(String, String)>,
+    /// Login mechanisms of the caller's own.
+    pub mechanisms: Vec<Mechanism>,
     /// There is an option `commit`, which fails with these words; empty: it does not fail.
     pub commit: Option<String>,
     /// Environment variables that the client must have.
@@ -25,6 +27,18 @@ pub struct Dialogue {
     pub servers: Vec<Script>,
     /// The lines of the report section: name and words.
     pub report: Vec<(String, String)>,
+}
+
+/// A login mechanism of the caller's own.
+#[derive(Clone, Debug)]
+pub struct Mechanism {
+    /// Its name.
+    pub name: String,
+    /// Whether it says that it shows no secret.
+    pub hides: bool,
+    /// What it must be asked each time, `-` where it begins, and what it answers: `more` or `last`, with `+` and a response where
+    /// it has one, or `!` and why it fails.
+    pub steps: Vec<(String, String)>,
 }
 
 /// One server: where it listens, and a script for each connection.
@@ -147,6 +161,7 @@ struct Parser {
     options: Vec<(String, String)>,
     again: Option<u64>,
     tokens: Vec<(String, String)>,
+    mechanisms: Vec<Mechanism>,
     commit: Option<String>,
     environment: Vec<(String, String)>,
     message: Option<Vec<u8>>,
@@ -227,6 +242,35 @@ impl Parser {
                         ));
                     }
                     self.tokens.push((reason.into(), given.into()));
+                    return Ok(());
+                }
+                if let Some(mechanism) = line.strip_prefix("mechanism ") {
+                    let (name, hides) = match mechanism.trim().split_once(' ') {
+                        None => (mechanism.trim(), false),
+                        Some((name, "hides")) => (name, true),
+                        Some(_) => {
+                            return Err(format!("`mechanism NAME` or `mechanism NAME hides`, not {line}"));
+                        }
+                    };
+                    self.mechanisms.push(Mechanism { name: name.into(), hides, steps: Vec::new() });
+                    return Ok(());
+                }
+                if let Some(step) = line.strip_prefix("step ") {
+                    let (challenge, answer) = assignment(step)?;
+                    let answer =
+                        String::from_utf8(unescape(answer)?).map_err(|_| "the answer is not UTF-8")?;
+                    let said = ["more", "last"].iter().find_map(|word| answer.strip_prefix(word));
+                    if answer.contains('\0')
+                        || !(answer.starts_with('!')
+                            || said.is_some_and(|said| said.is_empty() || said.starts_with(" +")))
+                    {
+                        return Err(format!(
+                            "a step is `more`, `more +TEXT`, `last`, `last +TEXT` or `!WORDS`, not {answer}"
+                        ));
+                    }
+                    let mechanism =
+                        self.mechanisms.last_mut().ok_or("a step without a mechanism before it")?;
+                    mechanism.steps.push((challenge.into(), answer));
                     return Ok(());
                 }
                 if let Some(variable) = line.strip_prefix("environment ") {
@@ -340,9 +384,22 @@ impl Parser {
         if !self.report.iter().any(|(name, _)| name == "status") {
             return Err("the report section needs a line `status = ...`".into());
         }
-        let Self { options, environment, again, tokens, commit, message, servers, report, .. } = self;
+        let Self {
+            options, environment, again, tokens, mechanisms, commit, message, servers, report, ..
+        } = self;
         let message = message.unwrap_or_else(|| DEFAULT_MESSAGE.into());
-        Ok(Dialogue { about, options, environment, again, tokens, commit, message, servers, report })
+        Ok(Dialogue {
+            about,
+            options,
+            environment,
+            again,
+            tokens,
+            mechanisms,
+            commit,
+            message,
+            servers,
+            report,
+        })
     }
 }
 
