@@ -5,7 +5,7 @@ use std::task::Poll;
 use zeroize::Zeroizing;
 
 use super::expect::Expect;
-use super::request::Id;
+use super::request::{Id, Request};
 use super::writer::SECRET;
 use super::{Engine, Event};
 use crate::error::{Error, Kind, Step};
@@ -13,6 +13,12 @@ use crate::reply::Reply;
 use crate::sasl::{Exchange, Progress};
 
 impl Engine {
+    /// Logs in by one mechanism (RFC 4954). Answered by [`Event::Reply`] with the 235, or by
+    /// [`Event::Failed`]; the connection is closed where the server cannot be trusted any more.
+    pub fn login(&mut self, exchange: Exchange) -> Id {
+        self.ask(Request::Login(Box::new(exchange)))
+    }
+
     pub(super) fn begin_login(&mut self, id: Id, mut exchange: Exchange) {
         if exchange.is_custom() {
             (self.login, self.login_asks) = (Some(exchange), Some(id));

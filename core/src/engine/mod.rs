@@ -236,12 +236,6 @@ impl Engine {
         self.ask(Request::Data(content))
     }
 
-    /// Logs in by one mechanism (RFC 4954). Answered by [`Event::Reply`] with the 235, or by
-    /// [`Event::Failed`]; the connection is closed where the server cannot be trusted any more.
-    pub fn login(&mut self, exchange: crate::sasl::Exchange) -> Id {
-        self.ask(Request::Login(Box::new(exchange)))
-    }
-
     /// Queues QUIT after all pending requests and does not wait for its reply. The connection then closes by itself.
     pub fn part(&mut self) {
         self.parting = true;

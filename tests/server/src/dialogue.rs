@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::mechanism;
+pub use crate::mechanism::Mechanism;
 use crate::text::{Pattern, unescape};
 
 /// A whole dialogue file.
@@ -27,18 +29,6 @@ pub struct Dialogue {
     pub servers: Vec<Script>,
     /// The lines of the report section: name and words.
     pub report: Vec<(String, String)>,
-}
-
-/// A login mechanism of the caller's own.
-#[derive(Clone, Debug)]
-pub struct Mechanism {
-    /// Its name.
-    pub name: String,
-    /// Whether it says that it shows no secret.
-    pub hides: bool,
-    /// What it must be asked each time, `-` where it begins, and what it answers: `more` or `last`, with `+` and a response where
-    /// it has one, or `!` and why it fails.
-    pub steps: Vec<(String, String)>,
 }
 
 /// One server: where it listens, and a script for each connection.
@@ -244,33 +234,7 @@ impl Parser {
                     self.tokens.push((reason.into(), given.into()));
                     return Ok(());
                 }
-                if let Some(mechanism) = line.strip_prefix("mechanism ") {
-                    let (name, hides) = match mechanism.trim().split_once(' ') {
-                        None => (mechanism.trim(), false),
-                        Some((name, "hides")) => (name, true),
-                        Some(_) => {
-                            return Err(format!("`mechanism NAME` or `mechanism NAME hides`, not {line}"));
-                        }
-                    };
-                    self.mechanisms.push(Mechanism { name: name.into(), hides, steps: Vec::new() });
-                    return Ok(());
-                }
-                if let Some(step) = line.strip_prefix("step ") {
-                    let (challenge, answer) = assignment(step)?;
-                    let answer =
-                        String::from_utf8(unescape(answer)?).map_err(|_| "the answer is not UTF-8")?;
-                    let said = ["more", "last"].iter().find_map(|word| answer.strip_prefix(word));
-                    if answer.contains('\0')
-                        || !(answer.starts_with('!')
-                            || said.is_some_and(|said| said.is_empty() || said.starts_with(" +")))
-                    {
-                        return Err(format!(
-                            "a step is `more`, `more +TEXT`, `last`, `last +TEXT` or `!WORDS`, not {answer}"
-                        ));
-                    }
-                    let mechanism =
-                        self.mechanisms.last_mut().ok_or("a step without a mechanism before it")?;
-                    mechanism.steps.push((challenge.into(), answer));
+                if mechanism::line(line, &mut self.mechanisms)? {
                     return Ok(());
                 }
                 if let Some(variable) = line.strip_prefix("environment ") {
@@ -434,7 +398,7 @@ fn repeat(octets: Vec<u8>, count: usize) -> Result<Vec<u8>, String> {
     Ok(octets.repeat(count))
 }
 
-fn assignment(line: &str) -> Result<(&str, &str), String> {
+pub(crate) fn assignment(line: &str) -> Result<(&str, &str), String> {
     let (name, value) = line.split_once('=').ok_or_else(|| format!("not `name = value`: {line}"))?;
     Ok((name.trim(), value.trim()))
 }
