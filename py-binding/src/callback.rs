@@ -14,6 +14,7 @@ use smtpclient::engine::Direction;
 use smtpclient::net::{HandledSignals, Process};
 use smtpclient::options::{Dialler, OauthToken, Options, TlsAnswer, TlsPolicy, TranscriptFn};
 
+use crate::mechanism::PyMechanism;
 use crate::options::secret;
 use crate::socket;
 
@@ -151,6 +152,14 @@ impl Callbacks {
             self::commit(own, raised)
         });
         Self { held, raised: raised.clone() }
+    }
+
+    /// Puts login mechanisms of the caller's own into the options, too.
+    pub(crate) fn add(&mut self, py: Python<'_>, options: &mut Options, mechanisms: &[PyMechanism]) {
+        for own in mechanisms.iter().filter_map(|mechanism| mechanism.again(py)) {
+            options.mechanisms.push(own.bind(&self.raised));
+            self.held.push(own.held);
+        }
     }
 
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -301,7 +310,7 @@ fn connects(dialler: Held, raised: &Raised) -> Dialler {
 }
 
 /// What a function raised, for the report; anything but an `Exception` ends the call.
-fn words(py: Python<'_>, error: PyErr, raised: &Raised) -> String {
+pub(crate) fn words(py: Python<'_>, error: PyErr, raised: &Raised) -> String {
     let (kind, why) = (error.get_type(py), error.value(py).to_string());
     let kind = kind.name().map_or_else(|_| "error".to_owned(), |name| name.to_string());
     if !error.is_instance_of::<PyException>(py) {
