@@ -334,6 +334,9 @@ extern "C" {
 /** Connections that were ever opened. */
 #define SMTP_COUNT_OPENED 9
 
+/** A mechanism has no initial response: the server begins. */
+#define SMTP_LOGIN_SERVER_FIRST (-3)
+
 /**
  * From smtp_engine_action(), for programs that have the socket: close the old connection, if there is one, and
  * connect to smtp_engine_host(), smtp_engine_port(); then call smtp_engine_connected() or
@@ -387,6 +390,9 @@ typedef struct smtp_cancel smtp_cancel;
  */
 typedef struct smtp_engine smtp_engine;
 
+/** One login by a mechanism of the program's own. Its function is given one, for as long as it runs. */
+typedef struct smtp_login smtp_login;
+
 /**
  * Sends many messages over many connections: a queue with a bound, a pool of connections to each server, and one
  * result for each message. Several threads may use a mailer at once. It has a thread of its own, in which the
@@ -411,7 +417,7 @@ typedef struct smtp_message smtp_message;
 
 /**
  * How to send. Sending does not change options: they can be used again, and by several threads at once; the
- * transcript, policy and token functions are then called on each of these threads.
+ * transcript, policy, token and mechanism functions are then called on each of these threads.
  */
 typedef struct smtp_options smtp_options;
 
@@ -525,6 +531,17 @@ typedef int (*smtp_next_fn)(void *user_data,
  * smtp_result_status(). result lives during the call; it must not be freed.
  */
 typedef void (*smtp_sent_fn)(void *user_data, uint64_t number, int status, const smtp_result *result);
+
+/**
+ * Says what comes next in a login: writes up to size octets to response, before base64, and returns how many; 0 is an empty
+ * response. It is asked at first, when there is no smtp_login_data(login, "challenge", ...), and then for each challenge of the server,
+ * which is not to be trusted. SMTP_LOGIN_SERVER_FIRST: there is no initial response. -1: the login cannot go on, and response, which is
+ * empty at first, has why as a string without secrets. SMTP_READ_AGAIN: nothing yet, for event loops, which ask again with the next
+ * smtp_engine_ready() or smtp_engine_output(); elsewhere it is a failure, as is any other number. With its last response it calls
+ * smtp_login_done(). It may block: a mailer calls it on threads of its own, everything else on the thread that sends.
+ * login lives during the call.
+ */
+typedef int64_t (*smtp_mechanism_fn)(void *user_data, smtp_login *login, void *response, size_t size);
 
 /**
  * The version of the library that runs, "0.1.0"; SMTP_VERSION is the one of the header. Lives until the program ends.
@@ -1587,6 +1604,55 @@ uint64_t smtp_mailer_count(const smtp_mailer *mailer, int what);
  * smtp_mailer_close() before it tells what became of that. NULL is fine.
  */
 void smtp_mailer_free(smtp_mailer *mailer);
+
+/**
+ * Adds a login mechanism of the program's own, by the name that it has in AUTH: 1 to 20 capital letters, digits, hyphens and
+ * underscores (RFC 4422 section 3.1). Those of the program are tried before those of the library, in this order; where option "auth" is set,
+ * it names them. One that reveals_secret (not 0) is used only over TLS, on this machine, or with option "authinsecure"; one whose name
+ * ends in -PLUS only where a login can be bound to the connection. release as for smtp_options_set_tlspolicy(). SMTP_OK;
+ * SMTP_ERR_USAGE: a name that is none, that the library has a mechanism for, or that was added before; SMTP_ERR_NULL.
+ */
+int smtp_options_add_mechanism(smtp_options *options,
+                               const char *name,
+                               int reveals_secret,
+                               smtp_mechanism_fn step,
+                               void *user_data,
+                               smtp_release_fn release);
+
+/**
+ * What is known of the login and its connection: "host" and "port" of the server, "protocol" (smtp or lmtp), the option
+ * "username", "encrypted" and "verified" (1 under TLS, and with a certificate that verified or is pinned), "tls_version" (TLSv1.3).
+ * Empty where it is not known or not so, and for any other name. It lives during the call of the mechanism.
+ */
+const char *smtp_login_fact(const smtp_login *login,
+                            const char *name);
+
+/**
+ * Octets, and in size (may be NULL) how many: the server's "challenge", and what the login can be bound to (RFC 5056),
+ * "tls-exporter", "tls-unique" or "tls-server-end-point". NULL where there are none, as at the beginning for the challenge. They live
+ * during the call of the mechanism.
+ */
+const void *smtp_login_data(const smtp_login *login,
+                            const char *name,
+                            size_t *size);
+
+/**
+ * Tells that the mechanism has seen all that it needs: after the response of this call only the outcome is awaited. A server that says that
+ * the login succeeded before that, or asks for more after it, is not believed. SMTP_OK.
+ */
+int smtp_login_done(smtp_login *login);
+
+/**
+ * Keeps something of the mechanism's own for the next step of this login, in place of what was kept before. release (may be NULL) is called
+ * once when that is not needed any more: when something else is kept, when the login is over, however it ends, and at once where this call
+ * fails. SMTP_OK.
+ */
+int smtp_login_keep(smtp_login *login,
+                    void *kept,
+                    smtp_release_fn release);
+
+/** What was kept for this login; NULL at first. */
+void *smtp_login_kept(const smtp_login *login);
 
 /**
  * Begins to send a message. message and options (NULL: the default ones) are copied. *out gets the

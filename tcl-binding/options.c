@@ -246,6 +246,12 @@ static int One(State *state, Options *into, const char *name, Tcl_Obj *value)
     if (strcmp(name, "-channel") == 0) return Remember(&into->channel, value), TCL_OK;
     if (strcmp(name, "-tls") == 0) return TlsOption(interp, into, value);
     if (strcmp(name, "-commit") == 0) return Failed(interp, into, CommitOption(interp, into->smtp, value));
+    if (strcmp(name, "-mechanism") == 0) {
+        int status;
+
+        if (MechanismOption(interp, into->smtp, value, &status) != TCL_OK) return TCL_ERROR;
+        return Failed(interp, into, status);
+    }
     if (strcmp(name, "-message") == 0) return Remember(&into->message, value), TCL_OK;
     if (strcmp(name, "-deadline") == 0) {
         double seconds;

@@ -88,6 +88,8 @@ int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into);
 void OptionsFree(Options *options);
 /* Sets the script that is asked before the end of each message leaves; the code of the library. */
 int CommitOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *script);
+/* Adds a login mechanism: a list of name, script, and whether it shows a secret. TCL_OK with the code of the library in *status. */
+int MechanismOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *value, int *status);
 
 /* What a -tlspolicy script threw: the return options and the message, to be given back once. */
 Tcl_Obj *PolicyError(struct Policy *policy, Tcl_Obj **message);

@@ -75,6 +75,15 @@ impl Mask {
         }
     }
 
+    /// Hides a line of a login of which anything may be the secret: each piece of it that stands between control octets.
+    pub fn hide_login(&mut self, line: &[u8]) {
+        self.hide_response(line);
+        let decoded = Zeroizing::new(decoded(line));
+        for piece in decoded.split(u8::is_ascii_control) {
+            self.hide(piece);
+        }
+    }
+
     /// Hides a command that the caller says is secret: all after its verb and the mechanism of AUTH, or the whole line where
     /// it answers a challenge; and what of it is in base64.
     pub fn hide_command(&mut self, line: &[u8]) {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use crate::command::Command;
-use crate::engine::{Event, Id};
+use crate::engine::{Event, Id, Protocol};
 use crate::error::{Error, Kind, Step};
 use crate::link::Link;
 use crate::options::{Options, TlsAnswer, TlsPolicy};
@@ -128,6 +128,7 @@ impl Opening {
             crate::server::Target::Tcp { host, port } => (host.clone(), *port),
             crate::server::Target::Unix(_) => ("localhost".to_owned(), 0),
         };
+        let lmtp = server.protocol == Protocol::Lmtp;
         Self {
             security: Security {
                 library,
@@ -144,7 +145,7 @@ impl Opening {
             asking: Asking::new(options),
             allowed: options.auth.clone(),
             auth_insecure: options.authinsecure,
-            channel: Channel { loopback, ..Channel { host, port, ..Channel::default() } },
+            channel: Channel { loopback, lmtp, ..Channel::new(host, port) },
             needs: SmallVec::new(),
             stage: Stage::Greeting,
             asked: Id::GREETING,
@@ -408,6 +409,7 @@ impl Opening {
             return Progress::Ready;
         };
         self.channel.encrypted = link.engine().is_encrypted();
+        self.channel.tls_version = link.layer().and_then(|layer| layer.facts().version.clone());
         self.channel.verified = link.layer().is_some_and(|layer| {
             let facts = layer.facts();
             facts.verified || facts.pinned
@@ -442,7 +444,7 @@ impl Opening {
 
     fn start_login(&mut self, link: &mut Link) -> Progress {
         self.stage = Stage::Login;
-        let (Some(mechanism), Some(credentials)) = (self.trying, &self.credentials) else {
+        let (Some(mechanism), Some(credentials)) = (&self.trying, &self.credentials) else {
             let error = self.refused.take();
             let error = error.unwrap_or_else(|| Error::new(Kind::Login, Step::Auth, "no login succeeded"));
             return Progress::Failed(self.choice.explained(error));
@@ -450,7 +452,7 @@ impl Opening {
         match sasl::start(mechanism, credentials, &self.channel, &self.choice.offered) {
             Ok(mechanism) => {
                 let exchange = sasl::Exchange::new(mechanism);
-                self.logins.push(Login { mechanism: exchange.mechanism(), error: None });
+                self.logins.push(Login { mechanism: exchange.mechanism().into(), error: None });
                 self.asked = link.engine_mut().login(exchange);
                 self.login.get_or_insert_with(|| (Instant::now(), None));
                 Progress::Going
@@ -467,7 +469,7 @@ impl Opening {
             return self.looked(link);
         }
         if !link.engine().is_closed() {
-            if let Some(name) = self.trying {
+            if let Some(name) = &self.trying {
                 self.choice.refused(name, error.reply().map(Reply::code));
             }
             self.refused.get_or_insert(error);

@@ -83,7 +83,7 @@ pub struct Recipient {
 #[non_exhaustive]
 pub struct Login {
     /// The mechanism's registered name.
-    pub mechanism: &'static str,
+    pub mechanism: SmolStr,
     /// Why it did not log in; `None` where it did.
     pub error: Option<Error>,
 }

@@ -7,15 +7,17 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
+use scripted_server::dialogue::Mechanism;
 use scripted_server::player::Running;
 use scripted_server::{report, runner};
 use smtpclient::commit::{Commit, Ready};
 use smtpclient::error::{Error, Kind};
 use smtpclient::message::Message;
 use smtpclient::net::{SendError, Session, sendmessage};
-use smtpclient::options::{OauthToken, Options};
+use smtpclient::options::{CustomExchange, CustomMechanism, CustomStep, LoginFacts, OauthToken, Options};
 use smtpclient::reply::Reply;
 use smtpclient::report::Report;
 use smtpclient::report::fields::Value;
@@ -69,6 +71,7 @@ fn play(file: &Path) -> Result<(), String> {
     if !running.tokens().is_empty() {
         options.oauthtoken = Some(asking(running.tokens()));
     }
+    options.mechanisms = running.mechanisms().iter().map(mechanism).collect();
     let report = match refused {
         Some(error) => {
             let mut report = Report::default();
@@ -99,6 +102,53 @@ fn asking(tokens: &[(String, String)]) -> OauthToken {
         }
         Some((_, token)) => token.strip_prefix('!').map_or(Ok(token.clone()), |why| Err(why.to_owned())),
     })
+}
+
+/// The mechanism that the lines `mechanism` and `step` describe.
+fn mechanism(described: &Mechanism) -> Arc<dyn CustomMechanism> {
+    let left = Arc::new(Mutex::new(described.steps.iter().cloned().collect()));
+    Arc::new(Described { name: described.name.clone(), hides: described.hides, left })
+}
+
+struct Described {
+    name: String,
+    hides: bool,
+    left: Arc<Mutex<VecDeque<(String, String)>>>,
+}
+
+impl CustomMechanism for Described {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn reveals_secret(&self) -> bool {
+        !self.hides
+    }
+
+    fn begin(&self, _: &LoginFacts<'_>) -> Box<dyn CustomExchange> {
+        let left = Arc::clone(&self.left);
+        Box::new(move |challenge: Option<&[u8]>| {
+            let challenge =
+                challenge.map_or("-".into(), |octets| String::from_utf8_lossy(octets).into_owned());
+            Poll::Ready(match left.lock().unwrap().pop_front() {
+                None => Err("it was asked once more than the dialogue has steps".to_owned()),
+                Some((expected, _)) if expected != challenge => {
+                    Err(format!("it was asked to answer {challenge}, not {expected}"))
+                }
+                Some((_, answer)) => step(&answer),
+            })
+        })
+    }
+}
+
+fn step(answer: &str) -> Result<CustomStep, String> {
+    if let Some(why) = answer.strip_prefix('!') {
+        return Err(why.to_owned());
+    }
+    let mut step = CustomStep::server_first();
+    step.is_done = answer.starts_with("last");
+    step.response = answer.split_once('+').map(|(_, response)| response.into());
+    Ok(step)
 }
 
 /// A commit that fails where there are words, and writes a line for each message.

@@ -65,7 +65,7 @@ fn login_rounds() {
     for mechanism in MechanismName::ALL {
         for challenge in ["", "VXNlcm5hbWU6", "PDEuMkBob3N0Pg=="] {
             let offered = [mechanism.as_str().to_owned()];
-            let mut exchange = Exchange::new(start(mechanism, &credentials, &channel, &offered).unwrap());
+            let mut exchange = Exchange::new(start(&mechanism, &credentials, &channel, &offered).unwrap());
             let mut out = Vec::new();
             exchange.command(&mut out);
             let rounds = (0..10).position(|_| {

@@ -10,7 +10,7 @@ use cbindgen::{Builder, Config, DocumentationLength, DocumentationStyle, Languag
 use smtpclient::options::{OptionGroup, all};
 
 /// In the order of the header. Submodules follow where they are declared.
-const SOURCES: [&str; 17] = [
+const SOURCES: [&str; 18] = [
     "code",
     "callbacks",
     "commit",
@@ -22,6 +22,7 @@ const SOURCES: [&str; 17] = [
     "result/mod",
     "session/mod",
     "mailer",
+    "mechanism",
     "engine",
     "engine/watched",
     "engine/octets",

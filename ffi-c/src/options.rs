@@ -17,7 +17,7 @@ use crate::guard::{Handle, alone, caught, code, free, give, guarded, shared};
 use crate::strings::{Fault, c_string, empty, optional, port, utf8};
 
 /// How to send. Sending does not change options: they can be used again, and by several threads at once; the
-/// transcript, policy and token functions are then called on each of these threads.
+/// transcript, policy, token and mechanism functions are then called on each of these threads.
 pub struct smtp_options {
     handle: Handle<State>,
 }

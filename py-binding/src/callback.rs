@@ -18,6 +18,7 @@ use smtpclient::options::{Dialler, OauthToken, Options, TlsAnswer, TlsPolicy, Tr
 use smtpclient::report::Report;
 
 use crate::convert::bear;
+use crate::mechanism::PyMechanism;
 use crate::options::secret;
 use crate::socket;
 
@@ -191,6 +192,14 @@ impl Callbacks {
         Self { held, raised: raised.clone() }
     }
 
+    /// Puts login mechanisms of the caller's own into the options, too.
+    pub(crate) fn add(&mut self, py: Python<'_>, options: &mut Options, mechanisms: &[PyMechanism]) {
+        for own in mechanisms.iter().filter_map(|mechanism| mechanism.again(py)) {
+            options.mechanisms.push(own.bind(&self.raised));
+            self.held.push(own.held);
+        }
+    }
+
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.held.iter().try_for_each(|held| held.visit(visit))?;
         self.raised.visit(visit)
@@ -340,7 +349,7 @@ fn connects(dialler: Held, raised: &Raised) -> Dialler {
 }
 
 /// What a function raised, for the report; anything but an `Exception` ends the call.
-fn words(py: Python<'_>, error: PyErr, raised: &Raised) -> String {
+pub(crate) fn words(py: Python<'_>, error: PyErr, raised: &Raised) -> String {
     let (kind, why) = (error.get_type(py), error.value(py).to_string());
     let kind = kind.name().map_or_else(|_| "error".to_owned(), |name| name.to_string());
     if !error.is_instance_of::<PyException>(py) {

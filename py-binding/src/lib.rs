@@ -8,6 +8,7 @@ mod delivery;
 mod dialogue;
 mod line;
 mod mailer;
+mod mechanism;
 mod message;
 mod options;
 mod recipients;

@@ -15,10 +15,11 @@ use smtpclient::tls::TlsConfig;
 
 use crate::callback::{self, Callbacks, Functions, Held, Raised};
 use crate::convert::raise;
+use crate::mechanism::PyMechanism;
 use crate::recipients;
 
 /// What is not an option by a text.
-const OBJECTS: [&str; 5] = ["transcript", "commit", "dialler", "cancel", "tls"];
+const OBJECTS: [&str; 6] = ["transcript", "commit", "dialler", "mechanisms", "cancel", "tls"];
 
 /// How to send. Unchangeable; threads may share one.
 #[pyclass(frozen, module = "smtpclient", name = "Options")]
@@ -27,6 +28,7 @@ pub(crate) struct PyOptions {
     policy: Option<Held>,
     token: Option<Held>,
     dialler: Option<Held>,
+    mechanisms: Vec<PyMechanism>,
     transcript: Option<Held>,
     commit: Option<Held>,
     pub(crate) cancel: Option<Cancel>,
@@ -161,6 +163,12 @@ impl PyOptions {
         self.token.as_ref().and_then(|token| token.get(py))
     }
 
+    /// The caller's own login mechanisms.
+    #[getter]
+    fn mechanisms(&self, py: Python<'_>) -> Vec<Py<PyAny>> {
+        self.mechanisms.iter().filter_map(|mechanism| mechanism.held.get(py)).collect()
+    }
+
     /// The function that is asked before a message leaves.
     #[getter]
     pub(crate) fn commit(&self, py: Python<'_>) -> Option<Py<PyAny>> {
@@ -220,7 +228,7 @@ impl PyOptions {
     /// For a call: with the functions that it calls, and their owner.
     pub(crate) fn bind(&self, py: Python<'_>, raised: &Raised, functions: Functions) -> (Options, Callbacks) {
         let mut options = self.core.clone();
-        let callbacks = Callbacks::bind(
+        let mut callbacks = Callbacks::bind(
             py,
             &mut options,
             self.policy.as_ref(),
@@ -229,12 +237,15 @@ impl PyOptions {
             functions,
             raised,
         );
+        callbacks.add(py, &mut options, &self.mechanisms);
         options.cancel = Some(callback::cancel(raised, self.cancel.clone()));
         (options, callbacks)
     }
 
     fn held(&self) -> impl Iterator<Item = &Held> {
-        self.policy.iter().chain(&self.token).chain(&self.dialler).chain(&self.transcript).chain(&self.commit)
+        let mechanisms = self.mechanisms.iter().map(|mechanism| &mechanism.held);
+        let functions = [&self.policy, &self.token, &self.dialler, &self.transcript, &self.commit];
+        functions.into_iter().flatten().chain(mechanisms)
     }
 
     /// A commit that nobody would ask is an error: `own` is that of the `holder`, for all its messages.
@@ -261,6 +272,7 @@ impl PyOptions {
             policy: None,
             token: None,
             dialler: None,
+            mechanisms: Vec::new(),
             transcript: None,
             commit: None,
             cancel: None,
@@ -274,6 +286,7 @@ impl PyOptions {
             policy: self.policy.as_ref().and_then(|policy| policy.again(py)),
             token: self.token.as_ref().and_then(|token| token.again(py)),
             dialler: self.dialler.as_ref().and_then(|dialler| dialler.again(py)),
+            mechanisms: self.mechanisms.iter().filter_map(|mechanism| mechanism.again(py)).collect(),
             transcript: self.transcript.as_ref().and_then(|transcript| transcript.again(py)),
             commit: self.commit.as_ref().and_then(|commit| commit.again(py)),
             cancel: self.cancel.clone(),
@@ -294,6 +307,10 @@ impl PyOptions {
             }
             "dialler" => {
                 self.dialler = Some(Held::new(callable(name, value)?));
+                return Ok(());
+            }
+            "mechanisms" => {
+                self.mechanisms = PyMechanism::all(value)?;
                 return Ok(());
             }
             "tlspolicy" if value.is_callable() => {

@@ -86,6 +86,54 @@ def asking(folder):
     return later if "--aio" in sys.argv else token
 
 
+class Described:
+    """A mechanism that the lines ``mechanism`` and ``step`` describe."""
+
+    def __init__(self, name, hides):
+        self.name = name
+        if hides:
+            self.reveals_secret = False
+        self.steps = []
+
+    def begin(self, login):
+        assert login.host and login.port and login.protocol in ("smtp", "lmtp")
+        return DescribedExchange(self.steps)
+
+
+class DescribedExchange:
+    def __init__(self, steps):
+        self.complete, self._steps = False, steps
+        if "--aio" in sys.argv:
+            self.step = self._later
+
+    def step(self, challenge):
+        said = "-" if challenge is None else challenge.decode()
+        if not self._steps:
+            raise LookupError("it was asked once more than the dialogue has steps")
+        expected, answer = self._steps.pop(0)
+        if expected != said:
+            raise LookupError(f"it was asked to answer {said}, not {expected}")
+        if answer.startswith("!"):
+            raise LookupError(answer[1:])
+        self.complete = answer.startswith("last")
+        return answer.partition("+")[2].encode() if "+" in answer else None
+
+    async def _later(self, challenge):
+        await asyncio.sleep(0.01)
+        return type(self).step(self, challenge)
+
+
+def mechanisms_of(folder):
+    words, found = (folder / "mechanisms").read_bytes().decode().split("\0")[:-1], []
+    while words:
+        kind, first, second, words = words[0], words[1], words[2], words[3:]
+        if kind == "mechanism":
+            found.append(Described(first, second == "hides"))
+        else:
+            found[-1].steps.append((first, second))
+    return found
+
+
 def commit_of(words):
     def commit(ready):
         for one in ready:
@@ -104,6 +152,8 @@ def send(folder):
     message, known, pause = (folder / "message").read_bytes(), options(folder), folder / "again"
     if (folder / "tokens").exists():
         known["oauthtoken"] = asking(folder)
+    if (folder / "mechanisms").exists():
+        known["mechanisms"] = mechanisms_of(folder)
     if (folder / "commit").exists():
         known["commit"] = commit_of((folder / "commit").read_text())
     try:

@@ -215,6 +215,13 @@ static void print(const smtp_result *r)
     fields("", smtp_result_value(r));
 }
 
+static int told(const smtp_options *options, int status)
+{
+    printf("status = error\nerror = %s setup permanent - -\nerror_text = %s\n", smtp_code_name(status),
+        smtp_options_error(options));
+    return status;
+}
+
 /* Sets the options: name NUL value NUL. One that cannot be set is an error like any other. */
 static int set_options(smtp_options *options, const char *data, size_t length)
 {
@@ -226,11 +233,7 @@ static int set_options(smtp_options *options, const char *data, size_t length)
 
         if (strcmp(name, "servers") == 0) host = value;
         if (strcmp(name, "ports") == 0) port = (unsigned short)atoi(value);
-        if (status != SMTP_OK) {
-            printf("status = error\nerror = %s setup permanent - -\nerror_text = %s\n", smtp_code_name(status),
-                smtp_options_error(options));
-            return status;
-        }
+        if (status != SMTP_OK) return told(options, status);
         at = value + strlen(value) + 1;
     }
     return SMTP_OK;
@@ -269,6 +272,66 @@ static int64_t token(void *user_data, int reason, char *buffer, size_t size)
     if (*given == '!') return fails(buffer, size, given + 1, "");
     memcpy(buffer, given, strlen(given));
     return (int64_t)strlen(given);
+}
+
+/* What is left of a mechanism in the file `mechanisms`: challenge and answer of each step. */
+typedef struct Mechanism {
+    const char *at, *end;
+    int later;
+} Mechanism;
+
+static int64_t step(void *user_data, smtp_login *login, void *response, size_t size)
+{
+    Mechanism *left = user_data;
+    const char *expected = left->at, *answer, *said;
+    size_t length;
+    const char *challenge = smtp_login_data(login, "challenge", &length);
+
+    if (left->later && !asked) {
+        asked = 1;
+        return SMTP_READ_AGAIN;
+    }
+    asked = 0;
+    if (left->at >= left->end) return fails(response, size, "it was asked once more than the dialogue has steps", "");
+    expected += strlen(expected) + 1; /* after the word `step` */
+    answer = expected + strlen(expected) + 1;
+    left->at = answer + strlen(answer) + 1;
+    if (challenge == NULL) challenge = "-", length = 1;
+    if (strlen(expected) != length || memcmp(expected, challenge, length) != 0) {
+        return fails(response, size, "it was not asked to answer ", expected);
+    }
+    if (*answer == '!') return fails(response, size, answer + 1, "");
+    if (strncmp(answer, "last", 4) == 0) smtp_login_done(login);
+    said = strchr(answer, '+');
+    if (said == NULL) return SMTP_LOGIN_SERVER_FIRST;
+    memcpy(response, said + 1, strlen(said + 1));
+    return (int64_t)strlen(said + 1);
+}
+
+/* Adds the mechanisms of the file: `mechanism` NUL name NUL shows or hides NUL, and `step` NUL challenge NUL answer NUL for each step. */
+static int add_mechanisms(smtp_options *options, const char *data, size_t length, int later)
+{
+    const char *at = data, *end = data + length;
+
+    while (at < end) {
+        const char *name = at + strlen(at) + 1, *hides = name + strlen(name) + 1;
+        Mechanism *one = malloc(sizeof *one);
+        int status;
+
+        if (one == NULL) exit(2);
+        at = hides + strlen(hides) + 1;
+        one->at = at;
+        one->later = later;
+        while (at < end && strcmp(at, "step") == 0) {
+            int i;
+
+            for (i = 0; i < 3; i++) at += strlen(at) + 1;
+        }
+        one->end = at;
+        status = smtp_options_add_mechanism(options, name, strcmp(hides, "hides") != 0, step, one, free);
+        if (status != SMTP_OK) return told(options, status);
+    }
+    return SMTP_OK;
 }
 
 static int there_is(const char *folder, const char *name)
@@ -393,8 +456,9 @@ int main(int argc, char **argv)
     smtp_options *options = smtp_options_new();
     smtp_result *result = NULL;
     size_t length;
-    char *data = read_file(folder, "message", &length), *given = NULL;
+    char *data = read_file(folder, "message", &length), *given = NULL, *mechanisms = NULL;
     Tokens tokens;
+    int status = SMTP_OK;
 
     smtp_message_set_message(message, data, length);
     free(data);
@@ -409,8 +473,12 @@ int main(int argc, char **argv)
         data = read_file(folder, "commit", &length);
         smtp_options_set_commit(options, on_commit, data, free);
     }
+    if (there_is(folder, "mechanisms")) {
+        mechanisms = read_file(folder, "mechanisms", &length);
+        status = add_mechanisms(options, mechanisms, length, watched);
+    }
     data = read_file(folder, "options", &length);
-    if (set_options(options, data, length) == SMTP_OK) {
+    if (status == SMTP_OK && set_options(options, data, length) == SMTP_OK) {
         if (pause >= 0) result = (watched ? send_again_watched : send_again)(message, options, pause);
         else if (watched) result = send_watched(message, options);
         else smtp_sendmessage(message, options, &result);
@@ -420,6 +488,7 @@ int main(int argc, char **argv)
     free(data);
     free(given);
     smtp_options_free(options);
+    free(mechanisms);
     smtp_message_free(message);
     return 0;
 }

@@ -1,6 +1,5 @@
-/* What the functions that the library calls may do to what has called them: a TLS policy, a transcript, a reader and the giver of
- * access tokens end it,
- * free it, cancel it, or fork. Whoever ends it there says nothing more to the server, whatever is answered. */
+/* What the functions that the library calls may do to what has called them: a TLS policy, a transcript, a reader, the giver of
+ * access tokens and a login mechanism end it, free it, cancel it, or fork. Whoever ends it there says nothing more to the server, whatever is answered. */
 #define _POSIX_C_SOURCE 200809L
 #include "common.h"
 
@@ -29,8 +28,10 @@ static void *records(void *data)
 
         if (r->heard[length++] != '\n') continue;
         if (content && strncmp(line, ".\r", 2) != 0) reply = "";
-        else if (strncmp(line, "EHLO", 4) == 0) reply = "250-s.example\r\n250-STARTTLS\r\n250 AUTH XOAUTH2\r\n";
+        else if (strncmp(line, "EHLO", 4) == 0) reply = "250-s.example\r\n250-STARTTLS\r\n250 AUTH XOAUTH2 X-SITE\r\n";
         else if (strncmp(line, "STAR", 4) == 0) reply = "454 4.7.0 not now\r\n";
+        else if (strncmp(line, "AUTH X-", 7) == 0) reply = "334 Zm9v\r\n";
+        else if (strncmp(line, "YmFy", 4) == 0) reply = "535 5.7.8 not you\r\n";
         else if (strncmp(line, "AUTH", 4) == 0) reply = "235 2.7.0 welcome\r\n";
         else if (strncmp(line, "DATA", 4) == 0) reply = "354 go on\r\n";
         else if (strncmp(line, "QUIT", 4) == 0) reply = "221 2.0.0 bye\r\n";
@@ -125,6 +126,18 @@ static int64_t token(void *user_data, int reason, char *buffer, size_t size)
     here(user_data, "token");
     memcpy(buffer, "t0ken", 5);
     return 5;
+}
+
+static int64_t mechanism(void *user_data, smtp_login *login, void *response, size_t size)
+{
+    int begins = smtp_login_data(login, "challenge", NULL) == NULL;
+
+    (void)size;
+    here(user_data, begins ? "mechanism" : "challenge");
+    if (begins) return SMTP_LOGIN_SERVER_FIRST;
+    smtp_login_done(login);
+    memcpy(response, "bar", 3);
+    return 3;
 }
 
 static void hears(void *user_data, int direction, const char *line)
@@ -250,7 +263,7 @@ static const struct way {
 static const struct place {
     const char *name, *last; /* the last line that the server may hear */
 } places[] = {{"S 220 ", ""}, {"C EHLO", ""}, {"S 250-", "EHLO"}, {"C STAR", "EHLO"}, {"policy", "STARTTLS"},
-    {"token", "STARTTLS"}, {"C AUTH", "STARTTLS"}, {"S 235 ", "AUTH"}, {"C MAIL", "AUTH"}, {"C DATA", "RCPT"}, {"S 354 ", "DATA"}, {"body", "DATA"}};
+    {"mechanism", "STARTTLS"}, {"challenge", "AUTH"}, {"token", "YmFy"}, {"C AUTH", "STARTTLS"}, {"S 235 ", "AUTH"}, {"C MAIL", "AUTH"}, {"C DATA", "RCPT"}, {"S 354 ", "DATA"}, {"body", "DATA"}};
 
 /* The line that was heard last. */
 static const char *last_line(const char *heard)
@@ -282,6 +295,7 @@ static void acts(const struct way *way, const struct place *place, enum act act)
     o = to_port(in.port);
     smtp_options_set(o, "username", "ann");
     smtp_options_set_oauthtoken(o, token, &in, NULL);
+    smtp_options_add_mechanism(o, "X-SITE", 1, mechanism, &in, NULL);
     smtp_options_set(o, "authinsecure", "1");
     smtp_options_set_tlspolicy(o, policy, &in, NULL);
     smtp_options_set_transcript(o, hears, &in, NULL);
@@ -328,8 +342,10 @@ int main(int argc, char **argv)
             acts(&ways[i], &places[j], NOTHING);
             if (ways[i].is_engine) acts(&ways[i], &places[j], ABORT);
             if (ways[i].is_engine) acts(&ways[i], &places[j], FREE);
-            if (j % 5 == 4) acts(&ways[i], &places[j], FORK);
-            if (j % 5 == 4) acts(&ways[i], &places[j], RETURN);
+            if (j % 5 == 4 || strcmp(places[j].name, "challenge") == 0) {
+                acts(&ways[i], &places[j], FORK);
+                acts(&ways[i], &places[j], RETURN);
+            }
         }
     }
     return summary();

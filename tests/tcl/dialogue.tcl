@@ -132,6 +132,29 @@ if {[file exists $folder/tokens]} {
     set tokens [lrange [split [encoding convertfrom utf-8 [read_file $folder/tokens]] \0] 0 end-1]
     lappend arguments -oauthcommand token
 }
+# The mechanism that the lines `mechanism` and `step` describe: its steps are left over in the variable of its name.
+proc mechanism {name login} {
+    upvar #0 steps($name) steps
+    set challenge [expr {[dict exists $login challenge] ? [dict get $login challenge] : "-"}]
+    if {![llength $steps]} {error "it was asked once more than the dialogue has steps"}
+    set steps [lassign $steps expected answer]
+    if {$expected ne $challenge} {error "it was asked to answer $challenge, not $expected"}
+    if {[string index $answer 0] eq "!"} {error [string range $answer 1 end]}
+    set word [expr {[string range $answer 0 3] eq "last" ? "done" : "more"}]
+    set plus [string first + $answer]
+    return [expr {$plus < 0 ? [list $word] : [list $word [string range $answer $plus+1 end]]}]
+}
+if {[file exists $folder/mechanisms]} {
+    foreach {kind first second} [lrange [split [encoding convertfrom utf-8 [read_file $folder/mechanisms]] \0] 0 end-1] {
+        if {$kind eq "mechanism"} {
+            set name $first
+            set steps($name) {}
+            lappend arguments -mechanism [list $name [list mechanism $name] $second]
+        } else {
+            lappend steps($name) $first $second
+        }
+    }
+}
 if {[file exists $folder/again]} {
     again $folder/message [read_file $folder/again] $arguments
 } else {

@@ -146,7 +146,7 @@ proc server::next2 {channel} {
 }
 
 # A login. AUTH is the reply; with `check` it is 235 where name and password are right, ann and secret, and 535 else;
-# with pairs, pattern and reply, a mechanism at a time. What is logged of DIGEST-MD5 and CRAM-MD5 is what stays the same.
+# with pairs, pattern and reply, a mechanism at a time. X-SITE asks what `challenges` has. What is logged of DIGEST-MD5 and CRAM-MD5 is what stays the same.
 proc server::auth {answers channel port line} {
     variable log
     lassign [split $line] - mechanism initial
@@ -155,6 +155,7 @@ proc server::auth {answers channel port line} {
         PLAIN {if {$initial eq ""} {set ask {{}}}}
         LOGIN {set ask [expr {$initial eq "" ? {Username: Password:} : "Password:"}]}
         CRAM-MD5 {set ask {<1.2@s.example>}}
+        X-SITE {set ask [dict get $answers challenges]}
         DIGEST-MD5 {set ask {{realm="s.example",nonce="OA6MG9tEQGm2hh",qop="auth",algorithm=md5-sess,charset=utf-8}}}
     }
     set said {}

@@ -27,7 +27,7 @@ pub(crate) struct Server<'a> {
 /// One cell for each mechanism (`yes`, `-`, `unbindable`, `FAILED`); what failed goes to `faults`.
 pub(crate) fn row(server: &Server<'_>, faults: &mut Vec<String>) -> Vec<&'static str> {
     let cells = MechanismName::ALL.map(|mechanism| {
-        server.cell(mechanism).unwrap_or_else(|text| {
+        server.cell(&mechanism).unwrap_or_else(|text| {
             faults.push(format!("{} {} {mechanism}: {text}", server.name, server.tls));
             "FAILED"
         })
@@ -52,7 +52,7 @@ impl Server<'_> {
     }
 
     /// Whether the server offers the mechanism to one with a certificate, or without.
-    fn offers(&self, mechanism: MechanismName) -> bool {
+    fn offers(&self, mechanism: &MechanismName) -> bool {
         let mut options = self.options();
         self.add_certificate(&mut options, mechanism);
         let offered = Session::open("localhost", self.port, &options)
@@ -60,8 +60,8 @@ impl Server<'_> {
         offered.unwrap().iter().any(|name| name == mechanism.as_str())
     }
 
-    fn add_certificate(&self, options: &mut Options, mechanism: MechanismName) {
-        if mechanism == MechanismName::External {
+    fn add_certificate(&self, options: &mut Options, mechanism: &MechanismName) {
+        if *mechanism == MechanismName::External {
             options.tlscertfile = Some(format!("{}/tls/client.pem", self.base));
             options.tlskeyfile = Some(format!("{}/tls/client.key", self.base));
         }
@@ -105,8 +105,8 @@ impl Server<'_> {
         session.quit().map(drop).map_err(text)
     }
 
-    fn cell(&self, mechanism: MechanismName) -> Result<&'static str, String> {
-        if !self.offers(mechanism) || (mechanism == MechanismName::External && self.tls == "none") {
+    fn cell(&self, mechanism: &MechanismName) -> Result<&'static str, String> {
+        if !self.offers(mechanism) || (*mechanism == MechanismName::External && self.tls == "none") {
             return Ok("-");
         }
         // These servers know tls-exporter and tls-unique alone, which native-tls cannot have.
@@ -140,11 +140,11 @@ impl Server<'_> {
         }
     }
 
-    fn send(&self, mechanism: MechanismName, right: bool) -> (Report, String) {
+    fn send(&self, mechanism: &MechanismName, right: bool) -> (Report, String) {
         let mut options = self.options();
         self.add_certificate(&mut options, mechanism);
         options.auth = vec![mechanism.as_str().to_owned()];
-        let name = if right || mechanism != MechanismName::External { USER } else { "other@example.test" };
+        let name = if right || *mechanism != MechanismName::External { USER } else { "other@example.test" };
         options.username = Some(name.to_owned());
         let secret = |good: &str| Secret::from(if right { good } else { WRONG });
         match mechanism {

@@ -126,7 +126,7 @@ fn main() -> ExitCode {
     let names: Vec<_> = FEATURES.iter().map(|(name, _)| *name).chain(["logins"]).collect();
     print(&names, &matrix);
     println!();
-    print(&MechanismName::ALL.map(MechanismName::as_str), &logins);
+    print(&MechanismName::ALL.each_ref().map(MechanismName::as_str), &logins);
     println!("\nMany messages, in parts of the time that pipelining=off takes:");
     many.iter().for_each(|row| println!("{row}"));
     faults.iter().for_each(|fault| eprintln!("{fault}"));

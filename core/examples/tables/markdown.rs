@@ -40,6 +40,7 @@ Not set by a text:
 | `commit` | is asked before the end of each message leaves ([commit.md](commit.md)) | `smtp_options_set_commit` | `commit=` | `-commit` | `Options::commit` |
 | `tlspolicy` | is asked what to do when TLS cannot be set up | `smtp_options_set_tlspolicy` | `tlspolicy=` | `-tlspolicy` | `TlsPolicy::Ask` |
 | `oauthtoken` | gives an access token whenever a connection logs in, and once more where the server refuses it | `smtp_options_set_oauthtoken` | `oauthtoken=` | `-oauthcommand` | `OauthToken::Ask` |
+| `mechanisms` | login mechanisms of the program's own ([tls.md](tls.md)) | `smtp_options_add_mechanism` | `mechanisms=` | `-mechanism` | `Options::mechanisms` |
 | `dialler` | connects, and gives the socket | `smtp_options_set_dialler` | `dialler=` | | `Options::dialler` |
 | `cancel` | ends the call from another thread | `smtp_options_set_cancel` | `cancel=` | `smtp::cancel` | `Options::cancel` |
 | `tls` | TLS that was set up once, to be shared | `smtp_options_set_tls` | `tls=` | `-tls` | `Options::tls` |

@@ -24,6 +24,7 @@ impl Engine {
             && self.actives.is_empty()
             && self.expected.is_empty()
             && self.reset != Reset::Due
+            && self.login_asks.is_none()
     }
 
     /// What of the caller's had nothing to give when it was last asked, a reader or the commit: call

@@ -42,6 +42,7 @@ mod chunks;
 mod commit;
 mod expect;
 mod known;
+mod login;
 mod plan;
 mod reader;
 mod request;
@@ -92,6 +93,8 @@ pub struct Engine {
     actives: VecDeque<Active>,
     /// The AUTH exchange that is under way.
     login: Option<crate::sasl::Exchange>,
+    /// The login whose mechanism, the caller's own, is to be asked.
+    login_asks: Option<Id>,
     /// The envelope that verbs have built so far.
     verbs: Option<Verbs>,
     events: VecDeque<Event>,
@@ -151,6 +154,7 @@ impl Engine {
             flushed: 0,
             wipe: false,
             login: None,
+            login_asks: None,
             next_id: 1,
             mails: 0,
             progress: 0,
@@ -225,12 +229,6 @@ impl Engine {
     /// Answered by [`Event::Sent`], whose `reply` is the final reply, or that to DATA where it was refused.
     pub fn data(&mut self, content: Box<dyn Content>) -> Id {
         self.ask(Request::Data(content))
-    }
-
-    /// Logs in by one mechanism (RFC 4954). Answered by [`Event::Reply`] with the 235, or by
-    /// [`Event::Failed`]; the connection is closed where the server cannot be trusted any more.
-    pub fn login(&mut self, exchange: crate::sasl::Exchange) -> Id {
-        self.ask(Request::Login(Box::new(exchange)))
     }
 
     /// Queues QUIT after all pending requests and does not wait for its reply. The connection then closes by itself.
@@ -486,6 +484,7 @@ impl Engine {
             },
             Some(expect) => expect.step(),
             None if self.phase == Phase::Handshake => Step::Tls,
+            None if self.login_asks.is_some() => Step::Auth,
             None => Step::Command,
         }
     }

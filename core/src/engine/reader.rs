@@ -1,24 +1,25 @@
 //! What a reply means for what is under way.
 
-use zeroize::Zeroizing;
-
 use super::expect::{Effect, Expect};
 use super::request::{Id, Protocol, Request};
 use super::state::{Phase, Reset, Stage, Turn};
 use super::transaction::{Origin, Verbs};
-use super::writer::SECRET;
 use super::{Engine, Event};
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Extensions;
 use crate::reply::Reply;
 use crate::report::Report;
-use crate::sasl::Progress;
 
 impl Engine {
     pub(super) fn on_reply(&mut self, reply: Reply) {
         self.progress += 1;
         // What is read as the protocol is what was said; what anybody sees is this.
-        let (reply, heard) = match self.mask.reply(&reply) {
+        let shown = if self.hides_challenge(&reply) {
+            Some(Reply::new(reply.code(), "***"))
+        } else {
+            self.mask.reply(&reply)
+        };
+        let (reply, heard) = match shown {
             Some(shown) => (shown, Some(reply)),
             None => (reply, None),
         };
@@ -147,36 +148,6 @@ impl Engine {
         // A challenge that the caller answers is not text for people.
         let reply = if reply.is_failure() || reply.is_success() { reply } else { heard.unwrap_or(reply) };
         self.events.push_back(Event::Reply(id, reply));
-    }
-
-    fn on_auth(&mut self, id: Id, heard: Option<&Reply>, reply: Reply) {
-        let Some(mut exchange) = self.login.take() else { return };
-        let mut line = Zeroizing::new(Vec::with_capacity(SECRET));
-        let progress = exchange.reply(heard.unwrap_or(&reply), &mut line);
-        self.hide_responses(&mut exchange);
-        match progress {
-            Progress::Continue => {
-                self.transcript.note(format_args!("a line of the login"));
-                self.login = Some(exchange);
-                self.write_secret(&line, Expect::Auth(id));
-            }
-            Progress::Cancelled => {
-                self.transcript.client(b"*");
-                self.login = Some(exchange);
-                self.write_secret(&line, Expect::Auth(id));
-            }
-            Progress::Done(Ok(())) => self.events.push_back(Event::Reply(id, reply)),
-            Progress::Done(Err(fault)) => {
-                let mut error = self.mask.error(Error::new(Kind::Login, Step::Auth, fault.text));
-                if reply.is_failure() {
-                    error = error.with_reply(reply);
-                }
-                self.events.push_back(Event::Failed(id, error.clone()));
-                if fault.security {
-                    self.end(error);
-                }
-            }
-        }
     }
 
     fn on_rset(&mut self, reply: Reply) {
@@ -421,6 +392,9 @@ impl Engine {
             if let Some(id) = expect.request() {
                 self.events.push_back(Event::Failed(id, expect.failure(cause)));
             }
+        }
+        if let Some(id) = self.login_asks.take() {
+            self.events.push_back(Event::Failed(id, cause.clone().with_step(Step::Auth)));
         }
         for mut active in std::mem::take(&mut self.actives) {
             let id = active.id;

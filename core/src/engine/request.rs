@@ -169,8 +169,8 @@ pub(super) enum Request {
 pub enum Awaited {
     /// A reader had no bytes.
     Source,
-    /// The function of option `oauthtoken` had no access token.
-    Token,
+    /// The function of option `oauthtoken` had no access token, or a mechanism of the caller's own no answer.
+    Login,
     /// The commit was pending.
     Commit,
 }

@@ -2,8 +2,6 @@
 
 use std::io::{BufRead, ErrorKind};
 
-use zeroize::Zeroizing;
-
 use super::Engine;
 use super::expect::{Effect, Expect};
 use super::request::{Awaited, Id, Protocol, Request, Transaction};
@@ -68,6 +66,9 @@ impl Engine {
         if self.actives.back().is_some_and(|active| active.stage != Stage::Over) {
             return self.write_transaction();
         }
+        if let Some(id) = self.login_asks {
+            return self.ask_mechanism(id);
+        }
         if !self.may_write() {
             return false;
         }
@@ -122,21 +123,6 @@ impl Engine {
             _ => Effect::None,
         };
         self.write_command(&command, Expect::Command { id, step, ends_group, effect });
-    }
-
-    fn begin_login(&mut self, id: Id, mut exchange: crate::sasl::Exchange) {
-        self.transcript.masked(&format!("AUTH {}", exchange.mechanism()));
-        let mut line = Zeroizing::new(Vec::with_capacity(SECRET));
-        exchange.command(&mut line);
-        self.hide_responses(&mut exchange);
-        self.login = Some(exchange);
-        self.write_secret(&line, Expect::Auth(id));
-    }
-
-    pub(super) fn hide_responses(&mut self, exchange: &mut crate::sasl::Exchange) {
-        for line in exchange.take_sent() {
-            self.mask.hide_response(line.expose());
-        }
     }
 
     fn begin_transaction(&mut self, id: Id, transaction: Box<Transaction>) {

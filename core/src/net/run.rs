@@ -179,8 +179,8 @@ impl Mover {
                     }
                     continue;
                 }
-                Some(Awaited::Token) if wait != Wait::Never => {
-                    let text = "the function of option `oauthtoken` has no token now, and a blocking call cannot wait for it";
+                Some(Awaited::Login) if wait != Wait::Never => {
+                    let text = "the function of option `oauthtoken` or the caller's mechanism has no answer now, and a blocking call cannot wait for it";
                     conversation.handle_error(Error::new(Kind::Login, Step::Auth, text));
                     continue;
                 }

@@ -3,7 +3,7 @@
 use crate::command::ClientName;
 use crate::error::Error;
 use crate::options::{OauthToken, Options};
-use crate::sasl::check_mechanisms;
+use crate::sasl::{check_custom, check_mechanisms};
 use crate::secret::Secret;
 
 /// Finds what no server can be greeted or logged in with, before a connection is opened.
@@ -13,7 +13,9 @@ pub(crate) fn check(options: &Options) -> Result<(), Error> {
     {
         return Err(Error::usage(format!("option `client`: {}", error.text())));
     }
-    check_mechanisms(&options.auth)
+    check_custom(&options.mechanisms)
+        .map_err(|error| Error::usage(format!("option `mechanisms`: {}", error.text())))?;
+    check_mechanisms(&options.auth, &options.mechanisms)
         .map_err(|error| Error::usage(format!("option `auth`: {}", error.text())))?;
     let token = options.oauthtoken.as_ref().and_then(OauthToken::given);
     let credentials = [
@@ -45,10 +47,12 @@ pub(super) fn check_token(token: &Secret) -> Result<(), Error> {
 /// A login that is asked for too late is an error, not a silence: `options` are a message's, `own` those that its `holder`
 /// (session or mailer) was made with.
 pub(crate) fn check_login(options: &Options, own: &Options, holder: &str) -> Result<(), Error> {
-    let login = |o: &Options| o.username.is_some() || o.password.is_some() || o.oauthtoken.is_some();
+    let login = |o: &Options| {
+        o.username.is_some() || o.password.is_some() || o.oauthtoken.is_some() || !o.mechanisms.is_empty()
+    };
     if login(options) && !login(own) {
         let text = format!(
-            "options `username`, `password`, `oauthtoken`: the {holder} was made without a login: make it with one, or \
+            "options `username`, `password`, `oauthtoken`, `mechanisms`: the {holder} was made without a login: make it with one, or \
              authenticate first where it is a session"
         );
         return Err(Error::usage(text));

@@ -95,14 +95,14 @@ impl Opening {
 
     /// Whether the mechanism that is about to begin must wait for the token.
     pub(super) fn lacks_token(&self) -> bool {
-        let needs = self.trying.is_some_and(|mechanism| mechanism.is_oauth());
+        let needs = self.trying.as_ref().is_some_and(|mechanism| mechanism.is_oauth());
         needs && self.asking.is_some() && self.credentials.as_ref().is_some_and(|c| c.oauth_token.is_none())
     }
 
     /// The server answered the token with `error`: whether another one is to be asked for.
     pub(super) fn token_refused(&mut self, error: &Error) -> bool {
         let Some(asking) = &mut self.asking else { return false };
-        let by_token = self.trying.is_some_and(|mechanism| mechanism.is_oauth());
+        let by_token = self.trying.as_ref().is_some_and(|mechanism| mechanism.is_oauth());
         // RFC 4954 section 6: these do not speak of the token but of the mechanism, the command or the connection.
         let code = error.reply().map_or(0, |reply| reply.code());
         let judged = (500..600).contains(&code) && !matches!(code, 500..=504 | 534 | 538);

@@ -45,6 +45,7 @@ fn logs_in(options: &Options, library: Option<&dyn Secure>) -> (bool, bool) {
     let wanted = options.username.is_some()
         || options.password.is_some()
         || options.oauthtoken.is_some()
+        || !options.mechanisms.is_empty()
         || (external && named);
     (wanted, external)
 }
@@ -59,5 +60,6 @@ pub(super) fn credentials(options: &Options, library: Option<&dyn Secure>) -> Op
         asks_token: options.oauthtoken.as_ref().and_then(OauthToken::function).is_some(),
         external,
         authorization_id: None,
+        mechanisms: options.mechanisms.clone(),
     })
 }

@@ -33,6 +33,7 @@ pub use self::recipients::{RecipientEntry, Recipients};
 pub use self::table::{MailerOptions, Options};
 pub use self::token::{OauthToken, TokenFn, TokenReason};
 pub use crate::extensions::{Chunking, Pipelining};
+pub use crate::sasl::{CustomExchange, CustomMechanism, CustomStep, LoginFacts};
 pub use crate::tls::{TlsAnswer, Trust};
 
 /// Is given every line of the dialogue, secrets masked. May be called from the thread that sends.

@@ -19,6 +19,7 @@ use crate::cancel::Cancel;
 use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
 use crate::commit::Commit;
 use crate::dkim::{Dkim, parse as dkim};
+use crate::sasl::CustomMechanism;
 use crate::secret::Secret;
 use crate::signer::Signer;
 use crate::tls::{Secure, TlsVersion};
@@ -183,6 +184,9 @@ options! {
         pub transcript: Option<TranscriptFn> = None;
         /// Sign each message, before `dkim` does: the fields of the first stand first.
         pub signers: Vec<Arc<dyn Signer>> = Vec::new();
+        /// The caller's own login mechanisms, which are tried before those of the library, in this order; option `auth` names them
+        /// where it says which are allowed.
+        pub mechanisms: Vec<Arc<dyn CustomMechanism>> = Vec::new();
         /// Is asked before the end of each message is handed to the kernel, with all messages that are ready then; it belongs
         /// to a session or mailer, and none of its messages may have another.
         pub commit: Option<Commit> = None;

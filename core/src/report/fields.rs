@@ -186,7 +186,7 @@ pub const EXTENSION: &[Field<(String, String)>] = &[
 
 /// A login that was tried.
 pub const LOGIN: &[Field<Login>] = &[
-    field("mechanism", "the SASL mechanism", |l| text(l.mechanism)),
+    field("mechanism", "the SASL mechanism", |l| text(&l.mechanism)),
     field("error", "why it did not log in; nothing where it did", |l| record(ERROR, l.error.as_ref())),
 ];
 

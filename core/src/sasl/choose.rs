@@ -31,29 +31,29 @@ pub fn choose(
     auth_insecure: bool,
 ) -> Choice {
     let mut choice = Choice { offered: offered.to_vec(), ..Choice::default() };
-    let order = order(allowed, &mut choice);
-    for &name in &order {
+    let order = order(allowed, credentials, &mut choice);
+    for name in &order {
         if !offers(offered, name) {
             if allowed.is_some() {
                 choice.leave_out(name.as_str(), "the server does not offer it");
             }
         } else if let Some(why) = obstacle(name, credentials, channel, auth_insecure) {
             choice.leave_out(name.as_str(), why);
-        } else if let Some(plus) = name.plus().filter(|&plus| {
-            order.contains(&plus)
+        } else if let Some(plus) = name.plus().filter(|plus| {
+            order.contains(plus)
                 && offers(offered, plus)
                 && obstacle(plus, credentials, channel, auth_insecure).is_none()
         }) {
             // RFC 5802 section 6: must bind where the server offers it. Else whoever makes the bound
             // login fail gets an unbound one.
             choice.leave_out(name.as_str(), format!("{plus} is used in its place"));
-            choice.reserve.push(name);
+            choice.reserve.push(name.clone());
         } else {
-            choice.try_order.push(name);
+            choice.try_order.push(name.clone());
         }
     }
     for name in offered {
-        match MechanismName::parse(name) {
+        match credentials.mechanism(name) {
             Some(known) if order.contains(&known) => {}
             Some(_) => choice.leave_out(name, "the option auth does not name it"),
             None => choice.leave_out(name, "this library does not speak it"),
@@ -74,15 +74,16 @@ impl Choice {
     /// A bound login is followed by bound ones alone: whoever is in between cannot log in by one, but could make it fail
     /// to be shown more. Only where the server does not know the mechanism do SCRAMs follow that do not bind, and they
     /// say `y`: a server that does bind then refuses (RFC 5802 section 6).
-    pub fn refused(&mut self, name: MechanismName, code: Option<u16>) {
+    pub fn refused(&mut self, name: &MechanismName, code: Option<u16>) {
         if !name.is_plus() {
             return;
         }
         // RFC 4954 section 4 has 504; others say that they do not know the command or its argument.
         let unknown = matches!(code, Some(500..=504));
         if unknown {
-            self.offered.retain(|offered| !MechanismName::parse(offered).is_some_and(MechanismName::is_plus));
-            self.try_order.extend(self.reserve.iter().filter(|unbound| unbound.plus() == Some(name)));
+            self.offered.retain(|offered| !MechanismName::parse(offered).is_some_and(|name| name.is_plus()));
+            let unbound = self.reserve.iter().filter(|unbound| unbound.plus().as_ref() == Some(name));
+            self.try_order.extend(unbound.cloned());
         }
         let may_follow = |next: &MechanismName| next.is_plus() || (unknown && next.plus().is_some());
         let (mut follow, withheld): (Vec<_>, Vec<_>) =
@@ -114,13 +115,14 @@ impl Choice {
     }
 }
 
-fn order(allowed: Option<&[String]>, choice: &mut Choice) -> Vec<MechanismName> {
+fn order(allowed: Option<&[String]>, credentials: &Credentials, choice: &mut Choice) -> Vec<MechanismName> {
     let Some(allowed) = allowed else {
-        return MechanismName::ALL.to_vec();
+        let own = credentials.mechanisms.iter().map(|own| MechanismName::Custom(own.name().into()));
+        return own.chain(MechanismName::ALL).collect();
     };
     let mut order = Vec::with_capacity(allowed.len());
     for name in allowed {
-        match MechanismName::parse(name) {
+        match credentials.mechanism(name) {
             Some(known) if order.contains(&known) => {}
             Some(known) => order.push(known),
             None => choice.leave_out(name, "this library does not speak it"),
@@ -129,13 +131,13 @@ fn order(allowed: Option<&[String]>, choice: &mut Choice) -> Vec<MechanismName> 
     order
 }
 
-fn offers(offered: &[String], name: MechanismName) -> bool {
+fn offers(offered: &[String], name: &MechanismName) -> bool {
     offered.iter().any(|o| o.eq_ignore_ascii_case(name.as_str()))
 }
 
 /// Why `name` cannot be used, whatever the server offers.
 fn obstacle(
-    name: MechanismName,
+    name: &MechanismName,
     credentials: &Credentials,
     channel: &Channel,
     auth_insecure: bool,
@@ -153,13 +155,15 @@ fn obstacle(
         }
         // OAUTHBEARER's token names the user; EXTERNAL's certificate does.
         Needs::Password if credentials.username.is_empty() => "it needs a user name, and none is set",
-        Needs::Token if name == MechanismName::Xoauth2 && credentials.username.is_empty() => {
+        Needs::Token if *name == MechanismName::Xoauth2 && credentials.username.is_empty() => {
             "it needs a user name, and none is set"
         }
         _ if name.is_plus() && channel.bindings.is_empty() => {
             "this connection has nothing that a login can be bound to"
         }
-        _ if name.reveals_secret() && !(channel.encrypted || channel.loopback || auth_insecure) => {
+        _ if credentials.reveals_secret(name)
+            && !(channel.encrypted || channel.loopback || auth_insecure) =>
+        {
             "it would show the secret on an unencrypted connection (the option authinsecure allows that)"
         }
         _ => return None,
@@ -234,15 +238,15 @@ mod tests {
         let start = || choose(&names(EVERYTHING), None, &user(), &bound(), false);
         let mut choice = start();
         assert_eq!(choice.next_mechanism(), Some(M::ScramSha256Plus));
-        choice.refused(M::ScramSha256Plus, Some(535));
+        choice.refused(&M::ScramSha256Plus, Some(535));
         assert_eq!(choice.try_order, [M::ScramSha1Plus]);
         assert_eq!(choice.withheld, [M::DigestMd5, M::CramMd5, M::Plain, M::Login]);
 
         // The server does not know what it offers.
         let mut choice = start();
         for plus in [M::ScramSha256Plus, M::ScramSha1Plus] {
-            assert_eq!(choice.next_mechanism(), Some(plus));
-            choice.refused(plus, Some(504));
+            assert_eq!(choice.next_mechanism(), Some(plus.clone()));
+            choice.refused(&plus, Some(504));
         }
         assert_eq!(choice.try_order, [M::ScramSha256, M::ScramSha1]);
         assert!(!choice.offered.iter().any(|name| name.ends_with("-PLUS")));
@@ -250,10 +254,10 @@ mod tests {
         // It knows one of two, and does bind.
         let mut choice = start();
         assert_eq!(choice.next_mechanism(), Some(M::ScramSha256Plus));
-        choice.refused(M::ScramSha256Plus, Some(504));
+        choice.refused(&M::ScramSha256Plus, Some(504));
         assert_eq!(choice.try_order, [M::ScramSha1Plus, M::ScramSha256]);
         assert_eq!(choice.next_mechanism(), Some(M::ScramSha1Plus));
-        choice.refused(M::ScramSha1Plus, None);
+        choice.refused(&M::ScramSha1Plus, None);
         assert_eq!(choice.try_order, []);
     }
 

@@ -16,7 +16,7 @@
 //! let offered = ["PLAIN".to_string(), "NTLM".to_string()];
 //!
 //! let choice = choose(&offered, None, &credentials, &channel, false);
-//! let mechanism = start(choice.try_order[0], &credentials, &channel, &offered)?;
+//! let mechanism = start(&choice.try_order[0], &credentials, &channel, &offered)?;
 //! let mut exchange = Exchange::new(mechanism);
 //! let mut out = Vec::new();
 //! exchange.command(&mut out);
@@ -28,6 +28,7 @@
 
 mod choose;
 mod cram_md5;
+mod custom;
 mod digest_md5;
 mod exchange;
 mod external;
@@ -45,10 +46,13 @@ mod xoauth2;
 mod tests;
 
 use std::fmt;
+use std::sync::Arc;
+use std::task::Poll;
 
 use crate::secret::Secret;
 
 pub use choose::{Choice, choose};
+pub use custom::{CustomExchange, CustomMechanism, CustomStep, LoginFacts, check_custom};
 pub use exchange::{Exchange, LoginFault, Progress};
 pub use name::{MechanismName, check_mechanisms};
 pub use start::start;
@@ -69,12 +73,31 @@ pub struct Credentials {
     pub external: bool,
     /// The identity to act as (RFC 4422 section 2); `None`: the one that the server derives.
     pub authorization_id: Option<String>,
+    /// The caller's own mechanisms.
+    pub mechanisms: Vec<Arc<dyn CustomMechanism>>,
 }
 
 impl Credentials {
     /// A user name and a password.
     pub fn with_password(username: impl Into<String>, password: impl Into<Secret>) -> Self {
         Self { username: username.into(), password: Some(password.into()), ..Self::default() }
+    }
+
+    /// The mechanism of that name, in any case: one of the caller's own, or of this library.
+    fn mechanism(&self, name: &str) -> Option<MechanismName> {
+        let own = self.mechanisms.iter().find(|own| own.name().eq_ignore_ascii_case(name));
+        own.map(|own| MechanismName::Custom(own.name().into())).or_else(|| MechanismName::parse(name))
+    }
+
+    fn custom(&self, name: &str) -> Option<&dyn CustomMechanism> {
+        self.mechanisms.iter().find(|own| own.name() == name).map(|own| &**own)
+    }
+
+    fn reveals_secret(&self, name: &MechanismName) -> bool {
+        match name {
+            MechanismName::Custom(own) => self.custom(own).is_none_or(CustomMechanism::reveals_secret),
+            known => known.reveals_secret(),
+        }
     }
 
     /// What a server must not be heard to say: the password as it is given and as it is prepared, and the token.
@@ -88,8 +111,12 @@ impl Credentials {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Channel {
+    /// Whether LMTP is spoken, and not SMTP.
+    pub lmtp: bool,
     /// Whether TLS is up.
     pub encrypted: bool,
+    /// The version of TLS, as `TLSv1.3`, where that is known.
+    pub tls_version: Option<String>,
     /// Whether TLS showed a certificate that verified, or that is pinned.
     pub verified: bool,
     /// Whether the peer is this machine.
@@ -144,7 +171,7 @@ impl BindingKind {
 /// The client's side of one mechanism, in bytes before base64. Used once.
 pub trait Mechanism: Send {
     /// The registered name, as it stands in the AUTH command.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// The initial response (RFC 4954 section 4) where the mechanism begins; `None`: the server begins.
     fn initial(&mut self) -> Option<Secret> {
@@ -158,6 +185,25 @@ pub trait Mechanism: Send {
 
     /// Answers a challenge. A [`Fault`] cancels the exchange.
     fn respond(&mut self, challenge: &[u8]) -> Result<Secret, Fault>;
+
+    /// Asks for the initial response, or for the answer to a challenge, where that may have to be waited for: it is then asked
+    /// once more, with the same challenge.
+    fn poll(&mut self, challenge: Option<&[u8]>) -> Poll<Result<Option<Secret>, Fault>> {
+        Poll::Ready(match challenge {
+            None => Ok(self.initial()),
+            Some(challenge) => self.respond(challenge).map(Some),
+        })
+    }
+
+    /// Whether it is the caller's own: it is [asked](Exchange::ask) when output is gathered, and nothing that is said is shown.
+    fn is_custom(&self) -> bool {
+        false
+    }
+
+    /// Whether it shows a secret as it is.
+    fn reveals_secret(&self) -> bool {
+        false
+    }
 
     /// Called on 235: checks that the server's own proof was seen, where the mechanism has one.
     /// A [`Fault`] means that the server is not to be trusted.
@@ -189,17 +235,24 @@ pub struct Fault {
     pub text: String,
     /// The server lied about itself: the connection is to be given up, and no weaker mechanism tried.
     pub security: bool,
+    /// The caller's own mechanism failed, by what may have passed at another try.
+    pub of_caller: bool,
 }
 
 impl Fault {
     /// The server's challenge cannot be answered; another mechanism may be.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), security: false }
+        Self { text: text.into(), security: false, of_caller: false }
+    }
+
+    /// The caller's own mechanism failed.
+    pub(crate) fn of_caller(text: impl Into<String>) -> Self {
+        Self { of_caller: true, ..Self::new(text) }
     }
 
     /// The server's proof is wrong or missing.
     pub fn security(text: impl Into<String>) -> Self {
-        Self { text: text.into(), security: true }
+        Self { security: true, ..Self::new(text) }
     }
 
     /// The server goes on where the mechanism has ended.

@@ -1,11 +1,17 @@
 use std::fmt;
+use std::sync::Arc;
 
+use smol_str::SmolStr;
+
+use super::CustomMechanism;
 use crate::error::Error;
 
-/// A mechanism that this library speaks. The order of the variants is the order of strength.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A mechanism that this library speaks, or one of the caller's own. The order of the variants is the order in which they are tried.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum MechanismName {
+    /// The caller's own, by its name.
+    Custom(SmolStr),
     /// RFC 4422 appendix A, with a TLS client certificate: no secret is sent at all.
     External,
     /// RFC 7677, bound to the TLS channel.
@@ -36,10 +42,12 @@ pub(super) enum Needs {
     Password,
     Token,
     Certificate,
+    /// Whatever it is, the caller's mechanism has it.
+    Nothing,
 }
 
 impl MechanismName {
-    /// Every mechanism, strongest first.
+    /// Every mechanism of this library, strongest first.
     pub const ALL: [Self; 11] = [
         Self::External,
         Self::ScramSha256Plus,
@@ -55,8 +63,9 @@ impl MechanismName {
     ];
 
     /// The registered name: `SCRAM-SHA-256-PLUS`, `PLAIN`, ...
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
+            Self::Custom(name) => name,
             Self::External => "EXTERNAL",
             Self::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
             Self::ScramSha1Plus => "SCRAM-SHA-1-PLUS",
@@ -76,23 +85,24 @@ impl MechanismName {
         Self::ALL.into_iter().find(|m| m.as_str().eq_ignore_ascii_case(name))
     }
 
-    /// Whether the mechanism shows the server, and whoever listens, the password or token itself.
-    pub fn reveals_secret(self) -> bool {
-        matches!(self, Self::OauthBearer | Self::Xoauth2 | Self::Plain | Self::Login)
+    /// Whether the mechanism shows the server, and whoever listens, the password or token itself. One of the caller's own
+    /// [says so itself](super::CustomMechanism::reveals_secret), and may do so as far as its name tells.
+    pub fn reveals_secret(&self) -> bool {
+        matches!(self, Self::Custom(_) | Self::OauthBearer | Self::Xoauth2 | Self::Plain | Self::Login)
     }
 
     /// Whether the mechanism logs in by an OAuth 2.0 access token.
-    pub fn is_oauth(self) -> bool {
+    pub fn is_oauth(&self) -> bool {
         self.needs() == Needs::Token
     }
 
     /// Whether the mechanism binds the login to the TLS channel.
-    pub fn is_plus(self) -> bool {
-        matches!(self, Self::ScramSha256Plus | Self::ScramSha1Plus)
+    pub fn is_plus(&self) -> bool {
+        self.as_str().ends_with("-PLUS")
     }
 
     /// The variant of the same mechanism that binds.
-    pub(super) fn plus(self) -> Option<Self> {
+    pub(super) fn plus(&self) -> Option<Self> {
         match self {
             Self::ScramSha256 => Some(Self::ScramSha256Plus),
             Self::ScramSha1 => Some(Self::ScramSha1Plus),
@@ -100,8 +110,9 @@ impl MechanismName {
         }
     }
 
-    pub(super) fn needs(self) -> Needs {
+    pub(super) fn needs(&self) -> Needs {
         match self {
+            Self::Custom(_) => Needs::Nothing,
             Self::External => Needs::Certificate,
             Self::OauthBearer | Self::Xoauth2 => Needs::Token,
             _ => Needs::Password,
@@ -109,14 +120,17 @@ impl MechanismName {
     }
 }
 
-/// Finds a name in option `auth` that this library has no mechanism for.
+/// Finds a name in option `auth` that there is no mechanism for, neither here nor among the caller's own.
 ///
 /// # Errors
 /// [`Kind::Usage`](crate::error::Kind::Usage), with the names that are.
-pub fn check_mechanisms(names: &[String]) -> Result<(), Error> {
-    let Some(bad) = names.iter().find(|name| MechanismName::parse(name).is_none()) else { return Ok(()) };
-    let all = MechanismName::ALL.map(MechanismName::as_str).join(", ");
-    Err(Error::usage(format!("{bad:?} must be a mechanism of these: {all}")))
+pub fn check_mechanisms(names: &[String], own: &[Arc<dyn CustomMechanism>]) -> Result<(), Error> {
+    let is_own = |name: &String| own.iter().any(|mechanism| mechanism.name().eq_ignore_ascii_case(name));
+    let known = |name: &String| MechanismName::parse(name).is_some() || is_own(name);
+    let Some(bad) = names.iter().find(|name| !known(name)) else { return Ok(()) };
+    let own = own.iter().map(|mechanism| mechanism.name());
+    let all: Vec<_> = own.chain(MechanismName::ALL.iter().map(MechanismName::as_str)).collect();
+    Err(Error::usage(format!("{bad:?} must be a mechanism of these: {}", all.join(", "))))
 }
 
 impl fmt::Display for MechanismName {

@@ -44,7 +44,7 @@ pub(super) enum Gs2 {
 }
 
 pub(super) struct Scram<H> {
-    name: &'static str,
+    name: MechanismName,
     gs2_header: String,
     binding: Vec<u8>,
     nonce: String,
@@ -84,7 +84,7 @@ impl<H: ScramHash> Scram<H> {
         };
         let identity = authorization_id.map(|id| format!("a={}", saslname(&id))).unwrap_or_default();
         Self {
-            name: name.as_str(),
+            name,
             gs2_header: format!("{flag},{identity},"),
             binding,
             first_bare: format!("n={},r={nonce}", saslname(&username)),
@@ -179,8 +179,8 @@ impl<H: ScramHash> Scram<H> {
 }
 
 impl<H: ScramHash> Mechanism for Scram<H> {
-    fn name(&self) -> &'static str {
-        self.name
+    fn name(&self) -> &str {
+        self.name.as_str()
     }
 
     fn initial(&mut self) -> Option<Secret> {

@@ -1,4 +1,5 @@
 use super::cram_md5::CramMd5;
+use super::custom::{Custom, LoginFacts};
 use super::digest_md5::DigestMd5;
 use super::external::External;
 use super::login::Login;
@@ -19,7 +20,7 @@ use crate::secret::Secret;
 /// [`Kind::Usage`] for credentials that the mechanism cannot carry, [`Kind::Login`] for any that are
 /// missing, or where the system gives no random numbers.
 pub fn start(
-    name: MechanismName,
+    name: &MechanismName,
     credentials: &Credentials,
     channel: &Channel,
     offered: &[String],
@@ -33,9 +34,19 @@ pub fn start(
     let gs2 = || gs2(name, channel, offered);
     let least = if channel.verified { 1 } else { LEAST_ITERATIONS };
     Ok(match name {
+        MechanismName::Custom(own) => {
+            let mechanism = credentials.custom(own).ok_or_else(|| {
+                Error::new(
+                    Kind::Login,
+                    Step::Auth,
+                    format!("{own} is not among the mechanisms of the caller"),
+                )
+            })?;
+            Box::new(Custom::new(mechanism, &LoginFacts::new(&credentials.username, channel)))
+        }
         MechanismName::External => Box::new(External::new(authorization_id.unwrap_or(username))),
         MechanismName::ScramSha256Plus | MechanismName::ScramSha256 => Box::new(Scram::<sha2::Sha256>::new(
-            name,
+            name.clone(),
             username,
             prepared()?,
             authorization_id,
@@ -44,7 +55,7 @@ pub fn start(
             least,
         )),
         MechanismName::ScramSha1Plus | MechanismName::ScramSha1 => Box::new(Scram::<sha1::Sha1>::new(
-            name,
+            name.clone(),
             username,
             prepared()?,
             authorization_id,
@@ -75,15 +86,15 @@ pub fn start(
     })
 }
 
-fn needed(name: MechanismName, secret: Option<&Secret>, option: &str) -> Result<Secret, Error> {
+fn needed(name: &MechanismName, secret: Option<&Secret>, option: &str) -> Result<Secret, Error> {
     secret.cloned().ok_or_else(|| {
         Error::new(Kind::Login, Step::Auth, format!("{name} needs the option {option}, which is not set"))
     })
 }
 
 /// The gs2-cbind-flag of RFC 5802 section 6.
-fn gs2(name: MechanismName, channel: &Channel, offered: &[String]) -> Result<Gs2, Error> {
-    let server_binds = offered.iter().filter_map(|o| MechanismName::parse(o)).any(MechanismName::is_plus);
+fn gs2(name: &MechanismName, channel: &Channel, offered: &[String]) -> Result<Gs2, Error> {
+    let server_binds = offered.iter().filter_map(|o| MechanismName::parse(o)).any(|name| name.is_plus());
     match channel.bindings.first() {
         Some(binding) if name.is_plus() => Ok(Gs2::Bound(binding.clone())),
         None if name.is_plus() => Err(Error::new(
@@ -97,10 +108,10 @@ fn gs2(name: MechanismName, channel: &Channel, offered: &[String]) -> Result<Gs2
 }
 
 /// Refuses what would end a field early in the mechanism's messages.
-fn check(name: MechanismName, credentials: &Credentials) -> Result<(), Error> {
+fn check(name: &MechanismName, credentials: &Credentials) -> Result<(), Error> {
     let ends_a_field = |octet: u8| match name.needs() {
         Needs::Token => octet <= 1,
-        Needs::Password | Needs::Certificate => octet == 0,
+        Needs::Password | Needs::Certificate | Needs::Nothing => octet == 0,
     };
     let identities = [
         ("username", Some(&credentials.username)),
@@ -130,7 +141,7 @@ fn check(name: MechanismName, credentials: &Credentials) -> Result<(), Error> {
                 ));
             }
         }
-        Needs::Certificate => {}
+        Needs::Certificate | Needs::Nothing => {}
     }
     Ok(())
 }

@@ -28,6 +28,7 @@ from ._errors import (
     UsageError,
 )
 from ._mailer import Mailer, MailerCounts
+from ._mechanisms import LoginExchange, LoginFacts, LoginMechanism
 from ._native import TLS, Cancel, Message, Options, __version__, option_names
 from ._option_types import OptionDict, TLSDict
 from ._values import Rcpt, RcptDict
@@ -64,6 +65,9 @@ __all__ = [
     "Extension",
     "Failure",
     "Login",
+    "LoginExchange",
+    "LoginFacts",
+    "LoginMechanism",
     "Mailer",
     "MailerCounts",
     "Message",

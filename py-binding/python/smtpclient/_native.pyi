@@ -8,6 +8,7 @@ from typing import Any, final
 from typing_extensions import Self, Unpack
 
 from ._commit import Awaited, AwaitedByThread, Commit
+from ._mechanisms import LoginMechanism
 from ._option_types import OptionDict, TLSDict
 from ._values import Listener, Secret, TokenReason
 
@@ -79,6 +80,8 @@ class Options:
     def transcript(self) -> Listener | None: ...
     @property
     def token_function(self) -> Callable[[TokenReason], Any] | None: ...
+    @property
+    def mechanisms(self) -> list[LoginMechanism]: ...
     @property
     def commit(self) -> Commit | None: ...
     @property

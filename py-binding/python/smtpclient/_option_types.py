@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # what only types need takes time to import
     from ipaddress import IPv4Address, IPv6Address
 
     from ._commit import Commit
+    from ._mechanisms import LoginMechanism
     from ._native import TLS, Cancel
     from ._values import Listener, Rcpt, RcptDict, Seconds, Secret, TokenFunction
 
@@ -209,6 +210,7 @@ class OptionDict(TLSDict, total=False):
     """Is given every line of the dialogue, secrets masked."""
 
     commit: Commit | None
+    mechanisms: Iterable[LoginMechanism]
     """Is asked before the end of each message leaves, with all messages that are ready then; an exception withdraws them. It
     belongs to a session or mailer, for all its messages. In ``smtpclient.aio`` it may return an awaitable."""
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::mechanism;
+pub use crate::mechanism::Mechanism;
 use crate::text::{Pattern, unescape};
 
 /// A whole dialogue file.
@@ -15,6 +17,8 @@ pub struct Dialogue {
     pub again: Option<u64>,
     /// Option `oauthtoken` is a function: why it must be asked each time, and what it gives. After `!` that is why it fails.
     pub tokens: Vec<(String, String)>,
+    /// Login mechanisms of the caller's own.
+    pub mechanisms: Vec<Mechanism>,
     /// There is an option `commit`, which fails with these words; empty: it does not fail.
     pub commit: Option<String>,
     /// Environment variables that the client must have.
@@ -147,6 +151,7 @@ struct Parser {
     options: Vec<(String, String)>,
     again: Option<u64>,
     tokens: Vec<(String, String)>,
+    mechanisms: Vec<Mechanism>,
     commit: Option<String>,
     environment: Vec<(String, String)>,
     message: Option<Vec<u8>>,
@@ -227,6 +232,9 @@ impl Parser {
                         ));
                     }
                     self.tokens.push((reason.into(), given.into()));
+                    return Ok(());
+                }
+                if mechanism::line(line, &mut self.mechanisms)? {
                     return Ok(());
                 }
                 if let Some(variable) = line.strip_prefix("environment ") {
@@ -340,9 +348,22 @@ impl Parser {
         if !self.report.iter().any(|(name, _)| name == "status") {
             return Err("the report section needs a line `status = ...`".into());
         }
-        let Self { options, environment, again, tokens, commit, message, servers, report, .. } = self;
+        let Self {
+            options, environment, again, tokens, mechanisms, commit, message, servers, report, ..
+        } = self;
         let message = message.unwrap_or_else(|| DEFAULT_MESSAGE.into());
-        Ok(Dialogue { about, options, environment, again, tokens, commit, message, servers, report })
+        Ok(Dialogue {
+            about,
+            options,
+            environment,
+            again,
+            tokens,
+            mechanisms,
+            commit,
+            message,
+            servers,
+            report,
+        })
     }
 }
 
@@ -377,7 +398,7 @@ fn repeat(octets: Vec<u8>, count: usize) -> Result<Vec<u8>, String> {
     Ok(octets.repeat(count))
 }
 
-fn assignment(line: &str) -> Result<(&str, &str), String> {
+pub(crate) fn assignment(line: &str) -> Result<(&str, &str), String> {
     let (name, value) = line.split_once('=').ok_or_else(|| format!("not `name = value`: {line}"))?;
     Ok((name.trim(), value.trim()))
 }

@@ -25,6 +25,7 @@
 pub mod dialogue;
 pub mod faults;
 pub mod link;
+mod mechanism;
 pub mod player;
 pub mod proxy;
 pub mod report;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::dialogue::{Connection, Dialogue, Expected, Listen, Script, Step};
+use crate::dialogue::{Connection, Dialogue, Expected, Listen, Mechanism, Script, Step};
 use crate::text::escape;
 use crate::wire::Wire;
 
@@ -135,6 +135,7 @@ pub struct Running {
     options: Vec<(String, String)>,
     again: Option<u64>,
     tokens: Vec<(String, String)>,
+    mechanisms: Vec<Mechanism>,
     commit: Option<String>,
     message: Vec<u8>,
 }
@@ -168,7 +169,8 @@ impl Running {
         let options = filled(&dialogue.options, &servers);
         let (again, tokens) = (dialogue.again, dialogue.tokens.clone());
         let (commit, message) = (dialogue.commit.clone(), dialogue.message.clone());
-        Ok(Self { servers, options, again, tokens, commit, message })
+        let mechanisms = dialogue.mechanisms.clone();
+        Ok(Self { servers, options, again, tokens, mechanisms, commit, message })
     }
 
     /// The options with the placeholders filled in and the defaults of the format added.
@@ -185,6 +187,11 @@ impl Running {
     /// What the function of option `oauthtoken` is asked, and what it answers; none: it is not a function.
     pub fn tokens(&self) -> &[(String, String)] {
         &self.tokens
+    }
+
+    /// The caller's own login mechanisms.
+    pub fn mechanisms(&self) -> &[Mechanism] {
+        &self.mechanisms
     }
 
     /// There is an option `commit`, which fails with these words; empty: it does not fail.

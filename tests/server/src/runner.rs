@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::dialogue::{self, Dialogue};
+use crate::dialogue::{self, Dialogue, Mechanism};
 use crate::player::Running;
 use crate::report;
 
@@ -52,8 +52,8 @@ pub fn run(file: &Path, command: &[OsString], limit: Duration) -> Result<(), Str
     }
 }
 
-/// Writes the files `message` and `options`, `again` where the message is sent twice, `tokens` where a function gives them, and
-/// `commit` where that is an option.
+/// Writes the files `message` and `options`, `again` where the message is sent twice, `tokens` where a function gives them,
+/// `mechanisms` where the caller has some, and `commit` where that is an option.
 ///
 /// # Errors
 /// The folder cannot be written.
@@ -67,6 +67,14 @@ pub fn unpack(running: &Running, folder: &Path) -> std::io::Result<()> {
         let tokens: String =
             running.tokens().iter().map(|(reason, token)| format!("{reason}\0{token}\0")).collect();
         std::fs::write(folder.join("tokens"), tokens)?;
+    }
+    if !running.mechanisms().is_empty() {
+        let mut lines = String::new();
+        for Mechanism { name, hides, steps } in running.mechanisms() {
+            lines += &format!("mechanism\0{name}\0{}\0", if *hides { "hides" } else { "shows" });
+            lines.extend(steps.iter().map(|(challenge, answer)| format!("step\0{challenge}\0{answer}\0")));
+        }
+        std::fs::write(folder.join("mechanisms"), lines)?;
     }
     if let Some(words) = running.commit() {
         std::fs::write(folder.join("commit"), words)?;

@@ -52,9 +52,9 @@ mod fate;
 mod feed;
 mod job;
 mod lane;
+mod logins;
 mod pace;
 mod shared;
-mod token;
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};

@@ -1,0 +1,225 @@
+//! Mechanisms of the caller's own.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::Poll;
+
+use smol_str::SmolStr;
+
+use super::{Channel, Fault, Mechanism, MechanismName};
+use crate::error::{Error, one_line};
+use crate::secret::Secret;
+
+/// What a mechanism may say at once: as much as the longest access token.
+const MOST: usize = 64 * 1024;
+/// How often a mechanism is asked: no known one needs a tenth of it, and a server may go on without end.
+const MOST_STEPS: u32 = 100;
+
+/// A login mechanism of the caller's own. See [`Options::mechanisms`](crate::options::Options::mechanisms).
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::task::Poll;
+///
+/// use smtpclient::options::Options;
+/// use smtpclient::sasl::{CustomExchange, CustomMechanism, CustomStep, LoginFacts};
+///
+/// /// ANONYMOUS (RFC 4505): one response, then the server decides.
+/// struct Anonymous;
+///
+/// impl CustomMechanism for Anonymous {
+///     fn name(&self) -> &str {
+///         "ANONYMOUS"
+///     }
+///
+///     fn reveals_secret(&self) -> bool {
+///         false
+///     }
+///
+///     fn begin(&self, login: &LoginFacts<'_>) -> Box<dyn CustomExchange> {
+///         let trace = format!("visitor of {}", login.channel.host);
+///         Box::new(move |_: Option<&[u8]>| Poll::Ready(Ok(CustomStep::last(trace.as_str()))))
+///     }
+/// }
+///
+/// let mut options = Options::default();
+/// options.mechanisms.push(Arc::new(Anonymous));
+/// ```
+pub trait CustomMechanism: Send + Sync {
+    /// The name in the AUTH command: 1 to 20 of `A` to `Z`, `0` to `9`, `-` and `_` (RFC 4422 section 3.1). One that ends in
+    /// `-PLUS` is used only on a connection that a login can be bound to. It is always the same.
+    fn name(&self) -> &str;
+
+    /// Whether somebody who listens would learn a secret. Such a mechanism is used only over TLS, on this machine, or with
+    /// option `authinsecure`.
+    fn reveals_secret(&self) -> bool {
+        true
+    }
+
+    /// Begins a login, of which any number may be under way in any thread.
+    fn begin(&self, login: &LoginFacts<'_>) -> Box<dyn CustomExchange>;
+}
+
+/// One login by a mechanism of the caller's own. Any `FnMut(Option<&[u8]>) -> Poll<Result<CustomStep, String>>` is one.
+pub trait CustomExchange: Send {
+    /// What to say next. `challenge` is `None` at first, then what the server said, which is not to be trusted.
+    ///
+    /// It may block: a mailer calls it in a thread of its own, everybody else in the thread that sends. `Pending`: ask again
+    /// with the same challenge, for event loops alone.
+    ///
+    /// # Errors
+    /// Why the login cannot go on, in one line without secrets.
+    fn step(&mut self, challenge: Option<&[u8]>) -> Poll<Result<CustomStep, String>>;
+}
+
+impl<F: FnMut(Option<&[u8]>) -> Poll<Result<CustomStep, String>> + Send> CustomExchange for F {
+    fn step(&mut self, challenge: Option<&[u8]>) -> Poll<Result<CustomStep, String>> {
+        self(challenge)
+    }
+}
+
+/// What a mechanism of the caller's own says, in bytes before base64.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CustomStep {
+    /// `None`: nothing. At first the server then begins; later it is an empty response.
+    pub response: Option<Secret>,
+    /// Whether the mechanism has seen all that it needs. A server that says that the login succeeded before that, or asks
+    /// for more after it, is not believed.
+    pub is_done: bool,
+}
+
+impl CustomStep {
+    /// A response after which the server has to say more.
+    pub fn more(response: impl Into<Secret>) -> Self {
+        Self { response: Some(response.into()), is_done: false }
+    }
+
+    /// A response after which only the outcome is awaited.
+    pub fn last(response: impl Into<Secret>) -> Self {
+        Self { response: Some(response.into()), is_done: true }
+    }
+
+    /// At first: the server begins.
+    pub fn server_first() -> Self {
+        Self { response: None, is_done: false }
+    }
+}
+
+/// What is known of a login that begins.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct LoginFacts<'a> {
+    /// Option `username`; empty where there is none.
+    pub username: &'a str,
+    /// What is known of the connection.
+    pub channel: &'a Channel,
+}
+
+impl<'a> LoginFacts<'a> {
+    pub(super) fn new(username: &'a str, channel: &'a Channel) -> Self {
+        Self { username, channel }
+    }
+}
+
+/// Finds what no mechanism can be called.
+///
+/// # Errors
+/// [`Kind::Usage`](crate::error::Kind::Usage): a name that is none, that this library has a mechanism for, or that is there twice.
+pub fn check_custom(mechanisms: &[Arc<dyn CustomMechanism>]) -> Result<(), Error> {
+    for (index, mechanism) in mechanisms.iter().enumerate() {
+        let name = mechanism.name();
+        let valid =
+            |octet: u8| octet.is_ascii_uppercase() || octet.is_ascii_digit() || b"-_".contains(&octet);
+        if !(1..=20).contains(&name.len()) || !name.bytes().all(valid) {
+            return Err(Error::usage(format!(
+                "{name:?} must be 1 to 20 capital letters, digits, hyphens and underscores (RFC 4422 section 3.1)"
+            )));
+        }
+        if MechanismName::parse(name).is_some() {
+            return Err(Error::usage(format!(
+                "{name} is the name of a mechanism that the library has: give yours another name"
+            )));
+        }
+        if mechanisms.iter().take(index).any(|other| other.name() == name) {
+            return Err(Error::usage(format!("{name} is there twice: remove one of them")));
+        }
+    }
+    Ok(())
+}
+
+/// A mechanism of the caller's own, as the exchange sees it.
+pub(super) struct Custom {
+    name: SmolStr,
+    reveals_secret: bool,
+    exchange: Box<dyn CustomExchange>,
+    is_done: bool,
+    steps: u32,
+}
+
+impl Custom {
+    pub(super) fn new(mechanism: &dyn CustomMechanism, login: &LoginFacts<'_>) -> Self {
+        Self {
+            name: mechanism.name().into(),
+            reveals_secret: mechanism.reveals_secret(),
+            exchange: mechanism.begin(login),
+            is_done: false,
+            steps: 0,
+        }
+    }
+}
+
+impl Mechanism for Custom {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn respond(&mut self, challenge: &[u8]) -> Result<Secret, Fault> {
+        match self.poll(Some(challenge)) {
+            Poll::Ready(answer) => answer.map(Option::unwrap_or_default),
+            Poll::Pending => Err(Fault::new("the mechanism has no answer now")),
+        }
+    }
+
+    fn poll(&mut self, challenge: Option<&[u8]>) -> Poll<Result<Option<Secret>, Fault>> {
+        if self.is_done {
+            return Poll::Ready(Err(Fault::one_too_many()));
+        }
+        if self.steps >= MOST_STEPS {
+            return Poll::Ready(Err(Fault::new(format!("the login is not over after {MOST_STEPS} lines"))));
+        }
+        self.exchange.step(challenge).map(|step| {
+            self.steps += 1;
+            let step = step.map_err(|words| Fault::of_caller(one_line(&words)))?;
+            let length = step.response.as_ref().map_or(0, |response| response.expose().len());
+            if length > MOST {
+                return Err(Fault::of_caller(format!(
+                    "the mechanism says {length} octets at once, and {MOST} is the most"
+                )));
+            }
+            self.is_done = step.is_done;
+            Ok(step.response)
+        })
+    }
+
+    fn finish(&mut self) -> Result<(), Fault> {
+        if self.is_done {
+            return Ok(());
+        }
+        Err(Fault::security("the server says that the login succeeded, and the mechanism is not done"))
+    }
+
+    fn is_custom(&self) -> bool {
+        true
+    }
+
+    fn reveals_secret(&self) -> bool {
+        self.reveals_secret
+    }
+}
+
+impl fmt::Debug for dyn CustomMechanism + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CustomMechanism({})", self.name())
+    }
+}
