@@ -76,7 +76,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets rustflags symbols notices python-module install-python abi debian debian-test
+.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets rustflags symbols notices python-module install-python abi debian debian-test wheels wheels-test
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -247,9 +247,10 @@ python: ## build the Python wheel (build/python/wheels), and test it
 	@py-binding/check
 
 notices: ## write build/notices/*/NOTICES: the licences of the crates that are in the libraries
-	@mkdir -p $(BUILD)/notices/c $(BUILD)/notices/python
+	@mkdir -p $(BUILD)/notices/c $(BUILD)/notices/command $(BUILD)/notices/python
 	$(PYTHON) packaging/notices ffi-c/Cargo.toml '$(FEATURES)' >$(BUILD)/notices/c/NOTICES
-	$(PYTHON) packaging/notices py-binding/Cargo.toml '' >$(BUILD)/notices/python/NOTICES
+	$(PYTHON) packaging/notices command-line/Cargo.toml tls-openssl >$(BUILD)/notices/command/NOTICES
+	$(PYTHON) packaging/notices py-binding/Cargo.toml tls-openssl >$(BUILD)/notices/python/NOTICES
 
 # Without a wheel. An extension finds Python's symbols in the interpreter: it must not be linked with libpython.
 python-module:
@@ -264,6 +265,14 @@ debian: ## build Debian's packages in build/debian, offline from vendored crates
 
 debian-test: ## install, use and remove them in a fresh Debian (as root, with debootstrap)
 	packaging/debian-test
+
+# Those that this machine can link: for macOS, the workflow has a machine.
+WHEELS = x86_64-unknown-linux-gnu.2.17 aarch64-unknown-linux-gnu.2.17 x86_64-unknown-linux-musl x86_64-pc-windows-gnu
+wheels: ## build wheels for an index in build/wheels (WHEELS=PLATFORM[.GLIBC]...)
+	packaging/wheels $(WHEELS)
+
+wheels-test: ## install the wheel for this machine in fresh Debians, and send over TLS from it (as root, with debootstrap)
+	packaging/wheels-test bookworm sid
 
 abi: ## compare what compiled programs rely on with ffi-c/libsmtp.abi
 	packaging/abi

@@ -1,6 +1,5 @@
 //! The configuration file: accounts with options of the library by their names.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use smtpclient::Options;
@@ -12,7 +11,10 @@ use crate::secrets;
 use crate::status::Failure;
 
 /// Where an account may be that the user's own file does not have.
+#[cfg(unix)]
 const SYSTEM: &str = "/etc/smtpclient.toml";
+#[cfg(windows)]
+const SYSTEM: &str = r"C:\ProgramData\smtpclient.toml";
 
 /// What an account says.
 #[derive(Default)]
@@ -77,10 +79,14 @@ fn where_from(files: &[File], file: Option<&Path>) -> String {
     }
 }
 
-/// The user's own: `smtpclient/config.toml` in `$XDG_CONFIG_HOME`, or in `~/.config`.
+/// The user's own: `smtpclient/config.toml` in `$XDG_CONFIG_HOME`, or in `~/.config`; on Windows in `%APPDATA%`.
 fn users() -> Option<PathBuf> {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let folder = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
+    let folder = if cfg!(windows) {
+        absolute("APPDATA")
+    } else {
+        absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))
+    }?;
     Some(folder.join("smtpclient/config.toml"))
 }
 
@@ -92,20 +98,33 @@ fn read(path: &Path) -> Result<Option<File>, Failure> {
         Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(None),
         text => text.map_err(cannot)?,
     };
-    let mode = std::fs::metadata(path).map_err(cannot)?.permissions().mode();
+    let open = is_open(&std::fs::metadata(path).map_err(cannot)?);
     // The whole error would show the line, which may be that of a password.
     let table = text.parse::<Table>().map_err(|error| {
         let line =
             error.span().map_or(0, |span| text.get(..span.start).unwrap_or_default().matches('\n').count());
         Failure::config(format!("{}: line {}: {}", path.display(), line + 1, error.message()))
     })?;
-    let file = File { path: path.to_owned(), table, open: mode & 0o044 != 0 };
+    let file = File { path: path.to_owned(), table, open };
     match file.table.keys().find(|key| !matches!(key.as_str(), "default" | "account")) {
         Some(key) => {
             Err(wrong(&file, &format!("`{key}` must be in the table of an account, as [account.work]")))
         }
         None => Ok(Some(file)),
     }
+}
+
+#[cfg(unix)]
+fn is_open(meta: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+
+    meta.permissions().mode() & 0o044 != 0
+}
+
+/// A file is as its folder there, and that of a user is open to the user alone.
+#[cfg(windows)]
+fn is_open(_: &std::fs::Metadata) -> bool {
+    false
 }
 
 fn accounts(file: &File) -> Result<Option<&Table>, Failure> {

@@ -1,5 +1,5 @@
 //! The command line: flags to options, files to messages, reports to words and exit statuses. What it does with them is
-//! the library's.
+//! the library's. The program `smtpclient` is this, and so is the command of the Python package.
 
 mod answers;
 mod compose;
@@ -15,22 +15,21 @@ pub mod status;
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::ExitCode;
 
 use self::status::{EX_USAGE, Failure};
 
-/// Does what the arguments say, the first of which is the program's name.
-pub fn main(arguments: Vec<OsString>) -> ExitCode {
+/// Does what the arguments say, the first of which is the program's name, and gives the exit status.
+pub fn run(arguments: Vec<OsString>) -> u8 {
     let name =
         arguments.first().and_then(|name| Path::new(name).file_name()).map(|name| name.to_string_lossy());
     let done = match name.as_deref() {
         Some("sendmail" | "mailq" | "newaliases") => sendmail::run(&arguments),
         _ => command(arguments),
     };
-    ExitCode::from(done.unwrap_or_else(|failure| {
+    done.unwrap_or_else(|failure| {
         answers::warn(&failure.text);
         failure.status
-    }))
+    })
 }
 
 fn command(arguments: Vec<OsString>) -> Result<u8, Failure> {

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    smtpclient_command::main(std::env::args_os().collect())
+    smtpclient_command::run(std::env::args_os().collect()).into()
 }

@@ -22,7 +22,7 @@ pub(crate) fn read(option: &str, place: &str) -> Result<Secret, Failure> {
     let (kind, rest) = place.split_once(':').unwrap_or(("", place));
     match kind {
         "env" => match std::env::var_os(rest) {
-            Some(value) => Ok(Secret::new(std::os::unix::ffi::OsStringExt::into_vec(value))),
+            Some(value) => Ok(Secret::new(value.into_encoded_bytes())),
             None => Err(Failure::usage(format!("--{option}: the environment has no variable {rest}"))),
         },
         "file" => first_line(option, rest),
@@ -38,8 +38,7 @@ pub(crate) fn read(option: &str, place: &str) -> Result<Secret, Failure> {
 /// What a command of the configuration prints, its first line.
 pub(crate) fn of_command(key: &str, command: &str) -> Result<Secret, Failure> {
     let failed = |why: String| Failure::config(format!("`{key}`: {command:?} {why}"));
-    let mut child = Command::new("/bin/sh")
-        .args(["-c", command])
+    let mut child = shell(command)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -57,6 +56,23 @@ pub(crate) fn of_command(key: &str, command: &str) -> Result<Secret, Failure> {
     }
     let secret = trimmed(line);
     if secret.is_empty() { Err(failed("printed nothing".to_owned())) } else { Ok(secret) }
+}
+
+#[cfg(unix)]
+fn shell(command: &str) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", command]);
+    shell
+}
+
+#[cfg(windows)]
+fn shell(command: &str) -> Command {
+    use std::os::windows::process::CommandExt;
+
+    let mut shell = Command::new("cmd");
+    // Quotes are the command's own: cmd.exe takes what follows /C as it is.
+    shell.raw_arg("/C").raw_arg(command);
+    shell
 }
 
 fn first_line(option: &str, path: &str) -> Result<Secret, Failure> {

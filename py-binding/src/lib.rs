@@ -3,6 +3,7 @@
 
 mod alone;
 mod callback;
+mod command;
 mod convert;
 mod delivery;
 mod dialogue;
@@ -51,6 +52,8 @@ mod _native {
     #[pymodule_export]
     use crate::callback::Callbacks;
     #[pymodule_export]
+    use crate::command::command;
+    #[pymodule_export]
     use crate::delivery::{Delivery, PyLimits};
     #[pymodule_export]
     use crate::dialogue::{Answer, Dialogue, verbs};
@@ -69,7 +72,7 @@ mod _native {
     #[pymodule_export]
     use crate::send::{envelope, sendmessage, verify};
     #[pymodule_export]
-    use crate::server::{PyServer, one_server, servers};
+    use crate::server::{PyServer, one_server};
     #[pymodule_export]
     use crate::sink::Sink;
 }

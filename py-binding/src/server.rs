@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use smtpclient::engine::Protocol;
 use smtpclient::net;
-use smtpclient::server::{self, Server, Target};
+use smtpclient::server::{Server, Target};
 
 use crate::convert::raise;
 use crate::options::PyOptions;
@@ -57,13 +57,6 @@ impl PyServer {
     fn __str__(&self) -> String {
         self.0.target.to_string()
     }
-}
-
-/// The servers of options, in order.
-#[pyfunction]
-pub(crate) fn servers(py: Python<'_>, options: PyRef<'_, PyOptions>) -> PyResult<Vec<PyServer>> {
-    let servers = server::servers(options.core()).map_err(|error| raise(py, &error, None))?;
-    Ok(servers.into_iter().map(PyServer).collect())
 }
 
 /// The server that a host, which may also be a URL as in option `servers`, and a port name; port 0 is the default.

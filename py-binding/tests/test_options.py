@@ -1,23 +1,17 @@
 """Options are those of the library's table, in every place that Python has them."""
 
 import smtpclient
-from smtpclient import __main__, _native
+from smtpclient import _native
 
 TABLE = {option.name: option for option in _native.option_table()}
 
 
-def test_types_documentation_and_flags_have_every_option():
+def test_types_and_documentation_have_every_option():
     assert set(smtpclient.OptionDict.__annotations__) | set(smtpclient.TLSDict.__annotations__) == set(smtpclient.option_names())
     assert set(smtpclient.option_names()) - set(TABLE) == {"cancel", "commit", "dialler", "transcript", "tls"}
     for name, option in TABLE.items():
         assert f"  {name}: " in smtpclient.Options.__doc__ and option.help in smtpclient.Options.__doc__, name
         assert (f"  {name}: " in smtpclient.TLS.__doc__) == (name in smtpclient.TLSDict.__annotations__), name
-    flags = {flag for action in __main__._parser()._actions for flag in action.option_strings}
-    without = {name for name in TABLE if f"--{name}" not in flags}
-    assert without == {
-        "password", "oauthtoken", "tlskeypassword", "proxy", "tlsca", "rcpt",
-        "connections", "connectionmessages", "rate", "queuesize", "retries", "backoff", "retrytime", "idletime",
-    }
 
 
 def test_types_are_those_that_are_taken():

@@ -23,6 +23,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod dialogue;
+#[cfg(feature = "tls")]
 pub mod faults;
 pub mod link;
 mod mechanism;

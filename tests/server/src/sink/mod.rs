@@ -2,6 +2,8 @@
 
 mod session;
 mod stream;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use openssl::ssl::{SslAcceptor, SslFiletype, SslMethod};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 /// What a sink offers and does.
@@ -123,7 +124,7 @@ struct Shared {
     kept: Mutex<Vec<Stored>>,
     /// The MAIL lines of messages whose content was asked for.
     asked: Mutex<Vec<String>>,
-    acceptor: Option<SslAcceptor>,
+    acceptor: Option<tls::Acceptor>,
 }
 
 impl Sink {
@@ -149,7 +150,7 @@ impl Sink {
             }
         };
         socket.listen(1024)?;
-        let acceptor = options.tls.as_ref().map(|(cert, key)| acceptor(cert, key)).transpose()?;
+        let acceptor = options.tls.as_ref().map(|(cert, key)| tls::acceptor(cert, key)).transpose()?;
         let port = socket.local_addr()?.as_socket().map_or(0, |a| a.port());
         let path = options.unix.clone();
         let shared = Arc::new(Shared {
@@ -219,13 +220,6 @@ impl Drop for Sink {
             let _ = std::fs::remove_file(path);
         }
     }
-}
-
-fn acceptor(cert: &Path, key: &Path) -> io::Result<SslAcceptor> {
-    let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
-    builder.set_certificate_chain_file(cert)?;
-    builder.set_private_key_file(key, SslFiletype::PEM)?;
-    Ok(builder.build())
 }
 
 /// Whether `text` is as `pattern` says; `*` is anything. Letters match without regard to case.

@@ -5,6 +5,8 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use socket2::Socket;
 
 use super::stream::Stream;
@@ -105,7 +107,7 @@ impl Session<'_> {
         let Some((user, password)) = &self.shared.options.login else {
             return self.reply("502 5.5.1 Not offered");
         };
-        let right = openssl::base64::encode_block(format!("\0{user}\0{password}").as_bytes());
+        let right = STANDARD.encode(format!("\0{user}\0{password}"));
         self.logged_in = argument.strip_prefix("PLAIN ") == Some(&right);
         self.reply(if self.logged_in { "235 2.7.0 Welcome" } else { "535 5.7.8 Wrong" })
     }

@@ -3,12 +3,13 @@
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 
-use openssl::ssl::{Ssl, SslAcceptor, SslStream};
 use socket2::Socket;
+
+use super::tls::{Acceptor, Secured, accept};
 
 pub(super) enum Stream {
     Plain(Socket),
-    Tls(Box<SslStream<Socket>>),
+    Tls(Box<Secured>),
     /// Lost in a handshake.
     Gone,
 }
@@ -19,14 +20,11 @@ impl Stream {
     }
 
     /// Shakes hands as a server.
-    pub(super) fn secure(self, acceptor: Option<&SslAcceptor>) -> io::Result<Self> {
+    pub(super) fn secure(self, acceptor: Option<&Acceptor>) -> io::Result<Self> {
         let (Self::Plain(socket), Some(acceptor)) = (self, acceptor) else {
             return Err(io::ErrorKind::NotConnected.into());
         };
-        let ssl = Ssl::new(acceptor.context()).map_err(io::Error::other)?;
-        let mut stream = SslStream::new(ssl, socket).map_err(io::Error::other)?;
-        stream.accept().map_err(io::Error::other)?;
-        Ok(Self::Tls(Box::new(stream)))
+        Ok(Self::Tls(Box::new(accept(acceptor, socket)?)))
     }
 
     /// Says that nothing follows: close_notify, and the end.
