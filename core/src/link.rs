@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::conversation::Conversation;
 use crate::engine::{Awaited, Engine};
 use crate::error::{Error, Kind, Step};
+use crate::times;
 use crate::tls::{Layer, ReadState};
 
 /// An [`Engine`] and the TLS layer below it, if there is one. Bytes in, bytes out, as the wire has them.
@@ -55,7 +56,7 @@ impl Link {
     pub fn secure(&mut self, layer: Box<dyn Layer>) {
         self.layer = Some(layer);
         self.handshake = Handshake::Begun;
-        self.shook = Some((Instant::now(), None));
+        self.shook = Some((times::now(), None));
         self.flushed = 0;
     }
 

@@ -18,6 +18,7 @@ use crate::reply::Reply;
 use crate::report::Login;
 use crate::sasl::{self, Channel, Credentials, MechanismName};
 use crate::server::Server;
+use crate::times;
 use crate::tls::{Secure, TlsFacts, Verify};
 
 pub(crate) use self::check::{check, check_commit, check_login};
@@ -454,7 +455,7 @@ impl Opening {
                 let exchange = sasl::Exchange::new(mechanism);
                 self.logins.push(Login { mechanism: exchange.mechanism().into(), error: None });
                 self.asked = link.engine_mut().login(exchange);
-                self.login.get_or_insert_with(|| (Instant::now(), None));
+                self.login.get_or_insert_with(|| (times::now(), None));
                 Progress::Going
             }
             Err(error) => Progress::Failed(error),

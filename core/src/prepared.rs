@@ -14,6 +14,7 @@ use crate::error::{Error, Step};
 use crate::message::{Edits, Message, Outgoing};
 use crate::options::{Options, Recipients};
 use crate::report::Report;
+use crate::times;
 
 /// A message, its envelope, and how it is to be sent: for one connection after the other, as far as its sources can be
 /// read again.
@@ -60,7 +61,7 @@ impl Prepared {
             content: Arc::new(Mutex::new(content)),
             at_least_one: options.atleastone,
             queue: options.queue,
-            asked: Instant::now(),
+            asked: times::now(),
         })
     }
 
@@ -91,7 +92,7 @@ impl Prepared {
             at_least_one: options.atleastone,
             queue: options.queue,
             name,
-            asked: Instant::now(),
+            asked: times::now(),
         });
         Ok((transaction, needs))
     }

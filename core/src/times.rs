@@ -1,4 +1,5 @@
-//! How long the parts of a send took, as its report tells.
+//! How long the parts of a send took, as its report tells. Nothing else depends on what the clock says here: when something is
+//! overdue the driver knows.
 
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,11 @@ pub struct MessageTimes {
     pub total: Option<Duration>,
 }
 
+/// What time it is, to measure from.
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
 /// When the parts of a message were over.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopwatch {
@@ -50,28 +56,28 @@ impl Stopwatch {
 
     /// MAIL is written.
     pub(crate) fn mail(&mut self) {
-        self.mail = Some(Instant::now());
+        self.mail = Some(now());
     }
 
     /// The content may be written.
     pub(crate) fn content(&mut self) {
-        self.content = Some(Instant::now());
+        self.content = Some(now());
     }
 
     /// The end of the content was written.
     pub(crate) fn end(&mut self) {
-        self.end = Some(Instant::now());
+        self.end = Some(now());
     }
 
     /// The outcome is known, `replied` by a final reply.
     pub(crate) fn stop(&self, replied: bool) -> MessageTimes {
-        let now = Instant::now();
+        let end = now();
         let between = |from: Option<Instant>, to: Option<Instant>| Some(to?.saturating_duration_since(from?));
         MessageTimes {
             envelope: between(self.mail, self.content),
             body: between(self.content, self.end),
-            reply: between(self.end, Some(now)).filter(|_| replied),
-            total: between(Some(self.asked), Some(now)),
+            reply: between(self.end, Some(end)).filter(|_| replied),
+            total: between(Some(self.asked), Some(end)),
         }
     }
 }

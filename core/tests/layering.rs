@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("reply", ""),
     ("secret", ""),
     ("system", ""),
+    ("times", ""),
     ("transcript", ""),
     ("wire", ""),
     ("error", "reply"),
@@ -31,19 +32,19 @@ const ALLOWED: &[(&str, &str)] = &[
     ("tls", "error sasl secret system"),
     // What the caller says and learns.
     ("options", "cancel command commit descriptor dkim error extensions sasl secret signer tls transcript"),
-    ("report", "error reply tls"),
+    ("report", "error reply times tls"),
     ("envelope", "address command error message options"),
     // The protocol, and what is said with it.
-    ("engine", "command commit content error extensions mask reply report sasl secret transcript wire"),
+    ("engine", "command commit content error extensions mask reply report sasl secret times transcript wire"),
     ("server", "engine error options"),
-    ("conversation", "engine error server"),
-    ("link", "conversation engine error tls"),
-    ("opening", "command conversation engine error link options reply report sasl secret server tls"),
-    ("prepared", "command commit content engine envelope error message options report"),
+    ("conversation", "engine error server times"),
+    ("link", "conversation engine error times tls"),
+    ("opening", "command conversation engine error link options reply report sasl secret server times tls"),
+    ("prepared", "command commit content engine envelope error message options report times"),
     (
         "dialogue",
         "command commit content conversation engine envelope error extensions link message opening options prepared reply \
-         report secret server tls",
+         report secret server times tls",
     ),
     (
         "delivery",
@@ -53,7 +54,7 @@ const ALLOWED: &[(&str, &str)] = &[
     (
         "net",
         "cancel command commit content conversation delivery dialogue engine envelope error extensions mask message opening options \
-         prepared reply report secret server tls",
+         prepared reply report secret server times tls",
     ),
 ];
 
@@ -120,7 +121,8 @@ fn a_line_names_only_lines_above_it() {
 fn only_net_and_system_touch_the_world() {
     let mut wrong = Vec::new();
     for (module, file) in sources() {
-        if matches!(module.as_str(), "net" | "system" | "descriptor") {
+        // What `times` measures is told, and decides nothing.
+        if matches!(module.as_str(), "net" | "system" | "descriptor" | "times") {
             continue;
         }
         let code = code(&file);

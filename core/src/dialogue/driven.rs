@@ -1,6 +1,6 @@
 //! What a driver sees of a session.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Dialogue, Doing, Place, Purpose, setup};
 use crate::conversation::{Action, Conversation, Driven, Ends};
@@ -8,6 +8,7 @@ use crate::engine::{Awaited, Engine};
 use crate::error::{Error, Step};
 use crate::link::Link;
 use crate::opening;
+use crate::times;
 
 impl Driven for Dialogue {
     fn action(&mut self) -> Action<'_> {
@@ -45,7 +46,7 @@ impl Driven for Dialogue {
             self.link.engine_mut().config_mut().client = setup::literal(ends.local);
         }
         (self.ends, self.place, self.opening, self.attempt) = (ends, Place::Connected, None, None);
-        self.made = Instant::now();
+        self.made = times::now();
         (self.logged_in, self.is_ready) = (false, false);
         let begun = match self.doing.take() {
             Some((ticket, Doing::Opening(mut up))) => {

@@ -45,6 +45,7 @@ use crate::reply::Reply;
 use crate::report::{Attempt, Attempts, Offer, Report};
 use crate::secret::Secret;
 use crate::server::Server;
+use crate::times;
 use crate::tls::{Layer, Secure, TlsFacts, Verify};
 
 /// Names what was asked; each is answered once.
@@ -225,7 +226,7 @@ impl Dialogue {
             options,
             library,
             ends: Ends::default(),
-            made: Instant::now(),
+            made: times::now(),
             local,
             place: Place::Dial,
             can_dial: true,

@@ -55,7 +55,7 @@ mod writer;
 mod tests;
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use zeroize::Zeroize;
 
@@ -72,6 +72,7 @@ use crate::mask::Mask;
 use crate::reply::{Reply, ReplyParser};
 use crate::report::Keywords;
 use crate::secret::Secret;
+use crate::times;
 
 pub(crate) use self::reader::is_nested;
 pub use self::request::{Awaited, Config, Event, Id, Protocol, Timeouts, Transaction};
@@ -436,7 +437,7 @@ impl Engine {
             Request::Transaction(transaction) => {
                 self.events.push_back(Event::Unbegun(id, transaction, error));
             }
-            Request::Data(_) => self.tell(id, unbegun(&[], Instant::now(), error).into()),
+            Request::Data(_) => self.tell(id, unbegun(&[], times::now(), error).into()),
             Request::Helo(refusal) => self.events.push_back(Event::Failed(id, hello_refused(refusal))),
             Request::Hello | Request::Command(_) | Request::Login(_) => {
                 self.events.push_back(Event::Failed(id, error));

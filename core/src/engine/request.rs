@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::extensions::{Chunking, Pipelining};
 use crate::reply::Reply;
 use crate::report::Report;
+use crate::times;
 
 /// SMTP (RFC 5321), or LMTP (RFC 2033): LHLO, and a final reply for each accepted recipient.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -127,15 +128,7 @@ pub struct Transaction {
 impl Transaction {
     /// `content` for `recipients`, every one of whom must be accepted; not to be queued.
     pub fn new(mail: Mail, recipients: Vec<Rcpt>, content: Box<dyn Content>) -> Self {
-        Self {
-            mail,
-            recipients,
-            content,
-            at_least_one: false,
-            queue: false,
-            name: None,
-            asked: Instant::now(),
-        }
+        Self { mail, recipients, content, at_least_one: false, queue: false, name: None, asked: times::now() }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::content::{Content, Transfer};
 use crate::error::{Error, Kind, Step};
 use crate::reply::Reply;
 use crate::report::{Attempts, Keywords, Outcome, Recipient, Report};
-use crate::times::Stopwatch;
+use crate::times::{self, Stopwatch};
 use crate::wire::DotEncoder;
 
 /// The envelope that a caller builds by verbs: what the server took of it.
@@ -123,7 +123,7 @@ impl Active {
             at_least_one: true,
             queue: false,
             name: None,
-            asked: Instant::now(),
+            asked: times::now(),
         };
         Self {
             stage: Stage::Data,
