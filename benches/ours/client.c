@@ -11,6 +11,17 @@ static smtp_options *options;
 
 static size_t given;
 
+/* What option commit was asked: so often, for so many messages. */
+static long calls, asked;
+
+static int count(void *unused, smtp_ready *ready)
+{
+    (void)unused;
+    calls++;
+    asked += (long)smtp_ready_count(ready);
+    return 0;
+}
+
 /* A large message comes from a reader, as a caller would do it who minds the memory. */
 static int64_t give(void *unused, void *buffer, size_t size)
 {
@@ -300,6 +311,10 @@ int main(int argc, char **argv)
     } else {
         smtp_message_set_message(message, task.body, task.octets);
     }
+    if (strncmp(task.mode, "committed-", 10) == 0) {
+        if (smtp_options_set_commit(options, count, NULL, NULL) != SMTP_OK) return 2;
+        task.mode += 10;
+    }
     if (strcmp(task.mode, "single") == 0) status = single(task.messages);
     else if (strcmp(task.mode, "batch") == 0) status = batch(task.messages, 0);
     else if (made) status = batch(task.messages, 1);
@@ -313,6 +328,7 @@ int main(int argc, char **argv)
     else if (strcmp(task.mode, "parallel") == 0) status = parallel();
     else if (strcmp(task.mode, "queue") == 0) status = queue();
     else status = NOT_HERE;
+    if (calls) printf("commit: %ld calls for %ld messages\n", calls, asked);
     smtp_message_free(message);
     smtp_options_free(options);
     free(task.body);

@@ -65,6 +65,11 @@ impl Raised {
         error.is_some_and(|error| error.kind() == Kind::Commit).then_some(why)
     }
 
+    /// Whether it is an `Exception`: anything else ends the program at once.
+    pub(crate) fn may_wait(&self, py: Python<'_>) -> bool {
+        self.kept().first.as_ref().is_some_and(|first| first.bind(py).is_instance_of::<PyException>())
+    }
+
     pub(crate) fn is_some(&self) -> bool {
         self.kept().first.is_some()
     }

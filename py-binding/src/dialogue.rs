@@ -228,8 +228,10 @@ impl Dialogue {
                 self.inner.with(|inner| inner.line.close())?; // a loop watches it
             }
             match report {
-                Some(report) if !self.is_plain && report.failure().is_none() => {
-                    self.inner.raised.tell_sent(py, &report)?;
+                // An exception of the library's would say the contrary. It is for what comes next, or told at the end.
+                Some(report)
+                    if !self.is_plain && report.failure().is_none() && self.inner.raised.may_wait(py) =>
+                {
                     answer = Some(dialogue::Answer::Sent(report));
                 }
                 report => return Err(self.ended(py, report.as_deref())),

@@ -260,8 +260,11 @@ class Session:
 
     def close(self) -> None:
         """Send QUIT, without waiting for the reply."""
-        if not self.is_open or self._alone.is_forked:
+        if self._alone.is_forked:
             return self._dialogue.close()
+        if not self.is_open:
+            self._dialogue.close()
+            return self._dialogue.tell_raised()
         with self._alone:
             self._dialogue.leave()
 

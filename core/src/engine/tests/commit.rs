@@ -268,7 +268,7 @@ fn a_window_whose_commit_fails_is_withdrawn() {
     let (mut play, asked) = in_a_window(|asked| asked.answers(Poll::Ready(Err("no".into()))));
     let out = play.client();
     assert!(!out.contains("BDAT"), "{out}");
-    assert_eq!(asked.take().len(), 1, "what waits behind the refused group is not asked for yet");
+    assert_eq!(asked.take().len(), 1, "what comes after the refused group is not asked for yet");
     play.server("250 ok\r\n250 ok\r\n");
     for _ in 0..3 {
         let report = play.sent();
