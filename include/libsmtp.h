@@ -44,7 +44,7 @@
  * Memory. What you hand in is copied, and yours. Strings that are given out (const char *) belong to their
  * handle: never free them; they live until the next call that takes the handle without const, and with a
  * result or an address list as long as that. They end in NUL and are UTF-8; where there is nothing they are
- * empty, not NULL, unless a comment says so. What you hand in as text is UTF-8, too, but for paths.
+ * empty, not NULL, unless a comment says so. What you hand in as text is UTF-8, too, except for paths.
  *
  * Codes. An int status is 0 (SMTP_OK) where all went well, positive where some did, and negative where
  * nothing did. Its comment says which codes a function may return; these it may return besides: SMTP_ERR_NULL
@@ -53,7 +53,7 @@
  * change nothing has changed, and the error function of the handle has the text. Verbs of a session return the
  * server's reply code. Counts and numbers are 0 for NULL.
  *
- * Threads. A handle is used by one thread at a time, but for a mailer, which any number may use; different handles
+ * Threads. A handle is used by one thread at a time, except for a mailer, which any number may use; different handles
  * never interfere. Functions that take a message or options with const may run on several threads at once, also
  * on the same ones.
  *
@@ -640,7 +640,7 @@ const char *smtp_message_error(const smtp_message *message);
 /**
  * Makes message a text/plain in UTF-8; lines may end in LF or CRLF. Header fields that were set with
  * smtp_message_set_header() or smtp_message_add_header() stay, here and with the other functions that set
- * the content, but for those of a finished message, which go with it. text is copied.
+ * the content, except for those of a finished message, which go with it. text is copied.
  * SMTP_OK; SMTP_ERR_USAGE: not UTF-8.
  */
 int smtp_message_set_text(smtp_message *message,
@@ -654,7 +654,7 @@ int smtp_message_set_text(smtp_message *message,
 int smtp_message_set_html(smtp_message *message, const char *html, size_t length);
 
 /**
- * Makes message a finished message: header section, empty line, body. It is sent octet by octet, but for
+ * Makes message a finished message: header section, empty line, body. It is sent octet by octet, except for
  * line ends, Bcc and its like, and the fields that are added in front where they are missing: Date, Message-ID,
  * From, and To: undisclosed-recipients:; for a message without To and Cc. Only an empty line ends the header
  * section; a send refuses any other line that is not a field with SMTP_ERR_USAGE. In front of the first field the
@@ -916,7 +916,7 @@ int smtp_options_set_originator(smtp_options *options,
 
 /**
  * Sets the recipients: an address list, "Ann <ann@a.example>, bo@b.example". Default: To, Cc and Bcc
- * of the message, which are not looked at where this is set. SMTP_OK; SMTP_ERR_USAGE: a line end in it, but for one that
+ * of the message, which are not looked at where this is set. SMTP_OK; SMTP_ERR_USAGE: a line end in it, except for one that
  * folds the list, before a space or tab. A wrong address list is reported by the send.
  */
 int smtp_options_set_recipients(smtp_options *options,
@@ -1524,9 +1524,9 @@ int smtp_mailer_new(const smtp_options *options,
 /**
  * Takes a message with the envelope that options, or its header section, give; options NULL: those of the mailer.
  * What they say of servers, TLS, login and time-outs was settled when the mailer was made. Waits while the queue is
- * full (option queuesize). Gives the message's ticket, 1 for the first and so on, or a negative code, and nothing was
+ * full (option queuesize). Gives the message's number, 1 for the first and so on, or a negative code, and nothing was
  * taken: SMTP_ERR_USAGE, SMTP_ERR_SOURCE, SMTP_ERR_CLOSED (the mailer was closed). *failure, where failure
- * is not NULL, gets a result that tells why, and NULL where there is a ticket.
+ * is not NULL, gets a result that tells why, and NULL where there is a number.
  */
 int64_t smtp_mailer_submit(smtp_mailer *mailer,
                            const smtp_message *message,
@@ -1541,13 +1541,13 @@ int64_t smtp_mailer_try_submit(smtp_mailer *mailer,
 
 /**
  * Gives the next result, in the order in which messages were decided; waits for it for at most milliseconds, negative:
- * without end. 1: *ticket says of which message, and *result is to be freed with smtp_result_free(). 0: there was
+ * without end. 1: *number says of which message, and *result is to be freed with smtp_result_free(). 0: there was
  * none in that time, or, once everything is reported and the mailer is closed, there will be none. A result is kept
  * until it is fetched.
  */
 int smtp_mailer_next(smtp_mailer *mailer,
                      int64_t milliseconds,
-                     int64_t *ticket,
+                     int64_t *number,
                      smtp_result **result);
 
 /**

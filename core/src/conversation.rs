@@ -3,9 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use crate::engine::Awaited;
 use crate::error::Error;
 use crate::server::Server;
+
+pub use crate::engine::Awaited;
 
 /// Bytes in, bytes out.
 pub trait Conversation {

@@ -135,7 +135,7 @@ impl Conversation for Dialogue {
             Some((_, Doing::Opening(up)))
                 if self.place == Place::Connected && up.opening.waits_for_token() =>
             {
-                Some(Awaited::Token)
+                Some(Awaited::Login)
             }
             _ => self.link.waits_for(),
         }

@@ -29,7 +29,7 @@ pub(super) struct Rest {
 
 impl Rest {
     /// Takes from the transaction what the server's `limits` leave no room for. `None` where there cannot be a second one.
-    pub(super) fn of(transaction: &mut Transaction, limits: extensions::Limits) -> Option<Box<Self>> {
+    pub(super) fn of(transaction: &mut Transaction, limits: extensions::ServerLimits) -> Option<Box<Self>> {
         if !transaction.at_least_one || transaction.recipients.len() < 2 {
             return None;
         }
@@ -50,7 +50,7 @@ impl Rest {
     pub(super) fn take(
         &mut self,
         mut report: Report,
-        limits: Option<extensions::Limits>,
+        limits: Option<extensions::ServerLimits>,
     ) -> Result<Box<Transaction>, Box<Report>> {
         let sent = report.sent();
         if sent && limits.is_some() {
@@ -132,7 +132,7 @@ fn merged(before: Report, report: Report) -> Report {
 }
 
 /// Leaves as many recipients as the server takes at once, and gives the others.
-fn split(recipients: &mut Vec<Rcpt>, limits: extensions::Limits) -> Vec<Rcpt> {
+fn split(recipients: &mut Vec<Rcpt>, limits: extensions::ServerLimits) -> Vec<Rcpt> {
     let most = limits.rcpt_max.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX).max(1);
     let domains =
         limits.rcpt_domain_max.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX).max(1);

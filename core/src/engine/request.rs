@@ -159,8 +159,8 @@ pub(super) enum Request {
 pub enum Awaited {
     /// A reader had no bytes.
     Source,
-    /// The function of option `oauthtoken` had no access token.
-    Token,
+    /// A login: the function of option `oauthtoken` had no access token.
+    Login,
     /// The commit was pending.
     Commit,
 }

@@ -179,7 +179,7 @@ impl Mover {
                     }
                     continue;
                 }
-                Some(Awaited::Token) if wait != Wait::Never => {
+                Some(Awaited::Login) if wait != Wait::Never => {
                     let text = "the function of option `oauthtoken` has no token now, and a blocking call cannot wait for it";
                     conversation.handle_error(Error::new(Kind::Login, Step::Auth, text));
                     continue;

@@ -209,7 +209,7 @@ impl Connection {
         let left = self.wire.timeout(&mut self.dialogue, now);
         // Whatever wakes the mailer may be the token.
         self.is_touched |=
-            left.is_some_and(|left| left.is_zero()) || self.dialogue.waits_for() == Some(Awaited::Token);
+            left.is_some_and(|left| left.is_zero()) || self.dialogue.waits_for() == Some(Awaited::Login);
         left
     }
 }

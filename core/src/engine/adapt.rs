@@ -12,7 +12,7 @@ use crate::wire::DotEncoder;
 ///
 /// # Errors
 /// [`Kind::Unsupported`] and [`Kind::TooLarge`], which name what the server lacks.
-pub(super) fn plan(
+pub(super) fn adapt(
     active: &mut Active,
     offered: &Extensions,
     grouped: Pipelining,
@@ -97,7 +97,7 @@ fn require_parameters(active: &mut Active, offered: &Extensions) -> Result<(), E
         active.used.push(need.keyword);
     }
     let parameters = &active.asked.mail.parameters;
-    if let (Some(by), Some(Some(least))) = (&parameters.by, offered.deliver_by())
+    if let (Some(by), Some(least)) = (&parameters.by, offered.deliver_by_least())
         && by.mode() == ByMode::Return
         && by.seconds().unsigned_abs() < least
     {
