@@ -1084,6 +1084,16 @@ int smtp_verify(const smtp_options *options,
 void smtp_result_free(smtp_result *result);
 
 /**
+ * Makes the result of a message that was given up before the library had it: for bindings and queues of your own, whose reports
+ * then look like all others. It has no recipients and no attempts. status is the negative code that says why, and becomes
+ * SMTP_ERR_USAGE where no result can have it (SMTP_ERR_NULL, _BUSY, _PANIC); text (NULL: that of the code) says it in
+ * words. Free the result with smtp_result_free().
+ */
+int smtp_result_new(int status,
+                    const char *text,
+                    smtp_result **result);
+
+/**
  * What the function that sent returned: SMTP_OK, SMTP_PARTIAL or a negative code. SMTP_ERR_NULL for
  * NULL.
  */
