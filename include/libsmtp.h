@@ -933,7 +933,7 @@ int smtp_options_set_originator(smtp_options *options,
 
 /**
  * Sets the recipients: an address list, "Ann <ann@a.example>, bo@b.example". Default: To, Cc and Bcc
- * of the message, which are not looked at where this is set. SMTP_OK; SMTP_ERR_USAGE: a line end in it, but for one that
+ * of the message, which are not looked at where this is set. SMTP_OK; SMTP_ERR_USAGE: a line end in it, except for one that
  * folds the list, before a space or tab. A wrong address list is reported by the send.
  */
 int smtp_options_set_recipients(smtp_options *options,
@@ -1099,6 +1099,16 @@ int smtp_verify(const smtp_options *options,
 
 /** Frees a result and its strings. NULL is fine. */
 void smtp_result_free(smtp_result *result);
+
+/**
+ * Makes the result of a message that was given up before the library had it: for bindings and queues of your own, whose reports
+ * then look like all others. It has no recipients and no attempts. status is the negative code that says why, and becomes
+ * SMTP_ERR_USAGE where no result can have it (SMTP_ERR_NULL, _BUSY, _PANIC); text (NULL: that of the code) says it in
+ * words. Free the result with smtp_result_free().
+ */
+int smtp_result_new(int status,
+                    const char *text,
+                    smtp_result **result);
 
 /**
  * What the function that sent returned: SMTP_OK, SMTP_PARTIAL or a negative code. SMTP_ERR_NULL for
@@ -1541,9 +1551,9 @@ int smtp_mailer_new(const smtp_options *options,
 /**
  * Takes a message with the envelope that options, or its header section, give; options NULL: those of the mailer.
  * What they say of servers, TLS, login and time-outs was settled when the mailer was made. Waits while the queue is
- * full (option queuesize). Gives the message's ticket, 1 for the first and so on, or a negative code, and nothing was
+ * full (option queuesize). Gives the message's number, 1 for the first and so on, or a negative code, and nothing was
  * taken: SMTP_ERR_USAGE, SMTP_ERR_SOURCE, SMTP_ERR_CLOSED (the mailer was closed). *failure, where failure
- * is not NULL, gets a result that tells why, and NULL where there is a ticket.
+ * is not NULL, gets a result that tells why, and NULL where there is a number.
  */
 int64_t smtp_mailer_submit(smtp_mailer *mailer,
                            const smtp_message *message,
@@ -1558,13 +1568,13 @@ int64_t smtp_mailer_try_submit(smtp_mailer *mailer,
 
 /**
  * Gives the next result, in the order in which messages were decided; waits for it for at most milliseconds, negative:
- * without end. 1: *ticket says of which message, and *result is to be freed with smtp_result_free(). 0: there was
+ * without end. 1: *number says of which message, and *result is to be freed with smtp_result_free(). 0: there was
  * none in that time, or, once everything is reported and the mailer is closed, there will be none. A result is kept
  * until it is fetched.
  */
 int smtp_mailer_next(smtp_mailer *mailer,
                      int64_t milliseconds,
-                     int64_t *ticket,
+                     int64_t *number,
                      smtp_result **result);
 
 /**

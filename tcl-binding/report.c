@@ -7,16 +7,6 @@ static void Put(Tcl_Obj *dict, const char *key, Tcl_Obj *value)
     Tcl_DictObjPut(NULL, dict, Tcl_NewStringObj(key, -1), value);
 }
 
-static void Text(Tcl_Obj *dict, const char *key, const char *value)
-{
-    Put(dict, key, TextFrom(value));
-}
-
-static void Number(Tcl_Obj *dict, const char *key, int value)
-{
-    Put(dict, key, Tcl_NewIntObj(value));
-}
-
 /* The first line with the enhanced status code in front, as tcllib's diagnostic has it. */
 static Tcl_Obj *FirstLine(const char *enhanced, const char *text, Tcl_Obj **others)
 {
@@ -142,26 +132,12 @@ int Outcome(const smtp_result *r, const Options *options, Tcl_Obj **value, Tcl_O
     return NOTHING_SENT;
 }
 
-int Unbegun(int status, const char *text, Tcl_Obj **value, Tcl_Obj **errorCode, Tcl_Obj **report)
+smtp_result *Unbegun(int status, const char *text)
 {
-    Tcl_Obj *dict = Tcl_NewDictObj(), *error = Tcl_NewDictObj(), *four[4];
-    const char *const kind = smtp_code_name(status);
+    smtp_result *result = NULL;
 
-    Text(error, "message", text);
-    Text(error, "kind", kind);
-    Text(dict, "status", kind);
-    Number(dict, "sent", 0);
-    Put(dict, "recipients", Tcl_NewObj());
-    Put(dict, "error", error);
-    Put(dict, "attempts", Tcl_NewObj());
-    four[0] = Tcl_NewStringObj("SMTP", -1);
-    four[1] = Tcl_NewStringObj(kind, -1);
-    four[2] = Tcl_NewIntObj(0);
-    four[3] = Tcl_NewObj();
-    *value = TextFrom(text);
-    *errorCode = Tcl_NewListObj(4, four);
-    *report = dict;
-    return TCL_ERROR;
+    if (smtp_result_new(status, text, &result) != SMTP_OK) Tcl_Panic("smtp: no result");
+    return result;
 }
 
 int Unreported(State *state)

@@ -160,11 +160,10 @@ static void Gone(Drive *drive)
 /* Nothing was begun: a mistake that needs no server, or the message cannot be made. */
 static void Early(Send *send, int status, const char *text)
 {
-    if (send->value != NULL) return;
-    send->code = Unbegun(status, text, &send->value, &send->errorCode, &send->report);
-    Tcl_IncrRefCount(send->value);
-    Tcl_IncrRefCount(send->errorCode);
-    Tcl_IncrRefCount(send->report);
+    smtp_result *result = Unbegun(status, text);
+
+    Take(send, result);
+    smtp_result_free(result);
 }
 
 static void Again(void *data);

@@ -4,56 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-Question *QuestionNew(int verb, Tcl_Obj *words, Tcl_Obj *command)
-{
-    Question *question = calloc(1, sizeof *question);
-
-    if (question == NULL) Tcl_Panic("smtp: no memory");
-    question->refs = 1;
-    question->verb = verb;
-    question->ticket = UNASKED;
-    question->words = words;
-    question->command = command;
-    if (words != NULL) Tcl_IncrRefCount(words);
-    if (command != NULL) Tcl_IncrRefCount(command);
-    return question;
-}
-
-/* It is answered: the message is not needed any more. */
-static void Settle(Question *question)
-{
-    Source *source = question->source;
-    smtp_message *message = question->message;
-    Options *options = question->options;
-
-    question->session = NULL;
-    question->source = NULL;
-    question->message = NULL;
-    question->options = NULL;
-    if (source != NULL) SourceClose(source); /* which may run a script */
-    smtp_message_free(message);
-    if (options != NULL) {
-        OptionsFree(options);
-        free(options);
-    }
-}
-
-void QuestionDrop(Question *question)
-{
-    Tcl_Obj **objects[] = {&question->words, &question->command, &question->value, &question->errorCode,
-        &question->report};
-    size_t i;
-
-    if (--question->refs > 0) return;
-    Settle(question);
-    ManyFree(question);
-    if (question->whole != NULL) QuestionDrop(question->whole);
-    for (i = 0; i < sizeof objects / sizeof *objects; i++) {
-        if (*objects[i] != NULL) Tcl_DecrRefCount(*objects[i]);
-    }
-    free(question);
-}
-
 static void DropSession(Session *session)
 {
     if (--session->refs > 0) return;
@@ -62,72 +12,14 @@ static void DropSession(Session *session)
     free(session);
 }
 
-static void Give(Question *question, int code, Tcl_Obj *value, Tcl_Obj *errorCode, Tcl_Obj *report)
-{
-    Settle(question);
-    question->code = code;
-    question->value = value;
-    question->errorCode = errorCode;
-    Tcl_IncrRefCount(value);
-    Tcl_IncrRefCount(errorCode);
-    question->report = report;
-    if (report != NULL) Tcl_IncrRefCount(report);
-    question->done = 1;
-}
-
-static int TellAnswer(Tcl_Interp *interp, Question *question)
-{
-    Tcl_SetObjResult(interp, question->value);
-    if (question->code == TCL_ERROR) Tcl_SetObjErrorCode(interp, question->errorCode);
-    else if (question->code != TCL_OK) {
-        Tcl_SetVar2Ex(interp, "errorCode", NULL, question->errorCode, TCL_GLOBAL_ONLY);
-    }
-    return question->code;
-}
-
-static void CallBack(Tcl_Interp *interp, Question *question)
-{
-    Tcl_Obj *call;
-    int code;
-
-    if (question->command == NULL || Tcl_InterpDeleted(interp)) return;
-    call = Tcl_DuplicateObj(question->command);
-    Tcl_IncrRefCount(call);
-    Tcl_Preserve(interp);
-    code = Tcl_ListObjAppendElement(interp, call, Tcl_NewIntObj(question->code));
-    if (code == TCL_OK) {
-        Tcl_ListObjAppendElement(NULL, call, question->value);
-        if (question->tells) Tcl_ListObjAppendElement(NULL, call, question->report);
-        if (question->code != TCL_OK) Tcl_SetVar2Ex(interp, "errorCode", NULL, question->errorCode, TCL_GLOBAL_ONLY);
-        code = Tcl_EvalObjEx(interp, call, TCL_EVAL_GLOBAL);
-    }
-    if (code != TCL_OK) Tcl_BackgroundException(interp, code);
-    Tcl_Release(interp);
-    Tcl_DecrRefCount(call);
-}
-
-void Reply(Session *session, Question *question, int code, Tcl_Obj *value, Tcl_Obj *errorCode, Tcl_Obj *report)
-{
-    Give(question, code, value, errorCode, report);
-    if (question->whole == NULL) {
-        CallBack(session->state->interp, question);
-        return;
-    }
-    ManyPut(question);
-    session->telling++;
-    CallBack(session->state->interp, question);
-    session->telling--;
-    ManyTake(session, question->whole);
-}
-
-static Tcl_Obj *ErrorCode(const smtp_engine *engine, int status)
+static Tcl_Obj *ErrorCode(int status, int code, const char *enhanced)
 {
     Tcl_Obj *four[4];
 
     four[0] = Tcl_NewStringObj("SMTP", -1);
     four[1] = Tcl_NewStringObj(smtp_code_name(status), -1);
-    four[2] = Tcl_NewIntObj(smtp_engine_answer_code(engine));
-    four[3] = TextFrom(smtp_engine_answer_enhanced(engine));
+    four[2] = Tcl_NewIntObj(code);
+    four[3] = TextFrom(enhanced);
     return Tcl_NewListObj(4, four);
 }
 
@@ -167,21 +59,22 @@ static void Answer(Session *session, Question *question)
     } else if (status == SMTP_OK) {
         Reply(session, question, TCL_OK, Offer(question, engine), Tcl_NewObj(), NULL);
     } else {
-        Reply(session, question, TCL_ERROR, TextFrom(smtp_engine_answer_error(engine)), ErrorCode(engine, status), NULL);
+        Reply(session, question, TCL_ERROR, TextFrom(smtp_engine_answer_error(engine)), ErrorCode(status, smtp_engine_answer_code(engine), smtp_engine_answer_enhanced(engine)), NULL);
     }
 }
 
-static Question *Find(Session *session, int64_t ticket)
+/* Answers a question, which is not among those of the session any more, by an error. */
+static void GiveUp(Session *session, Question *question, int status, const char *text)
 {
-    Question **at, *question;
+    smtp_result *result = Unbegun(status, text);
+    Tcl_Obj *value, *errorCode, *report = ReportDict(result);
+    int code = Outcome(result, &session->options, &value, &errorCode);
 
-    for (at = &session->questions; (question = *at) != NULL; at = &question->next) {
-        if (question->ticket == ticket) {
-            *at = question->next;
-            return question;
-        }
-    }
-    return NULL;
+    smtp_result_free(result);
+    Tcl_IncrRefCount(report);
+    Reply(session, question, code, value, errorCode, report);
+    Tcl_DecrRefCount(report);
+    QuestionDrop(question); /* the session's */
 }
 
 /* Whoever still waits is told that there is no answer. */
@@ -190,8 +83,6 @@ static void Unanswered(Session *session, const char *why)
     Question *question;
 
     while ((question = session->questions) != NULL) {
-        Tcl_Obj *value, *errorCode, *report;
-
         if (question->many != NULL) {
             ManyEnd(session, question, why);
             continue;
@@ -199,15 +90,13 @@ static void Unanswered(Session *session, const char *why)
         session->questions = question->next;
         /* QUIT goes after what was asked. */
         if (IsMessage(question) && question->ticket >= 0) {
-            Unbegun(SMTP_ERR_UNKNOWN, "the session was closed before the reply: the message may have been delivered", &value,
-                &errorCode, &report);
+            GiveUp(session, question, SMTP_ERR_UNKNOWN, "the session was closed before the reply: the message may have been delivered");
+        } else if (IsMessage(question)) {
+            GiveUp(session, question, SMTP_ERR_CLOSED, why);
         } else {
-            Unbegun(SMTP_ERR_CLOSED, why, &value, &errorCode, &report);
+            Reply(session, question, TCL_ERROR, TextFrom(why), ErrorCode(SMTP_ERR_CLOSED, 0, ""), NULL);
+            QuestionDrop(question);
         }
-        Tcl_IncrRefCount(report);
-        Reply(session, question, TCL_ERROR, value, errorCode, report);
-        Tcl_DecrRefCount(report);
-        QuestionDrop(question);
     }
 }
 
@@ -226,45 +115,23 @@ static void Close(Session *session)
     DropSession(session);
 }
 
-void Unlink(Session *session, const Question *question)
-{
-    Question **at;
-
-    for (at = &session->questions; *at != NULL; at = &(*at)->next) {
-        if (*at != question) continue;
-        *at = question->next;
-        return;
-    }
-}
-
-void Enqueue(Session *session, Question *question, const Question *before)
-{
-    Question **at;
-
-    for (at = &session->questions; *at != NULL && *at != before; at = &(*at)->next) {
-    }
-    question->next = *at;
-    *at = question;
-}
-
 /* It could not be asked, as the interpreter's result says. */
 static void Refuse(Session *session, Question *question, int status)
 {
     Tcl_Interp *interp = session->state->interp;
-    Tcl_Obj *value = NULL, *errorCode = NULL, *report = NULL;
+    Tcl_Obj *errorCode;
 
     Unlink(session, question);
     if (IsMessage(question)) {
         Tcl_DString text;
+        int readable = TextOf(interp, Tcl_GetObjResult(interp), "the error", &text) != NULL;
 
-        Unbegun(status, Tcl_UtfToExternalDString(NULL, Tcl_GetStringResult(interp), -1, &text), &value, &errorCode, &report);
-        Tcl_DStringFree(&text);
-        Tcl_IncrRefCount(errorCode);
-    } else {
-        errorCode = ErrorCodeOf(interp);
-        value = Tcl_GetObjResult(interp);
+        GiveUp(session, question, status, readable ? Tcl_DStringValue(&text) : NULL);
+        if (readable) Tcl_DStringFree(&text);
+        return;
     }
-    Reply(session, question, TCL_ERROR, value, errorCode, report);
+    errorCode = ErrorCodeOf(interp);
+    Reply(session, question, TCL_ERROR, Tcl_GetObjResult(interp), errorCode, NULL);
     Tcl_DecrRefCount(errorCode);
     QuestionDrop(question); /* the session's */
 }

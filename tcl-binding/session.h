@@ -1,4 +1,4 @@
-/* What the two parts of smtp::session share. */
+/* What the parts of smtp::session share. */
 #ifndef SMTP_SESSION_H
 #define SMTP_SESSION_H
 
@@ -41,14 +41,19 @@ typedef struct Session {
 int Expect(Session *session, Question *question);
 /* Asks what could not be asked before. */
 void AskOn(Session *session);
+
+/* question.c */
 Question *QuestionNew(int verb, Tcl_Obj *words, Tcl_Obj *command);
 void QuestionDrop(Question *question);
-
 /* Puts a question before another one, or after all (NULL). */
 void Enqueue(Session *session, Question *question, const Question *before);
 void Unlink(Session *session, const Question *question);
+/* Takes out the one with that ticket; NULL where there is none. */
+Question *Find(Session *session, int64_t ticket);
 /* Tells what was answered to a question that is not among the session's any more. report: NULL but of a message. */
 void Reply(Session *session, Question *question, int code, Tcl_Obj *value, Tcl_Obj *errorCode, Tcl_Obj *report);
+/* Leaves the answer in the interpreter, for the command that waited for it. */
+int TellAnswer(Tcl_Interp *interp, Question *question);
 
 /* many.c. Takes the arguments of sendmany. */
 int ManyBegin(Session *session, Question *whole, int objc, Tcl_Obj *const objv[]);

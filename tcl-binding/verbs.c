@@ -3,19 +3,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GREETED = -1, ASYNC, AUTHENTICATE, AUTHTYPES, CLOSE, COMMAND, DATA, EHLO, EXPN, GREETING, HELO, HELP, LHLO, MAIL, NOOP, ISOPEN,
-    OPTIONS, QUIT, RCPT, RSET, SENDMANY, SENDMESSAGE, STARTTLS, VRFY };
+enum { GREETED = -1, ASYNC, AUTHENTICATE, AUTHTYPES, CLOSE, COMMAND, DATA, EHLO, EXPN, GREETING, HELO, HELP, LHLO,
+    MAIL, NOOP, ISOPEN, OPTIONS, QUIT, RCPT, RSET, SENDMANY, SENDMESSAGE, STARTTLS, VRFY };
 static const struct Verb {
     const char *name;
     int least, most; /* arguments */
     const char *usage;
-} verbs[] = {{"async", 2, 999, "script verb ?arg ...?"}, {"authenticate", 2, 3, "user password ?mechanism?"},
-    {"authtypes", 0, 0, NULL}, {"close", 0, 0, NULL}, {"command", 1, 1, "line"}, {"data", 1, 1, "message"},
-    {"ehlo", 0, 1, "?name?"}, {"expn", 1, 1, "list"}, {"greeting", 0, 0, NULL}, {"helo", 0, 1, "?name?"},
-    {"help", 0, 1, "?topic?"}, {"lhlo", 0, 1, "?name?"}, {"mail", 1, 2, "from ?parameters?"}, {"noop", 0, 0, NULL},
-    {"open", 0, 0, NULL}, {"options", 0, 0, NULL}, {"quit", 0, 0, NULL}, {"rcpt", 1, 2, "to ?parameters?"},
-    {"rset", 0, 0, NULL}, {"sendmany", 1, 999, "messages ?option value ...?"},
-    {"sendmessage", 1, 999, "token ?option value ...?"}, {"starttls", 0, 0, NULL}, {"vrfy", 1, 1, "name"}, {NULL, 0, 0, NULL}};
+} verbs[] = {
+    [ASYNC] = {"async", 2, 999, "script verb ?arg ...?"},
+    [AUTHENTICATE] = {"authenticate", 2, 3, "user password ?mechanism?"},
+    [AUTHTYPES] = {"authtypes", 0, 0, NULL},
+    [CLOSE] = {"close", 0, 0, NULL},
+    [COMMAND] = {"command", 1, 1, "line"},
+    [DATA] = {"data", 1, 1, "message"},
+    [EHLO] = {"ehlo", 0, 1, "?name?"},
+    [EXPN] = {"expn", 1, 1, "list"},
+    [GREETING] = {"greeting", 0, 0, NULL},
+    [HELO] = {"helo", 0, 1, "?name?"},
+    [HELP] = {"help", 0, 1, "?topic?"},
+    [LHLO] = {"lhlo", 0, 1, "?name?"},
+    [MAIL] = {"mail", 1, 2, "from ?parameters?"},
+    [NOOP] = {"noop", 0, 0, NULL},
+    [ISOPEN] = {"open", 0, 0, NULL},
+    [OPTIONS] = {"options", 0, 0, NULL},
+    [QUIT] = {"quit", 0, 0, NULL},
+    [RCPT] = {"rcpt", 1, 2, "to ?parameters?"},
+    [RSET] = {"rset", 0, 0, NULL},
+    [SENDMANY] = {"sendmany", 1, 999, "messages ?option value ...?"},
+    [SENDMESSAGE] = {"sendmessage", 1, 999, "token ?option value ...?"},
+    [STARTTLS] = {"starttls", 0, 0, NULL},
+    [VRFY] = {"vrfy", 1, 1, "name"},
+    [VRFY + 1] = {NULL, 0, 0, NULL}
+};
 
 static Tcl_Obj *Lines(const char *text)
 {

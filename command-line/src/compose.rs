@@ -25,7 +25,7 @@ pub(crate) fn finished(
     for flag in ["subject", "body", "html", "attach"] {
         if given(matches, flag) {
             let text =
-                format!("--{flag} is for a message that is composed, and {} is finished", files[0].display());
+                format!("--{flag} is for a composed message, and {} is a finished one", files[0].display());
             return Err(Failure::usage(text));
         }
     }

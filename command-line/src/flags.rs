@@ -25,42 +25,42 @@ const MESSAGE: &str = "Message";
 const PROGRAM: &str = "This command";
 
 const OWN: &[Own] = &[
-    own(
-        "from",
-        "ADDRESS",
-        false,
-        "The author: From of a message that is composed, the sender of a finished one.",
-    ),
+    own("from", "ADDRESS", false, "From of a composed message; the sender of finished ones."),
     own(
         "to",
         "ADDRESSES",
         true,
-        "To of a message that is composed; the recipients of finished ones, whatever these say.",
+        "To of a composed message; the recipients of finished ones, in place of those that they name.",
     ),
-    own("cc", "ADDRESSES", true, "Cc of a message that is composed; more recipients of finished ones."),
+    own("cc", "ADDRESSES", true, "Cc of a composed message; more recipients of finished ones."),
     own("bcc", "ADDRESSES", true, "Recipients whom nobody else sees."),
     own("subject", "TEXT", false, "The subject."),
     own(
         "body",
         "TEXT",
         false,
-        "The text; @FILE takes it from a file. Without --body and --html it is read from standard input.",
+        "The text; @FILE reads it from a file. Without --body and --html it is read from standard input.",
     ),
-    own("html", "TEXT", false, "The same as HTML, beside the text or alone; @FILE takes it from a file."),
+    own(
+        "html",
+        "TEXT",
+        false,
+        "The text as HTML, in addition to --body or alone; @FILE reads it from a file.",
+    ),
     own("attach", "FILE", true, "A file to attach."),
     Own {
         name: "dry-run",
         value: "",
         many: false,
         message: true,
-        help: "Print the envelope and the message as it would go out, and connect to nobody.",
+        help: "Print the envelope and the message as it would go out, without connecting.",
     },
     Own {
         name: "account",
         value: "NAME",
         many: false,
         message: false,
-        help: "The account of the configuration file to use.",
+        help: "Which account of the configuration file to use.",
     },
     Own {
         name: "config",

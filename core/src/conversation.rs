@@ -3,10 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use crate::engine::Awaited;
 use crate::error::Error;
 use crate::server::Server;
 use crate::times::ConnectionTimes;
+
+pub use crate::engine::Awaited;
 
 /// Bytes in, bytes out.
 pub trait Conversation {

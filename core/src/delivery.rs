@@ -7,9 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::conversation::{Action, Conversation, Driven, Ends};
+use crate::conversation::{Action, Awaited, Conversation, Driven, Ends};
 use crate::dialogue::{Answer, Dialogue, Ticket};
-use crate::engine::Awaited;
 use crate::envelope::Local;
 use crate::error::{Error, Kind, Step};
 use crate::message::Message;

@@ -33,8 +33,9 @@ struct Known {
     mt_priority: bool,
     size: bool,
     size_limit: Option<u64>,
-    deliver_by: Option<Option<u64>>,
-    limits: Limits,
+    deliver_by: bool,
+    deliver_by_least: Option<u64>,
+    limits: ServerLimits,
 }
 
 /// How far into the future a server holds a message (RFC 4865 section 4).
@@ -50,7 +51,7 @@ pub struct FutureRelease {
 /// How much a server takes (RFC 9422); `None` where it does not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Limits {
+pub struct ServerLimits {
     /// `MAILMAX`: transactions on one connection.
     pub mail_max: Option<u64>,
     /// `RCPTMAX`: recipients in one transaction.
@@ -132,7 +133,10 @@ impl Extensions {
                 known.size = true;
                 known.size_limit = number(parameters).filter(|limit| *limit > 0);
             }
-            "DELIVERBY" => known.deliver_by = Some(number(parameters)),
+            "DELIVERBY" => {
+                known.deliver_by = true;
+                known.deliver_by_least = number(parameters);
+            }
             "LIMITS" => known.limits.read(parameters),
             "AUTH" => self.read_mechanisms(parameters),
             _ => {}
@@ -224,9 +228,14 @@ impl Extensions {
         &self.mechanisms
     }
 
-    /// DELIVERBY (RFC 2852): `Some` where offered, with the least by-time in seconds where one is named.
-    pub fn deliver_by(&self) -> Option<Option<u64>> {
+    /// DELIVERBY (RFC 2852).
+    pub fn deliver_by(&self) -> bool {
         self.known.deliver_by
+    }
+
+    /// The least time in seconds that DELIVERBY takes, where it tells one.
+    pub fn deliver_by_least(&self) -> Option<u64> {
+        self.known.deliver_by_least
     }
 
     /// MT-PRIORITY (RFC 6710).
@@ -244,12 +253,12 @@ impl Extensions {
     }
 
     /// LIMITS (RFC 9422).
-    pub fn limits(&self) -> Limits {
+    pub fn limits(&self) -> ServerLimits {
         self.known.limits
     }
 }
 
-impl Limits {
+impl ServerLimits {
     fn read(&mut self, parameters: &str) {
         for (name, value) in parameters.split(' ').filter_map(|limit| limit.split_once('=')) {
             let limit = match name.to_ascii_uppercase().as_str() {
@@ -304,9 +313,9 @@ mod tests {
         assert!(!found.binary_mime() && !found.requiretls() && !found.xque() && !found.mt_priority());
         assert_eq!(found.size_limit(), Some(10_240_000));
         assert_eq!(found.auth(), ["PLAIN", "LOGIN", "CRAM-MD5"]);
-        assert_eq!(found.deliver_by(), None);
+        assert!(!found.deliver_by());
         assert_eq!(found.future_release(), None);
-        assert_eq!(found.limits(), Limits::default());
+        assert_eq!(found.limits(), ServerLimits::default());
         assert_eq!(found.keywords().count(), 12);
         assert_eq!(found.keywords().nth(1), Some(("SIZE", "10240000")));
         assert!(found.has("etrn") && !found.has("ETR") && !found.has(""));
@@ -366,9 +375,10 @@ mod tests {
 
     #[test]
     fn parameters_of_the_rarer_ones() {
-        assert_eq!(offered("DELIVERBY").deliver_by(), Some(None));
-        assert_eq!(offered("DELIVERBY 240").deliver_by(), Some(Some(240)));
-        assert_eq!(offered("DELIVERBY 240,future").deliver_by(), Some(Some(240)));
+        assert!(offered("DELIVERBY").deliver_by());
+        assert_eq!(offered("DELIVERBY").deliver_by_least(), None);
+        assert_eq!(offered("DELIVERBY 240").deliver_by_least(), Some(240));
+        assert_eq!(offered("DELIVERBY 240,future").deliver_by_least(), Some(240));
         assert_eq!(
             offered("FUTURERELEASE 604800 2026-12-01T00:00:00Z").future_release(),
             Some(FutureRelease { max_interval: 604_800, max_date_time: "2026-12-01T00:00:00Z".into() })
@@ -377,9 +387,9 @@ mod tests {
         assert_eq!(offered("FUTURERELEASE x 2026-12-01T00:00:00Z").future_release(), None);
         assert_eq!(
             offered("LIMITS MAILMAX=1000 rcptmax=50000 RCPTDOMAINMAX=1 NEW=7 RUBBISH").limits(),
-            Limits { mail_max: Some(1000), rcpt_max: Some(50_000), rcpt_domain_max: Some(1) }
+            ServerLimits { mail_max: Some(1000), rcpt_max: Some(50_000), rcpt_domain_max: Some(1) }
         );
-        assert_eq!(offered("LIMITS RCPTMAX=0 MAILMAX=x").limits(), Limits::default());
+        assert_eq!(offered("LIMITS RCPTMAX=0 MAILMAX=x").limits(), ServerLimits::default());
     }
 
     #[test]

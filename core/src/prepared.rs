@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use crate::command::{Mail, Rcpt};
+use crate::command::{Mail, Rcpt, needs};
 use crate::commit::Name;
 use crate::content::{Content, Form, Transfer};
 use crate::engine::{Transaction, not_sent, unbegun};
 use crate::envelope::{Envelope, Local};
 use crate::error::{Error, Step};
 use crate::message::{Edits, Message, Outgoing};
-use crate::options::{Options, Recipients};
+use crate::options::Options;
 use crate::report::Report;
 use crate::times;
 
@@ -38,6 +38,13 @@ pub struct Needs {
     pub extensions: SmallVec<[&'static str; 2]>,
 }
 
+impl Needs {
+    fn of(options: &Options, envelope: &Envelope) -> Self {
+        let extensions = needs(&envelope.mail, &envelope.recipients).into_iter().map(|need| need.keyword);
+        Self { tls: options.tlsrequired || options.requiretls, extensions: extensions.collect() }
+    }
+}
+
 impl Prepared {
     /// Derives the envelope and checks everything that can be checked without a server. `index` is what the message is known
     /// by to option `commit`, where there is one.
@@ -55,7 +62,7 @@ impl Prepared {
         let content = content(message, options, local, &envelope)?;
         Ok(Self {
             name: name(message, &envelope.edits, options, index)?,
-            needs: needs(options, &envelope),
+            needs: Needs::of(options, &envelope),
             mail: envelope.mail,
             recipients: envelope.recipients,
             content: Arc::new(Mutex::new(content)),
@@ -77,7 +84,7 @@ impl Prepared {
     ) -> Result<(Box<Transaction>, Needs), Error> {
         let envelope = Envelope::derive(message, options, local)?;
         let content = content(message, options, local, &envelope)?;
-        let needs = needs(options, &envelope);
+        let needs = Needs::of(options, &envelope);
         let name = name(message, &envelope.edits, options, index)?;
         // What may take several transactions is lent to each; all else saves an allocation.
         let content: Box<dyn Content> = if options.atleastone && envelope.recipients.len() > 1 {
@@ -194,22 +201,4 @@ fn name(
     };
     let id = own.map(|id| id.trim().to_owned());
     Ok(Some(Arc::new(Name::new(id, options.tag.clone(), index))))
-}
-
-fn needs(options: &Options, envelope: &Envelope) -> Needs {
-    Needs { tls: options.tlsrequired || options.requiretls, extensions: extensions(options, envelope) }
-}
-
-fn extensions(options: &Options, envelope: &Envelope) -> SmallVec<[&'static str; 2]> {
-    let dsn = options.dsnnotify.is_some() || options.dsnret.is_some() || options.dsnenvid.is_some();
-    let dsn = dsn || options.recipients.as_ref().is_some_and(Recipients::need_dsn);
-    let needs = [
-        ("DSN", dsn),
-        ("SMTPUTF8", options.smtputf8 || !envelope.is_ascii()),
-        ("REQUIRETLS", options.requiretls),
-        ("DELIVERBY", options.deliverby.is_some()),
-        ("MT-PRIORITY", options.priority.is_some()),
-        ("FUTURERELEASE", options.hold.is_some()),
-    ];
-    needs.into_iter().filter_map(|(keyword, wanted)| wanted.then_some(keyword)).collect()
 }

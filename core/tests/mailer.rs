@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use smtpclient::message::Message;
-use smtpclient::net::mailer::{Mailer, Ticket};
+use smtpclient::net::mailer::{Mailer, MessageNumber};
 use smtpclient::options::Options;
 use smtpclient::report::{Outcome, Report};
 
@@ -57,18 +57,18 @@ fn address(number: usize) -> String {
 
 /// Sends `count` messages and takes their reports, by number.
 fn send(mailer: &Mailer, count: usize) -> BTreeMap<usize, Report> {
-    let tickets: Vec<Ticket> =
+    let numbers: Vec<MessageNumber> =
         (0..count).map(|number| mailer.submit(&message(number), None).unwrap()).collect();
     let reports = fetch(mailer, count);
-    tickets.iter().enumerate().map(|(number, ticket)| (number, reports[ticket].clone())).collect()
+    numbers.iter().enumerate().map(|(index, number)| (index, reports[number].clone())).collect()
 }
 
 /// So many reports, each message once.
-fn fetch(mailer: &Mailer, count: usize) -> BTreeMap<Ticket, Report> {
+fn fetch(mailer: &Mailer, count: usize) -> BTreeMap<MessageNumber, Report> {
     let mut reports = BTreeMap::new();
     while reports.len() < count {
-        let (ticket, report) = mailer.next_report(LIMIT).expect("a report");
-        assert!(reports.insert(ticket, report).is_none(), "{ticket:?} was reported twice");
+        let (number, report) = mailer.next_report(LIMIT).expect("a report");
+        assert!(reports.insert(number, report).is_none(), "{number:?} was reported twice");
     }
     assert!(mailer.next_report(Duration::from_millis(20)).is_none(), "more reports than messages");
     reports

@@ -163,6 +163,10 @@ pub(crate) fn code_of(kind: Kind) -> c_int {
     KINDS.iter().find(|(_, own)| *own == kind).map_or(SMTP_ERR_PROTOCOL, |(code, _)| *code)
 }
 
+pub(crate) fn kind_of(code: c_int) -> Option<Kind> {
+    KINDS.iter().find(|(own, _)| *own == code).map(|(_, kind)| *kind)
+}
+
 pub(crate) fn outcome_code(outcome: Outcome) -> c_int {
     match outcome {
         Outcome::Accepted => SMTP_ACCEPTED,

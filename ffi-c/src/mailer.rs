@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use smtpclient::error::Error;
 use smtpclient::message::Message;
-use smtpclient::net::mailer::{Mailer, Ticket};
+use smtpclient::net::mailer::{Mailer, MessageNumber};
 use smtpclient::options::Options;
 
 use crate::code::{SMTP_ERR_BUSY, SMTP_ERR_NULL, SMTP_ERR_USAGE, SMTP_OK, code_of};
@@ -79,9 +79,9 @@ pub unsafe extern "C" fn smtp_mailer_new(
 
 /// Takes a message with the envelope that `options`, or its header section, give; `options` NULL: those of the mailer.
 /// What they say of servers, TLS, login and time-outs was settled when the mailer was made. Waits while the queue is
-/// full (option `queuesize`). Gives the message's ticket, 1 for the first and so on, or a negative code, and nothing was
+/// full (option `queuesize`). Gives the message's number, 1 for the first and so on, or a negative code, and nothing was
 /// taken: `SMTP_ERR_USAGE`, `SMTP_ERR_SOURCE`, `SMTP_ERR_CLOSED` (the mailer was closed). `*failure`, where `failure`
-/// is not NULL, gets a result that tells why, and NULL where there is a ticket.
+/// is not NULL, gets a result that tells why, and NULL where there is a number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_mailer_submit(
     mailer: *mut smtp_mailer,
@@ -106,23 +106,23 @@ pub unsafe extern "C" fn smtp_mailer_try_submit(
 }
 
 /// Gives the next result, in the order in which messages were decided; waits for it for at most `milliseconds`, negative:
-/// without end. 1: `*ticket` says of which message, and `*result` is to be freed with `smtp_result_free()`. 0: there was
+/// without end. 1: `*number` says of which message, and `*result` is to be freed with `smtp_result_free()`. 0: there was
 /// none in that time, or, once everything is reported and the mailer is closed, there will be none. A result is kept
 /// until it is fetched.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_mailer_next(
     mailer: *mut smtp_mailer,
     milliseconds: i64,
-    ticket: *mut i64,
+    number: *mut i64,
     result: *mut *mut smtp_result,
 ) -> c_int {
     // SAFETY: what the header asks for.
     unsafe {
         clear(result);
-        let (Some(ticket), false) = (ticket.as_mut(), result.is_null()) else { return SMTP_ERR_NULL };
+        let (Some(number), false) = (number.as_mut(), result.is_null()) else { return SMTP_ERR_NULL };
         shared(mailer, code, |mailer| match mailer.next_report(wait(milliseconds)) {
             Some((own, report)) => {
-                *ticket = number(own);
+                *number = number_of(own);
                 hand_over(report.into_result(), result);
                 1
             }
@@ -196,7 +196,7 @@ pub unsafe extern "C" fn smtp_mailer_free(mailer: *mut smtp_mailer) {
     unsafe { free(mailer) }
 }
 
-type Submit = fn(&Mailer, &Message, Option<&Options>) -> Result<Ticket, Error>;
+type Submit = fn(&Mailer, &Message, Option<&Options>) -> Result<MessageNumber, Error>;
 
 /// # Safety
 /// As for [`shared`].
@@ -222,7 +222,7 @@ unsafe fn take(
                     }
                 };
                 match taken {
-                    Ok(ticket) => number(ticket),
+                    Ok(number) => number_of(number),
                     Err(error) => hand_over(Err(error.into()), failure).into(),
                 }
             })
@@ -239,8 +239,8 @@ fn waited(mailer: &Mailer, done: Result<bool, Error>) -> c_int {
     }
 }
 
-fn number(ticket: Ticket) -> i64 {
-    i64::try_from(ticket.number()).unwrap_or(SMTP_ERR_USAGE.into())
+fn number_of(number: MessageNumber) -> i64 {
+    i64::try_from(number.number()).unwrap_or(SMTP_ERR_USAGE.into())
 }
 
 fn wait(milliseconds: i64) -> Duration {

@@ -108,7 +108,7 @@ pub unsafe extern "C" fn smtp_options_set_originator(
 }
 
 /// Sets the recipients: an address list, `"Ann <ann@a.example>, bo@b.example"`. Default: `To`, `Cc` and `Bcc`
-/// of the message, which are not looked at where this is set. `SMTP_OK`; `SMTP_ERR_USAGE`: a line end in it, but for one that
+/// of the message, which are not looked at where this is set. `SMTP_OK`; `SMTP_ERR_USAGE`: a line end in it, except for one that
 /// folds the list, before a space or tab. A wrong address list is reported by the send.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_options_set_recipients(
@@ -198,12 +198,10 @@ pub unsafe extern "C" fn smtp_options_set_tlspolicy(
     user_data: *mut c_void,
     release: smtp_release_fn,
 ) -> c_int {
-    let user = UserData::new(user_data, release);
     // SAFETY: what the header asks for.
     unsafe {
-        change(options, |options| {
+        attach(options, UserData::new(user_data, release), |options, user| {
             options.tlspolicy = tls_policy(policy, user).map_or(TlsPolicy::Default, TlsPolicy::Ask);
-            Ok(())
         })
     }
 }
@@ -218,12 +216,10 @@ pub unsafe extern "C" fn smtp_options_set_oauthtoken(
     user_data: *mut c_void,
     release: smtp_release_fn,
 ) -> c_int {
-    let user = UserData::new(user_data, release);
     // SAFETY: what the header asks for.
     unsafe {
-        change(options, |options| {
+        attach(options, UserData::new(user_data, release), |options, user| {
             options.oauthtoken = oauth_token(token, user).map(OauthToken::Ask);
-            Ok(())
         })
     }
 }
@@ -238,12 +234,10 @@ pub unsafe extern "C" fn smtp_options_set_dialler(
     user_data: *mut c_void,
     release: smtp_release_fn,
 ) -> c_int {
-    let user = UserData::new(user_data, release);
     // SAFETY: what the header asks for.
     unsafe {
-        change(options, |options| {
+        attach(options, UserData::new(user_data, release), |options, user| {
             options.dialler = dialler(dial, user);
-            Ok(())
         })
     }
 }
@@ -257,12 +251,10 @@ pub unsafe extern "C" fn smtp_options_set_transcript(
     user_data: *mut c_void,
     release: smtp_release_fn,
 ) -> c_int {
-    let user = UserData::new(user_data, release);
     // SAFETY: what the header asks for.
     unsafe {
-        change(options, |options| {
+        attach(options, UserData::new(user_data, release), |options, user| {
             options.transcript = self::transcript(transcript, user);
-            Ok(())
         })
     }
 }
@@ -277,12 +269,10 @@ pub unsafe extern "C" fn smtp_options_set_commit(
     user_data: *mut c_void,
     release: smtp_release_fn,
 ) -> c_int {
-    let user = UserData::new(user_data, release);
     // SAFETY: what the header asks for.
     unsafe {
-        change(options, |options| {
+        attach(options, UserData::new(user_data, release), |options, user| {
             options.commit = self::commit(commit, user);
-            Ok(())
         })
     }
 }
@@ -343,6 +333,24 @@ pub(crate) unsafe fn change(
     };
     // SAFETY: as the caller says.
     unsafe { alone(options, code, tell) }
+}
+
+/// Puts a function of the caller's among the options.
+///
+/// # Safety
+/// As for [`alone`].
+unsafe fn attach(
+    options: *mut smtp_options,
+    user: UserData,
+    put: impl FnOnce(&mut Options, UserData),
+) -> c_int {
+    // SAFETY: as the caller says.
+    unsafe {
+        change(options, |options| {
+            put(options, user);
+            Ok(())
+        })
+    }
 }
 
 /// Runs `call` with options that others may read at the same time; NULL is the default ones.

@@ -76,7 +76,7 @@ impl Mailer {
         if let Some(raised) = self.raised.take(py) {
             raised.write_unraisable(py, None);
         }
-        let with_cause = |(ticket, report): (mailer::Ticket, Report)| {
+        let with_cause = |(ticket, report): (mailer::MessageNumber, Report)| {
             let cause = self.raised.take_withdrawn(py, ticket.number(), report.error.as_ref());
             (ticket.number(), (PySent(Box::new(report)), cause))
         };

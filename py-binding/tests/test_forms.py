@@ -121,7 +121,7 @@ def ascii_spec(spec):
 
 
 def check_read(content, fields, original, exact):
-    """Everything is as it was, but for domains in A-labels."""
+    """Everything is as it was, except for domains in A-labels."""
     read = email.message_from_bytes(content, policy=email.policy.SMTPUTF8)
     # In bytes the parser does not take UTF-8 for text.
     head = email.message_from_string(content.partition(b"\r\n\r\n")[0].decode(), policy=email.policy.SMTPUTF8)

@@ -139,6 +139,32 @@ static void no_result(void)
     smtp_result_free(NULL);
 }
 
+/* One that the program makes, of what the library never had. */
+static void given_up(void)
+{
+    smtp_result *r = (smtp_result *)1;
+
+    CODE(smtp_result_new(SMTP_ERR_CANCELLED, "given up", NULL), SMTP_ERR_NULL);
+    CODE(smtp_result_new(SMTP_OK, "given up", &r), SMTP_ERR_USAGE);
+    CHECK(r == NULL);
+    CODE(smtp_result_new(SMTP_ERR_CANCELLED, "given up \xff", &r), SMTP_OK);
+    CODE(smtp_result_status(r), SMTP_ERR_CANCELLED);
+    TEXT(smtp_result_error_kind(r), "cancelled");
+    PART(smtp_result_error(r), "given up");
+    CODE(smtp_result_sent(r), 0);
+    nothing(r, 0);
+    TEXT(smtp_value_text(smtp_value_find(smtp_result_value(r), "status")), "cancelled");
+    smtp_result_free(r);
+    CODE(smtp_result_new(SMTP_ERR_UNKNOWN, NULL, &r), SMTP_OK);
+    TEXT(smtp_result_error_step(r), "final");
+    PART(smtp_result_error(r), "may have been delivered");
+    smtp_result_free(r);
+    CODE(smtp_result_new(SMTP_ERR_BUSY, "in use", &r), SMTP_OK);
+    CODE(smtp_result_status(r), SMTP_ERR_USAGE);
+    TEXT(smtp_result_error_step(r), "setup");
+    smtp_result_free(r);
+}
+
 /* What the sink offers, and that there is no server where there is none; by blocking and by an engine. */
 static void verifying(void)
 {
@@ -268,6 +294,7 @@ int main(int argc, char **argv)
 {
     begin(argc, argv);
     no_result();
+    given_up();
     verifying();
     sending();
     by_a_dialler();

@@ -3,6 +3,7 @@
 
 mod client_name;
 mod mail;
+mod needs;
 mod parameter;
 mod path;
 mod rcpt;
@@ -13,6 +14,7 @@ mod xtext;
 
 pub use client_name::ClientName;
 pub use mail::{AuthIdentity, Envid, Mail, MailParameters, Ret};
+pub use needs::{Need, needs};
 pub use parameter::Parameter;
 pub use path::{ForwardPath, ReversePath};
 pub use rcpt::{Notify, Orcpt, Rcpt, RcptParameters};

@@ -14,6 +14,7 @@
 //! message, as the options want them. Messages that are asked for together share round trips where the
 //! server offers PIPELINING.
 
+mod accessors;
 mod advance;
 mod driven;
 mod setup;
@@ -32,21 +33,20 @@ use self::advance::{logged_in, under_tls};
 use crate::command::{Command, Verb};
 use crate::content::Content;
 use crate::conversation::{Driven, Ends};
-use crate::engine::{Engine, Id, Protocol, Timeouts, Transaction};
+use crate::engine::{Id, Protocol, Timeouts, Transaction};
 use crate::envelope::Local;
 use crate::error::{Error, Kind, Step};
-use crate::extensions::Extensions;
 use crate::link::Link;
 use crate::message::Message;
 use crate::opening::{Asking, Opening, check, check_commit, check_login};
 use crate::options::Options;
 use crate::prepared::{Needs, Prepared};
 use crate::reply::Reply;
-use crate::report::{Attempt, Attempts, Offer, Report};
+use crate::report::{Attempt, Attempts, Report};
 use crate::secret::Secret;
 use crate::server::Server;
 use crate::times;
-use crate::tls::{Layer, Secure, TlsFacts, Verify};
+use crate::tls::{Layer, Secure, Verify};
 
 /// Names what was asked; each is answered once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -429,76 +429,6 @@ impl Dialogue {
     /// Whether an answer is there.
     pub fn has_answers(&self) -> bool {
         !self.answers.is_empty()
-    }
-
-    // What is known.
-
-    /// The engine below.
-    pub fn engine(&self) -> &Engine {
-        self.link.engine()
-    }
-
-    /// The extensions that the server offered last.
-    pub fn extensions(&self) -> &Extensions {
-        self.link.engine().extensions()
-    }
-
-    /// What is known of TLS; `None` where the session is in plain text.
-    pub fn tls(&self) -> Option<&TlsFacts> {
-        self.link.layer().map(Layer::facts)
-    }
-
-    /// The server that the session is with.
-    pub fn server(&self) -> &Server {
-        &self.server
-    }
-
-    /// The options that the session was made with.
-    pub fn options(&self) -> &Options {
-        &self.options
-    }
-
-    /// The same, to keep.
-    pub fn shared_options(&self) -> Arc<Options> {
-        Arc::clone(&self.options)
-    }
-
-    /// Whether the connection is to be closed.
-    pub fn is_closed(&mut self) -> bool {
-        self.place == Place::Connected && self.link.is_closed()
-    }
-
-    /// What is known of the connection, which ended or goes on with `error`, and of those before it that no report has told
-    /// of.
-    pub(crate) fn take_attempts(&mut self, error: Option<Error>) -> Attempts {
-        let attempt = match (error, &self.attempt) {
-            (None, Some(known)) => Arc::clone(known),
-            (None, None) => Arc::clone(self.attempt.insert(Arc::new(self.attempt(None)))),
-            (error, _) => Arc::new(self.attempt(error)),
-        };
-        let mut attempts = std::mem::take(&mut self.earlier);
-        attempts.push(attempt);
-        attempts
-    }
-
-    /// The same with what the server offers, after an [introduction](Self::introduce).
-    pub(crate) fn take_offer(&mut self, error: Option<Error>) -> Attempts {
-        let mut attempts = self.take_attempts(error);
-        let engine = self.link.engine();
-        if let (Some(attempt), Some(greeting)) = (attempts.last_mut(), engine.greeting()) {
-            let text = |(keyword, parameters): (&str, &str)| (keyword.to_owned(), parameters.to_owned());
-            Arc::make_mut(attempt).offered = Some(Box::new(Offer {
-                greeting: Some(greeting.clone()),
-                extensions: engine.extensions().keywords().map(text).collect(),
-                mechanisms: engine.extensions().auth().to_vec(),
-            }));
-        }
-        attempts
-    }
-
-    /// Whether the driver is to connect.
-    pub fn wants_dial(&self) -> bool {
-        self.place == Place::Dial
     }
 
     /// Gathers what may be written now; whether an answer is there, or the connection is to be closed.

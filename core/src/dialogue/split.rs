@@ -32,7 +32,7 @@ pub(super) struct Rest {
 
 impl Rest {
     /// Takes from the transaction what the server's `limits` leave no room for. `None` where there cannot be a second one.
-    pub(super) fn of(transaction: &mut Transaction, limits: extensions::Limits) -> Option<Box<Self>> {
+    pub(super) fn of(transaction: &mut Transaction, limits: extensions::ServerLimits) -> Option<Box<Self>> {
         if !transaction.at_least_one || transaction.recipients.len() < 2 {
             return None;
         }
@@ -54,7 +54,7 @@ impl Rest {
     pub(super) fn take(
         &mut self,
         mut report: Report,
-        limits: Option<extensions::Limits>,
+        limits: Option<extensions::ServerLimits>,
     ) -> Result<Box<Transaction>, Box<Report>> {
         let sent = report.sent();
         if sent && limits.is_some() {
@@ -156,7 +156,7 @@ fn both(before: MessageTimes, last: MessageTimes) -> MessageTimes {
 }
 
 /// Leaves as many recipients as the server takes at once, and gives the others.
-fn split(recipients: &mut Vec<Rcpt>, limits: extensions::Limits) -> Vec<Rcpt> {
+fn split(recipients: &mut Vec<Rcpt>, limits: extensions::ServerLimits) -> Vec<Rcpt> {
     let most = limits.rcpt_max.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX).max(1);
     let domains =
         limits.rcpt_domain_max.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX).max(1);

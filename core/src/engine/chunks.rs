@@ -131,7 +131,7 @@ impl Engine {
             self.avoid("CHUNKING");
         }
         if self.unsettled.take_if(|own| *own == id).is_some() && !taken {
-            self.owe(Reset::Due);
+            self.reset.owe(Reset::Due);
         }
     }
 

@@ -38,17 +38,17 @@
 //! [`Unknown`](crate::report::Outcome::Unknown); what was not handed over is dropped, so every other
 //! message is certainly not sent.
 
+mod accessors;
+mod adapt;
 mod chunks;
 mod commit;
 mod expect;
-mod known;
 mod login;
-mod plan;
 mod reader;
+mod recorder;
 mod request;
 mod state;
 mod transaction;
-mod transcript;
 mod writer;
 
 #[cfg(test)]
@@ -60,10 +60,10 @@ use std::time::Duration;
 use zeroize::Zeroize;
 
 use self::expect::{Expect, hello_refused};
+use self::recorder::Recorder;
 use self::request::Request;
 use self::state::{Phase, Quit, Reset, Turn};
 use self::transaction::{Active, Verbs};
-use self::transcript::Transcript;
 use crate::command::Command;
 use crate::content::Content;
 use crate::error::{Error, Kind, Step};
@@ -123,7 +123,7 @@ pub struct Engine {
     /// What the server offers and mishandles.
     avoided: Keywords,
     queue_asked: bool,
-    /// Since nothing was to be had of it, output may be incomplete.
+    /// What output waits for.
     waits_for: Option<Awaited>,
     /// Messages that the commit has given leave for, and that are to be written yet.
     granted: VecDeque<Id>,
@@ -131,7 +131,7 @@ pub struct Engine {
     fault: Option<Error>,
     /// What must not be shown of what the server says.
     mask: Mask,
-    transcript: Transcript,
+    transcript: Recorder,
 }
 
 impl Engine {
@@ -169,7 +169,7 @@ impl Engine {
             quit: Quit::default(),
             fault: None,
             mask: Mask::default(),
-            transcript: Transcript::default(),
+            transcript: Recorder::default(),
             config,
         }
     }
@@ -234,7 +234,7 @@ impl Engine {
 
     /// Queues QUIT after all pending requests and does not wait for its reply. The connection then closes by itself.
     pub fn part(&mut self) {
-        self.ask_to_part();
+        self.quit.ask();
         if matches!(self.phase, Phase::Greeting | Phase::Handshake) && self.actives.is_empty() {
             self.finish();
         }
@@ -299,7 +299,7 @@ impl Engine {
     /// Tells the engine that the connection is no longer usable: a network error, a cancelled call.
     /// Everything under way gets its outcome. A `cause` at [`Step::Command`] is taken to the step under way.
     pub fn handle_error(&mut self, cause: Error) {
-        if self.is_parting() && self.actives.is_empty() {
+        if self.quit.is_asked() && self.actives.is_empty() {
             self.finish();
         } else if cause.step() == Step::Command {
             let step = self.waiting_for();
@@ -401,7 +401,7 @@ impl Engine {
 
     /// Nobody waits long for a server that is only told goodbye.
     fn before_parting(&self, limit: Duration) -> Duration {
-        let decided = self.is_parting() && self.actives.is_empty();
+        let decided = self.quit.is_asked() && self.actives.is_empty();
         if decided { limit.min(self.config.timeouts.parting) } else { limit }
     }
 
@@ -423,7 +423,7 @@ impl Engine {
         let id = self.new_id();
         if let Some(fault) = self.fault.clone() {
             self.refuse(id, request, fault);
-        } else if self.is_parting() {
+        } else if self.quit.is_asked() {
             self.refuse(id, request, Error::usage("the session is being closed"));
         } else {
             self.requests.push_back((id, request));
@@ -443,22 +443,6 @@ impl Engine {
                 self.events.push_back(Event::Failed(id, error));
             }
         }
-    }
-
-    fn is_parting(&self) -> bool {
-        self.quit != Quit::No
-    }
-
-    /// QUIT is written once; asked for again it changes nothing.
-    fn ask_to_part(&mut self) {
-        if self.quit == Quit::No {
-            self.quit = Quit::Due;
-        }
-    }
-
-    /// Owes the server RSET, if it does not already.
-    fn owe(&mut self, reset: Reset) {
-        self.reset = self.reset.max(reset);
     }
 
     fn new_id(&mut self) -> Id {

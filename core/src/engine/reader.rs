@@ -151,7 +151,7 @@ impl Engine {
     }
 
     fn on_rset(&mut self, reply: Reply) {
-        if !reply.is_success() && !self.is_parting() {
+        if !reply.is_success() && !self.quit.is_asked() {
             let error =
                 self.nonsense(Step::Rset, "the server refused RSET, so nothing more can be sent", &reply);
             self.end(error);
@@ -214,7 +214,7 @@ impl Engine {
         active.body = None;
         let (begun, answered) = (!active.mail_refused(), active.outstanding == 0);
         if begun {
-            self.owe(Reset::Due);
+            self.reset.owe(Reset::Due);
         }
         self.unsettled.take_if(|own| *own == id);
         self.chunk.clear();
@@ -235,7 +235,7 @@ impl Engine {
                 // Still the caller's to end; a message after it begins with RSET.
                 self.verbs = Some(Verbs::default());
             } else if begun {
-                self.owe(Reset::Due);
+                self.reset.owe(Reset::Due);
             }
             self.conclude(id);
         } else if code != 354 {
@@ -291,7 +291,7 @@ impl Engine {
         active.outstanding -= 1;
         if active.outstanding == 0 {
             if is_open {
-                self.owe(Reset::BeforeMail);
+                self.reset.owe(Reset::BeforeMail);
             }
             let Some(active) = self.active(id) else { return };
             if active.chunked {
@@ -370,7 +370,7 @@ impl Engine {
         self.fail_everything(&cause);
         self.transcript.note(format_args!("{cause}"));
         self.fault = Some(cause);
-        self.ask_to_part();
+        self.quit.ask();
     }
 
     /// Ends with a fault: whatever is under way gets its definite outcome.

@@ -162,7 +162,7 @@ pub(super) enum Request {
 pub enum Awaited {
     /// A reader had no bytes.
     Source,
-    /// The function of option `oauthtoken` had no access token, or a mechanism of the caller's own no answer.
+    /// A login: the function of option `oauthtoken` had no access token, or a mechanism of the caller's own no answer.
     Login,
     /// The commit was pending.
     Commit,

@@ -99,6 +99,13 @@ pub(super) enum Reset {
     Due,
 }
 
+impl Reset {
+    /// Owes it before that, if not already before something earlier.
+    pub(super) fn owe(&mut self, before: Self) {
+        *self = (*self).max(before);
+    }
+}
+
 /// QUIT of our own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Quit {
@@ -107,6 +114,19 @@ pub(super) enum Quit {
     /// Once everything that was asked is answered.
     Due,
     Written,
+}
+
+impl Quit {
+    pub(super) fn is_asked(self) -> bool {
+        self != Self::No
+    }
+
+    /// It is written once: asked for again nothing changes.
+    pub(super) fn ask(&mut self) {
+        if *self == Self::No {
+            *self = Self::Due;
+        }
+    }
 }
 
 #[cfg(test)]

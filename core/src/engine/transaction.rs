@@ -52,7 +52,7 @@ pub(super) enum Origin {
 pub(super) struct Active {
     pub(super) id: Id,
     pub(super) stage: Stage,
-    /// As it was asked for, but for what MAIL declares to this server.
+    /// As it was asked for, except for what MAIL declares to this server.
     pub(super) asked: Box<Transaction>,
     /// One final reply for each accepted recipient.
     pub(super) lmtp: bool,

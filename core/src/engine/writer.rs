@@ -138,7 +138,7 @@ impl Engine {
             return self.tell(id, unbegun(&transaction.recipients, transaction.asked, error).into());
         }
         if self.verbs.take().is_some() {
-            self.owe(Reset::Due);
+            self.reset.owe(Reset::Due);
         }
         let origin = if !self.actives.is_empty() {
             Origin::Follows
@@ -189,7 +189,7 @@ impl Engine {
             self.write_line(b"QUED\r\n", Expect::Queued);
             return true;
         }
-        if let Err(error) = super::plan::plan(active, &self.extensions, grouped, chunking) {
+        if let Err(error) = super::adapt::adapt(active, &self.extensions, grouped, chunking) {
             if let Some(active) = self.actives.pop_back() {
                 self.tell(active.id, unbegun(&active.asked.recipients, active.asked.asked, error).into());
             }

@@ -244,7 +244,7 @@ impl OptionGroup {
         match self {
             Self::TlsSetup => {
                 "May be set up once and shared: `smtp_tls_new` in C, `smtpclient.TLS` in Python, `smtp::tls` in Tcl, \
-                 `TlsConfig` in Rust; beside that, none of these may be set."
+                 `TlsConfig` in Rust; with such an object none of these may be set."
             }
             Self::Mailer => "Only a mailer takes them; elsewhere they are an error.",
             _ => "",

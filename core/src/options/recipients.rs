@@ -47,11 +47,6 @@ impl Recipients {
             }
         }
     }
-
-    /// Whether an entry asks for what only a server with DSN offers.
-    pub fn need_dsn(&self) -> bool {
-        self.0.iter().any(RecipientEntry::is_special)
-    }
 }
 
 impl From<String> for Recipients {
@@ -137,8 +132,6 @@ mod tests {
         recipients.add("i@j");
         assert_eq!(recipients.to_string(), "a@b, c@d, e@f, g@h, i@j");
         assert_eq!(recipients.entries().len(), 3);
-        assert!(recipients.need_dsn());
-        assert!(!Recipients::from("a@b").need_dsn());
     }
 
     #[test]

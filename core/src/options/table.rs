@@ -94,11 +94,11 @@ options! {
             dsnnotify: Option<Notify> = None, OptionKind::Words, "the server's", parse |v: &str| Notify::parse(&list(v).join(","));
             /// What a notification of failure returns (RFC 3461): the `full` message, or its `headers`.
             dsnret: Option<Ret> = None, OptionKind::Word(&["full", "headers", "hdrs"]), "the server's", parse Ret::parse;
-            /// The envelope id that notifications bear (RFC 3461).
+            /// The envelope id that notifications quote (RFC 3461).
             dsnenvid: Option<Envid> = None, OptionKind::Text, "none", parse Envid::new;
             /// What option `commit` knows the message by: a name of the caller's own, such as that of a job. No server sees it.
             tag: Option<String> = None, OptionKind::Text, "none", parse text;
-            /// Ask for SMTPUTF8 (RFC 6531) where no address needs it, too.
+            /// Ask for SMTPUTF8 (RFC 6531) even where no address needs it.
             smtputf8: bool = false, OptionKind::Flag, "no", parse boolean;
             /// Deliver in time or return (`120;R`) or notify (`120;N`) (RFC 2852).
             deliverby: Option<DeliverBy> = None, OptionKind::Text, "none", parse DeliverBy::parse;
@@ -162,7 +162,7 @@ options! {
             oauthtoken: Option<OauthToken> = None, OptionKind::Secret, "none", octets |v: &[u8]| secret(v).map(OauthToken::Given);
             /// The SASL mechanisms allowed, in the order to try.
             auth: Vec<String> = Vec::new(), OptionKind::Words, "strongest first", parse mechanisms;
-            /// Send passwords and tokens over an unencrypted connection, too.
+            /// Also send passwords and tokens over an unencrypted connection.
             authinsecure: bool = false, OptionKind::Flag, "no", parse boolean;
         }
         Time {
@@ -194,7 +194,7 @@ options! {
         pub dialler: Option<Dialler> = None;
         /// Cancels the call from another thread.
         pub cancel: Option<Cancel> = None;
-        /// TLS that was set up before, shared with whoever else has it. The other options `tls...` that say what
+        /// TLS that was set up before, shared with everything else that uses it. The other options `tls...` that say what
         /// TLS is like must then be left alone.
         pub tls: Option<Arc<dyn Secure>> = None;
         /// Which addresses answered, for these options and all their copies.
@@ -215,19 +215,19 @@ options! {
     #[non_exhaustive]
     pub struct MailerOptions, listed in MAILER {
         Mailer {
-            /// The most connections to one server, those that are being opened or closed included.
+            /// The most connections to one server, including those that are being opened or closed.
             connections: usize = 4, OptionKind::Integer, "4", parse count::<usize>;
             /// The most messages on one connection. A server's own limit (`MAILMAX`, RFC 9422) counts too.
             connectionmessages: Option<u64> = None, OptionKind::Integer, "no limit", parse count::<u64>;
             /// The most messages a second, over all connections.
             rate: Option<f64> = None, OptionKind::Number, "no limit", parse rate;
-            /// The most messages that are taken and not decided.
+            /// The most messages that are taken and not yet decided.
             queuesize: usize = 1000, OptionKind::Integer, "1000", parse count::<usize>;
             /// How often a message that is certainly not sent is tried again.
             retries: u32 = 3, OptionKind::Integer, "3", parse number;
             /// The first pause after a server failed. It doubles with each failure in a row, up to 64 times this.
             backoff: Duration = Duration::from_secs(1), OptionKind::Seconds, "1", parse seconds;
-            /// How long after its first refusal for now a message may be tried again.
+            /// How long after its first temporary refusal a message may be tried again.
             retrytime: Duration = Duration::from_secs(600), OptionKind::Seconds, "600", parse seconds;
             /// How long a connection without messages stays open.
             idletime: Duration = Duration::from_secs(30), OptionKind::Seconds, "30", parse seconds;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use smtpclient::cancel::Cancel;
 use smtpclient::error::Kind;
-use smtpclient::net::mailer::{Mailer, Ticket};
+use smtpclient::net::mailer::{Mailer, MessageNumber};
 use smtpclient::report::{Outcome, Report};
 
 use super::server::{Rules, Server};
@@ -61,10 +61,10 @@ fn what_is_not_decided_in_time_is_ended() {
 fn dropping_it_while_it_sends_reports_everything() {
     for pause in [0, 1, 5, 20] {
         let server = Server::start(Rules::default());
-        let reports: Arc<Mutex<BTreeMap<Ticket, Report>>> = Arc::default();
+        let reports: Arc<Mutex<BTreeMap<MessageNumber, Report>>> = Arc::default();
         let noted = Arc::clone(&reports);
-        let mailer = Mailer::with_reports(&options(&[&server], &[]), move |ticket, report| {
-            assert!(noted.lock().unwrap().insert(ticket, report).is_none());
+        let mailer = Mailer::with_reports(&options(&[&server], &[]), move |number, report| {
+            assert!(noted.lock().unwrap().insert(number, report).is_none());
         });
         let mailer = mailer.unwrap();
         for number in 0..500 {
@@ -75,7 +75,7 @@ fn dropping_it_while_it_sends_reports_everything() {
         let reports = std::mem::take(&mut *reports.lock().unwrap());
         assert_eq!(reports.len(), 500);
         // What the server took and could not say any more is unknown.
-        let by_number = reports.into_iter().map(|(ticket, report)| (ticket.number() as usize - 1, report));
+        let by_number = reports.into_iter().map(|(number, report)| (number.number() as usize - 1, report));
         server.wait("the ends", |record| record.open == 0);
         agree(&by_number.collect(), &[&server]);
     }

@@ -11,16 +11,16 @@ mod value;
 
 mod json;
 
-use std::ffi::{CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::sync::OnceLock;
 
-use smtpclient::error::Error;
+use smtpclient::error::{Error, Kind, Step};
 use smtpclient::net::SendError;
 use smtpclient::report::{Report, Status};
 
-use crate::code::{SMTP_ERR_NULL, SMTP_OK, SMTP_PARTIAL, code_of};
-use crate::guard::caught;
-use crate::strings::EMPTY;
+use crate::code::{SMTP_ERR_NULL, SMTP_ERR_USAGE, SMTP_OK, SMTP_PARTIAL, code_of, kind_of};
+use crate::guard::{caught, code};
+use crate::strings::{EMPTY, clear};
 
 pub use attempts::*;
 pub use error::*;
@@ -46,6 +46,39 @@ pub unsafe extern "C" fn smtp_result_free(result: *mut smtp_result) {
         // SAFETY: a handle of ours that is not used again.
         let result = unsafe { Box::from_raw(result) };
         caught(|_| (), || drop(result));
+    }
+}
+
+/// Makes the result of a message that was given up before the library had it: for bindings and queues of your own, whose reports
+/// then look like all others. It has no recipients and no attempts. `status` is the negative code that says why, and becomes
+/// `SMTP_ERR_USAGE` where no result can have it (`SMTP_ERR_NULL`, `_BUSY`, `_PANIC`); `text` (NULL: that of the code) says it in
+/// words. Free the result with `smtp_result_free()`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_new(
+    status: c_int,
+    text: *const c_char,
+    result: *mut *mut smtp_result,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe {
+        if result.is_null() {
+            return SMTP_ERR_NULL;
+        }
+        clear(result);
+        if status >= 0 {
+            return SMTP_ERR_USAGE;
+        }
+        // A text that tells what went wrong is taken as far as it can be read.
+        let text = (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy());
+        caught(code, || {
+            let kind = kind_of(status).unwrap_or(Kind::Usage);
+            let step = if kind == Kind::Unknown { Step::Final } else { Step::Setup };
+            let error = Error::new(kind, step, text.unwrap_or(kind.text().into()));
+            let mut report = Box::<Report>::default();
+            report.error = Some(error.clone());
+            hand_over(Err(SendError { error, report }), result);
+            SMTP_OK
+        })
     }
 }
 

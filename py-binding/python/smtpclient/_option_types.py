@@ -120,13 +120,13 @@ class OptionDict(TLSDict, total=False):
     """What a notification of failure returns (RFC 3461): the ``full`` message, or its ``headers``. Default: the server's."""
 
     dsnenvid: str | None
-    """The envelope id that notifications bear (RFC 3461). Default: none."""
+    """The envelope id that notifications quote (RFC 3461). Default: none."""
 
     tag: str | None
     """What option ``commit`` knows the message by: a name of the caller's own, such as that of a job. No server sees it. Default: none."""
 
     smtputf8: bool | None
-    """Ask for SMTPUTF8 (RFC 6531) where no address needs it, too. Default: no."""
+    """Ask for SMTPUTF8 (RFC 6531) even where no address needs it. Default: no."""
 
     deliverby: str | None
     """Deliver in time or return (``120;R``) or notify (``120;N``) (RFC 2852). Default: none."""
@@ -168,7 +168,7 @@ class OptionDict(TLSDict, total=False):
     """The SASL mechanisms allowed, in the order to try. Default: strongest first."""
 
     authinsecure: bool | None
-    """Send passwords and tokens over an unencrypted connection, too. Default: no."""
+    """Also send passwords and tokens over an unencrypted connection. Default: no."""
 
     connecttimeout: Seconds | None
     """How long connecting may take: the resolver, all addresses of the name, and a proxy. Default: 30."""
@@ -183,7 +183,7 @@ class OptionDict(TLSDict, total=False):
     """How long the whole call may take. Default: none."""
 
     connections: int | None
-    """The most connections to one server, those that are being opened or closed included. Default: 4."""
+    """The most connections to one server, including those that are being opened or closed. Default: 4."""
 
     connectionmessages: int | None
     """The most messages on one connection. A server's own limit (``MAILMAX``, RFC 9422) counts too. Default: no limit."""
@@ -192,7 +192,7 @@ class OptionDict(TLSDict, total=False):
     """The most messages a second, over all connections. Default: no limit."""
 
     queuesize: int | None
-    """The most messages that are taken and not decided. Default: 1000."""
+    """The most messages that are taken and not yet decided. Default: 1000."""
 
     retries: int | None
     """How often a message that is certainly not sent is tried again. Default: 3."""
@@ -201,7 +201,7 @@ class OptionDict(TLSDict, total=False):
     """The first pause after a server failed. It doubles with each failure in a row, up to 64 times this. Default: 1."""
 
     retrytime: Seconds | None
-    """How long after its first refusal for now a message may be tried again. Default: 600."""
+    """How long after its first temporary refusal a message may be tried again. Default: 600."""
 
     idletime: Seconds | None
     """How long a connection without messages stays open. Default: 30."""

@@ -52,7 +52,7 @@ pub(crate) fn ehlo(data: &[u8]) {
     }
     assert!(found.size_limit().is_none_or(|limit| limit > 0));
     assert!(found.starttls() == found.has("STARTTLS") && found.pipelining() == found.has("PIPELINING"));
-    let _ = (found.limits(), found.deliver_by(), found.future_release());
+    let _ = (found.limits(), found.deliver_by_least(), found.future_release());
 }
 
 /// Held against the same written plainly.

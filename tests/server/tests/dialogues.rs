@@ -41,7 +41,7 @@ fn said(step: &Step) -> Option<Vec<u8>> {
     }
 }
 
-/// A client that reads what the server says and says what the script wants to hear, but for the `alter`th
+/// A client that reads what the server says and says what the script wants to hear, except for the `alter`th
 /// thing, where it says something else.
 fn keep_to(connection: &Connection, server: &Server, alter: Option<usize>) -> Result<(), String> {
     let socket =

@@ -19,7 +19,7 @@ use super::lane::Lane;
 use super::logins::for_connection;
 use super::pace::Pace;
 use super::shared::{Closing, Counts, Shared};
-use super::{OnReport, Ticket};
+use super::{MessageNumber, OnReport};
 use crate::cancel::Cancel;
 use crate::conversation::Conversation;
 use crate::dialogue::Dialogue;
@@ -53,7 +53,7 @@ pub(super) struct Driver {
     pub(super) held: VecDeque<Job>,
     /// Messages of connections that ended, to be sent before all others.
     pub(super) again: Vec<Job>,
-    pub(super) settled: Vec<(Ticket, Report)>,
+    pub(super) settled: Vec<(MessageNumber, Report)>,
     pub(super) pace: Pace,
     commits: Commits,
     pub(super) opened: u64,
@@ -358,9 +358,9 @@ impl Driver {
             decided.note(report);
         }
         if let Some(on_report) = &self.on_report {
-            for (ticket, report) in self.settled.drain(..) {
+            for (number, report) in self.settled.drain(..) {
                 // What it leaves half done is its own.
-                let _ = catch_unwind(AssertUnwindSafe(|| on_report(ticket, report)));
+                let _ = catch_unwind(AssertUnwindSafe(|| on_report(number, report)));
             }
         }
         decided

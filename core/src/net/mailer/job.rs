@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::Ticket;
+use super::MessageNumber;
 use crate::envelope::Local;
 use crate::error::Error;
 use crate::message::Message;
@@ -12,7 +12,7 @@ use crate::report::{Attempts, Report};
 
 /// A message with its envelope, and what was tried with it.
 pub(super) struct Job {
-    pub(super) ticket: Ticket,
+    pub(super) number: MessageNumber,
     pub(super) message: Prepared,
     /// When it is given up, unless it is under way.
     pub(super) deadline: Option<Instant>,
@@ -45,10 +45,10 @@ impl Job {
         local: &Local,
         commits: bool,
     ) -> Result<Self, Error> {
-        // Its number is that of its ticket, which it gets when it is taken.
+        // It gets its number when it is taken.
         let index = commits.then_some(0);
         Ok(Self {
-            ticket: Ticket(0),
+            number: MessageNumber(0),
             message: Prepared::new(message, options, local, index)?,
             deadline: options.deadline.and_then(|time| Instant::now().checked_add(time)),
             refused_by: Vec::new(),
@@ -72,18 +72,18 @@ impl Job {
     }
 
     /// The report of a message that is given up before a server had it.
-    pub(super) fn unsent(self, error: Error) -> (Ticket, Report) {
+    pub(super) fn unsent(self, error: Error) -> (MessageNumber, Report) {
         let report = Report { attempts: self.attempts, ..self.message.unsent(error) };
-        (self.ticket, report)
+        (self.number, report)
     }
 
     /// The report as a server's last word, with what was tried before.
-    pub(super) fn decided(self, mut report: Report) -> (Ticket, Report) {
+    pub(super) fn decided(self, mut report: Report) -> (MessageNumber, Report) {
         report = report.or_reason_of(self.last.as_ref());
         if !self.attempts.is_empty() {
             let last = std::mem::replace(&mut report.attempts, self.attempts);
             report.attempts.extend(last);
         }
-        (self.ticket, report)
+        (self.number, report)
     }
 }

@@ -9,7 +9,7 @@
 //! let mut options = Options::default();
 //! options.set("servers", "mail.example.org")?;
 //! options.set("connections", "8")?;
-//! let mailer = Mailer::with_reports(&options, |ticket, report| {
+//! let mailer = Mailer::with_reports(&options, |number, report| {
 //!     if !report.complete() { /* look at report.recipients and report.error */ }
 //! })?;
 //! for n in 0..1000 {
@@ -81,17 +81,17 @@ pub use self::shared::Counts;
 
 /// Names a message that a mailer took: 1 for the first, and so on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Ticket(u64);
+pub struct MessageNumber(u64);
 
-impl Ticket {
-    /// The ticket as a number that no other one of the same mailer has.
+impl MessageNumber {
+    /// It as an integer, which no other message of the same mailer has.
     pub fn number(self) -> u64 {
         self.0
     }
 }
 
 /// Is given every report.
-type OnReport = Box<dyn Fn(Ticket, Report) + Send>;
+type OnReport = Box<dyn Fn(MessageNumber, Report) + Send>;
 
 /// Sends many messages over many connections. See the [module](self).
 ///
@@ -126,7 +126,7 @@ impl Mailer {
     /// As [`new`](Self::new).
     pub fn with_reports(
         options: &Options,
-        on_report: impl Fn(Ticket, Report) + Send + 'static,
+        on_report: impl Fn(MessageNumber, Report) + Send + 'static,
     ) -> Result<Self, Error> {
         Self::begin(options, Some(Box::new(on_report)))
     }
@@ -169,7 +169,7 @@ impl Mailer {
     /// Nothing was taken: [`Kind::Usage`] and [`Kind::Source`] as for [`sendmessage`](crate::net::sendmessage());
     /// [`Kind::Closed`] for a mailer that is closed; [`Kind::Full`] instead of waiting for oneself in the function
     /// that is given the reports.
-    pub fn submit(&self, message: &Message, options: Option<&Options>) -> Result<Ticket, Error> {
+    pub fn submit(&self, message: &Message, options: Option<&Options>) -> Result<MessageNumber, Error> {
         self.shared.push(self.job(message, options)?, !self.is_inside())
     }
 
@@ -177,7 +177,7 @@ impl Mailer {
     ///
     /// # Errors
     /// [`Kind::Full`] where the queue is full; else as [`submit`](Self::submit).
-    pub fn try_submit(&self, message: &Message, options: Option<&Options>) -> Result<Ticket, Error> {
+    pub fn try_submit(&self, message: &Message, options: Option<&Options>) -> Result<MessageNumber, Error> {
         self.shared.push(self.job(message, options)?, false)
     }
 
@@ -196,12 +196,12 @@ impl Mailer {
 
     /// The next report that was not fetched; waits for it for at most `timeout`. `None`: there was none in
     /// that time, or there will be none, because everything is reported and the mailer is closed.
-    pub fn next_report(&self, timeout: Duration) -> Option<(Ticket, Report)> {
+    pub fn next_report(&self, timeout: Duration) -> Option<(MessageNumber, Report)> {
         self.reports(timeout, 1).pop()
     }
 
     /// At most `most` reports that were not fetched, in the order in which messages were decided; waits for the first of them.
-    pub fn reports(&self, timeout: Duration, most: usize) -> Vec<(Ticket, Report)> {
+    pub fn reports(&self, timeout: Duration, most: usize) -> Vec<(MessageNumber, Report)> {
         if self.process.is_forked() {
             return Vec::new();
         }

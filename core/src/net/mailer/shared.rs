@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::fd::{AsFd, BorrowedFd};
 use socket2::Socket;
 
-use super::Ticket;
+use super::MessageNumber;
 use super::job::Job;
 use crate::error::{Error, Kind, Step};
 use crate::net::platform::{pair, send_now};
@@ -94,7 +94,7 @@ pub(super) struct State {
     pub(super) counts: Counts,
     /// The first moment at which a message in the queue is given up.
     pub(super) first_deadline: Option<Instant>,
-    reports: VecDeque<(Ticket, Report)>,
+    reports: VecDeque<(MessageNumber, Report)>,
     /// There is an octet in the flag.
     flagged: bool,
     /// Callers that wait for room.
@@ -148,7 +148,7 @@ impl Shared {
     }
 
     /// Takes a message.
-    pub(super) fn push(&self, mut job: Job, wait: bool) -> Result<Ticket, Error> {
+    pub(super) fn push(&self, mut job: Job, wait: bool) -> Result<MessageNumber, Error> {
         let mut state = self.lock();
         while state.closing == Closing::Not && state.undecided() >= self.bound {
             if !wait {
@@ -162,9 +162,9 @@ impl Shared {
             return Err(over());
         }
         state.counts.submitted += 1;
-        job.ticket = Ticket(state.counts.submitted);
-        let ticket = job.ticket;
-        job.message.set_index(ticket.0);
+        job.number = MessageNumber(state.counts.submitted);
+        let number = job.number;
+        job.message.set_index(number.0);
         if let Some(deadline) = job.deadline {
             state.first_deadline = Some(state.first_deadline.map_or(deadline, |first| first.min(deadline)));
         }
@@ -173,7 +173,7 @@ impl Shared {
             drop(state);
             self.ring();
         }
-        Ok(ticket)
+        Ok(number)
     }
 
     pub(super) fn wait_for_room(&self, timeout: Duration) -> bool {
@@ -200,7 +200,7 @@ impl Shared {
     }
 
     /// Keeps reports for those who fetch them, and wakes whoever waits for what was counted just now.
-    pub(super) fn settle(&self, state: &mut State, settled: &mut Vec<(Ticket, Report)>) {
+    pub(super) fn settle(&self, state: &mut State, settled: &mut Vec<(MessageNumber, Report)>) {
         state.reports.extend(settled.drain(..));
         self.show(state);
         if !state.reports.is_empty() || state.undecided() == 0 {
@@ -212,7 +212,7 @@ impl Shared {
         }
     }
 
-    pub(super) fn reports(&self, timeout: Duration, most: usize) -> Vec<(Ticket, Report)> {
+    pub(super) fn reports(&self, timeout: Duration, most: usize) -> Vec<(MessageNumber, Report)> {
         let state = self.lock();
         let mut state = self.wait(state, timeout, |state| !state.reports.is_empty() || state.is_over);
         let count = state.reports.len().min(most);

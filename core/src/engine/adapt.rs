@@ -1,7 +1,7 @@
 //! What a transaction needs of a server, held against what the server offers. Decided before MAIL.
 
 use super::transaction::Active;
-use crate::command::{ByMode, Rcpt};
+use crate::command::{ByMode, Hold, Rcpt, needs};
 use crate::content::{BodyKind, Transfer};
 use crate::error::{Error, Kind, Step};
 use crate::extensions::{Chunking, Extensions, Pipelining};
@@ -12,7 +12,7 @@ use crate::wire::DotEncoder;
 ///
 /// # Errors
 /// [`Kind::Unsupported`] and [`Kind::TooLarge`], which name what the server lacks.
-pub(super) fn plan(
+pub(super) fn adapt(
     active: &mut Active,
     offered: &Extensions,
     grouped: Pipelining,
@@ -20,14 +20,11 @@ pub(super) fn plan(
 ) -> Result<(), Error> {
     require_parameters(active, offered)?;
     require_limits(active, offered)?;
-    let non_ascii = !active.asked.mail.path.is_ascii()
-        || active.asked.recipients.iter().any(|recipient| !recipient.path.is_ascii());
     let parameters = &mut active.asked.mail.parameters;
     // A finished message with octets above 127 in its header section says so where the server knows what that
     // means (RFC 6532); elsewhere it goes as it always went, since no other form of it exists.
-    parameters.smtputf8 |= active.asked.content.needs_utf8() && offered.smtputf8();
-    if non_ascii || parameters.smtputf8 {
-        require(offered.smtputf8(), "SMTPUTF8", "an address that is not ASCII, or option `smtputf8`")?;
+    parameters.smtputf8 |= active.used.contains(&"SMTPUTF8");
+    if !parameters.smtputf8 && active.asked.content.needs_utf8() && offered.smtputf8() {
         parameters.smtputf8 = true;
         active.used.push("SMTPUTF8");
     }
@@ -92,60 +89,33 @@ fn require(offered: bool, keyword: &str, wanted_by: &str) -> Result<(), Error> {
 }
 
 fn require_parameters(active: &mut Active, offered: &Extensions) -> Result<(), Error> {
+    for need in needs(&active.asked.mail, &active.asked.recipients) {
+        // Without its two parameters it says nothing.
+        let is_offered = offered.has(need.keyword)
+            && (need.keyword != "FUTURERELEASE" || offered.future_release().is_some());
+        require(is_offered, need.keyword, need.wanted_by)?;
+        active.used.push(need.keyword);
+    }
     let parameters = &active.asked.mail.parameters;
-    let used = &mut active.used;
-    let dsn = parameters.ret.is_some()
-        || parameters.envid.is_some()
-        || active
-            .asked
-            .recipients
-            .iter()
-            .any(|r| r.parameters.notify.is_some() || r.parameters.orcpt.is_some());
-    if dsn {
-        let option = match (&parameters.ret, &parameters.envid) {
-            (Some(_), _) => "option `dsnret`",
-            (None, Some(_)) => "option `dsnenvid`",
-            (None, None) => "option `dsnnotify`, or a recipient's `notify` or `orcpt`",
-        };
-        require(offered.dsn(), "DSN", option)?;
-        used.push("DSN");
-    }
-    if let Some(by) = &parameters.by {
-        require(offered.deliver_by().is_some(), "DELIVERBY", "option `deliverby`")?;
-        if let Some(Some(least)) = offered.deliver_by()
-            && by.mode() == ByMode::Return
-            && by.seconds().unsigned_abs() < least
-        {
-            let text = format!(
-                "option `deliverby`: {} seconds, and the server takes no less than {least}",
-                by.seconds()
-            );
-            return Err(Error::new(Kind::Unsupported, Step::Mail, text));
-        }
-        used.push("DELIVERBY");
-    }
-    if parameters.mt_priority.is_some() {
-        require(offered.mt_priority(), "MT-PRIORITY", "option `priority`")?;
-        used.push("MT-PRIORITY");
-    }
-    if parameters.requiretls {
-        require(offered.requiretls(), "REQUIRETLS", "option `requiretls`")?;
-        used.push("REQUIRETLS");
+    if let (Some(by), Some(least)) = (&parameters.by, offered.deliver_by_least())
+        && by.mode() == ByMode::Return
+        && by.seconds().unsigned_abs() < least
+    {
+        let text = format!(
+            "option `deliverby`: {} seconds, and the server takes no less than {least}",
+            by.seconds()
+        );
+        return Err(Error::new(Kind::Unsupported, Step::Mail, text));
     }
     if parameters.auth.is_some() {
         require(!offered.auth().is_empty(), "AUTH", "the AUTH= parameter of MAIL")?;
     }
-    if let Some(hold) = &parameters.hold {
-        let limit = offered.future_release();
-        require(limit.is_some(), "FUTURERELEASE", "option `hold`")?;
-        if let (Some(seconds), Some(most)) = (hold.seconds(), limit.map(|limit| limit.max_interval))
-            && seconds > most
-        {
-            let text =
-                format!("option `hold`: {seconds} seconds, and the server holds a message at most {most}");
-            return Err(Error::new(Kind::Unsupported, Step::Mail, text));
-        }
-        used.push("FUTURERELEASE");
+    if let Some(seconds) = parameters.hold.as_ref().and_then(Hold::seconds)
+        && let Some(most) = offered.future_release().map(|limit| limit.max_interval)
+        && seconds > most
+    {
+        let text = format!("option `hold`: {seconds} seconds, and the server holds a message at most {most}");
+        return Err(Error::new(Kind::Unsupported, Step::Mail, text));
     }
     Ok(())
 }

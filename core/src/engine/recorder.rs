@@ -6,9 +6,9 @@ use crate::transcript::{Direction, Listener};
 
 /// The listener of an engine, if it has one.
 #[derive(Default)]
-pub(super) struct Transcript(Option<Listener>);
+pub(super) struct Recorder(Option<Listener>);
 
-impl Transcript {
+impl Recorder {
     pub(super) fn listen(&mut self, listener: Listener) {
         self.0 = Some(listener);
     }
@@ -49,8 +49,8 @@ impl Transcript {
     }
 }
 
-impl fmt::Debug for Transcript {
+impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Transcript(on)" } else { "Transcript(off)" })
+        f.write_str(if self.0.is_some() { "Recorder(on)" } else { "Recorder(off)" })
     }
 }

@@ -1,0 +1,41 @@
+//! What an envelope needs of a server, beside SMTP.
+
+use smallvec::SmallVec;
+
+use super::{Mail, Rcpt};
+
+/// An extension that an envelope needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// Its keyword in the reply to EHLO.
+    pub keyword: &'static str,
+    /// What asks for it, as part of a sentence.
+    pub wanted_by: &'static str,
+}
+
+/// The extensions without which no server can take an envelope as it is. AUTH of a parameter `AUTH=` is not among them,
+/// because a server may offer it in more than one way.
+pub fn needs(mail: &Mail, recipients: &[Rcpt]) -> SmallVec<[Need; 2]> {
+    let parameters = &mail.parameters;
+    let notified = |rcpt: &Rcpt| rcpt.parameters.notify.is_some() || rcpt.parameters.orcpt.is_some();
+    let dsn = match (&parameters.ret, &parameters.envid) {
+        (Some(_), _) => Some("option `dsnret`"),
+        (None, Some(_)) => Some("option `dsnenvid`"),
+        (None, None) if recipients.iter().any(notified) => {
+            Some("option `dsnnotify`, or a recipient's `notify` or `orcpt`")
+        }
+        (None, None) => None,
+    };
+    let non_ascii = !mail.path.is_ascii() || recipients.iter().any(|rcpt| !rcpt.path.is_ascii());
+    let utf8 = parameters.smtputf8 || non_ascii;
+    let all = [
+        ("DSN", dsn),
+        ("DELIVERBY", parameters.by.as_ref().map(|_| "option `deliverby`")),
+        ("MT-PRIORITY", parameters.mt_priority.as_ref().map(|_| "option `priority`")),
+        ("REQUIRETLS", parameters.requiretls.then_some("option `requiretls`")),
+        ("FUTURERELEASE", parameters.hold.as_ref().map(|_| "option `hold`")),
+        ("SMTPUTF8", utf8.then_some("an address that is not ASCII, or option `smtputf8`")),
+    ];
+    let need = |(keyword, wanted_by): (_, Option<_>)| Some(Need { keyword, wanted_by: wanted_by? });
+    all.into_iter().filter_map(need).collect()
+}
