@@ -1,6 +1,6 @@
 """A server for mail whose login by one mechanism is judged by another library's acceptor.
 
-    python sasl_server.py NTLM|GSSAPI   prints its port, and ends with its standard input
+    python sasl_server.py NTLM|GSSAPI FOLDER    prints its port, and ends with its standard input; what it needs is in the folder
 """
 
 import base64
@@ -167,10 +167,7 @@ def kerberos(folder):
 
 
 if __name__ == "__main__":
-    import tempfile
-
-    kind = {"NTLM": ntlm, "GSSAPI": kerberos}[sys.argv[1]]
-    with tempfile.TemporaryDirectory() as scratch, kind(scratch) as running:
+    with {"NTLM": ntlm, "GSSAPI": kerberos}[sys.argv[1]](sys.argv[2]) as running:
         print(running.port, flush=True)
         sys.stdin.read()
         print(running.messages, *running.refusals, flush=True)
