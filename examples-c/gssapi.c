@@ -66,23 +66,23 @@ static int64_t put(gss_buffer_t token, void *response, size_t size)
     return length;
 }
 
-/* The context is there: neither side wants a layer, and the user, if there is one, is whom to act for. */
+/* The context is there: neither side wants a layer, and option authzid is whom to act for. */
 static int64_t finish(Login *login, smtp_login *smtp, gss_buffer_t challenge, void *response, size_t size)
 {
     char chosen[516] = {1, 0, 0, 0};
-    const char *user = smtp_login_fact(smtp, "username");
+    const char *whom = smtp_login_fact(smtp, "authzid");
     gss_buffer_desc offered = GSS_C_EMPTY_BUFFER, plain, token = GSS_C_EMPTY_BUFFER;
     OM_uint32 minor, major = gss_unwrap(&minor, login->context, challenge, &offered, NULL, NULL);
     int has_none = offered.length == 4 && (*(const unsigned char *)offered.value & 1);
 
     if (GSS_ERROR(major)) return failed(major, minor, response, size);
     gss_release_buffer(&minor, &offered);
-    if (!has_none || strlen(user) > 512) {
-        strcpy(response, has_none ? "the user name is too long" : "the server wants a security layer");
+    if (!has_none || strlen(whom) > 512) {
+        strcpy(response, has_none ? "authzid is too long" : "the server wants a security layer");
         return -1;
     }
-    memcpy(chosen + 4, user, strlen(user));
-    plain.length = 4 + strlen(user);
+    memcpy(chosen + 4, whom, strlen(whom));
+    plain.length = 4 + strlen(whom);
     plain.value = chosen;
     major = gss_wrap(&minor, login->context, 0, GSS_C_QOP_DEFAULT, &plain, NULL, &token);
     if (GSS_ERROR(major)) return failed(major, minor, response, size);

@@ -158,6 +158,9 @@ fn obstacle(
         Needs::Token if *name == MechanismName::Xoauth2 && credentials.username.is_empty() => {
             "it needs a user name, and none is set"
         }
+        _ if credentials.authorization_id.is_some() && !name.says_whom_to_act_for() => {
+            "it cannot say whom to act for (the option authzid)"
+        }
         _ if name.is_plus() && channel.bindings.is_empty() => {
             "this connection has nothing that a login can be bound to"
         }

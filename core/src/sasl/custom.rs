@@ -112,13 +112,15 @@ impl CustomStep {
 pub struct LoginFacts<'a> {
     /// Option `username`; empty where there is none.
     pub username: &'a str,
+    /// Option `authzid`: whom to act for. A mechanism that cannot say it must fail where it is set.
+    pub authorization_id: Option<&'a str>,
     /// What is known of the connection.
     pub channel: &'a Channel,
 }
 
 impl<'a> LoginFacts<'a> {
-    pub(super) fn new(username: &'a str, channel: &'a Channel) -> Self {
-        Self { username, channel }
+    pub(super) fn new(username: &'a str, authorization_id: Option<&'a str>, channel: &'a Channel) -> Self {
+        Self { username, authorization_id, channel }
     }
 }
 
@@ -241,7 +243,7 @@ mod tests {
     }
 
     fn custom(step: fn(Option<&[u8]>) -> Result<CustomStep, String>) -> Custom {
-        Custom::new(&Site(step), &LoginFacts::new("ann", &Channel::default()))
+        Custom::new(&Site(step), &LoginFacts::new("ann", None, &Channel::default()))
     }
 
     #[test]

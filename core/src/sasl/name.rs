@@ -99,6 +99,11 @@ impl MechanismName {
         matches!(self, Self::Custom(_) | Self::OauthBearer | Self::Xoauth2 | Self::Plain | Self::Login)
     }
 
+    /// Whether an authorization identity (RFC 4422 section 2) is said. One of the caller's own is told of it.
+    pub(super) fn says_whom_to_act_for(&self) -> bool {
+        !matches!(self, Self::CramMd5 | Self::Xoauth2 | Self::Login)
+    }
+
     /// Whether the mechanism logs in by an OAuth 2.0 access token.
     pub fn is_oauth(&self) -> bool {
         self.needs() == Needs::Token
