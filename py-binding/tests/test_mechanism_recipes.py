@@ -39,7 +39,7 @@ def test_kerberos(tmp_path):
         pytest.skip(str(missing))
     with contextlib.ExitStack() as stack:
         stack.push(realm)
-        made = recipe("Kerberos (GSSAPI)")["Kerberos"]
+        made = recipe("Kerberos")["Kerberos"]
         to = {"servers": ["localhost"], "ports": [server.port], "mechanisms": [made()]}
         assert smtpclient.sendmessage(MESSAGE, **to).complete
         assert smtpclient.sendmessage(MESSAGE, **to, authzid="ann").complete
