@@ -46,7 +46,9 @@ HARDEN = -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 CARGO_HOME ?= $(HOME)/.cargo
 FLAGGED = CARGO_ENCODED_RUSTFLAGS="$$($(MAKE) --no-print-directory -s rustflags)"
 STRICT = -std=c99 -Wall -Wextra -pedantic -Werror
-EXAMPLES = $(patsubst examples-c/%.c,$(BUILD)/examples/%,$(wildcard examples-c/*.c))
+# The one for Kerberos needs its library.
+KERBEROS = $(shell $(PKG_CONFIG) --exists krb5-gssapi 2>/dev/null && echo krb5-gssapi)
+EXAMPLES = $(patsubst examples-c/%.c,$(BUILD)/examples/%,$(filter-out $(if $(KERBEROS),,%/gssapi.c),$(wildcard examples-c/*.c)))
 # The manual pages of C: libsmtp.3, and one for each type and function.
 MAN3 = $(BUILD)/docs/man/man3
 MANUAL = { sed -n 's/^typedef struct \(smtp_[a-z]*\) .*/\1.3/p' '$(CURDIR)/include/libsmtp.h'; \
@@ -234,7 +236,7 @@ examples: prefix ## build the C examples against a library installed in build/pr
 $(BUILD)/examples/%: examples-c/%.c $(BUILD)/prefix/lib/pkgconfig/libsmtp.pc
 	@mkdir -p $(@D)
 	@echo '  CC $@'
-	@flags=$$($(PKG_CONFIG) --cflags --libs libsmtp$(if $(filter %/libuv,$@), libuv)) && \
+	@flags=$$($(PKG_CONFIG) --cflags --libs libsmtp$(if $(filter %/libuv,$@), libuv)$(if $(filter %/gssapi,$@), $(KERBEROS))) && \
 	  eval "$(CC) $(STRICT) $(CFLAGS) $< -o $@ $$flags -Wl,-rpath,'$(HERE)/lib'"
 
 # The Python package as cargo alone makes it, for the demo and the documents: without pip and the network.

@@ -118,6 +118,7 @@
  * Login:
  *   username            text (none)
  *   password            secret (none)
+ *   authzid             text (who logs in)
  *   oauthtoken          secret (none)
  *   auth                words (strongest first)
  *   authinsecure        flag (no)
@@ -1630,8 +1631,8 @@ int smtp_options_add_mechanism(smtp_options *options,
                                smtp_release_fn release);
 
 /**
- * What is known of the login and its connection: "host" and "port" of the server, "protocol" (smtp or lmtp), the option
- * "username", "encrypted" and "verified" (1 under TLS, and with a certificate that verified or is pinned), "tls_version" (TLSv1.3).
+ * What is known of the login and its connection: "host" and "port" of the server, "protocol" (smtp or lmtp), the options
+ * "username" and "authzid", "encrypted" and "verified" (1 under TLS, and with a certificate that verified or is pinned), "tls_version" (TLSv1.3).
  * Empty where it is not known or not so, and for any other name. It lives during the call of the mechanism.
  */
 const char *smtp_login_fact(const smtp_login *login,

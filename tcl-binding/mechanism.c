@@ -37,7 +37,7 @@ static Tcl_Obj *Octets(const void *data, size_t size)
 /* What the script is told. */
 static Tcl_Obj *Facts(const smtp_login *login)
 {
-    static const char *const texts[] = {"host", "port", "protocol", "username", "tls_version"};
+    static const char *const texts[] = {"host", "port", "protocol", "username", "authzid", "tls_version"};
     static const char *const flags[] = {"encrypted", "verified"};
     static const char *const bindings[] = {"tls-exporter", "tls-unique", "tls-server-end-point"};
     Tcl_Obj *dict = Tcl_NewDictObj(), *bound = Tcl_NewDictObj(), *kept = smtp_login_kept(login);

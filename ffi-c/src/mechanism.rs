@@ -66,6 +66,7 @@ impl Facts {
             ("port", &channel.port.to_string()),
             ("protocol", if channel.lmtp { "lmtp" } else { "smtp" }),
             ("username", login.username),
+            ("authzid", login.authorization_id.unwrap_or_default()),
             ("encrypted", flag(channel.encrypted)),
             ("verified", flag(channel.verified)),
             ("tls_version", channel.tls_version.as_deref().unwrap_or_default()),
@@ -194,8 +195,8 @@ fn add(options: &mut Options, mechanism: Mechanism) -> Result<(), Fault> {
     Ok(checked?)
 }
 
-/// What is known of the login and its connection: `"host"` and `"port"` of the server, `"protocol"` (`smtp` or `lmtp`), the option
-/// `"username"`, `"encrypted"` and `"verified"` (`1` under TLS, and with a certificate that verified or is pinned), `"tls_version"` (`TLSv1.3`).
+/// What is known of the login and its connection: `"host"` and `"port"` of the server, `"protocol"` (`smtp` or `lmtp`), the options
+/// `"username"` and `"authzid"`, `"encrypted"` and `"verified"` (`1` under TLS, and with a certificate that verified or is pinned), `"tls_version"` (`TLSv1.3`).
 /// Empty where it is not known or not so, and for any other name. It lives during the call of the mechanism.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_login_fact(login: *const smtp_login, name: *const c_char) -> *const c_char {

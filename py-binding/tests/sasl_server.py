@@ -1,12 +1,13 @@
 """A server for mail whose login by one mechanism is judged by another library's acceptor.
 
-    python sasl_server.py NTLM|GSSAPI   prints its port, and ends with its standard input
+    python sasl_server.py NTLM|GSSAPI FOLDER    prints its port, and ends with its standard input; what it needs is in the folder
 """
 
 import base64
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import socketserver
 import subprocess
@@ -123,15 +124,24 @@ class KerberosAcceptor:
         return None
 
 
+def _free_port():
+    """One that is free for TCP and for UDP."""
+    for _ in range(100):
+        with socket.create_server(("127.0.0.1", 0)) as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+            port = stream.getsockname()[1]
+            with contextlib.suppress(OSError):
+                datagrams.bind(("127.0.0.1", port))
+                return port
+    raise RuntimeError("no port is free")
+
+
 @contextlib.contextmanager
 def kerberos(folder):
     """A realm of its own, in which `ann` has a ticket and localhost a key. Gives the server; RuntimeError where a program is missing."""
     for program in ("krb5kdc", "kdb5_util", "kadmin.local", "kinit"):
         if shutil.which(program) is None:
             raise RuntimeError(f"no {program}: install krb5-kdc, krb5-admin-server and krb5-user")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = _free_port()
     folder = os.path.abspath(folder)
     with open(f"{folder}/krb5.conf", "w") as file:
         file.write(
@@ -153,7 +163,9 @@ def kerberos(folder):
         run(["kadmin.local", "-q", query])
     kdc = subprocess.Popen(["krb5kdc", "-n"], stderr=subprocess.DEVNULL)
     try:
-        for _ in range(100):  # until it listens
+        for _ in range(300):  # until it listens
+            if kdc.poll() is not None:
+                raise RuntimeError(f"krb5kdc ended with {kdc.returncode}")
             if subprocess.run(["kinit", "ann"], input="secret\n", capture_output=True, text=True, timeout=60).returncode == 0:
                 break
             time.sleep(0.1)
@@ -167,10 +179,8 @@ def kerberos(folder):
 
 
 if __name__ == "__main__":
-    import tempfile
-
-    kind = {"NTLM": ntlm, "GSSAPI": kerberos}[sys.argv[1]]
-    with tempfile.TemporaryDirectory() as scratch, kind(scratch) as running:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended
+    with {"NTLM": ntlm, "GSSAPI": kerberos}[sys.argv[1]](sys.argv[2]) as running:
         print(running.port, flush=True)
         sys.stdin.read()
         print(running.messages, *running.refusals, flush=True)

@@ -39,13 +39,13 @@ def test_kerberos(tmp_path):
         pytest.skip(str(missing))
     with contextlib.ExitStack() as stack:
         stack.push(realm)
-        made = recipe("Kerberos (GSSAPI)")["Kerberos"]
+        made = recipe("Kerberos")["Kerberos"]
         to = {"servers": ["localhost"], "ports": [server.port], "mechanisms": [made()]}
         assert smtpclient.sendmessage(MESSAGE, **to).complete
-        assert smtpclient.sendmessage(MESSAGE, **to, username="ann").complete
+        assert smtpclient.sendmessage(MESSAGE, **to, authzid="ann").complete
         assert asyncio.run(aio.sendmessage(MESSAGE, **to)).complete
         with pytest.raises(smtpclient.AuthenticationError, match="535 5.7.8 Not you"):
-            smtpclient.sendmessage(MESSAGE, **to, username="bob")
+            smtpclient.sendmessage(MESSAGE, **to, authzid="bob")
         # The realm has no key for this name.
         with pytest.raises(smtpclient.AuthenticationError, match="not found in Kerberos database") as failed:
             smtpclient.sendmessage(MESSAGE, **to | {"servers": ["127.0.0.1"]})

@@ -88,9 +88,9 @@ def to(site):
 
 def test_what_it_is_told(site, to):
     mechanism = Site()
-    assert smtpclient.sendmessage(MESSAGE, **to, mechanisms=[mechanism], username="ann").complete
+    assert smtpclient.sendmessage(MESSAGE, **to, mechanisms=[mechanism], username="ann", authzid="bob").complete
     (facts,) = mechanism.facts
-    assert (facts.host, facts.port, facts.protocol, facts.username) == ("127.0.0.1", site.port, "smtp", "ann")
+    assert (facts.host, facts.port, facts.protocol, facts.username, facts.authzid) == ("127.0.0.1", site.port, "smtp", "ann", "bob")
     assert (facts.encrypted, facts.verified, facts.tls_version, facts.bindings) == (False, False, None, {})
     assert mechanism.challenges == [None, b"who"] and site.messages == 1
 

@@ -43,6 +43,7 @@ static int64_t answers(void *user_data, smtp_login *login, void *response, size_
         TEXT(smtp_login_fact(login, "port"), "25");
         TEXT(smtp_login_fact(login, "protocol"), "smtp");
         TEXT(smtp_login_fact(login, "username"), "ann");
+        EMPTY(smtp_login_fact(login, "authzid"));
         EMPTY(smtp_login_fact(login, "encrypted"));
         EMPTY(smtp_login_fact(login, "verified"));
         EMPTY(smtp_login_fact(login, "tls_version"));

@@ -20,6 +20,7 @@ pub(crate) fn check(options: &Options) -> Result<(), Error> {
     let token = options.oauthtoken.as_ref().and_then(OauthToken::given);
     let credentials = [
         ("username", options.username.as_deref().map(str::as_bytes)),
+        ("authzid", options.authzid.as_deref().map(str::as_bytes)),
         ("password", options.password.as_ref().map(Secret::expose)),
         ("oauthtoken", token.map(Secret::expose)),
     ];

@@ -59,7 +59,7 @@ pub(super) fn credentials(options: &Options, library: Option<&dyn Secure>) -> Op
         oauth_token: options.oauthtoken.as_ref().and_then(OauthToken::given).cloned(),
         asks_token: options.oauthtoken.as_ref().and_then(OauthToken::function).is_some(),
         external,
-        authorization_id: None,
+        authorization_id: options.authzid.clone(),
         mechanisms: options.mechanisms.clone(),
     })
 }

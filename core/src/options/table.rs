@@ -157,6 +157,9 @@ options! {
             username: Option<String> = None, OptionKind::Text, "none", parse text;
             /// The password.
             password: Option<Secret> = None, OptionKind::Secret, "none", octets secret;
+            /// Whom to act for, where that is not who logs in (RFC 4422 section 2: the authorization identity). Only the SCRAMs, DIGEST-MD5,
+            /// PLAIN, OAUTHBEARER and EXTERNAL can say it; others are not used then.
+            authzid: Option<String> = None, OptionKind::Text, "who logs in", parse text;
             /// An OAuth 2.0 access token, for XOAUTH2 and OAUTHBEARER, or a function that gives one whenever a connection logs in,
             /// and once more where the server refuses it.
             oauthtoken: Option<OauthToken> = None, OptionKind::Secret, "none", octets |v: &[u8]| secret(v).map(OauthToken::Given);

@@ -158,6 +158,9 @@ fn obstacle(
         Needs::Token if *name == MechanismName::Xoauth2 && credentials.username.is_empty() => {
             "it needs a user name, and none is set"
         }
+        _ if credentials.authorization_id.is_some() && !name.says_whom_to_act_for() => {
+            "it cannot say whom to act for (the option authzid)"
+        }
         _ if name.is_plus() && channel.bindings.is_empty() => {
             "this connection has nothing that a login can be bound to"
         }
@@ -173,8 +176,11 @@ fn obstacle(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::task::Poll;
+
     use super::*;
-    use crate::sasl::{BindingKind, ChannelBinding};
+    use crate::sasl::{BindingKind, ChannelBinding, CustomExchange, CustomMechanism, LoginFacts};
     use MechanismName as M;
 
     fn names(list: &str) -> Vec<String> {
@@ -307,5 +313,51 @@ mod tests {
         let token = Credentials { oauth_token: Some("t0ken".into()), ..Credentials::default() };
         let choice = choose(&names("XOAUTH2 OAUTHBEARER"), None, &token, &tls(), false);
         assert_eq!(choice.try_order, [M::OauthBearer]);
+    }
+
+    struct Own(&'static str, bool);
+
+    impl CustomMechanism for Own {
+        fn name(&self) -> &str {
+            self.0
+        }
+        fn reveals_secret(&self) -> bool {
+            self.1
+        }
+        fn begin(&self, _: &LoginFacts<'_>) -> Box<dyn CustomExchange> {
+            Box::new(|_: Option<&[u8]>| Poll::Ready(Err("not asked here".to_owned())))
+        }
+    }
+
+    #[test]
+    fn the_callers_own_go_first_and_by_the_same_rules() {
+        let custom = |name: &str| M::Custom(name.into());
+        let mechanisms: Vec<Arc<dyn CustomMechanism>> =
+            vec![Arc::new(Own("NTLM", false)), Arc::new(Own("X-OPEN", true)), Arc::new(Own("X-PLUS", true))];
+        let own = Credentials { mechanisms, ..user() };
+        let offered = names("PLAIN X-PLUS X-OPEN ntlm");
+        let tried = |auth: Option<&[String]>, channel: &Channel, insecure| {
+            choose(&offered, auth, &own, channel, insecure).try_order
+        };
+        assert_eq!(
+            tried(None, &bound(), false),
+            [custom("NTLM"), custom("X-OPEN"), custom("X-PLUS"), M::Plain]
+        );
+        assert_eq!(tried(None, &tls(), false), [custom("NTLM"), custom("X-OPEN"), M::Plain]);
+        assert_eq!(tried(None, &clear(), false), [custom("NTLM")]);
+        assert_eq!(tried(None, &clear(), true), [custom("NTLM"), custom("X-OPEN"), M::Plain]);
+        let auth = names("plain x-open");
+        assert_eq!(tried(Some(&auth), &tls(), false), [M::Plain, custom("X-OPEN")]);
+
+        let choice = choose(&offered, Some(&auth), &own, &clear(), false);
+        assert!(
+            why(&choice, "X-OPEN").contains("unencrypted")
+                && why(&choice, "ntlm").contains("the option auth")
+        );
+        // What follows a login that was bound is bound too.
+        let mut choice = choose(&offered, Some(&names("X-PLUS NTLM")), &own, &bound(), false);
+        let first = choice.next_mechanism().unwrap();
+        choice.refused(&first, Some(535));
+        assert_eq!((choice.try_order, choice.withheld), (vec![], vec![custom("NTLM")]));
     }
 }

@@ -112,13 +112,15 @@ impl CustomStep {
 pub struct LoginFacts<'a> {
     /// Option `username`; empty where there is none.
     pub username: &'a str,
+    /// Option `authzid`: whom to act for. A mechanism that cannot say it must fail where it is set.
+    pub authorization_id: Option<&'a str>,
     /// What is known of the connection.
     pub channel: &'a Channel,
 }
 
 impl<'a> LoginFacts<'a> {
-    pub(super) fn new(username: &'a str, channel: &'a Channel) -> Self {
-        Self { username, channel }
+    pub(super) fn new(username: &'a str, authorization_id: Option<&'a str>, channel: &'a Channel) -> Self {
+        Self { username, authorization_id, channel }
     }
 }
 
@@ -221,5 +223,59 @@ impl Mechanism for Custom {
 impl fmt::Debug for dyn CustomMechanism + '_ {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CustomMechanism({})", self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Site(fn(Option<&[u8]>) -> Result<CustomStep, String>);
+
+    impl CustomMechanism for Site {
+        fn name(&self) -> &str {
+            "X-SITE"
+        }
+        fn begin(&self, _: &LoginFacts<'_>) -> Box<dyn CustomExchange> {
+            let step = self.0;
+            Box::new(move |challenge: Option<&[u8]>| Poll::Ready(step(challenge)))
+        }
+    }
+
+    fn custom(step: fn(Option<&[u8]>) -> Result<CustomStep, String>) -> Custom {
+        Custom::new(&Site(step), &LoginFacts::new("ann", None, &Channel::default()))
+    }
+
+    #[test]
+    fn a_login_has_an_end() {
+        let mut custom = custom(|_| Ok(CustomStep::more("again")));
+        let asked = (0..1000).find(|_| custom.respond(b"and now").is_err());
+        assert_eq!(asked, Some(100));
+        assert!(custom.finish().unwrap_err().security);
+    }
+
+    #[test]
+    fn what_it_says_has_a_limit() {
+        let mut custom = custom(|challenge| {
+            let length = if challenge.is_none() { 64 * 1024 } else { 64 * 1024 + 1 };
+            Ok(CustomStep::more("x".repeat(length)))
+        });
+        assert!(matches!(custom.poll(None), Poll::Ready(Ok(Some(_)))));
+        let fault = custom.respond(b"").unwrap_err();
+        assert!(fault.of_caller && !fault.security && fault.text.contains("65537 octets"), "{fault}");
+    }
+
+    #[test]
+    fn what_it_fails_with_is_one_line() {
+        let fault = custom(|_| Err("no ticket\r\nfor that".to_owned())).respond(b"").unwrap_err();
+        assert_eq!(fault.text, "no ticket for that");
+    }
+
+    #[test]
+    fn it_is_not_asked_after_it_is_done() {
+        let mut custom = custom(|_| Ok(CustomStep::last("that is all")));
+        custom.respond(b"").unwrap();
+        custom.finish().unwrap();
+        assert!(custom.respond(b"").unwrap_err().text.contains("one challenge more"));
     }
 }

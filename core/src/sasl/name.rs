@@ -14,10 +14,14 @@ pub enum MechanismName {
     Custom(SmolStr),
     /// RFC 4422 appendix A, with a TLS client certificate: no secret is sent at all.
     External,
+    /// As [`ScramSha256Plus`](Self::ScramSha256Plus), by SHA-512 (draft-melnikov-scram-sha-512).
+    ScramSha512Plus,
     /// RFC 7677, bound to the TLS channel.
     ScramSha256Plus,
     /// RFC 5802, bound to the TLS channel.
     ScramSha1Plus,
+    /// As [`ScramSha256`](Self::ScramSha256), by SHA-512.
+    ScramSha512,
     /// RFC 7677.
     ScramSha256,
     /// RFC 5802.
@@ -48,10 +52,12 @@ pub(super) enum Needs {
 
 impl MechanismName {
     /// Every mechanism of this library, strongest first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::External,
+        Self::ScramSha512Plus,
         Self::ScramSha256Plus,
         Self::ScramSha1Plus,
+        Self::ScramSha512,
         Self::ScramSha256,
         Self::ScramSha1,
         Self::DigestMd5,
@@ -67,8 +73,10 @@ impl MechanismName {
         match self {
             Self::Custom(name) => name,
             Self::External => "EXTERNAL",
+            Self::ScramSha512Plus => "SCRAM-SHA-512-PLUS",
             Self::ScramSha256Plus => "SCRAM-SHA-256-PLUS",
             Self::ScramSha1Plus => "SCRAM-SHA-1-PLUS",
+            Self::ScramSha512 => "SCRAM-SHA-512",
             Self::ScramSha256 => "SCRAM-SHA-256",
             Self::ScramSha1 => "SCRAM-SHA-1",
             Self::DigestMd5 => "DIGEST-MD5",
@@ -91,6 +99,11 @@ impl MechanismName {
         matches!(self, Self::Custom(_) | Self::OauthBearer | Self::Xoauth2 | Self::Plain | Self::Login)
     }
 
+    /// Whether an authorization identity (RFC 4422 section 2) is said. One of the caller's own is told of it.
+    pub(super) fn says_whom_to_act_for(&self) -> bool {
+        !matches!(self, Self::CramMd5 | Self::Xoauth2 | Self::Login)
+    }
+
     /// Whether the mechanism logs in by an OAuth 2.0 access token.
     pub fn is_oauth(&self) -> bool {
         self.needs() == Needs::Token
@@ -104,6 +117,7 @@ impl MechanismName {
     /// The variant of the same mechanism that binds.
     pub(super) fn plus(&self) -> Option<Self> {
         match self {
+            Self::ScramSha512 => Some(Self::ScramSha512Plus),
             Self::ScramSha256 => Some(Self::ScramSha256Plus),
             Self::ScramSha1 => Some(Self::ScramSha1Plus),
             _ => None,

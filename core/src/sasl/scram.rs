@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::{Digest, Sha1};
-use sha2::Sha256;
+use sha2::{Sha256, Sha512};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -29,6 +29,10 @@ impl ScramHash for Sha1 {
 
 impl ScramHash for Sha256 {
     type Hmac = Hmac<Sha256>;
+}
+
+impl ScramHash for Sha512 {
+    type Hmac = Hmac<Sha512>;
 }
 
 /// What the client says about channel binding (RFC 5802 section 6).

@@ -42,9 +42,21 @@ pub fn start(
                     format!("{own} is not among the mechanisms of the caller"),
                 )
             })?;
-            Box::new(Custom::new(mechanism, &LoginFacts::new(&credentials.username, channel)))
+            Box::new(Custom::new(
+                mechanism,
+                &LoginFacts::new(&credentials.username, credentials.authorization_id.as_deref(), channel),
+            ))
         }
         MechanismName::External => Box::new(External::new(authorization_id.unwrap_or(username))),
+        MechanismName::ScramSha512Plus | MechanismName::ScramSha512 => Box::new(Scram::<sha2::Sha512>::new(
+            name.clone(),
+            username,
+            prepared()?,
+            authorization_id,
+            gs2()?,
+            text::nonce()?,
+            least,
+        )),
         MechanismName::ScramSha256Plus | MechanismName::ScramSha256 => Box::new(Scram::<sha2::Sha256>::new(
             name.clone(),
             username,

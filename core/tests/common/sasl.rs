@@ -128,7 +128,11 @@ fn scram(
     honesty: Honesty,
     count: usize,
 ) -> io::Result<bool> {
-    let digest = if mechanism.contains("256") { MessageDigest::sha256() } else { MessageDigest::sha1() };
+    let digest = match mechanism.trim_end_matches("-PLUS") {
+        "SCRAM-SHA-512" => MessageDigest::sha512(),
+        "SCRAM-SHA-256" => MessageDigest::sha256(),
+        _ => MessageDigest::sha1(),
+    };
     let first = String::from_utf8_lossy(first).into_owned();
     let mut parts = first.splitn(3, ',');
     let (flag, _identity) = (parts.next().unwrap_or_default(), parts.next());

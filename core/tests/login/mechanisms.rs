@@ -12,7 +12,8 @@ use openssl::ssl::SslVersion;
 use smtpclient::report::Report;
 
 /// The mechanisms of a password, weakest last; those that need TLS are not among them.
-const BY_PASSWORD: [&str; 6] = ["SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN"];
+const BY_PASSWORD: [&str; 7] =
+    ["SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "DIGEST-MD5", "CRAM-MD5", "PLAIN", "LOGIN"];
 
 fn keyword(mechanism: &str) -> &'static str {
     Box::leak(format!("AUTH {mechanism}").into_boxed_str())
@@ -86,7 +87,7 @@ fn the_bound_variants_bind() {
         (old_acceptor(&GOOD), "p=tls-server-end-point"),
     ];
     for (acceptor, flag) in channels {
-        for mechanism in ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"] {
+        for mechanism in ["SCRAM-SHA-512-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"] {
             for password in [PASSWORD, "another-one"] {
                 let script = Script::starttls(acceptor.clone());
                 let script = script.with(|s| {

@@ -17,6 +17,8 @@ class LoginFacts:
     protocol: Literal["smtp", "lmtp"]
     #: Option ``username``; empty where there is none.
     username: str
+    #: Option ``authzid``: whom to act for. A mechanism that cannot say it must raise where it is set.
+    authzid: str | None
     #: Whether TLS is up, and whether its certificate verified or is pinned.
     encrypted: bool
     verified: bool

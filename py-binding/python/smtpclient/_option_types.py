@@ -161,6 +161,9 @@ class OptionDict(TLSDict, total=False):
     password: Secret | None
     """The password. Default: none."""
 
+    authzid: str | None
+    """Whom to act for, where that is not who logs in (RFC 4422 section 2: the authorization identity). Only the SCRAMs, DIGEST-MD5, PLAIN, OAUTHBEARER and EXTERNAL can say it; others are not used then. Default: who logs in."""
+
     oauthtoken: Secret | TokenFunction | None
     """An OAuth 2.0 access token, for XOAUTH2 and OAUTHBEARER, or a function that gives one whenever a connection logs in, and once more where the server refuses it. Default: none."""
 
