@@ -76,7 +76,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets rustflags symbols notices python-module install-python abi debian debian-test wheels wheels-test windows
+.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets rustflags symbols notices python-module install-python abi debian debian-test wheels wheels-test windows dist
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -273,6 +273,9 @@ wheels: ## build wheels for an index in build/wheels (WHEELS=PLATFORM[.GLIBC]...
 
 wheels-test: ## install the wheel for this machine in fresh Debians, and send over TLS from it (as root, with debootstrap)
 	packaging/wheels-test bookworm sid
+
+dist: ## everything of a release that this machine can build, in build/dist, with checksums and SBOMs (PARTS=, WHEELS=)
+	WHEELS='$(WHEELS)' packaging/dist
 
 abi: ## compare what compiled programs rely on with ffi-c/libsmtp.abi
 	packaging/abi
