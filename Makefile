@@ -78,7 +78,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets rustflags symbols notices python-module install-python abi debian debian-test wheels wheels-test
+.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets rustflags symbols notices python-module install-python abi debian debian-test wheels wheels-test windows dist
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -268,13 +268,16 @@ debian: ## build Debian's packages in build/debian, offline from vendored crates
 debian-test: ## install, use and remove them in a fresh Debian (as root, with debootstrap)
 	packaging/debian-test
 
-# Those that this machine can link: for macOS, the workflow has a machine.
-WHEELS = x86_64-unknown-linux-gnu.2.17 aarch64-unknown-linux-gnu.2.17 x86_64-unknown-linux-musl x86_64-pc-windows-gnu
+# Those that were tried.
+WHEELS = x86_64-unknown-linux-gnu.2.17
 wheels: ## build wheels for an index in build/wheels (WHEELS=PLATFORM[.GLIBC]...)
 	packaging/wheels $(WHEELS)
 
 wheels-test: ## install the wheel for this machine in fresh Debians, and send over TLS from it (as root, with debootstrap)
 	packaging/wheels-test bookworm sid
+
+dist: ## everything of a release that this machine can build, in build/dist, with checksums and SBOMs (PARTS=, WHEELS=)
+	WHEELS='$(WHEELS)' packaging/dist
 
 abi: ## compare what compiled programs rely on with ffi-c/libsmtp.abi
 	packaging/abi
@@ -298,6 +301,9 @@ test: ## set up, and run everything that must hold
 
 check: ## format, lints, documentation of the crate, tables, versions, header, symbols, layers
 	@tests/check
+
+windows: ## build the C library and the command for Windows (MinGW), and run C programs and dialogues under Wine (half an hour)
+	@tests/windows/run
 
 check-targets: ## that everything compiles for Windows, macOS, FreeBSD, Linux on ARM and with musl
 	@tests/targets

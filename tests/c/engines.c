@@ -1,6 +1,7 @@
 /* Every function about engines, each also with NULL for every pointer. */
 #define _POSIX_C_SOURCE 200809L
 #include "common.h"
+#include <sys/socket.h>
 
 #include <unistd.h>
 
@@ -35,10 +36,10 @@ static void engines(void)
     while (smtp_engine_action(e) == SMTP_EXCHANGE) {
         smtp_engine_output(e, &data, &length);
         if (length > 0) {
-            ssize_t n = write(fd, data, length);
+            ssize_t n = send(fd, data, length, 0);
             CODE(smtp_engine_output_done(e, (size_t)n), SMTP_OK);
         } else {
-            ssize_t n = read(fd, buffer, sizeof buffer);
+            ssize_t n = recv(fd, buffer, sizeof buffer, 0);
             if (n > 0) smtp_engine_input(e, buffer, (size_t)n);
             else smtp_engine_eof(e);
         }
@@ -132,9 +133,9 @@ static int64_t answered_over(smtp_engine *e, int fd)
         if (smtp_engine_action(e) != SMTP_EXCHANGE) return -1;
         smtp_engine_output(e, &data, &length);
         if (length > 0) {
-            smtp_engine_output_done(e, (size_t)write(fd, data, length));
+            smtp_engine_output_done(e, (size_t)send(fd, data, length, 0));
         } else {
-            ssize_t n = read(fd, buffer, sizeof buffer);
+            ssize_t n = recv(fd, buffer, sizeof buffer, 0);
             if (n > 0) smtp_engine_input(e, buffer, (size_t)n);
             else smtp_engine_eof(e);
         }

@@ -213,5 +213,5 @@ pub(super) fn endpoint(host: &str, port: u16) -> Result<Host, Error> {
     Host::parse(host)
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;

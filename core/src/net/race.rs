@@ -149,5 +149,5 @@ fn list(failed: &[(SocketAddr, io::Error)]) -> String {
     each.join("; ")
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;

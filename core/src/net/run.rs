@@ -344,5 +344,5 @@ fn lost(error: &io::Error) -> Error {
     Error::new(Kind::Closed, Step::Command, format!("the connection was lost: {error}"))
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;

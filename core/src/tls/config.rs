@@ -43,7 +43,7 @@ impl TlsConfig {
     }
 
     /// With a library of one's own choice, and nothing kept for others.
-    #[cfg(test)]
+    #[cfg(all(test, unix))]
     pub(super) fn with(settings: TlsSettings, library: &'static Library) -> Result<Self, Error> {
         let loaded = Arc::new(Loaded::load(&settings, library.make)?);
         Ok(Self(Arc::new(Inner { settings, library, loaded: Mutex::new(loaded) })))

@@ -48,7 +48,7 @@ mod rustls;
 mod settings;
 #[cfg(feature = "net")]
 mod stream;
-#[cfg(all(test, feature = "net"))]
+#[cfg(all(test, unix, feature = "net"))]
 mod tests;
 
 #[cfg(feature = "net")]

@@ -105,7 +105,7 @@ fn dotted(oid: &[u8]) -> String {
     text
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use crate::tls::tests::pki::{self, Spec, TRUSTED};
