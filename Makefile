@@ -273,8 +273,8 @@ WHEELS = x86_64-unknown-linux-gnu.2.17
 wheels: ## build wheels for an index in build/wheels (WHEELS=PLATFORM[.GLIBC]...)
 	packaging/wheels $(WHEELS)
 
-wheels-test: ## install the wheel for this machine in fresh Debians, and send over TLS from it (as root, with debootstrap)
-	packaging/wheels-test bookworm sid
+wheels-test: ## install the wheel for this machine in a fresh Debian 12, and send over TLS from it (as root, with debootstrap)
+	packaging/wheels-test bookworm
 
 dist: ## everything of a release that this machine can build, in build/dist, with checksums and SBOMs (PARTS=, WHEELS=)
 	WHEELS='$(WHEELS)' packaging/dist
