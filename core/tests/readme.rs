@@ -96,7 +96,12 @@ fn links_lead_somewhere() {
             let target = folder.join(page).parent().unwrap().join(file);
             let target = if file.is_empty() { folder.join(page) } else { target };
             assert!(target.exists(), "{page}: {link} leads nowhere");
-            let anchor = |line: &str| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+            // As the sites that show Markdown make it: punctuation is left out.
+            let stays = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+            let anchor = |line: &str| -> String {
+                let heading = line.trim_start_matches('#').trim().to_lowercase();
+                heading.chars().filter(stays).map(|c| if c == ' ' { '-' } else { c }).collect()
+            };
             let headings = || fs::read_to_string(&target).unwrap();
             let is_there =
                 |text: String| text.lines().any(|line| line.starts_with('#') && anchor(line) == heading);
