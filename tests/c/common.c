@@ -186,9 +186,9 @@ int step(smtp_engine *e)
 
 int done(smtp_engine *e)
 {
-    int code;
+    int code = smtp_engine_ready(e, 0); /* It may be over already, and have no descriptor to wait for. */
 
-    while ((code = step(e)) == SMTP_EXCHANGE) continue;
+    while (code == SMTP_EXCHANGE) code = step(e);
     return code == SMTP_DONE;
 }
 

@@ -31,6 +31,7 @@ __all__ = [
     "Watch",
     "__version__",
     "ascii_field",
+    "command",
     "envelope",
     "is_text",
     "one_server",
