@@ -80,7 +80,7 @@ proc fields {path record} {
         set at [string trimleft $path.$name .]
         if {$value eq ""} {
             puts "field = $at -"
-        } elseif {$name in {reply error tls}} {
+        } elseif {$name in {reply error tls times} && ![string is wideinteger -strict $value]} {
             fields $at $value
         } elseif {$name in {recipients attempts logins}} {
             set n -1
