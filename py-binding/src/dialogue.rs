@@ -241,8 +241,9 @@ impl Dialogue {
             answer = self.inner.with(|inner| {
                 let answer = inner.answers.remove(&number);
                 if answer.is_some() {
-                    // An idle connection has all the time of the world.
-                    inner.line.set_limits(Limits::default());
+                    // An idle connection has all the time of the world, but what a function of the caller's raises still ends it.
+                    let cancel = inner.dialogue.options().cancel.clone();
+                    inner.line.set_limits(Limits { deadline: None, cancel });
                     inner.awaited = Awaited::default();
                 }
                 answer
