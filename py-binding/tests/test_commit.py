@@ -1,9 +1,12 @@
 """Option ``commit``: who is asked, when, and what follows."""
 
 import asyncio
+import contextlib
 import functools
 import os
+import socket
 import threading
+import time
 
 import pytest
 import smtpclient
@@ -360,6 +363,71 @@ def test_a_child_of_the_function_sends_nothing(sink, to):
     _, status = os.waitpid(children[0], 0)
     assert os.waitstatus_to_exitcode(status) == 7
     assert report.sent and sink.count == 1
+
+
+@contextlib.contextmanager
+def chunking():
+    """A server that offers CHUNKING, and takes all that it gets: its port, the contents that it has, and its connections."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    taken, connections = [], []
+
+    def serve():
+        with contextlib.suppress(OSError):
+            connection, _ = listener.accept()
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connections.append(connection)
+            lines = connection.makefile("rb")
+            connection.sendall(b"220 s\r\n")
+            while line := lines.readline():
+                if line.startswith(b"BDAT"):
+                    taken.append(lines.read(int(line.split()[1])))
+                hello = line.startswith(b"EHLO")
+                connection.sendall(b"250-s\r\n250-PIPELINING\r\n250 CHUNKING\r\n" if hello else b"250 ok\r\n")
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1], taken, connections
+    finally:
+        for one in (listener, *connections):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+        for one in (listener, *connections):
+            one.close()
+
+
+WINDOW = {"pipelining": "full", "client": "c", "timeout": 5}
+
+
+@pytest.mark.parametrize("send", [smtpclient.sendmessage, lambda *words, **options: asyncio.run(aio.sendmessage(*words, **options))])
+def test_replies_that_come_while_it_runs_decide_nothing(send):
+    """Not even in a window, where replies to MAIL and RCPT are still due."""
+    with chunking() as (port, taken, connections):
+
+        def commit(ready):
+            connections[0].sendall(b"250 stray\r\n" * 3)
+
+        with pytest.raises(smtpclient.ProtocolError) as failed:
+            send(MESSAGE, servers="127.0.0.1", ports=port, commit=commit, **WINDOW)
+    assert [one.outcome for one in failed.value.report.recipients] == ["not_sent"] and taken == []
+
+
+def test_a_child_of_a_mailers_function_takes_no_replies():
+    calls = []
+
+    def commit(ready):
+        calls.append(len(ready))
+        if len(calls) == 1:
+            if os.fork() == 0:
+                threading.Timer(1.0, lambda: os._exit(0)).start()
+                return  # into the mailer of the parent
+            time.sleep(0.3)  # the child is there first
+
+    with chunking() as (port, taken, _), Mailer(servers="127.0.0.1", ports=port, commit=commit, connections=1, **WINDOW) as mailer:
+        futures = [mailer.submit(MESSAGE) for _ in range(4)]
+        assert all(future.result(20).complete for future in futures)
+    assert len(taken) == 4 and sum(calls) == 4
 
 
 def test_verbs_and_smtplib_are_asked_for_too(sink, to):

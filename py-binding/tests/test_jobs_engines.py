@@ -141,10 +141,20 @@ def test_huey(to, sink, tmp_path):
     for _ in range(2):
         engine.execute(engine.dequeue())
     assert sent.get()["status"] == "accepted" and sink.count == 1
+    assert mail.courier.outcome(sent.id)["b@s.example"]["outcome"] == "accepted"
     assert [task.id for task in engine.pending() + engine.scheduled()] == [refused.id]  # which huey retries
     assert mail.resubmit() == 0
     mail._age = -3600.0
     assert mail.resubmit() == 1
+    # A consumer that dies has lost its job; who waits for the result has it of the one that is submitted again.
+    lost = mail.submit(MESSAGE)
+    while task := engine.dequeue():
+        if task.id != lost.id:
+            engine.execute(task)
+    mail.resubmit()
+    while task := engine.dequeue():
+        engine.execute(task)
+    assert lost.get()["status"] == "accepted"
     mail.courier.close()
 
 

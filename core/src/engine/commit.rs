@@ -22,7 +22,8 @@ pub(super) struct Group {
 impl Engine {
     /// Asks for leave to end the message, and ends it.
     pub(super) fn commit(&mut self) -> bool {
-        // By DATA the kernel has all but the end mark first: what fails before is not asked for.
+        // The kernel has all that comes before first: what fails there is not asked for, and the driver, which has nothing to
+        // write, listens after the answer. Else a reply that came meanwhile would count for what was written last.
         let is_flushed = self.sent == self.out.len() && self.flushed == self.taken;
         let Some(commit) = self.config.commit.clone() else { return false };
         let Some(active) = self.actives.back_mut() else { return false };
@@ -31,7 +32,7 @@ impl Engine {
             self.go(id, chunked);
             return true;
         }
-        if !chunked && !is_flushed {
+        if !is_flushed {
             return false;
         }
         let group = match self.actives.back_mut().and_then(|active| active.asked_for.take()) {

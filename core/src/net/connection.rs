@@ -127,6 +127,9 @@ impl Connection {
 
     /// Whether the server has closed its end; what it still says is passed over.
     pub(super) fn has_ended(&mut self) -> bool {
+        if self.process.is_forked() {
+            return true; // its parent's
+        }
         let Place::Open(stream) = &mut self.place else { return true };
         let mut buffer = [0; 512];
         loop {

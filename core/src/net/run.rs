@@ -125,7 +125,8 @@ impl Mover {
         let mut is_full = false;
         let mut has_looked = false;
         self.is_drained = false;
-        if conversation.timeout().is_none() {
+        // A child by fork must not read what is its parent's.
+        if conversation.timeout().is_none() && self.check(limits).is_ok() {
             transport.rest();
             // Nothing was asked for: what has arrived is not an answer to what is said next.
             for _ in 0..ROUNDS {
@@ -170,7 +171,16 @@ impl Mover {
             if is_idle && done(conversation) {
                 break;
             }
-            match conversation.waits_for().filter(|_| is_idle) {
+            let awaited = conversation.waits_for().filter(|_| is_idle);
+            // A child by fork, which is back here from a function of the caller's, must not read either: the replies are its
+            // parent's.
+            if awaited.is_some()
+                && let Err(cause) = self.check(limits)
+            {
+                conversation.abort(cause);
+                continue;
+            }
+            match awaited {
                 Some(Awaited::Source) if wait != Wait::Never => {
                     // What the server said meanwhile is a better reason.
                     if !self.listen(transport, conversation) {

@@ -26,7 +26,7 @@ class Queue:
     heard of for ``age`` seconds. The other arguments are those of ``smtpclient.jobs.Courier``."""
 
     def __init__(self, huey: Any, *, age: float = 3600.0, every: Any = None, **settings: Any) -> None:
-        self.courier, self._age = Courier(**{"keep": True, **settings}), age
+        self.courier, self._age, self._huey = Courier(**{"keep": True, **settings}), age, huey
         self._deliver = huey.task(name="smtpclient_deliver")(self._run)
         huey.periodic_task(every or engine.crontab(minute="*/10"), name="smtpclient_resubmit")(self.resubmit)
         huey.on_shutdown(name="smtpclient")(lambda: self.courier.close(30.0))
@@ -34,7 +34,8 @@ class Queue:
     def submit(
         self, message: AnyMessage, base: Mapping[str, Any] | None = None, /, *, mailer: str = "default", **options: Any
     ) -> Any:
-        """Give a message to the queue; huey's result. Options are those of ``smtpclient.jobs.encode``."""
+        """Give a message to the queue; huey's result, whose ``id`` is the name of the job in the ledger. Options are those of
+        ``smtpclient.jobs.encode``."""
         job, payload = new_id(), encode(message, base, mailer=mailer, **options)
         self.keep(job, payload)
         return self.publish(job, payload)
@@ -44,8 +45,11 @@ class Queue:
         self.courier.submitted(job, payload)
 
     def publish(self, job: str, payload: Mapping[str, Any]) -> Any:
-        """Give what ``encode`` made to the queue, under a name. The same name twice is sent once."""
-        return self._deliver(job, payload)
+        """Give what ``encode`` made to the queue, under a name, which is also that of huey's result. The same name twice is sent
+        once."""
+        task = self._deliver.s(job, payload)
+        task.id = job  # so that a job that is submitted again answers whoever waits for the first
+        return self._huey.enqueue(task)
 
     def resubmit(self) -> int:
         """Give the queue again what it has lost; how many there were."""
