@@ -104,7 +104,7 @@ Tcl_Obj *ReportDict(const smtp_result *result);
 /* The code and, in *value, the result of a command that sent with these options; *errorCode is set, empty where nothing
  * failed. */
 int Outcome(const smtp_result *result, const Options *options, Tcl_Obj **value, Tcl_Obj **errorCode);
-/* What is told where there is no engine to ask; the caller frees it. */
+/* The result of a message that no engine was asked to send; the caller frees it. */
 smtp_result *Unbegun(int status, const char *text);
 /* The last message could not be begun: no report of one before stands for it. Gives TCL_ERROR. */
 int Unreported(State *state);

@@ -17,7 +17,7 @@ use crate::strings::{EMPTY, Fault, c_string, empty, utf8};
 
 /// Says what comes next in a login: writes up to `size` octets to `response`, before base64, and returns how many; 0 is an empty
 /// response. It is asked at first, when there is no `smtp_login_data(login, "challenge", ...)`, and then for each challenge of the server,
-/// which is not to be trusted. `SMTP_LOGIN_SERVER_FIRST`: there is no initial response. -1: the login cannot go on, and `response`, which is
+/// which must not be trusted. `SMTP_LOGIN_SERVER_FIRST`: no initial response. -1: the login cannot go on, and `response`, which is
 /// empty at first, has why as a string without secrets. `SMTP_READ_AGAIN`: nothing yet, for event loops, which ask again with the next
 /// `smtp_engine_ready()` or `smtp_engine_output()`; elsewhere it is a failure, as is any other number. With its last response it calls
 /// `smtp_login_done()`. It may block: a mailer calls it on threads of its own, everything else on the thread that sends.

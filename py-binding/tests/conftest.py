@@ -27,6 +27,22 @@ def to(sink):
 
 
 @contextlib.contextmanager
+def serving(serve, listener, connections):
+    """Serves in a thread, which has read to the end before a test looks at what was heard."""
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        for one in (listener, *connections):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+        for one in (listener, *connections):
+            one.close()
+
+
+@contextlib.contextmanager
 def server(*replies):
     """Says one reply after the other, each when a line was read, the first at once; then nothing more.
     Gives the port and what was heard."""
@@ -46,18 +62,8 @@ def server(*replies):
             while piece := connection.recv(65536):
                 heard.extend(piece)
 
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
+    with serving(serve, listener, connections):
         yield listener.getsockname()[1], heard
-    finally:
-        # The thread reads to the end before a test looks at what was heard.
-        for one in (listener, *connections):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-        thread.join(10)
-        for one in (listener, *connections):
-            one.close()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import time
 
 import pytest
 import smtpclient
-from conftest import MESSAGE, server
+from conftest import MESSAGE, server, serving
 from smtpclient import CommitError, Mailer, Session, _commit, aio, sendmessage, smtplib
 from smtpclient.testing import Sink
 
@@ -384,17 +384,8 @@ def chunking():
                 hello = line.startswith(b"EHLO")
                 connection.sendall(b"250-s\r\n250-PIPELINING\r\n250 CHUNKING\r\n" if hello else b"250 ok\r\n")
 
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
+    with serving(serve, listener, connections):
         yield listener.getsockname()[1], taken, connections
-    finally:
-        for one in (listener, *connections):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-        thread.join(10)
-        for one in (listener, *connections):
-            one.close()
 
 
 WINDOW = {"pipelining": "full", "client": "c", "timeout": 5}

@@ -134,7 +134,7 @@ impl MechanismName {
     }
 }
 
-/// Finds a name in option `auth` that there is no mechanism for, neither here nor among the caller's own.
+/// Finds a name in option `auth` that belongs to none of the mechanisms, the library's or the caller's own.
 ///
 /// # Errors
 /// [`Kind::Usage`](crate::error::Kind::Usage), with the names that are.

@@ -6,7 +6,7 @@ use super::login::Login;
 use super::name::Needs;
 use super::oauthbearer::OauthBearer;
 use super::plain::Plain;
-use super::scram::{Gs2, LEAST_ITERATIONS, Scram};
+use super::scram::{Gs2, LEAST_ITERATIONS, Scram, ScramHash};
 use super::xoauth2::Xoauth2;
 use super::{Channel, Credentials, Mechanism, MechanismName, prep, text};
 use crate::error::{Error, Kind, Step};
@@ -48,33 +48,15 @@ pub fn start(
             ))
         }
         MechanismName::External => Box::new(External::new(authorization_id.unwrap_or(username))),
-        MechanismName::ScramSha512Plus | MechanismName::ScramSha512 => Box::new(Scram::<sha2::Sha512>::new(
-            name.clone(),
-            username,
-            prepared()?,
-            authorization_id,
-            gs2()?,
-            text::nonce()?,
-            least,
-        )),
-        MechanismName::ScramSha256Plus | MechanismName::ScramSha256 => Box::new(Scram::<sha2::Sha256>::new(
-            name.clone(),
-            username,
-            prepared()?,
-            authorization_id,
-            gs2()?,
-            text::nonce()?,
-            least,
-        )),
-        MechanismName::ScramSha1Plus | MechanismName::ScramSha1 => Box::new(Scram::<sha1::Sha1>::new(
-            name.clone(),
-            username,
-            prepared()?,
-            authorization_id,
-            gs2()?,
-            text::nonce()?,
-            least,
-        )),
+        MechanismName::ScramSha512Plus | MechanismName::ScramSha512 => {
+            scram::<sha2::Sha512>(name, username, prepared()?, authorization_id, gs2()?, least)?
+        }
+        MechanismName::ScramSha256Plus | MechanismName::ScramSha256 => {
+            scram::<sha2::Sha256>(name, username, prepared()?, authorization_id, gs2()?, least)?
+        }
+        MechanismName::ScramSha1Plus | MechanismName::ScramSha1 => {
+            scram::<sha1::Sha1>(name, username, prepared()?, authorization_id, gs2()?, least)?
+        }
         MechanismName::DigestMd5 => Box::new(DigestMd5::new(
             username,
             prepared()?,
@@ -96,6 +78,18 @@ pub fn start(
         }
         MechanismName::Login => Box::new(Login::new(username, password()?)),
     })
+}
+
+fn scram<H: ScramHash>(
+    name: &MechanismName,
+    username: String,
+    password: Secret,
+    authorization_id: Option<String>,
+    gs2: Gs2,
+    least: u32,
+) -> Result<Box<dyn Mechanism>, Error> {
+    let nonce = text::nonce()?;
+    Ok(Box::new(Scram::<H>::new(name.clone(), username, password, authorization_id, gs2, nonce, least)))
 }
 
 fn needed(name: &MechanismName, secret: Option<&Secret>, option: &str) -> Result<Secret, Error> {
