@@ -15,12 +15,12 @@ pub struct Extensions {
     /// Short, and so without allocations: 60 of them for a connection of one message cost 4 000 instructions.
     keywords: Vec<(SmolStr, SmolStr)>,
     mechanisms: Vec<String>,
-    known: Known,
+    known: Offers,
 }
 
 /// What the engine asks for each message, looked up once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Known {
+struct Offers {
     pipelining: bool,
     chunking: bool,
     binary_mime: bool,

@@ -28,7 +28,7 @@ use self::wanted::{credentials, requires_tls, verify};
 
 /// How far the opening is.
 #[derive(Debug)]
-pub enum Progress {
+pub enum OpeningStatus {
     /// Move bytes.
     Going,
     /// MAIL may be said.
@@ -51,7 +51,7 @@ pub struct Opening {
     channel: Channel,
     /// Extensions that the message needs.
     needs: SmallVec<[&'static str; 2]>,
-    stage: Stage,
+    stage: OpeningStage,
     asked: Id,
     /// The mechanisms to try, and the one that is under way.
     choice: sasl::Choice,
@@ -68,7 +68,7 @@ pub struct Opening {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum OpeningStage {
     /// Wait for 220, on a connection that is made for what this opening was asked for.
     Greeting,
     Hello,
@@ -147,7 +147,7 @@ impl Opening {
             auth_insecure: options.authinsecure,
             channel: Channel { loopback, lmtp, ..Channel::new(host, port) },
             needs: SmallVec::new(),
-            stage: Stage::Greeting,
+            stage: OpeningStage::Greeting,
             asked: Id::GREETING,
             choice: sasl::Choice::default(),
             trying: None,
@@ -176,7 +176,7 @@ impl Opening {
 
     /// Goes on from wherever verbs have led to: EHLO if it was not said, TLS and login if they are wanted and
     /// were not had.
-    pub fn resume(&mut self, link: &mut Link, logged_in: bool) -> Progress {
+    pub fn resume(&mut self, link: &mut Link, logged_in: bool) -> OpeningStatus {
         if logged_in {
             self.credentials = None;
             // STARTTLS would undo the login (RFC 3207 section 4.2).
@@ -188,17 +188,17 @@ impl Opening {
             return self.introduced(link);
         }
         self.hello(link);
-        Progress::Going
+        OpeningStatus::Going
     }
 
     /// Takes an answer of the engine and asks for what follows. Answers to other requests are ignored.
-    pub fn step(&mut self, link: &mut Link, event: Event) -> Progress {
+    pub fn step(&mut self, link: &mut Link, event: Event) -> OpeningStatus {
         let progress = self.answered(link, event);
         self.note_end(progress)
     }
 
     /// Looks at what happened below the engine: a handshake that is done, or a connection that ended in one.
-    pub fn look(&mut self, link: &mut Link) -> Progress {
+    pub fn look(&mut self, link: &mut Link) -> OpeningStatus {
         let progress = self.looked(link);
         self.note_end(progress)
     }
@@ -230,22 +230,22 @@ impl Opening {
         self.login.and_then(|(_, took)| took)
     }
 
-    fn note_end(&mut self, progress: Progress) -> Progress {
-        if matches!(progress, Progress::Failed(_) | Progress::Redial | Progress::Again(_)) {
-            self.stage = Stage::Over;
+    fn note_end(&mut self, progress: OpeningStatus) -> OpeningStatus {
+        if matches!(progress, OpeningStatus::Failed(_) | OpeningStatus::Redial | OpeningStatus::Again(_)) {
+            self.stage = OpeningStage::Over;
         }
         progress
     }
 
-    fn answered(&mut self, link: &mut Link, event: Event) -> Progress {
+    fn answered(&mut self, link: &mut Link, event: Event) -> OpeningStatus {
         match event {
             Event::Reply(id, reply) if id == self.asked => match self.stage {
-                Stage::Greeting => {
+                OpeningStage::Greeting => {
                     self.hello(link);
-                    Progress::Going
+                    OpeningStatus::Going
                 }
-                Stage::Hello => self.introduced(link),
-                Stage::StartTls => {
+                OpeningStage::Hello => self.introduced(link),
+                OpeningStage::StartTls => {
                     let text = "the server offers STARTTLS and refuses it";
                     self.tls_failed(
                         link,
@@ -253,37 +253,39 @@ impl Opening {
                         Error::new(Kind::Tls, Step::StartTls, text).with_reply(reply),
                     )
                 }
-                Stage::Login => {
+                OpeningStage::Login => {
                     self.logged_in(None);
                     let offered = link.engine().extensions();
                     // Some servers (Dovecot) offer to those who logged in what they did not offer before.
                     if self.needs.iter().any(|keyword| !offered.has(keyword)) {
                         self.hello(link);
-                        self.stage = Stage::HelloAgain;
-                        return Progress::Going;
+                        self.stage = OpeningStage::HelloAgain;
+                        return OpeningStatus::Going;
                     }
-                    self.stage = Stage::Ready;
-                    Progress::Ready
+                    self.stage = OpeningStage::Ready;
+                    OpeningStatus::Ready
                 }
-                Stage::HelloAgain => {
-                    self.stage = Stage::Ready;
-                    Progress::Ready
+                OpeningStage::HelloAgain => {
+                    self.stage = OpeningStage::Ready;
+                    OpeningStatus::Ready
                 }
-                Stage::Handshake | Stage::Token | Stage::Ready | Stage::Over => Progress::Going,
+                OpeningStage::Handshake | OpeningStage::Token | OpeningStage::Ready | OpeningStage::Over => {
+                    OpeningStatus::Going
+                }
             },
             Event::StartTls(id, _) if id == self.asked => {
-                self.stage = Stage::Handshake;
+                self.stage = OpeningStage::Handshake;
                 if link.engine().is_closed() {
                     return self.looked(link); // because of what followed the reply
                 }
                 match self.secure(link) {
-                    Ok(()) => Progress::Going,
-                    Err(error) => Progress::Failed(error),
+                    Ok(()) => OpeningStatus::Going,
+                    Err(error) => OpeningStatus::Failed(error),
                 }
             }
             Event::Failed(id, error) if id == self.asked => match self.stage {
-                Stage::Over => Progress::Going,
-                Stage::Login => self.login_refused(link, error),
+                OpeningStage::Over => OpeningStatus::Going,
+                OpeningStage::Login => self.login_refused(link, error),
                 // The engine waits for a greeting; what failed is the handshake before it.
                 _ if link.is_handshaking() => {
                     let fault = link.engine().fault().cloned().unwrap_or(error);
@@ -291,37 +293,37 @@ impl Opening {
                 }
                 _ => self.ended(link, error),
             },
-            _ => Progress::Going,
+            _ => OpeningStatus::Going,
         }
     }
 
-    fn looked(&mut self, link: &mut Link) -> Progress {
-        if self.stage == Stage::Over {
-            return Progress::Going;
+    fn looked(&mut self, link: &mut Link) -> OpeningStatus {
+        if self.stage == OpeningStage::Over {
+            return OpeningStatus::Going;
         }
         let handshaking = link.is_handshaking();
         if !handshaking && self.facts.is_none() && link.layer().is_some() {
             self.facts = link.layer().map(|layer| layer.facts().clone());
         }
         match link.engine().fault() {
-            Some(fault) if self.stage == Stage::Token => {
+            Some(fault) if self.stage == OpeningStage::Token => {
                 let fault = fault.clone();
                 self.login_ended(link, fault)
             }
-            None if self.stage == Stage::Handshake && !handshaking => {
+            None if self.stage == OpeningStage::Handshake && !handshaking => {
                 self.hello(link);
-                Progress::Going
+                OpeningStatus::Going
             }
-            Some(fault) if matches!(self.stage, Stage::Handshake) || handshaking => {
+            Some(fault) if matches!(self.stage, OpeningStage::Handshake) || handshaking => {
                 let fault = fault.clone();
                 self.ended(link, fault)
             }
-            _ => Progress::Going,
+            _ => OpeningStatus::Going,
         }
     }
 
     fn hello(&mut self, link: &mut Link) {
-        self.stage = Stage::Hello;
+        self.stage = OpeningStage::Hello;
         self.asked = link.engine_mut().hello();
     }
 
@@ -333,29 +335,29 @@ impl Opening {
         Ok(())
     }
 
-    fn introduced(&mut self, link: &mut Link) -> Progress {
+    fn introduced(&mut self, link: &mut Link) -> OpeningStatus {
         if link.engine().is_encrypted() || self.security.want == Want::Nothing {
             return self.begin_login(link);
         }
         if link.engine().extensions().starttls()
             && (self.security.library.is_some() || self.security.want == Want::Required)
         {
-            self.stage = Stage::StartTls;
+            self.stage = OpeningStage::StartTls;
             self.asked = link.engine_mut().command(Command::StartTls);
-            return Progress::Going;
+            return OpeningStatus::Going;
         }
         if self.security.want == Want::Required {
             let text = "the server does not offer STARTTLS, and TLS is required";
-            return Progress::Failed(Error::new(Kind::Tls, Step::StartTls, text));
+            return OpeningStatus::Failed(Error::new(Kind::Tls, Step::StartTls, text));
         }
         self.begin_login(link)
     }
 
     /// Asks the policy, where there is a question: never where TLS is required.
-    fn tls_failed(&mut self, link: &mut Link, code: u16, error: Error) -> Progress {
+    fn tls_failed(&mut self, link: &mut Link, code: u16, error: Error) -> OpeningStatus {
         match self.ask(code, &error) {
-            TlsAnswer::Secure => Progress::Failed(error),
-            TlsAnswer::Insecure if link.engine().is_closed() => Progress::Redial,
+            TlsAnswer::Secure => OpeningStatus::Failed(error),
+            TlsAnswer::Insecure if link.engine().is_closed() => OpeningStatus::Redial,
             TlsAnswer::Insecure => {
                 self.starttls_refused = Some(error);
                 self.begin_login(link)
@@ -372,17 +374,17 @@ impl Opening {
         }
     }
 
-    fn ended(&mut self, link: &Link, error: Error) -> Progress {
+    fn ended(&mut self, link: &Link, error: Error) -> OpeningStatus {
         self.facts = link.layer().map(|layer| layer.facts().clone());
         let error = self.decisive(hinted(error, self.security.first));
         // An attack is not a question of policy, nor is what the caller ended.
         let negotiable = error.kind() == Kind::Tls && error.step() != Step::StartTls;
         let cut = matches!(error.kind(), Kind::Closed | Kind::Timeout)
-            && matches!(self.stage, Stage::StartTls | Stage::Handshake);
+            && matches!(self.stage, OpeningStage::StartTls | OpeningStage::Handshake);
         if (negotiable || cut) && !link.is_aborted() && self.ask(0, &error) == TlsAnswer::Insecure {
-            return Progress::Redial;
+            return OpeningStatus::Redial;
         }
-        Progress::Failed(error)
+        OpeningStatus::Failed(error)
     }
 
     fn ask(&mut self, code: u16, error: &Error) -> TlsAnswer {

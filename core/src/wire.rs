@@ -14,7 +14,7 @@ const BLOCK: usize = 1024;
 /// that ends in a line's end gets no other (RFC 5321 section 4.1.1.4).
 #[derive(Clone, Debug, Default)]
 pub struct DotEncoder {
-    place: Place,
+    place: LinePosition,
     octets: u64,
     no_dots: bool,
     verbatim: bool,
@@ -23,7 +23,7 @@ pub struct DotEncoder {
 
 /// Where in a line the next octet stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Place {
+enum LinePosition {
     #[default]
     LineStart,
     /// At a line's start, by a CR for which CRLF is written already: a LF would belong to it.
@@ -62,14 +62,14 @@ impl DotEncoder {
         }
         if self.clean {
             input.chunks(BLOCK).for_each(|block| self.copy(block, out));
-            self.place = if *last == LF { Place::LineStart } else { Place::InLine };
+            self.place = if *last == LF { LinePosition::LineStart } else { LinePosition::InLine };
             return;
         }
         let mut rest = input;
-        if self.place == Place::AfterCr {
+        if self.place == LinePosition::AfterCr {
             rest = rest.strip_prefix(&[LF]).unwrap_or(rest);
         }
-        if self.place != Place::InLine {
+        if self.place != LinePosition::InLine {
             self.double_dot(rest, out);
         }
         let level = Level::new();
@@ -86,18 +86,18 @@ impl DotEncoder {
             }
         }
         self.place = match *last {
-            LF => Place::LineStart,
-            CR => Place::AfterCr,
-            _ => Place::InLine,
+            LF => LinePosition::LineStart,
+            CR => LinePosition::AfterCr,
+            _ => LinePosition::InLine,
         };
     }
 
     /// Appends the end of the message: CRLF where the last line has none, and the final dot.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
-        if self.place == Place::InLine {
+        if self.place == LinePosition::InLine {
             self.copy(b"\r\n", out);
         }
-        self.place = Place::LineStart;
+        self.place = LinePosition::LineStart;
         if !self.no_dots {
             out.extend_from_slice(b".\r\n");
         }

@@ -12,7 +12,7 @@ use smtpclient::message::Message;
 use smtpclient::options::Options;
 use smtpclient::reply::{Reply, ReplyFault, ReplyParser};
 use smtpclient::sasl::{
-    BindingKind, Channel, ChannelBinding, Credentials, Exchange, MechanismName, Progress, start,
+    BindingKind, Channel, ChannelBinding, Credentials, Exchange, ExchangeStep, MechanismName, start,
 };
 
 fn reply(octets: &[u8]) -> Result<Reply, ReplyFault> {
@@ -69,7 +69,7 @@ fn login_rounds() {
             let mut out = Vec::new();
             exchange.command(&mut out);
             let rounds = (0..10).position(|_| {
-                !matches!(exchange.reply(&Reply::new(334, challenge), &mut out), Progress::Continue)
+                !matches!(exchange.reply(&Reply::new(334, challenge), &mut out), ExchangeStep::Continue)
             });
             assert!(rounds.is_some_and(|rounds| rounds <= 3), "{mechanism}: {rounds:?}");
         }

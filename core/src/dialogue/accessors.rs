@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Dialogue, Place};
+use super::{Dialogue, LinkState};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::extensions::Extensions;
@@ -44,7 +44,7 @@ impl Dialogue {
 
     /// Whether the connection is to be closed.
     pub fn is_closed(&mut self) -> bool {
-        self.place == Place::Connected && self.link.is_closed()
+        self.place == LinkState::Connected && self.link.is_closed()
     }
 
     /// What is known of the connection, which ended or goes on with `error`, and of those before it that no report has told
@@ -77,6 +77,6 @@ impl Dialogue {
 
     /// Whether the driver is to connect.
     pub fn wants_dial(&self) -> bool {
-        self.place == Place::Dial
+        self.place == LinkState::Dial
     }
 }

@@ -1,12 +1,12 @@
 //! How a dialogue goes on: what happened is taken, and what was asked is begun, in its order.
 
 use super::split;
-use super::{Answer, Ask, Dialogue, Doing, OpeningUp, Place, Purpose, Sending, Ticket};
+use super::{Answer, Ask, Dialogue, Doing, LinkState, OpeningUp, Purpose, Sending, Ticket};
 use crate::command::Command;
 use crate::engine::{Event, Id, Transaction, is_nested};
 use crate::error::{Error, Kind, Step};
 use crate::link::Link;
-use crate::opening::{Opening, Progress};
+use crate::opening::{Opening, OpeningStatus};
 use crate::options::Options;
 use crate::prepared::Needs;
 use crate::report::{Attempt, Report};
@@ -21,7 +21,7 @@ impl Dialogue {
                 self.on_event(event);
             }
             self.look();
-            if self.doing.is_some() || self.place == Place::Dial || !self.begin_next() {
+            if self.doing.is_some() || self.place == LinkState::Dial || !self.begin_next() {
                 if self.link.engine().has_events() {
                     continue;
                 }
@@ -186,13 +186,13 @@ impl Dialogue {
             return self.link.engine_mut().part();
         }
         self.dialled_for = Some(ticket);
-        self.place = Place::Dial;
+        self.place = LinkState::Dial;
     }
 
     /// Looks at what happened below the engine.
     pub(super) fn look(&mut self) {
         match &mut self.doing {
-            Some((_, Doing::Opening(up))) if self.place == Place::Connected => {
+            Some((_, Doing::Opening(up))) if self.place == LinkState::Connected => {
                 let progress = up.opening.look(&mut self.link);
                 self.on_progress(progress);
             }
@@ -212,20 +212,20 @@ impl Dialogue {
         }
     }
 
-    pub(super) fn on_progress(&mut self, progress: Progress) {
+    pub(super) fn on_progress(&mut self, progress: OpeningStatus) {
         match progress {
-            Progress::Going => {}
-            Progress::Ready => self.opening_over(Ok(())),
-            Progress::Failed(error) => self.opening_over(Err(error)),
-            Progress::Redial if self.can_dial => {
+            OpeningStatus::Going => {}
+            OpeningStatus::Ready => self.opening_over(Ok(())),
+            OpeningStatus::Failed(error) => self.opening_over(Err(error)),
+            OpeningStatus::Redial if self.can_dial => {
                 if let Some((_, Doing::Opening(up))) = &mut self.doing {
                     up.plain = true;
                 }
                 self.dial_again(None);
             }
-            Progress::Again(error) if self.can_dial => self.dial_again(Some(error)),
-            Progress::Again(error) => self.opening_over(Err(error)),
-            Progress::Redial => {
+            OpeningStatus::Again(error) if self.can_dial => self.dial_again(Some(error)),
+            OpeningStatus::Again(error) => self.opening_over(Err(error)),
+            OpeningStatus::Redial => {
                 let error = self.gone();
                 self.opening_over(Err(error));
             }
@@ -338,13 +338,13 @@ impl Dialogue {
 
     pub(super) fn log_in(&mut self, ticket: Ticket, options: Box<Options>) {
         let mut opening = self.new_opening(&options, false);
-        let (mut unverified, mut progress) = (false, Progress::Going);
+        let (mut unverified, mut progress) = (false, OpeningStatus::Going);
         match self.distrust() {
             None => progress = opening.resume(&mut self.link, false),
             Some(VerifyFault::NotChecked) if self.can_dial => unverified = true,
             Some(fault) => {
                 let text = format!("the certificate {fault}, so that nothing secret is sent");
-                progress = Progress::Failed(Error::new(Kind::Tls, Step::Auth, text));
+                progress = OpeningStatus::Failed(Error::new(Kind::Tls, Step::Auth, text));
             }
         }
         self.doing = Some((ticket, Doing::Opening(OpeningUp::new(opening, Purpose::Login(options)))));
@@ -378,7 +378,7 @@ impl Dialogue {
         let fault = error.or_else(|| self.link.engine().fault().cloned());
         let attempt = self.attempt(fault.map(|fault| fault.with_server(self.name())));
         self.earlier.push(attempt.into());
-        self.place = Place::Dial;
+        self.place = LinkState::Dial;
     }
 
     pub(super) fn attempt(&self, error: Option<Error>) -> Attempt {

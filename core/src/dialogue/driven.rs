@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Dialogue, Doing, Place, Purpose, setup};
+use super::{Dialogue, Doing, LinkState, Purpose, setup};
 use crate::conversation::{Action, Conversation, Driven, Ends};
 use crate::engine::{Awaited, Engine};
 use crate::error::{Error, Step};
@@ -13,9 +13,9 @@ use crate::times;
 impl Driven for Dialogue {
     fn action(&mut self) -> Action<'_> {
         match self.place {
-            Place::Dial => Action::Dial(&self.server),
-            Place::Connected if self.link.is_closed() => Action::Done,
-            Place::Connected => Action::Exchange,
+            LinkState::Dial => Action::Dial(&self.server),
+            LinkState::Connected if self.link.is_closed() => Action::Done,
+            LinkState::Connected => Action::Exchange,
         }
     }
 
@@ -29,7 +29,7 @@ impl Driven for Dialogue {
     }
 
     fn connected(&mut self, ends: Ends) {
-        if self.place != Place::Dial {
+        if self.place != LinkState::Dial {
             return;
         }
         // The first connection takes the engine that the dialogue began with.
@@ -45,7 +45,7 @@ impl Driven for Dialogue {
         if self.is_nameless {
             self.link.engine_mut().config_mut().client = setup::literal(ends.local);
         }
-        (self.ends, self.place, self.opening, self.attempt) = (ends, Place::Connected, None, None);
+        (self.ends, self.place, self.opening, self.attempt) = (ends, LinkState::Connected, None, None);
         self.made = times::now();
         (self.logged_in, self.is_ready) = (false, false);
         let begun = match self.doing.take() {
@@ -75,10 +75,10 @@ impl Driven for Dialogue {
     }
 
     fn connect_failed(&mut self, error: Error) {
-        if self.place != Place::Dial {
+        if self.place != LinkState::Dial {
             return;
         }
-        self.place = Place::Connected;
+        self.place = LinkState::Connected;
         (self.ends, self.attempt) = (Ends::default(), None);
         match self.doing.take() {
             Some((ticket, Doing::Reply(_))) => self.fail(ticket, error.clone()),
@@ -110,7 +110,7 @@ impl Conversation for Dialogue {
     }
     fn abort(&mut self, cause: Error) {
         self.can_dial = false;
-        if self.place == Place::Dial {
+        if self.place == LinkState::Dial {
             let step = if cause.step() == Step::Command { Step::Connect } else { cause.step() };
             return self.connect_failed(cause.with_step(step));
         }
@@ -124,7 +124,7 @@ impl Conversation for Dialogue {
         self.with_link(|link| link.output_done(n));
     }
     fn timeout(&self) -> Option<Duration> {
-        if self.place == Place::Dial { None } else { self.link.timeout() }
+        if self.place == LinkState::Dial { None } else { self.link.timeout() }
     }
     fn patience(&self) -> Duration {
         self.link.patience()
@@ -135,7 +135,7 @@ impl Conversation for Dialogue {
     fn waits_for(&self) -> Option<Awaited> {
         match &self.doing {
             Some((_, Doing::Opening(up)))
-                if self.place == Place::Connected && up.opening.waits_for_token() =>
+                if self.place == LinkState::Connected && up.opening.waits_for_token() =>
             {
                 Some(Awaited::Login)
             }

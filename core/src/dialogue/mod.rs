@@ -82,7 +82,7 @@ pub struct Dialogue {
     /// When this connection was made.
     made: Instant,
     local: Local,
-    place: Place,
+    place: LinkState,
     /// A connection before this one mishandled grouped commands.
     is_ungrouped: bool,
     /// This machine has no name for EHLO but the address of its end.
@@ -109,7 +109,7 @@ pub struct Dialogue {
 
 /// Where the connection stands, as far as the driver is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum LinkState {
     /// The driver is to connect: for the first time, or again.
     Dial,
     /// There is a connection, or it has ended.
@@ -228,7 +228,7 @@ impl Dialogue {
             ends: Ends::default(),
             made: times::now(),
             local,
-            place: Place::Dial,
+            place: LinkState::Dial,
             can_dial: true,
             earlier: Attempts::new(),
             attempt: None,
@@ -393,7 +393,7 @@ impl Dialogue {
 
     /// Queues QUIT after everything asked so far; does not wait for its reply.
     pub fn part(&mut self) {
-        if self.place == Place::Dial {
+        if self.place == LinkState::Dial {
             return self.connect_failed(Error::new(Kind::Closed, Step::Connect, "the session was closed"));
         }
         self.link.engine_mut().part();
@@ -433,17 +433,17 @@ impl Dialogue {
 
     /// Gathers what may be written now; whether an answer is there, or the connection is to be closed.
     pub(crate) fn gather(&mut self) -> bool {
-        if self.place == Place::Dial {
+        if self.place == LinkState::Dial {
             return self.has_answers();
         }
         self.ask_token();
-        if self.place == Place::Dial {
+        if self.place == LinkState::Dial {
             return self.has_answers();
         }
         // What is gathered may end the connection (a reader that fails): its answers come first.
         if self.link.gather() {
             self.advance();
-            if self.place == Place::Connected {
+            if self.place == LinkState::Connected {
                 self.link.gather();
             }
         }
@@ -452,7 +452,7 @@ impl Dialogue {
 
     /// What was gathered.
     pub(crate) fn output(&self) -> &[u8] {
-        if self.place == Place::Dial { &[] } else { self.link.output() }
+        if self.place == LinkState::Dial { &[] } else { self.link.output() }
     }
 
     fn ask(&mut self, ask: Ask) -> Ticket {

@@ -10,7 +10,7 @@ use super::writer::SECRET;
 use super::{Engine, Event};
 use crate::error::{Error, Kind, Step};
 use crate::reply::Reply;
-use crate::sasl::{Exchange, Progress};
+use crate::sasl::{Exchange, ExchangeStep};
 
 impl Engine {
     /// Logs in by one mechanism (RFC 4954). Answered by [`Event::Reply`] with the 235, or by
@@ -39,7 +39,7 @@ impl Engine {
             return false;
         };
         self.login_asks = None;
-        if begins && matches!(progress, Progress::Continue) {
+        if begins && matches!(progress, ExchangeStep::Continue) {
             self.say_auth(id, exchange, &line);
         } else {
             self.go_on(id, exchange, progress, &line, None);
@@ -71,25 +71,25 @@ impl Engine {
         &mut self,
         id: Id,
         mut exchange: Exchange,
-        progress: Progress,
+        progress: ExchangeStep,
         line: &[u8],
         reply: Option<Reply>,
     ) {
         self.hide_responses(&mut exchange);
         match progress {
-            Progress::Asking => (self.login, self.login_asks) = (Some(exchange), Some(id)),
-            Progress::Continue => {
+            ExchangeStep::Asking => (self.login, self.login_asks) = (Some(exchange), Some(id)),
+            ExchangeStep::Continue => {
                 self.transcript.note(format_args!("a line of the login"));
                 self.login = Some(exchange);
                 self.write_secret(line, Expect::Auth(id));
             }
-            Progress::Cancelled => {
+            ExchangeStep::Cancelled => {
                 self.transcript.client(b"*");
                 self.login = Some(exchange);
                 self.write_secret(line, Expect::Auth(id));
             }
-            Progress::Done(Ok(())) => self.events.extend(reply.map(|reply| Event::Reply(id, reply))),
-            Progress::Done(Err(fault)) => {
+            ExchangeStep::Done(Ok(())) => self.events.extend(reply.map(|reply| Event::Reply(id, reply))),
+            ExchangeStep::Done(Err(fault)) => {
                 let mut error = self.mask.error(Error::new(Kind::Login, Step::Auth, fault.text));
                 if let Some(reply) = reply.filter(Reply::is_failure) {
                     error = error.with_reply(reply);

@@ -16,7 +16,7 @@ use super::known::Known;
 use super::names::Names;
 use super::rendered::Rendered;
 use super::rewrite::Rewriter;
-use super::source::{Path, Place, Source, source};
+use super::source::{Path, Readability, Source, source};
 use super::stream::{Chain, Checked, Coded, Edited, Promise, Slice, Stream};
 use super::survey::{Blob, Census, Raw, Survey};
 use super::{Edits, HeaderMode};
@@ -56,17 +56,17 @@ impl Finished {
     /// The header section, read now.
     pub(super) fn section(&self) -> Result<Section<'_>, Error> {
         let (data, head) = match self.source.place()? {
-            Place::Memory(blob) => {
+            Readability::Memory(blob) => {
                 let head = &blob.survey(Role::Message).head;
                 head.check(blob.bytes())?;
                 (Cow::Borrowed(blob.bytes()), Cow::Borrowed(head))
             }
-            Place::Regular(path, file, _) => {
+            Readability::Regular(path, file, _) => {
                 let (data, head, _) = file_head(path, file, Role::Message)?;
                 head.check(&data)?;
                 (Cow::Owned(data), Cow::Owned(head))
             }
-            Place::Stream(slot) => {
+            Readability::Stream(slot) => {
                 let Some((data, head)) = slot.head(Role::Message)? else {
                     return Err(source(
                         "the reader has nothing to give yet, so the header section is not known: \
@@ -129,13 +129,13 @@ impl Finished {
             estimate: None,
         };
         match place {
-            Place::Memory(blob) => ready.known(blob.bytes(), blob.survey(role))?,
-            Place::Regular(path, file, length) => {
+            Readability::Memory(blob) => ready.known(blob.bytes(), blob.survey(role))?,
+            Readability::Regular(path, file, length) => {
                 let (data, survey) = survey_file(path, file, role)?;
                 ready.known(&data, &survey)?;
                 ready.promise.length = Some(length);
             }
-            Place::Stream(slot) => {
+            Readability::Stream(slot) => {
                 ready.promise.length = slot.length;
                 ready.estimate = slot.length;
                 if let Some((data, head)) = slot.head(role)? {

@@ -10,7 +10,7 @@ use super::field::Fields;
 use super::finished::count;
 use super::parameters::Parameters;
 use super::quoted::{Counter, Quoted};
-use super::source::{Place, Source};
+use super::source::{Readability, Source};
 use super::stream::{Checked, Coded, Promise, Stream};
 use super::survey::Census;
 use super::syntax::starts_with_ignore_case;
@@ -207,14 +207,14 @@ impl Leaf {
         let counts =
             text || matches!(encoding, Encoding::SevenBit | Encoding::EightBit | Encoding::QuotedPrintable);
         match source.place()? {
-            Place::Memory(blob) => {
+            Readability::Memory(blob) => {
                 leaf.length = Some(blob.bytes().len() as u64);
                 leaf.census = counts.then(|| *blob.census());
                 if encoding == Encoding::QuotedPrintable || text && !leaf.stands(false) {
                     leaf.quoted = Some(blob.quoted(text));
                 }
             }
-            Place::Regular(path, file, length) => {
+            Readability::Regular(path, file, length) => {
                 leaf.length = Some(length);
                 leaf.promised = Some(length);
                 if counts {
@@ -229,7 +229,7 @@ impl Leaf {
                     leaf.quoted = Some(counter.finish());
                 }
             }
-            Place::Stream(slot) => {
+            Readability::Stream(slot) => {
                 leaf.length = slot.length;
                 leaf.promised = slot.length;
             }

@@ -38,9 +38,9 @@ pub trait Reader: Send {
 }
 
 /// Any [`Read`] as a [`Reader`] that serves one send.
-pub(super) struct Once<R>(pub(super) R);
+pub(super) struct OneShot<R>(pub(super) R);
 
-impl<R: Read + Send> Reader for Once<R> {
+impl<R: Read + Send> Reader for OneShot<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         self.0.read(buf)
     }
@@ -61,7 +61,7 @@ pub(super) struct Path {
 }
 
 /// What `Source::place` says: whether the octets can be looked at before they are sent.
-pub(super) enum Place<'a> {
+pub(super) enum Readability<'a> {
     Memory(&'a Arc<Blob>),
     /// Opened at its first octet, and its length.
     Regular(&'a Path, File, u64),
@@ -82,10 +82,10 @@ impl Source {
     }
 
     /// Looks at the file system, where there is one to look at.
-    pub(super) fn place(&self) -> Result<Place<'_>, Error> {
+    pub(super) fn place(&self) -> Result<Readability<'_>, Error> {
         match self {
-            Self::Bytes(blob) => Ok(Place::Memory(blob)),
-            Self::Reader(slot) => Ok(Place::Stream(slot)),
+            Self::Bytes(blob) => Ok(Readability::Memory(blob)),
+            Self::Reader(slot) => Ok(Readability::Stream(slot)),
             Self::File(file) => {
                 let facts = std::fs::metadata(&file.path).map_err(|e| file.error("opened", &e))?;
                 if facts.is_dir() {
@@ -98,7 +98,7 @@ impl Source {
                         file.path.display()
                     )));
                 }
-                Ok(Place::Regular(file, file.open()?, facts.len()))
+                Ok(Readability::Regular(file, file.open()?, facts.len()))
             }
         }
     }
@@ -107,12 +107,12 @@ impl Source {
     /// asked for, so that a message with a thousand files needs one descriptor.
     pub(super) fn open(&self, later: bool) -> Result<Stream, Error> {
         Ok(match self.place()? {
-            Place::Memory(blob) => Box::new(Slice::new(Arc::clone(blob), 0..blob.bytes().len())),
-            Place::Regular(path, file, _) => {
+            Readability::Memory(blob) => Box::new(Slice::new(Arc::clone(blob), 0..blob.bytes().len())),
+            Readability::Regular(path, file, _) => {
                 let file = Some(file).filter(|_| !later);
                 Box::new(BufReader::with_capacity(PIECE, Lazy { path: path.path.clone(), file }))
             }
-            Place::Stream(slot) => Box::new(BufReader::with_capacity(PIECE, slot.take()?)),
+            Readability::Stream(slot) => Box::new(BufReader::with_capacity(PIECE, slot.take()?)),
         })
     }
 }

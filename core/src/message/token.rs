@@ -12,7 +12,7 @@ use super::outgoing::{Edits, Outgoing};
 use super::parameters;
 use super::part::{Body, Encoding, Part};
 use super::rewrite::{Rewrite, Rewriter};
-use super::source::{Once, Reader, Source};
+use super::source::{OneShot, Reader, Source};
 use crate::content::{Content, Transfer};
 use crate::error::Error;
 
@@ -67,7 +67,7 @@ impl Message {
 
     /// A message from anything that can be read; it serves one send.
     pub fn from_read(read: impl io::Read + Send + 'static) -> Self {
-        Self::from_reader(Once(read))
+        Self::from_reader(OneShot(read))
     }
 
     /// A message in memory that `rewrite` can write in another form, as a mail library can that encodes it. `octets` are

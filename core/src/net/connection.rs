@@ -26,17 +26,17 @@ use crate::options::Options;
 pub struct Connection {
     dial: DialOptions,
     process: Process,
-    place: Place,
+    place: SocketState,
     mover: Mover,
     interest: Ready,
     /// What the owner watched before the last turn.
-    retired: Place,
+    retired: SocketState,
     /// How many descriptors it has had.
     serial: u64,
 }
 
 #[derive(Debug)]
-enum Place {
+enum SocketState {
     Nowhere,
     Dialling(Dialling),
     Open(Stream),
@@ -53,10 +53,10 @@ impl Connection {
         Ok(Self {
             dial,
             process: Process::current(),
-            place: Place::Nowhere,
+            place: SocketState::Nowhere,
             mover: Mover::default(),
             interest: Ready::default(),
-            retired: Place::Nowhere,
+            retired: SocketState::Nowhere,
             serial: 0,
         })
     }
@@ -67,7 +67,7 @@ impl Connection {
     /// As [`new`](Self::new).
     #[doc(hidden)]
     pub fn over(stream: Stream, options: &Options) -> Result<Self, Error> {
-        Ok(Self { place: Place::Open(stream), ..Self::new(options)? })
+        Ok(Self { place: SocketState::Open(stream), ..Self::new(options)? })
     }
 
     /// When whatever comes next must be over, and how it can be ended.
@@ -85,15 +85,15 @@ impl Connection {
     #[doc(hidden)]
     pub fn stream(&self) -> Option<&Stream> {
         match &self.place {
-            Place::Open(stream) => Some(stream),
+            SocketState::Open(stream) => Some(stream),
             _ => None,
         }
     }
 
     /// Closes the connection.
     pub fn close(&mut self) {
-        self.put(Place::Nowhere);
-        self.retired = Place::Nowhere;
+        self.put(SocketState::Nowhere);
+        self.retired = SocketState::Nowhere;
         self.interest = Ready::default();
     }
 
@@ -104,14 +104,14 @@ impl Connection {
             return self.close(); // the parent goes on with it
         }
         self.interest = Ready::default();
-        let place = std::mem::replace(&mut self.place, Place::Nowhere);
+        let place = std::mem::replace(&mut self.place, SocketState::Nowhere);
         match &place {
-            Place::Nowhere => return,
-            Place::Dialling(dialling) => dialling.give_up(),
+            SocketState::Nowhere => return,
+            SocketState::Dialling(dialling) => dialling.give_up(),
             // Not connected any more: as good.
-            Place::Open(stream) => drop(stream.shutdown(Shutdown::Both)),
+            SocketState::Open(stream) => drop(stream.shutdown(Shutdown::Both)),
         }
-        if matches!(self.retired, Place::Nowhere) {
+        if matches!(self.retired, SocketState::Nowhere) {
             self.retired = place;
         }
     }
@@ -120,7 +120,7 @@ impl Connection {
     #[doc(hidden)]
     pub fn into_stream(self) -> Option<Stream> {
         match self.place {
-            Place::Open(stream) => Some(stream),
+            SocketState::Open(stream) => Some(stream),
             _ => None,
         }
     }
@@ -130,7 +130,7 @@ impl Connection {
         if self.process.is_forked() {
             return true; // its parent's
         }
-        let Place::Open(stream) = &mut self.place else { return true };
+        let SocketState::Open(stream) = &mut self.place else { return true };
         let mut buffer = [0; 512];
         loop {
             match stream.try_recv(&mut buffer) {
@@ -167,7 +167,9 @@ impl Connection {
                     }
                 }
                 Action::Exchange => {
-                    let Place::Open(stream) = &mut self.place else { return driven.handle_error(nowhere()) };
+                    let SocketState::Open(stream) = &mut self.place else {
+                        return driven.handle_error(nowhere());
+                    };
                     let over = |driven: &mut D| done(driven) || driven.action() != Action::Exchange;
                     self.mover.run(stream, driven, &self.dial.limits, wait, over);
                     if driven.action() == Action::Exchange {
@@ -180,12 +182,12 @@ impl Connection {
 
     /// Does what can be done without waiting. What is [over](Action::Done) is left to the caller to close.
     pub fn turn<D: Driven + ?Sized>(&mut self, driven: &mut D) {
-        self.retired = Place::Nowhere;
+        self.retired = SocketState::Nowhere;
         loop {
             match driven.action() {
                 Action::Done => return self.interest = Ready::default(),
                 Action::Dial(server) => match &self.place {
-                    Place::Dialling(dialling) => match dialling.poll() {
+                    SocketState::Dialling(dialling) => match dialling.poll() {
                         // A function of the caller's may block for longer than it was told.
                         None => match self.dial.limits.check(Step::Connect) {
                             Ok(()) => return self.interest = Ready { read: true, write: false },
@@ -213,7 +215,7 @@ impl Connection {
                         }
                         match Dialling::begin(&target, &self.dial) {
                             Ok(dialling) => {
-                                self.put(Place::Dialling(dialling));
+                                self.put(SocketState::Dialling(dialling));
                                 driven.prepare();
                             }
                             Err(error) => driven.connect_failed(error),
@@ -221,7 +223,7 @@ impl Connection {
                     }
                 },
                 Action::Exchange => {
-                    let Place::Open(stream) = &mut self.place else {
+                    let SocketState::Open(stream) = &mut self.place else {
                         self.hang_up();
                         driven.handle_error(nowhere());
                         continue;
@@ -239,9 +241,9 @@ impl Connection {
     /// The descriptor to watch; `None` while there is none.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.place {
-            Place::Nowhere => None,
-            Place::Dialling(dialling) => Some(dialling.fd()),
-            Place::Open(stream) => Some(stream.as_fd()),
+            SocketState::Nowhere => None,
+            SocketState::Dialling(dialling) => Some(dialling.fd()),
+            SocketState::Open(stream) => Some(stream.as_fd()),
         }
     }
 
@@ -261,7 +263,7 @@ impl Connection {
         match driven.action() {
             Action::Done => None,
             Action::Dial(_) => match &self.place {
-                Place::Dialling(_) => {
+                SocketState::Dialling(_) => {
                     let slice = self.dial.limits.slice(Duration::MAX);
                     (slice < Duration::MAX).then_some(slice)
                 }
@@ -276,14 +278,14 @@ impl Connection {
         }
     }
 
-    fn put(&mut self, place: Place) {
+    fn put(&mut self, place: SocketState) {
         self.place = place;
         self.serial += 1;
     }
 
     fn connected<D: Driven + ?Sized>(&mut self, driven: &mut D, stream: Stream) {
         let ends = ends(&stream);
-        self.put(Place::Open(stream));
+        self.put(SocketState::Open(stream));
         self.mover.reset();
         driven.connected(ends);
     }

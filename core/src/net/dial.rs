@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket};
 
-use super::limits::{Limits, Phase};
+use super::limits::{Limits, PhaseLimits};
 use super::platform::{is_under_way, stream_socket, unix_address};
 use super::proxy::Proxy;
 use super::race::{interleave, race};
@@ -110,8 +110,8 @@ pub(super) fn reach<'a>(
     port: u16,
     options: &'a DialOptions,
     meanwhile: &mut dyn FnMut(),
-) -> Result<(Stream, Phase<'a>), Error> {
-    let phase = Phase::begin(&options.limits, options.connect_timeout);
+) -> Result<(Stream, PhaseLimits<'a>), Error> {
+    let phase = PhaseLimits::begin(&options.limits, options.connect_timeout);
     if let Some(dialler) = &options.dialler {
         meanwhile();
         return ask(dialler, host, port, &phase).map(|stream| (stream, phase));
@@ -146,7 +146,7 @@ pub(super) fn reach<'a>(
 }
 
 /// The connection that the caller's function makes.
-fn ask(dialler: &Dialler, host: &Host, port: u16, phase: &Phase<'_>) -> Result<Stream, Error> {
+fn ask(dialler: &Dialler, host: &Host, port: u16, phase: &PhaseLimits<'_>) -> Result<Stream, Error> {
     phase.is_over()?;
     let deadline = phase.limits().deadline.map(|end| end.saturating_duration_since(Instant::now()));
     let timeout = deadline.into_iter().fold(phase.left(), Duration::min);
@@ -184,7 +184,7 @@ fn start(address: SocketAddr, local: Option<IpAddr>) -> io::Result<Socket> {
 }
 
 fn connect_unix(address: &SockAddr, options: &DialOptions) -> Result<Stream, Error> {
-    let phase = Phase::begin(&options.limits, options.connect_timeout);
+    let phase = PhaseLimits::begin(&options.limits, options.connect_timeout);
     loop {
         if phase.is_over()? {
             let text = format!("no connection within {:?}: the server's backlog is full", phase.length());

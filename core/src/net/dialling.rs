@@ -5,7 +5,7 @@ use rustix::fd::BorrowedFd;
 
 use super::dial::{DialOptions, dial};
 use super::stream::Stream;
-use super::work::{Progress, Work};
+use super::work::{Work, WorkStatus};
 use crate::cancel::Cancel;
 use crate::error::{Error, Kind, Step};
 use crate::server::Target;
@@ -55,9 +55,9 @@ impl Dialling {
     /// What came of it; `None` while it lasts.
     pub(super) fn poll(&self) -> Option<Result<Stream, Error>> {
         match self.work.poll() {
-            Progress::Done(result) => Some(result),
-            Progress::Going => None,
-            Progress::Died => {
+            WorkStatus::Done(result) => Some(result),
+            WorkStatus::Going => None,
+            WorkStatus::Died => {
                 let text = "the thread that connects died";
                 Some(Err(Error::new(Kind::Connect, Step::Connect, text)))
             }

@@ -49,14 +49,14 @@ impl Limits {
 }
 
 /// The limits of a call, narrowed to a part of it with a time-out of its own.
-pub(super) struct Phase<'a> {
+pub(super) struct PhaseLimits<'a> {
     limits: &'a Limits,
     length: Duration,
     /// `None` where the time-out is beyond what the clock can say.
     end: Option<Instant>,
 }
 
-impl<'a> Phase<'a> {
+impl<'a> PhaseLimits<'a> {
     pub(super) fn begin(limits: &'a Limits, length: Duration) -> Self {
         Self { limits, length, end: Instant::now().checked_add(length) }
     }
@@ -132,8 +132,8 @@ mod tests {
     #[test]
     fn a_phase_ends_before_its_call() {
         let limits = Limits::default();
-        assert!(Phase::begin(&limits, Duration::ZERO).is_over().unwrap());
-        assert!(!Phase::begin(&limits, Duration::MAX).is_over().unwrap());
-        assert!(Phase::begin(&limits, Duration::from_secs(5)).slice(HOUR) <= Duration::from_secs(5));
+        assert!(PhaseLimits::begin(&limits, Duration::ZERO).is_over().unwrap());
+        assert!(!PhaseLimits::begin(&limits, Duration::MAX).is_over().unwrap());
+        assert!(PhaseLimits::begin(&limits, Duration::from_secs(5)).slice(HOUR) <= Duration::from_secs(5));
     }
 }

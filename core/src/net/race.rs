@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use socket2::Socket;
 
-use super::limits::Phase;
+use super::limits::PhaseLimits;
 use super::poll::poll;
 use crate::error::{Error, Kind, Step};
 
@@ -44,7 +44,7 @@ pub(super) fn interleave(addresses: impl IntoIterator<Item = SocketAddr>) -> Vec
 /// end comes after it, where it was looked at.
 pub(super) fn race(
     addresses: &[SocketAddr],
-    phase: &Phase<'_>,
+    phase: &PhaseLimits<'_>,
     mut start: impl FnMut(SocketAddr) -> io::Result<Socket>,
 ) -> Result<(SocketAddr, Socket, Option<SocketAddr>), Error> {
     let mut waiting = addresses.iter().copied();
@@ -130,7 +130,7 @@ fn settle(address: SocketAddr, socket: &Socket, ready: PollFlags) -> io::Result<
 }
 
 fn timed_out(
-    phase: &Phase<'_>,
+    phase: &PhaseLimits<'_>,
     failed: &[(SocketAddr, io::Error)],
     flying: &[(SocketAddr, Socket)],
     waiting: impl Iterator<Item = SocketAddr>,

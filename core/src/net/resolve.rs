@@ -5,9 +5,9 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use super::limits::Phase;
+use super::limits::PhaseLimits;
 use super::poll::wait;
-use super::work::{Progress, Work};
+use super::work::{Work, WorkStatus};
 use crate::error::{Error, Kind, Step};
 
 /// getaddrinfo(3) may load modules of the system's, whose needs nobody knows.
@@ -88,7 +88,7 @@ impl fmt::Display for Host {
 ///
 /// getaddrinfo cannot be interrupted. It runs in a thread, which is left behind when `phase` is over and ends by itself
 /// when the resolver gives up.
-pub(super) fn resolve(host: &Host, port: u16, phase: &Phase<'_>) -> Result<Vec<SocketAddr>, Error> {
+pub(super) fn resolve(host: &Host, port: u16, phase: &PhaseLimits<'_>) -> Result<Vec<SocketAddr>, Error> {
     phase.limits().check(Step::Connect)?;
     let name = match host {
         Host::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, port)]),
@@ -112,7 +112,7 @@ fn look_up(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
 
 /// Runs `work` in a thread and waits for it as long as `phase` lasts.
 fn interruptible<T: Send + 'static>(
-    phase: &Phase<'_>,
+    phase: &PhaseLimits<'_>,
     name: &str,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<io::Result<T>, Error> {
@@ -125,16 +125,16 @@ fn interruptible<T: Send + 'static>(
             return Ok(Err(error));
         }
         match work.poll() {
-            Progress::Done(result) => return Ok(result),
-            Progress::Died => return Ok(Err(io::Error::other("the resolver's thread died"))),
-            Progress::Going if phase.is_over()? => {
+            WorkStatus::Done(result) => return Ok(result),
+            WorkStatus::Died => return Ok(Err(io::Error::other("the resolver's thread died"))),
+            WorkStatus::Going if phase.is_over()? => {
                 let text = format!(
                     "no connection within {:?}: the resolver has no answer for {name}",
                     phase.length()
                 );
                 return Err(Error::new(Kind::Timeout, Step::Connect, text));
             }
-            Progress::Going => {}
+            WorkStatus::Going => {}
         }
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Work<T> {
 
 /// How far it is.
 #[derive(Debug)]
-pub(super) enum Progress<T> {
+pub(super) enum WorkStatus<T> {
     Going,
     Done(T),
     /// The thread panicked.
@@ -46,11 +46,11 @@ impl<T: Send + 'static> Work<T> {
     }
 
     /// What came of it, once.
-    pub(super) fn poll(&self) -> Progress<T> {
+    pub(super) fn poll(&self) -> WorkStatus<T> {
         match self.result.try_recv() {
-            Ok(result) => Progress::Done(result),
-            Err(TryRecvError::Empty) => Progress::Going,
-            Err(TryRecvError::Disconnected) => Progress::Died,
+            Ok(result) => WorkStatus::Done(result),
+            Err(TryRecvError::Empty) => WorkStatus::Going,
+            Err(TryRecvError::Disconnected) => WorkStatus::Died,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The logins of an opening: one mechanism after the other, until one succeeds.
 
-use super::{Opening, Progress, Stage};
+use super::{Opening, OpeningStage, OpeningStatus};
 use crate::error::{Error, Kind, Step};
 use crate::link::Link;
 use crate::reply::Reply;
@@ -9,11 +9,11 @@ use crate::sasl;
 use crate::times;
 
 impl Opening {
-    pub(super) fn begin_login(&mut self, link: &mut Link) -> Progress {
+    pub(super) fn begin_login(&mut self, link: &mut Link) -> OpeningStatus {
         self.hide(link);
         let Some(credentials) = &self.credentials else {
-            self.stage = Stage::Ready;
-            return Progress::Ready;
+            self.stage = OpeningStage::Ready;
+            return OpeningStatus::Ready;
         };
         self.channel.encrypted = link.engine().is_encrypted();
         self.channel.tls_version = link.layer().and_then(|layer| layer.facts().version.clone());
@@ -33,28 +33,28 @@ impl Opening {
             } else {
                 format!("credentials were given and no login is possible ({})", reasons.join("; "))
             };
-            return Progress::Failed(Error::new(Kind::Login, Step::Auth, text));
+            return OpeningStatus::Failed(Error::new(Kind::Login, Step::Auth, text));
         }
         self.choice = choice;
-        self.stage = Stage::Login;
+        self.stage = OpeningStage::Login;
         self.next_login(link)
     }
 
-    fn next_login(&mut self, link: &mut Link) -> Progress {
+    fn next_login(&mut self, link: &mut Link) -> OpeningStatus {
         self.trying = self.choice.next_mechanism();
         if self.lacks_token() {
-            self.stage = Stage::Token; // the driver's next look for output asks for it
-            return Progress::Going;
+            self.stage = OpeningStage::Token; // the driver's next look for output asks for it
+            return OpeningStatus::Going;
         }
         self.start_login(link)
     }
 
-    pub(super) fn start_login(&mut self, link: &mut Link) -> Progress {
-        self.stage = Stage::Login;
+    pub(super) fn start_login(&mut self, link: &mut Link) -> OpeningStatus {
+        self.stage = OpeningStage::Login;
         let (Some(mechanism), Some(credentials)) = (&self.trying, &self.credentials) else {
             let error = self.refused.take();
             let error = error.unwrap_or_else(|| Error::new(Kind::Login, Step::Auth, "no login succeeded"));
-            return Progress::Failed(self.choice.explained(error));
+            return OpeningStatus::Failed(self.choice.explained(error));
         };
         match sasl::start(mechanism, credentials, &self.channel, &self.choice.offered) {
             Ok(mechanism) => {
@@ -62,17 +62,17 @@ impl Opening {
                 self.logins.push(Login { mechanism: exchange.mechanism().into(), error: None });
                 self.asked = link.engine_mut().login(exchange);
                 self.login.get_or_insert_with(|| (times::now(), None));
-                Progress::Going
+                OpeningStatus::Going
             }
-            Err(error) => Progress::Failed(error),
+            Err(error) => OpeningStatus::Failed(error),
         }
     }
 
-    pub(super) fn login_refused(&mut self, link: &mut Link, error: Error) -> Progress {
+    pub(super) fn login_refused(&mut self, link: &mut Link, error: Error) -> OpeningStatus {
         self.logged_in(Some(error.clone()));
         if self.token_refused(&error) {
             self.refused.get_or_insert(error);
-            self.stage = Stage::Token;
+            self.stage = OpeningStage::Token;
             return self.looked(link);
         }
         if !link.engine().is_closed() {
@@ -86,17 +86,17 @@ impl Opening {
     }
 
     /// The connection ended with `error` before a login succeeded.
-    pub(super) fn login_ended(&mut self, link: &Link, error: Error) -> Progress {
+    pub(super) fn login_ended(&mut self, link: &Link, error: Error) -> OpeningStatus {
         if self.moves_for_token(link)
             && let Some(refused) = self.refused.take()
         {
-            return Progress::Again(refused);
+            return OpeningStatus::Again(refused);
         }
         // The first refusal decided, and what ended the rest does not change that: unless it was the caller, or a server
         // that cannot be trusted.
         let forged = link.engine().fault().is_some_and(|fault| fault.kind() == Kind::Login);
         let decided = self.refused.take().filter(|_| !forged && !link.is_aborted());
-        Progress::Failed(decided.unwrap_or_else(|| self.decisive(error)))
+        OpeningStatus::Failed(decided.unwrap_or_else(|| self.decisive(error)))
     }
 
     pub(super) fn logged_in(&mut self, error: Option<Error>) {

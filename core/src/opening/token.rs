@@ -1,7 +1,7 @@
 //! The access token of a login, where a function gives it: asked for when a mechanism needs it, and once more where the
 //! server refuses it, on the same connection or, where the server has ended that, over the next.
 
-use super::{Opening, Progress, Stage, check};
+use super::{Opening, OpeningStage, OpeningStatus, check};
 use crate::error::{Error, Kind, Step, one_line};
 use crate::link::Link;
 use crate::options::{Options, TokenFn, TokenReason};
@@ -31,16 +31,16 @@ impl Asking {
 impl Opening {
     /// Whether the caller's function is to be [asked](Self::ask_token) now.
     pub fn wants_token(&self) -> bool {
-        self.stage == Stage::Token
+        self.stage == OpeningStage::Token
     }
 
     /// Whether it was asked, and had no token yet.
     pub fn waits_for_token(&self) -> bool {
-        self.stage == Stage::Token && self.asking.as_ref().is_some_and(|asking| asking.waits)
+        self.stage == OpeningStage::Token && self.asking.as_ref().is_some_and(|asking| asking.waits)
     }
 
     /// Asks the function for the token that the login needs.
-    pub fn ask_token(&mut self, link: &mut Link) -> Progress {
+    pub fn ask_token(&mut self, link: &mut Link) -> OpeningStatus {
         let progress = self.asked_token(link);
         self.note_end(progress)
     }
@@ -58,15 +58,15 @@ impl Opening {
         self.asking = Some(asking);
     }
 
-    fn asked_token(&mut self, link: &mut Link) -> Progress {
-        let Some(asking) = self.asking.as_mut().filter(|_| self.stage == Stage::Token) else {
-            return Progress::Going;
+    fn asked_token(&mut self, link: &mut Link) -> OpeningStatus {
+        let Some(asking) = self.asking.as_mut().filter(|_| self.stage == OpeningStage::Token) else {
+            return OpeningStatus::Going;
         };
-        let Some(reason) = asking.next else { return Progress::Going };
+        let Some(reason) = asking.next else { return OpeningStatus::Going };
         let answer = (asking.function)(reason);
         asking.waits = matches!(answer, Ok(None));
         let token = match answer {
-            Ok(None) => return Progress::Going,
+            Ok(None) => return OpeningStatus::Going,
             Ok(Some(token)) => check::check_token(&token).map(|()| token).map_err(|error| {
                 Error::new(Kind::Login, Step::Auth, format!("the function of {}", error.text()))
             }),
@@ -86,7 +86,7 @@ impl Opening {
                 self.hide(link);
                 self.start_login(link)
             }
-            Err(error) => Progress::Failed(self.refused.take().map_or(error.clone(), |refused| {
+            Err(error) => OpeningStatus::Failed(self.refused.take().map_or(error.clone(), |refused| {
                 let text = format!("{}; then {}", refused.text(), error.text());
                 refused.with_text(text)
             })),
@@ -122,8 +122,8 @@ impl Opening {
     /// The connection ended after the token was refused, and before the server judged another: whether that is to be tried
     /// over a new one.
     pub(super) fn moves_for_token(&mut self, link: &Link) -> bool {
-        let due =
-            self.stage == Stage::Token || self.asking.as_ref().is_some_and(|asking| asking.token.is_some());
+        let due = self.stage == OpeningStage::Token
+            || self.asking.as_ref().is_some_and(|asking| asking.token.is_some());
         match &mut self.asking {
             Some(asking) if due && self.refused.is_some() && !asking.moved && !link.is_aborted() => {
                 asking.moved = true;

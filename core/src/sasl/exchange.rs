@@ -30,7 +30,7 @@ pub struct Exchange {
 
 /// What a reply leads to.
 #[derive(Debug)]
-pub enum Progress {
+pub enum ExchangeStep {
     /// A line was written to `out`; the next reply is awaited.
     Continue,
     /// The caller's own mechanism is to be [asked](Exchange::ask).
@@ -90,7 +90,7 @@ impl Exchange {
 
     /// Asks the caller's own mechanism for what it says next, and appends it: the AUTH command at first, then the answer to the
     /// challenge that [`reply`](Self::reply) took. `Pending`: ask again later.
-    pub fn ask(&mut self, out: &mut Vec<u8>) -> Poll<Progress> {
+    pub fn ask(&mut self, out: &mut Vec<u8>) -> Poll<ExchangeStep> {
         let Poll::Ready(answer) =
             self.mechanism.poll(self.challenge.as_ref().map(|octets| octets.as_slice()))
         else {
@@ -100,12 +100,12 @@ impl Exchange {
         Poll::Ready(match answer {
             Ok(initial) if !self.is_begun => {
                 self.begin(initial, out);
-                Progress::Continue
+                ExchangeStep::Continue
             }
             Ok(response) => {
                 self.send(&response.unwrap_or_default(), out);
                 out.extend_from_slice(b"\r\n");
-                Progress::Continue
+                ExchangeStep::Continue
             }
             Err(fault) if !self.is_begun => self.failed(None, fault),
             Err(fault) => self.cancel(fault, out),
@@ -132,7 +132,7 @@ impl Exchange {
     }
 
     /// Takes the reply to the last line, and appends the next line, if there is one.
-    pub fn reply(&mut self, reply: &Reply, out: &mut Vec<u8>) -> Progress {
+    pub fn reply(&mut self, reply: &Reply, out: &mut Vec<u8>) -> ExchangeStep {
         if let Some(mut fault) = self.cancelled.take() {
             // A server that does not refuse `*` is at a place of its own.
             fault.security |= !reply.is_failure();
@@ -140,15 +140,15 @@ impl Exchange {
         }
         match reply.code() {
             235 => match self.mechanism.finish() {
-                Ok(()) => Progress::Done(Ok(())),
+                Ok(()) => ExchangeStep::Done(Ok(())),
                 Err(fault) => self.failed(Some(reply), fault),
             },
             334 => match self.answer(reply.text()) {
-                Ok(None) => Progress::Asking,
+                Ok(None) => ExchangeStep::Asking,
                 Ok(Some(response)) => {
                     self.send(&response, out);
                     out.extend_from_slice(b"\r\n");
-                    Progress::Continue
+                    ExchangeStep::Continue
                 }
                 Err(fault) => self.cancel(fault, out),
             },
@@ -194,16 +194,16 @@ impl Exchange {
         self.mechanism.respond(&octets).map(Some)
     }
 
-    fn cancel(&mut self, fault: Fault, out: &mut Vec<u8>) -> Progress {
+    fn cancel(&mut self, fault: Fault, out: &mut Vec<u8>) -> ExchangeStep {
         self.cancelled = Some(fault);
         out.extend_from_slice(b"*\r\n");
-        Progress::Cancelled
+        ExchangeStep::Cancelled
     }
 
-    fn failed(&self, reply: Option<&Reply>, fault: Fault) -> Progress {
+    fn failed(&self, reply: Option<&Reply>, fault: Fault) -> ExchangeStep {
         let Fault { text, security, of_caller } = fault;
         let text = format!("{}: {text}", self.mechanism.name());
-        Progress::Done(Err(LoginFault { reply: reply.cloned(), text, security, of_caller }))
+        ExchangeStep::Done(Err(LoginFault { reply: reply.cloned(), text, security, of_caller }))
     }
 
     fn fits(&self, initial: &Secret) -> bool {

@@ -8,7 +8,7 @@
 //!
 //! ```
 //! use smtpclient::reply::Reply;
-//! use smtpclient::sasl::{choose, start, Channel, Credentials, Exchange, Progress};
+//! use smtpclient::sasl::{choose, start, Channel, Credentials, Exchange, ExchangeStep};
 //!
 //! let credentials = Credentials::with_password("tim", "tanstaaf");
 //! let mut channel = Channel::new("mail.example.org", 587);
@@ -22,7 +22,7 @@
 //! exchange.command(&mut out);
 //! assert_eq!(out, b"AUTH PLAIN AHRpbQB0YW5zdGFhZg==\r\n");
 //! let progress = exchange.reply(&Reply::new(235, "2.7.0 ok"), &mut out);
-//! assert!(matches!(progress, Progress::Done(Ok(()))));
+//! assert!(matches!(progress, ExchangeStep::Done(Ok(()))));
 //! # Ok::<(), smtpclient::error::Error>(())
 //! ```
 
@@ -53,7 +53,7 @@ use crate::secret::Secret;
 
 pub use choose::{Choice, choose};
 pub use custom::{CustomExchange, CustomMechanism, CustomStep, LoginFacts, check_custom};
-pub use exchange::{Exchange, LoginFault, Progress};
+pub use exchange::{Exchange, ExchangeStep, LoginFault};
 pub use name::{MechanismName, check_mechanisms};
 pub use start::start;
 

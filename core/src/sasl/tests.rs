@@ -42,8 +42,8 @@ fn command(exchange: &mut Exchange) -> String {
 fn line(exchange: &mut Exchange, code: u16, text: &str) -> String {
     let mut out = Vec::new();
     match exchange.reply(&Reply::new(code, text), &mut out) {
-        Progress::Continue => assert_ne!(out, b"*\r\n"),
-        Progress::Cancelled => assert_eq!(out, b"*\r\n"),
+        ExchangeStep::Continue => assert_ne!(out, b"*\r\n"),
+        ExchangeStep::Cancelled => assert_eq!(out, b"*\r\n"),
         other => panic!("{other:?}"),
     }
     String::from_utf8(out).unwrap()
@@ -53,7 +53,7 @@ fn line(exchange: &mut Exchange, code: u16, text: &str) -> String {
 fn end(exchange: &mut Exchange, code: u16, text: &str) -> Result<(), LoginFault> {
     let mut out = Vec::new();
     match exchange.reply(&Reply::new(code, text), &mut out) {
-        Progress::Done(done) => {
+        ExchangeStep::Done(done) => {
             assert!(out.is_empty());
             done
         }
@@ -303,9 +303,9 @@ fn a_challenge_of_20_kilobytes() {
 }
 
 /// Everything that can be printed of an exchange.
-fn words(exchange: &Exchange, progress: &Progress) -> String {
+fn words(exchange: &Exchange, progress: &ExchangeStep) -> String {
     let display = match progress {
-        Progress::Done(Err(fault)) => fault.to_string(),
+        ExchangeStep::Done(Err(fault)) => fault.to_string(),
         _ => String::new(),
     };
     format!("{exchange:?} {progress:?} {display}")
@@ -331,7 +331,7 @@ fn nothing_secret_can_be_printed() {
             for (code, text) in replies {
                 let progress = exchange.reply(&Reply::new(code, text), &mut sent);
                 printed += &words(&exchange, &progress);
-                if matches!(progress, Progress::Done(_)) {
+                if matches!(progress, ExchangeStep::Done(_)) {
                     break;
                 }
             }
@@ -366,13 +366,13 @@ proptest! {
                 _ => Reply::new(334, text::encode(&octets)),
             };
             match exchange.reply(&reply, &mut out) {
-                Progress::Continue | Progress::Cancelled => {
+                ExchangeStep::Continue | ExchangeStep::Cancelled => {
                     let line = &out[before..];
                     prop_assert!(line.ends_with(b"\r\n"));
                     prop_assert!(!line[..line.len() - 2].iter().any(u8::is_ascii_whitespace));
                 }
-                Progress::Asking => prop_assert!(false, "no mechanism of the library's own is asked"),
-                Progress::Done(_) => prop_assert_eq!(out.len(), before),
+                ExchangeStep::Asking => prop_assert!(false, "no mechanism of the library's own is asked"),
+                ExchangeStep::Done(_) => prop_assert_eq!(out.len(), before),
             }
         }
     }

@@ -110,11 +110,11 @@ impl Backend for Native {
         let old = matches!(self.protocol, Protocol::Tlsv10 | Protocol::Tlsv11);
         let start = Box::new(Start { connector, host: host.as_str().to_owned(), pipe });
         let named = verify && host.as_str().parse::<IpAddr>().is_err();
-        Ok(Box::new(Link { state: State::Start(start), verify, named, old }))
+        Ok(Box::new(NativeConnection { state: State::Start(start), verify, named, old }))
     }
 }
 
-struct Link {
+struct NativeConnection {
     state: State,
     verify: bool,
     /// The certificate must be for a domain name.
@@ -135,7 +135,7 @@ struct Start {
     pipe: Pipe,
 }
 
-impl Connection for Link {
+impl Connection for NativeConnection {
     fn handshake(&mut self) -> Result<bool, Fault> {
         let result = match std::mem::replace(&mut self.state, State::Failed) {
             State::Start(start) => start.connector.connect(&start.host, start.pipe),
@@ -217,7 +217,7 @@ impl Connection for Link {
     }
 }
 
-impl Link {
+impl NativeConnection {
     fn failure(&self, text: &str) -> Fault {
         if self.verify && text.contains("certificate verify failed") {
             return Fault::Verify(verify_fault(text));

@@ -138,7 +138,7 @@ impl OpenSsl {
         self.context.get().ok_or_else(ErrorStack::get)
     }
 
-    fn begin(&self, host: &Host, verify: bool, pipe: Pipe) -> Result<Link, ErrorStack> {
+    fn begin(&self, host: &Host, verify: bool, pipe: Pipe) -> Result<OpenSslConnection, ErrorStack> {
         let mut ssl = Ssl::new(self.context()?)?;
         let seen = Arc::new(Mutex::new(Seen::default()));
         let noted = Arc::clone(&seen);
@@ -158,7 +158,7 @@ impl OpenSsl {
         let noted = Arc::clone(&seen);
         let found = move || noted.lock().unwrap_or_else(PoisonError::into_inner).fault.clone();
         let inherited = self.sessions.offer(&mut ssl, host.as_str(), verify, found)?;
-        Ok(Link { stream: SslStream::new(ssl, pipe)?, seen, verify, inherited })
+        Ok(OpenSslConnection { stream: SslStream::new(ssl, pipe)?, seen, verify, inherited })
     }
 }
 
@@ -198,7 +198,7 @@ impl Seen {
     }
 }
 
-struct Link {
+struct OpenSslConnection {
     stream: SslStream<Pipe>,
     seen: Arc<Mutex<Seen>>,
     verify: bool,
@@ -206,7 +206,7 @@ struct Link {
     inherited: Verdict,
 }
 
-impl Connection for Link {
+impl Connection for OpenSslConnection {
     fn handshake(&mut self) -> Result<bool, Fault> {
         clear_errors();
         match self.stream.connect() {

@@ -31,7 +31,7 @@ pub struct TlsStream {
     host: Host,
     check: Check,
     facts: TlsFacts,
-    phase: Phase,
+    phase: TlsPhase,
     failed: Option<Error>,
     /// Whether anything came from the server.
     heard: bool,
@@ -45,7 +45,7 @@ pub struct TlsStream {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum TlsPhase {
     Handshake,
     Open,
     /// close_notify is written.
@@ -120,7 +120,7 @@ impl TlsStream {
             host,
             check,
             facts,
-            phase: Phase::Handshake,
+            phase: TlsPhase::Handshake,
             failed: None,
             heard: false,
             eof: false,
@@ -159,7 +159,7 @@ impl TlsStream {
     /// [`read`](Self::read) tells whether the server said so (close_notify) before.
     pub fn handle_eof(&mut self) {
         self.eof = true;
-        if self.phase == Phase::Handshake && self.failed.is_none() {
+        if self.phase == TlsPhase::Handshake && self.failed.is_none() {
             self.fail(fault::cut(self.heard));
         }
     }
@@ -182,7 +182,7 @@ impl TlsStream {
     /// Whether the handshake is over and the certificate accepted. Progress is made by
     /// [`handle_input`](Self::handle_input).
     pub fn handshake_done(&self) -> bool {
-        self.phase != Phase::Handshake && self.failed.is_none()
+        self.phase != TlsPhase::Handshake && self.failed.is_none()
     }
 
     /// Appends all plaintext that is available to `out`.
@@ -192,7 +192,7 @@ impl TlsStream {
     /// refused client certificate shows here, at the first read.
     pub fn read(&mut self, out: &mut Vec<u8>) -> Result<ReadState, Error> {
         self.check_failed()?;
-        if self.phase == Phase::Handshake {
+        if self.phase == TlsPhase::Handshake {
             return Ok(ReadState::WantInput);
         }
         self.buffer.resize(READ, 0);
@@ -226,7 +226,7 @@ impl TlsStream {
     pub fn write(&mut self, plaintext: &[u8]) -> Result<usize, Error> {
         self.check_failed()?;
         let mut taken = 0;
-        if self.phase != Phase::Open {
+        if self.phase != TlsPhase::Open {
             return Ok(taken);
         }
         for piece in plaintext.chunks(RECORD) {
@@ -259,10 +259,10 @@ impl TlsStream {
 
     /// Queues close_notify, after what was written. Nothing can be written any more; reading goes on.
     pub fn close(&mut self) {
-        if self.phase == Phase::Open && self.failed.is_none() {
+        if self.phase == TlsPhase::Open && self.failed.is_none() {
             self.connection.shutdown();
             self.collect();
-            self.phase = Phase::Closed;
+            self.phase = TlsPhase::Closed;
         }
     }
 
@@ -278,7 +278,7 @@ impl TlsStream {
     }
 
     fn handshake(&mut self) -> Result<(), Error> {
-        if self.phase != Phase::Handshake {
+        if self.phase != TlsPhase::Handshake {
             return Ok(());
         }
         let done = self.connection.handshake();
@@ -287,7 +287,7 @@ impl TlsStream {
             Ok(false) => Ok(()),
             Ok(true) => {
                 self.learn();
-                self.phase = Phase::Open;
+                self.phase = TlsPhase::Open;
                 if self.check.pin && !self.facts.pinned {
                     self.close();
                     return Err(self.fail_by(Fault::Verify(VerifyFault::NotPinned)));
@@ -343,7 +343,7 @@ impl TlsStream {
             host: self.host.as_str(),
             facts: &self.facts,
             identity: self.config.settings().cert_file.is_some(),
-            open: self.phase != Phase::Handshake,
+            open: self.phase != TlsPhase::Handshake,
         });
         self.fail(error)
     }

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use smtpclient::reply::Reply;
 use smtpclient::sasl::{
-    BindingKind, Channel, ChannelBinding, Credentials, Exchange, MechanismName, Progress, choose, start,
+    BindingKind, Channel, ChannelBinding, Credentials, Exchange, ExchangeStep, MechanismName, choose, start,
 };
 
 const PASSWORD: &str = "hunter2-secret";
@@ -36,11 +36,11 @@ fn exchange(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let reply = Reply::new(code, text);
         out.clear();
         match exchange.reply(&reply, &mut out) {
-            Progress::Continue => one_line(&out),
-            Progress::Cancelled => assert_eq!(out, b"*\r\n"),
-            Progress::Asking => panic!("no mechanism of the library's own is asked"),
-            Progress::Done(Ok(())) => return Ok(()),
-            Progress::Done(Err(fault)) => {
+            ExchangeStep::Continue => one_line(&out),
+            ExchangeStep::Cancelled => assert_eq!(out, b"*\r\n"),
+            ExchangeStep::Asking => panic!("no mechanism of the library's own is asked"),
+            ExchangeStep::Done(Ok(())) => return Ok(()),
+            ExchangeStep::Done(Err(fault)) => {
                 assert!(
                     !fault.text.contains(PASSWORD) && !fault.text.contains("t0ken-secret"),
                     "{}",

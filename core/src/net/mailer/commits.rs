@@ -10,10 +10,10 @@ use crate::options::Options;
 
 /// Where the messages of one connection wait.
 #[derive(Clone, Default)]
-pub(super) struct Desk(Arc<Mutex<Place>>);
+pub(super) struct Desk(Arc<Mutex<DeskState>>);
 
 #[derive(Default)]
-enum Place {
+enum DeskState {
     #[default]
     Empty,
     /// The engine has asked for these.
@@ -30,10 +30,10 @@ impl Desk {
         Commit::polled(move |ready| {
             let mut place = own.place();
             match std::mem::take(&mut *place) {
-                Place::Answered(asked, answer) if asked == ready => return Poll::Ready(answer),
+                DeskState::Answered(asked, answer) if asked == ready => return Poll::Ready(answer),
                 // Of others, which were decided without it, the answer is awaited all the same.
-                Place::Taken(asked) => *place = Place::Taken(asked),
-                _ => *place = Place::Asked(ready.to_vec()),
+                DeskState::Taken(asked) => *place = DeskState::Taken(asked),
+                _ => *place = DeskState::Asked(ready.to_vec()),
             }
             Poll::Pending
         })
@@ -43,8 +43,8 @@ impl Desk {
     fn take(&self, room: usize) -> Option<Vec<Ready>> {
         let mut place = self.place();
         match std::mem::take(&mut *place) {
-            Place::Asked(ready) if ready.len() <= room => {
-                *place = Place::Taken(ready.clone());
+            DeskState::Asked(ready) if ready.len() <= room => {
+                *place = DeskState::Taken(ready.clone());
                 Some(ready)
             }
             other => {
@@ -56,12 +56,12 @@ impl Desk {
 
     fn answer(&self, answer: Committed) {
         let mut place = self.place();
-        if let Place::Taken(asked) = std::mem::take(&mut *place) {
-            *place = Place::Answered(asked, answer);
+        if let DeskState::Taken(asked) = std::mem::take(&mut *place) {
+            *place = DeskState::Answered(asked, answer);
         }
     }
 
-    fn place(&self) -> MutexGuard<'_, Place> {
+    fn place(&self) -> MutexGuard<'_, DeskState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -21,10 +21,10 @@ pub(super) struct Connection {
     /// A number that no other connection of the mailer has.
     pub(super) id: u64,
     /// The index of its server.
-    pub(super) lane: usize,
+    pub(super) server: usize,
     pub(super) dialogue: Dialogue,
     pub(super) wire: connection::Connection,
-    pub(super) phase: Phase,
+    pub(super) phase: ConnectionPhase,
     pub(super) jobs: VecDeque<(Ticket, Job)>,
     /// Messages that it was ever given.
     pub(super) given: u64,
@@ -42,7 +42,7 @@ pub(super) struct Connection {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum ConnectionPhase {
     /// Greeting, EHLO, TLS and login, which this ticket answers.
     Opening(Ticket),
     Ready,
@@ -77,7 +77,7 @@ impl Connection {
     /// [`Kind::Usage`], which the options of a mailer do not give.
     pub(super) fn new(
         id: u64,
-        lane: usize,
+        server: usize,
         mut dialogue: Dialogue,
         options: &Options,
         desk: Option<Desk>,
@@ -89,10 +89,10 @@ impl Connection {
         wire.set_limits(Limits { deadline: None, cancel: options.cancel.clone() });
         Ok(Self {
             id,
-            lane,
+            server,
             dialogue,
             wire,
-            phase: Phase::Opening(opening),
+            phase: ConnectionPhase::Opening(opening),
             jobs: VecDeque::new(),
             given: 0,
             decided: 0,
@@ -106,7 +106,7 @@ impl Connection {
 
     /// How many more messages may be given to it; `window` is how many may be under way.
     pub(super) fn room(&self, window: usize, most: Option<u64>) -> usize {
-        if self.phase != Phase::Ready {
+        if self.phase != ConnectionPhase::Ready {
             return 0;
         }
         let own = self.dialogue.extensions().limits().mail_max;
@@ -117,7 +117,10 @@ impl Connection {
 
     /// Whether it can take no further message ever.
     pub(super) fn is_used_up(&self, most: Option<u64>) -> bool {
-        self.phase == Phase::Ready && self.jobs.is_empty() && self.given > 0 && self.room(1, most) == 0
+        self.phase == ConnectionPhase::Ready
+            && self.jobs.is_empty()
+            && self.given > 0
+            && self.room(1, most) == 0
     }
 
     pub(super) fn give(&mut self, job: Job) {
@@ -129,7 +132,7 @@ impl Connection {
 
     /// Whether its dialogue has ended, and that was looked at.
     pub(super) fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Lingering(_) | Phase::Gone)
+        matches!(self.phase, ConnectionPhase::Lingering(_) | ConnectionPhase::Gone)
     }
 
     /// QUIT, and nothing more.
@@ -137,7 +140,7 @@ impl Connection {
         if self.is_over() {
             return;
         }
-        self.phase = Phase::Parting;
+        self.phase = ConnectionPhase::Parting;
         self.dialogue.part();
         self.is_touched = true;
     }
@@ -146,9 +149,9 @@ impl Connection {
     /// connections counts this one until then.
     pub(super) fn linger(&mut self, now: Instant) {
         self.phase = if self.wire.shutdown() {
-            Phase::Lingering(now.checked_add(LINGER).unwrap_or(now))
+            ConnectionPhase::Lingering(now.checked_add(LINGER).unwrap_or(now))
         } else {
-            Phase::Gone
+            ConnectionPhase::Gone
         };
     }
 
@@ -157,7 +160,7 @@ impl Connection {
         self.is_touched = false;
         if self.is_over() {
             if self.wire.has_ended() {
-                self.phase = Phase::Gone;
+                self.phase = ConnectionPhase::Gone;
             }
             return;
         }
@@ -178,7 +181,7 @@ impl Connection {
     pub(super) fn news(&mut self) -> Option<News> {
         while let Some((ticket, answer)) = self.dialogue.poll_answer() {
             match answer {
-                Answer::Done(done) if self.phase == Phase::Opening(ticket) => {
+                Answer::Done(done) if self.phase == ConnectionPhase::Opening(ticket) => {
                     return Some(News::Opened(done));
                 }
                 Answer::Sent(report) => {
@@ -196,11 +199,11 @@ impl Connection {
     /// How long nothing needs to be done here; `None`: until bytes come.
     pub(super) fn left(&mut self, now: Instant) -> Option<Duration> {
         match self.phase {
-            Phase::Gone => return Some(Duration::ZERO),
-            Phase::Lingering(until) => {
+            ConnectionPhase::Gone => return Some(Duration::ZERO),
+            ConnectionPhase::Lingering(until) => {
                 let left = until.saturating_duration_since(now);
                 if left.is_zero() {
-                    self.phase = Phase::Gone;
+                    self.phase = ConnectionPhase::Gone;
                 }
                 return Some(left);
             }

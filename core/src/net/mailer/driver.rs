@@ -11,13 +11,13 @@ use rustix::fd::AsFd;
 use socket2::Socket;
 
 use super::commits::Commits;
-use super::connection::{Connection, News, Opened, Phase};
-use super::fate::{Fate, fate, is_pressed};
+use super::connection::{Connection, ConnectionPhase, News, Opened};
+use super::disposition::{Disposition, disposition, server_is_overloaded};
 use super::feed::earlier;
 use super::job::Job;
-use super::lane::Lane;
 use super::logins::for_connection;
 use super::pace::Pace;
+use super::server_state::ServerState;
 use super::shared::{Closing, Counts, Shared};
 use super::{MessageNumber, OnReport};
 use crate::cancel::Cancel;
@@ -47,7 +47,7 @@ const GREYLISTING: u32 = 7;
 
 pub(super) struct Driver {
     pub(super) options: Arc<Options>,
-    pub(super) lanes: Vec<Lane>,
+    pub(super) servers: Vec<ServerState>,
     pub(super) connections: Vec<Connection>,
     /// Messages that a server has turned away and that wait for another one, or for its pause to end.
     pub(super) held: VecDeque<Job>,
@@ -86,7 +86,10 @@ impl Driver {
         }
         let options = Arc::new(with_debug(options));
         Ok(Self {
-            lanes: servers.into_iter().map(|server| Lane::new(server, Arc::clone(&options))).collect(),
+            servers: servers
+                .into_iter()
+                .map(|server| ServerState::new(server, Arc::clone(&options)))
+                .collect(),
             connections: Vec::new(),
             held: VecDeque::new(),
             again: Vec::new(),
@@ -161,53 +164,54 @@ impl Driver {
     /// Opens one more connection to each server that more are wanted for.
     pub(super) fn open(&mut self, now: Instant) {
         let most = self.options.mailer.connections;
-        for index in 0..self.lanes.len() {
-            let Some(lane) = self.lanes.get_mut(index) else { return };
-            let wanted = std::mem::take(&mut lane.is_wanted);
-            if !wanted || lane.is_opening || lane.open >= most || lane.opening.is_on(now) {
+        for index in 0..self.servers.len() {
+            let Some(server) = self.servers.get_mut(index) else { return };
+            let wanted = std::mem::take(&mut server.is_wanted);
+            if !wanted || server.is_opening || server.open >= most || server.opening.is_on(now) {
                 continue;
             }
-            let (server, mut options) = (lane.server.clone(), for_connection(&lane.options, &self.shared));
+            let (address, mut options) =
+                (server.address.clone(), for_connection(&server.options, &self.shared));
             let desk = self.commits.desk(&mut options);
             let library = Some(Arc::clone(&self.library));
             self.made += 1;
-            let connection = Dialogue::new(server, Arc::clone(&options), library, self.local)
+            let connection = Dialogue::new(address, Arc::clone(&options), library, self.local)
                 .and_then(|dialogue| Connection::new(self.made, index, dialogue, &options, desk, now));
             match connection {
                 Ok(connection) => {
-                    lane.open += 1;
-                    lane.is_opening = true;
+                    server.open += 1;
+                    server.is_opening = true;
                     self.connections.push(connection);
                 }
-                Err(error) => self.lane_failed(index, Attempts::new(), error, now),
+                Err(error) => self.server_failed(index, Attempts::new(), error, now),
             }
         }
     }
 
     /// Counts the connections of each server.
     fn census(&mut self) {
-        for lane in &mut self.lanes {
-            (lane.live, lane.open, lane.is_opening) = (0, 0, false);
+        for server in &mut self.servers {
+            (server.live, server.open, server.is_opening) = (0, 0, false);
         }
         for connection in &self.connections {
-            let Some(lane) = self.lanes.get_mut(connection.lane) else { continue };
-            lane.open += 1;
-            lane.live += usize::from(connection.phase == Phase::Ready);
-            lane.is_opening |= matches!(connection.phase, Phase::Opening(_));
+            let Some(server) = self.servers.get_mut(connection.server) else { continue };
+            server.open += 1;
+            server.live += usize::from(connection.phase == ConnectionPhase::Ready);
+            server.is_opening |= matches!(connection.phase, ConnectionPhase::Opening(_));
         }
     }
 
     /// A connection could not be made, or ended before it was of any use.
-    fn lane_failed(&mut self, index: usize, mut attempts: Attempts, error: Error, now: Instant) {
-        let Some(lane) = self.lanes.get_mut(index) else { return };
-        let name = lane.server.target.to_string();
+    fn server_failed(&mut self, index: usize, mut attempts: Attempts, error: Error, now: Instant) {
+        let Some(server) = self.servers.get_mut(index) else { return };
+        let name = server.address.target.to_string();
         if attempts.is_empty() {
             let error = Some(error.with_server(name.as_str()));
             attempts.push(Arc::new(Attempt { error, ..Attempt::new(name) }));
         }
-        lane.failure = attempts;
-        lane.opening.fail(now, self.options.mailer.backoff);
-        lane.has_failed = true;
+        server.failure = attempts;
+        server.opening.fail(now, self.options.mailer.backoff);
+        server.has_failed = true;
         self.is_busy = true;
     }
 
@@ -234,7 +238,7 @@ impl Driver {
             if !connection.is_over() && connection.dialogue.is_closed() {
                 self.ended(index, now);
             }
-            if self.connections.get(index).is_some_and(|c| c.phase == Phase::Gone) {
+            if self.connections.get(index).is_some_and(|c| c.phase == ConnectionPhase::Gone) {
                 self.connections.swap_remove(index);
                 self.is_busy = true;
                 continue;
@@ -247,14 +251,14 @@ impl Driver {
         let Some(connection) = self.connections.get_mut(index) else { return };
         match done {
             Ok(()) => {
-                connection.phase = Phase::Ready;
+                connection.phase = ConnectionPhase::Ready;
                 connection.idle_since = now;
             }
             Err(error) => {
                 connection.part();
-                let (lane, attempts) =
-                    (connection.lane, connection.dialogue.take_attempts(Some(error.clone())));
-                self.lane_failed(lane, attempts, error, now);
+                let (server, attempts) =
+                    (connection.server, connection.dialogue.take_attempts(Some(error.clone())));
+                self.server_failed(server, attempts, error, now);
             }
         }
     }
@@ -262,32 +266,32 @@ impl Driver {
     fn sent(&mut self, index: usize, mut job: Job, report: Report, now: Instant) {
         let MailerOptions { backoff: first, retries, retrytime: longest, .. } = self.options.mailer;
         let Some(connection) = self.connections.get_mut(index) else { return };
-        let Some(lane) = self.lanes.get_mut(connection.lane) else { return };
+        let Some(server) = self.servers.get_mut(connection.server) else { return };
         let bystander = connection.is_ending;
         connection.is_ending |= report.error.is_some() && connection.dialogue.engine().is_closed();
-        let fate = fate(&report, job.message.at_least_one(), bystander);
-        lane.avoid(&report.avoided);
-        if fate == Fate::Spent {
+        let disposition = disposition(&report, job.message.at_least_one(), bystander);
+        server.avoid(&report.avoided);
+        if disposition == Disposition::Spent {
             connection.is_ending = true;
             connection.part();
-        } else if is_pressed(&report) {
-            lane.sending.fail(now, first);
+        } else if server_is_overloaded(&report) {
+            server.sending.fail(now, first);
         } else if report.sent() {
-            lane.sending.clear(now);
+            server.sending.clear(now);
         }
-        match fate {
-            Fate::Decided => {
+        match disposition {
+            Disposition::Decided => {
                 if !report.unknown() {
                     if connection.decided == 0 {
-                        lane.opening.clear(now);
+                        server.opening.clear(now);
                     }
                     connection.decided += 1;
                 }
                 return self.settled.push(job.decided(report));
             }
-            Fate::Again | Fate::Spent if bystander => return self.again.push(job),
+            Disposition::Again | Disposition::Spent if bystander => return self.again.push(job),
             // A connection that has had its time, and nothing of the message but its envelope was said.
-            Fate::Again
+            Disposition::Again
                 if connection.decided > 0
                     && job.moves < MOST_MOVES
                     && report.error.as_ref().is_some_and(|error| error.step() <= Step::Mail) =>
@@ -296,15 +300,15 @@ impl Driver {
                 job.attempts.extend(report.attempts.iter().cloned());
                 return self.again.push(job);
             }
-            Fate::Spent if connection.decided > 0 && job.moves < MOST_MOVES => {
+            Disposition::Spent if connection.decided > 0 && job.moves < MOST_MOVES => {
                 job.moves += 1;
                 job.attempts.extend(report.attempts.iter().cloned());
                 job.last = Some(report);
                 return self.again.push(job);
             }
-            Fate::Again => job.tries = job.tries.saturating_add(1),
-            Fate::Spent | Fate::Later | Fate::Greylisted => {
-                let factor = if fate == Fate::Greylisted { GREYLISTING } else { 2 };
+            Disposition::Again => job.tries = job.tries.saturating_add(1),
+            Disposition::Spent | Disposition::Later | Disposition::Greylisted => {
+                let factor = if disposition == Disposition::Greylisted { GREYLISTING } else { 2 };
                 job.tries = job.tries.saturating_add(1);
                 let pause = first
                     .saturating_mul(factor.saturating_pow(job.tries.saturating_sub(u32::from(factor == 2))));
@@ -315,9 +319,9 @@ impl Driver {
                 }
                 (job.not_before, job.not_on) = (Some(next), Some(connection.id));
             }
-            Fate::Elsewhere => {
-                let lane = connection.lane;
-                job.refused(lane, self.lanes.len());
+            Disposition::Elsewhere => {
+                let server = connection.server;
+                job.refused(server, self.servers.len());
             }
         }
         if job.tries > retries {
@@ -325,8 +329,8 @@ impl Driver {
         }
         job.attempts.extend(report.attempts.iter().cloned());
         job.last = Some(report);
-        match fate {
-            Fate::Again => self.again.push(job),
+        match disposition {
+            Disposition::Again => self.again.push(job),
             _ => self.held.push_back(job),
         }
     }
@@ -337,7 +341,7 @@ impl Driver {
         let Some(connection) = self.connections.get_mut(index) else { return };
         // One that nothing was given to for a while, and that the server therefore closed, is not a failure.
         let unused = connection.given == 0 && now.saturating_duration_since(connection.idle_since) >= backoff;
-        let is_failure = connection.decided == 0 && connection.phase != Phase::Parting && !unused;
+        let is_failure = connection.decided == 0 && connection.phase != ConnectionPhase::Parting && !unused;
         connection.linger(now);
         // None is left, as each was answered; if one were, it would not be lost.
         self.again.extend(connection.jobs.drain(..).map(|(_, job)| job));
@@ -346,8 +350,9 @@ impl Driver {
             let fault =
                 fault.unwrap_or_else(|| Error::new(Kind::Closed, Step::Command, "the connection ended"));
             let fault = fault.with_server(connection.dialogue.server().target.to_string());
-            let (lane, attempts) = (connection.lane, connection.dialogue.take_attempts(Some(fault.clone())));
-            self.lane_failed(lane, attempts, fault, now);
+            let (server, attempts) =
+                (connection.server, connection.dialogue.take_attempts(Some(fault.clone())));
+            self.server_failed(server, attempts, fault, now);
         }
     }
 
@@ -382,7 +387,7 @@ impl Driver {
         let mut timeout = if self.is_busy { Duration::ZERO } else { Duration::MAX };
         let (idle, most) = (self.options.mailer.idletime, self.options.mailer.connectionmessages);
         for connection in &mut self.connections {
-            if connection.phase == Phase::Ready && connection.jobs.is_empty() {
+            if connection.phase == ConnectionPhase::Ready && connection.jobs.is_empty() {
                 let left = idle.saturating_sub(now.saturating_duration_since(connection.idle_since));
                 timeout = timeout.min(left);
                 if left.is_zero() || connection.is_used_up(most) {
@@ -432,8 +437,8 @@ impl Driver {
             next = state.first_deadline;
             next = earlier(next, self.pace.wakes(now));
             next = earlier(next, self.next_held);
-            for lane in &self.lanes {
-                next = earlier(next, lane.wakes(now));
+            for server in &self.servers {
+                next = earlier(next, server.wakes(now));
             }
         }
         let left = next.map_or(Duration::MAX, |next| next.saturating_duration_since(now));
@@ -442,7 +447,9 @@ impl Driver {
 
     /// Sends QUIT on every connection; true when that is done.
     fn part_all(&mut self) -> bool {
-        for connection in self.connections.iter_mut().filter(|c| c.phase != Phase::Parting && !c.is_over()) {
+        for connection in
+            self.connections.iter_mut().filter(|c| c.phase != ConnectionPhase::Parting && !c.is_over())
+        {
             connection.part();
         }
         self.connections.is_empty()

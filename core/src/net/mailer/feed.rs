@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::connection::{Connection, Phase};
+use super::connection::{Connection, ConnectionPhase};
 use super::driver::Driver;
 use super::job::Job;
-use super::lane::Lane;
+use super::server_state::ServerState;
 use super::shared::State;
 use crate::error::{Error, Kind, Step};
 use crate::report::{Attempts, no_server};
@@ -24,8 +24,8 @@ impl Driver {
             state.queue.push_front(job);
         }
         if let Some(token) = state.token.take() {
-            for lane in &mut self.lanes {
-                Arc::make_mut(&mut lane.options).oauthtoken = Some(token.clone());
+            for server in &mut self.servers {
+                Arc::make_mut(&mut server.options).oauthtoken = Some(token.clone());
             }
         }
         self.expire(state, now);
@@ -34,11 +34,11 @@ impl Driver {
         let window = self.window(state);
         self.feed_held(window, &mut quota, now);
         self.feed_queue(state, window, &mut quota, now);
-        state.is_hungry = state.queue.is_empty();
+        state.wants_jobs = state.queue.is_empty();
         state.counts.waiting = state.queue.len().saturating_add(self.held.len()) as u64;
         self.open(now);
         state.counts.opened = self.opened;
-        state.counts.connections = self.lanes.iter().map(|lane| lane.open as u64).sum();
+        state.counts.connections = self.servers.iter().map(|server| server.open as u64).sum();
     }
 
     /// Each connection's share of what is undecided.
@@ -53,7 +53,7 @@ impl Driver {
         if self.held.is_empty() {
             return;
         }
-        let usable = self.lanes.iter().any(|lane| lane.is_usable(now));
+        let usable = self.servers.iter().any(|server| server.is_usable(now));
         for _ in 0..self.held.len() {
             let Some(job) = self.held.pop_front() else { return };
             if let Some(wait) = job.not_before.filter(|not_before| *not_before > now) {
@@ -71,7 +71,7 @@ impl Driver {
             };
             let window = self.cautious(index, window);
             let most = self.options.mailer.connectionmessages;
-            let free = self.connections.iter_mut().filter(|c| c.lane == index && c.room(window, most) > 0);
+            let free = self.connections.iter_mut().filter(|c| c.server == index && c.room(window, most) > 0);
             match free.into_iter().find(|c| job.not_on != Some(c.id)) {
                 Some(connection) => {
                     connection.give(job);
@@ -89,9 +89,13 @@ impl Driver {
     /// Parts with the connection that refused a message for now, where it has nothing else to do and no other one may be
     /// opened beside it.
     fn make_room(&mut self, index: usize, not_on: Option<u64>) {
-        let is_full = self.lanes.get(index).is_some_and(|lane| lane.open >= self.options.mailer.connections);
+        let is_full =
+            self.servers.get(index).is_some_and(|server| server.open >= self.options.mailer.connections);
         let idle = |c: &&mut Connection| {
-            Some(c.id) == not_on && c.lane == index && c.phase == Phase::Ready && c.jobs.is_empty()
+            Some(c.id) == not_on
+                && c.server == index
+                && c.phase == ConnectionPhase::Ready
+                && c.jobs.is_empty()
         };
         if is_full && let Some(connection) = self.connections.iter_mut().find(idle) {
             connection.part();
@@ -105,11 +109,11 @@ impl Driver {
         let Some(index) = self.target(&[], now) else { return };
         let window = self.cautious(index, window);
         let most = self.options.mailer.connectionmessages;
-        let ready = self.connections.iter().filter(|c| c.lane == index && c.room(window, most) > 0);
+        let ready = self.connections.iter().filter(|c| c.server == index && c.room(window, most) > 0);
         // Evenly over those that are open anyway.
         let (count, under_way) = ready.fold((0, 0), |(n, sum), c| (n + 1, sum + c.jobs.len()));
         let share = usize::div_ceil(state.queue.len() + under_way, count.max(1)).clamp(1, window);
-        for connection in self.connections.iter_mut().filter(|c| c.lane == index) {
+        for connection in self.connections.iter_mut().filter(|c| c.server == index) {
             for _ in 0..connection.room(share, most).min(*quota) {
                 let Some(job) = state.queue.pop_front() else { break };
                 connection.give(job);
@@ -122,33 +126,35 @@ impl Driver {
     }
 
     /// One at a time where the server had no room for the last one.
-    fn cautious(&self, lane: usize, window: usize) -> usize {
-        match self.lanes.get(lane) {
-            Some(lane) if lane.sending.failures > 0 => 1,
+    fn cautious(&self, server: usize, window: usize) -> usize {
+        match self.servers.get(server) {
+            Some(server) if server.sending.failures > 0 => 1,
             _ => window,
         }
     }
 
     /// The first server that is reachable and has not turned the message away.
     fn target(&self, refused_by: &[usize], now: Instant) -> Option<usize> {
-        let mut lanes = self.lanes.iter().enumerate();
-        lanes.find(|(index, lane)| !refused_by.contains(index) && lane.is_usable(now)).map(|(index, _)| index)
+        let mut servers = self.servers.iter().enumerate();
+        servers
+            .find(|(index, server)| !refused_by.contains(index) && server.is_usable(now))
+            .map(|(index, _)| index)
     }
 
-    fn want(&mut self, lane: usize) {
-        if let Some(lane) = self.lanes.get_mut(lane) {
-            lane.is_wanted = true;
+    fn want(&mut self, server: usize) {
+        if let Some(server) = self.servers.get_mut(server) {
+            server.is_wanted = true;
         }
     }
 
     fn look_at_failures(&mut self, state: &mut State) {
-        let all_down = self.lanes.iter().all(Lane::is_down);
+        let all_down = self.servers.iter().all(ServerState::is_down);
         let mut any = false;
-        for index in 0..self.lanes.len() {
-            let Some(lane) = self.lanes.get_mut(index) else { return };
-            if std::mem::take(&mut lane.has_failed) {
+        for index in 0..self.servers.len() {
+            let Some(server) = self.servers.get_mut(index) else { return };
+            if std::mem::take(&mut server.has_failed) {
                 any = true;
-                if !all_down && lane.is_down() {
+                if !all_down && server.is_down() {
                     self.charge_held(index);
                 }
             }
@@ -160,12 +166,12 @@ impl Driver {
 
     /// A server is unreachable: for messages that another one has turned away that is as good as one more refusal.
     fn charge_held(&mut self, index: usize) {
-        let failure = self.lanes.get(index).map(|lane| lane.failure.clone()).unwrap_or_default();
+        let failure = self.servers.get(index).map(|server| server.failure.clone()).unwrap_or_default();
         let Some(error) = failure.last().and_then(|attempt| attempt.error.clone()) else { return };
         for mut job in std::mem::take(&mut self.held) {
             if !job.refused_by.contains(&index) {
                 job.attempts.extend(failure.iter().cloned());
-                job.refused(index, self.lanes.len());
+                job.refused(index, self.servers.len());
             }
             if job.tries > self.options.mailer.retries {
                 self.settled.push(job.unsent(error.clone()));
@@ -178,7 +184,8 @@ impl Driver {
     /// No server is reachable: each message that waits has been tried once more. One whose tries are used up, and
     /// every one where trying again can help nobody, is given up.
     fn charge_all(&mut self, state: &mut State) {
-        let failures: Attempts = self.lanes.iter().flat_map(|lane| lane.failure.iter().cloned()).collect();
+        let failures: Attempts =
+            self.servers.iter().flat_map(|server| server.failure.iter().cloned()).collect();
         let Some(error) = no_server(&failures) else { return };
         // Nonsense from a server says nothing of the messages that wait.
         let may_help = error.is_transient() || error.kind() == Kind::Protocol;

@@ -78,12 +78,12 @@ impl CustomMechanism for Threaded {
 
 /// What one connection asks, one thing at a time.
 struct Question<T> {
-    stage: Arc<Mutex<Stage<T>>>,
+    state: Arc<Mutex<QuestionState<T>>>,
     shared: Arc<Shared>,
 }
 
 /// How far it is; an error says why nobody could be asked.
-enum Stage<T> {
+enum QuestionState<T> {
     Idle,
     Going,
     Done(Result<T, String>),
@@ -91,29 +91,29 @@ enum Stage<T> {
 
 impl<T: Send + 'static> Question<T> {
     fn new(shared: &Arc<Shared>) -> Self {
-        Self { stage: Arc::new(Mutex::new(Stage::Idle)), shared: Arc::clone(shared) }
+        Self { state: Arc::new(Mutex::new(QuestionState::Idle)), shared: Arc::clone(shared) }
     }
 
     /// Asks in a thread, and gives the answer when it is asked for again.
     fn ask(&self, function: impl FnOnce() -> T + Send + 'static) -> Poll<Result<T, String>> {
-        let mut stage = lock(&self.stage);
-        match std::mem::replace(&mut *stage, Stage::Going) {
-            Stage::Done(done) => {
-                *stage = Stage::Idle;
+        let mut state = lock(&self.state);
+        match std::mem::replace(&mut *state, QuestionState::Going) {
+            QuestionState::Done(done) => {
+                *state = QuestionState::Idle;
                 Poll::Ready(done)
             }
-            Stage::Going => Poll::Pending,
-            Stage::Idle => {
-                drop(stage); // where no thread begins, the end comes at once
-                let end = End(Arc::clone(&self.stage), Arc::clone(&self.shared));
+            QuestionState::Going => Poll::Pending,
+            QuestionState::Idle => {
+                drop(state); // where no thread begins, the end comes at once
+                let end = End(Arc::clone(&self.state), Arc::clone(&self.shared));
                 let ask = move || {
                     let answer = function();
-                    *lock(&end.0) = Stage::Done(Ok(answer));
+                    *lock(&end.0) = QuestionState::Done(Ok(answer));
                 };
                 match thread::Builder::new().name("smtp-login".to_owned()).stack_size(STACK).spawn(ask) {
                     Ok(_) => Poll::Pending,
                     Err(error) => {
-                        *lock(&self.stage) = Stage::Idle;
+                        *lock(&self.state) = QuestionState::Idle;
                         Poll::Ready(Err(format!("no thread to ask for it in: {error}")))
                     }
                 }
@@ -127,15 +127,15 @@ fn lock<T>(place: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Wakes the mailer when the function has returned, however it did.
-struct End<T>(Arc<Mutex<Stage<T>>>, Arc<Shared>);
+struct End<T>(Arc<Mutex<QuestionState<T>>>, Arc<Shared>);
 
 impl<T> Drop for End<T> {
     fn drop(&mut self) {
-        let mut stage = lock(&self.0);
-        if matches!(*stage, Stage::Going) {
-            *stage = Stage::Done(Err("the thread that asked for it died".to_owned()));
+        let mut state = lock(&self.0);
+        if matches!(*state, QuestionState::Going) {
+            *state = QuestionState::Done(Err("the thread that asked for it died".to_owned()));
         }
-        drop(stage);
+        drop(state);
         self.1.ring();
     }
 }

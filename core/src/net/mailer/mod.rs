@@ -36,10 +36,11 @@
 //! One thread moves the bytes of all connections, by poll(2) over [`Dialogue`](crate::dialogue::Dialogue)s. A thread for
 //! each connection, measured beside it (`core/tests/mailer_load.rs`, messages of 1 KiB), needs three times the memory at 200
 //! connections, 11 MiB where this needs 4, and computes as long: 6 to 7 us a message at 1 and 16 connections, 10 at 200.
-//! What it gains is a second core, which a server is seldom quick enough for. Only connecting, which may block in the
-//! resolver, has a thread of its own, one a server at most, while it lasts; and so has a function that is asked for an access token. So what the options call (`tlspolicy`, `transcript`), a reader that makes a message, and the function for
-//! reports run in that thread, and hold up everything while they do not return. They cannot wait for the mailer, which
-//! waits for them: [`drain`](Mailer::drain) and [`close`](Mailer::close) fail there.
+//! What it gains is a second core, which a server is seldom quick enough for. Only what may block has a thread of its
+//! own: connecting, which waits for the resolver (one thread a server at most), and a function that is asked for an access
+//! token. What the options call (`tlspolicy`, `transcript`), a reader that makes a message, and the function for reports
+//! run in the mailer's thread, and hold up everything until they return. They cannot wait for the mailer, which waits for
+//! them: [`drain`](Mailer::drain) and [`close`](Mailer::close) fail there.
 //!
 //! # After fork(2)
 //! A child has the mailer, but neither its thread nor its messages, which stay the parent's. There
@@ -47,13 +48,13 @@
 
 mod commits;
 mod connection;
+mod disposition;
 mod driver;
-mod fate;
 mod feed;
 mod job;
-mod lane;
 mod logins;
 mod pace;
+mod server_state;
 mod shared;
 
 use std::sync::Arc;

@@ -87,7 +87,7 @@ pub(super) struct State {
     /// Messages that were given to no connection yet.
     pub(super) queue: VecDeque<Job>,
     /// The mailer's thread waits for messages: it must be called when one comes.
-    pub(super) is_hungry: bool,
+    pub(super) wants_jobs: bool,
     pub(super) closing: Closing,
     /// The access token that came with a message last: what new connections log in with.
     pub(super) token: Option<OauthToken>,
@@ -169,7 +169,7 @@ impl Shared {
             state.first_deadline = Some(state.first_deadline.map_or(deadline, |first| first.min(deadline)));
         }
         state.queue.push_back(job);
-        if std::mem::take(&mut state.is_hungry) {
+        if std::mem::take(&mut state.wants_jobs) {
             drop(state);
             self.ring();
         }

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::super::resolve::Host;
 use super::Login;
-use super::tunnel::{Progress, refused};
+use super::tunnel::{ProxyStep, refused};
 use crate::error::Error;
 
 /// The longest head of an answer; proxies send a few hundred octets.
@@ -32,7 +32,7 @@ impl Http {
         (Self { has_login: login.is_some(), seen: 0 }, request(login, host, port))
     }
 
-    pub(super) fn step(&mut self, input: &[u8]) -> Result<Progress, Error> {
+    pub(super) fn step(&mut self, input: &[u8]) -> Result<ProxyStep, Error> {
         // The error repeats how it begins, so there should be enough of that.
         let tells = input.len() >= BEGIN || input.iter().any(u8::is_ascii_control);
         if tells && !input.iter().zip(b"HTTP/").all(|(a, b)| a == b) {
@@ -43,9 +43,9 @@ impl Http {
         self.seen = input.len();
         match end_of_head(input.get(from..).unwrap_or_default()).map(|end| from.saturating_add(end)) {
             Some(taken) => {
-                self.judge(input.get(..taken).unwrap_or_default()).map(|()| Progress::Done { taken })
+                self.judge(input.get(..taken).unwrap_or_default()).map(|()| ProxyStep::Done { taken })
             }
-            None if input.len() < LONGEST_HEAD => Ok(Progress::More),
+            None if input.len() < LONGEST_HEAD => Ok(ProxyStep::More),
             None => Err(refused(format!("its answer has no end within {LONGEST_HEAD} octets"), false)),
         }
     }

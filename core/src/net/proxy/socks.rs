@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::super::resolve::Host;
 use super::Login;
-use super::tunnel::{Progress, refused};
+use super::tunnel::{ProxyStep, refused};
 use crate::error::Error;
 
 const VERSION: u8 = 5;
@@ -47,16 +47,16 @@ impl Socks {
         Ok((socks, Zeroizing::new(greeting.to_vec())))
     }
 
-    pub(super) fn step(&mut self, input: &[u8]) -> Result<Progress, Error> {
+    pub(super) fn step(&mut self, input: &[u8]) -> Result<ProxyStep, Error> {
         // Some proxies end a refusal here, without the address.
-        let Some(&[first, second]) = input.first_chunk() else { return Ok(Progress::More) };
+        let Some(&[first, second]) = input.first_chunk() else { return Ok(ProxyStep::More) };
         match self.expected {
             Expected::Choice => match (first, second, &self.login) {
                 (VERSION, NO_LOGIN, _) => Ok(self.ask()),
                 (VERSION, USER_PASSWORD, Some(login)) => {
                     let output = credentials(login)?;
                     self.expected = Expected::Login;
-                    Ok(Progress::Say { taken: 2, output })
+                    Ok(ProxyStep::Say { taken: 2, output })
                 }
                 (VERSION, NOTHING_FITS, None) => Err(refused("it wants a login, and none was given", false)),
                 (VERSION, ..) => Err(refused("it takes no login by user and password", false)),
@@ -72,9 +72,9 @@ impl Socks {
         }
     }
 
-    fn ask(&mut self) -> Progress {
+    fn ask(&mut self) -> ProxyStep {
         self.expected = Expected::Reply;
-        Progress::Say { taken: 2, output: Zeroizing::new(std::mem::take(&mut self.request)) }
+        ProxyStep::Say { taken: 2, output: Zeroizing::new(std::mem::take(&mut self.request)) }
     }
 }
 
@@ -118,18 +118,18 @@ fn push_counted(bytes: &mut Vec<u8>, field: &[u8]) -> Result<(), Error> {
 }
 
 /// RFC 1928 section 6. The address that the proxy bound is of no use here, but stands before the server's greeting.
-fn connected(reply: &[u8]) -> Result<Progress, Error> {
+fn connected(reply: &[u8]) -> Result<ProxyStep, Error> {
     let address = match (reply.get(3), reply.get(4)) {
         (Some(&IPV4), _) => 4,
         (Some(&IPV6), _) => 16,
         (Some(&NAME), Some(&count)) => usize::from(count).saturating_add(1),
-        (None, _) | (Some(&NAME), None) => return Ok(Progress::More),
+        (None, _) | (Some(&NAME), None) => return Ok(ProxyStep::More),
         (Some(other), _) => {
             return Err(refused(format!("its answer has an address of the unknown type {other}"), false));
         }
     };
     let taken = address.saturating_add(6);
-    Ok(if reply.len() < taken { Progress::More } else { Progress::Done { taken } })
+    Ok(if reply.len() < taken { ProxyStep::More } else { ProxyStep::Done { taken } })
 }
 
 fn refusal(code: u8) -> Error {

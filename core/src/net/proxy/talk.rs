@@ -3,14 +3,14 @@
 use std::io;
 use std::time::Duration;
 
-use super::super::limits::Phase;
+use super::super::limits::PhaseLimits;
 use super::super::run::{Mover, Transport, Wait};
 use super::super::stream::{Ready, Stream};
 use super::tunnel::Tunnel;
 use crate::error::Error;
 
 /// Drives the tunnel to its outcome.
-pub(super) fn talk(stream: &mut Stream, tunnel: &mut Tunnel, phase: &Phase<'_>) -> Result<(), Error> {
+pub(super) fn talk(stream: &mut Stream, tunnel: &mut Tunnel, phase: &PhaseLimits<'_>) -> Result<(), Error> {
     tunnel.set_left(phase.left());
     let mut transport = Bytewise(stream);
     Mover::default().run(&mut transport, tunnel, phase.limits(), Wait::Block, |tunnel| tunnel.is_done());

@@ -36,7 +36,7 @@ enum Shake {
 }
 
 /// What the proxy's bytes so far come to.
-pub(super) enum Progress {
+pub(super) enum ProxyStep {
     /// They are not all there.
     More,
     /// The first `taken` ask for an answer.
@@ -106,12 +106,12 @@ impl Tunnel {
                 Shake::Http(http) => http.step(&self.input),
             };
             match progress {
-                Ok(Progress::More) => return,
-                Ok(Progress::Say { taken, output }) => {
+                Ok(ProxyStep::More) => return,
+                Ok(ProxyStep::Say { taken, output }) => {
                     self.input.drain(..taken.min(self.input.len()));
                     (self.output, self.written) = (output, 0);
                 }
-                Ok(Progress::Done { taken }) => {
+                Ok(ProxyStep::Done { taken }) => {
                     self.input.drain(..taken.min(self.input.len()));
                     self.outcome = Some(Ok(()));
                 }

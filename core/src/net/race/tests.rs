@@ -32,9 +32,9 @@ fn closed_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-fn hour() -> Phase<'static> {
+fn hour() -> PhaseLimits<'static> {
     static NONE: Limits = Limits { deadline: None, cancel: None };
-    Phase::begin(&NONE, Duration::from_secs(3600))
+    PhaseLimits::begin(&NONE, Duration::from_secs(3600))
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_time_out_tells_where_it_stood() {
     let refused = closed_port();
     let (hole, untried) = (address("[2001:db8::1]:25"), address("192.0.2.1:25"));
     let limits = Limits::default();
-    let phase = Phase::begin(&limits, Duration::from_millis(100));
+    let phase = PhaseLimits::begin(&limits, Duration::from_millis(100));
     let mut ends = Vec::new();
     let begin = Instant::now();
     let error = race(&[refused, hole, untried], &phase, |address| {
@@ -197,7 +197,7 @@ fn a_socket_that_met_itself_is_no_connection() {
 #[test]
 fn a_connection_that_is_there_counts_however_long_it_took_to_begin_it() {
     let limits = Limits::default();
-    let phase = Phase::begin(&limits, Duration::from_millis(20));
+    let phase = PhaseLimits::begin(&limits, Duration::from_millis(20));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let good = listener.local_addr().unwrap();
     let slow = |address| {

@@ -119,7 +119,7 @@ fn a_slow_resolver_is_left_behind() {
 #[test]
 fn the_time_out_of_connecting_covers_the_resolver() {
     let limits = Limits::default();
-    let phase = Phase::begin(&limits, Duration::from_millis(50));
+    let phase = PhaseLimits::begin(&limits, Duration::from_millis(50));
     let slow = || {
         thread::sleep(Duration::from_secs(2));
         Ok(())
@@ -131,8 +131,8 @@ fn the_time_out_of_connecting_covers_the_resolver() {
     assert!(begin.elapsed() < Duration::from_secs(1), "it waited for the resolver");
 }
 
-fn phase(limits: &Limits) -> Phase<'_> {
-    Phase::begin(limits, Duration::from_secs(30))
+fn phase(limits: &Limits) -> PhaseLimits<'_> {
+    PhaseLimits::begin(limits, Duration::from_secs(30))
 }
 
 #[test]

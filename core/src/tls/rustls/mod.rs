@@ -92,12 +92,12 @@ impl Rustls {
         Ok(config)
     }
 
-    fn begin(&self, host: &Host, verify: bool, pipe: Pipe) -> Result<Link, ::rustls::Error> {
+    fn begin(&self, host: &Host, verify: bool, pipe: Pipe) -> Result<RustlsConnection, ::rustls::Error> {
         let ready = self.ready()?;
         let config = if verify { &ready.requiring } else { &ready.reporting };
         let name = ServerName::try_from(host.as_str().to_owned())
             .map_err(|_| ::rustls::Error::General(format!("the name {:?} cannot be used", host.as_str())))?;
-        Ok(Link {
+        Ok(RustlsConnection {
             connection: ClientConnection::new(Arc::clone(config), name.clone())?,
             pipe,
             name,
@@ -129,7 +129,7 @@ impl Backend for Rustls {
     }
 }
 
-struct Link {
+struct RustlsConnection {
     connection: ClientConnection,
     pipe: Pipe,
     name: ServerName<'static>,
@@ -145,7 +145,7 @@ struct Link {
     broken: Option<Fault>,
 }
 
-impl Link {
+impl RustlsConnection {
     /// Takes some ciphertext, and answers what there is to answer. What came before a record that is forged is still read.
     fn take(&mut self) {
         let taken = self.connection.read_tls(&mut self.pipe);
@@ -192,7 +192,7 @@ impl Link {
     }
 }
 
-impl Connection for Link {
+impl Connection for RustlsConnection {
     fn handshake(&mut self) -> Result<bool, Fault> {
         self.flush();
         while self.connection.is_handshaking() && self.broken.is_none() && self.pipe.has_input() {

@@ -4,9 +4,9 @@ use crate::error::{Error, Kind, Step};
 use crate::reply::Reply;
 use crate::report::{Outcome, Recipient, Report};
 
-/// What becomes of a message whose connection has reported on it.
+/// What the mailer does with a message after its connection has reported on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum Disposition {
     /// The report is for the caller.
     Decided,
     /// This server does not want it now; another one may (RFC 5321 section 4.2.4.2).
@@ -21,40 +21,42 @@ pub(super) enum Fate {
     Greylisted,
 }
 
-/// `atleastone`: one accepted recipient is enough. `bystander`: the connection ended because of something else than this message, so that whatever is said of it
-/// speaks only against the connection.
-pub(super) fn fate(report: &Report, atleastone: bool, bystander: bool) -> Fate {
+/// `atleastone`: one accepted recipient is enough. `bystander`: the connection ended because of another message, so the
+/// report speaks only against the connection.
+pub(super) fn disposition(report: &Report, atleastone: bool, bystander: bool) -> Disposition {
     // Nothing is asked for twice while a server may have it, or where nobody is left to whom trying again could help.
     let taken = |r: &Recipient| matches!(r.outcome, Outcome::Accepted | Outcome::Unknown);
     if report.recipients.iter().any(taken) || !report.recipients.iter().any(is_open) {
-        return Fate::Decided;
+        return Disposition::Decided;
     }
     if is_spent(report) {
-        return Fate::Spent;
+        return Disposition::Spent;
     }
     let Some(error) = &report.error else { return refused_recipients(report, atleastone) };
     let goodbye = error.reply().is_some_and(|reply| reply.code() == 421);
     match error.kind() {
-        Kind::Cancelled | Kind::Unknown => Fate::Decided,
-        _ if goodbye => Fate::Again,
-        Kind::Closed | Kind::Timeout | Kind::Protocol | Kind::Connect | Kind::Resolve => Fate::Again,
-        Kind::Refused if error.step() == Step::Mail && error.is_transient() => Fate::Elsewhere,
-        Kind::Refused if error.is_transient() => Fate::Later,
-        _ if bystander && report.recipients.iter().all(|r| r.outcome == Outcome::NotSent) => Fate::Again,
-        _ => Fate::Decided,
+        Kind::Cancelled | Kind::Unknown => Disposition::Decided,
+        _ if goodbye => Disposition::Again,
+        Kind::Closed | Kind::Timeout | Kind::Protocol | Kind::Connect | Kind::Resolve => Disposition::Again,
+        Kind::Refused if error.step() == Step::Mail && error.is_transient() => Disposition::Elsewhere,
+        Kind::Refused if error.is_transient() => Disposition::Later,
+        _ if bystander && report.recipients.iter().all(|r| r.outcome == Outcome::NotSent) => {
+            Disposition::Again
+        }
+        _ => Disposition::Decided,
     }
 }
 
 /// Nothing was sent since recipients were refused.
-fn refused_recipients(report: &Report, atleastone: bool) -> Fate {
+fn refused_recipients(report: &Report, atleastone: bool) -> Disposition {
     let mut for_now = report.refused().filter(|r| r.reply.as_ref().is_some_and(Reply::is_transient));
     let for_good = report.refused().any(|r| r.reply.as_ref().is_some_and(|reply| !reply.is_transient()));
     match for_now.next().and_then(|recipient| recipient.reply.as_ref()) {
-        None => Fate::Decided,
+        None => Disposition::Decided,
         // Where all are required, one that is refused for good decides.
-        Some(_) if for_good && !atleastone => Fate::Decided,
-        Some(reply) if matches!(reply.code(), 450 | 451) => Fate::Greylisted,
-        Some(_) => Fate::Later,
+        Some(_) if for_good && !atleastone => Disposition::Decided,
+        Some(reply) if matches!(reply.code(), 450 | 451) => Disposition::Greylisted,
+        Some(_) => Disposition::Later,
     }
 }
 
@@ -86,7 +88,7 @@ fn is_open(recipient: &Recipient) -> bool {
 }
 
 /// Whether the server says with it that it is short of something, so that the next message should wait.
-pub(super) fn is_pressed(report: &Report) -> bool {
+pub(super) fn server_is_overloaded(report: &Report) -> bool {
     report.error.as_ref().is_some_and(|error| {
         error.kind() == Kind::Refused
             && error.is_transient()
@@ -120,49 +122,59 @@ mod tests {
         let not_sent = (NotSent, Step::Body, None);
         let refused = |step, line| Some(Error::refused(step, "no", reply(line)));
         for (outcomes, error, bystander, wanted) in [
-            (vec![not_sent], closed(), false, Fate::Again),
-            (vec![not_sent, (Rejected, Step::Rcpt, Some("550 no"))], closed(), false, Fate::Again),
-            (vec![(Rejected, Step::Rcpt, Some("550 no"))], closed(), false, Fate::Decided),
-            (vec![not_sent, (Accepted, Step::Final, Some("250 ok"))], closed(), false, Fate::Decided),
-            (vec![not_sent, (Unknown, Step::Final, None)], closed(), false, Fate::Decided),
-            (vec![(Unknown, Step::Final, None)], closed(), true, Fate::Decided),
-            (vec![not_sent], None, false, Fate::Decided),
+            (vec![not_sent], closed(), false, Disposition::Again),
+            (vec![not_sent, (Rejected, Step::Rcpt, Some("550 no"))], closed(), false, Disposition::Again),
+            (vec![(Rejected, Step::Rcpt, Some("550 no"))], closed(), false, Disposition::Decided),
+            (vec![not_sent, (Accepted, Step::Final, Some("250 ok"))], closed(), false, Disposition::Decided),
+            (vec![not_sent, (Unknown, Step::Final, None)], closed(), false, Disposition::Decided),
+            (vec![(Unknown, Step::Final, None)], closed(), true, Disposition::Decided),
+            (vec![not_sent], None, false, Disposition::Decided),
             (
                 vec![(Rejected, Step::Mail, Some("451 later"))],
                 refused(Step::Mail, "451 later"),
                 false,
-                Fate::Elsewhere,
+                Disposition::Elsewhere,
             ),
             (
                 vec![(Rejected, Step::Mail, Some("421 bye"))],
                 refused(Step::Mail, "421 bye"),
                 false,
-                Fate::Spent,
+                Disposition::Spent,
             ),
             (
                 vec![(Rejected, Step::Final, Some("421 bye"))],
                 refused(Step::Final, "421 bye"),
                 false,
-                Fate::Spent,
+                Disposition::Spent,
             ),
             (
                 vec![(Rejected, Step::Final, Some("452 full"))],
                 refused(Step::Final, "452 full"),
                 false,
-                Fate::Later,
+                Disposition::Later,
             ),
             (
                 vec![(Rejected, Step::Mail, Some("550 no"))],
                 refused(Step::Mail, "550 no"),
                 false,
-                Fate::Decided,
+                Disposition::Decided,
             ),
-            (vec![not_sent], Some(Error::new(Kind::Source, Step::Body, "broken")), false, Fate::Decided),
-            (vec![not_sent], Some(Error::new(Kind::Source, Step::Body, "broken")), true, Fate::Again),
-            (vec![not_sent], Some(Error::new(Kind::Cancelled, Step::Body, "over")), true, Fate::Decided),
+            (
+                vec![not_sent],
+                Some(Error::new(Kind::Source, Step::Body, "broken")),
+                false,
+                Disposition::Decided,
+            ),
+            (vec![not_sent], Some(Error::new(Kind::Source, Step::Body, "broken")), true, Disposition::Again),
+            (
+                vec![not_sent],
+                Some(Error::new(Kind::Cancelled, Step::Body, "over")),
+                true,
+                Disposition::Decided,
+            ),
         ] {
             let report = report(&outcomes, error);
-            assert_eq!(fate(&report, false, bystander), wanted, "{report:?} {bystander}");
+            assert_eq!(disposition(&report, false, bystander), wanted, "{report:?} {bystander}");
         }
     }
 
@@ -171,22 +183,22 @@ mod tests {
         let rejected = |line| (Outcome::Rejected, Step::Rcpt, Some(line));
         let not_sent = (Outcome::NotSent, Step::Rcpt, None);
         for (outcomes, atleastone, wanted) in [
-            (vec![rejected("450 4.2.0 greylisted")], false, Fate::Greylisted),
-            (vec![rejected("451 4.7.1 try later"), not_sent], false, Fate::Greylisted),
-            (vec![rejected("452 4.2.2 full"), not_sent], false, Fate::Later),
-            (vec![rejected("450 4.2.0 greylisted"), rejected("550 no")], false, Fate::Decided),
-            (vec![rejected("450 4.2.0 greylisted"), rejected("550 no")], true, Fate::Greylisted),
+            (vec![rejected("450 4.2.0 greylisted")], false, Disposition::Greylisted),
+            (vec![rejected("451 4.7.1 try later"), not_sent], false, Disposition::Greylisted),
+            (vec![rejected("452 4.2.2 full"), not_sent], false, Disposition::Later),
+            (vec![rejected("450 4.2.0 greylisted"), rejected("550 no")], false, Disposition::Decided),
+            (vec![rejected("450 4.2.0 greylisted"), rejected("550 no")], true, Disposition::Greylisted),
             (
                 vec![rejected("450 4.2.0 greylisted"), (Outcome::Accepted, Step::Final, None)],
                 true,
-                Fate::Decided,
+                Disposition::Decided,
             ),
-            (vec![rejected("550 no"), not_sent], false, Fate::Decided),
-            (vec![rejected("450 4.7.1 too many messages in this session")], false, Fate::Spent),
-            (vec![rejected("452 4.4.5 enough")], false, Fate::Spent),
+            (vec![rejected("550 no"), not_sent], false, Disposition::Decided),
+            (vec![rejected("450 4.7.1 too many messages in this session")], false, Disposition::Spent),
+            (vec![rejected("452 4.4.5 enough")], false, Disposition::Spent),
         ] {
             let report = report(&outcomes, None);
-            assert_eq!(fate(&report, atleastone, false), wanted, "{report:?}");
+            assert_eq!(disposition(&report, atleastone, false), wanted, "{report:?}");
         }
     }
 
@@ -200,7 +212,7 @@ mod tests {
             (Step::Final, "554 spam", false),
         ] {
             let report = report(&[], Some(Error::refused(step, "no", reply(line))));
-            assert_eq!(is_pressed(&report), pressed, "{line}");
+            assert_eq!(server_is_overloaded(&report), pressed, "{line}");
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::server::Server;
 const MOST_DOUBLINGS: u32 = 6;
 
 /// One server.
-pub(super) struct Lane {
-    pub(super) server: Server,
+pub(super) struct ServerState {
+    pub(super) address: Server,
     /// For its next connection.
     pub(super) options: Arc<Options>,
     /// Pauses between connections that could not be made.
@@ -33,11 +33,11 @@ pub(super) struct Lane {
     pub(super) open: usize,
 }
 
-impl Lane {
-    pub(super) fn new(server: Server, options: Arc<Options>) -> Self {
+impl ServerState {
+    pub(super) fn new(address: Server, options: Arc<Options>) -> Self {
         let (opening, sending) = (Backoff::default(), Backoff::default());
         Self {
-            server,
+            address,
             options,
             opening,
             sending,
