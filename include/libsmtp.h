@@ -1044,6 +1044,17 @@ const char *smtp_option_name(size_t index);
 const char *smtp_option_kind(size_t index);
 
 /**
+ * The words that the option with that index can be set to, separated by spaces; empty where its value is not one word of a
+ * list. NULL past the last. Lives until the program ends.
+ */
+const char *smtp_option_words(size_t index);
+
+/**
+ * What the option with that index does: a paragraph of Markdown, in UTF-8. NULL past the last. Lives until the program ends.
+ */
+const char *smtp_option_help(size_t index);
+
+/**
  * TLS as the options "tls..." of options say that it is; what else they say does not matter, and they can be
  * freed. Every file is read now. Free it with smtp_tls_free(); options that have it keep their share. NULL where
  * something is wrong, and smtp_options_error() says what, or where options is NULL or in use.

@@ -219,62 +219,133 @@ static int Servers(Tcl_Interp *interp, Options *into, Tcl_Obj *servers, Tcl_Obj 
     return result;
 }
 
-/* Whether the option takes a truth value, in any form that Tcl has for one. */
-static int Truth(const char *name)
+static int Policed(Tcl_Interp *interp, Options *into, Tcl_Obj *script)
+{
+    Policy *policy;
+
+    if (*Tcl_GetString(script) == '\0') return TCL_OK;
+    policy = PolicyNew(interp, script);
+    policy->refs++;
+    if (into->policy != NULL) PolicyDrop(into->policy);
+    into->policy = policy;
+    return Failed(interp, into, smtp_options_set_tlspolicy(into->smtp, PolicyAsk, policy, PolicyDrop));
+}
+
+static int Oauth(Tcl_Interp *interp, Options *into, Tcl_Obj *script)
+{
+    if (*Tcl_GetString(script) == '\0') return TCL_OK;
+    return Failed(interp, into, smtp_options_set_oauthtoken(into->smtp, TokenAsk, PolicyNew(interp, script), PolicyDrop));
+}
+
+static int Committed(Tcl_Interp *interp, Options *into, Tcl_Obj *script)
+{
+    return Failed(interp, into, CommitOption(interp, into->smtp, script));
+}
+
+static int Mechanism(Tcl_Interp *interp, Options *into, Tcl_Obj *value)
+{
+    int status;
+
+    if (MechanismOption(interp, into->smtp, value, &status) != TCL_OK) return TCL_ERROR;
+    return Failed(interp, into, status);
+}
+
+static int Command(Tcl_Interp *interp, Options *into, Tcl_Obj *script)
+{
+    (void)interp;
+    Remember(&into->command, script);
+    return TCL_OK;
+}
+
+static int File(Tcl_Interp *interp, Options *into, Tcl_Obj *name)
+{
+    (void)interp;
+    Remember(&into->file, name);
+    return TCL_OK;
+}
+
+static int Channel(Tcl_Interp *interp, Options *into, Tcl_Obj *channel)
+{
+    (void)interp;
+    Remember(&into->channel, channel);
+    return TCL_OK;
+}
+
+static int Message(Tcl_Interp *interp, Options *into, Tcl_Obj *octets)
+{
+    (void)interp;
+    Remember(&into->message, octets);
+    return TCL_OK;
+}
+
+/* What the library has no option for, or takes as something else than text. */
+static const struct Own {
+    const char *name, *kind, *help;
+    int (*set)(Tcl_Interp *interp, Options *into, Tcl_Obj *value);
+} owns[] = {
+    {"-channel", "channel", "Sends the finished message that can be read from a channel.", Channel},
+    {"-command", "script", "Returns at once, and calls the script with code, result and report when the send is over.", Command},
+    {"-commit", "script", "Is called before the end of each message leaves.", Committed},
+    {"-file", "file", "Sends the finished message in a file.", File},
+    {"-header", "list", "A name and a value: a field in front of the message; may occur several times.", Header},
+    {"-mechanism", "list", "A login mechanism of the script's own: name, script, and shows or hides.", Mechanism},
+    {"-message", "octets", "Sends a finished message.", Message},
+    {"-oauthcommand", "script", "Gives the access token for XOAUTH2 and OAUTHBEARER.", Oauth},
+    {"-tls", "command", "TLS as smtp::tls has set it up.", TlsOption},
+    {"-tlspolicy", "script", "Called with code and diagnostic where TLS fails; answers secure or insecure.", Policed},
+};
+#define OWNS (sizeof owns / sizeof *owns)
+
+static const struct Own *OwnOf(const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < OWNS; i++) {
+        if (strcmp(owns[i].name, name) == 0) return &owns[i];
+    }
+    return NULL;
+}
+
+/* The index of the library's option; that past the last where it has none. */
+static size_t IndexOf(const char *name)
 {
     const char *known;
     size_t i;
 
     for (i = 0; (known = smtp_option_name(i)) != NULL; i++) {
-        if (strcmp(known, name + 1) == 0) return strcmp(smtp_option_kind(i), "flag") == 0;
+        if (strcmp(known, name + 1) == 0) break;
     }
-    return 0;
+    return i;
+}
+
+/* Whether the option takes a truth value, in any form that Tcl has for one. */
+static int Truth(const char *name)
+{
+    const char *kind = smtp_option_kind(IndexOf(name));
+
+    return kind != NULL && strcmp(kind, "flag") == 0;
+}
+
+static int Unknown(Tcl_Interp *interp, const char *name)
+{
+    Tcl_SetObjResult(interp, Tcl_ObjPrintf("unknown option %s", name));
+    Tcl_SetErrorCode(interp, "SMTP", "usage", "0", "", (char *)NULL);
+    return TCL_ERROR;
 }
 
 static int One(State *state, Options *into, const char *name, Tcl_Obj *value)
 {
     Tcl_Interp *interp = state->interp;
+    const struct Own *own = OwnOf(name);
 
-    if (*name != '-') {
-        Tcl_SetObjResult(interp, Tcl_ObjPrintf("unknown option %s", name));
-        Tcl_SetErrorCode(interp, "SMTP", "usage", "0", "", (char *)NULL);
-        return TCL_ERROR;
-    }
-    if (strcmp(name, "-header") == 0) return Header(interp, into, value);
-    if (strcmp(name, "-command") == 0) return Remember(&into->command, value), TCL_OK;
-    if (strcmp(name, "-file") == 0) return Remember(&into->file, value), TCL_OK;
-    if (strcmp(name, "-channel") == 0) return Remember(&into->channel, value), TCL_OK;
-    if (strcmp(name, "-tls") == 0) return TlsOption(interp, into, value);
-    if (strcmp(name, "-commit") == 0) return Failed(interp, into, CommitOption(interp, into->smtp, value));
-    if (strcmp(name, "-mechanism") == 0) {
-        int status;
-
-        if (MechanismOption(interp, into->smtp, value, &status) != TCL_OK) return TCL_ERROR;
-        return Failed(interp, into, status);
-    }
-    if (strcmp(name, "-message") == 0) return Remember(&into->message, value), TCL_OK;
+    if (own != NULL) return own->set(interp, into, value);
+    if (*name != '-') return Unknown(interp, name);
     if (strcmp(name, "-deadline") == 0) {
         double seconds;
 
         if (Tcl_GetDoubleFromObj(NULL, value, &seconds) == TCL_OK && seconds >= 0 && seconds * 1000 < into->patience) {
             into->patience = (long long)(seconds * 1000);
         }
-    }
-    if (strcmp(name, "-tlspolicy") == 0) {
-        Policy *policy;
-        const char *word = Tcl_GetString(value);
-
-        if (*word == '\0') return TCL_OK;
-        policy = PolicyNew(interp, value);
-        policy->refs++;
-        if (into->policy != NULL) PolicyDrop(into->policy);
-        into->policy = policy;
-        return Failed(interp, into, smtp_options_set_tlspolicy(into->smtp, PolicyAsk, policy, PolicyDrop));
-    }
-    if (strcmp(name, "-oauthcommand") == 0) {
-        if (*Tcl_GetString(value) == '\0') return TCL_OK;
-        return Failed(interp, into,
-            smtp_options_set_oauthtoken(into->smtp, TokenAsk, PolicyNew(interp, value), PolicyDrop));
     }
     if (Truth(name)) {
         int truth;
@@ -284,6 +355,57 @@ static int One(State *state, Options *into, const char *name, Tcl_Obj *value)
         return Failed(interp, into, smtp_options_set(into->smtp, name + 1, truth ? "1" : "0"));
     }
     return Set(interp, into, name, value);
+}
+
+static void Put(Tcl_Obj *dict, const char *key, Tcl_Obj *value)
+{
+    Tcl_DictObjPut(NULL, dict, Tcl_NewStringObj(key, -1), value);
+}
+
+static Tcl_Obj *Description(const char *kind, const char *words, const char *help)
+{
+    Tcl_Obj *dict = Tcl_NewDictObj();
+
+    Put(dict, "kind", Tcl_NewStringObj(kind, -1));
+    Put(dict, "words", Tcl_NewStringObj(words, -1));
+    Put(dict, "help", TextFrom(help));
+    return dict;
+}
+
+/* smtp::options: the names; smtp::options NAME: what is known of one. */
+int OptionsCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
+{
+    Tcl_Obj *names;
+    size_t i;
+
+    (void)data;
+    if (objc > 2) {
+        Tcl_WrongNumArgs(interp, 1, objv, "?name?");
+        return TCL_ERROR;
+    }
+    if (objc == 2) {
+        const char *name = Tcl_GetString(objv[1]);
+        const struct Own *own = OwnOf(name);
+
+        if (own != NULL) {
+            Tcl_SetObjResult(interp, Description(own->kind, "", own->help));
+            return TCL_OK;
+        }
+        i = *name == '-' ? IndexOf(name) : (size_t)-1;
+        if (smtp_option_name(i) == NULL) return Unknown(interp, name);
+        Tcl_SetObjResult(interp, Description(smtp_option_kind(i), smtp_option_words(i), smtp_option_help(i)));
+        return TCL_OK;
+    }
+    names = Tcl_NewListObj(0, NULL);
+    for (i = 0; i < OWNS; i++) Tcl_ListObjAppendElement(NULL, names, Tcl_NewStringObj(owns[i].name, -1));
+    for (i = 0; smtp_option_name(i) != NULL; i++) {
+        Tcl_Obj *name = Tcl_ObjPrintf("-%s", smtp_option_name(i));
+
+        if (OwnOf(Tcl_GetString(name)) == NULL) Tcl_ListObjAppendElement(NULL, names, name);
+        else Tcl_DecrRefCount(name);
+    }
+    Tcl_SetObjResult(interp, names);
+    return TCL_OK;
 }
 
 int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into)

@@ -54,3 +54,24 @@ proc ::smtp::Mended {channel} {
 proc ::smtp::Open {path} {
     open $path rb
 }
+
+# For the word after these: the names of options, or the words that the option before it takes.
+proc ::smtp::Candidates {words} {
+    if {[catch {options [lindex $words end]} known]} {
+        return [lsort [options]]
+    }
+    return [expr {[dict get $known kind] eq "flag" ? "yes no" : [dict get $known words]}]
+}
+
+# With package tclreadline a prompt completes options and their words.
+if {[namespace exists ::tclreadline]} {
+    namespace eval ::tclreadline::smtp {
+        foreach command {sendmessage verify tls} {
+            proc complete($command) {text start end line pos mod} {
+                set before [string range $line 0 [expr {$start - 1}]]
+                return [::tclreadline::CompleteFromList $text [::smtp::Candidates [::tclreadline::ProperList $before]]]
+            }
+        }
+        unset command
+    }
+}

@@ -41,6 +41,7 @@ DLLEXPORT int Smtp_Init(Tcl_Interp *interp)
     Tcl_CreateObjCommand(interp, "::smtp::cancel", CancelCmd, state, NULL);
     Tcl_CreateObjCommand(interp, "::smtp::session", SessionCmd, state, NULL);
     Tcl_CreateObjCommand(interp, "::smtp::lastreport", LastreportCmd, state, NULL);
+    Tcl_CreateObjCommand(interp, "::smtp::options", OptionsCmd, state, NULL);
     Tcl_CreateObjCommand(interp, "::smtp::tls", TlsCmd, state, NULL);
     return Tcl_PkgProvide(interp, PACKAGE_NAME, PACKAGE_VERSION);
 }

@@ -109,8 +109,8 @@ smtp_result *Unbegun(int status, const char *text);
 /* The last message could not be begun: no report of one before stands for it. Gives TCL_ERROR. */
 int Unreported(State *state);
 
-/* send.c, session.c, tls.c */
-Tcl_ObjCmdProc SendmessageCmd, VerifyCmd, CancelCmd, SessionCmd, TlsCmd;
+/* options.c, send.c, session.c, tls.c */
+Tcl_ObjCmdProc OptionsCmd, SendmessageCmd, VerifyCmd, CancelCmd, SessionCmd, TlsCmd;
 /* Option -tls. */
 int TlsOption(Tcl_Interp *interp, Options *into, Tcl_Obj *value);
 

@@ -1,9 +1,9 @@
 //! `smtp_options`: how to send.
 
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::LazyLock;
 
-use smtpclient::options::{OauthToken, Options, TlsPolicy, all};
+use smtpclient::options::{OauthToken, OptionInfo, Options, TlsPolicy, all};
 use smtpclient::secret::Secret;
 
 use crate::callbacks::{
@@ -29,9 +29,28 @@ pub(crate) struct State {
 }
 guarded!(smtp_options, State);
 
-/// Names and kinds are constants; C wants them with a NUL after them.
-static NAMES: LazyLock<Vec<(CString, CString)>> =
-    LazyLock::new(|| all().map(|option| (c_string(option.name), c_string(option.kind.name()))).collect());
+/// A row of the table of options. Its texts are constants; C wants them with a NUL after them.
+struct Row {
+    name: CString,
+    kind: CString,
+    words: CString,
+    help: CString,
+}
+
+static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let row = |option: &OptionInfo| Row {
+        name: c_string(option.name),
+        kind: c_string(option.kind.name()),
+        words: c_string(&option.kind.words().join(" ")),
+        help: c_string(option.help()),
+    };
+    all().map(row).collect()
+});
+
+/// A text of the option with that index.
+fn of_table(index: usize, text: impl FnOnce(&'static Row) -> &'static CStr) -> *const c_char {
+    caught(|_| std::ptr::null(), || TABLE.get(index).map_or(std::ptr::null(), |row| text(row).as_ptr()))
+}
 
 /// New options: send through localhost, port 25. Free them with `smtp_options_free()`. NULL only where the
 /// library failed.
@@ -303,7 +322,7 @@ pub unsafe extern "C" fn smtp_options_error(options: *const smtp_options) -> *co
 /// The name of the option with that index, from 0; NULL past the last. Lives until the program ends.
 #[unsafe(no_mangle)]
 pub extern "C" fn smtp_option_name(index: usize) -> *const c_char {
-    caught(|_| std::ptr::null(), || NAMES.get(index).map_or(std::ptr::null(), |(name, _)| name.as_ptr()))
+    of_table(index, |row| &row.name)
 }
 
 /// What the value of the option with that index is, in one word: `"flag"`, `"text"`, `"word"`, `"words"`, `"integer"`,
@@ -311,7 +330,20 @@ pub extern "C" fn smtp_option_name(index: usize) -> *const c_char {
 /// `"recipient"`, `"header"`, `"signature"`. NULL past the last. Lives until the program ends.
 #[unsafe(no_mangle)]
 pub extern "C" fn smtp_option_kind(index: usize) -> *const c_char {
-    caught(|_| std::ptr::null(), || NAMES.get(index).map_or(std::ptr::null(), |(_, kind)| kind.as_ptr()))
+    of_table(index, |row| &row.kind)
+}
+
+/// The words that the option with that index can be set to, separated by spaces; empty where its value is not one word of a
+/// list. NULL past the last. Lives until the program ends.
+#[unsafe(no_mangle)]
+pub extern "C" fn smtp_option_words(index: usize) -> *const c_char {
+    of_table(index, |row| &row.words)
+}
+
+/// What the option with that index does: a paragraph of Markdown, in UTF-8. NULL past the last. Lives until the program ends.
+#[unsafe(no_mangle)]
+pub extern "C" fn smtp_option_help(index: usize) -> *const c_char {
+    of_table(index, |row| &row.help)
 }
 
 fn wrap(options: Options) -> *mut smtp_options {

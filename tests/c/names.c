@@ -8,6 +8,21 @@ static int passed, failed;
 #define CHECK(holds) ((holds) ? (void)passed++ : (void)(failed++, printf("%s:%d: %s\n", __FILE__, __LINE__, #holds)))
 #define IS(text, wanted) CHECK(strcmp((text), (wanted)) == 0)
 
+static void check_words(smtp_options *o, const char *name, const char *words)
+{
+    char word[32];
+    size_t length;
+
+    for (; *words != '\0'; words += length + (words[length] != '\0')) {
+        length = strcspn(words, " ");
+        CHECK(length > 0 && length < sizeof word);
+        if (length >= sizeof word) return;
+        memcpy(word, words, length);
+        word[length] = '\0';
+        CHECK(smtp_options_set(o, name, word) == SMTP_OK);
+    }
+}
+
 static void options(void)
 {
     size_t i, flags = 0;
@@ -17,13 +32,15 @@ static void options(void)
         const char *kind = smtp_option_kind(i);
         int adds = strcmp(kind, "header") == 0 || strcmp(kind, "recipient") == 0;
 
-        CHECK(kind[0] != '\0');
+        CHECK(kind[0] != '\0' && smtp_option_help(i)[0] != '\0');
+        CHECK((smtp_option_words(i)[0] != '\0') == (strcmp(kind, "word") == 0));
+        check_words(o, smtp_option_name(i), smtp_option_words(i));
         flags += strcmp(kind, "flag") == 0;
         /* An empty value is the default of every option but those that add. */
         CHECK((smtp_options_set(o, smtp_option_name(i), "") == SMTP_OK) == !adds);
     }
     CHECK(i > 50 && flags > 10);
-    CHECK(smtp_option_kind(i) == NULL);
+    CHECK(smtp_option_kind(i) == NULL && smtp_option_words(i) == NULL && smtp_option_help(i) == NULL);
     smtp_options_free(o);
 }
 
