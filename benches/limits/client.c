@@ -5,6 +5,7 @@
  *   grouped  2: MAIL, RCPT and DATA go together (RFC 2920)
  *   queued   1: the content and the next message's MAIL, RCPT and DATA go together
  *   window   BDAT (RFC 3030), 64 messages in flight
+ *   whole    1: envelope and content go together by BDAT, the content out of the caller's memory
  *   each     a connection for each message, grouped
  *   parallel many connections in one thread, queued
  */
@@ -192,6 +193,20 @@ static void window(void)
     bye(fd);
 }
 
+static void whole(void)
+{
+    long n;
+    int fd = dial();
+
+    greet(fd);
+    for (n = 0; n < task.messages; n++) {
+        put(fd, envelope, envelope_length);
+        put(fd, task.body, task.octets);
+        await(fd, task.recipients + 2);
+    }
+    bye(fd);
+}
+
 struct connection {
     int fd;
     long left, lines;
@@ -257,6 +272,12 @@ int main(int argc, char **argv)
             memcpy(at + length + bdat_length, task.body, task.octets);
         }
         window();
+        return 0;
+    }
+    if (strcmp(task.mode, "whole") == 0) {
+        at += sprintf(at, "%s", bdat);
+        envelope_length = (size_t)(at - envelope);
+        whole();
         return 0;
     }
     at += sprintf(at, "DATA\r\n");

@@ -99,9 +99,7 @@ def build_own():
     run("make", "--silent", "-C", TOP, "lib")
     cargo("sink")
     static = os.path.join(os.environ.get("CARGO_TARGET_DIR", f"{TOP}/target"), "release", "libsmtp.a")
-    with open(f"{TOP}/include/libsmtp.h", encoding="utf-8") as header:
-        batches = ["-DHAVE_SEND_MANY"] if "smtp_session_send_many" in header.read() else []
-    cc("ours", "ours/client.c", *batches, static, "-lssl", "-lcrypto", "-lpthread", "-lm", "-ldl")
+    cc("ours", "ours/client.c", static, "-lssl", "-lcrypto", "-lpthread", "-lm", "-ldl")
 
 
 def build_tools():

@@ -1,7 +1,10 @@
 /* libsmtp through its C functions. See benches/README.md for the arguments. */
 #include <libsmtp.h>
+#include <arpa/inet.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "../tools/task.h"
 
@@ -92,12 +95,22 @@ static int single(long messages)
     return status != SMTP_OK;
 }
 
-#ifdef HAVE_SEND_MANY
 static int next(void *left, const smtp_message **out, const smtp_options **unused)
 {
     (void)unused;
     *out = message;
     return (*(long *)left)-- > 0;
+}
+
+/* The same message for the next recipient of a list. */
+static int next_reader(void *left, const smtp_message **out, const smtp_options **whom)
+{
+    char recipient[48];
+
+    sprintf(recipient, "to%ld@example.test", *(long *)left);
+    if (smtp_options_set_recipients(options, recipient) != SMTP_OK) return -1;
+    *whom = options;
+    return next(left, out, whom);
 }
 
 static void sent(void *unused, uint64_t number, int status, const smtp_result *result)
@@ -106,7 +119,6 @@ static void sent(void *unused, uint64_t number, int status, const smtp_result *r
     (void)number;
     if (status != SMTP_OK) failed(smtp_result_error(result));
 }
-#endif
 
 /* Puts a message together, as a program does that has its words. */
 static int make(void)
@@ -119,12 +131,10 @@ static int make(void)
            smtp_message_set_text(message, task.body + strlen(HEAD), task.octets - strlen(HEAD)) != SMTP_OK;
 }
 
-#ifdef HAVE_SEND_MANY
 static int next_made(void *left, const smtp_message **out, const smtp_options **unused)
 {
     return make() ? -1 : next(left, out, unused);
 }
-#endif
 
 static int keep(void *end, const void *data, size_t size)
 {
@@ -161,21 +171,16 @@ static int names(long count)
     return 0;
 }
 
-/* A batch on one session: of one message, or of messages that are put together for it. */
-static int batch(long messages, int are_made)
+/* A batch on one session. */
+static int batch(long messages, smtp_next_fn source)
 {
-#ifdef HAVE_SEND_MANY
     smtp_session *session;
     int status = smtp_session_open("127.0.0.1", task.port, options, &session);
 
     if (status != SMTP_OK) failed(smtp_session_error(session));
-    else status = smtp_session_send_many(session, are_made ? next_made : next, sent, &messages);
+    else status = smtp_session_send_many(session, source, sent, &messages);
     smtp_session_close(session);
     return status != SMTP_OK;
-#else
-    (void)messages, (void)are_made;
-    return NOT_HERE;
-#endif
 }
 
 /* A connection for each message. */
@@ -268,6 +273,33 @@ static int queue(void)
     return good != task.messages;
 }
 
+/* The queue of a mailer whose server never greets: all messages are in memory at the same time. */
+static int hoard(void)
+{
+    struct sockaddr_in here = {.sin_family = AF_INET};
+    socklen_t size = sizeof here;
+    smtp_mailer *mailer;
+    smtp_result *result;
+    char text[32];
+    long n;
+    int silent = socket(AF_INET, SOCK_STREAM, 0);
+
+    here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (silent < 0 || bind(silent, (struct sockaddr *)&here, sizeof here) || listen(silent, 8)
+        || getsockname(silent, (struct sockaddr *)&here, &size)) return failed("no server");
+    sprintf(text, "127.0.0.1:%u", ntohs(here.sin_port));
+    smtp_options_set(options, "servers", text);
+    sprintf(text, "%ld", task.messages + 1);
+    smtp_options_set(options, "queuesize", text);
+    if (smtp_mailer_new(options, &mailer, &result) != SMTP_OK) return failed(smtp_result_error(result));
+    for (n = 0; n < task.messages; n++) {
+        if (smtp_mailer_submit(mailer, message, NULL, NULL) < 0) break;
+    }
+    smtp_mailer_free(mailer);
+    close(silent);
+    return n < task.messages;
+}
+
 static void *run(void *number)
 {
     return single(TASK_SHARE(task, *(long *)number)) ? &task : NULL;
@@ -306,7 +338,7 @@ int main(int argc, char **argv)
     made = strcmp(task.mode, "made") == 0;
     options = make_options(made);
     message = smtp_message_new();
-    if (task.octets > 1 << 20) {
+    if (task.octets > 1 << 20 && strcmp(task.mode, "memory")) {
         smtp_message_set_message_reader(message, give, again, NULL, NULL, (int64_t)task.octets);
     } else {
         smtp_message_set_message(message, task.body, task.octets);
@@ -316,17 +348,21 @@ int main(int argc, char **argv)
         task.mode += 10;
     }
     if (strcmp(task.mode, "single") == 0) status = single(task.messages);
-    else if (strcmp(task.mode, "batch") == 0) status = batch(task.messages, 0);
-    else if (made) status = batch(task.messages, 1);
+    else if (strcmp(task.mode, "batch") == 0) status = batch(task.messages, next);
+    else if (made) status = batch(task.messages, next_made);
+    else if (strcmp(task.mode, "newsletter") == 0) status = batch(task.messages, next_reader);
+    else if (strcmp(task.mode, "memory") == 0)
+        status = smtp_options_set(options, "chunking", "on") == SMTP_OK ? single(task.messages) : NOT_HERE;
     else if (strcmp(task.mode, "written") == 0) status = written(task.messages);
     else if (strcmp(task.mode, "names") == 0) status = names(task.messages);
     else if (strcmp(task.mode, "window") == 0)
-        status = smtp_options_set(options, "pipelining", "full") == SMTP_OK ? batch(task.messages, 0) : NOT_HERE;
+        status = smtp_options_set(options, "pipelining", "full") == SMTP_OK ? batch(task.messages, next) : NOT_HERE;
     else if (strcmp(task.mode, "loop") == 0) status = loop();
     else if (strcmp(task.mode, "each") == 0) status = each();
     else if (strcmp(task.mode, "fresh") == 0) status = fresh();
     else if (strcmp(task.mode, "parallel") == 0) status = parallel();
     else if (strcmp(task.mode, "queue") == 0) status = queue();
+    else if (strcmp(task.mode, "hoard") == 0) status = hoard();
     else status = NOT_HERE;
     if (calls) printf("commit: %ld calls for %ld messages\n", calls, asked);
     smtp_message_free(message);
