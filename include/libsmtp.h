@@ -786,6 +786,23 @@ int smtp_message_add_html(smtp_message *message,
                           const char *html);
 
 /**
+ * Adds an invitation, its change or its answer (RFC 6047): an iCalendar object with a METHOD, in UTF-8, as the last alternative of
+ * the text and as the attachment invite.ics. icalendar is copied. SMTP_OK; SMTP_ERR_USAGE: it is not a VCALENDAR with a
+ * METHOD, there is neither text nor HTML, there is a calendar already, or message is finished.
+ */
+int smtp_message_add_calendar(smtp_message *message,
+                              const char *icalendar);
+
+/**
+ * Says how a recipient leaves the list with one click (RFC 8058): List-Unsubscribe and List-Unsubscribe-Post, in place of those that
+ * are there. https is a URL that names list and recipient by itself; mailto, an address with or without ?subject=..., may be NULL. Sign
+ * the message (option dkim), or receivers ignore it. SMTP_OK; SMTP_ERR_USAGE: not an https URL, not an address.
+ */
+int smtp_message_set_unsubscribe(smtp_message *message,
+                                 const char *https,
+                                 const char *mailto);
+
+/**
  * Attaches a file with its name and the content type that its extension stands for. It is opened when it is
  * sent; where there is none the send tells, with SMTP_ERR_SOURCE. SMTP_OK; SMTP_ERR_USAGE: a path
  * without a file name, or message is finished.

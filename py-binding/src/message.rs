@@ -155,6 +155,22 @@ impl PyMessage {
         self.check(py, result)
     }
 
+    /// Adds an invitation, its change or its answer (RFC 6047): an iCalendar object with a METHOD, as `icalendar` or another library
+    /// writes it. It goes as the last alternative of the text, and as the attachment `invite.ics`. Raises `UsageError` where it
+    /// is not one, or where there is neither text nor HTML.
+    fn add_calendar(&mut self, py: Python<'_>, icalendar: &str) -> PyResult<()> {
+        let result = self.core.add_calendar(icalendar);
+        self.check(py, result)
+    }
+
+    /// Says how a recipient leaves the list with one click (RFC 8058), by a URL that names list and recipient by itself, and by
+    /// mail: `leave@example.org?subject=4711`. Sign the message (option `dkim`), or receivers ignore it.
+    #[pyo3(signature = (https, mailto=None))]
+    fn set_unsubscribe(&mut self, py: Python<'_>, https: &str, mailto: Option<&str>) -> PyResult<()> {
+        let result = self.core.set_unsubscribe(https, mailto);
+        self.check(py, result)
+    }
+
     /// Attaches a part, or a whole message.
     fn attach(&mut self, py: Python<'_>, part: Py<Self>) -> PyResult<()> {
         let (core, sources) = {

@@ -174,3 +174,12 @@ def test_open_dkim_agrees(keys, tmp_path):
                          env={"PATH": "/usr/sbin:/usr/bin"})
     said = ran.stdout + ran.stderr
     assert said.count("verification (s=rsa, d=c.example, 2048-bit key) succeeded") == len(files), said[-2000:]
+
+
+def test_one_click_unsubscribing_is_signed(keys):
+    message = Message("News\n")
+    message["From"] = "a@c.example"
+    message.set_unsubscribe("https://c.example/u/1")
+    [content] = check([message], keys)
+    signed = re.search(rb"\bh=([^;]*);", content)[1].lower().replace(b"\r\n", b"").replace(b" ", b"")
+    assert {b"list-unsubscribe", b"list-unsubscribe-post"} <= set(signed.replace(b"\t", b"").split(b":"))

@@ -195,6 +195,12 @@ static void message_nulls(void)
     PART(smtp_message_error(m), "`part` is NULL");
     CODE(smtp_message_set_rfc822(NULL, m), SMTP_ERR_NULL);
     CODE(smtp_message_set_rfc822(m, NULL), SMTP_ERR_NULL);
+    CODE(smtp_message_add_calendar(NULL, "a"), SMTP_ERR_NULL);
+    CODE(smtp_message_add_calendar(m, NULL), SMTP_ERR_NULL);
+    CODE(smtp_message_add_calendar(m, "no calendar"), SMTP_ERR_USAGE);
+    CODE(smtp_message_set_unsubscribe(m, NULL, NULL), SMTP_ERR_NULL);
+    CODE(smtp_message_set_unsubscribe(m, "http://example.org", NULL), SMTP_ERR_USAGE);
+    CODE(smtp_message_set_unsubscribe(m, "https://example.org/1", "nobody"), SMTP_ERR_USAGE);
     CODE(smtp_message_add_html(NULL, "a"), SMTP_ERR_NULL);
     CODE(smtp_message_add_html(m, NULL), SMTP_ERR_NULL);
     CODE(smtp_message_attach_file(NULL, "a"), SMTP_ERR_NULL);

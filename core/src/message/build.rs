@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::calendar::is_calendar;
 use super::field::Fields;
 use super::identity::random_hex;
 use super::part::{Body, Part, above};
@@ -27,16 +28,20 @@ impl Message {
         match &mut part.body {
             Body::Parts(_) if part.media.eq_ignore_ascii_case("multipart/alternative") => {
                 part.push(Self::html(html))?;
+                // A calendar stays the last alternative, which is the one that is preferred (RFC 2046 section 5.1.4).
+                if let Body::Parts(parts) = &mut part.body {
+                    parts.sort_by_key(is_calendar);
+                }
             }
             Body::Parts(parts) => {
-                let first = parts.first_mut().ok_or_else(|| no_text(&part.media))?;
+                let first = parts.first_mut().ok_or_else(|| no_text(&part.media, "HTML"))?;
                 part.levels = part.levels.max(above(first.alternative(html, depth + 1)?)?);
             }
             Body::Source(_) if is_text => {
                 above(depth)?;
                 wrap(part, "multipart/alternative", Self::html(html))?;
             }
-            _ => return Err(no_text(&part.media)),
+            _ => return Err(no_text(&part.media, "HTML")),
         }
         Ok(part.levels)
     }
@@ -127,7 +132,7 @@ impl Message {
 
 /// Makes `part` the first part of a multipart. The fields that describe the content stay with the content
 /// (RFC 2045 9); the others, of the message, stay where they are.
-fn wrap(part: &mut Part, media: &str, second: Message) -> Result<(), Error> {
+pub(super) fn wrap(part: &mut Part, media: &str, second: Message) -> Result<(), Error> {
     let levels = above(part.levels.max(second.levels()))?;
     let mut outer = Part::multipart(media, Vec::new())?;
     outer.levels = levels;
@@ -217,8 +222,8 @@ fn check_cid(cid: &str) -> Result<String, Error> {
     Ok(cid.to_owned())
 }
 
-fn no_text(media: &str) -> Error {
+pub(super) fn no_text(media: &str, thing: &str) -> Error {
     Error::usage(format!(
-        "{media} has no text that HTML could be an alternative to: start with Message::text()"
+        "{media} has no text that {thing} could be an alternative to: start with Message::text()"
     ))
 }

@@ -16,6 +16,7 @@
 //! ```
 
 mod build;
+mod calendar;
 mod codec;
 mod field;
 mod finished;
@@ -39,6 +40,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 mod token;
+mod unsubscribe;
 mod words;
 
 pub use field::HeaderMode;

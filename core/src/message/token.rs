@@ -375,7 +375,7 @@ impl Message {
         Ok(part)
     }
 
-    fn utf8(media: &str, text: &str) -> Self {
+    pub(super) fn utf8(media: &str, text: &str) -> Self {
         let mut part = Part::leaf(media, Source::bytes(text.as_bytes().to_vec()));
         part.parameters.push(("charset".into(), "utf-8".into()));
         Self::composed(part)

@@ -13,6 +13,35 @@ pub unsafe extern "C" fn smtp_message_add_html(message: *mut smtp_message, html:
     unsafe { change(message, |state| Ok(state.message.add_alternative_html(utf8(html, "html")?)?)) }
 }
 
+/// Adds an invitation, its change or its answer (RFC 6047): an iCalendar object with a METHOD, in UTF-8, as the last alternative of
+/// the text and as the attachment `invite.ics`. `icalendar` is copied. `SMTP_OK`; `SMTP_ERR_USAGE`: it is not a VCALENDAR with a
+/// METHOD, there is neither text nor HTML, there is a calendar already, or `message` is finished.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_message_add_calendar(
+    message: *mut smtp_message,
+    icalendar: *const c_char,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe { change(message, |state| Ok(state.message.add_calendar(utf8(icalendar, "icalendar")?)?)) }
+}
+
+/// Says how a recipient leaves the list with one click (RFC 8058): `List-Unsubscribe` and `List-Unsubscribe-Post`, in place of those that
+/// are there. `https` is a URL that names list and recipient by itself; `mailto`, an address with or without `?subject=...`, may be NULL. Sign
+/// the message (option `dkim`), or receivers ignore it. `SMTP_OK`; `SMTP_ERR_USAGE`: not an https URL, not an address.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_message_set_unsubscribe(
+    message: *mut smtp_message,
+    https: *const c_char,
+    mailto: *const c_char,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe {
+        change(message, |state| {
+            Ok(state.message.set_unsubscribe(utf8(https, "https")?, optional(mailto, "mailto")?)?)
+        })
+    }
+}
+
 /// Attaches a file with its name and the content type that its extension stands for. It is opened when it is
 /// sent; where there is none the send tells, with `SMTP_ERR_SOURCE`. `SMTP_OK`; `SMTP_ERR_USAGE`: a path
 /// without a file name, or `message` is finished.

@@ -11,6 +11,7 @@ use crate::error::{Error, Kind};
 
 mod composed;
 mod finished;
+mod occasions;
 mod signed;
 
 const SEVEN: Transfer = Transfer { eight_bit: false, binary: false, utf8: false };
