@@ -134,6 +134,44 @@ def test_try_again():
         assert deliver(message, who, servers="127.0.0.1", ports=nobody.getsockname()[1]) == (who, {})
 
 
+def test_prometheus():
+    prometheus_client = pytest.importorskip("prometheus_client")
+    with Sink(rejects=REJECTS) as sink:
+        names = recipe("Prometheus", sink)
+        names["mailer"].close()
+    text = prometheus_client.generate_latest().decode()
+    for line in (
+        'smtp_messages_total{outcome="accepted"} 1.0',
+        'smtp_messages_total{outcome="unknown"} 0.0',
+        'smtp_recipients_total{outcome="accepted"} 1.0',
+        "smtp_reply_seconds_count 1.0",
+        "smtp_waiting 0.0",
+    ):
+        assert line in text.splitlines(), text
+
+
+def test_opentelemetry():
+    pytest.importorskip("opentelemetry.sdk")
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    spans = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    trace.set_tracer_provider(provider)
+    with Sink(rejects=REJECTS) as sink:
+        names = recipe("OpenTelemetry", sink)
+        with pytest.raises(smtpclient.SMTPException):
+            names["traced"](b"From: a@c\nTo: nobody@s\n\n", servers="127.0.0.1", ports=sink.port)
+    finished = [(span.name, span.attributes.get("smtp.status")) for span in spans.get_finished_spans()]
+    assert finished[-1] == ("smtp send", "recipients")
+    assert [name for name, _ in finished[:4]] == ["smtp envelope", "smtp body", "smtp reply", "smtp send"]
+    first = spans.get_finished_spans()[:4]
+    assert all(first[3].start_time <= span.start_time <= span.end_time for span in first)
+
+
 def test_pytest():
     names = recipe("Test your program with pytest")
     names["welcome"] = lambda address, **server: smtpclient.sendmessage(
