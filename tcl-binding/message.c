@@ -40,6 +40,25 @@ static smtp_message *FromChannel(Tcl_Interp *interp, smtp_message *message, Tcl_
     return message;
 }
 
+/* Takes all that a channel of ours has, and closes it. */
+static smtp_message *Whole(Tcl_Interp *interp, smtp_message *message, Tcl_Obj *name)
+{
+    Tcl_Channel channel = Tcl_GetChannel(interp, Tcl_GetString(name), NULL);
+    Tcl_Obj *octets = Tcl_NewObj();
+    const unsigned char *bytes;
+    Tcl_Size length, read;
+
+    if (channel == NULL) return Failed(interp, message, NULL);
+    Tcl_IncrRefCount(octets);
+    read = Tcl_ReadChars(channel, octets, -1, 0);
+    Tcl_UnregisterChannel(interp, channel);
+    bytes = Tcl_GetByteArrayFromObj(octets, &length);
+    if (read < 0 || bytes == NULL) message = Failed(interp, message, "the message cannot be read");
+    else smtp_message_set_message(message, bytes, (size_t)length);
+    Tcl_DecrRefCount(octets);
+    return message;
+}
+
 /* A file that only Tcl can read, in a virtual file system, comes through a channel. */
 static int NativeFile(smtp_message *message, Tcl_Obj *path)
 {
@@ -108,7 +127,7 @@ smtp_message *MessageOf(State *state, Tcl_Obj *token, Options *options, Source *
     smtp_message *message = smtp_message_new();
     int count = (token != NULL) + (options->file != NULL) + (options->channel != NULL) + (options->message != NULL);
 
-    *source = NULL;
+    if (source != NULL) *source = NULL;
     if (count != 1) {
         return Failed(interp, message, "give one message: a token, -file, -channel or -message");
     }
@@ -121,7 +140,10 @@ smtp_message *MessageOf(State *state, Tcl_Obj *token, Options *options, Source *
         smtp_message_set_message(message, octets, (size_t)length);
         return message;
     }
-    if (options->channel != NULL) return FromChannel(interp, message, options->channel, 0, source);
+    if (options->channel != NULL) {
+        if (source == NULL) return Failed(interp, message, "-channel: a mailer cannot read a channel in its thread: give its content as -message");
+        return FromChannel(interp, message, options->channel, 0, source);
+    }
     if (options->file != NULL && NativeFile(message, options->file)) return message;
     /* A script of ours gives a channel: of the file, or of a temporary one with the message of the token. */
     {
@@ -137,7 +159,8 @@ smtp_message *MessageOf(State *state, Tcl_Obj *token, Options *options, Source *
         channel = Tcl_GetObjResult(interp);
         Tcl_IncrRefCount(channel);
         Tcl_ResetResult(interp);
-        message = FromChannel(interp, message, channel, 1, source);
+        if (source == NULL) message = Whole(interp, message, channel);
+        else message = FromChannel(interp, message, channel, 1, source);
         Tcl_DecrRefCount(channel);
         return message;
     }

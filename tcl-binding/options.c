@@ -282,17 +282,18 @@ static int Message(Tcl_Interp *interp, Options *into, Tcl_Obj *octets)
 static const struct Own {
     const char *name, *kind, *help;
     int (*set)(Tcl_Interp *interp, Options *into, Tcl_Obj *value);
+    int asks; /* the library calls the script while it sends */
 } owns[] = {
-    {"-channel", "channel", "Sends the finished message that can be read from a channel.", Channel},
-    {"-command", "script", "Returns at once, and calls the script with code, result and report when the send is over.", Command},
-    {"-commit", "script", "Is called before the end of each message leaves.", Committed},
-    {"-file", "file", "Sends the finished message in a file.", File},
-    {"-header", "list", "A name and a value: a field in front of the message; may occur several times.", Header},
-    {"-mechanism", "list", "A login mechanism of the script's own: name, script, and shows or hides.", Mechanism},
-    {"-message", "octets", "Sends a finished message.", Message},
-    {"-oauthcommand", "script", "Gives the access token for XOAUTH2 and OAUTHBEARER.", Oauth},
-    {"-tls", "command", "TLS as smtp::tls has set it up.", TlsOption},
-    {"-tlspolicy", "script", "Called with code and diagnostic where TLS fails; answers secure or insecure.", Policed},
+    {"-channel", "channel", "Sends the finished message that can be read from a channel.", Channel, 0},
+    {"-command", "script", "Returns at once, and calls the script with code, result and report when the send is over.", Command, 0},
+    {"-commit", "script", "Is called before the end of each message leaves.", Committed, 1},
+    {"-file", "file", "Sends the finished message in a file.", File, 0},
+    {"-header", "list", "A name and a value: a field in front of the message; may occur several times.", Header, 0},
+    {"-mechanism", "list", "A login mechanism of the script's own: name, script, and shows or hides.", Mechanism, 1},
+    {"-message", "octets", "Sends a finished message.", Message, 0},
+    {"-oauthcommand", "script", "Gives the access token for XOAUTH2 and OAUTHBEARER.", Oauth, 1},
+    {"-tls", "command", "TLS as smtp::tls has set it up.", TlsOption, 0},
+    {"-tlspolicy", "script", "Called with code and diagnostic where TLS fails; answers secure or insecure.", Policed, 1},
 };
 #define OWNS (sizeof owns / sizeof *owns)
 
@@ -338,7 +339,10 @@ static int One(State *state, Options *into, const char *name, Tcl_Obj *value)
     Tcl_Interp *interp = state->interp;
     const struct Own *own = OwnOf(name);
 
-    if (own != NULL) return own->set(interp, into, value);
+    if (own != NULL) {
+        if (own->asks && *Tcl_GetString(value) != '\0') into->asks = own->name;
+        return own->set(interp, into, value);
+    }
     if (*name != '-') return Unknown(interp, name);
     if (strcmp(name, "-deadline") == 0) {
         double seconds;

@@ -66,7 +66,7 @@ proc ::smtp::Candidates {words} {
 # With package tclreadline a prompt completes options and their words.
 if {[namespace exists ::tclreadline]} {
     namespace eval ::tclreadline::smtp {
-        foreach command {sendmessage verify tls} {
+        foreach command {sendmessage verify session mailer tls} {
             proc complete($command) {text start end line pos mod} {
                 set before [string range $line 0 [expr {$start - 1}]]
                 return [::tclreadline::CompleteFromList $text [::smtp::Candidates [::tclreadline::ProperList $before]]]

@@ -40,6 +40,7 @@ DLLEXPORT int Smtp_Init(Tcl_Interp *interp)
     Tcl_CreateObjCommand(interp, "::smtp::verify", VerifyCmd, state, NULL);
     Tcl_CreateObjCommand(interp, "::smtp::cancel", CancelCmd, state, NULL);
     Tcl_CreateObjCommand(interp, "::smtp::session", SessionCmd, state, NULL);
+    Tcl_CreateObjCommand(interp, "::smtp::mailer", MailerCmd, state, NULL);
     Tcl_CreateObjCommand(interp, "::smtp::lastreport", LastreportCmd, state, NULL);
     Tcl_CreateObjCommand(interp, "::smtp::options", OptionsCmd, state, NULL);
     Tcl_CreateObjCommand(interp, "::smtp::tls", TlsCmd, state, NULL);

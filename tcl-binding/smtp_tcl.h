@@ -83,6 +83,7 @@ typedef struct Options {
     Tcl_Obj *originator, *headers; /* as given; names and values one after the other */
     long long patience; /* for a header section that does not come, in ms */
     struct Policy *policy;
+    const char *asks; /* the last option whose script the library calls; NULL: none */
 } Options;
 int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into);
 void OptionsFree(Options *options);
@@ -94,7 +95,8 @@ int MechanismOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *value, i
 /* What a -tlspolicy script threw: the return options and the message, to be given back once. */
 Tcl_Obj *PolicyError(struct Policy *policy, Tcl_Obj **message);
 
-/* message.c: the message that the arguments name, and the source that it comes from, if there is one. */
+/* message.c: the message that the arguments name, and the source that it comes from, if there is one; without a place for a
+ * source the message is in memory or a file. */
 smtp_message *MessageOf(State *state, Tcl_Obj *token, Options *options, Source **source);
 /* Whether there is a token before the options. */
 int TokenFirst(Tcl_Interp *interp, int objc, Tcl_Obj *const objv[], Tcl_Obj **token);
@@ -109,8 +111,8 @@ smtp_result *Unbegun(int status, const char *text);
 /* The last message could not be begun: no report of one before stands for it. Gives TCL_ERROR. */
 int Unreported(State *state);
 
-/* options.c, send.c, session.c, tls.c */
-Tcl_ObjCmdProc OptionsCmd, SendmessageCmd, VerifyCmd, CancelCmd, SessionCmd, TlsCmd;
+/* options.c, send.c, session.c, mailer.c, tls.c */
+Tcl_ObjCmdProc OptionsCmd, MailerCmd, SendmessageCmd, VerifyCmd, CancelCmd, SessionCmd, TlsCmd;
 /* Option -tls. */
 int TlsOption(Tcl_Interp *interp, Options *into, Tcl_Obj *value);
 
