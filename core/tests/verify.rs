@@ -39,8 +39,8 @@ fn what_a_server_offers_is_told() {
 
 #[test]
 fn a_login_is_tried() {
-    let login = Some(("ann".to_owned(), "secret".to_owned()));
-    let sink = sink(SinkOptions { login, ..SinkOptions::default() });
+    let users = vec![("ann".to_owned(), "secret".to_owned())];
+    let sink = sink(SinkOptions { users, ..SinkOptions::default() });
     let mut options = to(&[sink.port()]);
     options.set("authinsecure", "yes").unwrap();
     options.set("username", "ann").unwrap();

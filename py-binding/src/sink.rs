@@ -1,5 +1,6 @@
 //! The project's test server, for trying things out.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -7,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use scripted_server::sink::{self, SinkOptions};
+use scripted_server::sink::{self, Certificate, SinkOptions};
 
 /// A server that takes every message. It stops taking connections when it is closed.
 #[pyclass(frozen, module = "smtpclient.testing")]
@@ -19,7 +20,8 @@ type Stored<'py> = (Vec<String>, Bound<'py, PyBytes>);
 impl Sink {
     #[new]
     #[pyo3(signature = (listen="127.0.0.1:0", *, unix=None, dump=None, keep=true, rejects=Vec::new(), size=None,
-        lmtp=false, chunking=false, pipelining=true, eight_bit_mime=true, smtputf8=None, verbose=false))]
+        lmtp=false, chunking=false, pipelining=true, eight_bit_mime=true, smtputf8=None, verbose=false,
+        tls=None, users=BTreeMap::new()))]
     #[expect(clippy::too_many_arguments, reason = "by name in Python")]
     #[expect(clippy::fn_params_excessive_bools, reason = "by name in Python")]
     fn new(
@@ -35,7 +37,14 @@ impl Sink {
         eight_bit_mime: bool,
         smtputf8: Option<bool>,
         verbose: bool,
+        tls: Option<&str>,
+        users: BTreeMap<String, String>,
     ) -> PyResult<Self> {
+        if !matches!(tls, None | Some("starttls" | "implicit")) {
+            return Err(PyValueError::new_err(format!(
+                "tls wants \"starttls\", \"implicit\" or None, not {tls:?}"
+            )));
+        }
         let listen: SocketAddr = listen
             .parse()
             .map_err(|_| PyValueError::new_err(format!("listen wants ADDRESS:PORT, not {listen:?}")))?;
@@ -51,6 +60,9 @@ impl Sink {
             eight_bit_mime,
             smtputf8,
             verbose,
+            tls: tls.map(|_| Certificate::Made),
+            tls_first: tls == Some("implicit"),
+            users: users.into_iter().collect(),
             ..SinkOptions::default()
         };
         for rule in rejects {
@@ -63,6 +75,12 @@ impl Sink {
     #[getter]
     fn port(&self) -> u16 {
         self.look(|sink| sink.port()).unwrap_or_default()
+    }
+
+    /// What option `tlsca` of a client takes, so that it trusts this server as `localhost` and `127.0.0.1`; `None` without TLS.
+    #[getter]
+    fn certificate(&self) -> Option<String> {
+        self.look(|sink| sink.authority().map(str::to_owned)).flatten()
     }
 
     /// How many messages were taken.

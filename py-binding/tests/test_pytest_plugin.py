@@ -23,3 +23,22 @@ def test_the_fixtures(pytester):
         "-p", "smtpclient.pytest_plugin"
     ]
     pytester.runpytest_subprocess(*plugin).assert_outcomes(passed=2)
+
+
+def test_tls(pytester):
+    pytester.makepyfile(
+        """
+        import smtplib, ssl
+
+        def test_tls(smtp_sink_tls):
+            context = ssl.create_default_context(cadata=smtp_sink_tls.certificate)
+            with smtplib.SMTP("localhost", smtp_sink_tls.port) as server:
+                server.starttls(context=context)
+                server.sendmail("a@c.example", ["b@s.example"], b"Subject: x\\n\\nHi.\\n")
+            assert smtp_sink_tls.count == 1
+        """
+    )
+    plugin = [] if "smtpclient" in [name for name, _ in pytester._request.config.pluginmanager.list_name_plugin()] else [
+        "-p", "smtpclient.pytest_plugin"
+    ]
+    pytester.runpytest_subprocess(*plugin).assert_outcomes(passed=1)

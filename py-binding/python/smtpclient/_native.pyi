@@ -330,7 +330,9 @@ class Dialogue:
 
 @final
 class Sink:
-    """A server that takes every message. ``rejects`` are rules ``PATTERN=CODE TEXT`` for recipients."""
+    """A server that takes every message. ``rejects`` are rules ``PATTERN=CODE TEXT`` for recipients. ``tls``, ``"starttls"`` or ``"implicit"``: with
+    a certificate for localhost that is made for it; ``certificate`` is what option ``tlsca`` of a client takes. ``users``, passwords by name:
+    nobody else may send; PLAIN, LOGIN and XOAUTH2 (the password is the access token) are offered, under TLS alone where there is TLS."""
     def __new__(
         cls,
         listen: str = "127.0.0.1:0",
@@ -346,7 +348,11 @@ class Sink:
         eight_bit_mime: bool = True,
         smtputf8: bool | None = None,
         verbose: bool = False,
+        tls: str | None = None,
+        users: dict[str, str] = ...,
     ) -> Self: ...
+    @property
+    def certificate(self) -> str | None: ...
     @property
     def port(self) -> int: ...
     @property

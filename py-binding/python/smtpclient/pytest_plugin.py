@@ -1,4 +1,4 @@
-"""The fixture ``smtp_sink`` for pytest, which finds it by itself where the package is installed.
+"""The fixtures ``smtp_sink``, ``smtp_sink_tls`` and ``smtp_sinks`` for pytest, which finds it by itself where the package is installed.
 
     def test_sign_up(smtp_sink):
         sign_up("ann@example.org", server="127.0.0.1", port=smtp_sink.port)
@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from .testing import Sink
 
-__all__ = ["smtp_sink", "smtp_sinks"]
+__all__ = ["smtp_sink", "smtp_sink_tls", "smtp_sinks"]
 
 
 @pytest.fixture
@@ -39,3 +39,9 @@ def smtp_sinks() -> Iterator[Callable[..., Sink]]:
 def smtp_sink(smtp_sinks: Callable[..., Sink]) -> Sink:
     """A server that takes every message and keeps it, on a port of its own for each test."""
     return smtp_sinks()
+
+
+@pytest.fixture
+def smtp_sink_tls(smtp_sinks: Callable[..., Sink]) -> Sink:
+    """The same with STARTTLS: ``certificate`` is what option ``tlsca`` takes, or a file that ``ssl`` loads."""
+    return smtp_sinks(tls="starttls")

@@ -14,7 +14,7 @@ use openssl::hash::MessageDigest;
 use openssl::x509::X509;
 
 use crate::proxy::{Direction, Fault, FaultKind, Proxy, ProxyOptions};
-use crate::sink::{Sink, SinkOptions};
+use crate::sink::{Certificate, Sink, SinkOptions};
 
 /// How long a connection may take to end once its client has.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -243,7 +243,7 @@ impl<'a> Scene<'a> {
             pipelining: name != "one-by-one",
             lmtp: name == "lmtp",
             chunking: name == "chunking",
-            tls,
+            tls: tls.map(|(chain, key)| Certificate::Files(chain, key)),
             tls_first: name == "implicit",
             ..SinkOptions::default()
         };

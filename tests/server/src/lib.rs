@@ -23,7 +23,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod dialogue;
-#[cfg(feature = "tls")]
+#[cfg(feature = "program")]
 pub mod faults;
 pub mod link;
 mod mechanism;

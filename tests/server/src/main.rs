@@ -16,7 +16,7 @@ use scripted_server::link::{Path, relay};
 use scripted_server::player::Running;
 use scripted_server::proxy::{Direction, Fault, FaultKind, Proxy, ProxyOptions};
 use scripted_server::runner;
-use scripted_server::sink::{Sink, SinkOptions};
+use scripted_server::sink::{Certificate, Sink, SinkOptions};
 
 const HELP: &str = "\
 scripted-server FILE.smtp [--listen ADDR:PORT | --unix PATH] [--unpack DIR] [--record FILE] [--seconds N]
@@ -37,7 +37,7 @@ scripted-server sink [OPTIONS]
       --reject 'PATTERN=CODE TEXT'  refuse recipients (`*` is anything); may stand several times
       --size N            refuse messages of more octets
       --tls CERT KEY      offer STARTTLS (PEM files)   --tls-first  implicit TLS
-      --login USER PASSWORD  take mail only after AUTH PLAIN
+      --login USER PASSWORD  take mail only after a login (PLAIN, LOGIN or XOAUTH2)
       --lmtp  --chunking  --no-pipelining  --no-8bitmime    what is offered
       --nagle             write each reply of a group alone, with Nagle's algorithm on
       --messages N        end after so many messages
@@ -227,9 +227,11 @@ fn sink(arguments: &[OsString]) -> Result<bool, String> {
             "--dump" => options.dump = Some(words.value(word)?.into()),
             "--reject" => options.reject(words.value(word)?)?,
             "--size" => options.size = Some(words.number(word)?),
-            "--tls" => options.tls = Some((words.value(word)?.into(), words.value(word)?.into())),
+            "--tls" => {
+                options.tls = Some(Certificate::Files(words.value(word)?.into(), words.value(word)?.into()))
+            }
             "--tls-first" => options.tls_first = true,
-            "--login" => options.login = Some((words.value(word)?.into(), words.value(word)?.into())),
+            "--login" => options.users.push((words.value(word)?.into(), words.value(word)?.into())),
             "--lmtp" => options.lmtp = true,
             "--chunking" => options.chunking = true,
             "--no-pipelining" => options.pipelining = false,

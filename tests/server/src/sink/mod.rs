@@ -13,6 +13,15 @@ use std::sync::{Arc, Mutex};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
+/// What a sink is known by under TLS.
+#[derive(Clone, Debug)]
+pub enum Certificate {
+    /// The PEM files of a chain and its key.
+    Files(PathBuf, PathBuf),
+    /// One for localhost that is made for it: [`Sink::authority`] has what a client trusts it by.
+    Made,
+}
+
 /// What a sink offers and does.
 #[derive(Clone, Debug)]
 pub struct SinkOptions {
@@ -43,12 +52,13 @@ pub struct SinkOptions {
     pub smtputf8: Option<bool>,
     /// Print the dialogue.
     pub verbose: bool,
-    /// The PEM files of certificate and key: offer STARTTLS.
-    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Offer STARTTLS.
+    pub tls: Option<Certificate>,
     /// Implicit TLS.
     pub tls_first: bool,
-    /// Take mail only after a login by PLAIN with this name and password.
-    pub login: Option<(String, String)>,
+    /// Take mail only after a login with one of these names and passwords: by PLAIN, LOGIN or XOAUTH2 (the password is the access
+    /// token), which are offered under TLS alone where there is TLS.
+    pub users: Vec<(String, String)>,
 }
 
 impl Default for SinkOptions {
@@ -69,7 +79,7 @@ impl Default for SinkOptions {
             verbose: false,
             tls: None,
             tls_first: false,
-            login: None,
+            users: Vec::new(),
         }
     }
 }
@@ -150,7 +160,7 @@ impl Sink {
             }
         };
         socket.listen(1024)?;
-        let acceptor = options.tls.as_ref().map(|(cert, key)| tls::acceptor(cert, key)).transpose()?;
+        let acceptor = options.tls.as_ref().map(tls::acceptor).transpose()?;
         let port = socket.local_addr()?.as_socket().map_or(0, |a| a.port());
         let path = options.unix.clone();
         let shared = Arc::new(Shared {
@@ -184,6 +194,11 @@ impl Sink {
     /// The path of a Unix socket.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
+    }
+
+    /// What a client trusts it by under TLS, in PEM: the authority that was made, or the chain that was given.
+    pub fn authority(&self) -> Option<&str> {
+        self.shared.acceptor.as_ref().map(|acceptor| acceptor.authority.as_str())
     }
 
     /// How many messages were taken.

@@ -85,6 +85,7 @@ impl Session<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.input.get_mut().write_all(&self.output)?;
+        self.input.get_mut().flush()?;
         self.output.clear();
         Ok(())
     }
@@ -103,13 +104,49 @@ impl Session<'_> {
         self.secure()
     }
 
+    fn offers_login(&self) -> bool {
+        !self.shared.options.users.is_empty()
+            && (self.shared.acceptor.is_none() || self.input.get_ref().is_secure())
+    }
+
     fn auth(&mut self, argument: &str) -> io::Result<()> {
-        let Some((user, password)) = &self.shared.options.login else {
-            return self.reply("502 5.5.1 Not offered");
+        if !self.offers_login() || !self.greeted || self.mail || self.logged_in {
+            return self.reply("503 5.5.1 Not now");
+        }
+        let (mechanism, initial) = argument.split_once(' ').map_or((argument, None), |(m, i)| (m, Some(i)));
+        let initial = initial.filter(|initial| *initial != "=");
+        let said = match mechanism.to_ascii_uppercase().as_str() {
+            "PLAIN" => match self.respond("", initial)?.split('\0').collect::<Vec<_>>()[..] {
+                [_, user, password] => Some((user.to_owned(), password.to_owned())),
+                _ => None,
+            },
+            "LOGIN" => Some((self.respond("Username:", initial)?, self.respond("Password:", None)?)),
+            "XOAUTH2" => {
+                let said = self.respond("", initial)?;
+                let fields = said.strip_prefix("user=").and_then(|rest| rest.strip_suffix("\u{1}\u{1}"));
+                let fields = fields.and_then(|fields| fields.split_once("\u{1}auth=Bearer "));
+                fields.map(|(user, token)| (user.to_owned(), token.to_owned()))
+            }
+            _ => return self.reply("504 5.5.4 PLAIN, LOGIN or XOAUTH2"),
         };
-        let right = STANDARD.encode(format!("\0{user}\0{password}"));
-        self.logged_in = argument.strip_prefix("PLAIN ") == Some(&right);
+        self.logged_in = said.is_some_and(|said| self.shared.options.users.contains(&said));
         self.reply(if self.logged_in { "235 2.7.0 Welcome" } else { "535 5.7.8 Wrong" })
+    }
+
+    /// What the client responds to a challenge, which a response in the command itself answers already.
+    fn respond(&mut self, challenge: &str, initial: Option<&str>) -> io::Result<String> {
+        let line = match initial {
+            Some(initial) => initial.to_owned(),
+            None => {
+                self.reply(&format!("334 {}", STANDARD.encode(challenge)))?;
+                self.flush()?;
+                let mut line = Vec::new();
+                (&mut self.input).take(MAX_COMMAND).read_until(b'\n', &mut line)?;
+                String::from_utf8_lossy(&line).trim_end().to_owned()
+            }
+        };
+        // What is no base64 is nobody's password.
+        Ok(String::from_utf8_lossy(&STANDARD.decode(line).unwrap_or_default()).into_owned())
     }
 
     fn secure(&mut self) -> io::Result<()> {
@@ -127,7 +164,7 @@ impl Session<'_> {
             "DATA" => self.data()?,
             "BDAT" => return self.bdat(argument),
             "STARTTLS" if self.shared.acceptor.is_some() => self.starttls()?,
-            "AUTH" if self.shared.options.login.is_some() => self.auth(argument)?,
+            "AUTH" if !self.shared.options.users.is_empty() => self.auth(argument)?,
             "RSET" => {
                 self.forget();
                 self.reply("250 2.0.0 Ok")?;
@@ -171,7 +208,7 @@ impl Session<'_> {
         lines.push("DSN");
         let more = self.shared.acceptor.is_some() && !self.input.get_ref().is_secure();
         lines.extend(more.then_some("STARTTLS"));
-        lines.extend(options.login.is_some().then_some("AUTH PLAIN"));
+        lines.extend(self.offers_login().then_some("AUTH PLAIN LOGIN XOAUTH2"));
         lines.extend(options.chunking.then_some(["CHUNKING", "BINARYMIME"]).into_iter().flatten());
         for (index, line) in lines.iter().enumerate() {
             let dash = if index + 1 < lines.len() { '-' } else { ' ' };
@@ -191,7 +228,7 @@ impl Session<'_> {
         if !self.greeted || self.mail {
             return self.reply("503 5.5.1 Not now");
         }
-        if self.shared.options.login.is_some() && !self.logged_in {
+        if !self.shared.options.users.is_empty() && !self.logged_in {
             return self.reply("530 5.7.0 Log in first");
         }
         if self.too_large(declared.unwrap_or(0)) {

@@ -57,6 +57,9 @@ impl Write for Stream {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        match self {
+            Self::Tls(stream) => stream.flush(),
+            Self::Plain(_) | Self::Gone => Ok(()),
+        }
     }
 }

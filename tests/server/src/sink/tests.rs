@@ -131,3 +131,23 @@ fn globs() {
         assert_eq!(glob(pattern, text), holds, "{pattern} {text}");
     }
 }
+
+#[test]
+fn only_users_send_and_only_with_their_password() {
+    let sink = sink(|o| o.users = vec![("ann".into(), "secret".into()), ("bob".into(), "t0ken".into())]);
+    let mail = "MAIL FROM:<a@b>\r\n";
+    for (said, codes_of) in [
+        ("", "250 530"),
+        ("AUTH PLAIN AGFubgBzZWNyZXQ=\r\n", "250 235 250"),
+        ("AUTH PLAIN\r\nAGFubgBzZWNyZXQ=\r\n", "250 334 235 250"),
+        ("AUTH PLAIN AGFubgB0MGtlbg==\r\n", "250 535 530"),
+        ("AUTH PLAIN *\r\n", "250 535 530"),
+        ("AUTH LOGIN\r\nYW5u\r\nc2VjcmV0\r\n", "250 334 334 235 250"),
+        ("AUTH LOGIN YW5u\r\nc2VjcmV0\r\n", "250 334 235 250"),
+        ("AUTH XOAUTH2 dXNlcj1ib2IBYXV0aD1CZWFyZXIgdDBrZW4BAQ==\r\n", "250 235 250"),
+        ("AUTH XOAUTH2 dXNlcj1ib2IBYXV0aD1CZWFyZXIgb3RoZXIBAQ==\r\n", "250 535 530"),
+        ("AUTH CRAM-MD5\r\n", "250 504 530"),
+    ] {
+        assert_eq!(codes(&sink, format!("EHLO me\r\n{said}{mail}").as_bytes()), codes_of, "{said}");
+    }
+}

@@ -1,0 +1,61 @@
+"""The server for tests of one's own, by clients that others wrote."""
+
+import smtplib
+import ssl
+
+import pytest
+import smtpclient
+from smtpclient.testing import Sink
+
+MESSAGE = b"From: ann@c.example\nTo: bob@s.example\n\nHi.\n"
+
+
+def trusting(sink):
+    return ssl.create_default_context(cadata=sink.certificate)
+
+
+@pytest.mark.parametrize("how", ["starttls", "implicit"])
+def test_the_standard_library_trusts_its_certificate(how):
+    with Sink(tls=how, users={"ann": "secret"}) as sink:
+        if how == "implicit":
+            server = smtplib.SMTP_SSL("localhost", sink.port, context=trusting(sink))
+        else:
+            server = smtplib.SMTP("localhost", sink.port)
+            server.ehlo()
+            assert "auth" not in server.esmtp_features
+            server.starttls(context=trusting(sink))
+        with server:
+            with pytest.raises(smtplib.SMTPAuthenticationError):
+                server.login("ann", "wrong")
+            server.ehlo()
+            assert set(server.esmtp_features["auth"].split()) == {"PLAIN", "LOGIN", "XOAUTH2"}
+            server.user, server.password = "ann", "secret"
+            assert server.auth("LOGIN", server.auth_login)[0] == 235
+            server.sendmail("ann@c.example", ["bob@s.example"], MESSAGE)
+        assert sink.count == 1
+
+
+@pytest.mark.parametrize("how", ["starttls", "implicit"])
+def test_this_client_trusts_its_certificate(how):
+    with Sink(tls=how, users={"ann": "t0ken"}) as sink:
+        server = {
+            "servers": "localhost", "ports": sink.port, "tlsrequired": True, "tlsimport": how == "implicit", "username": "ann",
+        }
+        report = smtpclient.sendmessage(MESSAGE, tlsca=sink.certificate, oauthtoken="t0ken", auth="XOAUTH2", **server)
+        assert report.attempts[0].tls.verified and sink.count == 1
+        with pytest.raises(smtpclient.TLSError):
+            smtpclient.sendmessage(MESSAGE, oauthtoken="t0ken", auth="XOAUTH2", **server)
+        with pytest.raises(smtpclient.AuthenticationError):
+            smtpclient.sendmessage(MESSAGE, tlsca=sink.certificate, password="wrong", **server)
+        assert sink.count == 1
+
+
+def test_without_tls():
+    with Sink(users={"ann": "secret"}) as sink, smtplib.SMTP("127.0.0.1", sink.port) as server:
+        assert sink.certificate is None
+        with pytest.raises(smtplib.SMTPSenderRefused):
+            server.sendmail("a@c.example", ["b@s.example"], MESSAGE)
+        server.login("ann", "secret")
+        server.sendmail("a@c.example", ["b@s.example"], MESSAGE)
+    with pytest.raises(ValueError, match="starttls"):
+        Sink(tls="yes")
