@@ -77,6 +77,7 @@
  *   queue               flag (no)
  *   pipelining          off | rfc | crossing | full (rfc)
  *   chunking            off | auto | on (auto)
+ *   ignore              words (none)
  *   reconnect           flag (no)
  *   debug               flag (no)
  * Envelope and header:

@@ -2,7 +2,7 @@
 
 use crate::command::ClientName;
 use crate::error::Error;
-use crate::options::{OauthToken, Options};
+use crate::options::{OauthToken, Options, check_keywords};
 use crate::sasl::{check_custom, check_mechanisms};
 use crate::secret::Secret;
 
@@ -13,6 +13,8 @@ pub(crate) fn check(options: &Options) -> Result<(), Error> {
     {
         return Err(Error::usage(format!("option `client`: {}", error.text())));
     }
+    check_keywords(&options.ignore)
+        .map_err(|error| Error::usage(format!("option `ignore`: {}", error.text())))?;
     check_custom(&options.mechanisms)
         .map_err(|error| Error::usage(format!("option `mechanisms`: {}", error.text())))?;
     check_mechanisms(&options.auth, &options.mechanisms)

@@ -32,6 +32,7 @@ pub use self::reached::Reached;
 pub use self::recipients::{RecipientEntry, Recipients};
 pub use self::table::{MailerOptions, Options};
 pub use self::token::{OauthToken, TokenFn, TokenReason};
+pub(crate) use self::values::check_keywords;
 pub use crate::extensions::{Chunking, Pipelining};
 pub use crate::sasl::{CustomExchange, CustomMechanism, CustomStep, LoginFacts};
 pub use crate::tls::{TlsAnswer, Trust};

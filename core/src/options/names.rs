@@ -332,6 +332,7 @@ mod tests {
             ("tlspolicy", "maybe"),
             ("pipelining", "most"),
             ("chunking", "yes"),
+            ("ignore", "AUTH=LOGIN"),
             ("connections", "0"),
             ("connectionmessages", "-1"),
             ("rate", "fast"),

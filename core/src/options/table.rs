@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::info::{OptionGroup, OptionInfo, OptionKind, Part, Setter, Setting};
 use super::values::{
     CHUNKING, PIPELINING, POLICIES, TLS_VERSIONS, TRUST, boolean, certificates, count, domain, fingerprints,
-    header_field, ip_address, list, mechanisms, number, ports, proxy, rate, seconds, secret, servers, text,
-    word, words,
+    header_field, ip_address, keywords, list, mechanisms, number, ports, proxy, rate, seconds, secret,
+    servers, text, word, words,
 };
 use super::{
     Chunking, Dialler, OauthToken, Pipelining, Reached, RecipientEntry, Recipients, TlsPolicy, TranscriptFn,
@@ -60,6 +60,9 @@ options! {
             /// BINARYMIME for binary parts. `on`: always. `off`: never.
             chunking: Chunking = Chunking::Auto, OptionKind::Word(const { &words(CHUNKING) }), "`auto`",
                 parse |v: &str| word(v, &CHUNKING);
+            /// Extensions that the library is to use as if the server did not offer them: keywords of EHLO, as `PIPELINING CHUNKING`,
+            /// for a server that offers what it cannot do. Option `auth` chooses among the mechanisms of AUTH.
+            ignore: Vec<String> = Vec::new(), OptionKind::Words, "none", parse keywords;
             /// A session connects again when a message is to be sent and its server has ended the idle connection, answers MAIL
             /// as if the message before were not over (503), or takes no more messages on a connection (LIMITS MAILMAX, RFC
             /// 9422). What failed is in the report. A mailer always does so.

@@ -7,6 +7,7 @@ use super::proxy::ProxyUrl;
 use super::{Chunking, Pipelining, TlsAnswer, Trust};
 use crate::command::ForwardPath;
 use crate::error::Error;
+use crate::extensions::is_keyword;
 use crate::secret::Secret;
 use crate::tls::{Fingerprint, TlsVersion};
 
@@ -99,6 +100,20 @@ pub(super) fn list(value: &str) -> Vec<String> {
 #[expect(clippy::unnecessary_wraps, reason = "as the other forms")]
 pub(super) fn mechanisms(value: &str) -> Result<Vec<String>, Error> {
     Ok(list(&value.to_ascii_uppercase()))
+}
+
+pub(super) fn keywords(value: &str) -> Result<Vec<String>, Error> {
+    let all = list(&value.to_ascii_uppercase());
+    check_keywords(&all)?;
+    Ok(all)
+}
+
+/// Finds what cannot be a keyword of EHLO.
+pub(crate) fn check_keywords(keywords: &[String]) -> Result<(), Error> {
+    match keywords.iter().find(|word| !is_keyword(word)) {
+        Some(word) => Err(Error::usage(format!("{word:?} must be a keyword of EHLO, as in PIPELINING"))),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn fingerprints(value: &str) -> Result<Vec<String>, Error> {

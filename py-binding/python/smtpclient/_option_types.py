@@ -89,6 +89,9 @@ class OptionDict(TLSDict, total=False):
     chunking: Literal["off", "auto", "on"] | None
     """When a message goes by BDAT where the server offers CHUNKING. ``auto``: where it saves a round trip, and as BINARYMIME for binary parts. ``on``: always. ``off``: never. Default: ``auto``."""
 
+    ignore: str | Iterable[str] | None
+    """Extensions that the library is to use as if the server did not offer them: keywords of EHLO, as ``PIPELINING CHUNKING``, for a server that offers what it cannot do. Option ``auth`` chooses among the mechanisms of AUTH. Default: none."""
+
     reconnect: bool | None
     """A session connects again when a message is to be sent and its server has ended the idle connection, answers MAIL as if the message before were not over (503), or takes no more messages on a connection (LIMITS MAILMAX, RFC 9422). What failed is in the report. A mailer always does so. Default: no."""
 
