@@ -95,6 +95,8 @@
  *   deliverby           text (none)
  *   priority            integer (none)
  *   hold                text (none)
+ *   mailparameters      text (none)
+ *   rcptparameters      text (none)
  *   rcpt                recipient (none)
  * When TLS is used:
  *   usetls              flag (yes)

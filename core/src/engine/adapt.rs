@@ -1,7 +1,7 @@
 //! What a transaction needs of a server, held against what the server offers. Decided before MAIL.
 
 use super::transaction::Active;
-use crate::command::{ByMode, Hold, Rcpt, needs};
+use crate::command::{ByMode, Hold, Parameter, Rcpt, needs};
 use crate::content::{BodyKind, Transfer};
 use crate::error::{Error, Kind, Step};
 use crate::extensions::{Chunking, Extensions, Pipelining};
@@ -107,7 +107,8 @@ fn require_parameters(active: &mut Active, offered: &Extensions) -> Result<(), E
         );
         return Err(Error::new(Kind::Unsupported, Step::Mail, text));
     }
-    if parameters.auth.is_some() {
+    let says_auth = |parameter: &Parameter| parameter.keyword().eq_ignore_ascii_case("AUTH");
+    if parameters.auth.is_some() || parameters.other.iter().any(says_auth) {
         require(offered, !offered.auth().is_empty(), "AUTH", "the AUTH= parameter of MAIL")?;
     }
     if let Some(seconds) = parameters.hold.as_ref().and_then(Hold::seconds)

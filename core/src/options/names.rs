@@ -344,6 +344,8 @@ mod tests {
             ("tlstrust", "all"),
             ("tlsmaxversion", "2"),
             ("tlsciphers", "A\r\nB"),
+            ("mailparameters", "SIZE=1"),
+            ("rcptparameters", "X=a=b"),
         ] {
             let error = Options::default().set(name, value).unwrap_err();
             assert!(error.text().starts_with(&format!("option `{name}`")), "{error}");

@@ -16,7 +16,7 @@ use super::{
     Trust,
 };
 use crate::cancel::Cancel;
-use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
+use crate::command::{DeliverBy, Envid, Extra, Hold, MtPriority, Notify, Parameter, Ret};
 use crate::commit::Commit;
 use crate::dkim::{Dkim, parse as dkim};
 use crate::sasl::CustomMechanism;
@@ -109,6 +109,12 @@ options! {
             priority: Option<MtPriority> = None, OptionKind::Integer, "none", parse MtPriority::parse;
             /// Deliver later (RFC 4865): `for:3600`, `until:2030-01-01T08:00:00Z`.
             hold: Option<Hold> = None, OptionKind::Text, "none", parse Hold::parse;
+            /// Further parameters of MAIL for each message, as they are sent (RFC 5321 section 4.1.2), separated by white space:
+            /// `XVERP AUTH=<>`. One that an option sends is an error. One that is registered with IANA needs its extension; any
+            /// other goes to every server, and one that does not know it refuses the message (555).
+            mailparameters: Vec<Parameter> = Vec::new(), OptionKind::Text, "none", parse |v: &str| Extra::Mail.parse(v);
+            /// The same of RCPT, for each recipient: `RRVS=2030-01-01T08:00:00Z`.
+            rcptparameters: Vec<Parameter> = Vec::new(), OptionKind::Text, "none", parse |v: &str| Extra::Rcpt.parse(v);
         }
         Tls {
             /// Use STARTTLS where it is offered.

@@ -140,6 +140,12 @@ class OptionDict(TLSDict, total=False):
     hold: str | None
     """Deliver later (RFC 4865): ``for:3600``, ``until:2030-01-01T08:00:00Z``. Default: none."""
 
+    mailparameters: str | None
+    """Further parameters of MAIL for each message, as they are sent (RFC 5321 section 4.1.2), separated by white space: ``XVERP AUTH=<>``. One that an option sends is an error. One that is registered with IANA needs its extension; any other goes to every server, and one that does not know it refuses the message (555). Default: none."""
+
+    rcptparameters: str | None
+    """The same of RCPT, for each recipient: ``RRVS=2030-01-01T08:00:00Z``. Default: none."""
+
     rcpt: str | None
     """One more recipient, with what the server is asked for it (RFC 3461): ``Bob <bob@example.org> notify=failure,delay orcpt=rfc822;bob@example.net``. May be set several times. Default: none."""
 
