@@ -74,6 +74,7 @@
  *   lmtp                flag (no)
  *   proxy               secret (none)
  *   localaddress        ip (the system's choice)
+ *   family              any | ipv4 | ipv6 (any)
  *   queue               flag (no)
  *   pipelining          off | rfc | crossing | full (rfc)
  *   chunking            off | auto | on (auto)
@@ -387,7 +388,7 @@ typedef struct smtp_cancel smtp_cancel;
  *
  * The program has the socket: it does what smtp_engine_action() says, by the functions from smtp_engine_host()
  * on. Ask smtp_engine_action() after every other call: each may change it, and until it is asked the time of
- * smtp_engine_timeout() is 0. Option localaddress is your business; with option proxy the engine has you connect
+ * smtp_engine_timeout() is 0. Options localaddress and family are your business; with option proxy the engine has you connect
  * to the proxy, and speaks with it first.
  *
  * Options timeout, connecttimeout, deadline and a cancel work by smtp_engine_timeout().

@@ -13,6 +13,13 @@ pub(crate) fn check(options: &Options) -> Result<(), Error> {
     {
         return Err(Error::usage(format!("option `client`: {}", error.text())));
     }
+    if let Some(local) = options.localaddress
+        && !options.family.has(local)
+    {
+        let family = options.family.noun();
+        let text = format!("option `localaddress`: {local} must be an {family}, as option `family` says");
+        return Err(Error::usage(text));
+    }
     check_keywords(&options.ignore)
         .map_err(|error| Error::usage(format!("option `ignore`: {}", error.text())))?;
     check_custom(&options.mechanisms)

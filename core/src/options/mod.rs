@@ -16,6 +16,7 @@ mod token;
 mod values;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::signer::Signer;
@@ -54,6 +55,39 @@ pub enum TlsPolicy {
     Fixed(TlsAnswer),
     /// The caller's own function.
     Ask(TlsPolicyFn),
+}
+
+/// Which addresses of a name are tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Family {
+    /// IPv6 and IPv4, in turn.
+    #[default]
+    Any,
+    /// IPv4 alone.
+    Ipv4,
+    /// IPv6 alone.
+    Ipv6,
+}
+
+impl Family {
+    /// Whether `address` is one of it.
+    pub fn has(self, address: IpAddr) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Ipv4 => address.is_ipv4(),
+            Self::Ipv6 => address.is_ipv6(),
+        }
+    }
+
+    /// `IPv4 address`, for texts.
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Self::Any => "address",
+            Self::Ipv4 => "IPv4 address",
+            Self::Ipv6 => "IPv6 address",
+        }
+    }
 }
 
 impl Options {

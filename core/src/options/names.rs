@@ -333,6 +333,7 @@ mod tests {
             ("pipelining", "most"),
             ("chunking", "yes"),
             ("ignore", "AUTH=LOGIN"),
+            ("family", "inet"),
             ("connections", "0"),
             ("connectionmessages", "-1"),
             ("rate", "fast"),

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use super::info::{OptionGroup, OptionInfo, OptionKind, Part, Setter, Setting};
 use super::values::{
-    CHUNKING, PIPELINING, POLICIES, TLS_VERSIONS, TRUST, boolean, certificates, count, domain, fingerprints,
-    header_field, ip_address, keywords, list, mechanisms, number, ports, proxy, rate, seconds, secret,
-    servers, text, word, words,
+    CHUNKING, FAMILIES, PIPELINING, POLICIES, TLS_VERSIONS, TRUST, boolean, certificates, count, domain,
+    fingerprints, header_field, ip_address, keywords, list, mechanisms, number, ports, proxy, rate, seconds,
+    secret, servers, text, word, words,
 };
 use super::{
-    Chunking, Dialler, OauthToken, Pipelining, Reached, RecipientEntry, Recipients, TlsPolicy, TranscriptFn,
-    Trust,
+    Chunking, Dialler, Family, OauthToken, Pipelining, Reached, RecipientEntry, Recipients, TlsPolicy,
+    TranscriptFn, Trust,
 };
 use crate::cancel::Cancel;
 use crate::command::{DeliverBy, Envid, Extra, Hold, MtPriority, Notify, Parameter, Ret};
@@ -46,6 +46,9 @@ options! {
             proxy: Option<Secret> = None, OptionKind::Secret, "none", octets proxy;
             /// The local address to connect from.
             localaddress: Option<IpAddr> = None, OptionKind::Ip, "the system's choice", parse ip_address;
+            /// Which addresses to connect to, those of the proxy where there is one. `any`: IPv6 and IPv4 in turn, 250 ms apart (RFC
+            /// 8305). `ipv4`, `ipv6`: those alone.
+            family: Family = Family::Any, OptionKind::Word(const { &words(FAMILIES) }), "`any`", parse |v: &str| word(v, &FAMILIES);
             /// Ask a server that offers XQUE to queue the message.
             queue: bool = false, OptionKind::Flag, "no", parse boolean;
             /// How commands are grouped where the server offers PIPELINING. `rfc`: those of a message, and those of the next

@@ -80,6 +80,9 @@ class OptionDict(TLSDict, total=False):
     localaddress: str | IPv4Address | IPv6Address | None
     """The local address to connect from. Default: the system's choice."""
 
+    family: Literal["any", "ipv4", "ipv6"] | None
+    """Which addresses to connect to, those of the proxy where there is one. ``any``: IPv6 and IPv4 in turn, 250 ms apart (RFC 8305). ``ipv4``, ``ipv6``: those alone. Default: ``any``."""
+
     queue: bool | None
     """Ask a server that offers XQUE to queue the message. Default: no."""
 
