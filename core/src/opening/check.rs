@@ -58,7 +58,7 @@ pub(super) fn check_token(token: &Secret) -> Result<(), Error> {
 /// (session or mailer) was made with.
 pub(crate) fn check_login(options: &Options, own: &Options, holder: &str) -> Result<(), Error> {
     let login = |o: &Options| {
-        o.username.is_some() || o.password.is_some() || o.oauthtoken.is_some() || !o.mechanisms.is_empty()
+        o.username.is_some() || o.password().is_some() || o.oauthtoken.is_some() || !o.mechanisms.is_empty()
     };
     if login(options) && !login(own) {
         let text = format!(

@@ -19,6 +19,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::secret::Secret;
 use crate::signer::Signer;
 use crate::transcript::Direction;
 
@@ -91,6 +92,11 @@ impl Family {
 }
 
 impl Options {
+    /// The password to log in with. An empty one that stands alone, as an unset variable gives it, is none.
+    pub(crate) fn password(&self) -> Option<&Secret> {
+        self.password.as_ref().filter(|password| !password.expose().is_empty() || self.username.is_some())
+    }
+
     /// What signs a message, in the order of the fields: `signers`, then `dkim`.
     pub(crate) fn all_signers(&self) -> Vec<Arc<dyn Signer>> {
         #[cfg(feature = "dkim")]

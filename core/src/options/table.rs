@@ -167,8 +167,9 @@ options! {
         Login {
             /// The user name.
             username: Option<String> = None, OptionKind::Text, "none", parse text;
-            /// The password.
-            password: Option<Secret> = None, OptionKind::Secret, "none", octets secret;
+            /// The password. Set to the empty string it is the empty password, where there is a user name: for the SCRAMs, DIGEST-MD5,
+            /// CRAM-MD5 and LOGIN; PLAIN cannot say it (RFC 4616).
+            password: Option<Secret> = None, OptionKind::Secret, "none", octets_or_none secret;
             /// Whom to act for, where that is not who logs in (RFC 4422 section 2: the authorization identity). Only the SCRAMs, DIGEST-MD5,
             /// PLAIN, OAUTHBEARER and EXTERNAL can say it; others are not used then.
             authzid: Option<String> = None, OptionKind::Text, "who logs in", parse text;

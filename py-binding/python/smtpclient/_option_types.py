@@ -171,7 +171,7 @@ class OptionDict(TLSDict, total=False):
     """The user name. Default: none."""
 
     password: Secret | None
-    """The password. Default: none."""
+    """The password. Set to the empty string it is the empty password, where there is a user name: for the SCRAMs, DIGEST-MD5, CRAM-MD5 and LOGIN; PLAIN cannot say it (RFC 4616). Default: none."""
 
     authzid: str | None
     """Whom to act for, where that is not who logs in (RFC 4422 section 2: the authorization identity). Only the SCRAMs, DIGEST-MD5, PLAIN, OAUTHBEARER and EXTERNAL can say it; others are not used then. Default: who logs in."""
