@@ -74,9 +74,11 @@
  *   lmtp                flag (no)
  *   proxy               secret (none)
  *   localaddress        ip (the system's choice)
+ *   family              any | ipv4 | ipv6 (any)
  *   queue               flag (no)
  *   pipelining          off | rfc | crossing | full (rfc)
  *   chunking            off | auto | on (auto)
+ *   ignore              words (none)
  *   reconnect           flag (no)
  *   debug               flag (no)
  * Envelope and header:
@@ -94,6 +96,8 @@
  *   deliverby           text (none)
  *   priority            integer (none)
  *   hold                text (none)
+ *   mailparameters      text (none)
+ *   rcptparameters      text (none)
  *   rcpt                recipient (none)
  * When TLS is used:
  *   usetls              flag (yes)
@@ -384,7 +388,7 @@ typedef struct smtp_cancel smtp_cancel;
  *
  * The program has the socket: it does what smtp_engine_action() says, by the functions from smtp_engine_host()
  * on. Ask smtp_engine_action() after every other call: each may change it, and until it is asked the time of
- * smtp_engine_timeout() is 0. Option localaddress is your business; with option proxy the engine has you connect
+ * smtp_engine_timeout() is 0. Options localaddress and family are your business; with option proxy the engine has you connect
  * to the proxy, and speaks with it first.
  *
  * Options timeout, connecttimeout, deadline and a cancel work by smtp_engine_timeout().
@@ -924,8 +928,8 @@ void smtp_options_free(smtp_options *options);
 /**
  * Sets an option by its name; the top of libsmtp.h, and libsmtp(3), list them. Lists are separated by spaces or
  * commas, truth values are "1" and "0", times are seconds, "header" takes "Name: value" and adds one. An empty value
- * takes an option back to its default; the empty "originator" is the null reverse-path, and empty
- * "recipients" are nobody.
+ * takes an option back to its default; the empty "originator" is the null reverse-path, the empty
+ * "password" is one where there is a "username", and empty "recipients" are nobody.
  * SMTP_OK; SMTP_ERR_USAGE: no such option (the text names the nearest), or a value that does not fit.
  */
 int smtp_options_set(smtp_options *options,

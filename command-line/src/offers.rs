@@ -77,5 +77,6 @@ fn secured(tls: &TlsFacts) -> String {
     });
     parts.extend(tls.subject.iter().map(|subject| format!("for {subject}")));
     parts.extend(tls.issuer.iter().map(|issuer| format!("by {issuer}")));
+    parts.extend(tls.expires.iter().map(|expires| format!("until {expires}")));
     parts.join(", ")
 }

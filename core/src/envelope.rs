@@ -9,7 +9,9 @@ use std::fmt;
 use self::fields::{Fields, Names, ORIGINAL};
 use self::gathered::Gathered;
 use crate::address::{Address, parse_each, parse_list, parse_mailbox, parse_mailbox_in, plain_mailbox};
-use crate::command::{ForwardPath, Mail, MailParameters, Rcpt, RcptParameters, ReversePath};
+use crate::command::{
+    Extra, ForwardPath, Mail, MailParameters, Parameter, Rcpt, RcptParameters, ReversePath,
+};
 use crate::error::Error;
 use crate::message::{Edits, Known, Message, identity};
 use crate::options::{Options, holds_addresses, unfolded};
@@ -82,6 +84,7 @@ impl Envelope {
             mt_priority: options.priority,
             requiretls: options.requiretls,
             hold: options.hold.clone(),
+            other: extra(Extra::Mail, "mailparameters", &options.mailparameters)?,
             ..MailParameters::default()
         };
         Ok(Self { mail: Mail { path, parameters }, recipients, edits })
@@ -106,8 +109,16 @@ impl fmt::Display for Who {
     }
 }
 
+/// The parameters of an option, which may have been set without its parser.
+fn extra(extra: Extra, option: &str, all: &[Parameter]) -> Result<Vec<Parameter>, Error> {
+    let told = |error: Error| Error::usage(format!("option `{option}`: {}", error.text()));
+    extra.check(all).map_err(told)?;
+    Ok(all.to_vec())
+}
+
 fn recipients(fields: &Fields<'_>, options: &Options) -> Result<Vec<Rcpt>, Error> {
-    let parameters = RcptParameters { notify: options.dsnnotify, ..RcptParameters::default() };
+    let other = extra(Extra::Rcpt, "rcptparameters", &options.rcptparameters)?;
+    let parameters = RcptParameters { notify: options.dsnnotify, other, ..RcptParameters::default() };
     let mut gathered = Gathered::new(parameters);
     if let Some(recipients) = &options.recipients {
         for entry in recipients.entries() {

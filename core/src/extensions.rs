@@ -16,6 +16,8 @@ pub struct Extensions {
     keywords: Vec<(SmolStr, SmolStr)>,
     mechanisms: Vec<String>,
     known: Offers,
+    /// What the server offers and the caller wants to be ignored; few, as a rule none.
+    ignored: Vec<SmolStr>,
 }
 
 /// What the engine asks for each message, looked up once.
@@ -98,6 +100,11 @@ impl Extensions {
     /// Reads the reply to EHLO or LHLO. Its first line is the server's greeting; each other line is a keyword
     /// and its parameters. A line that makes no sense offers nothing.
     pub fn parse(reply: &Reply) -> Self {
+        Self::parse_without(reply, &[])
+    }
+
+    /// The same as if the server did not offer these keywords, in any case.
+    pub fn parse_without(reply: &Reply, ignored: &[String]) -> Self {
         let mut found = Self::default();
         for line in reply.lines().skip(1) {
             let line = line.trim();
@@ -107,6 +114,10 @@ impl Extensions {
                 continue;
             };
             if keyword.is_empty() || found.keywords.len() == MAX_KEYWORDS {
+                continue;
+            }
+            if ignored.iter().any(|ignored| ignored.eq_ignore_ascii_case(keyword)) {
+                found.ignored.push(keyword.to_ascii_uppercase_smolstr());
                 continue;
             }
             let parameters = rest.get(1..).unwrap_or_default().trim_start();
@@ -156,6 +167,15 @@ impl Extensions {
     /// Every keyword and its parameters, both as sent, in the server's order; parameters may be empty.
     pub fn keywords(&self) -> impl Iterator<Item = (&str, &str)> {
         self.keywords.iter().map(|(keyword, parameters)| (keyword.as_str(), parameters.as_str()))
+    }
+
+    /// Why `keyword`, in upper case, cannot be used, for the start of an error's text.
+    pub(crate) fn lack(&self, keyword: &str) -> String {
+        if self.ignored.iter().any(|ignored| ignored == keyword) {
+            format!("option `ignore` names {keyword}")
+        } else {
+            format!("the server does not offer {keyword}")
+        }
     }
 
     /// Whether `keyword` is offered, in any case.
@@ -273,6 +293,11 @@ impl ServerLimits {
     }
 }
 
+/// Whether it can be a keyword (RFC 5321 section 4.1.1.1). Some of those in use have an underscore.
+pub(crate) fn is_keyword(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_')
+}
+
 /// The number at the front of `text`; one too large for 64 bits is as good as the largest.
 fn number(text: &str) -> Option<u64> {
     let word = text.split([' ', ',']).next()?;
@@ -329,6 +354,22 @@ mod tests {
         assert!(!offered("SIZE").pipelining());
         assert_eq!(Extensions::parse(&Reply::new(250, "PIPELINING")), Extensions::default());
         assert_eq!(Extensions::parse(&Reply::new(250, "")), Extensions::default());
+    }
+
+    #[test]
+    fn what_is_ignored_is_not_offered() {
+        let reply = Reply::new(250, "x\nPIPELINING\nSIZE 10\nAUTH=LOGIN\nAUTH PLAIN");
+        let found = Extensions::parse_without(&reply, &["auth".into(), "Size".into(), "DSN".into()]);
+        assert_eq!(found.keywords().collect::<Vec<_>>(), [("PIPELINING", "")]);
+        assert!(found.auth().is_empty() && !found.size() && found.size_limit().is_none());
+        assert_eq!(found.lack("AUTH"), "option `ignore` names AUTH");
+        assert_eq!(found.lack("DSN"), "the server does not offer DSN");
+    }
+
+    #[test]
+    fn keywords_are_told_from_other_words() {
+        assert!(is_keyword("8BITMIME") && is_keyword("X-A_b"));
+        assert!(!["", "A B", "AUTH=LOGIN", "\u{e9}"].into_iter().any(is_keyword));
     }
 
     #[test]

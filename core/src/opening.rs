@@ -347,7 +347,7 @@ impl Opening {
             return OpeningStatus::Going;
         }
         if self.security.want == Want::Required {
-            let text = "the server does not offer STARTTLS, and TLS is required";
+            let text = format!("{}, and TLS is required", link.engine().extensions().lack("STARTTLS"));
             return OpeningStatus::Failed(Error::new(Kind::Tls, Step::StartTls, text));
         }
         self.begin_login(link)

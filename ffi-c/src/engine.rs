@@ -47,7 +47,7 @@ pub const SMTP_DONE: c_int = 3;
 ///
 /// The program has the socket: it does what `smtp_engine_action()` says, by the functions from `smtp_engine_host()`
 /// on. Ask `smtp_engine_action()` after every other call: each may change it, and until it is asked the time of
-/// `smtp_engine_timeout()` is 0. Option `localaddress` is your business; with option `proxy` the engine has you connect
+/// `smtp_engine_timeout()` is 0. Options `localaddress` and `family` are your business; with option `proxy` the engine has you connect
 /// to the proxy, and speaks with it first.
 ///
 /// Options `timeout`, `connecttimeout`, `deadline` and a cancel work by `smtp_engine_timeout()`.

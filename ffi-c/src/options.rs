@@ -76,8 +76,8 @@ pub unsafe extern "C" fn smtp_options_free(options: *mut smtp_options) {
 
 /// Sets an option by its name; the top of `libsmtp.h`, and `libsmtp(3)`, list them. Lists are separated by spaces or
 /// commas, truth values are `"1"` and `"0"`, times are seconds, `"header"` takes `"Name: value"` and adds one. An empty value
-/// takes an option back to its default; the empty `"originator"` is the null reverse-path, and empty
-/// `"recipients"` are nobody.
+/// takes an option back to its default; the empty `"originator"` is the null reverse-path, the empty
+/// `"password"` is one where there is a `"username"`, and empty `"recipients"` are nobody.
 /// `SMTP_OK`; `SMTP_ERR_USAGE`: no such option (the text names the nearest), or a value that does not fit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_options_set(

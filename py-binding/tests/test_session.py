@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import subprocess
 
 import pytest
 import smtpclient
@@ -152,6 +153,8 @@ def test_starttls_and_login(tls_server, certificate):
     )
     attempt = report.attempts[0]
     assert attempt.tls.verified and attempt.tls.version.startswith("TLS") and attempt.logins[0].error is None
+    shown = subprocess.check_output(["openssl", "x509", "-enddate", "-noout", "-dateopt", "iso_8601", "-in", certificate[0]], text=True)
+    assert shown == f"notAfter={attempt.tls.expires.replace('T', ' ')}\n"
     assert [(tls, login) for tls, login, _ in tls_server.handler.messages] == [(True, True)] * 2
 
 

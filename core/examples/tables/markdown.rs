@@ -23,8 +23,8 @@ Every option has the same name in every language. In the shell they are flags, a
 An unknown option is an error that names the nearest one. A value that does not fit is an error, and so is an option
 that the server cannot honour (except `queue`, which only asks where XQUE is offered). An option of a mailer that is given to a send or a
 session is an error unless it has its default.
-An empty value takes an option back to its default. Three are different: the empty `originator` is the null reverse-path, empty
-`recipients` are nobody, and `header` and `rcpt`, which add, do not take an empty value.
+An empty value takes an option back to its default. Four are different: the empty `originator` is the null reverse-path, the empty
+`password` is one where there is a `username`, empty `recipients` are nobody, and `header` and `rcpt`, which add, do not take an empty value.
 
 A value is a text of one of these forms. Python also takes what stands for them there: `bool`, numbers, `timedelta`, paths, lists, bytes.
 ";

@@ -2,6 +2,7 @@
 //! well-formed line.
 
 mod client_name;
+mod extra;
 mod mail;
 mod needs;
 mod parameter;
@@ -13,6 +14,7 @@ mod verb;
 mod xtext;
 
 pub use client_name::ClientName;
+pub use extra::Extra;
 pub use mail::{AuthIdentity, Envid, Mail, MailParameters, Ret};
 pub use needs::{Need, needs};
 pub use parameter::Parameter;

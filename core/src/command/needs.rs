@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Mail, Rcpt};
+use super::{Extra, Mail, Parameter, Rcpt};
 
 /// An extension that an envelope needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,5 +37,17 @@ pub fn needs(mail: &Mail, recipients: &[Rcpt]) -> SmallVec<[Need; 2]> {
         ("SMTPUTF8", utf8.then_some("an address that is not ASCII, or option `smtputf8`")),
     ];
     let need = |(keyword, wanted_by): (_, Option<_>)| Some(Need { keyword, wanted_by: wanted_by? });
-    all.into_iter().filter_map(need).collect()
+    let rcpt = recipients.iter().flat_map(|rcpt| &rcpt.parameters.other);
+    let extra = |extra: Extra, option: &'static str| {
+        move |parameter: &Parameter| Some(Need { keyword: extra.extension(parameter)?, wanted_by: option })
+    };
+    let mail = parameters.other.iter().filter_map(extra(Extra::Mail, "option `mailparameters`"));
+    let rcpt = rcpt.filter_map(extra(Extra::Rcpt, "option `rcptparameters`"));
+    let mut found: SmallVec<[Need; 2]> = all.into_iter().filter_map(need).collect();
+    for need in mail.chain(rcpt) {
+        if !found.contains(&need) {
+            found.push(need);
+        }
+    }
+    found
 }

@@ -49,6 +49,11 @@ impl Parameter {
         }
     }
 
+    /// What stands before the `=`.
+    pub fn keyword(&self) -> &str {
+        self.0.split_once('=').map_or(&self.0, |(keyword, _)| keyword)
+    }
+
     /// The parameter as it is sent.
     pub fn as_str(&self) -> &str {
         &self.0

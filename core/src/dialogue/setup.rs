@@ -24,6 +24,7 @@ pub(super) fn engine(options: &Options, server: &Server, client: ClientName) -> 
         timeouts,
         pipelining: options.pipelining,
         chunking: options.chunking,
+        ignore: options.ignore.clone(),
         commit: options.commit.clone().map(Commit::heard_out),
         server: server.target.to_string().into(),
     });

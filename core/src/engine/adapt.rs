@@ -1,7 +1,7 @@
 //! What a transaction needs of a server, held against what the server offers. Decided before MAIL.
 
 use super::transaction::Active;
-use crate::command::{ByMode, Hold, Rcpt, needs};
+use crate::command::{ByMode, Hold, Parameter, Rcpt, needs};
 use crate::content::{BodyKind, Transfer};
 use crate::error::{Error, Kind, Step};
 use crate::extensions::{Chunking, Extensions, Pipelining};
@@ -80,11 +80,11 @@ fn saves_a_round_trip(active: &Active, grouped: Pipelining) -> bool {
     }
 }
 
-fn require(offered: bool, keyword: &str, wanted_by: &str) -> Result<(), Error> {
-    if offered {
+fn require(offered: &Extensions, is_offered: bool, keyword: &str, wanted_by: &str) -> Result<(), Error> {
+    if is_offered {
         return Ok(());
     }
-    let text = format!("the server does not offer {keyword}, which is needed for {wanted_by}");
+    let text = format!("{}, which is needed for {wanted_by}", offered.lack(keyword));
     Err(Error::new(Kind::Unsupported, Step::Mail, text))
 }
 
@@ -93,7 +93,7 @@ fn require_parameters(active: &mut Active, offered: &Extensions) -> Result<(), E
         // Without its two parameters it says nothing.
         let is_offered = offered.has(need.keyword)
             && (need.keyword != "FUTURERELEASE" || offered.future_release().is_some());
-        require(is_offered, need.keyword, need.wanted_by)?;
+        require(offered, is_offered, need.keyword, need.wanted_by)?;
         active.used.push(need.keyword);
     }
     let parameters = &active.asked.mail.parameters;
@@ -107,8 +107,9 @@ fn require_parameters(active: &mut Active, offered: &Extensions) -> Result<(), E
         );
         return Err(Error::new(Kind::Unsupported, Step::Mail, text));
     }
-    if parameters.auth.is_some() {
-        require(!offered.auth().is_empty(), "AUTH", "the AUTH= parameter of MAIL")?;
+    let says_auth = |parameter: &Parameter| parameter.keyword().eq_ignore_ascii_case("AUTH");
+    if parameters.auth.is_some() || parameters.other.iter().any(says_auth) {
+        require(offered, !offered.auth().is_empty(), "AUTH", "the AUTH= parameter of MAIL")?;
     }
     if let Some(seconds) = parameters.hold.as_ref().and_then(Hold::seconds)
         && let Some(most) = offered.future_release().map(|limit| limit.max_interval)

@@ -88,7 +88,7 @@ impl Engine {
 
     fn on_hello(&mut self, id: Id, heard: Option<&Reply>, reply: Reply) {
         if reply.is_success() {
-            self.extensions = Extensions::parse(heard.unwrap_or(&reply));
+            self.extensions = Extensions::parse_without(heard.unwrap_or(&reply), &self.config.ignore);
             self.introduced(id, reply);
         } else if reply.code() / 100 == 5 && self.config.protocol == Protocol::Smtp {
             self.requests.push_front((id, Request::Helo(reply)));
@@ -128,7 +128,8 @@ impl Engine {
                     return;
                 }
                 Effect::Hello => {
-                    self.extensions = Extensions::parse(heard.as_ref().unwrap_or(&reply));
+                    self.extensions =
+                        Extensions::parse_without(heard.as_ref().unwrap_or(&reply), &self.config.ignore);
                     return self.introduced(id, reply);
                 }
                 Effect::Mail => self.verbs = Some(Verbs::new(reply.clone())),

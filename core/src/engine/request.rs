@@ -76,6 +76,8 @@ pub struct Config {
     pub pipelining: Pipelining,
     /// When a message goes by BDAT where CHUNKING is offered.
     pub chunking: Chunking,
+    /// Keywords of the reply to EHLO that are not looked at, in any case.
+    pub ignore: Vec<String>,
     /// Asked before the end of each message.
     pub commit: Option<Commit>,
     /// The server's name, for whoever is asked.
@@ -91,6 +93,7 @@ impl Config {
             timeouts: Timeouts::default(),
             pipelining: Pipelining::default(),
             chunking: Chunking::default(),
+            ignore: Vec::new(),
             commit: None,
             server: SmolStr::default(),
         }

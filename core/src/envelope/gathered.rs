@@ -43,8 +43,7 @@ impl Gathered {
         let (notify, orcpt) = (entry.notify, entry.orcpt.clone());
         let default = self.parameters.notify;
         let Some(rcpt) = self.place(&path).and_then(|at| self.recipients.get_mut(at)) else {
-            let parameters =
-                RcptParameters { notify: notify.or(default), orcpt, ..RcptParameters::default() };
+            let parameters = RcptParameters { notify: notify.or(default), orcpt, ..self.parameters.clone() };
             self.recipients.push(Rcpt { path, parameters });
             return Ok(());
         };

@@ -15,7 +15,7 @@ use super::race::{interleave, race};
 use super::resolve::{Host, resolve};
 use super::stream::Stream;
 use crate::error::{Error, Kind, Step};
-use crate::options::{DialTo, Dialler, Reached};
+use crate::options::{DialTo, Dialler, Family, Reached};
 use crate::server::Target;
 
 /// How long to sleep while the backlog of a Unix socket is full: nothing tells when it no longer is.
@@ -32,6 +32,8 @@ pub struct DialOptions {
     /// The address to connect from; default: the system's choice. Addresses of the other family are
     /// skipped. Not for Unix sockets.
     pub local_address: Option<IpAddr>,
+    /// Which addresses are tried. Not for Unix sockets.
+    pub family: Family,
     /// When the call must be over, and how it can be ended early; default: no limit.
     ///
     /// A host name is resolved in a thread of its own, because getaddrinfo cannot be interrupted. The thread is left
@@ -50,6 +52,7 @@ impl Default for DialOptions {
         Self {
             connect_timeout: Duration::from_secs(30),
             local_address: None,
+            family: Family::Any,
             limits: Limits::default(),
             proxy: None,
             dialler: None,
@@ -119,6 +122,11 @@ pub(super) fn reach<'a>(
     let begin = Instant::now();
     let mut addresses = interleave(resolve(host, port, &phase)?);
     let resolved = begin.elapsed();
+    addresses.retain(|address| options.family.has(address.ip()));
+    if addresses.is_empty() {
+        let text = format!("{host} has no {} (option `family`)", options.family.noun());
+        return Err(Error::new(Kind::Connect, Step::Connect, text).with_transient(false));
+    }
     if let Some(local) = options.local_address {
         addresses.retain(|address| address.is_ipv6() == local.is_ipv6());
         if addresses.is_empty() {

@@ -14,7 +14,7 @@ use crate::engine::Direction;
 use crate::envelope::Local;
 use crate::error::Error;
 use crate::message::Message;
-use crate::options::Options;
+use crate::options::{Family, Options};
 use crate::report::{Report, SendError};
 
 /// Sends a message: validates, connects to the first server that answers, and reports.
@@ -102,9 +102,15 @@ pub(super) fn dial_options(options: &Options, limits: &Limits) -> Result<DialOpt
             "option `localaddress` means nothing beside `dialler`: have the function bind its socket",
         ));
     }
+    if options.dialler.is_some() && options.family != Family::Any {
+        return Err(Error::usage(
+            "option `family` means nothing beside `dialler`: have the function choose the address",
+        ));
+    }
     Ok(DialOptions {
         connect_timeout: options.connecttimeout,
         local_address: options.localaddress,
+        family: options.family,
         limits: limits.clone(),
         proxy,
         dialler: options.dialler.clone(),

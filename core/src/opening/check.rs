@@ -2,7 +2,7 @@
 
 use crate::command::ClientName;
 use crate::error::Error;
-use crate::options::{OauthToken, Options};
+use crate::options::{OauthToken, Options, check_keywords};
 use crate::sasl::{check_custom, check_mechanisms};
 use crate::secret::Secret;
 
@@ -13,6 +13,15 @@ pub(crate) fn check(options: &Options) -> Result<(), Error> {
     {
         return Err(Error::usage(format!("option `client`: {}", error.text())));
     }
+    if let Some(local) = options.localaddress
+        && !options.family.has(local)
+    {
+        let family = options.family.noun();
+        let text = format!("option `localaddress`: {local} must be an {family}, as option `family` says");
+        return Err(Error::usage(text));
+    }
+    check_keywords(&options.ignore)
+        .map_err(|error| Error::usage(format!("option `ignore`: {}", error.text())))?;
     check_custom(&options.mechanisms)
         .map_err(|error| Error::usage(format!("option `mechanisms`: {}", error.text())))?;
     check_mechanisms(&options.auth, &options.mechanisms)
@@ -49,7 +58,7 @@ pub(super) fn check_token(token: &Secret) -> Result<(), Error> {
 /// (session or mailer) was made with.
 pub(crate) fn check_login(options: &Options, own: &Options, holder: &str) -> Result<(), Error> {
     let login = |o: &Options| {
-        o.username.is_some() || o.password.is_some() || o.oauthtoken.is_some() || !o.mechanisms.is_empty()
+        o.username.is_some() || o.password().is_some() || o.oauthtoken.is_some() || !o.mechanisms.is_empty()
     };
     if login(options) && !login(own) {
         let text = format!(

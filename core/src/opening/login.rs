@@ -29,7 +29,8 @@ impl Opening {
             let reasons: Vec<String> =
                 choice.left_out.iter().map(|(name, why)| format!("{name}: {why}")).collect();
             let text = if offered.is_empty() {
-                "credentials were given and the server offers no login on this connection".to_owned()
+                let lack = link.engine().extensions().lack("AUTH");
+                format!("credentials were given and {lack} on this connection")
             } else {
                 format!("credentials were given and no login is possible ({})", reasons.join("; "))
             };

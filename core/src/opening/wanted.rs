@@ -40,10 +40,10 @@ pub fn prepare(server: &Server, options: &Options, library: &dyn Secure) {
 /// Whether there is something to log in with, and whether the client certificate may do.
 fn logs_in(options: &Options, library: Option<&dyn Secure>) -> (bool, bool) {
     let certificate = options.tlscertfile.is_some() || library.is_some_and(Secure::has_certificate);
-    let external = certificate && options.password.is_none();
+    let external = certificate && options.password().is_none();
     let named = options.auth.iter().any(|name| name.eq_ignore_ascii_case("EXTERNAL"));
     let wanted = options.username.is_some()
-        || options.password.is_some()
+        || options.password().is_some()
         || options.oauthtoken.is_some()
         || !options.mechanisms.is_empty()
         || (external && named);
@@ -55,7 +55,7 @@ pub(super) fn credentials(options: &Options, library: Option<&dyn Secure>) -> Op
     let (wanted, external) = logs_in(options, library);
     wanted.then(|| Credentials {
         username: options.username.clone().unwrap_or_default(),
-        password: options.password.clone(),
+        password: options.password().cloned(),
         oauth_token: options.oauthtoken.as_ref().and_then(OauthToken::given).cloned(),
         asks_token: options.oauthtoken.as_ref().and_then(OauthToken::function).is_some(),
         external,

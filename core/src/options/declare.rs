@@ -8,7 +8,7 @@
 /// ```
 ///
 /// Where `how` is `parse`, the function makes the value out of a text; an empty text takes the option back to its default.
-/// `octets` does so out of bytes. `set` is given options and text, and does it all. `since "0.2.0"` may follow.
+/// `octets` does so out of bytes, and `octets_or_none` takes no bytes for a value too. `set` is given options and text, and does it all. `since "0.2.0"` may follow.
 ///
 /// [`Part`](super::info::Part) finds the struct in [`Options`](super::Options). Fields after `and` and options after `without`
 /// have one half only.
@@ -98,6 +98,12 @@ macro_rules! setter {
         Setter::Octets(|options, value| {
             <$part as Part>::of_mut(options).$field =
                 if value.is_empty() { $default } else { ($function)(value)?.into() };
+            Ok(())
+        })
+    };
+    (octets_or_none, $part:ident, $field:ident, $default:expr, $function:expr) => {
+        Setter::Octets(|options, value| {
+            <$part as Part>::of_mut(options).$field = ($function)(value)?.into();
             Ok(())
         })
     };

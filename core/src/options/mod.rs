@@ -16,8 +16,10 @@ mod token;
 mod values;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::secret::Secret;
 use crate::signer::Signer;
 use crate::transcript::Direction;
 
@@ -32,6 +34,7 @@ pub use self::reached::Reached;
 pub use self::recipients::{RecipientEntry, Recipients};
 pub use self::table::{MailerOptions, Options};
 pub use self::token::{OauthToken, TokenFn, TokenReason};
+pub(crate) use self::values::check_keywords;
 pub use crate::extensions::{Chunking, Pipelining};
 pub use crate::sasl::{CustomExchange, CustomMechanism, CustomStep, LoginFacts};
 pub use crate::tls::{TlsAnswer, Trust};
@@ -55,7 +58,45 @@ pub enum TlsPolicy {
     Ask(TlsPolicyFn),
 }
 
+/// Which addresses of a name are tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Family {
+    /// IPv6 and IPv4, in turn.
+    #[default]
+    Any,
+    /// IPv4 alone.
+    Ipv4,
+    /// IPv6 alone.
+    Ipv6,
+}
+
+impl Family {
+    /// Whether `address` is one of it.
+    pub fn has(self, address: IpAddr) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Ipv4 => address.is_ipv4(),
+            Self::Ipv6 => address.is_ipv6(),
+        }
+    }
+
+    /// `IPv4 address`, for texts.
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Self::Any => "address",
+            Self::Ipv4 => "IPv4 address",
+            Self::Ipv6 => "IPv6 address",
+        }
+    }
+}
+
 impl Options {
+    /// The password to log in with. An empty one that stands alone, as an unset variable gives it, is none.
+    pub(crate) fn password(&self) -> Option<&Secret> {
+        self.password.as_ref().filter(|password| !password.expose().is_empty() || self.username.is_some())
+    }
+
     /// What signs a message, in the order of the fields: `signers`, then `dkim`.
     pub(crate) fn all_signers(&self) -> Vec<Arc<dyn Signer>> {
         #[cfg(feature = "dkim")]

@@ -24,7 +24,7 @@ impl Options {
     /// Sets an option by its name. [`OptionInfo::kind`] says what the value is: lists are separated by white space or commas,
     /// truth values are `1 true yes on` or `0 false no off`, times are seconds (`30`, `0.5`), `header` takes
     /// `Name: value` and adds to those before. An empty value takes an option back to its default;
-    /// the empty `originator` is the null reverse-path. Address lists, and fields of `header` that hold one, may be folded
+    /// the empty `originator` is the null reverse-path, the empty `password` a password. Address lists, and fields of `header` that hold one, may be folded
     /// (RFC 5322 section 2.2.3). `rcpt` adds a recipient to those before, as [`RecipientEntry::parse`] has it.
     ///
     /// # Errors
@@ -332,6 +332,8 @@ mod tests {
             ("tlspolicy", "maybe"),
             ("pipelining", "most"),
             ("chunking", "yes"),
+            ("ignore", "AUTH=LOGIN"),
+            ("family", "inet"),
             ("connections", "0"),
             ("connectionmessages", "-1"),
             ("rate", "fast"),
@@ -343,6 +345,8 @@ mod tests {
             ("tlstrust", "all"),
             ("tlsmaxversion", "2"),
             ("tlsciphers", "A\r\nB"),
+            ("mailparameters", "SIZE=1"),
+            ("rcptparameters", "X=a=b"),
         ] {
             let error = Options::default().set(name, value).unwrap_err();
             assert!(error.text().starts_with(&format!("option `{name}`")), "{error}");

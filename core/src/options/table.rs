@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use super::info::{OptionGroup, OptionInfo, OptionKind, Part, Setter, Setting};
 use super::values::{
-    CHUNKING, PIPELINING, POLICIES, TLS_VERSIONS, TRUST, boolean, certificates, count, domain, fingerprints,
-    header_field, ip_address, list, mechanisms, number, ports, proxy, rate, seconds, secret, servers, text,
-    word, words,
+    CHUNKING, FAMILIES, PIPELINING, POLICIES, TLS_VERSIONS, TRUST, boolean, certificates, count, domain,
+    fingerprints, header_field, ip_address, keywords, list, mechanisms, number, ports, proxy, rate, seconds,
+    secret, servers, text, word, words,
 };
 use super::{
-    Chunking, Dialler, OauthToken, Pipelining, Reached, RecipientEntry, Recipients, TlsPolicy, TranscriptFn,
-    Trust,
+    Chunking, Dialler, Family, OauthToken, Pipelining, Reached, RecipientEntry, Recipients, TlsPolicy,
+    TranscriptFn, Trust,
 };
 use crate::cancel::Cancel;
-use crate::command::{DeliverBy, Envid, Hold, MtPriority, Notify, Ret};
+use crate::command::{DeliverBy, Envid, Extra, Hold, MtPriority, Notify, Parameter, Ret};
 use crate::commit::Commit;
 use crate::dkim::{Dkim, parse as dkim};
 use crate::sasl::CustomMechanism;
@@ -46,6 +46,9 @@ options! {
             proxy: Option<Secret> = None, OptionKind::Secret, "none", octets proxy;
             /// The local address to connect from.
             localaddress: Option<IpAddr> = None, OptionKind::Ip, "the system's choice", parse ip_address;
+            /// Which addresses to connect to, those of the proxy where there is one. `any`: IPv6 and IPv4 in turn, 250 ms apart (RFC
+            /// 8305). `ipv4`, `ipv6`: those alone.
+            family: Family = Family::Any, OptionKind::Word(const { &words(FAMILIES) }), "`any`", parse |v: &str| word(v, &FAMILIES);
             /// Ask a server that offers XQUE to queue the message.
             queue: bool = false, OptionKind::Flag, "no", parse boolean;
             /// How commands are grouped where the server offers PIPELINING. `rfc`: those of a message, and those of the next
@@ -60,6 +63,9 @@ options! {
             /// BINARYMIME for binary parts. `on`: always. `off`: never.
             chunking: Chunking = Chunking::Auto, OptionKind::Word(const { &words(CHUNKING) }), "`auto`",
                 parse |v: &str| word(v, &CHUNKING);
+            /// Extensions that the library is to use as if the server did not offer them: keywords of EHLO, as `PIPELINING CHUNKING`,
+            /// for a server that offers what it cannot do. Option `auth` chooses among the mechanisms of AUTH.
+            ignore: Vec<String> = Vec::new(), OptionKind::Words, "none", parse keywords;
             /// A session connects again when a message is to be sent and its server has ended the idle connection, answers MAIL
             /// as if the message before were not over (503), or takes no more messages on a connection (LIMITS MAILMAX, RFC
             /// 9422). What failed is in the report. A mailer always does so.
@@ -106,6 +112,12 @@ options! {
             priority: Option<MtPriority> = None, OptionKind::Integer, "none", parse MtPriority::parse;
             /// Deliver later (RFC 4865): `for:3600`, `until:2030-01-01T08:00:00Z`.
             hold: Option<Hold> = None, OptionKind::Text, "none", parse Hold::parse;
+            /// Further parameters of MAIL for each message, as they are sent (RFC 5321 section 4.1.2), separated by white space:
+            /// `XVERP AUTH=<>`. One that an option sends is an error. One that is registered with IANA needs its extension; any
+            /// other goes to every server, and one that does not know it refuses the message (555).
+            mailparameters: Vec<Parameter> = Vec::new(), OptionKind::Text, "none", parse |v: &str| Extra::Mail.parse(v);
+            /// The same of RCPT, for each recipient: `RRVS=2030-01-01T08:00:00Z`.
+            rcptparameters: Vec<Parameter> = Vec::new(), OptionKind::Text, "none", parse |v: &str| Extra::Rcpt.parse(v);
         }
         Tls {
             /// Use STARTTLS where it is offered.
@@ -155,8 +167,9 @@ options! {
         Login {
             /// The user name.
             username: Option<String> = None, OptionKind::Text, "none", parse text;
-            /// The password.
-            password: Option<Secret> = None, OptionKind::Secret, "none", octets secret;
+            /// The password. Set to the empty string it is the empty password, where there is a user name: for the SCRAMs, DIGEST-MD5,
+            /// CRAM-MD5 and LOGIN; PLAIN cannot say it (RFC 4616).
+            password: Option<Secret> = None, OptionKind::Secret, "none", octets_or_none secret;
             /// Whom to act for, where that is not who logs in (RFC 4422 section 2: the authorization identity). Only the SCRAMs, DIGEST-MD5,
             /// PLAIN, OAUTHBEARER and EXTERNAL can say it; others are not used then.
             authzid: Option<String> = None, OptionKind::Text, "who logs in", parse text;

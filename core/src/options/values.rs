@@ -4,14 +4,18 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::proxy::ProxyUrl;
-use super::{Chunking, Pipelining, TlsAnswer, Trust};
+use super::{Chunking, Family, Pipelining, TlsAnswer, Trust};
 use crate::command::ForwardPath;
 use crate::error::Error;
+use crate::extensions::is_keyword;
 use crate::secret::Secret;
 use crate::tls::{Fingerprint, TlsVersion};
 
 /// More than this is a mistake in the unit: a year.
 const MOST_SECONDS: f64 = 366.0 * 24.0 * 3600.0;
+
+pub(super) const FAMILIES: [(&str, Family); 3] =
+    [("any", Family::Any), ("ipv4", Family::Ipv4), ("ipv6", Family::Ipv6)];
 
 pub(super) const PIPELINING: [(&str, Pipelining); 4] = [
     ("off", Pipelining::Off),
@@ -99,6 +103,20 @@ pub(super) fn list(value: &str) -> Vec<String> {
 #[expect(clippy::unnecessary_wraps, reason = "as the other forms")]
 pub(super) fn mechanisms(value: &str) -> Result<Vec<String>, Error> {
     Ok(list(&value.to_ascii_uppercase()))
+}
+
+pub(super) fn keywords(value: &str) -> Result<Vec<String>, Error> {
+    let all = list(&value.to_ascii_uppercase());
+    check_keywords(&all)?;
+    Ok(all)
+}
+
+/// Finds what cannot be a keyword of EHLO.
+pub(crate) fn check_keywords(keywords: &[String]) -> Result<(), Error> {
+    match keywords.iter().find(|word| !is_keyword(word)) {
+        Some(word) => Err(Error::usage(format!("{word:?} must be a keyword of EHLO, as in PIPELINING"))),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn fingerprints(value: &str) -> Result<Vec<String>, Error> {

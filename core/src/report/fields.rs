@@ -212,6 +212,9 @@ pub const TLS: &[Field<TlsFacts>] = &[
     field("cipher", "the cipher suite, where the TLS library tells", |t| optional(t.cipher.as_deref())),
     field("subject", "whom the certificate is for", |t| optional(t.subject.as_deref())),
     field("issuer", "who issued it", |t| optional(t.issuer.as_deref())),
+    field("expires", "when it expires, in UTC (RFC 3339): `2026-12-01T08:00:00Z`", |t| {
+        optional(t.expires.as_deref())
+    }),
     field(
         "resumed",
         "whether an earlier connection's session was resumed; the certificate was looked at then",

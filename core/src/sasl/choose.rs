@@ -1,6 +1,7 @@
 use super::name::Needs;
 use super::{Channel, Credentials, MechanismName};
 use crate::error::Error;
+use crate::secret::Secret;
 
 /// Which mechanisms to try, and why not the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -144,6 +145,9 @@ fn obstacle(
 ) -> Option<&'static str> {
     let why = match name.needs() {
         Needs::Password if credentials.password.is_none() => "it needs a password, and none is set",
+        Needs::Password if *name == MechanismName::Plain && is_empty(credentials.password.as_ref()) => {
+            "it cannot say an empty password (RFC 4616 section 2)"
+        }
         Needs::Token if credentials.oauth_token.is_none() && !credentials.asks_token => {
             "it needs the option oauthtoken, which is not set"
         }
@@ -172,6 +176,10 @@ fn obstacle(
         _ => return None,
     };
     Some(why)
+}
+
+fn is_empty(password: Option<&Secret>) -> bool {
+    password.is_some_and(|password| password.expose().is_empty())
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Just enough DER to find the public key in a certificate, as the bytes that stand there: a re-encoding
-//! could differ, and then its digest would; whether a certificate is for a domain name, and who issued it.
+//! could differ, and then its digest would; whether a certificate is for a domain name, who issued it, and when it expires.
+
+use jiff::civil::DateTime;
 
 const SEQUENCE: u8 = 0x30;
 const EXPLICIT_0: u8 = 0xa0;
@@ -18,6 +20,42 @@ const SUBJECT_ALT_NAME: &[u8] = &[0x06, 0x03, 0x55, 0x1d, 0x11];
 pub(super) fn public_key(certificate: &[u8]) -> Option<&[u8]> {
     let key = key_and_rest(certificate)?;
     (key.tag == SEQUENCE).then_some(key.whole)
+}
+
+/// When a certificate expires, as an RFC 3339 date-time (RFC 5280 section 4.1.2.5). `None` for a time that there is not.
+pub(super) fn expiry(certificate: &[u8]) -> Option<String> {
+    const UTC_TIME: u8 = 0x17;
+    const GENERALIZED_TIME: u8 = 0x18;
+    let mut rest = after_version(certificate)?;
+    // serialNumber, signature, issuer
+    for _ in 0..3 {
+        rest = element(rest)?.rest;
+    }
+    let (validity, _) = sequence(rest)?;
+    let not_after = element(element(validity)?.rest)?;
+    let digits = not_after.content.strip_suffix(b"Z").filter(|text| text.iter().all(u8::is_ascii_digit))?;
+    let digits = std::str::from_utf8(digits).ok()?;
+    let (year, rest) = match not_after.tag {
+        UTC_TIME => {
+            let (year, rest) = digits.split_at_checked(2)?;
+            let year: i16 = year.parse().ok()?;
+            (if year < 50 { 2000 + year } else { 1900 + year }, rest)
+        }
+        GENERALIZED_TIME => {
+            let (year, rest) = digits.split_at_checked(4)?;
+            (year.parse().ok()?, rest)
+        }
+        _ => return None,
+    };
+    let pairs: Vec<i8> = rest.as_bytes().chunks(2).map(two_digits).collect::<Option<_>>()?;
+    let &[month, day, hour, minute, second] = pairs.as_slice() else { return None };
+    let time = DateTime::new(year, month, day, hour, minute, second, 0).ok()?;
+    Some(format!("{time}Z"))
+}
+
+fn two_digits(pair: &[u8]) -> Option<i8> {
+    let &[tens, ones] = pair else { return None };
+    i8::try_from((tens - b'0') * 10 + (ones - b'0')).ok()
 }
 
 /// The names of issuer and subject, without tag and length.
@@ -157,10 +195,41 @@ mod tests {
         }
     }
 
+    #[test]
+    fn expiries() {
+        let told = |tag: u8, text: &[u8]| {
+            let of = |tag: u8, content: &[u8]| {
+                [&[tag, u8::try_from(content.len()).unwrap()][..], content].concat()
+            };
+            let validity = [of(0x17, b"260101000000Z"), of(tag, text)].concat();
+            let fields = [of(0x02, &[7]), of(0x30, &[]), of(0x30, &[]), of(0x30, &validity)].concat();
+            expiry(&of(0x30, &of(0x30, &fields)))
+        };
+        for (tag, text, wanted) in [
+            (0x17, &b"261201080000Z"[..], Some("2026-12-01T08:00:00Z")),
+            (0x17, b"491231235959Z", Some("2049-12-31T23:59:59Z")),
+            (0x17, b"500101000000Z", Some("1950-01-01T00:00:00Z")),
+            (0x18, b"20500101000000Z", Some("2050-01-01T00:00:00Z")),
+            // RFC 5280 section 4.1.2.5: there is no date that fits.
+            (0x18, b"99991231235959Z", Some("9999-12-31T23:59:59Z")),
+            (0x17, b"261301080000Z", None),
+            (0x17, b"2612010800Z", None),
+            (0x17, b"261201080000+0100", None),
+            (0x17, b"2612010800000Z", None),
+            (0x17, b"26120108000\xc3Z", None),
+            (0x17, b"Z", None),
+            (0x18, b"261201080000Z", None),
+            (0x0c, b"261201080000Z", None),
+        ] {
+            assert_eq!(told(tag, text).as_deref(), wanted, "{tag} {}", text.escape_ascii());
+        }
+    }
+
     proptest! {
         #[test]
         fn nothing_panics(input in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = public_key(&input);
+            let _ = expiry(&input);
             #[cfg(feature = "tls-native")]
             let _ = has_dns_name(&input);
         }

@@ -86,6 +86,8 @@ pub struct TlsFacts {
     pub subject: Option<String>,
     /// Who issued it, in the same form. Not with `native-tls`.
     pub issuer: Option<String>,
+    /// When the certificate expires, an RFC 3339 date-time in UTC: `2026-12-01T08:00:00Z`.
+    pub expires: Option<String>,
     /// The TLS library: `openssl`, `rustls` or `native-tls`; empty where the caller brought another.
     pub library: &'static str,
 }

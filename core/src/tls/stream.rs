@@ -322,6 +322,7 @@ impl TlsStream {
             cipher: peer.cipher,
             subject: peer.subject,
             issuer: peer.issuer,
+            expires: peer.certificate.as_deref().and_then(der::expiry),
             library: self.config.library(),
         };
     }

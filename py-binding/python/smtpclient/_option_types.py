@@ -80,6 +80,9 @@ class OptionDict(TLSDict, total=False):
     localaddress: str | IPv4Address | IPv6Address | None
     """The local address to connect from. Default: the system's choice."""
 
+    family: Literal["any", "ipv4", "ipv6"] | None
+    """Which addresses to connect to, those of the proxy where there is one. ``any``: IPv6 and IPv4 in turn, 250 ms apart (RFC 8305). ``ipv4``, ``ipv6``: those alone. Default: ``any``."""
+
     queue: bool | None
     """Ask a server that offers XQUE to queue the message. Default: no."""
 
@@ -88,6 +91,9 @@ class OptionDict(TLSDict, total=False):
 
     chunking: Literal["off", "auto", "on"] | None
     """When a message goes by BDAT where the server offers CHUNKING. ``auto``: where it saves a round trip, and as BINARYMIME for binary parts. ``on``: always. ``off``: never. Default: ``auto``."""
+
+    ignore: str | Iterable[str] | None
+    """Extensions that the library is to use as if the server did not offer them: keywords of EHLO, as ``PIPELINING CHUNKING``, for a server that offers what it cannot do. Option ``auth`` chooses among the mechanisms of AUTH. Default: none."""
 
     reconnect: bool | None
     """A session connects again when a message is to be sent and its server has ended the idle connection, answers MAIL as if the message before were not over (503), or takes no more messages on a connection (LIMITS MAILMAX, RFC 9422). What failed is in the report. A mailer always does so. Default: no."""
@@ -137,6 +143,12 @@ class OptionDict(TLSDict, total=False):
     hold: str | None
     """Deliver later (RFC 4865): ``for:3600``, ``until:2030-01-01T08:00:00Z``. Default: none."""
 
+    mailparameters: str | None
+    """Further parameters of MAIL for each message, as they are sent (RFC 5321 section 4.1.2), separated by white space: ``XVERP AUTH=<>``. One that an option sends is an error. One that is registered with IANA needs its extension; any other goes to every server, and one that does not know it refuses the message (555). Default: none."""
+
+    rcptparameters: str | None
+    """The same of RCPT, for each recipient: ``RRVS=2030-01-01T08:00:00Z``. Default: none."""
+
     rcpt: str | None
     """One more recipient, with what the server is asked for it (RFC 3461): ``Bob <bob@example.org> notify=failure,delay orcpt=rfc822;bob@example.net``. May be set several times. Default: none."""
 
@@ -159,7 +171,7 @@ class OptionDict(TLSDict, total=False):
     """The user name. Default: none."""
 
     password: Secret | None
-    """The password. Default: none."""
+    """The password. Set to the empty string it is the empty password, where there is a user name: for the SCRAMs, DIGEST-MD5, CRAM-MD5 and LOGIN; PLAIN cannot say it (RFC 4616). Default: none."""
 
     authzid: str | None
     """Whom to act for, where that is not who logs in (RFC 4422 section 2: the authorization identity). Only the SCRAMs, DIGEST-MD5, PLAIN, OAUTHBEARER and EXTERNAL can say it; others are not used then. Default: who logs in."""

@@ -114,6 +114,8 @@ class TLSFacts:
     cipher: str | None
     subject: str | None
     issuer: str | None
+    #: When the certificate expires, in UTC: ``2026-12-01T08:00:00Z``.
+    expires: str | None
     #: An earlier connection's session was resumed; the certificate was looked at then.
     resumed: bool = False
     #: The TLS library: ``openssl``, ``rustls`` or ``native-tls``.

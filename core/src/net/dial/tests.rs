@@ -126,6 +126,31 @@ fn the_local_address_is_used() {
 }
 
 #[test]
+fn addresses_of_one_family_are_tried() {
+    let (listener, port) = listen("127.0.0.1:0");
+    let (listener6, port6) = listen("[::1]:0");
+    let of = |family| DialOptions { family, ..DialOptions::default() };
+    for (host, family, is_v6) in
+        [("127.0.0.1", Family::Ipv4, false), ("::1", Family::Ipv6, true), ("::1", Family::Any, true)]
+    {
+        let (listener, port) = if is_v6 { (&listener6, port6) } else { (&listener, port) };
+        let _stream = dial(&tcp(host, port), &of(family)).unwrap();
+        assert_eq!(listener.accept().unwrap().1.is_ipv6(), is_v6);
+    }
+    for (host, port, family, words) in [
+        ("127.0.0.1", port, Family::Ipv6, "127.0.0.1 has no IPv6 address (option `family`)"),
+        ("::1", port6, Family::Ipv4, "[::1] has no IPv4 address (option `family`)"),
+    ] {
+        let error = dial(&tcp(host, port), &of(family)).unwrap_err();
+        assert_eq!((error.kind(), error.is_transient()), (Kind::Connect, false));
+        assert!(error.text().contains(words), "{error}");
+    }
+    // Other addresses of the same name are not looked at.
+    let error = dial(&tcp("localhost", port), &of(Family::Ipv6)).unwrap_err();
+    assert!(!error.text().contains("127.0.0.1"), "{error}");
+}
+
+#[test]
 fn a_unix_socket_is_connected() {
     let server = UnixServer::new("dial");
     let mut stream = dial(&server.target(), &DialOptions::default()).unwrap();

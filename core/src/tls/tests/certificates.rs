@@ -1,5 +1,6 @@
 //! Which certificates are accepted, and what is said of them.
 
+use ::openssl::asn1::Asn1Time;
 use ::openssl::hash::MessageDigest;
 use ::openssl::nid::Nid;
 
@@ -26,6 +27,8 @@ fn a_good_certificate_is_verified_and_described() {
         assert_eq!(facts.certificate_sha256.as_ref(), Some(&certificate));
         assert_eq!(facts.public_key_sha256.as_ref(), Some(&key));
         assert!(facts.verified && facts.why_not.is_none() && !facts.pinned, "{name}");
+        let expires: jiff::Timestamp = facts.expires.as_ref().unwrap().parse().unwrap();
+        assert!(GOOD.cert.not_after() == Asn1Time::from_unix(expires.as_second()).unwrap(), "{expires}");
         if tells(name) {
             assert_eq!(facts.version.as_deref(), Some("TLSv1.3"));
             assert!(facts.cipher.as_ref().unwrap().starts_with("TLS_"));
