@@ -78,7 +78,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets rustflags symbols notices python-module install-python abi debian debian-test wheels wheels-test windows dist
+.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets rustflags symbols notices python-module install-python abi debian debian-test wheels wheels-test windows dist wheels-emulated
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -268,13 +268,16 @@ debian: ## build Debian's packages in build/debian, offline from vendored crates
 debian-test: ## install, use and remove them in a fresh Debian (as root, with debootstrap)
 	packaging/debian-test
 
-# Those that were tried.
-WHEELS = x86_64-unknown-linux-gnu.2.17
+# Those that this machine can link; that for macOS needs a Mac.
+WHEELS = x86_64-unknown-linux-gnu.2.17 aarch64-unknown-linux-gnu.2.17 x86_64-unknown-linux-musl x86_64-pc-windows-gnu
 wheels: ## build wheels for an index in build/wheels (WHEELS=PLATFORM[.GLIBC]...)
 	packaging/wheels $(WHEELS)
 
 wheels-test: ## install the wheel for this machine in a fresh Debian 12, and send over TLS from it (as root, with debootstrap)
 	packaging/wheels-test bookworm
+
+wheels-emulated: ## send from the wheels for ARM and Windows in QEMU and Wine, and load that for musl (after make wheels)
+	packaging/wheels-emulated
 
 dist: ## everything of a release that this machine can build, in build/dist, with checksums and SBOMs (PARTS=, WHEELS=)
 	WHEELS='$(WHEELS)' packaging/dist

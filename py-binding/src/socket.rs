@@ -20,7 +20,8 @@ use crate::callback::Raised;
 
 pub(crate) struct PySocket {
     object: Py<PyAny>,
-    /// A socket that is no more than one of the system's, whose bytes need no Python.
+    /// A socket that is no more than one of the system's, whose bytes need no Python. None on Windows, where a call
+    /// blocks by the mode of the socket, which Python sets by its time-out.
     plain: Option<Stream>,
     /// It has a descriptor. What only looks like a socket blocks.
     is_real: bool,
@@ -34,7 +35,7 @@ impl PySocket {
         let socket = py.import("socket")?.getattr("socket")?;
         let limit = object.call_method0("gettimeout").ok();
         // One that is gone already tells it when it is used.
-        let plain = match object.get_type().is(&socket) {
+        let plain = match cfg!(not(windows)) && object.get_type().is(&socket) {
             true => Stream::adopt(borrowed(object)?.try_clone_to_owned()?).ok(),
             false => None,
         };

@@ -10,6 +10,7 @@ from typing import Protocol
 from ._asking import Asking
 from ._commit import Awaited
 from ._native import Limits, Watch
+from ._watching import watching
 
 
 #: A server that answers at once is listened to for so many seconds before the loop has its turn, which costs a third of
@@ -37,6 +38,7 @@ class Wire:
         commit: Awaited | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
+        self._watching = watching(self._loop)
         self._native = native
         self._feed = feed
         self._asking = asking
@@ -123,9 +125,9 @@ class Wire:
         if watch.write != self._writing and self._fd >= 0:
             self._writing = watch.write
             if watch.write:
-                self._loop.add_writer(self._fd, self._on_event)
+                self._watching.add_writer(self._fd, self._on_event)
             else:
-                self._loop.remove_writer(self._fd)
+                self._watching.remove_writer(self._fd)
         if watch.seconds is not None:
             due = self._loop.time() + watch.seconds
             # One that is early looks again.
@@ -140,12 +142,12 @@ class Wire:
             self._fd = -1
             return
         if self._fd >= 0:
-            self._loop.remove_reader(self._fd)
+            self._watching.remove_reader(self._fd)
             if self._writing:
-                self._loop.remove_writer(self._fd)
+                self._watching.remove_writer(self._fd)
         self._fd, self._writing = fd, False
         if fd >= 0:
-            self._loop.add_reader(fd, self._on_event)
+            self._watching.add_reader(fd, self._on_event)
 
     def _disarm(self) -> None:
         if self._timer is not None:

@@ -1,7 +1,7 @@
 """``sendmessage``, ``Session`` and ``Mailer`` for asyncio, over the same core: no thread for a connection.
 
-A task that is cancelled leaves nothing half sent. Works on every event loop with ``add_reader``:
-asyncio's own on Unix, and uvloop.
+A task that is cancelled leaves nothing half sent. Works on every event loop of asyncio, and on uvloop. For one without
+``add_reader`` (the Proactor loop of Windows) a thread watches the connections.
 """
 
 from __future__ import annotations
