@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use common::pki::{Folder, GOOD};
 use scripted_server::proxy::{Direction, Fault, FaultKind, Proxy, ProxyOptions};
-use scripted_server::sink::{Sink, SinkOptions};
+use scripted_server::sink::{Certificate, Sink, SinkOptions};
 use smtpclient::cancel::Cancel;
 use smtpclient::error::Kind;
 use smtpclient::message::Message;
@@ -153,12 +153,12 @@ fn nothing_grows() {
     let key = folder.file("server.key", GOOD.key_pem());
 
     let file = folder.file("message.eml", TEXT);
-    let tls = Some((certificate, key));
+    let tls = Some(Certificate::Files(certificate, key));
     let (_a, plain) = sink(SinkOptions::default());
     let (_b, starttls) = sink(SinkOptions { tls: tls.clone(), ..SinkOptions::default() });
     let (_c, first) = sink(SinkOptions { tls, tls_first: true, ..SinkOptions::default() });
-    let login = Some(("user".to_owned(), "pass".to_owned()));
-    let (_d, login) = sink(SinkOptions { login, ..SinkOptions::default() });
+    let users = vec![("user".to_owned(), "pass".to_owned())];
+    let (_d, login) = sink(SinkOptions { users, ..SinkOptions::default() });
     let mut refusing = SinkOptions { size: Some(1000), ..SinkOptions::default() };
     refusing.reject("bad*=550 5.1.1 no").unwrap();
     let (_e, refusing) = sink(refusing);
