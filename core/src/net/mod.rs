@@ -5,6 +5,7 @@ mod batch;
 mod connection;
 mod dial;
 mod dialling;
+mod functions;
 mod limits;
 pub mod mailer;
 mod platform;
