@@ -20,6 +20,7 @@ mod sendmessage;
 mod session;
 mod signals;
 mod stream;
+mod verbs;
 mod work;
 mod zone;
 
