@@ -204,6 +204,9 @@ pub use delivery::Delivery;
 pub use dialogue::Dialogue;
 pub use error::{Error, Kind, Step};
 pub use message::{Encoding, HeaderMode, Message};
+#[cfg(feature = "tokio")]
+#[doc(inline)]
+pub use net::tokio;
 #[cfg(feature = "net")]
 pub use net::{Batch, Mailer, SendMany, Session, sendmessage, verify};
 pub use options::{Options, Recipients};

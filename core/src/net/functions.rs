@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::thread;
 
+#[cfg(feature = "tokio")]
+use crate::commit::Commit;
 use crate::options::{CustomExchange, CustomMechanism, CustomStep, LoginFacts, OauthToken, Options, TokenFn};
 
 /// The caller may do in it what it likes, such as speak TLS.
@@ -38,6 +40,24 @@ fn in_a_thread(function: TokenFn, waker: &Waker) -> TokenFn {
             }
             Poll::Ready(Ok(answer)) => answer,
             Poll::Ready(Err(why)) => Err(why),
+        }
+    })
+}
+
+/// A function of option `commit` that is asked in a thread, for one conversation.
+#[cfg(feature = "tokio")]
+pub(super) fn commit_in_a_thread(function: &Commit, waker: &Waker) -> Commit {
+    let (function, question) = (function.clone(), Question::new("smtp-commit", waker));
+    Commit::polled(move |ready| {
+        loop {
+            let (function, asked) = (function.clone(), ready.to_vec());
+            match question.ask(move || (function.ask(&asked), asked)) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok((answer, asked))) if asked == ready => return answer,
+                // Others, which ended before it was answered.
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(why)) => return Poll::Ready(Err(why)),
+            }
         }
     })
 }

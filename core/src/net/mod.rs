@@ -20,6 +20,8 @@ mod sendmessage;
 mod session;
 mod signals;
 mod stream;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 mod verbs;
 mod work;
 mod zone;
