@@ -8,6 +8,11 @@ mod dropped;
 mod mailer;
 #[path = "awaited/server.rs"]
 mod server;
+#[path = "awaited/service.rs"]
+mod service;
+#[path = "../examples/service.rs"]
+#[allow(dead_code, reason = "its main is for the command line")]
+mod service_example;
 #[path = "awaited/together.rs"]
 mod together;
 #[path = "awaited/verbs.rs"]

@@ -23,7 +23,7 @@
 //! `await`, and without blocking:
 //!
 //! - The connection is closed at once, without QUIT. A [`Session`] can only be dropped after that:
-//!   its functions fail with [`Kind::Cancelled`].
+//!   its functions fail with [`Kind::Cancelled`](crate::Kind::Cancelled).
 //! - A message whose end mark (by BDAT: its last chunk) had not been handed to the kernel is never completed, so that no server takes it.
 //!   Nothing goes on in the background, and nothing is tried again.
 //! - A message whose end mark had been handed to the kernel may have been taken: for the caller it is
