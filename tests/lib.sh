@@ -6,7 +6,7 @@ cd "$top" || exit 1
 target=${CARGO_TARGET_DIR:-target}
 # The same for every call of cargo, so that nothing is built twice.
 # shellcheck disable=SC2034
-all=(--locked --workspace --features libsmtp/tls-openssl,smtpclient/tls-rustls)
+all=(--locked --workspace --features libsmtp/tls-openssl,smtpclient/tls-rustls,smtpclient/tokio)
 passed=0 failed=0 children=()
 work=$(mktemp -d)
 chmod 711 "$work" # servers run as other users

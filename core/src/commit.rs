@@ -52,7 +52,11 @@ type Ask = dyn Fn(&[Ready]) -> Poll<Committed> + Send + Sync;
 
 /// A function of the caller's that decides whether messages go out. See the [module](self).
 #[derive(Clone)]
-pub struct Commit(Arc<Ask>);
+pub struct Commit {
+    ask: Arc<Ask>,
+    /// It is a function that answers when it returns.
+    blocks: bool,
+}
 
 impl Commit {
     /// Asks `function` once for each message that is ready, with all that are ready at the same time. It blocks
@@ -60,18 +64,24 @@ impl Commit {
     pub fn new<E: fmt::Display>(
         function: impl Fn(&[Ready]) -> Result<(), E> + Send + Sync + 'static,
     ) -> Self {
-        Self::polled(move |ready| Poll::Ready(function(ready).map_err(|error| error.to_string())))
+        let ask = move |ready: &[Ready]| Poll::Ready(function(ready).map_err(|error| error.to_string()));
+        Self { ask: Arc::new(ask), blocks: true }
     }
 
     /// The same for event loops: while the function is pending it is called again with the same messages whenever the
     /// conversation is polled for output. Only drivers that do not block may wait for it.
     pub fn polled(function: impl Fn(&[Ready]) -> Poll<Committed> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(function))
+        Self { ask: Arc::new(function), blocks: false }
     }
 
     /// Whether both are the same function.
     pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.ask, &other.ask)
+    }
+
+    /// Whether the function answers by returning, and so may block: an event loop asks it in a thread.
+    pub fn blocks(&self) -> bool {
+        self.blocks
     }
 
     /// The same, whose answer counts when it is asked for once more: the driver listens in between, because the function may have
@@ -94,7 +104,7 @@ impl Commit {
     }
 
     pub(crate) fn ask(&self, ready: &[Ready]) -> Poll<Committed> {
-        (self.0)(ready)
+        (self.ask)(ready)
     }
 }
 

@@ -77,6 +77,21 @@
 //! A [`Mailer`] sends over many connections from a thread of its own: a bounded queue that tries again and reports once
 //! for each message. See [`net::mailer`].
 //!
+//! # Async Rust
+#![cfg_attr(feature = "tokio", doc = "Module [`tokio`] has all of these awaited, over the same engine:")]
+#![cfg_attr(not(feature = "tokio"), doc = "Feature `tokio` has all of these awaited, over the same engine:")]
+//!
+#![cfg_attr(feature = "tokio", doc = "```no_run")]
+#![cfg_attr(not(feature = "tokio"), doc = "```text")]
+//! use smtpclient::{Message, Options, SendError};
+//!
+//! async fn send(message: &Message, options: &Options) -> Result<(), SendError> {
+//!     let report = smtpclient::tokio::sendmessage(message, options).await?;
+//!     println!("{} of {} refused", report.refused().count(), report.recipients.len());
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # The engine: bytes in, bytes out
 //! All of these are drivers around state machines that have no socket, clock or thread. [`Delivery`] is `sendmessage`,
 //! [`Dialogue`] is a session, and [`engine::Engine`] is the protocol alone. A program that has its own event loop does
@@ -121,6 +136,7 @@
 //! - `tls-rustls`: TLS by `rustls`, with neither OpenSSL nor its headers, and with most of that: no TLS 1.0 and 1.1, no
 //!   encrypted keys, no PKCS#12, no tls-unique.
 //! - `dkim` (default): option `dkim` signs messages, by `ring`. Without it the option is an error.
+//! - `tokio`: `sendmessage`, sessions and mailers that are awaited, on tokio; for Unix.
 //! - `serde`: [`report::fields::Value`], and so a whole report, as JSON or any other format of serde.
 //!
 //! Where several are built in, the first of `tls-openssl`, `tls-rustls` and `tls-native` is used; [`tls::library`] tells
@@ -204,6 +220,9 @@ pub use delivery::Delivery;
 pub use dialogue::Dialogue;
 pub use error::{Error, Kind, Step};
 pub use message::{Encoding, HeaderMode, Message};
+#[cfg(feature = "tokio")]
+#[doc(inline)]
+pub use net::tokio;
 #[cfg(feature = "net")]
 pub use net::{Batch, Mailer, SendMany, Session, sendmessage, verify};
 pub use options::{Options, Recipients};

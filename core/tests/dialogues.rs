@@ -1,4 +1,4 @@
-//! Every dialogue of `tests/dialogues` through `sendmessage`.
+//! Every dialogue of `tests/dialogues` through `sendmessage`, and through that of tokio.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
@@ -26,8 +26,21 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// Set where this process has the environment that a dialogue asks for.
 const IN_ENVIRONMENT: &str = "DIALOGUE_IN_ENVIRONMENT";
 
+/// Sends the message, or sends it twice over a session, with so many milliseconds in between.
+type Client = fn(&Message, &Options, Option<u64>) -> Result<Report, SendError>;
+
 #[test]
 fn every_dialogue_is_spoken_and_reported_as_its_file_says() {
+    every_dialogue("every_dialogue_is_spoken_and_reported_as_its_file_says", send);
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn every_dialogue_is_the_same_awaited() {
+    every_dialogue("every_dialogue_is_the_same_awaited", send_awaited);
+}
+
+fn every_dialogue(test: &str, client: Client) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/dialogues");
     let only = std::env::var("DIALOGUE").unwrap_or_default();
     let mut files = runner::files(&folder).unwrap();
@@ -40,7 +53,7 @@ fn every_dialogue_is_spoken_and_reported_as_its_file_says() {
             scope.spawn(|| {
                 loop {
                     let Some(file) = queue.lock().unwrap().pop() else { break };
-                    if let Err(text) = play(&file) {
+                    if let Err(text) = play(&file, test, client) {
                         let name = file.file_name().unwrap().to_string_lossy().into_owned();
                         failures.lock().unwrap().push(format!("=== {name}\n{text}"));
                     }
@@ -50,13 +63,14 @@ fn every_dialogue_is_spoken_and_reported_as_its_file_says() {
     });
     let mut failures = failures.into_inner().unwrap();
     failures.sort();
+    assert_ne!(count, 0, "no dialogue was found");
     assert!(failures.is_empty(), "{} of {count} failed\n{}", failures.len(), failures.join("\n"));
 }
 
-fn play(file: &Path) -> Result<(), String> {
+fn play(file: &Path, test: &str, client: Client) -> Result<(), String> {
     let dialogue = runner::load(file)?;
     if !dialogue.environment.is_empty() && std::env::var_os(IN_ENVIRONMENT).is_none() {
-        return elsewhere(file, &dialogue.environment);
+        return elsewhere(file, test, &dialogue.environment);
     }
     let running = Running::start(&dialogue, LIMIT).map_err(|e| e.to_string())?;
     let mut options = Options::default();
@@ -78,7 +92,7 @@ fn play(file: &Path) -> Result<(), String> {
             report.error = Some(error);
             report
         }
-        None => match send(&Message::from_bytes(running.message()), &options, running.again()) {
+        None => match client(&Message::from_bytes(running.message()), &options, running.again()) {
             Ok(report) => report,
             Err(failed) => *failed.report,
         },
@@ -175,9 +189,26 @@ fn send(message: &Message, options: &Options, again: Option<u64>) -> Result<Repo
     second
 }
 
+#[cfg(feature = "tokio")]
+fn send_awaited(message: &Message, options: &Options, again: Option<u64>) -> Result<Report, SendError> {
+    use smtpclient::tokio::{Session, sendmessage};
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let Some(pause) = again else { return sendmessage(message, options).await };
+        let port = options.ports.first().copied().unwrap_or_default();
+        let mut session = Session::open(&options.servers[0], port, options).await?;
+        let _ = session.send_message(message, options).await;
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        let second = session.send_message(message, options).await;
+        session.close().await;
+        second
+    })
+}
+
 /// In a process of its own: this one's environment is shared by threads.
-fn elsewhere(file: &Path, environment: &[(String, String)]) -> Result<(), String> {
+fn elsewhere(file: &Path, test: &str, environment: &[(String, String)]) -> Result<(), String> {
     let done = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test])
         .env(IN_ENVIRONMENT, "1")
         .env("DIALOGUE", file)
         .envs(environment.iter().map(|(name, value)| (name, value)))

@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::report::{Report, SendError};
 
 /// Messages of a batch that are on their way at once: enough to fill a round trip, few enough to hold.
-const WINDOW: usize = 64;
+pub(super) const WINDOW: usize = 64;
 
 /// Messages that are sent one after the other. See [`Session::batch`].
 pub struct Batch<'a> {

@@ -258,6 +258,12 @@ impl Connection {
         self.interest
     }
 
+    /// Whether the last [turn](Self::turn) ended to give others theirs. The descriptor is meant to be watched by level; whoever is
+    /// told of changes alone takes another turn without waiting where this is true.
+    pub fn is_cut_short(&self) -> bool {
+        matches!(self.place, SocketState::Open(_)) && self.mover.is_cut_short()
+    }
+
     /// How long to wait for that before the next [`turn`](Self::turn) is due all the same; `None`: for ever.
     pub fn timeout<D: Driven + ?Sized>(&mut self, driven: &mut D, now: Instant) -> Option<Duration> {
         match driven.action() {

@@ -5,6 +5,7 @@ mod batch;
 mod connection;
 mod dial;
 mod dialling;
+mod functions;
 mod limits;
 pub mod mailer;
 mod platform;
@@ -19,6 +20,9 @@ mod sendmessage;
 mod session;
 mod signals;
 mod stream;
+#[cfg(feature = "tokio")]
+pub mod tokio;
+mod verbs;
 mod work;
 mod zone;
 

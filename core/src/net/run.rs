@@ -108,6 +108,8 @@ pub struct Mover {
     unlooked: usize,
     /// The last read took all that was there.
     is_drained: bool,
+    /// The last run ended to give others their turn.
+    is_cut_short: bool,
 }
 
 impl Mover {
@@ -124,7 +126,7 @@ impl Mover {
         let mut turn = 0;
         let mut is_full = false;
         let mut has_looked = false;
-        self.is_drained = false;
+        (self.is_drained, self.is_cut_short) = (false, false);
         // A child by fork must not read what is its parent's.
         if conversation.timeout().is_none() && self.check(limits).is_ok() {
             transport.rest();
@@ -149,6 +151,7 @@ impl Mover {
                 continue;
             }
             if turn >= TURN && wait == Wait::Never {
+                self.is_cut_short = true;
                 return Ready { read: true, write: !output.is_empty() };
             }
             has_looked &= output.is_empty();
@@ -184,8 +187,7 @@ impl Mover {
                 Some(Awaited::Source) if wait != Wait::Never => {
                     // What the server said meanwhile is a better reason.
                     if !self.listen(transport, conversation) {
-                        let text = "the reader has no bytes now, and a blocking call cannot wait for it";
-                        conversation.handle_error(Error::new(Kind::Source, Step::Body, text));
+                        conversation.handle_error(source_is_dry("a blocking call"));
                     }
                     continue;
                 }
@@ -293,6 +295,12 @@ impl Mover {
         self.clock.until_look(conversation, now)
     }
 
+    /// Whether the last run ended to give others their turn, and not because nothing could be done. Whoever is told of changes
+    /// alone, as by epoll's edges, is to run it again.
+    pub fn is_cut_short(&self) -> bool {
+        self.is_cut_short
+    }
+
     /// Starts anew, for another connection.
     pub fn reset(&mut self) {
         self.clock.reset();
@@ -348,6 +356,12 @@ impl Mover {
         }
         conversation.handle_error(lost(error));
     }
+}
+
+/// What `call` says where a reader has nothing to give, and nobody could tell that it has.
+pub(super) fn source_is_dry(call: &str) -> Error {
+    let text = format!("the reader has no bytes now, and {call} cannot wait for it");
+    Error::new(Kind::Source, Step::Body, text)
 }
 
 fn lost(error: &io::Error) -> Error {

@@ -14,6 +14,7 @@ use super::run::Wait;
 use super::security::library;
 use super::sendmessage::{dial_options, limits, local, with_debug};
 use super::stream::Stream;
+use super::verbs::verbs;
 use crate::command::{ClientName, Command, Mail, Rcpt, Text};
 use crate::content::Once;
 use crate::conversation::Ends;
@@ -59,13 +60,8 @@ impl Session {
     /// # Errors
     /// A socket that is not connected, or a greeting that is not 220.
     pub fn adopt(socket: impl Into<Socket>, name: &str, options: &Options) -> Result<Self, Error> {
-        let stream = Stream::adopt(socket)?;
-        let port = stream.peer().map_or(0, |peer| peer.port());
-        let protocol = if options.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
-        let target = Target::Tcp { host: name.to_owned(), port };
-        let server = Server { target, protocol, tls: options.tlsimport };
-        let dialogue = dialogue_over(server, options, ends(&stream))?;
-        Self::begin(Connection::over(stream, options)?, dialogue)
+        let (connection, server, ends) = adopted(socket.into(), name, options)?;
+        Self::begin(connection, dialogue_over(server, options, ends)?)
     }
 
     fn begin(connection: Connection, dialogue: Dialogue) -> Result<Self, Error> {
@@ -76,203 +72,7 @@ impl Session {
         Ok(session)
     }
 
-    /// The server's greeting.
-    pub fn greeting(&self) -> Option<&Reply> {
-        self.dialogue.engine().greeting()
-    }
-
-    /// The extensions that the server offers, by EHLO, which is said first where it was not.
-    ///
-    /// # Errors
-    /// No EHLO, HELO or LHLO was taken.
-    pub fn server_options(&mut self) -> Result<&Extensions, Error> {
-        self.introduce()?;
-        Ok(self.dialogue.extensions())
-    }
-
-    /// The SASL mechanisms that the server offers.
-    ///
-    /// # Errors
-    /// As for [`server_options`](Self::server_options).
-    pub fn auth_types(&mut self) -> Result<&[String], Error> {
-        self.introduce()?;
-        Ok(self.dialogue.extensions().auth())
-    }
-
-    /// EHLO (RFC 5321 section 4.1.1.1). `None`: the name of option `client`.
-    ///
-    /// # Errors
-    /// No reply, or a name that is neither a domain nor an address literal.
-    pub fn ehlo(&mut self, name: Option<&str>) -> Result<Reply, Error> {
-        let name = self.client(name)?;
-        self.command(Command::Ehlo(name))
-    }
-
-    /// HELO (RFC 5321 section 4.1.1.1). `None`: the name of option `client`.
-    ///
-    /// # Errors
-    /// As for [`ehlo`](Self::ehlo).
-    pub fn helo(&mut self, name: Option<&str>) -> Result<Reply, Error> {
-        let name = self.client(name)?;
-        self.command(Command::Helo(name))
-    }
-
-    /// LHLO (RFC 2033 section 4.1). `None`: the name of option `client`. From here on the session is LMTP.
-    ///
-    /// # Errors
-    /// As for [`ehlo`](Self::ehlo).
-    pub fn lhlo(&mut self, name: Option<&str>) -> Result<Reply, Error> {
-        let name = self.client(name)?;
-        self.command(Command::Lhlo(name))
-    }
-
-    /// MAIL FROM (RFC 5321 section 4.1.1.2). Says no EHLO by itself.
-    ///
-    /// # Errors
-    /// No reply.
-    pub fn mail(&mut self, mail: Mail) -> Result<Reply, Error> {
-        self.command(Command::Mail(mail))
-    }
-
-    /// RCPT TO (RFC 5321 section 4.1.1.3).
-    ///
-    /// # Errors
-    /// No reply.
-    pub fn rcpt(&mut self, rcpt: Rcpt) -> Result<Reply, Error> {
-        self.command(Command::Rcpt(rcpt))
-    }
-
-    /// DATA and the content, for the recipients that [`rcpt`](Self::rcpt) got accepted. The report's `reply` is
-    /// the final reply, or that to DATA where it was refused; with LMTP each recipient has its own.
-    ///
-    /// # Errors
-    /// No reply. [`Kind::Unknown`] where the content was sent whole.
-    pub fn data(&mut self, content: Box<dyn BufRead + Send>) -> Result<Report, SendError> {
-        let ticket = self.dialogue.data(Box::new(Once::new(content)));
-        let limits = limits(self.dialogue.options());
-        let report = self.sent(ticket, &limits);
-        match &report.error {
-            Some(error) if error.kind() != Kind::Refused => Err(SendError { error: error.clone(), report }),
-            _ => Ok(*report),
-        }
-    }
-
-    /// RSET (RFC 5321 section 4.1.1.5).
-    ///
-    /// # Errors
-    /// No reply.
-    pub fn rset(&mut self) -> Result<Reply, Error> {
-        self.command(Command::Rset)
-    }
-
-    /// NOOP (RFC 5321 section 4.1.1.9).
-    ///
-    /// # Errors
-    /// No reply.
-    pub fn noop(&mut self) -> Result<Reply, Error> {
-        self.command(Command::Noop(None))
-    }
-
-    /// VRFY (RFC 5321 section 4.1.1.6).
-    ///
-    /// # Errors
-    /// No reply, or a name with control characters in it.
-    pub fn vrfy(&mut self, name: &str) -> Result<Reply, Error> {
-        self.command(Command::Vrfy(Text::new(name)?))
-    }
-
-    /// EXPN (RFC 5321 section 4.1.1.7).
-    ///
-    /// # Errors
-    /// As for [`vrfy`](Self::vrfy).
-    pub fn expn(&mut self, list: &str) -> Result<Reply, Error> {
-        self.command(Command::Expn(Text::new(list)?))
-    }
-
-    /// HELP (RFC 5321 section 4.1.1.8), on a topic or in general.
-    ///
-    /// # Errors
-    /// As for [`vrfy`](Self::vrfy).
-    pub fn help(&mut self, topic: Option<&str>) -> Result<Reply, Error> {
-        let topic = topic.map(Text::new).transpose()?;
-        self.command(Command::Help(topic))
-    }
-
-    /// QUIT (RFC 5321 section 4.1.1.10), and waits for the reply. The session is closed then.
-    ///
-    /// # Errors
-    /// No reply.
-    pub fn quit(&mut self) -> Result<Reply, Error> {
-        let reply = self.command(Command::Quit);
-        self.connection.close();
-        reply
-    }
-
-    /// Any command, also [`Command::Raw`].
-    ///
-    /// # Errors
-    /// No reply. STARTTLS is not for this: it changes the connection.
-    pub fn command(&mut self, command: Command) -> Result<Reply, Error> {
-        if matches!(command, Command::StartTls) {
-            return Err(Error::usage(
-                "STARTTLS changes the connection: use `starttls` instead of a plain command",
-            ));
-        }
-        let limits = limits(self.dialogue.options());
-        let ticket = self.dialogue.command(command);
-        self.reply(ticket, &limits)
-    }
-
-    /// A verb of [`VERBS`](crate::command::VERBS) that is one command, by its name.
-    ///
-    /// # Errors
-    /// No reply, or as for [`Verb::command`](crate::command::Verb::command).
-    pub fn verb(&mut self, name: &str, arguments: &[&str]) -> Result<Reply, Error> {
-        let limits = limits(self.dialogue.options());
-        let ticket = self.dialogue.verb(name, arguments)?;
-        let reply = self.reply(ticket, &limits);
-        if name == "quit" {
-            self.connection.close();
-        }
-        reply
-    }
-
-    /// STARTTLS (RFC 3207) and the handshake after it. Certificate and host name are verified unless option
-    /// `tlsverify` is off. EHLO is said first where it was not; what the server offered before is forgotten, and EHLO
-    /// is said again when it is needed. A login before it counts no longer (RFC 3207 section 4.2).
-    ///
-    /// # Errors
-    /// No reply, or no TLS: the session is closed then. A refusal is a reply.
-    pub fn starttls(&mut self) -> Result<Reply, Error> {
-        let limits = limits(self.dialogue.options());
-        let ticket = self.dialogue.starttls()?;
-        self.reply(ticket, &limits)
-    }
-
-    /// Logs in (RFC 4954), once a connection. `mechanism` is one of [`auth_types`](Self::auth_types);
-    /// `None` tries the strongest first, each in turn. EHLO is said first where it was not, and STARTTLS where it is
-    /// offered, unless option `usetls` is off.
-    ///
-    /// The certificate must have been verified for that. Where TLS was set up before there was a secret to send,
-    /// and nobody looked at the certificate, the session connects again and verifies it.
-    ///
-    /// # Errors
-    /// [`Kind::Login`] where no login succeeded, [`Kind::Tls`] where it would not be safe.
-    pub fn authenticate(&mut self, user: &str, password: &str, mechanism: Option<&str>) -> Result<(), Error> {
-        let limits = limits(self.dialogue.options());
-        let ticket = self.dialogue.login(user, Secret::from(password), mechanism)?;
-        self.done(ticket, &limits)
-    }
-
-    /// Sends a message with the envelope that the options, or its header section, give.
-    ///
-    /// # Errors
-    /// A failed step, or that recipients were refused and nobody got the message, with the report. The session can be used on unless [`is_open`](Self::is_open) is false.
-    pub fn send_message(&mut self, message: &Message, options: &Options) -> Result<Report, SendError> {
-        let limits = limits(options);
-        let ticket = self.ask(message, options, 0)?;
-        self.sent(ticket, &limits).into_result()
-    }
+    verbs!([] []);
 
     /// Sends many messages with the session's options, and yields what became of each, in order. Where the server
     /// offers PIPELINING, the end of one message and the envelope of the next go out together (RFC 2920
@@ -291,32 +91,6 @@ impl Session {
         Batch::new(self)
     }
 
-    /// Sends content to `to`, `cc` and `bcc`: plain text, or a finished message, told apart by its own header
-    /// section (a `MIME-Version` field). Lists are RFC 5322 address lists; empty ones are none.
-    ///
-    /// # Errors
-    /// As for [`send_message`](Self::send_message).
-    pub fn send(
-        &mut self,
-        from: &str,
-        to: &str,
-        cc: &str,
-        bcc: &str,
-        subject: &str,
-        content: &[u8],
-    ) -> Result<Report, SendError> {
-        let message = Message::from_content(content)?;
-        let mut options = self.dialogue.options().clone();
-        options.originator = None;
-        options.recipients = None;
-        for (name, value) in [("From", from), ("To", to), ("Cc", cc), ("Bcc", bcc), ("Subject", subject)] {
-            if !value.is_empty() {
-                options.header.push((name.to_owned(), value.to_owned()));
-            }
-        }
-        self.send_message(&message, &options)
-    }
-
     /// Says QUIT without waiting for its reply, and closes the connection.
     pub fn close(mut self) {
         self.part();
@@ -331,11 +105,6 @@ impl Session {
         self.dialogue.part();
         self.connection.run(&mut self.dialogue, Wait::Block, Dialogue::is_closed);
         self.connection.close();
-    }
-
-    /// What is known of TLS; `None` where the session is in plain text.
-    pub fn tls(&self) -> Option<&TlsFacts> {
-        self.dialogue.tls()
     }
 
     /// Whether the connection can still be used.
@@ -353,31 +122,8 @@ impl Session {
         self.dialogue.shared_options()
     }
 
-    fn client(&self, name: Option<&str>) -> Result<ClientName, Error> {
-        match name {
-            Some(name) => ClientName::parse(name),
-            None => Ok(self.dialogue.engine().config().client.clone()),
-        }
-    }
-
-    fn introduce(&mut self) -> Result<(), Error> {
-        let limits = limits(self.dialogue.options());
-        let ticket = self.dialogue.introduce();
-        self.done(ticket, &limits)
-    }
-
-    fn reply(&mut self, ticket: Ticket, limits: &Limits) -> Result<Reply, Error> {
-        match self.wait(ticket, limits) {
-            Some(Answer::Reply(reply)) => reply,
-            _ => Err(self.gone()),
-        }
-    }
-
-    fn done(&mut self, ticket: Ticket, limits: &Limits) -> Result<(), Error> {
-        match self.wait(ticket, limits) {
-            Some(Answer::Done(done)) => done,
-            _ => Err(self.gone()),
-        }
+    fn hang_up(&mut self) {
+        self.connection.close();
     }
 
     /// Asks for a message; nothing is written yet.
@@ -389,13 +135,6 @@ impl Session {
     /// Drops answers that nobody waits for any more.
     pub(super) fn forget_answers(&mut self) {
         self.dialogue.forget_answers();
-    }
-
-    pub(super) fn sent(&mut self, ticket: Ticket, limits: &Limits) -> Box<Report> {
-        match self.wait(ticket, limits) {
-            Some(Answer::Sent(report)) => report,
-            _ => Box::new(Report { error: Some(self.gone()), ..Report::default() }),
-        }
     }
 
     /// Runs until the answer is there.
@@ -427,10 +166,29 @@ impl Session {
         if let Err(forked) = self.process.check("session") {
             return forked;
         }
-        let fault = self.dialogue.engine().fault().cloned();
-        let fault = fault.unwrap_or_else(|| Error::new(Kind::Closed, Step::Command, "the session is closed"));
-        fault.with_server(self.dialogue.server().target.to_string())
+        gone(&self.dialogue)
     }
+}
+
+/// A connected socket as a connection to a server of this name, and its ends.
+pub(super) fn adopted(
+    socket: Socket,
+    name: &str,
+    options: &Options,
+) -> Result<(Connection, Server, Ends), Error> {
+    let stream = Stream::adopt(socket)?;
+    let port = stream.peer().map_or(0, |peer| peer.port());
+    let protocol = if options.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
+    let target = Target::Tcp { host: name.to_owned(), port };
+    let (server, ends) = (Server { target, protocol, tls: options.tlsimport }, ends(&stream));
+    Ok((Connection::over(stream, options)?, server, ends))
+}
+
+/// Why a session answers nothing more.
+pub(super) fn gone(dialogue: &Dialogue) -> Error {
+    let fault = dialogue.engine().fault().cloned();
+    let fault = fault.unwrap_or_else(|| Error::new(Kind::Closed, Step::Command, "the session is closed"));
+    fault.with_server(dialogue.server().target.to_string())
 }
 
 /// The server that `host`, which may also be a URL as in option `servers`, and `port` name; `port` 0 is the default.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
@@ -15,7 +16,6 @@ use super::connection::{Connection, ConnectionPhase, News, Opened};
 use super::disposition::{Disposition, disposition, server_is_overloaded};
 use super::feed::earlier;
 use super::job::Job;
-use super::logins::for_connection;
 use super::pace::Pace;
 use super::server_state::ServerState;
 use super::shared::{Closing, Counts, Shared};
@@ -25,6 +25,7 @@ use crate::conversation::Conversation;
 use crate::dialogue::Dialogue;
 use crate::envelope::Local;
 use crate::error::{Error, Kind, Step};
+use crate::net::functions::logins_in_threads;
 use crate::net::poll::poll;
 use crate::net::process::Process;
 use crate::net::security::library;
@@ -144,6 +145,7 @@ impl Driver {
                     drop(state);
                 }
             }
+            shared.wake_tasks();
             self.turn();
             if process.is_forked() {
                 break;
@@ -170,8 +172,8 @@ impl Driver {
             if !wanted || server.is_opening || server.open >= most || server.opening.is_on(now) {
                 continue;
             }
-            let (address, mut options) =
-                (server.address.clone(), for_connection(&server.options, &self.shared));
+            let waker = Waker::from(Arc::clone(&self.shared));
+            let (address, mut options) = (server.address.clone(), logins_in_threads(&server.options, &waker));
             let desk = self.commits.desk(&mut options);
             let library = Some(Arc::clone(&self.library));
             self.made += 1;

@@ -52,12 +52,12 @@ mod disposition;
 mod driver;
 mod feed;
 mod job;
-mod logins;
 mod pace;
 mod server_state;
 mod shared;
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -104,6 +104,8 @@ pub struct Mailer {
     options: Options,
     local: Local,
     thread: Option<JoinHandle<()>>,
+    /// Dropping it does not wait for the thread.
+    is_detached: bool,
 }
 
 impl Mailer {
@@ -159,7 +161,15 @@ impl Mailer {
             options: options.clone(),
             local,
             thread: Some(thread),
+            is_detached: false,
         })
+    }
+
+    /// The same mailer, which waits for nothing when it is dropped: its thread ends by itself.
+    #[must_use]
+    pub fn detached(mut self) -> Self {
+        self.is_detached = true;
+        self
     }
 
     /// Takes a message, with the envelope that `options`, or its header section, give; `None`: the mailer's options.
@@ -193,6 +203,11 @@ impl Mailer {
     /// Waits until the queue has room, for at most `timeout`; whether it has. Another thread may be quicker to use it.
     pub fn room(&self, timeout: Duration) -> bool {
         self.process.is_forked() || self.shared.wait_for_room(self.patience(timeout))
+    }
+
+    /// The same for a task: ready when the queue has room, or takes nothing more. Another task may be quicker to use it.
+    pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.process.is_forked() { Poll::Ready(()) } else { self.shared.poll_room(cx) }
     }
 
     /// The next report that was not fetched; waits for it for at most `timeout`. `None`: there was none in
@@ -229,6 +244,11 @@ impl Mailer {
         Ok(self.shared.drain(timeout))
     }
 
+    /// The same for a task: ready when everything is decided, or the mailer has ended; whether everything is.
+    pub fn poll_drained(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.process.is_forked() { Poll::Ready(true) } else { self.shared.poll_drained(cx) }
+    }
+
     /// Takes no more messages, and ends by itself once it has sent those that it has.
     pub fn seal(&self) {
         if !self.process.is_forked() {
@@ -256,6 +276,19 @@ impl Mailer {
         Ok(drained)
     }
 
+    /// Takes no more messages, and ends what is not decided: it is not sent, or unknown. Waits for nothing;
+    /// [`poll_over`](Self::poll_over) tells when that is done.
+    pub fn end(&self) {
+        if !self.process.is_forked() {
+            self.shared.close(Closing::AtOnce);
+        }
+    }
+
+    /// For a task: ready when the mailer's thread has ended, all connections are closed, and everything is reported.
+    pub fn poll_over(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.process.is_forked() { Poll::Ready(()) } else { self.shared.poll_over(cx) }
+    }
+
     /// What became of the messages so far; all 0 in a child by fork(2).
     pub fn counts(&self) -> Counts {
         if self.process.is_forked() { Counts::default() } else { self.shared.counts() }
@@ -276,7 +309,7 @@ impl Mailer {
         &self.options
     }
 
-    fn check_outside(&self, what: &str) -> Result<(), Error> {
+    pub(in crate::net) fn check_outside(&self, what: &str) -> Result<(), Error> {
         if self.is_inside() {
             let text =
                 format!("the mailer cannot be {what} by a function that it calls: do that in another thread");
@@ -317,7 +350,7 @@ impl Drop for Mailer {
         self.shared.close(Closing::AtOnce);
         let Some(thread) = self.thread.take() else { return };
         // Dropped by a function that it calls, it ends by itself after that.
-        if thread.thread().id() != thread::current().id() {
+        if !self.is_detached && thread.thread().id() != thread::current().id() {
             let _ = thread.join();
         }
     }

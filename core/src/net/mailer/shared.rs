@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::io::Read;
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use rustix::fd::{AsFd, BorrowedFd};
@@ -99,6 +100,9 @@ pub(super) struct State {
     flagged: bool,
     /// Callers that wait for room.
     blocked: usize,
+    /// Tasks that wait for room, and those that wait until everything is decided, or over.
+    tasks_for_room: Vec<Waker>,
+    tasks_for_end: Vec<Waker>,
     /// The mailer's thread has ended.
     is_over: bool,
 }
@@ -116,6 +120,20 @@ impl State {
 
     pub(super) fn undecided(&self) -> u64 {
         self.counts.submitted.saturating_sub(self.counts.decided)
+    }
+
+    /// The tasks that have to look again.
+    fn take_tasks(&mut self, bound: u64) -> Vec<Waker> {
+        let mut tasks = Vec::new();
+        let is_ended = self.closing != Closing::Not || self.is_over;
+        // Half of it, as for threads.
+        if is_ended || self.undecided() <= bound / 2 {
+            tasks.append(&mut self.tasks_for_room);
+        }
+        if self.is_over || self.undecided() == 0 {
+            tasks.append(&mut self.tasks_for_end);
+        }
+        tasks
     }
 }
 
@@ -193,6 +211,37 @@ impl Shared {
         true
     }
 
+    /// As [`wait_for_room`](Self::wait_for_room), for a task.
+    pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.closing != Closing::Not || state.undecided() < self.bound {
+            return Poll::Ready(());
+        }
+        note(&mut state.tasks_for_room, cx)
+    }
+
+    /// As [`drain`](Self::drain), for a task.
+    pub(super) fn poll_drained(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut state = self.lock();
+        let is_drained = state.undecided() == 0;
+        if is_drained || state.is_over {
+            return Poll::Ready(is_drained);
+        }
+        note(&mut state.tasks_for_end, cx).map(|()| is_drained)
+    }
+
+    /// As [`wait_until_over`](Self::wait_until_over), for a task.
+    pub(super) fn poll_over(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.is_over { Poll::Ready(()) } else { note(&mut state.tasks_for_end, cx) }
+    }
+
+    /// Wakes the tasks that have to look again: not with the lock, since a waker may do anything.
+    pub(super) fn wake_tasks(&self) {
+        let tasks = self.lock().take_tasks(self.bound);
+        tasks.into_iter().for_each(Waker::wake);
+    }
+
     /// Wakes the mailer's thread.
     pub(super) fn ring(&self) {
         // Full is as good: it is awake then.
@@ -258,6 +307,7 @@ impl Shared {
         state.closing = state.closing.max(closing);
         drop(state);
         self.room.notify_all();
+        self.wake_tasks();
         self.ring();
     }
 
@@ -273,6 +323,7 @@ impl Shared {
         drop(state);
         self.room.notify_all();
         self.news.notify_all();
+        self.wake_tasks();
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -301,6 +352,21 @@ impl Shared {
             }
         }
     }
+}
+
+/// What wakes the mailer's thread from elsewhere.
+impl Wake for Shared {
+    fn wake(self: Arc<Self>) {
+        self.ring();
+    }
+}
+
+/// Notes who waits, once however often it looks.
+fn note(tasks: &mut Vec<Waker>, cx: &Context<'_>) -> Poll<()> {
+    if !tasks.iter().any(|task| task.will_wake(cx.waker())) {
+        tasks.push(cx.waker().clone());
+    }
+    Poll::Pending
 }
 
 fn full(bound: u64) -> Error {
