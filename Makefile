@@ -205,6 +205,7 @@ $(TCLBUILD)/pkgIndex.tcl: tcl-binding/pkgIndex.tcl.in tcl-binding/smtp.tcl
 
 docs: ## make the site in build/site, and the manual pages of C and of the Tcl package in build/docs
 	@./setup docs
+	@echo 'manual pages, and the Python module that its reference is made from'
 	@$(MAKE) --no-print-directory $(MAN3)/libsmtp.3 $(BUILD)/docs/smtp.n $(BUILD)/docs/smtp.md module
 	@docs/site/run
 

@@ -64,7 +64,8 @@ class Pages:
             other = os.path.normpath(os.path.join(os.path.dirname(path), file))
             if Path(other).suffix in LANGUAGES:
                 self.examples.add(other)
-            words = title(other) if found[1] == to == other else found[1]
+            # A file name is for readers of the repository.
+            words = title(other) if found[1] in (to, os.path.basename(other), other) else found[1]
             return f"[{words}]({os.path.relpath(home(other), os.path.dirname(page) or '.')}{mark}{heading})"
 
         text = (TOP / path).read_text(encoding="utf-8")
@@ -130,6 +131,10 @@ def tcl_manual(text):
     text = re.sub(r"^\[//0.*\n", "", text, flags=re.M)
     text = re.sub(r"^# <a name='toc'>.*?(?=^# )", "", text, flags=re.M | re.S)
     text = re.sub(r"^# (?:<a name='(\w+)'></a>)?(.+)$", lambda m: f"## {m[2].capitalize()}" + f" {{ #{m[1]} }}" * bool(m[1]), text, flags=re.M)
+    # A name that is a number is no anchor.
+    text = re.sub(r"<a name='(\d+)'></a>", r"<a id='command\1'></a>", text)
+    text = re.sub(r"\]\(#(\d+)\)", r"](#command\1)", text)
+    text = text.replace("__From __", "`From `")
     return "# The Tcl package smtp\n\n" + text.replace("libsmtp For Tcl", "libsmtp for Tcl")
 
 

@@ -38,7 +38,7 @@ pub const SMTP_EXCHANGE: c_int = 2;
 pub const SMTP_DONE: c_int = 3;
 
 /// One `smtp_sendmessage()`, or a session, for an event loop. Nothing blocks, and TLS is done in here. There are two ways to
-/// drive it, and the first call that only one of them has decides; the other one's are `SMTP_ERR_USAGE` then.
+/// drive it, and the first call that belongs to one way selects it; calls of the other one then return `SMTP_ERR_USAGE`.
 ///
 /// The library has the socket: it resolves, connects (also through a proxy) and moves the octets, and the program
 /// watches. Call `smtp_engine_ready()` when `smtp_engine_fd()` is ready for `smtp_engine_interest()`, or the time of

@@ -19,7 +19,7 @@ use crate::strings::clear;
 ///
 /// `SMTP_OK`: the server took it for every recipient. `SMTP_PARTIAL`: for some.
 /// `SMTP_ERR_RECIPIENTS`: recipients were refused, nothing was sent. `SMTP_ERR_UNKNOWN`: it may have been
-/// delivered; do not send it again without a thought. With any other negative code no server has it:
+/// delivered; sending it again may deliver it twice. With any other negative code no server has it:
 /// `SMTP_ERR_USAGE`, `_RESOLVE`, `_CONNECT`, `_TIMEOUT`, `_CLOSED`, `_PROTOCOL`, `_REFUSED`, `_UNSUPPORTED`,
 /// `_TOOLARGE`, `_SOURCE`, `_TLS`, `_LOGIN`, `_CANCELLED`.
 #[unsafe(no_mangle)]

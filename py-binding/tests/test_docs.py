@@ -1,9 +1,11 @@
 """Every Python example of docs/python.md, in order, as one program, and those of README.md, docs/recipes.md and docs/moving.md."""
 
 import logging
+import os
 import re
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -134,6 +136,28 @@ def test_try_again():
         assert deliver(message, who, servers="127.0.0.1", ports=nobody.getsockname()[1]) == (who, {})
 
 
+def test_systemd(tmp_path):
+    """The command of the unit, by the shell, with what systemd would put in."""
+    text = (TOP / "docs/recipes.md").read_text().split("\n## systemd\n")[1]
+    (line,) = re.findall(r"^ExecStart=/bin/sh -c '(.*?)'$", text, re.M | re.S)
+    (tmp_path / "password").write_text("s3cret\n")
+    (tmp_path / "smtpclient").write_text(f'#!/bin/sh\nexec {sys.executable} -m smtpclient "$@"\n')
+    (tmp_path / "systemctl").write_text("#!/bin/sh\necho failed since noon\n")
+    for name in ("smtpclient", "systemctl"):
+        (tmp_path / name).chmod(0o755)
+    with Sink(tls="implicit", users={"alerts@example.org": "s3cret"}) as sink:
+        (tmp_path / "ca.pem").write_text(sink.certificate)
+        line = line.replace("\\\n", "").replace("%i", "backup.service").replace("%H", "host")
+        line = line.replace("mail.example.org", f"localhost:{sink.port}")
+        environment = {
+            **os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "CREDENTIALS_DIRECTORY": str(tmp_path), "SSL_CERT_FILE": str(tmp_path / "ca.pem")
+        }
+        subprocess.run(["sh", "-c", line], check=True, env=environment, timeout=60)
+        [(envelope, content)] = sink.messages()
+    assert envelope[1].startswith("RCPT TO:<ann@example.org>")
+    assert b"Subject: backup.service failed on host\r\n" in content and b"failed since noon" in content
+
+
 def test_prometheus():
     prometheus_client = pytest.importorskip("prometheus_client")
     with Sink(rejects=REJECTS) as sink:
@@ -141,11 +165,11 @@ def test_prometheus():
         names["mailer"].close()
     text = prometheus_client.generate_latest().decode()
     for line in (
-        'smtp_messages_total{outcome="accepted"} 1.0',
-        'smtp_messages_total{outcome="unknown"} 0.0',
-        'smtp_recipients_total{outcome="accepted"} 1.0',
-        "smtp_reply_seconds_count 1.0",
-        "smtp_waiting 0.0",
+        'mail_messages_total{outcome="accepted"} 1.0',
+        'mail_messages_total{outcome="unknown"} 0.0',
+        'mail_recipients_total{outcome="accepted"} 1.0',
+        "mail_reply_seconds_count 1.0",
+        "mail_waiting 0.0",
     ):
         assert line in text.splitlines(), text
 

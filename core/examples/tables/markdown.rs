@@ -10,7 +10,7 @@ use smtpclient::report::fields::{self, Field};
 const INTRODUCTION: &str = "\
 # Options
 
-Every option has the same name in every language. In the shell they are flags, and a secret is given by its place, as `env:NAME`:
+Every option has the same name in every language. In the shell they are flags, and a secret is given by where it is stored, as `env:NAME`:
 
 | in | set an option | list them |
 | --- | --- | --- |
@@ -21,12 +21,12 @@ Every option has the same name in every language. In the shell they are flags, a
 | Rust | `options.set(\"timeout\", \"30\")`, `options.timeout = ...` | `options::all()` |
 
 An unknown option is an error that names the nearest one. A value that does not fit is an error, and so is an option
-that the server cannot honour (except `queue`, which only asks where XQUE is offered). An option of a mailer that is given to a send or a
-session is an error unless it has its default.
+that the server cannot honour (except `queue`, which only asks where XQUE is offered). Elsewhere an option of a mailer is an error unless
+it is left at its default.
 An empty value takes an option back to its default. Four are different: the empty `originator` is the null reverse-path, the empty
-`password` is one where there is a `username`, empty `recipients` are nobody, and `header` and `rcpt`, which add, do not take an empty value.
+`password` is one where there is a `username`, empty `recipients` are nobody, and `header` and `rcpt`, which accumulate, reject an empty value.
 
-A value is a text of one of these forms. Python also takes what stands for them there: `bool`, numbers, `timedelta`, paths, lists, bytes.
+A value is a text of one of these forms. Python also accepts its own types: `bool`, numbers, `timedelta`, paths, lists, bytes.
 ";
 
 const OBJECTS: &str = "
@@ -39,7 +39,7 @@ Not set by a text:
 | `transcript` | is given every line of the dialogue, secrets masked | `smtp_options_set_transcript` | `transcript=` | | `Options::transcript` |
 | `commit` | is asked before the end of each message leaves ([commit.md](commit.md)) | `smtp_options_set_commit` | `commit=` | `-commit` | `Options::commit` |
 | `tlspolicy` | is asked what to do when TLS cannot be set up | `smtp_options_set_tlspolicy` | `tlspolicy=` | `-tlspolicy` | `TlsPolicy::Ask` |
-| `oauthtoken` | gives an access token whenever a connection logs in, and once more where the server refuses it | `smtp_options_set_oauthtoken` | `oauthtoken=` | `-oauthcommand` | `OauthToken::Ask` |
+| `oauthtoken` | gives an access token whenever a connection logs in, and once more where the server refuses it | `smtp_options_set_oauthtoken` | `oauthtoken=` | `-oauthcommand` | `OauthToken::asking` |
 | `mechanisms` | login mechanisms of the program's own ([tls.md](tls.md)) | `smtp_options_add_mechanism` | `mechanisms=` | `-mechanism` | `Options::mechanisms` |
 | `dialler` | connects, and gives the socket | `smtp_options_set_dialler` | `dialler=` | | `Options::dialler` |
 | `cancel` | ends the call from another thread | `smtp_options_set_cancel` | `cancel=` | `smtp::cancel` | `Options::cancel` |
@@ -105,7 +105,19 @@ What became of a message has the same fields, with the same names and of the sam
 The order of fields and keywords means nothing. What does not apply or is not known is `null` in JSON, `None` in Python, `SMTP_VALUE_NONE` in C, and empty in Tcl.
 
 A function of C has the name of its path: `smtp_result_error_reply_code` is `error.reply.code`, `smtp_result_recipient_step(result, n)` is
-`recipients.n.step`. `smtp_result_error` and other names that end at an error are its `message`.
+`recipients.n.step`. A function whose path ends at an error, such as `smtp_result_error`, returns its `message`.
+
+## When the outcome is unknown
+`unknown` means that the end of the message may have reached the server, and that no reply came. The library never sends such a message again by itself.
+Your program or a person decides:
+
+- If a second copy does less harm than none (an alarm), send it again.
+- If a second copy does harm (an invoice, a newsletter), do not. Ask the administrator of the server to look for its `Message-ID`, or wait for a bounce.
+- Either way keep the message, with its `Message-ID` and the recipients that are `unknown`, until that is settled: [recipes.md](recipes.md#try-again-later)
+  has a program that sorts recipients by outcome, and [jobs.md](jobs.md) has a ledger for queues.
+
+It is rare on a healthy line. Option `commit` ([commit.md](commit.md)) tells you just before the message can become `unknown`, so that
+you can write it down first.
 ";
 
 pub(crate) fn report() -> String {

@@ -39,7 +39,7 @@ options! {
             /// Their ports, in the same order; a missing one, and 0, is the default.
             ports: Vec<u16> = Vec::new(), OptionKind::Ports, "25; by URL 465, 587, 24", parse ports;
             /// The name in EHLO.
-            client: Option<String> = None, OptionKind::Text, "`localhost` where a server is, else the host's name", parse text;
+            client: Option<String> = None, OptionKind::Text, "`localhost` if the server is, else the host's name", parse text;
             /// Speak LMTP (RFC 2033).
             lmtp: bool = false, OptionKind::Flag, "no", parse boolean;
             /// `socks5://host:port` or `http://host:port`, with `user:password@` where needed.
@@ -52,9 +52,9 @@ options! {
             /// Ask a server that offers XQUE to queue the message.
             queue: bool = false, OptionKind::Flag, "no", parse boolean;
             /// How commands are grouped where the server offers PIPELINING. `rfc`: those of a message, and those of the next
-            /// message with the end of this one where it offers CHUNKING too. `off`: never. `crossing`: the latter at every
-            /// server; one that reads a message and what follows in one go may show the next envelope to this message's
-            /// recipients. `full`: with CHUNKING also many whole messages at once, without waiting for the replies to RCPT (for
+            /// message with the end of this one where it offers CHUNKING too. `off`: never. `crossing`: the next message's commands
+            /// go with the end of this one at every server; one that reads a message and what follows in one go may show the next
+            /// envelope to this message's recipients. `full`: with CHUNKING also many whole messages at once, without waiting for the replies to RCPT (for
             /// messages with one recipient, or with `atleastone`); only for servers that answer each command once, because a
             /// surplus reply would count for the next command.
             pipelining: Pipelining = Pipelining::Rfc, OptionKind::Word(const { &words(PIPELINING) }), "`rfc`",

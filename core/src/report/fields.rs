@@ -77,7 +77,7 @@ pub const REPORT: &[Field<Report>] = &[
     field("times", "how long the message took, part by part", |r| record(MESSAGE_TIMES, Some(&r.times))),
     field(
         "error",
-        "why nobody got the message, or that is not known; nothing where a recipient was accepted and no step failed",
+        "why nobody received the message, or why that is unknown; nothing where a recipient was accepted and no step failed",
         |r| record(ERROR, r.failure().as_ref()),
     ),
 ];
@@ -92,7 +92,7 @@ pub const RECIPIENT: &[Field<Recipient>] = &[
 
 /// A server's reply.
 pub const REPLY: &[Field<Reply>] = &[
-    field("code", "three digits: 4yz is for now, 5yz for good", |r| Value::Number(r.code().into())),
+    field("code", "three digits: 4yz is temporary, 5yz permanent", |r| Value::Number(r.code().into())),
     field("enhanced", "the enhanced status code (RFC 3463), as `5.1.1`", |r| {
         optional(r.enhanced().map(|code| code.to_string()).as_deref())
     }),
