@@ -63,7 +63,7 @@ impl Session {
         let port = stream.peer().map_or(0, |peer| peer.port());
         let protocol = if options.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
         let target = Target::Tcp { host: name.to_owned(), port };
-        let server = Server { target, protocol, tls: options.tlsimport };
+        let server = Server::new(target, protocol, options.tlsimport);
         let dialogue = dialogue_over(server, options, ends(&stream))?;
         Self::begin(Connection::over(stream, options)?, dialogue)
     }
