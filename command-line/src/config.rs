@@ -166,12 +166,18 @@ fn secret_of(key: &str) -> Option<&'static str> {
 
 fn set(file: &File, options: &mut Options, key: &str, value: &Value) -> Result<(), String> {
     let option = find(key).map_err(|error| error.text().to_owned())?;
-    if file.open
-        && text_of(value).is_none_or(|text| secrets::hides(option, &text))
-        && option.kind == OptionKind::Secret
-    {
+    let is_secret = |value: &Value| match text_of(value) {
+        Some(text) => secrets::hides(option, &text),
+        None => option.kind == OptionKind::Secret,
+    };
+    let has_secret = match value {
+        Value::Array(all) => all.iter().any(is_secret),
+        one => is_secret(one),
+    };
+    if file.open && has_secret {
+        let command = if option.kind == OptionKind::Secret { key } else { "password" };
         return Err(format!(
-            "others can read the file, and `{key}` with it: chmod 600 {}, or use `{key}command`",
+            "others can read the file, and `{key}` with it: chmod 600 {}, or use `{command}command`",
             file.path.display()
         ));
     }

@@ -205,6 +205,13 @@ pub(crate) fn apply(options: &mut Options, matches: &ArgMatches) -> Result<(), F
                     }
                 }
             }
+            _ if values.iter().any(|value| secrets::hides(option, value)) => {
+                return Err(Failure::usage(format!(
+                    "option `{}`: every user of this machine can read the password in that URL while the program runs: use --username and \
+                     --password env:NAME",
+                    option.name
+                )));
+            }
             Some(separator) => {
                 let list: Vec<&str> = values.into_iter().map(String::as_str).collect();
                 options.set(option.name, &list.join(separator))?;
@@ -271,6 +278,12 @@ mod tests {
         for (proxy, fits) in [("socks5://p.example:1080", true), ("socks5://u:s@p.example:1080", false)] {
             let matches = command().try_get_matches_from(["smtpclient", "--proxy", proxy]).unwrap();
             assert_eq!(apply(&mut Options::default(), &matches).is_ok(), fits, "{proxy}");
+        }
+        for (server, fits) in [("smtp://tim@m.example:25", true), ("smtps://tim:s3cret@m.example", false)] {
+            let matches = command().try_get_matches_from(["smtpclient", "--server", server]).unwrap();
+            let applied = apply(&mut Options::default(), &matches);
+            assert_eq!(applied.is_ok(), fits, "{server}");
+            assert!(applied.err().is_none_or(|told| !told.text.contains("s3cret")));
         }
     }
 

@@ -12,9 +12,16 @@ use crate::status::{EX_CONFIG, Failure};
 /// More than that is not a password.
 const MOST: u64 = 64 * 1024;
 
-/// Whether this value of the option is to be hidden: that of a proxy is where it has a password.
+/// Whether this value of the option is to be hidden: that of a proxy or a server is where it has a password.
 pub(crate) fn hides(option: &OptionInfo, value: &str) -> bool {
-    option.kind == OptionKind::Secret && (option.name != "proxy" || value.contains('@'))
+    match option.kind {
+        OptionKind::Secret => option.name != "proxy" || value.contains('@'),
+        OptionKind::Servers => value.split([',', ' ', '\t']).any(|entry| {
+            let login = entry.rsplit_once('@').map_or("", |(login, _)| login);
+            login.split_once("://").is_some_and(|(_, login)| login.contains(':'))
+        }),
+        _ => false,
+    }
 }
 
 /// The secret at a place: `env:NAME`, `file:PATH`, `fd:NUMBER`, or `pass:TEXT` itself.

@@ -7,7 +7,8 @@ use url::Url;
 
 use crate::engine::Protocol;
 use crate::error::Error;
-use crate::options::Options;
+use crate::options::{Options, percent_decode, shown_server};
+use crate::secret::Secret;
 
 /// Where to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,37 @@ impl fmt::Display for Target {
     }
 }
 
+/// Who logs in at one server, as its URL says: in place of options `username` and `password`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServerLogin {
+    /// The user name.
+    pub username: String,
+    /// The password; `None`: that of the options.
+    pub password: Option<Secret>,
+}
+
+impl ServerLogin {
+    /// The options for this server.
+    pub(crate) fn over(&self, options: &Options) -> Options {
+        let mut options = options.clone();
+        options.username = Some(self.username.clone());
+        if let Some(password) = &self.password {
+            options.password = Some(password.clone());
+        }
+        options
+    }
+}
+
+impl PartialEq for ServerLogin {
+    fn eq(&self, other: &Self) -> bool {
+        let octets = |login: &Self| login.password.as_ref().map(|password| password.expose().to_vec());
+        self.username == other.username && octets(self) == octets(other)
+    }
+}
+
+impl Eq for ServerLogin {}
+
 /// One server: where it is and what it speaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -43,12 +75,14 @@ pub struct Server {
     pub protocol: Protocol,
     /// Implicit TLS, by `smtps://` or option `tlsimport`.
     pub tls: bool,
+    /// Who logs in, where its URL says so.
+    pub login: Option<ServerLogin>,
 }
 
 impl Server {
     /// A server at `target`; `tls` from the first byte.
     pub fn new(target: Target, protocol: Protocol, tls: bool) -> Self {
-        Self { target, protocol, tls }
+        Self { target, protocol, tls, login: None }
     }
 
     /// Whether the entry names this machine, so that the client is `localhost` too.
@@ -93,14 +127,14 @@ fn parse(entry: &str, port: Option<u16>, options: &Options) -> Result<Server, Er
         if !path.starts_with('/') {
             return Err(bad(entry, "give the socket's absolute path, as in unix:/run/lmtp"));
         }
-        return Ok(Server { target: Target::Unix(path.into()), protocol, tls: options.tlsimport });
+        return Ok(Server::new(Target::Unix(path.into()), protocol, options.tlsimport));
     }
     if entry.contains("://") {
         return parse_url(entry, port, options.tlsimport, protocol);
     }
     let (host, own_port) = split_port(entry)?;
     let port = own_port.or(port).unwrap_or(25);
-    Ok(Server { target: tcp(entry, host, port)?, protocol, tls: options.tlsimport })
+    Ok(Server::new(tcp(entry, host, port)?, protocol, options.tlsimport))
 }
 
 fn parse_url(entry: &str, port: Option<u16>, tlsimport: bool, protocol: Protocol) -> Result<Server, Error> {
@@ -112,16 +146,30 @@ fn parse_url(entry: &str, port: Option<u16>, tlsimport: bool, protocol: Protocol
         "lmtp" => (Protocol::Lmtp, tlsimport, 24), // RFC 2033 section 5: never 25
         _ => return Err(bad(entry, "give smtp://, smtps://, submission://, lmtp:// or unix:/path")),
     };
-    if !url.username().is_empty() || url.password().is_some() {
-        let text = "a server entry takes no credentials: use the options `username` and `password`";
-        return Err(Error::usage(format!("option `servers`: {text}")));
-    }
     if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
         return Err(bad(entry, "nothing may follow host and port"));
     }
     let host = url.host_str().unwrap_or_default();
     let port = url.port().or(port).unwrap_or(default_port);
-    Ok(Server { target: tcp(entry, host, port)?, protocol, tls })
+    Ok(Server { target: tcp(entry, host, port)?, protocol, tls, login: login(entry, &url)? })
+}
+
+/// The `user:password@` of a URL, both percent-encoded (RFC 3986 section 3.2.1).
+fn login(entry: &str, url: &Url) -> Result<Option<ServerLogin>, Error> {
+    if url.username().is_empty() {
+        return match url.password() {
+            Some(_) => Err(bad(entry, "a user name must stand before the password")),
+            None => Ok(None),
+        };
+    }
+    let ends_a_line = |octets: &[u8]| octets.iter().any(|octet| matches!(octet, b'\r' | b'\n' | 0));
+    let username = String::from_utf8(percent_decode(url.username()));
+    let username = username.map_err(|_| bad(entry, "the user name must be UTF-8"))?;
+    let password = url.password().map(|password| Secret::new(percent_decode(password)));
+    if ends_a_line(username.as_bytes()) || password.as_ref().is_some_and(|p| ends_a_line(p.expose())) {
+        return Err(bad(entry, "user name and password must have neither line end nor NUL"));
+    }
+    Ok(Some(ServerLogin { username, password }))
 }
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port`, or a bare IPv6 address.
@@ -154,9 +202,7 @@ fn tcp(entry: &str, host: &str, port: u16) -> Result<Target, Error> {
 }
 
 fn bad(entry: &str, why: &str) -> Error {
-    // A password may stand where it must not: show nothing in front of an @.
-    let shown = entry.rsplit_once('@').map_or(entry.to_owned(), |(_, rest)| format!("***@{rest}"));
-    Error::usage(format!("option `servers`: {shown:?}: {why}"))
+    Error::usage(format!("option `servers`: {:?}: {why}", shown_server(entry)))
 }
 
 #[cfg(test)]
@@ -201,7 +247,45 @@ mod tests {
             let options = Options { servers: vec![entry.to_owned()], ..Options::default() };
             assert!(super::servers(&options).unwrap_err().text().starts_with("option `servers`"), "{entry}");
         }
-        let options = Options { servers: vec!["smtp://u:hunter2@m".to_owned()], ..Options::default() };
-        assert!(!super::servers(&options).unwrap_err().text().contains("hunter2"));
+        for entry in [
+            "smtp://:hunter2@m",
+            "smtp://u:hunter2@m/x",
+            "smtp://u:hunter2@",
+            "ftp://u:hunter2@m",
+            "smtp://u:hunter2",
+            "smtp://u:hunter2%0d@m",
+            "smtp://%ff:hunter2@m",
+            "smtp://u:p/hunter2@m",
+            "smtp://u:p@hunter2@m x",
+            "hunter2@m",
+        ] {
+            let options = Options { servers: vec![entry.to_owned()], ..Options::default() };
+            let text = super::servers(&options).unwrap_err().text().to_owned();
+            assert!(text.starts_with("option `servers`") && !text.contains("hunter2"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_url_may_say_who_logs_in() {
+        let of = |entry: &str| {
+            let options = Options { servers: vec![entry.to_owned()], ..Options::default() };
+            let server = super::servers(&options).unwrap().remove(0);
+            let login = server.login.clone();
+            assert!(!format!("{server:?} {options:?}").contains("hunter"), "{server:?} {options:?}");
+            let octets = |login: &ServerLogin| login.password.as_ref().map(|p| p.expose().to_vec());
+            (
+                server.target.to_string(),
+                login.as_ref().map(|l| l.username.clone()),
+                login.as_ref().and_then(octets),
+            )
+        };
+        let user = |name: &str| Some(name.to_owned());
+        assert_eq!(of("smtp://tim:hunter2@m"), ("m:25".into(), user("tim"), Some(b"hunter2".to_vec())));
+        assert_eq!(
+            of("smtps://tim%40example.org:hunter%2C%e2%82%ac%40@[::1]:26"),
+            ("[::1]:26".into(), user("tim@example.org"), Some("hunter,\u{20ac}@".into()))
+        );
+        assert_eq!(of("smtp://tim@m"), ("m:25".into(), user("tim"), None));
+        assert_eq!(of("smtp://m"), ("m:25".into(), None, None));
     }
 }

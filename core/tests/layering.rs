@@ -36,7 +36,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("envelope", "address command error message options"),
     // The protocol, and what is said with it.
     ("engine", "command commit content error extensions mask reply report sasl secret times transcript wire"),
-    ("server", "engine error options"),
+    ("server", "engine error options secret"),
     ("conversation", "engine error server times"),
     ("link", "conversation engine error times tls"),
     ("opening", "command conversation engine error link options reply report sasl secret server times tls"),

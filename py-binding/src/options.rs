@@ -9,7 +9,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::cancel::Cancel;
 use smtpclient::error::Error;
 use smtpclient::net;
-use smtpclient::options::{self, OptionGroup, OptionKind, Options, Recipients};
+use smtpclient::options::{self, OptionGroup, OptionKind, Options, Recipients, shown_server};
 use smtpclient::secret::Secret;
 use smtpclient::tls::TlsConfig;
 
@@ -210,7 +210,8 @@ impl PyOptions {
     }
 
     fn __repr__(&self) -> String {
-        let list = |items: &[String]| items.join(" ");
+        let list =
+            |items: &[String]| items.iter().map(|item| shown_server(item)).collect::<Vec<_>>().join(" ");
         let secret = if self.core.password.is_some() || self.core.oauthtoken.is_some() || self.token.is_some()
         {
             " ***"

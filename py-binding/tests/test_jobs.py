@@ -159,11 +159,12 @@ def test_no_such_ledger(where):
 
 def test_octets_are_final():
     message = b"From: a@c\nTo: Bob <b@s>, c@s\nBcc: hidden@s\nSubject: x\n\nHello.\n"
-    payload = json.loads(json.dumps(jobs.encode(message, mailer="bulk", dsnret="headers", originator=None)))
+    payload = json.loads(json.dumps(jobs.encode(message, mailer="bulk", dsnret="headers", mailparameters="XVERP", originator=None)))
     octets, options = base64.b64decode(payload["message"]), payload["options"]
     assert b"hidden" not in octets and b"Message-ID: <" in octets and b"Date: " in octets and octets.endswith(b"\r\n\r\nHello.\r\n")
     assert abs(options.pop("queued") - time.time()) < 60
-    assert options == {"originator": "a@c", "recipients": ["b@s", "c@s", "hidden@s"], "mailer": "bulk", "dsnret": "headers"}
+    travels = {"mailer": "bulk", "dsnret": "headers", "mailparameters": "XVERP"}
+    assert options == {"originator": "a@c", "recipients": ["b@s", "c@s", "hidden@s"], **travels}
 
 
 def test_recipients_with_wishes():

@@ -22,7 +22,8 @@ def test_types_are_those_that_are_taken():
         "signature": "domain=a.example; selector=s; key=nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=",
     }
     assert {option.kind for option in TABLE.values()} == set(of_kind)
-    of_name = {"deliverby": "120;R", "hold": "for:60", "auth": ["PLAIN"], "tlsfingerprint": ["ab" * 32]}
+    of_name = {"deliverby": "120;R", "hold": "for:60", "auth": ["PLAIN"], "tlsfingerprint": ["ab" * 32], "mailparameters": "XVERP",
+               "rcptparameters": "X-A=b"}
     for name, option in TABLE.items():
         value = of_name.get(name, option.words[0] if option.words else of_kind[option.kind])
         smtpclient.Options(**{name: value})

@@ -214,6 +214,10 @@ impl Dialogue {
         library: Option<Arc<dyn Secure>>,
         local: Local,
     ) -> Self {
+        let options = match &server.login {
+            Some(login) => Arc::new(login.over(&options)),
+            None => options,
+        };
         let name = setup::client_name(&options, &server, local.host);
         let is_nameless = name.is_none();
         let engine = setup::engine(&options, &server, name.unwrap_or_else(|| setup::literal(None)));

@@ -4,7 +4,7 @@ use crate::server::Target;
 
 fn dialogue(options: Options) -> Dialogue {
     let target = Target::Tcp { host: "s.example".to_owned(), port: 25 };
-    let server = Server { target, protocol: Protocol::Smtp, tls: false };
+    let server = Server::new(target, Protocol::Smtp, false);
     Dialogue::over(server, options, None, local(), Ends::default()).unwrap()
 }
 
@@ -157,7 +157,7 @@ fn what_a_server_swallows_after_a_final_dot_goes_once_more_without_crossing() {
         let mut options = Options::default();
         options.set("pipelining", "crossing").unwrap();
         let target = Target::Tcp { host: "s.example".to_owned(), port: 25 };
-        let server = Server { target, protocol: Protocol::Smtp, tls: false };
+        let server = Server::new(target, Protocol::Smtp, false);
         let mut dialogue = Dialogue::new(server, options, None, local()).unwrap();
         dialogue.connected(Ends::default());
         let message = Message::from_bytes(TOKEN);
@@ -199,7 +199,7 @@ fn what_a_server_swallows_after_a_final_dot_goes_once_more_without_crossing() {
 fn a_batch_goes_over_as_many_connections_as_the_server_wants() {
     let options = Options { reconnect: true, ..Options::default() };
     let target = Target::Tcp { host: "s.example".to_owned(), port: 25 };
-    let server = Server { target, protocol: Protocol::Smtp, tls: false };
+    let server = Server::new(target, Protocol::Smtp, false);
     let mut dialogue = Dialogue::new(server, options, None, local()).unwrap();
     let message = Message::from_bytes(TOKEN);
     let tickets: Vec<Ticket> =

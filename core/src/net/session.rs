@@ -180,7 +180,7 @@ pub(super) fn adopted(
     let port = stream.peer().map_or(0, |peer| peer.port());
     let protocol = if options.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
     let target = Target::Tcp { host: name.to_owned(), port };
-    let (server, ends) = (Server { target, protocol, tls: options.tlsimport }, ends(&stream));
+    let (server, ends) = (Server::new(target, protocol, options.tlsimport), ends(&stream));
     Ok((Connection::over(stream, options)?, server, ends))
 }
 

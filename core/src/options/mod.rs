@@ -11,6 +11,7 @@ mod names;
 mod proxy;
 mod reached;
 mod recipients;
+mod shown;
 mod table;
 mod token;
 mod values;
@@ -27,11 +28,13 @@ pub use self::dialler::{DialTo, Dialler};
 pub use self::info::{OptionGroup, OptionInfo, OptionKind};
 pub use self::names::{all, find};
 pub(crate) use self::names::{holds_addresses, unfolded};
+pub(crate) use self::proxy::percent_decode;
 #[cfg_attr(not(feature = "net"), expect(unused_imports, reason = "only sockets go through a proxy"))]
 pub(crate) use self::proxy::{ProxyLogin, ProxyScheme, ProxyUrl};
 #[doc(hidden)]
 pub use self::reached::Reached;
 pub use self::recipients::{RecipientEntry, Recipients};
+pub use self::shown::shown_server;
 pub use self::table::{MailerOptions, Options};
 pub use self::token::{OauthToken, TokenFn, TokenReason};
 pub(crate) use self::values::check_keywords;
@@ -110,7 +113,7 @@ impl Options {
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
-            .field("servers", &self.servers)
+            .field("servers", &self.servers.iter().map(|entry| shown_server(entry)).collect::<Vec<_>>())
             .field("ports", &self.ports)
             .field("originator", &self.originator)
             .field("recipients", &self.recipients)

@@ -94,7 +94,7 @@ fn invalid(why: &str) -> Error {
 }
 
 /// RFC 3986 section 2.1; a percent sign without two digits stands for itself.
-fn percent_decode(text: &str) -> Vec<u8> {
+pub(crate) fn percent_decode(text: &str) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 __all__ = ["Courier", "Verdict", "encode", "new_id"]
 
 #: The options that travel with a message. The others are those of the mailer, in the settings of the process that sends.
-ENVELOPE = ("originator", "recipients", "dsnnotify", "dsnret", "dsnenvid", "smtputf8", "deliverby", "priority", "hold")
+ENVELOPE = (
+    "originator", "recipients", "dsnnotify", "dsnret", "dsnenvid", "smtputf8", "deliverby", "priority", "hold", "mailparameters",
+    "rcptparameters",
+)
 
 #: Kinds of errors after which the message is certainly not sent, and that say nothing of it.
 _OURS = ("commit", "cancelled", "full", "closed")
