@@ -131,6 +131,7 @@ def build_all():
         clients.append(Client("smtp-source", ()))
     if attempt("lettre and mail-send", lambda: cargo("peers")):
         clients += [Client(name, (f"{RELEASE}/{name}",), nodelay=True) for name in ("lettre", "mail-send")]
+        clients.append(Client("libsmtp (tokio)", (f"{RELEASE}/ours-on-tokio",)))
     if attempt("libcurl", lambda: cc("curl", "peers/curl.c", "-lcurl")):
         clients.append(Client("libcurl", (f"{BUILD}/curl",)))
     if attempt("smtplib and aiosmtplib", python):

@@ -60,7 +60,7 @@ pub struct Commit {
 
 impl Commit {
     /// Asks `function` once for each message that is ready, with all that are ready at the same time. It blocks
-    /// whatever sends them.
+    /// whatever sends them, except for what is awaited, which asks it in a thread.
     pub fn new<E: fmt::Display>(
         function: impl Fn(&[Ready]) -> Result<(), E> + Send + Sync + 'static,
     ) -> Self {

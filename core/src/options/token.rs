@@ -32,8 +32,8 @@ pub type TokenFn = Arc<dyn Fn(TokenReason) -> Result<Option<Secret>, String> + S
 /// An OAuth 2.0 access token, or the function that gives one.
 ///
 /// The function is asked whenever a connection logs in by XOAUTH2 or OAUTHBEARER, and once more where the server refuses the
-/// token: never a third time for one login. It may block. A mailer runs it in a thread of its own; everybody else in the
-/// thread that sends, and no time limit ends it there.
+/// token: never a third time for one login. It may block. A mailer, and whatever is awaited, runs it in a thread of its own; everybody
+/// else in the thread that sends, and no time limit ends it there.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum OauthToken {

@@ -64,8 +64,8 @@ pub trait CustomMechanism: Send + Sync {
 pub trait CustomExchange: Send {
     /// What to say next. `challenge` is `None` at first, then what the server said, which is not to be trusted.
     ///
-    /// It may block: a mailer calls it in a thread of its own, everybody else in the thread that sends. `Pending`: ask again
-    /// with the same challenge, for event loops alone.
+    /// It may block: a mailer, and whatever is awaited, calls it in a thread of its own, everybody else in the thread that sends.
+    /// `Pending`: ask again with the same challenge, for event loops of the program's own alone.
     ///
     /// # Errors
     /// Why the login cannot go on, in one line without secrets.

@@ -54,7 +54,7 @@ fn a_full_queue_is_awaited_and_holds_up_nobody() {
         let first = mailer.submit(&message(0), None).await.unwrap();
         let second = mailer.submit(&message(1), None).await.unwrap();
         assert_eq!(mailer.try_submit(&message(2), None).unwrap_err().kind(), Kind::Full);
-        // Dropped while they wait, nothing was taken of them, and those that wait behind them have their turn.
+        // A submission that is dropped while it waits has taken nothing, and the next in line has its turn.
         let wrong = message(99);
         let mut waiting = Box::pin(mailer.submit(&wrong, None));
         assert!(for_waits(waiting.as_mut(), 0).await.is_none());

@@ -257,6 +257,21 @@ fn outside_of_a_runtime_it_is_an_error() {
 }
 
 #[test]
+fn a_send_whose_runtime_has_ended_says_so() {
+    let server = Server::start(Rules { silent_after: Some(1), ..Rules::default() });
+    let (options, message, first) = (options(&server), message(0), runtime());
+    let mut sent = Box::pin(sendmessage(&message, &options));
+    first.block_on(async {
+        let silent = server.waited("silence", |record| record.silent > 0);
+        assert!(unless(sent.as_mut(), silent).await.is_none());
+    });
+    drop(first);
+    let failed = runtime().block_on(sent).unwrap_err();
+    assert_eq!(failed.error.kind(), Kind::Closed, "{failed}");
+    assert!(failed.error.text().contains("cannot be watched"), "{failed}");
+}
+
+#[test]
 fn futures_may_go_from_thread_to_thread() {
     fn is_send<T: Send>(one: T) -> T {
         one

@@ -120,21 +120,28 @@ impl Wire {
         done: impl Fn(&mut D) -> bool,
     ) -> Poll<()> {
         self.task.is(cx.waker());
+        ready!(self.poll_turns(cx, driven, done));
+        self.timer = None; // what comes next may be awaited in another runtime
+        Poll::Ready(())
+    }
+
+    fn poll_turns<D: Driven + ?Sized>(
+        &mut self,
+        cx: &mut Context<'_>,
+        driven: &mut D,
+        done: impl Fn(&mut D) -> bool,
+    ) -> Poll<()> {
         loop {
             if done(driven) || driven.action() == Action::Done {
                 return Poll::Ready(());
             }
             // A server that answers at once must not keep other tasks from their turn.
             ready!(poll_proceed(cx)).made_progress();
-            self.let_go(); // a turn that panicked may have left another connection
+            self.let_go(); // what the last turn replaced is closed by the next
             self.connection.turn(driven);
-            if driven.waits_for() == Some(Awaited::Source) {
+            // While the socket is full the reader may still get something to give.
+            if !self.connection.interest().write && driven.waits_for() == Some(Awaited::Source) {
                 driven.handle_error(source_is_dry("a task"));
-                continue;
-            }
-            if let Err(error) = self.watch() {
-                let text = format!("the connection cannot be watched: {error}");
-                driven.abort(Error::new(Kind::Closed, Step::Command, text));
                 continue;
             }
             if done(driven) || driven.action() == Action::Done {
@@ -144,8 +151,13 @@ impl Wire {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if !self.is_ready(cx, driven) {
-                return Poll::Pending;
+            match self.watch().and_then(|()| self.is_ready(cx, driven)) {
+                Ok(true) => {}
+                Ok(false) => return Poll::Pending,
+                Err(error) => {
+                    let text = format!("the connection cannot be watched: {error}");
+                    driven.abort(Error::new(Kind::Closed, Step::Command, text));
+                }
             }
         }
     }
@@ -156,8 +168,8 @@ impl Wire {
         let descriptor = self.connection.fd().map(|fd| fd.as_raw_fd());
         if let (None, Some(number)) = (&self.watched, descriptor) {
             let both = Interest::READABLE | Interest::WRITABLE;
-            // SAFETY: the number stays the connection's until the next turn after this function has let it go, which it does
-            // after every turn; `close` and dropping let it go first.
+            // SAFETY: a number that the connection has replaced stays its own until the next turn, before which `poll` lets it go;
+            // `close` and dropping let it go first.
             #[expect(unsafe_code, reason = "tokio watches what somebody else owns in no other way")]
             let watched = unsafe { AsyncFd::register_with_interest(Descriptor(number), both) };
             self.watched = Some((self.connection.serial(), watched?));
@@ -173,23 +185,26 @@ impl Wire {
         }
     }
 
-    /// Whether another turn is due; otherwise the task is woken when it is.
-    fn is_ready<D: Driven + ?Sized>(&mut self, cx: &mut Context<'_>, driven: &mut D) -> bool {
+    /// Whether another turn is due; otherwise the task is woken when it is. An error says that the runtime has ended.
+    fn is_ready<D: Driven + ?Sized>(
+        &mut self,
+        cx: &mut Context<'_>,
+        driven: &mut D,
+    ) -> std::io::Result<bool> {
         let mut is_ready = false;
         if let Some((_, descriptor)) = &self.watched {
             let interest = self.connection.interest();
-            // The turn that follows does all that can be done, so that only what comes after this counts. An error says that the
-            // runtime ends, which the next turn cannot change: nobody polls after that.
+            // The turn that follows does all that can be done, so that only what comes after this counts.
             if interest.read
-                && let Poll::Ready(Ok(mut ready)) = descriptor.poll_read_ready(cx)
+                && let Poll::Ready(ready) = descriptor.poll_read_ready(cx)
             {
-                ready.clear_ready();
+                ready?.clear_ready();
                 is_ready = true;
             }
             if interest.write
-                && let Poll::Ready(Ok(mut ready)) = descriptor.poll_write_ready(cx)
+                && let Poll::Ready(ready) = descriptor.poll_write_ready(cx)
             {
-                ready.clear_ready();
+                ready?.clear_ready();
                 is_ready = true;
             }
         }
@@ -205,7 +220,7 @@ impl Wire {
                 is_ready |= timer.as_mut().poll(cx).is_ready();
             }
         }
-        is_ready
+        Ok(is_ready)
     }
 
     fn waker(&self) -> Waker {
