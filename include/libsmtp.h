@@ -70,7 +70,7 @@
  * Servers and transfer:
  *   servers             servers (localhost)
  *   ports               ports (25; by URL 465, 587, 24)
- *   client              text (localhost where a server is, else the host's name)
+ *   client              text (localhost if the server is, else the host's name)
  *   lmtp                flag (no)
  *   proxy               secret (none)
  *   localaddress        ip (the system's choice)
@@ -379,7 +379,7 @@ typedef struct smtp_cancel smtp_cancel;
 
 /**
  * One smtp_sendmessage(), or a session, for an event loop. Nothing blocks, and TLS is done in here. There are two ways to
- * drive it, and the first call that only one of them has decides; the other one's are SMTP_ERR_USAGE then.
+ * drive it, and the first call that belongs to one way selects it; calls of the other one then return SMTP_ERR_USAGE.
  *
  * The library has the socket: it resolves, connects (also through a proxy) and moves the octets, and the program
  * watches. Call smtp_engine_ready() when smtp_engine_fd() is ready for smtp_engine_interest(), or the time of
@@ -1109,7 +1109,7 @@ int smtp_options_set_tls(smtp_options *options,
  *
  * SMTP_OK: the server took it for every recipient. SMTP_PARTIAL: for some.
  * SMTP_ERR_RECIPIENTS: recipients were refused, nothing was sent. SMTP_ERR_UNKNOWN: it may have been
- * delivered; do not send it again without a thought. With any other negative code no server has it:
+ * delivered; sending it again may deliver it twice. With any other negative code no server has it:
  * SMTP_ERR_USAGE, _RESOLVE, _CONNECT, _TIMEOUT, _CLOSED, _PROTOCOL, _REFUSED, _UNSUPPORTED,
  * _TOOLARGE, _SOURCE, _TLS, _LOGIN, _CANCELLED.
  */

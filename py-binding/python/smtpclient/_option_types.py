@@ -69,7 +69,7 @@ class OptionDict(TLSDict, total=False):
     """Their ports, in the same order; a missing one, and 0, is the default. Default: 25; by URL 465, 587, 24."""
 
     client: str | None
-    """The name in EHLO. Default: ``localhost`` where a server is, else the host's name."""
+    """The name in EHLO. Default: ``localhost`` if the server is, else the host's name."""
 
     lmtp: bool | None
     """Speak LMTP (RFC 2033). Default: no."""
@@ -87,7 +87,7 @@ class OptionDict(TLSDict, total=False):
     """Ask a server that offers XQUE to queue the message. Default: no."""
 
     pipelining: Literal["off", "rfc", "crossing", "full"] | None
-    """How commands are grouped where the server offers PIPELINING. ``rfc``: those of a message, and those of the next message with the end of this one where it offers CHUNKING too. ``off``: never. ``crossing``: the latter at every server; one that reads a message and what follows in one go may show the next envelope to this message's recipients. ``full``: with CHUNKING also many whole messages at once, without waiting for the replies to RCPT (for messages with one recipient, or with ``atleastone``); only for servers that answer each command once, because a surplus reply would count for the next command. Default: ``rfc``."""
+    """How commands are grouped where the server offers PIPELINING. ``rfc``: those of a message, and those of the next message with the end of this one where it offers CHUNKING too. ``off``: never. ``crossing``: the next message's commands go with the end of this one at every server; one that reads a message and what follows in one go may show the next envelope to this message's recipients. ``full``: with CHUNKING also many whole messages at once, without waiting for the replies to RCPT (for messages with one recipient, or with ``atleastone``); only for servers that answer each command once, because a surplus reply would count for the next command. Default: ``rfc``."""
 
     chunking: Literal["off", "auto", "on"] | None
     """When a message goes by BDAT where the server offers CHUNKING. ``auto``: where it saves a round trip, and as BINARYMIME for binary parts. ``on``: always. ``off``: never. Default: ``auto``."""
