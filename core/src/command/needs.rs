@@ -28,14 +28,17 @@ pub fn needs(mail: &Mail, recipients: &[Rcpt]) -> SmallVec<[Need; 2]> {
     };
     let non_ascii = !mail.path.is_ascii() || recipients.iter().any(|rcpt| !rcpt.path.is_ascii());
     let utf8 = parameters.smtputf8 || non_ascii;
-    let all = [
-        ("DSN", dsn),
-        ("DELIVERBY", parameters.by.as_ref().map(|_| "option `deliverby`")),
-        ("MT-PRIORITY", parameters.mt_priority.as_ref().map(|_| "option `priority`")),
-        ("REQUIRETLS", parameters.requiretls.then_some("option `requiretls`")),
-        ("FUTURERELEASE", parameters.hold.as_ref().map(|_| "option `hold`")),
-        ("SMTPUTF8", utf8.then_some("an address that is not ASCII, or option `smtputf8`")),
-    ];
-    let need = |(keyword, wanted_by): (_, Option<_>)| Some(Need { keyword, wanted_by: wanted_by? });
-    all.into_iter().filter_map(need).collect()
+    let mut needs = SmallVec::new();
+    let mut need = |keyword, wanted_by: Option<_>| {
+        if let Some(wanted_by) = wanted_by {
+            needs.push(Need { keyword, wanted_by });
+        }
+    };
+    need("DSN", dsn);
+    need("DELIVERBY", parameters.by.as_ref().map(|_| "option `deliverby`"));
+    need("MT-PRIORITY", parameters.mt_priority.as_ref().map(|_| "option `priority`"));
+    need("REQUIRETLS", parameters.requiretls.then_some("option `requiretls`"));
+    need("FUTURERELEASE", parameters.hold.as_ref().map(|_| "option `hold`"));
+    need("SMTPUTF8", utf8.then_some("an address that is not ASCII, or option `smtputf8`"));
+    needs
 }
