@@ -2,12 +2,14 @@
 
 mod fields;
 mod gathered;
+mod kept;
 
 use std::borrow::Cow;
 use std::fmt;
 
 use self::fields::{Fields, Names, ORIGINAL};
 use self::gathered::Gathered;
+pub(crate) use self::kept::Kept;
 use crate::address::{Address, parse_each, parse_list, parse_mailbox, parse_mailbox_in, plain_mailbox};
 use crate::command::{ForwardPath, Mail, MailParameters, Rcpt, RcptParameters, ReversePath};
 use crate::error::Error;

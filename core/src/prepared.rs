@@ -72,7 +72,7 @@ impl Prepared {
         })
     }
 
-    /// The same for one dialogue alone: what its engine is asked for, and what the message needs.
+    /// The same for one dialogue alone, with the envelope: what its engine is asked for, and what the message needs.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -81,8 +81,8 @@ impl Prepared {
         options: &Options,
         local: &Local,
         index: Option<u64>,
+        envelope: Envelope,
     ) -> Result<(Box<Transaction>, Needs), Error> {
-        let envelope = Envelope::derive(message, options, local)?;
         let content = content(message, options, local, &envelope)?;
         let needs = Needs::of(options, &envelope);
         let name = name(message, &envelope.edits, options, index)?;
