@@ -456,8 +456,11 @@ impl Engine {
     }
 
     fn remove_active(&mut self, id: Id) -> Option<Active> {
-        let index = self.actives.iter().position(|active| active.id == id)?;
-        self.actives.remove(index)
+        match self.actives.iter().position(|active| active.id == id)? {
+            // As almost always; it is moved once less.
+            0 => self.actives.pop_front(),
+            index => self.actives.remove(index),
+        }
     }
 
     /// The step that the next reply belongs to.

@@ -269,31 +269,31 @@ impl Active {
         let times = self.watch.stop(!self.finals.is_empty());
         let last = if self.lmtp { self.finals.last().cloned() } else { self.finals.pop() };
         let shared = last.as_ref().filter(|_| !self.lmtp);
-        let mut finals = std::mem::take(&mut self.finals).into_iter();
-        let mut replies = std::mem::take(&mut self.rcpt_replies).into_iter();
+        let mut finals = self.finals.iter();
+        let mut replies = self.rcpt_replies.iter();
         let recipients = self.asked.recipients.iter().map(|rcpt| {
             let own = replies.next();
-            let was_accepted = own.as_ref().is_some_and(Reply::is_success);
             let decided = if let Some(reply) = &mail_refused {
-                Some((Step::Mail, reply.clone()))
-            } else if !was_accepted {
+                Some((Step::Mail, reply))
+            } else if !own.is_some_and(Reply::is_success) {
                 own.map(|reply| (Step::Rcpt, reply))
             } else if let Some((step, reply)) = &refused {
-                Some((*step, reply.clone()))
+                Some((*step, reply))
             } else {
-                shared.cloned().or_else(|| finals.next()).map(|reply| (Step::Final, reply))
+                shared.or_else(|| finals.next()).map(|reply| (Step::Final, reply))
             };
             let (outcome, step, reply) = match decided {
-                None => undecided.clone(),
+                None => (undecided.0, undecided.1, undecided.2.as_ref()),
                 Some((Step::Final, reply)) if reply.is_success() => {
                     (Outcome::Accepted, Step::Final, Some(reply))
                 }
                 Some((step, reply)) => (Outcome::Rejected, step, Some(reply)),
             };
-            Recipient { address: rcpt.path.shared().clone(), outcome, step, reply }
+            Recipient { address: rcpt.path.shared().clone(), outcome, step, reply: reply.cloned() }
         });
+        let recipients = recipients.collect();
         Box::new(Report {
-            recipients: recipients.collect(),
+            recipients,
             attempts: Attempts::new(),
             reply: last.or(undecided.2).or(refused.map(|(_, reply)| reply)),
             used: std::mem::take(&mut self.used),
