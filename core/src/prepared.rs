@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use crate::command::{Mail, Rcpt, needs};
 use crate::commit::Name;
-use crate::content::{Content, Form, Transfer};
+use crate::content::{Content, Form, Memory, Transfer};
 use crate::engine::{Transaction, not_sent, unbegun};
 use crate::envelope::{Envelope, Local};
 use crate::error::{Error, Step};
@@ -174,6 +174,10 @@ impl Content for Lent {
 
     fn open(&mut self, transfer: Transfer) -> Result<Box<dyn std::io::BufRead + Send>, Error> {
         lock(&self.0).open(transfer)
+    }
+
+    fn memory(&self, transfer: Transfer) -> Option<Memory> {
+        lock(&self.0).memory(transfer)
     }
 
     fn again(&self) -> Option<Box<dyn Content>> {

@@ -9,7 +9,7 @@ use super::commit::Group;
 use super::request::{Id, Transaction};
 use super::state::Stage;
 use crate::command::{Mail, Rcpt};
-use crate::content::{Content, Transfer};
+use crate::content::{Content, Memory, Transfer};
 use crate::error::{Error, Kind, Step};
 use crate::reply::Reply;
 use crate::report::{Attempts, Keywords, Outcome, Recipient, Report};
@@ -48,6 +48,31 @@ pub(super) enum Origin {
     Follows,
 }
 
+/// Content that was opened.
+pub(super) enum Body {
+    /// As most is: that saves an allocation.
+    Memory(Memory),
+    Reader(Box<dyn BufRead + Send>),
+}
+
+impl Body {
+    /// # Errors
+    /// As [`Content::open`].
+    fn open(content: &mut dyn Content, transfer: Transfer) -> Result<Self, Error> {
+        match content.memory(transfer) {
+            Some(memory) => Ok(Self::Memory(memory)),
+            None => content.open(transfer).map(Self::Reader),
+        }
+    }
+
+    pub(super) fn reader(&mut self) -> &mut dyn BufRead {
+        match self {
+            Self::Memory(memory) => memory,
+            Self::Reader(reader) => reader,
+        }
+    }
+}
+
 /// A transaction of which at least the first command is due.
 pub(super) struct Active {
     pub(super) id: Id,
@@ -62,7 +87,7 @@ pub(super) struct Active {
     /// The content goes by BDAT.
     pub(super) chunked: bool,
     pub(super) used: Keywords,
-    pub(super) body: Option<Box<dyn BufRead + Send>>,
+    pub(super) body: Option<Body>,
     pub(super) encoder: DotEncoder,
     /// The offset in the connection's output after the last octet of the end mark or chunk, once it is written.
     pub(super) end: Option<u64>,
@@ -131,6 +156,17 @@ impl Active {
             rcpt_replies: verbs.rcpt_replies.into(),
             ..Self::new(id, Box::new(asked), Origin::Verbs, lmtp)
         }
+    }
+
+    /// Opens the content.
+    ///
+    /// # Errors
+    /// As [`Content::open`], at the step of the body.
+    pub(super) fn open(&mut self) -> Result<(), Error> {
+        let body = Body::open(&mut *self.asked.content, self.transfer);
+        self.body = Some(body.map_err(|error| error.with_step(Step::Body))?);
+        self.watch.content();
+        Ok(())
     }
 
     /// Whether only DATA and the content are left: the caller said the envelope.
