@@ -93,6 +93,7 @@ ALL = [
     Workload("each", "A connection for each message", Task("each"), few=50, many=150),
     Workload("recipients", "1 000 recipients", Task(recipients=1000), (), {"limit": "grouped"}, few=2, many=6),
     Workload("body", "100 MiB", Task(), (), {"limit": "grouped"}, **BODY),
+    Workload("memory", "100 MiB that lie in memory", Task("memory"), (), {"limit": "grouped"}, only=("limit", "libsmtp"), **BODY),
     Workload("dots", "100 MiB of lines with leading dots", Task(kind="dots"), (), {"limit": "grouped"}, **BODY),
     Workload("lf", "100 MiB of lines that end in LF alone", Task(kind="lf"), (), {"limit": "grouped"}, **BODY),
     Workload("parallel-16", "16 connections", Task("parallel", connections=16), (), {"libsmtp": "queue"}, few=320, many=960),

@@ -306,7 +306,7 @@ int main(int argc, char **argv)
     made = strcmp(task.mode, "made") == 0;
     options = make_options(made);
     message = smtp_message_new();
-    if (task.octets > 1 << 20) {
+    if (task.octets > 1 << 20 && strcmp(task.mode, "memory") != 0) {
         smtp_message_set_message_reader(message, give, again, NULL, NULL, (int64_t)task.octets);
     } else {
         smtp_message_set_message(message, task.body, task.octets);
@@ -315,7 +315,7 @@ int main(int argc, char **argv)
         if (smtp_options_set_commit(options, count, NULL, NULL) != SMTP_OK) return 2;
         task.mode += 10;
     }
-    if (strcmp(task.mode, "single") == 0) status = single(task.messages);
+    if (strcmp(task.mode, "single") == 0 || strcmp(task.mode, "memory") == 0) status = single(task.messages);
     else if (strcmp(task.mode, "batch") == 0) status = batch(task.messages, 0);
     else if (made) status = batch(task.messages, 1);
     else if (strcmp(task.mode, "written") == 0) status = written(task.messages);
