@@ -59,7 +59,7 @@ impl DotEncoder {
         self.clean || self.verbatim
     }
 
-    /// Takes note of the next octets of the message, which go out as they are without having been
+    /// Records the next octets of the message, which go out as they are without having been
     /// [encoded](Self::encode): where it [is clean](Self::is_clean).
     pub fn pass(&mut self, octets: &[u8]) {
         let Some(last) = octets.last() else { return };
