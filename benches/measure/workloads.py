@@ -95,7 +95,7 @@ ALL = [
     Workload("each", "A connection for each message", Task("each"), few=50, many=150),
     Workload("recipients", "1 000 recipients", Task(recipients=1000), (), {"limit": "grouped"}, few=2, many=6),
     Workload("body", "100 MiB", Task(), (), {"limit": "grouped"}, **BODY),
-    Workload("memory", "100 MiB from memory by BDAT", Task(), ("--chunking",), {"limit": "whole", "libsmtp": "memory"},
+    Workload("memory", "100 MiB from memory, CHUNKING", Task(), ("--chunking",), {"limit": "whole", "libsmtp": "memory"},
              only=("limit", "libsmtp", "lettre", "libcurl", "mail-send"), **BODY),
     Workload("dots", "100 MiB of lines with leading dots", Task(kind="dots"), (), {"limit": "grouped"}, **BODY),
     Workload("lf", "100 MiB of lines that end in LF alone", Task(kind="lf"), (), {"limit": "grouped"}, **BODY),

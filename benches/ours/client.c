@@ -347,12 +347,10 @@ int main(int argc, char **argv)
         if (smtp_options_set_commit(options, count, NULL, NULL) != SMTP_OK) return 2;
         task.mode += 10;
     }
-    if (strcmp(task.mode, "single") == 0) status = single(task.messages);
+    if (strcmp(task.mode, "single") == 0 || strcmp(task.mode, "memory") == 0) status = single(task.messages);
     else if (strcmp(task.mode, "batch") == 0) status = batch(task.messages, next);
     else if (made) status = batch(task.messages, next_made);
     else if (strcmp(task.mode, "newsletter") == 0) status = batch(task.messages, next_reader);
-    else if (strcmp(task.mode, "memory") == 0)
-        status = smtp_options_set(options, "chunking", "on") == SMTP_OK ? single(task.messages) : NOT_HERE;
     else if (strcmp(task.mode, "written") == 0) status = written(task.messages);
     else if (strcmp(task.mode, "names") == 0) status = names(task.messages);
     else if (strcmp(task.mode, "window") == 0)

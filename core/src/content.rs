@@ -1,7 +1,8 @@
 //! What the engine asks of a message: what a server must offer to take it, how large it will be,
 //! and, once the server has said 354, its bytes.
 
-use std::io::BufRead;
+use std::io::{self, BufRead, Read};
+use std::sync::Arc;
 
 use crate::error::{Error, Kind, Step};
 
@@ -64,9 +65,51 @@ pub trait Content: Send {
     /// [`Kind::Source`] where a file or reader cannot be opened (again).
     fn open(&mut self, transfer: Transfer) -> Result<Box<dyn BufRead + Send>, Error>;
 
+    /// What [`open`](Self::open) would give, where that lies in memory: it is asked for first. Octets that are
+    /// [clean](Form::clean) are then written from there without a copy.
+    fn memory(&self, _: Transfer) -> Option<Memory> {
+        None
+    }
+
     /// The same message once more, for a further transaction; `None` where it serves one.
     fn again(&self) -> Option<Box<dyn Content>> {
         None
+    }
+}
+
+/// Octets that lie in memory, and stay there while they are written.
+pub struct Memory {
+    octets: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    begin: usize,
+}
+
+impl Memory {
+    /// All of these.
+    pub fn new(octets: Arc<dyn AsRef<[u8]> + Send + Sync>) -> Self {
+        Self { octets, begin: 0 }
+    }
+
+    /// Those that are left.
+    pub fn rest(&self) -> &[u8] {
+        (*self.octets).as_ref().get(self.begin..).unwrap_or_default()
+    }
+}
+
+impl BufRead for Memory {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        Ok(self.rest())
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.begin = self.begin.saturating_add(count);
+    }
+}
+
+impl Read for Memory {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.rest().read(buffer)?;
+        self.consume(count);
+        Ok(count)
     }
 }
 

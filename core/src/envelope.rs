@@ -2,12 +2,14 @@
 
 mod fields;
 mod gathered;
+mod kept;
 
 use std::borrow::Cow;
 use std::fmt;
 
 use self::fields::{Fields, Names, ORIGINAL};
 use self::gathered::Gathered;
+pub(crate) use self::kept::Kept;
 use crate::address::{Address, parse_each, parse_list, parse_mailbox, parse_mailbox_in, plain_mailbox};
 use crate::command::{
     Extra, ForwardPath, Mail, MailParameters, Parameter, Rcpt, RcptParameters, ReversePath,
@@ -59,19 +61,16 @@ impl Envelope {
     /// wrong; [`Kind::Source`](crate::error::Kind::Source) where the token cannot be read.
     pub fn derive(message: &Message, options: &Options, local: &Local) -> Result<Self, Error> {
         let fields = Fields::new(message, options)?;
-        let from = fields.names.from;
-        let (who, from_text) = match (fields.find(from)?, &options.originator) {
-            (Some(text), _) => (Who::Field(from), text),
-            (None, Some(text)) if !text.is_empty() => (Who::Login(from), unfolded(text)),
-            (None, _) => (Who::Login(from), format!("{}@{}", (local.user)(), (local.host)()).into()),
-        };
         let originator = match &options.originator {
             Some(text) if text.is_empty() => None,
             Some(text) => Some(one_mailbox(&Who::Option("originator"), text, fields.domain)?),
-            None => Some(author(&fields, &who, &from_text)?),
+            None => {
+                let (who, text) = from(&fields, options, local)?;
+                Some(author(&fields, &who, &text)?)
+            }
         };
         let recipients = recipients(&fields, options)?;
-        let edits = edits(&fields, options, local, &from_text, originator.as_ref())?;
+        let edits = edits(&fields, options, local, originator.as_ref())?;
         let path = match &originator {
             Some(address) => reverse_path(address)?,
             None => ReversePath::default(),
@@ -116,6 +115,21 @@ fn extra(extra: Extra, option: &str, all: &[Parameter]) -> Result<Vec<Parameter>
     Ok(all.to_vec())
 }
 
+/// The text of the From field, else what it would say. Looked for where it is needed: with option `originator` nobody asks a
+/// finished message for it, and it would be a third of the cost of an envelope.
+fn from<'s>(
+    fields: &'s Fields<'_>,
+    options: &'s Options,
+    local: &Local,
+) -> Result<(Who, Cow<'s, str>), Error> {
+    let from = fields.names.from;
+    Ok(match (fields.find(from)?, &options.originator) {
+        (Some(text), _) => (Who::Field(from), text),
+        (None, Some(text)) if !text.is_empty() => (Who::Login(from), unfolded(text)),
+        (None, _) => (Who::Login(from), format!("{}@{}", (local.user)(), (local.host)()).into()),
+    })
+}
+
 fn recipients(fields: &Fields<'_>, options: &Options) -> Result<Vec<Rcpt>, Error> {
     let other = extra(Extra::Rcpt, "rcptparameters", &options.rcptparameters)?;
     let parameters = RcptParameters { notify: options.dsnnotify, other, ..RcptParameters::default() };
@@ -151,7 +165,6 @@ fn edits(
     fields: &Fields<'_>,
     options: &Options,
     local: &Local,
-    from_text: &str,
     originator: Option<&Address>,
 ) -> Result<Edits, Error> {
     let mut remove: Vec<String> = Vec::new();
@@ -173,10 +186,12 @@ fn edits(
             None => add.push((name.clone(), value.into_owned())),
         }
     }
+    let from_text = || from(fields, options, local).map(|(_, text)| text);
     let Names { from, sender, .. } = *fields.names;
     if options.originator.is_some() && fields.has(from)? && fields.composes(from) {
-        each(&Who::Field(from), from_text, fields.domain, |_| {})?;
-        if needs_sender(from_text, fields.domain) && !fields.has(sender)? {
+        let from_text = from_text()?;
+        each(&Who::Field(from), &from_text, fields.domain, |_| {})?;
+        if needs_sender(&from_text, fields.domain) && !fields.has(sender)? {
             let (from, sender) = (from.name(), sender.name());
             return Err(Error::usage(format!(
                 "field `{from}`: {from_text:?}: several authors need a field `{sender}`, which is one mailbox (RFC 5322 \
@@ -186,16 +201,15 @@ fn edits(
     }
     let Names { from, date, message_id, recipients: [to, ..], .. } = *fields.added;
     if !fields.has(from)? {
-        add.push((from.name().to_owned(), from_text.to_owned()));
+        add.push((from.name().to_owned(), from_text()?.into_owned()));
     }
     if !fields.has(date)? {
         add.push((date.name().to_owned(), identity::date(&(local.now)())));
     }
     if !fields.has(message_id)? {
-        let author = || parse_list(from_text).ok()?.into_iter().next();
         let domain = match originator {
             Some(address) => ascii_domain(address),
-            None => author().as_ref().and_then(ascii_domain),
+            None => parse_list(&from_text()?).ok().and_then(|list| ascii_domain(list.first()?)),
         };
         let id = identity::message_id(&domain.unwrap_or_else(local.host))?;
         add.push((message_id.name().to_owned(), id));
@@ -203,7 +217,7 @@ fn edits(
     // A message that is resent is a whole message all the same (RFC 5322 section 3.6).
     if from != ORIGINAL.from {
         if !fields.has(ORIGINAL.from)? {
-            add.push((ORIGINAL.from.name().to_owned(), from_text.to_owned()));
+            add.push((ORIGINAL.from.name().to_owned(), from_text()?.into_owned()));
         }
         if !fields.has(ORIGINAL.date)? {
             add.push((ORIGINAL.date.name().to_owned(), identity::date(&(local.now)())));

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use crate::command::{Mail, Rcpt, needs};
 use crate::commit::Name;
-use crate::content::{Content, Form, Transfer};
+use crate::content::{Content, Form, Memory, Transfer};
 use crate::engine::{Transaction, not_sent, unbegun};
 use crate::envelope::{Envelope, Local};
 use crate::error::{Error, Step};
@@ -72,7 +72,7 @@ impl Prepared {
         })
     }
 
-    /// The same for one dialogue alone: what its engine is asked for, and what the message needs.
+    /// The same for one dialogue alone, with the envelope: what its engine is asked for, and what the message needs.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -81,8 +81,8 @@ impl Prepared {
         options: &Options,
         local: &Local,
         index: Option<u64>,
+        envelope: Envelope,
     ) -> Result<(Box<Transaction>, Needs), Error> {
-        let envelope = Envelope::derive(message, options, local)?;
         let content = content(message, options, local, &envelope)?;
         let needs = Needs::of(options, &envelope);
         let name = name(message, &envelope.edits, options, index)?;
@@ -174,6 +174,10 @@ impl Content for Lent {
 
     fn open(&mut self, transfer: Transfer) -> Result<Box<dyn std::io::BufRead + Send>, Error> {
         lock(&self.0).open(transfer)
+    }
+
+    fn memory(&self, transfer: Transfer) -> Option<Memory> {
+        lock(&self.0).memory(transfer)
     }
 
     fn again(&self) -> Option<Box<dyn Content>> {

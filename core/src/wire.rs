@@ -54,6 +54,21 @@ impl DotEncoder {
         Self { clean: true, ..self }
     }
 
+    /// Whether the octets of the message go out as they are, up to its end.
+    pub fn is_clean(&self) -> bool {
+        self.clean || self.verbatim
+    }
+
+    /// Records the next octets of the message, which go out as they are without having been
+    /// [encoded](Self::encode): where it [is clean](Self::is_clean).
+    pub fn pass(&mut self, octets: &[u8]) {
+        let Some(last) = octets.last() else { return };
+        self.octets = self.octets.saturating_add(octets.len() as u64);
+        if !self.verbatim {
+            self.place = if *last == LF { LinePosition::LineStart } else { LinePosition::InLine };
+        }
+    }
+
     /// Appends the next octets of the message, as they go out. It does not matter how a message is cut.
     pub fn encode(&mut self, input: &[u8], out: &mut Vec<u8>) {
         let Some(last) = input.last() else { return };

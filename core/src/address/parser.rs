@@ -16,6 +16,12 @@ pub(super) fn each(
     let mut parser = Parser { scanner: Scanner::new(text)?, group: None, domain };
     loop {
         let start = parser.scanner.pos();
+        if parser.group.is_none()
+            && let Some(address) = parser.plain_element()
+        {
+            take(address);
+            continue;
+        }
         parser.scanner.skip_cfws()?;
         match parser.scanner.peek() {
             Some(b',') => {
@@ -57,6 +63,20 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
+    /// A mailbox that is an addr-spec of ASCII atoms and dots alone, with the comma after it: what almost all of 1 000
+    /// recipients are, each for 250 instructions less than as an [`element`](Self::element). `None` steps over nothing.
+    fn plain_element(&mut self) -> Option<Address> {
+        let start = self.scanner.clone();
+        self.scanner.skip_fws();
+        let spec = self.plain_addr_spec();
+        let is_whole = self.scanner.eat(b',') || self.scanner.peek().is_none();
+        let Some(Spec { text, local_len, plain }) = spec.filter(|_| is_whole) else {
+            self.scanner = start;
+            return None;
+        };
+        Some(Address { source: text.clone(), spec: text, local_len, plain, display_name: None, group: None })
+    }
+
     /// A mailbox up to the separator after it, or the opening of a group (then `None`).
     /// `start` is where its source begins.
     fn element(&mut self, start: usize) -> Result<Option<Address>, AddressError> {

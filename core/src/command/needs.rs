@@ -28,26 +28,27 @@ pub fn needs(mail: &Mail, recipients: &[Rcpt]) -> SmallVec<[Need; 2]> {
     };
     let non_ascii = !mail.path.is_ascii() || recipients.iter().any(|rcpt| !rcpt.path.is_ascii());
     let utf8 = parameters.smtputf8 || non_ascii;
-    let all = [
-        ("DSN", dsn),
-        ("DELIVERBY", parameters.by.as_ref().map(|_| "option `deliverby`")),
-        ("MT-PRIORITY", parameters.mt_priority.as_ref().map(|_| "option `priority`")),
-        ("REQUIRETLS", parameters.requiretls.then_some("option `requiretls`")),
-        ("FUTURERELEASE", parameters.hold.as_ref().map(|_| "option `hold`")),
-        ("SMTPUTF8", utf8.then_some("an address that is not ASCII, or option `smtputf8`")),
-    ];
-    let need = |(keyword, wanted_by): (_, Option<_>)| Some(Need { keyword, wanted_by: wanted_by? });
-    let rcpt = recipients.iter().flat_map(|rcpt| &rcpt.parameters.other);
+    let mut needs = SmallVec::new();
+    let mut need = |keyword, wanted_by: Option<_>| {
+        if let Some(wanted_by) = wanted_by {
+            needs.push(Need { keyword, wanted_by });
+        }
+    };
+    need("DSN", dsn);
+    need("DELIVERBY", parameters.by.as_ref().map(|_| "option `deliverby`"));
+    need("MT-PRIORITY", parameters.mt_priority.as_ref().map(|_| "option `priority`"));
+    need("REQUIRETLS", parameters.requiretls.then_some("option `requiretls`"));
+    need("FUTURERELEASE", parameters.hold.as_ref().map(|_| "option `hold`"));
+    need("SMTPUTF8", utf8.then_some("an address that is not ASCII, or option `smtputf8`"));
     let extra = |extra: Extra, option: &'static str| {
         move |parameter: &Parameter| Some(Need { keyword: extra.extension(parameter)?, wanted_by: option })
     };
+    let rcpt = recipients.iter().flat_map(|rcpt| &rcpt.parameters.other);
     let mail = parameters.other.iter().filter_map(extra(Extra::Mail, "option `mailparameters`"));
-    let rcpt = rcpt.filter_map(extra(Extra::Rcpt, "option `rcptparameters`"));
-    let mut found: SmallVec<[Need; 2]> = all.into_iter().filter_map(need).collect();
-    for need in mail.chain(rcpt) {
-        if !found.contains(&need) {
-            found.push(need);
+    for need in mail.chain(rcpt.filter_map(extra(Extra::Rcpt, "option `rcptparameters`"))) {
+        if !needs.contains(&need) {
+            needs.push(need);
         }
     }
-    found
+    needs
 }

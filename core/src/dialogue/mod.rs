@@ -34,7 +34,7 @@ use crate::command::{Command, Verb};
 use crate::content::Content;
 use crate::conversation::{Driven, Ends};
 use crate::engine::{Id, Protocol, Timeouts, Transaction};
-use crate::envelope::Local;
+use crate::envelope::{Envelope, Kept, Local};
 use crate::error::{Error, Kind, Step};
 use crate::link::Link;
 use crate::message::Message;
@@ -98,6 +98,8 @@ pub struct Dialogue {
     /// The session is ready for messages, unless EHLO is due again.
     is_ready: bool,
     logged_in: bool,
+    /// The last message that was to go by the session's own options.
+    kept: Option<Kept>,
     asks: VecDeque<(Ticket, Ask)>,
     doing: Option<(Ticket, Doing)>,
     sending: VecDeque<Sending>,
@@ -239,6 +241,7 @@ impl Dialogue {
             opening: None,
             is_ready: false,
             logged_in: false,
+            kept: None,
             asks: VecDeque::new(),
             doing: Some((Self::GREETING, Doing::Reply(Id::GREETING))),
             sending: VecDeque::new(),
@@ -379,7 +382,8 @@ impl Dialogue {
         }
         check_commit(options, &self.options, "session")?;
         let index = self.options.commit.is_some().then_some(index);
-        let (transaction, needs) = Prepared::once(message, options, &self.local, index)?;
+        let envelope = self.envelope(message, options)?;
+        let (transaction, needs) = Prepared::once(message, options, &self.local, index, envelope)?;
         if let Some(token) = &options.oauthtoken
             && self.options.oauthtoken.is_some()
         {
@@ -387,6 +391,18 @@ impl Dialogue {
             Arc::make_mut(&mut self.options).oauthtoken = Some(token.clone());
         }
         Ok(self.send(transaction, needs))
+    }
+
+    fn envelope(&mut self, message: &Message, options: &Options) -> Result<Envelope, Error> {
+        if !std::ptr::eq(options, &raw const *self.options) {
+            return Envelope::derive(message, options, &self.local);
+        }
+        if let Some(envelope) = self.kept.as_ref().and_then(|kept| kept.envelope(message)) {
+            return Ok(envelope.clone());
+        }
+        let envelope = Envelope::derive(message, options, &self.local)?;
+        self.kept = Kept::after(self.kept.take(), message, &envelope);
+        Ok(envelope)
     }
 
     /// The same for a message that was [prepared](Prepared) before.

@@ -225,3 +225,33 @@ fn a_batch_goes_over_as_many_connections_as_the_server_wants() {
         assert!(own == ticket && report.complete() && report.attempts.len() == 1, "{report:?}");
     }
 }
+
+proptest::proptest! {
+    /// A message that is sent again, among others, changed or by other options in between, has the envelope of a new one.
+    #[test]
+    fn an_envelope_that_was_kept_is_the_one_that_is_due(sent in proptest::collection::vec((0usize..5, 0usize..4), 0..40)) {
+        let options = Options { recipients: Some("b@s, e@s".into()), ..Options::default() };
+        let mut dialogue = dialogue(options);
+        let own = dialogue.shared_options();
+        let others = Options { originator: Some("o@c".into()), recipients: Some("o@s".into()), ..Options::default() };
+        let mut messages = [
+            Message::from_bytes(TOKEN),
+            Message::from_bytes(TOKEN),
+            Message::from_bytes(b"From: d@c\nTo: f@s\nDate: x\nMessage-ID: <1@c>\n\nHi\n".to_vec()),
+            Message::from_bytes(b"From: g@c\nTo: f@s\nMessage-ID: <1@c>\n\nno date\n".to_vec()),
+            Message::text("Hi"),
+        ];
+        messages[4].set_header("From", "h@c", crate::message::HeaderMode::Write).unwrap();
+        messages[4].set_header("Message-ID", "<1@c>", crate::message::HeaderMode::Write).unwrap();
+        for (n, what) in sent {
+            let options = if what == 0 { &others } else { &*own };
+            if what == 1 {
+                messages[n] = messages[n].clone();
+                messages[n].set_header("From", "i@c", crate::message::HeaderMode::Write).unwrap();
+            }
+            let found = dialogue.envelope(&messages[n], options).unwrap();
+            let due = Envelope::derive(&messages[n], options, &local()).unwrap();
+            proptest::prop_assert_eq!(format!("{found:?}"), format!("{due:?}"));
+        }
+    }
+}

@@ -38,14 +38,12 @@ impl Engine {
         if active.outstanding > 0 && !ahead {
             return false;
         }
-        match active.asked.content.open(active.transfer) {
-            Ok(body) => {
-                active.body = Some(body);
-                active.watch.content();
+        match active.open() {
+            Ok(()) => {
                 active.stage = Stage::Chunks;
                 self.chunk.clear();
             }
-            Err(error) => self.withdraw(id, error.with_step(Step::Body)),
+            Err(error) => self.withdraw(id, error),
         }
         true
     }
@@ -58,7 +56,7 @@ impl Engine {
         let Some(active) = self.actives.back_mut() else { return false };
         let id = active.id;
         let gathered = match &mut active.body {
-            Some(body) => gather(body, &mut active.encoder, &mut self.chunk),
+            Some(body) => gather(body.reader(), &mut active.encoder, &mut self.chunk),
             None => Gathered::Last,
         };
         match gathered {

@@ -325,7 +325,10 @@ impl Engine {
 
     /// What was gathered and not taken yet.
     pub fn output(&self) -> &[u8] {
-        self.out.get(self.sent..).unwrap_or_default()
+        match self.out.get(self.sent..) {
+            None | Some([]) => self.lent(),
+            Some(gathered) => gathered,
+        }
     }
 
     /// Records that the first `n` bytes of [`poll_output`](Self::poll_output) were handed to the kernel.
@@ -338,7 +341,12 @@ impl Engine {
     /// Records that a layer below took the first `n` bytes of [`poll_output`](Self::poll_output), and will
     /// say by [`output_flushed`](Self::output_flushed) when they are on their way.
     pub fn output_taken(&mut self, n: usize) {
-        let n = n.min(self.out.len() - self.sent);
+        let gathered = self.out.len() - self.sent;
+        if gathered == 0 {
+            self.taken += self.lent_taken(n) as u64;
+            return;
+        }
+        let n = n.min(gathered);
         self.sent += n;
         self.taken += n as u64;
         if self.wipe && self.sent == self.out.len() {
@@ -456,8 +464,11 @@ impl Engine {
     }
 
     fn remove_active(&mut self, id: Id) -> Option<Active> {
-        let index = self.actives.iter().position(|active| active.id == id)?;
-        self.actives.remove(index)
+        match self.actives.iter().position(|active| active.id == id)? {
+            // As almost always; it is moved once less.
+            0 => self.actives.pop_front(),
+            index => self.actives.remove(index),
+        }
     }
 
     /// The step that the next reply belongs to.

@@ -262,16 +262,14 @@ impl Engine {
 
     fn open_body(&mut self, id: Id) {
         let Some(active) = self.active(id) else { return };
-        match active.asked.content.open(active.transfer) {
-            Ok(body) => {
+        match active.open() {
+            Ok(()) => {
                 let due = active.finals_due();
-                active.body = Some(body);
-                active.watch.content();
                 active.stage = Stage::Body;
                 active.outstanding = due;
                 self.expected.extend((0..due).map(|_| Expect::Final(id)));
             }
-            Err(error) => self.end(error.with_step(Step::Body)),
+            Err(error) => self.end(error),
         }
     }
 

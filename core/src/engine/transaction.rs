@@ -9,7 +9,7 @@ use super::commit::Group;
 use super::request::{Id, Transaction};
 use super::state::Stage;
 use crate::command::{Mail, Rcpt};
-use crate::content::{Content, Transfer};
+use crate::content::{Content, Memory, Transfer};
 use crate::error::{Error, Kind, Step};
 use crate::reply::Reply;
 use crate::report::{Attempts, Keywords, Outcome, Recipient, Report};
@@ -48,6 +48,31 @@ pub(super) enum Origin {
     Follows,
 }
 
+/// Content that was opened.
+pub(super) enum Body {
+    /// As most is: that saves an allocation.
+    Memory(Memory),
+    Reader(Box<dyn BufRead + Send>),
+}
+
+impl Body {
+    /// # Errors
+    /// As [`Content::open`].
+    fn open(content: &mut dyn Content, transfer: Transfer) -> Result<Self, Error> {
+        match content.memory(transfer) {
+            Some(memory) => Ok(Self::Memory(memory)),
+            None => content.open(transfer).map(Self::Reader),
+        }
+    }
+
+    pub(super) fn reader(&mut self) -> &mut dyn BufRead {
+        match self {
+            Self::Memory(memory) => memory,
+            Self::Reader(reader) => reader,
+        }
+    }
+}
+
 /// A transaction of which at least the first command is due.
 pub(super) struct Active {
     pub(super) id: Id,
@@ -62,7 +87,7 @@ pub(super) struct Active {
     /// The content goes by BDAT.
     pub(super) chunked: bool,
     pub(super) used: Keywords,
-    pub(super) body: Option<Box<dyn BufRead + Send>>,
+    pub(super) body: Option<Body>,
     pub(super) encoder: DotEncoder,
     /// The offset in the connection's output after the last octet of the end mark or chunk, once it is written.
     pub(super) end: Option<u64>,
@@ -131,6 +156,17 @@ impl Active {
             rcpt_replies: verbs.rcpt_replies.into(),
             ..Self::new(id, Box::new(asked), Origin::Verbs, lmtp)
         }
+    }
+
+    /// Opens the content.
+    ///
+    /// # Errors
+    /// As [`Content::open`], at the step of the body.
+    pub(super) fn open(&mut self) -> Result<(), Error> {
+        let body = Body::open(&mut *self.asked.content, self.transfer);
+        self.body = Some(body.map_err(|error| error.with_step(Step::Body))?);
+        self.watch.content();
+        Ok(())
     }
 
     /// Whether only DATA and the content are left: the caller said the envelope.
@@ -269,31 +305,31 @@ impl Active {
         let times = self.watch.stop(!self.finals.is_empty());
         let last = if self.lmtp { self.finals.last().cloned() } else { self.finals.pop() };
         let shared = last.as_ref().filter(|_| !self.lmtp);
-        let mut finals = std::mem::take(&mut self.finals).into_iter();
-        let mut replies = std::mem::take(&mut self.rcpt_replies).into_iter();
+        let mut finals = self.finals.iter();
+        let mut replies = self.rcpt_replies.iter();
         let recipients = self.asked.recipients.iter().map(|rcpt| {
             let own = replies.next();
-            let was_accepted = own.as_ref().is_some_and(Reply::is_success);
             let decided = if let Some(reply) = &mail_refused {
-                Some((Step::Mail, reply.clone()))
-            } else if !was_accepted {
+                Some((Step::Mail, reply))
+            } else if !own.is_some_and(Reply::is_success) {
                 own.map(|reply| (Step::Rcpt, reply))
             } else if let Some((step, reply)) = &refused {
-                Some((*step, reply.clone()))
+                Some((*step, reply))
             } else {
-                shared.cloned().or_else(|| finals.next()).map(|reply| (Step::Final, reply))
+                shared.or_else(|| finals.next()).map(|reply| (Step::Final, reply))
             };
             let (outcome, step, reply) = match decided {
-                None => undecided.clone(),
+                None => (undecided.0, undecided.1, undecided.2.as_ref()),
                 Some((Step::Final, reply)) if reply.is_success() => {
                     (Outcome::Accepted, Step::Final, Some(reply))
                 }
                 Some((step, reply)) => (Outcome::Rejected, step, Some(reply)),
             };
-            Recipient { address: rcpt.path.shared().clone(), outcome, step, reply }
+            Recipient { address: rcpt.path.shared().clone(), outcome, step, reply: reply.cloned() }
         });
+        let recipients = recipients.collect();
         Box::new(Report {
-            recipients: recipients.collect(),
+            recipients,
             attempts: Attempts::new(),
             reply: last.or(undecided.2).or(refused.map(|(_, reply)| reply)),
             used: std::mem::take(&mut self.used),

@@ -94,6 +94,14 @@ impl Finished {
         self.front.adopt(fields);
     }
 
+    /// The octets, where they are in memory and nothing was changed in front of them.
+    pub(super) fn unchanged(&self) -> Option<&Arc<Blob>> {
+        match &self.source {
+            Source::Bytes(blob) if self.front.is_empty() && self.removed.is_empty() => Some(blob),
+            _ => None,
+        }
+    }
+
     /// The whole message, where it is in memory and goes as it is.
     pub(super) fn untouched(&self, edits: &Edits) -> Option<&Arc<Blob>> {
         let Source::Bytes(blob) = &self.source else {

@@ -52,6 +52,7 @@ pub use part::Encoding;
 #[doc(hidden)]
 pub use rewrite::Rewrite;
 pub use source::Reader;
+pub(crate) use token::Identity;
 pub use token::Message;
 #[doc(hidden)]
 pub use words::{ascii_field, is_text};

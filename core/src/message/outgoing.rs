@@ -14,7 +14,7 @@ use super::signed::Signatures;
 use super::stream::Slice;
 use super::survey::Blob;
 use super::token::{Message, Token};
-use crate::content::{Content, Form, Transfer};
+use crate::content::{Content, Form, Memory, Transfer};
 use crate::error::{Error, Kind, Step};
 use crate::signer::Signer;
 
@@ -146,6 +146,15 @@ impl Content for Outgoing {
         match &self.signatures {
             None => shape.open(transfer),
             Some(signatures) => signatures.open(shape, transfer),
+        }
+    }
+
+    fn memory(&self, transfer: Transfer) -> Option<Memory> {
+        match self.shape(transfer) {
+            Ok(Shape::Untouched(blob)) if self.signatures.is_none() => {
+                Some(Memory::new(Arc::<Blob>::clone(blob)))
+            }
+            _ => None,
         }
     }
 }

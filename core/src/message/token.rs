@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::field::{self, HeaderMode};
 use super::finished::Finished;
@@ -13,6 +13,7 @@ use super::parameters;
 use super::part::{Body, Encoding, Part};
 use super::rewrite::{Rewrite, Rewriter};
 use super::source::{OneShot, Reader, Source};
+use super::survey::Blob;
 use crate::content::{Content, Transfer};
 use crate::error::Error;
 
@@ -28,6 +29,17 @@ pub struct Message(Token);
 pub(super) enum Token {
     Finished(Finished),
     Composed(Part),
+}
+
+/// Which message in memory it is; it does not keep the octets. Another one is never taken for it.
+#[derive(Debug)]
+pub(crate) struct Identity(Weak<Blob>);
+
+impl Identity {
+    /// Whether it is this message, unchanged.
+    pub(crate) fn is_of(&self, message: &Message) -> bool {
+        message.unchanged().is_some_and(|blob| std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(blob)))
+    }
 }
 
 /// What a message is written for where no server is concerned: 8BITMIME, as every server of today has it.
@@ -341,6 +353,18 @@ impl Message {
 }
 
 impl Message {
+    /// Which message it is, where it is one in memory that was given finished and not changed.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        self.unchanged().map(|blob| Identity(Arc::downgrade(blob)))
+    }
+
+    fn unchanged(&self) -> Option<&Arc<Blob>> {
+        match &self.0 {
+            Token::Finished(finished) => finished.unchanged(),
+            Token::Composed(_) => None,
+        }
+    }
+
     pub(super) fn token(&self) -> &Token {
         &self.0
     }

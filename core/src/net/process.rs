@@ -29,7 +29,9 @@ impl Process {
     /// The process that calls.
     pub fn current() -> Self {
         watch();
-        Self { id: std::process::id(), forks: FORKS.load(Ordering::Relaxed) }
+        // Where forks are counted nobody asks for the number, which is a system call.
+        let id = if IS_WATCHED.load(Ordering::Relaxed) { 0 } else { std::process::id() };
+        Self { id, forks: FORKS.load(Ordering::Relaxed) }
     }
 
     /// Whether the caller is a child, by fork(2), of the process that made this. It is asked before every octet that is

@@ -1,5 +1,6 @@
 //! SMTP replies (RFC 5321 section 4.2) and the parser that finds them in a stream of bytes.
 
+mod known;
 mod parser;
 mod queue_id;
 

@@ -6,6 +6,7 @@ use std::fmt;
 use memchr::memchr;
 
 use super::Reply;
+use super::known::Known;
 
 // RFC 5321 section 4.5.3.1.5 allows 512 octets; servers send policy texts and AUTH challenges that are
 // longer, none known above 4 KiB.
@@ -81,6 +82,7 @@ pub struct ReplyParser {
     text: String,
     lines: usize, // whole lines of the unfinished reply
     octets: usize,
+    known: Known,
     fault: Option<ReplyFault>,
 }
 
@@ -95,6 +97,10 @@ impl ReplyParser {
     pub fn parse(&mut self, input: &[u8]) -> (usize, Option<Result<Reply, ReplyFault>>) {
         if let Some(fault) = &self.fault {
             return (input.len(), Some(Err(fault.clone())));
+        }
+        let begins = self.line.is_empty() && self.lines == 0;
+        if begins && let Some((taken, reply)) = self.known.recall(input) {
+            return (taken, Some(Ok(reply)));
         }
         let mut rest = input;
         while let Some((line, behind)) = memchr(b'\n', rest).and_then(|end| rest.split_at_checked(end)) {
@@ -111,7 +117,13 @@ impl ReplyParser {
             };
             match ended {
                 Ok(None) => {}
-                Ok(Some(reply)) => return (input.len() - rest.len(), Some(Ok(reply))),
+                Ok(Some(reply)) => {
+                    let taken = input.len() - rest.len();
+                    if begins && taken == line.len() + 1 {
+                        self.known.learn(input.get(..taken).unwrap_or_default(), &reply);
+                    }
+                    return (taken, Some(Ok(reply)));
+                }
                 Err(fault) => return (input.len(), Some(Err(self.fail(fault)))),
             }
         }

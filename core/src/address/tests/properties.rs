@@ -135,6 +135,15 @@ proptest! {
     }
 
     #[test]
+    fn a_list_is_read_as_the_members_of_a_group_are(text in "[ab.@@<>, ,()\r\n\t-]{0,16}") {
+        // In a group there is no short way for a whole element.
+        let told = |text: &str| parse_list(text).ok().map(|list| {
+            list.iter().map(|one| format!("{:?} {} {one}", one.source(), one.local())).collect::<Vec<_>>()
+        });
+        prop_assert_eq!(told(&text), told(&format!("g:{text};")));
+    }
+
+    #[test]
     fn what_is_plain_is_so_for_the_grammar(name in "[ab\\.\" (,;:<\r\n\t\\\\é]{0,8}", spec in "[ab.@ <>]{0,9}") {
         holds(&format!("{name}<{spec}>"))?;
         holds(&format!("\"{name}\" <{spec}@b>"))?;

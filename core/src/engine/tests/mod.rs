@@ -3,6 +3,7 @@
 mod chunks;
 mod commit;
 mod cut;
+mod lent;
 mod verbs;
 
 use std::io::{self, BufRead, BufReader, Read};
