@@ -1,7 +1,6 @@
 /* recipients SERVER FILE RECIPIENT...: a message from a file to many recipients.
  *
- * The message goes out when at least one recipient is taken. The list of the refused says who was not,
- * and why. Option `debug` prints the dialogue on standard error. */
+ * The message goes out when at least one recipient is taken. The result says what became of each, and why. Option `debug` prints the dialogue on standard error. */
 #include <libsmtp.h>
 #include <stdio.h>
 
@@ -19,9 +18,10 @@ static void print(const smtp_result *result)
 
     printf("%s\n", smtp_code_text(smtp_result_status(result)));
     if (*smtp_result_error(result)) printf("error: %s\n", smtp_result_error(result));
-    for (i = 0; i < smtp_result_refused_count(result); i++)
-        printf("refused: %s: %d %s\n", smtp_result_refused_address(result, i),
-               smtp_result_refused_reply_code(result, i), smtp_result_refused_reply_text(result, i));
+    for (i = 0; i < smtp_result_recipient_count(result); i++)
+        printf("%s: %s: %d %s\n", smtp_outcome_name(smtp_result_recipient_outcome(result, i)),
+               smtp_result_recipient_address(result, i), smtp_result_recipient_reply_code(result, i),
+               smtp_result_recipient_reply_text(result, i));
     if (smtp_result_sent(result)) printf("queue id: %s\n", smtp_result_queue_id(result));
 }
 
