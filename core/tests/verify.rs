@@ -47,7 +47,7 @@ fn a_login_is_tried() {
     options.set("password", "secret").unwrap();
     let report = verify(&options).unwrap();
     assert_eq!(report.attempts[0].logins[0].error, None);
-    assert_eq!(report.attempts[0].offered.as_ref().unwrap().mechanisms, ["PLAIN"]);
+    assert_eq!(report.attempts[0].offered.as_ref().unwrap().mechanisms, ["PLAIN", "LOGIN", "XOAUTH2"]);
 
     options.set("password", "wrong").unwrap();
     let failed = verify(&options).unwrap_err();
@@ -56,7 +56,7 @@ fn a_login_is_tried() {
     assert!(attempt.logins[0].error.is_some() && attempt.error.is_some());
     assert_eq!(
         attempt.offered.as_ref().unwrap().mechanisms,
-        ["PLAIN"],
+        ["PLAIN", "LOGIN", "XOAUTH2"],
         "what was offered is told all the same"
     );
 }
