@@ -44,6 +44,7 @@ mod chunks;
 mod commit;
 mod expect;
 mod login;
+mod output;
 mod reader;
 mod recorder;
 mod request;
@@ -56,8 +57,6 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::time::Duration;
-
-use zeroize::Zeroize;
 
 use self::expect::{Expect, hello_refused};
 use self::recorder::Recorder;
@@ -309,65 +308,6 @@ impl Engine {
         }
     }
 
-    /// Bytes for the server; empty when there is nothing to write now.
-    pub fn poll_output(&mut self) -> &[u8] {
-        self.gather();
-        self.output()
-    }
-
-    /// Gathers what may be written now, where all that was gathered before was taken.
-    pub fn gather(&mut self) {
-        if self.sent == self.out.len() {
-            self.clear_output();
-            self.fill();
-        }
-    }
-
-    /// What was gathered and not taken yet.
-    pub fn output(&self) -> &[u8] {
-        match self.out.get(self.sent..) {
-            None | Some([]) => self.lent(),
-            Some(gathered) => gathered,
-        }
-    }
-
-    /// Records that the first `n` bytes of [`poll_output`](Self::poll_output) were handed to the kernel.
-    /// Must be called before anything else is: outcomes depend on it.
-    pub fn output_done(&mut self, n: usize) {
-        self.output_taken(n);
-        self.output_flushed(n as u64);
-    }
-
-    /// Records that a layer below took the first `n` bytes of [`poll_output`](Self::poll_output), and will
-    /// say by [`output_flushed`](Self::output_flushed) when they are on their way.
-    pub fn output_taken(&mut self, n: usize) {
-        let gathered = self.out.len() - self.sent;
-        if gathered == 0 {
-            self.taken += self.lent_taken(n) as u64;
-            return;
-        }
-        let n = n.min(gathered);
-        self.sent += n;
-        self.taken += n as u64;
-        if self.wipe && self.sent == self.out.len() {
-            self.clear_output();
-        }
-    }
-
-    /// Records that `n` more of the bytes taken were handed to the kernel.
-    pub fn output_flushed(&mut self, n: u64) {
-        self.flushed = (self.flushed + n).min(self.taken);
-        self.progress += u64::from(n > 0);
-        if self.quit_is_taken() && self.flushed == self.taken {
-            self.finish();
-        }
-    }
-
-    /// Whether QUIT was taken and nothing will follow it.
-    pub fn quit_is_taken(&self) -> bool {
-        self.quit == Quit::Written && self.sent == self.out.len() && self.actives.is_empty()
-    }
-
     /// The next answer, in the order in which they were decided.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
@@ -417,14 +357,6 @@ impl Engine {
     /// [`timeout`](Self::timeout) starts anew when it changes.
     pub fn progress(&self) -> u64 {
         self.progress
-    }
-
-    fn clear_output(&mut self) {
-        if std::mem::take(&mut self.wipe) {
-            self.out.zeroize();
-        }
-        self.out.clear();
-        self.sent = 0;
     }
 
     fn ask(&mut self, request: Request) -> Id {
