@@ -21,6 +21,8 @@ fresh() {
   tar -C "$root" -xf "$base"
   cp /etc/resolv.conf "$root/etc/resolv.conf"
   echo '127.0.0.1 localhost' >"$root/etc/hosts"
+  # A mirror may be older than its suite allows.
+  echo 'Acquire::Check-Valid-Until "false";' >"$root/etc/apt/apt.conf.d/mirror"
   rm -f "$root/etc/dpkg/dpkg.cfg.d/"* # those of containers leave manual pages out
   mount -t proc proc "$root/proc"
   trap 'left; cleanup' EXIT
