@@ -131,7 +131,7 @@ def tcl_manual(text):
     text = re.sub(r"^\[//0.*\n", "", text, flags=re.M)
     text = re.sub(r"^# <a name='toc'>.*?(?=^# )", "", text, flags=re.M | re.S)
     text = re.sub(r"^# (?:<a name='(\w+)'></a>)?(.+)$", lambda m: f"## {m[2].capitalize()}" + f" {{ #{m[1]} }}" * bool(m[1]), text, flags=re.M)
-    # A name that is a number is no anchor.
+    # An anchor must not be a number.
     text = re.sub(r"<a name='(\d+)'></a>", r"<a id='command\1'></a>", text)
     text = re.sub(r"\]\(#(\d+)\)", r"](#command\1)", text)
     text = text.replace("__From __", "`From `")

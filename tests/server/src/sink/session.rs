@@ -145,7 +145,7 @@ impl Session<'_> {
                 String::from_utf8_lossy(&line).trim_end().to_owned()
             }
         };
-        // What is no base64 is nobody's password.
+        // Nobody has a password that is not base64.
         Ok(String::from_utf8_lossy(&STANDARD.decode(line).unwrap_or_default()).into_owned())
     }
 
