@@ -49,25 +49,6 @@ static void SubmissionFree(Submission *one)
     free(one);
 }
 
-/* Calls the script with the return code, the result and the report that sendmessage would have. */
-static void Call(Tcl_Interp *interp, const Submission *one, int code, Tcl_Obj *value, Tcl_Obj *errorCode, Tcl_Obj *report)
-{
-    Tcl_Obj *call = Tcl_DuplicateObj(one->command);
-
-    Tcl_IncrRefCount(call);
-    if (Tcl_ListObjAppendElement(interp, call, Tcl_NewIntObj(code)) == TCL_OK) {
-        Tcl_ListObjAppendElement(NULL, call, value);
-        Tcl_ListObjAppendElement(NULL, call, report);
-        if (code != TCL_OK) Tcl_SetVar2Ex(interp, "errorCode", NULL, errorCode, TCL_GLOBAL_ONLY);
-        Tcl_ResetResult(interp);
-        code = Tcl_EvalObjEx(interp, call, TCL_EVAL_GLOBAL);
-    } else {
-        code = TCL_ERROR;
-    }
-    if (code != TCL_OK) Tcl_BackgroundException(interp, code);
-    Tcl_DecrRefCount(call);
-}
-
 static void Report(Mailer *mailer, int64_t number, const smtp_result *result)
 {
     State *state = mailer->state;
@@ -93,7 +74,7 @@ static void Report(Mailer *mailer, int64_t number, const smtp_result *result)
         Tcl_Obj *report = state->report; /* the script may send, too */
 
         Tcl_IncrRefCount(report);
-        Call(state->interp, one, code, value, errorCode, report);
+        Announce(state->interp, one->command, code, value, errorCode, report);
         Tcl_DecrRefCount(report);
     }
     Tcl_DecrRefCount(value);

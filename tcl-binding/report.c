@@ -132,6 +132,24 @@ int Outcome(const smtp_result *r, const Options *options, Tcl_Obj **value, Tcl_O
     return NOTHING_SENT;
 }
 
+void Announce(Tcl_Interp *interp, Tcl_Obj *command, int code, Tcl_Obj *value, Tcl_Obj *errorCode, Tcl_Obj *report)
+{
+    Tcl_Obj *call = Tcl_DuplicateObj(command);
+
+    Tcl_IncrRefCount(call);
+    if (Tcl_ListObjAppendElement(interp, call, Tcl_NewIntObj(code)) == TCL_OK) {
+        Tcl_ListObjAppendElement(NULL, call, value);
+        Tcl_ListObjAppendElement(NULL, call, report);
+        if (code != TCL_OK) Tcl_SetVar2Ex(interp, "errorCode", NULL, errorCode, TCL_GLOBAL_ONLY);
+        Tcl_ResetResult(interp);
+        code = Tcl_EvalObjEx(interp, call, TCL_EVAL_GLOBAL);
+    } else {
+        code = TCL_ERROR;
+    }
+    if (code != TCL_OK) Tcl_BackgroundException(interp, code);
+    Tcl_DecrRefCount(call);
+}
+
 smtp_result *Unbegun(int status, const char *text)
 {
     smtp_result *result = NULL;

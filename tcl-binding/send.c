@@ -71,25 +71,16 @@ static int Tell(Send *send)
 static void Call(Send *send)
 {
     Tcl_Interp *interp = send->state->interp;
-    Tcl_Obj *call;
+    Tcl_Obj *value;
     int code;
 
     if (Tcl_InterpDeleted(interp)) return;
-    call = Tcl_DuplicateObj(send->options.command);
     Tcl_Preserve(interp);
-    Tcl_IncrRefCount(call);
     code = Tell(send);
-    if (Tcl_ListObjAppendElement(interp, call, Tcl_NewIntObj(code)) == TCL_OK) {
-        Tcl_ListObjAppendElement(NULL, call, Tcl_GetObjResult(interp));
-        Tcl_ListObjAppendElement(NULL, call, send->report);
-        if (code != TCL_OK) Tcl_SetVar2Ex(interp, "errorCode", NULL, send->errorCode, TCL_GLOBAL_ONLY);
-        Tcl_ResetResult(interp);
-        code = Tcl_EvalObjEx(interp, call, TCL_EVAL_GLOBAL);
-    } else {
-        code = TCL_ERROR;
-    }
-    if (code != TCL_OK) Tcl_BackgroundException(interp, code);
-    Tcl_DecrRefCount(call);
+    value = Tcl_GetObjResult(interp);
+    Tcl_IncrRefCount(value);
+    Announce(interp, send->options.command, code, value, send->errorCode, send->report);
+    Tcl_DecrRefCount(value);
     Tcl_Release(interp);
 }
 
