@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ROOM_MS 5 /* between two looks for room in the queue, by a script of the mailer */
+
 /* A message that is not reported yet. */
 typedef struct Submission {
     Tcl_Obj *command; /* NULL: nobody is told */
@@ -21,6 +23,8 @@ typedef struct Mailer {
     Tcl_HashTable open; /* submissions, by number */
     pid_t process;
     int fd, refs;
+    int busy; /* a script of it runs: no other one begins before that has returned */
+    int ending; /* its command is gone: what was fetched then is told, and nothing else */
     int news; /* something was reported, or the mailer is closed: who waits looks again */
 } Mailer;
 
@@ -82,21 +86,46 @@ static void Report(Mailer *mailer, int64_t number, const smtp_result *result)
     SubmissionFree(one);
 }
 
-/* Tells what has been decided. */
+static void Ready(void *data, int mask);
+
+/* Tells what has been decided, and nothing while a script of the mailer runs: one that enters the event loop would be within
+ * another, and that within the next, up to Tcl's limit. */
 static void Fetch(Mailer *mailer)
 {
     Tcl_Interp *interp = mailer->state->interp;
     smtp_result *result;
     int64_t number;
 
+    if (mailer->busy) return;
     mailer->refs++;
     Tcl_Preserve(interp);
-    while (mailer->smtp != NULL && !Tcl_InterpDeleted(interp) && smtp_mailer_next(mailer->smtp, 0, &number, &result) == 1) {
+    mailer->busy = 1;
+    Tcl_DeleteFileHandler(mailer->fd);
+    while (!Tcl_InterpDeleted(interp) && smtp_mailer_next(mailer->smtp, 0, &number, &result) == 1) {
         Report(mailer, number, result);
         smtp_result_free(result);
     }
+    mailer->busy = 0;
+    if (!mailer->ending && mailer->process == getpid()) Tcl_CreateFileHandler(mailer->fd, TCL_READABLE, Ready, mailer);
     Tcl_Release(interp);
     Drop(mailer);
+}
+
+/* After the last report: nothing more is told. */
+static void Free(Mailer *mailer)
+{
+    Tcl_HashSearch search;
+    Tcl_HashEntry *entry;
+
+    Tcl_DeleteFileHandler(mailer->fd);
+    smtp_mailer_free(mailer->smtp);
+    mailer->smtp = NULL;
+    mailer->news = 1;
+    /* Those of a parent process, or of an interpreter that goes: nobody is told. */
+    while ((entry = Tcl_FirstHashEntry(&mailer->open, &search)) != NULL) {
+        SubmissionFree(Tcl_GetHashValue(entry));
+        Tcl_DeleteHashEntry(entry);
+    }
 }
 
 static void Ready(void *data, int mask)
@@ -104,33 +133,27 @@ static void Ready(void *data, int mask)
     Mailer *mailer = data;
 
     (void)mask;
-    if (getpid() != mailer->process) Tcl_DeleteFileHandler(mailer->fd); /* the parent's */
-    else Fetch(mailer);
+    if (getpid() != mailer->process) {
+        Tcl_DeleteFileHandler(mailer->fd); /* the parent's */
+        return;
+    }
+    mailer->refs++;
+    Fetch(mailer);
+    if (mailer->ending && !mailer->busy && mailer->smtp != NULL) Free(mailer);
+    Drop(mailer);
 }
 
-/* Ends it, and tells what became of each message. Waits for the replies to QUIT. */
+/* Ends it, and tells what became of each message; where a script of it runs, that is done when it has returned. Waits for the
+ * replies to QUIT. */
 static void Close(Mailer *mailer)
 {
-    smtp_mailer *smtp = mailer->smtp;
-    Tcl_Interp *interp = mailer->state->interp;
-    Tcl_HashSearch search;
-    Tcl_HashEntry *entry;
-
-    if (smtp == NULL) return;
+    if (mailer->smtp == NULL) return;
+    mailer->ending = 1;
+    smtp_mailer_close(mailer->smtp, 0);
+    if (mailer->busy) return;
     mailer->refs++;
-    Tcl_DeleteFileHandler(mailer->fd);
-    smtp_mailer_close(smtp, 0);
-    if (!Tcl_InterpDeleted(interp)) Fetch(mailer);
-    if (mailer->smtp != NULL) { /* a script may have closed it, too */
-        mailer->smtp = NULL;
-        smtp_mailer_free(smtp);
-    }
-    mailer->news = 1;
-    /* Those of a parent process, or of an interpreter that goes: nobody is told. */
-    while ((entry = Tcl_FirstHashEntry(&mailer->open, &search)) != NULL) {
-        SubmissionFree(Tcl_GetHashValue(entry));
-        Tcl_DeleteHashEntry(entry);
-    }
+    Fetch(mailer);
+    if (mailer->smtp != NULL) Free(mailer);
     Drop(mailer);
 }
 
@@ -155,11 +178,23 @@ static int Foreign(Tcl_Interp *interp, const Options *options)
     return TCL_ERROR;
 }
 
-/* Runs the event loop until something is reported. */
+static void Passed(void *data)
+{
+    Mailer *mailer = data;
+
+    mailer->news = 1;
+}
+
+/* Runs the event loop until something is reported; in a script of the mailer, where nothing is, for a moment. */
 static int Look(Mailer *mailer)
 {
+    Tcl_TimerToken timer = mailer->busy ? Tcl_CreateTimerHandler(ROOM_MS, Passed, mailer) : NULL;
+    int result;
+
     mailer->news = 0;
-    return Wait(mailer->state->interp, &mailer->news);
+    result = Wait(mailer->state->interp, &mailer->news);
+    if (timer != NULL) Tcl_DeleteTimerHandler(timer);
+    return result;
 }
 
 static int Closed(Tcl_Interp *interp)
@@ -176,7 +211,7 @@ static int Take(Mailer *mailer, const smtp_message *message, Options *options)
     int isNew;
 
     for (;;) {
-        if (mailer->smtp == NULL) return Closed(interp);
+        if (mailer->smtp == NULL || mailer->ending) return Closed(interp);
         number = smtp_mailer_try_submit(mailer->smtp, message, options->smtp, &failure);
         if (number != SMTP_ERR_FULL) break;
         smtp_result_free(failure);
@@ -275,6 +310,9 @@ static int Verb(Mailer *mailer, int objc, Tcl_Obj *const objv[])
         return Fail(interp, SMTP_ERR_USAGE, "the mailer belongs to the parent process: open another after the fork");
     }
     if (verb == COUNTS) return Counts(mailer);
+    if (mailer->busy) {
+        return Fail(interp, SMTP_ERR_BUSY, "a script of the mailer cannot wait for it: do that after the script has returned");
+    }
     result = Drain(mailer);
     if (verb == CLOSE && mailer->token != NULL && result == TCL_OK) Tcl_DeleteCommandFromToken(interp, mailer->token);
     return result;

@@ -253,6 +253,7 @@ static int Mechanism(Tcl_Interp *interp, Options *into, Tcl_Obj *value)
 static int Command(Tcl_Interp *interp, Options *into, Tcl_Obj *script)
 {
     (void)interp;
+    if (*Tcl_GetString(script) == '\0') return TCL_OK;
     Remember(&into->command, script);
     return TCL_OK;
 }

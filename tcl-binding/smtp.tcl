@@ -57,6 +57,10 @@ proc ::smtp::Open {path} {
 
 # For the word after these: the names of options, or the words that the option before it takes.
 proc ::smtp::Candidates {words} {
+    set words [lsearch -all -inline -not -exact $words {}]
+    if {[llength $words] == 1 && [string trimleft [lindex $words 0] :] in {smtp::session smtp::mailer}} {
+        return open
+    }
     if {[catch {options [lindex $words end]} known]} {
         return [lsort [options]]
     }

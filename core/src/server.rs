@@ -50,7 +50,8 @@ impl ServerLogin {
         let mut options = options.clone();
         options.username = Some(self.username.clone());
         if let Some(password) = &self.password {
-            options.password = Some(password.clone());
+            // A token is another server's.
+            (options.password, options.oauthtoken) = (Some(password.clone()), None);
         }
         options
     }
@@ -156,16 +157,17 @@ fn parse_url(entry: &str, port: Option<u16>, tlsimport: bool, protocol: Protocol
 
 /// The `user:password@` of a URL, both percent-encoded (RFC 3986 section 3.2.1).
 fn login(entry: &str, url: &Url) -> Result<Option<ServerLogin>, Error> {
+    let after = entry.split_once("://").map_or("", |(_, after)| after);
+    let Some((user_info, _)) = after.rsplit_once('@') else { return Ok(None) };
     if url.username().is_empty() {
-        return match url.password() {
-            Some(_) => Err(bad(entry, "a user name must stand before the password")),
-            None => Ok(None),
-        };
+        return Err(bad(entry, "a user name must stand before the `@`"));
     }
     let ends_a_line = |octets: &[u8]| octets.iter().any(|octet| matches!(octet, b'\r' | b'\n' | 0));
     let username = String::from_utf8(percent_decode(url.username()));
     let username = username.map_err(|_| bad(entry, "the user name must be UTF-8"))?;
-    let password = url.password().map(|password| Secret::new(percent_decode(password)));
+    // The empty password is one, which `Url` does not tell from none.
+    let password = url.password().or_else(|| user_info.contains(':').then_some(""));
+    let password = password.map(|password| Secret::new(percent_decode(password)));
     if ends_a_line(username.as_bytes()) || password.as_ref().is_some_and(|p| ends_a_line(p.expose())) {
         return Err(bad(entry, "user name and password must have neither line end nor NUL"));
     }
@@ -249,6 +251,8 @@ mod tests {
         }
         for entry in [
             "smtp://:hunter2@m",
+            "smtp://:@m",
+            "smtp://@m",
             "smtp://u:hunter2@m/x",
             "smtp://u:hunter2@",
             "ftp://u:hunter2@m",

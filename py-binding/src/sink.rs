@@ -12,7 +12,31 @@ use scripted_server::sink::{self, Certificate, SinkOptions};
 
 /// A server that takes every message. It stops taking connections when it is closed.
 #[pyclass(frozen, module = "smtpclient.testing")]
-pub(crate) struct Sink(Mutex<Option<sink::Sink>>);
+pub(crate) struct Sink(Mutex<State>);
+
+/// After the end of a server what it took can still be looked at.
+enum State {
+    Running(sink::Sink),
+    Closed(Kept),
+}
+
+struct Kept {
+    port: u16,
+    count: u64,
+    messages: Vec<sink::Stored>,
+    certificate: Option<String>,
+}
+
+impl From<&sink::Sink> for Kept {
+    fn from(sink: &sink::Sink) -> Self {
+        Self {
+            port: sink.port(),
+            count: sink.count(),
+            messages: sink.messages(),
+            certificate: sink.authority().map(str::to_owned),
+        }
+    }
+}
 
 type Stored<'py> = (Vec<String>, Bound<'py, PyBytes>);
 
@@ -42,7 +66,8 @@ impl Sink {
     ) -> PyResult<Self> {
         if !matches!(tls, None | Some("starttls" | "implicit")) {
             return Err(PyValueError::new_err(format!(
-                "tls wants \"starttls\", \"implicit\" or None, not {tls:?}"
+                "tls wants \"starttls\", \"implicit\" or None, not {:?}",
+                tls.unwrap_or_default()
             )));
         }
         let listen: SocketAddr = listen
@@ -68,36 +93,40 @@ impl Sink {
         for rule in rejects {
             options.reject(&rule).map_err(PyValueError::new_err)?;
         }
-        Ok(Self(Mutex::new(Some(sink::Sink::start(options)?))))
+        Ok(Self(Mutex::new(State::Running(sink::Sink::start(options)?))))
     }
 
     /// The port; 0 for a Unix socket.
     #[getter]
     fn port(&self) -> u16 {
-        self.look(|sink| sink.port()).unwrap_or_default()
+        self.look(|sink| sink.port(), |kept| kept.port)
     }
 
     /// What option `tlsca` of a client takes, so that it trusts this server as `localhost` and `127.0.0.1`; `None` without TLS.
     #[getter]
     fn certificate(&self) -> Option<String> {
-        self.look(|sink| sink.authority().map(str::to_owned)).flatten()
+        self.look(|sink| sink.authority().map(str::to_owned), |kept| kept.certificate.clone())
     }
 
     /// How many messages were taken.
     #[getter]
     fn count(&self) -> u64 {
-        self.look(|sink| sink.count()).unwrap_or_default()
+        self.look(|sink| sink.count(), |kept| kept.count)
     }
 
     /// The messages that were taken and kept: the MAIL and RCPT lines, and the content.
     fn messages<'py>(&self, py: Python<'py>) -> Vec<Stored<'py>> {
-        let messages = self.look(|sink| sink.messages()).unwrap_or_default();
+        let messages = self.look(|sink| sink.messages(), |kept| kept.messages.clone());
         messages.into_iter().map(|m| (m.envelope, PyBytes::new(py, &m.content))).collect()
     }
 
-    /// Ends the server, and forgets its messages.
+    /// Ends the server. What it took can still be looked at.
     fn close(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let State::Running(sink) = &*state {
+            let kept = Kept::from(sink);
+            *state = State::Closed(kept);
+        }
     }
 
     fn __enter__(this: Py<Self>) -> Py<Self> {
@@ -110,7 +139,10 @@ impl Sink {
 }
 
 impl Sink {
-    fn look<R>(&self, look: impl FnOnce(&sink::Sink) -> R) -> Option<R> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(look)
+    fn look<R>(&self, running: impl FnOnce(&sink::Sink) -> R, closed: impl FnOnce(&Kept) -> R) -> R {
+        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            State::Running(sink) => running(sink),
+            State::Closed(kept) => closed(kept),
+        }
     }
 }

@@ -1,6 +1,7 @@
 """Event loops that cannot watch a descriptor, as Windows' default one: threads do it for them."""
 
 import asyncio
+import os
 import sys
 import threading
 
@@ -14,6 +15,15 @@ class WithoutReaders(asyncio.SelectorEventLoop):
     add_writer = asyncio.AbstractEventLoop.add_writer
     remove_reader = asyncio.AbstractEventLoop.remove_reader
     remove_writer = asyncio.AbstractEventLoop.remove_writer
+
+
+class Refusing(asyncio.SelectorEventLoop):
+    """One that has methods of its own, which cannot."""
+
+    def add_reader(self, fd, callback, *args):
+        raise NotImplementedError
+
+    add_writer = add_reader
 
 
 def run(main, loop=WithoutReaders):
@@ -31,7 +41,7 @@ def threads():
     return [each for each in threading.enumerate() if each.name == "smtpclient descriptors"]
 
 
-@pytest.mark.parametrize("loop", [WithoutReaders, *([asyncio.ProactorEventLoop] if sys.platform == "win32" else [])])
+@pytest.mark.parametrize("loop", [WithoutReaders, Refusing, *([asyncio.ProactorEventLoop] if sys.platform == "win32" else [])])
 def test_sends_and_sessions(sink, to, loop):
     async def main():
         reports = await asyncio.gather(*(aio.sendmessage(MESSAGE, **to) for _ in range(50)))
@@ -85,6 +95,29 @@ def test_threads_hold_so_many_and_end(monkeypatch, to):
     for thread in threads():
         thread.join(60)
         assert not thread.is_alive()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="descriptors are not numbered from 0 there")
+def test_many_descriptors(to):
+    """Those above 1023, which select cannot take."""
+    resource = pytest.importorskip("resource")
+    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, max(limit, 4096)), most))
+    spare = os.open(os.devnull, os.O_RDONLY)
+    held = [os.dup(spare) for _ in range(1100)]
+    try:
+
+        async def main():
+            return await asyncio.gather(*(aio.sendmessage(MESSAGE, **to) for _ in range(5)))
+
+        assert all(report.complete for report in run(main))
+        for thread in threads():
+            thread.join(60)
+            assert not thread.is_alive()
+    finally:
+        for fd in [spare, *held]:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
 
 
 def test_a_loop_that_has_readers_is_asked_itself():

@@ -59,3 +59,12 @@ def test_without_tls():
         server.sendmail("a@c.example", ["b@s.example"], MESSAGE)
     with pytest.raises(ValueError, match="starttls"):
         Sink(tls="yes")
+
+
+def test_what_it_took_is_there_after_its_end():
+    with Sink(tls="implicit") as sink:
+        certificate, port = sink.certificate, sink.port
+        smtpclient.sendmessage(MESSAGE, servers="localhost", ports=port, tlsimport=True, tlsca=certificate)
+    assert sink.count == len(sink.messages()) == 1
+    assert (sink.certificate, sink.port) == (certificate, port)
+    sink.close()

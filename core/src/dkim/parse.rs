@@ -91,14 +91,17 @@ mod own {
                 "key" => self.key = Some(Arc::new(Zeroizing::new(value.as_bytes().to_vec()))),
                 "keyfile" => {
                     let octets = std::fs::read(value)
-                        .map_err(|error| format!("the key file {value} cannot be read: {error}"))?;
+                        .map_err(|error| format!("the key file {} cannot be read: {error}", shown(value)))?;
                     self.key = Some(Arc::new(Zeroizing::new(octets)));
                 }
                 "identity" => self.identity = Some(identity(value)?),
                 "expire" => {
                     let seconds = value.parse().ok().filter(|seconds| (1..=315_360_000).contains(seconds));
                     let seconds = seconds.ok_or_else(|| {
-                        format!("`expire` must be a number of seconds from 1 to 315360000, not {value:?}")
+                        format!(
+                            "`expire` must be a number of seconds from 1 to 315360000, not {:?}",
+                            shown(value)
+                        )
                     })?;
                     self.expire = Some(Duration::from_secs(seconds));
                 }
@@ -145,16 +148,21 @@ mod own {
         }
     }
 
+    /// As much of a value as may be shown: where a `;` was forgotten, a key is in it.
+    fn shown(value: &str) -> &str {
+        value.find("key=").map_or(value, |at| value.get(..at).unwrap_or_default())
+    }
+
     /// A domain, or the labels of a selector, in ASCII and lower case.
     fn label(tag: &str, value: &str) -> Result<String, String> {
-        let wrong = || format!("`{tag}` must be a name as in DNS, not {value:?}");
+        let wrong = || format!("`{tag}` must be a name as in DNS, not {:?}", shown(value));
         let ascii = idna::domain_to_ascii_strict(value).map_err(|_| wrong())?;
         if ascii.split('.').any(str::is_empty) { Err(wrong()) } else { Ok(ascii) }
     }
 
     /// `@example.org` or `user@example.org`.
     fn identity(value: &str) -> Result<String, String> {
-        let wrong = || format!("`identity` must be `@domain` or an address, not {value:?}");
+        let wrong = || format!("`identity` must be `@domain` or an address, not {:?}", shown(value));
         let (local, domain) = value.rsplit_once('@').ok_or_else(wrong)?;
         // What dkim-quoted-printable (RFC 6376 section 2.11) would have to encode has no place in it.
         let allowed = |c: char| c.is_ascii_graphic() && !"=;@".contains(c);

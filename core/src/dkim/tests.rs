@@ -134,6 +134,10 @@ fn a_mistake_names_the_tag_and_never_the_key() {
         ("domain=a.example", "`selector` is missing"),
         ("domain=a.example; selector=s", "`keyfile` (or `key`) is missing"),
         ("domain=a b; selector=s", "`domain` must be a name as in DNS"),
+        ("domain=a.example selector=s key=c2VjcmV0IHNlY3JldA==", "`domain` must be a name as in DNS"),
+        ("domain=a.example; selector=s key=c2VjcmV0IHNlY3JldA==", "`selector` must be a name as in DNS"),
+        ("expire=1 key=c2VjcmV0IHNlY3JldA==; selector=s", "`expire` must be a number of seconds"),
+        ("keyfile=/no key=c2VjcmV0IHNlY3JldA==; selector=s", "the key file /no"),
         ("domain=a..b; selector=s", "`domain` must be a name as in DNS"),
         ("domain=a.example; selector=; key=k", "`selector` has no value"),
         (

@@ -7,8 +7,8 @@ use std::hash::{Hash, Hasher};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 
-use super::{Who, each, forward_path, one_mailbox};
-use crate::address::{Address, MAX_ADDR_SPEC};
+use super::{Who, ascii_domain, each, forward_path, one_mailbox};
+use crate::address::{Address, MAX_ADDR_SPEC, parse_mailbox};
 use crate::command::{ForwardPath, Rcpt, RcptParameters};
 use crate::error::Error;
 use crate::options::RecipientEntry;
@@ -93,13 +93,13 @@ impl Gathered {
     fn place(&mut self, path: &ForwardPath) -> Option<usize> {
         if let [first] = self.recipients.as_slice() {
             self.seen.reserve(self.expected);
-            self.seen.insert(Key(first.path.shared().clone()), 0);
+            self.seen.insert(Key::of(&first.path), 0);
         }
         let next = self.recipients.len();
         if next == 0 {
             return None;
         }
-        match self.seen.entry(Key(path.shared().clone())) {
+        match self.seen.entry(Key::of(path)) {
             Entry::Occupied(entry) => Some(*entry.get()),
             Entry::Vacant(entry) => {
                 entry.insert(next);
@@ -111,6 +111,19 @@ impl Gathered {
 
 /// A mailbox, to be compared: the domain is case-insensitive, the local part is the server's to compare.
 struct Key(SmolStr);
+
+impl Key {
+    /// The domain of a path that is not ASCII is compared in A-labels: it goes out as it is written.
+    fn of(path: &ForwardPath) -> Self {
+        let path = path.shared();
+        if path.is_ascii() {
+            return Self(path.clone());
+        }
+        let (local, _) = parts(path);
+        let domain = parse_mailbox(path).ok().and_then(|address| ascii_domain(&address));
+        Self(domain.map_or_else(|| path.clone(), |domain| SmolStr::new(format!("{local}@{domain}"))))
+    }
+}
 
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {

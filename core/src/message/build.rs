@@ -25,6 +25,8 @@ impl Message {
     fn alternative(&mut self, html: &str, depth: usize) -> Result<usize, Error> {
         let part = self.composed_mut("an HTML alternative")?;
         let is_text = part.is("text/plain");
+        // Any other multipart, as a signed one, must stay as it is.
+        let is_open = part.is("multipart/mixed") || part.is("multipart/related");
         match &mut part.body {
             Body::Parts(_) if part.media.eq_ignore_ascii_case("multipart/alternative") => {
                 part.push(Self::html(html))?;
@@ -33,7 +35,7 @@ impl Message {
                     parts.sort_by_key(is_calendar);
                 }
             }
-            Body::Parts(parts) => {
+            Body::Parts(parts) if is_open => {
                 let first = parts.first_mut().ok_or_else(|| no_text(&part.media, "HTML"))?;
                 part.levels = part.levels.max(above(first.alternative(html, depth + 1)?)?);
             }

@@ -22,7 +22,9 @@ impl Message {
         let mut part = Self::utf8("text/calendar", icalendar);
         part.set_parameter("method", &method)?;
         add(whole.composed_mut("a calendar")?, part, 0)?;
-        whole.attach_bytes("invite.ics", Some("application/ics"), icalendar)?;
+        // An attachment goes octet by octet, and its lines must end in CRLF (RFC 5545 section 3.1).
+        let lines = icalendar.replace("\r\n", "\n").replace('\n', "\r\n");
+        whole.attach_bytes("invite.ics", Some("application/ics"), lines)?;
         *self = whole;
         Ok(())
     }
@@ -33,6 +35,7 @@ impl Message {
 fn add(part: &mut Part, calendar: Message, depth: usize) -> Result<usize, Error> {
     let is_text = TEXTS.iter().any(|text| part.is(text)) && !part.opaque;
     let (is_alternative, is_related) = (part.is("multipart/alternative"), part.is("multipart/related"));
+    let is_mixed = part.is("multipart/mixed");
     match &mut part.body {
         Body::Parts(parts) if is_alternative => {
             if parts.iter().any(is_calendar) {
@@ -42,7 +45,9 @@ fn add(part: &mut Part, calendar: Message, depth: usize) -> Result<usize, Error>
             }
             part.push(calendar)?;
         }
-        Body::Parts(parts) if !is_related => {
+        // Any other multipart, as a signed one, must stay as it is.
+        Body::Parts(_) if !is_related && !is_mixed => return Err(no_text(&part.media, "a calendar")),
+        Body::Parts(parts) if is_mixed => {
             let first = parts.first_mut().ok_or_else(|| no_text(&part.media, "a calendar"))?;
             let below = add(first.composed_mut("a calendar")?, calendar, depth + 1)?;
             part.levels = part.levels.max(above(below)?);
@@ -64,30 +69,43 @@ pub(super) fn is_calendar(message: &Message) -> bool {
 
 /// The METHOD of the object, which the parameter of the part repeats (RFC 6047 section 2.4).
 fn method_of(icalendar: &str) -> Result<String, Error> {
-    let mut lines = icalendar.lines().map(str::trim_end).filter(|line| !line.is_empty());
-    let is = |line: Option<&str>, wanted: &str| line.is_some_and(|line| line.eq_ignore_ascii_case(wanted));
-    let (first, last) = (lines.next(), lines.clone().next_back());
-    if !is(first, "BEGIN:VCALENDAR") || !is(last, "END:VCALENDAR") || icalendar.contains('\0') {
-        return Err(Error::usage(format!(
-            "a calendar must begin with BEGIN:VCALENDAR and end with END:VCALENDAR (RFC 5545); this begins with {:?}",
-            first.unwrap_or_default().chars().take(40).collect::<String>()
-        )));
+    let bad = |why: &str| Err(Error::usage(format!("the calendar {why}")));
+    if icalendar.contains('\0') {
+        return bad("has a NUL in it: remove it");
     }
-    let method = lines.find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("METHOD").then(|| value.trim().to_ascii_uppercase())
-    });
-    match method {
-        Some(method)
-            if !method.is_empty() && method.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') =>
-        {
-            Ok(method)
+    // RFC 5545 section 3.1.
+    let unfolded = icalendar.replace("\r\n", "\n").replace("\n ", "").replace("\n\t", "");
+    let (mut depth, mut objects, mut methods) = (0_u32, 0_u32, Vec::new());
+    for line in unfolded.lines().filter(|line| !line.trim().is_empty()) {
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        let name = name.split(';').next().unwrap_or_default();
+        if name.eq_ignore_ascii_case("BEGIN") {
+            if depth == 0 && !value.trim().eq_ignore_ascii_case("VCALENDAR") {
+                return bad(&format!("must begin with BEGIN:VCALENDAR (RFC 5545), not {line:?}"));
+            }
+            objects += u32::from(depth == 0);
+            depth += 1;
+        } else if depth == 0 {
+            let shown: String = line.chars().take(40).collect();
+            return bad(&format!("must begin with BEGIN:VCALENDAR (RFC 5545), not {shown:?}"));
+        } else if name.eq_ignore_ascii_case("END") {
+            depth -= 1;
+        } else if depth == 1 && name.eq_ignore_ascii_case("METHOD") {
+            // Parameters may have a colon in quotes, the value has none.
+            methods.push(line.rsplit_once(':').map_or("", |(_, value)| value).trim().to_ascii_uppercase());
         }
-        Some(method) => {
-            Err(Error::usage(format!("{method:?} is not a METHOD: give one as REQUEST (RFC 5546)")))
+    }
+    if objects != 1 || depth != 0 {
+        return bad("must be one VCALENDAR, from BEGIN:VCALENDAR to END:VCALENDAR (RFC 5545)");
+    }
+    match &methods[..] {
+        [method] if !method.is_empty() && method.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') => {
+            Ok(method.clone())
         }
-        None => Err(Error::usage(
-            "the calendar has no METHOD, without which it is no invitation: add a line METHOD:REQUEST (RFC 6047 section 2.4)",
-        )),
+        [method] => bad(&format!("has {method:?} as its METHOD: give one as REQUEST (RFC 5546)")),
+        [] => bad(
+            "has no METHOD, without which it is not an invitation: add a line METHOD:REQUEST (RFC 6047 section 2.4)",
+        ),
+        _ => bad("has more than one METHOD: leave one of them"),
     }
 }

@@ -29,9 +29,12 @@ impl Message {
         }
         let mut value = format!("<{https}>");
         if let Some(mailto) = mailto {
-            let address = mailto.strip_prefix("mailto:").unwrap_or(mailto);
+            let has_scheme = mailto.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("mailto:"));
+            let address = if has_scheme { &mailto[7..] } else { mailto };
             let (mailbox, _) = address.split_once('?').unwrap_or((address, ""));
-            if !is_uri(address)
+            if mailbox.contains(':')
+                || mailbox.matches('@').count() != 1
+                || !is_uri(address)
                 || !mailbox
                     .split_once('@')
                     .is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty())
@@ -49,6 +52,8 @@ impl Message {
 
 /// Whether each octet is one that a URI has (RFC 3986 section 2), so that it can stand between `<` and `>`.
 fn is_uri(text: &str) -> bool {
+    let is_escape = |rest: &str| rest.get(..2).is_some_and(|two| two.bytes().all(|b| b.is_ascii_hexdigit()));
     !text.is_empty()
+        && text.split('%').skip(1).all(is_escape)
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&b))
 }

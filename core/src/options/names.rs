@@ -36,7 +36,7 @@ impl Options {
             return self.set_octets(name, value.as_bytes());
         };
         let value = foldable(option.kind, value);
-        check_one_line(option.name, &value)?;
+        check_one_line(option.name, &value, option.kind == OptionKind::Servers)?;
         set(self, &value).map_err(|error| Error::usage(format!("option `{}`: {}", option.name, error.text())))
     }
 
@@ -84,7 +84,7 @@ impl Options {
     /// [`Kind::Usage`](crate::error::Kind::Usage) for a line end or NUL. What is not an address list is told by the send.
     pub fn add_recipient(&mut self, recipient: &str) -> Result<(), Error> {
         let recipient = foldable(OptionKind::Addresses, recipient);
-        check_one_line("recipients", &recipient)?;
+        check_one_line("recipients", &recipient, false)?;
         if !recipient.is_empty() {
             self.recipients.get_or_insert_default().add(&recipient);
         }
@@ -99,7 +99,7 @@ impl Options {
     /// mailbox is told by the send.
     pub fn add_recipient_dsn(&mut self, recipient: &str, notify: &str, orcpt: &str) -> Result<(), Error> {
         let recipient = foldable(OptionKind::Addresses, recipient);
-        check_one_line("recipients", &recipient)?;
+        check_one_line("recipients", &recipient, false)?;
         let entry = RecipientEntry::new(&recipient, notify, orcpt)
             .map_err(|error| Error::usage(format!("option `recipients`: {}", error.text())))?;
         self.recipients.get_or_insert_default().push(entry);
@@ -144,9 +144,11 @@ pub(crate) fn unfolded(text: &str) -> Cow<'_, str> {
     out.into()
 }
 
-fn check_one_line(option: &str, value: &str) -> Result<(), Error> {
+/// `may_hide`: there may be a password in the value, which is then not shown.
+fn check_one_line(option: &str, value: &str, may_hide: bool) -> Result<(), Error> {
     if value.contains(['\r', '\n', '\0']) {
-        let text = format!("option `{option}`: {value:?} has a line end or NUL in it: remove it");
+        let shown = if may_hide { "the value".to_owned() } else { format!("{value:?}") };
+        let text = format!("option `{option}`: {shown} has a line end or NUL in it: remove it");
         return Err(Error::usage(text));
     }
     Ok(())

@@ -32,11 +32,26 @@ _of_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Threads] = weakr
 
 def watching(loop: asyncio.AbstractEventLoop) -> Watching:
     """The loop, where it has ``add_reader``, and otherwise threads that tell it."""
-    if type(loop).add_reader is not asyncio.AbstractEventLoop.add_reader:
+    if _can_watch(loop):
         return loop
     if loop not in _of_loops:
         _of_loops[loop] = Threads(weakref.ref(loop))
     return _of_loops[loop]
+
+
+def _can_watch(loop: asyncio.AbstractEventLoop) -> bool:
+    """A loop that cannot may lack the method, or have one that says so, also to what is no descriptor."""
+    try:
+        loop.add_reader(-1, _nothing)
+    except NotImplementedError:
+        return False
+    except Exception:  # of the number, as each loop has it
+        pass
+    return True
+
+
+def _nothing() -> None:
+    pass
 
 
 class Threads:
@@ -165,12 +180,28 @@ class _Thread:
 
 def _selected(reads: list[int], writes: list[int], seconds: float | None) -> set[tuple[int, bool]]:
     """Which of them are ready, each with whether it is for writing. One that is closed is: who uses it sees why."""
+    if hasattr(select, "poll"):  # which knows no bound, as select has 1024
+        return _polled(reads, writes, seconds)
     try:
         # On Windows a connection that fails is exceptional, not writable.
         readable, writable, failed = select.select(reads, writes, writes, seconds)
     except (OSError, ValueError):
         return {(fd, False) for fd in reads if _is_bad(fd)} | {(fd, True) for fd in writes if _is_bad(fd)}
     return {(fd, False) for fd in readable} | {(fd, True) for fd in (*writable, *failed)}
+
+
+def _polled(reads: list[int], writes: list[int], seconds: float | None) -> set[tuple[int, bool]]:
+    events = dict.fromkeys(reads, select.POLLIN)
+    for fd in writes:
+        events[fd] = events.get(fd, 0) | select.POLLOUT
+    poll = select.poll()
+    for fd, wanted in events.items():
+        poll.register(fd, wanted)
+    found = dict(poll.poll(None if seconds is None else int(seconds * 1000)))
+    ends = select.POLLERR | select.POLLHUP | select.POLLNVAL
+    return {(fd, False) for fd in reads if found.get(fd, 0) & (select.POLLIN | ends)} | {
+        (fd, True) for fd in writes if found.get(fd, 0) & (select.POLLOUT | ends)
+    }
 
 
 def _is_bad(fd: int) -> bool:

@@ -46,14 +46,30 @@ fn a_calendar_is_the_last_alternative_and_an_attachment() {
 }
 
 #[test]
+fn a_method_may_be_folded_and_have_parameters() {
+    for method in ["METHOD:REQ\r\n UEST", "method;X-P=\"a:b\":Request"] {
+        let mut message = Message::text("Lunch?");
+        message.add_calendar(&format!("BEGIN:VCALENDAR\r\n{method}\r\nEND:VCALENDAR\r\n")).unwrap();
+        assert!(sent(&message, &Edits::default(), EIGHT).contains("method=\"REQUEST\""), "{method}");
+    }
+    let mut signed = Message::multipart("signed", vec![Message::text("a"), Message::text("b")]).unwrap();
+    assert_eq!(signed.add_alternative_html("<p>a").unwrap_err().kind(), Kind::Usage);
+    assert_eq!(types(&signed), "multipart/signed[text/plain text/plain]");
+}
+
+#[test]
 fn what_is_no_invitation_changes_nothing() {
     for (text, why) in [
         ("", "BEGIN:VCALENDAR"),
         ("BEGIN:VEVENT\nEND:VEVENT\n", "BEGIN:VEVENT"),
+        ("VERSION:2.0\n", "VERSION:2.0"),
+        ("BEGIN:VCALENDAR\nBEGIN:VEVENT\nMETHOD:REQUEST\nEND:VEVENT\nEND:VCALENDAR\n", "has no METHOD"),
+        ("BEGIN:VCALENDAR\nMETHOD:REQUEST\nMETHOD:CANCEL\nEND:VCALENDAR\n", "more than one METHOD"),
+        ("BEGIN:VCALENDAR\nMETHOD:REQUEST\nEND:VCALENDAR\nBEGIN:VCALENDAR\nEND:VCALENDAR\n", "one VCALENDAR"),
         ("BEGIN:VCALENDAR\nVERSION:2.0\nEND:VCALENDAR\n", "METHOD:REQUEST"),
-        ("BEGIN:VCALENDAR\nMETHOD:a b\nEND:VCALENDAR\n", "\"A B\" is not a METHOD"),
+        ("BEGIN:VCALENDAR\nMETHOD:a b\nEND:VCALENDAR\n", "\"A B\" as its METHOD"),
         ("BEGIN:VCALENDAR\nMETHOD:REQUEST\n", "END:VCALENDAR"),
-        ("BEGIN:VCALENDAR\nMETHOD:REQUEST\nSUMMARY:\0\nEND:VCALENDAR\n", "BEGIN:VCALENDAR"),
+        ("BEGIN:VCALENDAR\nMETHOD:REQUEST\nSUMMARY:\0\nEND:VCALENDAR\n", "NUL"),
     ] {
         let mut message = Message::text("Lunch?");
         let error = message.add_calendar(text).unwrap_err();
@@ -69,6 +85,7 @@ fn what_is_no_invitation_changes_nothing() {
         Message::from_bytes("A: b\n\nc"),
         Message::part("application/pdf").unwrap(),
         Message::multipart("mixed", Vec::new()).unwrap(),
+        Message::multipart("signed", vec![Message::text("a"), Message::text("b")]).unwrap(),
         Message::rfc822(Message::text("a")).unwrap(),
     ] {
         assert_eq!(other.add_calendar(INVITATION).unwrap_err().kind(), Kind::Usage);
@@ -80,6 +97,7 @@ fn one_click_is_two_fields() {
     let long = format!("https://example.org/u/{}", "x".repeat(300));
     for (https, mailto, value) in [
         ("https://example.org/u/1", None, "<https://example.org/u/1>"),
+        ("https://example.org", Some("MailTo:a@b.c"), "<mailto:a@b.c>, <https://example.org>"),
         (
             "HTTPS://example.org",
             Some("a@b.c?subject=1%202"),
@@ -104,7 +122,11 @@ fn one_click_is_two_fields() {
         ("https://example.org/a>b", None),
         ("https://example.org/\u{fc}", None),
         ("https://example.org/\r\nBcc: x@y", None),
+        ("https://example.org/%zz", None),
         ("https://example.org", Some("nobody")),
+        ("https://example.org", Some("a@b@c")),
+        ("https://example.org", Some("mailto:mailto:a@b")),
+        ("https://example.org", Some("a@b?subject=%1")),
         ("https://example.org", Some("@b")),
         ("https://example.org", Some("a@b>\r\nX: y")),
     ] {

@@ -48,8 +48,25 @@ pub struct Mailer {
     turnstile: Turnstile<()>,
 }
 
-/// By number: who waits for the report, or the report for which nobody has waited yet.
-type Reports = HashMap<MessageNumber, Awaited>;
+/// What the mailer's thread tells the tasks.
+#[derive(Debug, Default)]
+struct Reports {
+    /// By number: who waits for the report, or the report for which nobody has waited yet.
+    by_number: HashMap<MessageNumber, Awaited>,
+    /// The thread is gone, and reports nothing more.
+    is_over: bool,
+}
+
+/// Held by the mailer's thread: where that ends, also by a panic of a function that it called, nobody waits any longer.
+struct Lifeline(Arc<Mutex<Reports>>);
+
+impl Drop for Lifeline {
+    fn drop(&mut self) {
+        let mut reports = lock(&self.0);
+        reports.is_over = true;
+        reports.by_number.retain(|_, awaited| matches!(awaited, Awaited::Report(_)));
+    }
+}
 
 #[derive(Debug)]
 enum Awaited {
@@ -65,13 +82,13 @@ impl Mailer {
     /// opened before there is a message.
     pub fn new(options: &Options) -> Result<Self, Error> {
         let reports: Arc<Mutex<Reports>> = Arc::default();
-        let known = Arc::clone(&reports);
+        let lifeline = Lifeline(Arc::clone(&reports));
         let own = mailer::Mailer::with_reports(options, move |number, report| {
-            let mut reports = lock(&known);
-            match reports.remove(&number) {
+            let mut reports = lock(&lifeline.0);
+            match reports.by_number.remove(&number) {
                 // Nobody waits where the submission was dropped.
                 Some(Awaited::By(sender)) => drop(sender.send(report)),
-                _ => drop(reports.insert(number, Awaited::Report(Box::new(report)))),
+                _ => drop(reports.by_number.insert(number, Awaited::Report(Box::new(report)))),
             }
         })?;
         Ok(Self { own: own.detached(), reports, turnstile: Turnstile::new(()) })
@@ -104,9 +121,10 @@ impl Mailer {
         let number = self.own.try_submit(message, options)?;
         let (sender, report) = oneshot::channel();
         let mut reports = lock(&self.reports);
-        match reports.remove(&number) {
+        match reports.by_number.remove(&number) {
             Some(Awaited::Report(early)) => drop(sender.send(*early)),
-            _ => drop(reports.insert(number, Awaited::By(sender))),
+            _ if reports.is_over => drop(sender),
+            _ => drop(reports.by_number.insert(number, Awaited::By(sender))),
         }
         Ok(Submission { number, report })
     }
