@@ -40,7 +40,7 @@ def watching(loop: asyncio.AbstractEventLoop) -> Watching:
 
 
 def _can_watch(loop: asyncio.AbstractEventLoop) -> bool:
-    """A loop that cannot may lack the method, or have one that says so, also to what is no descriptor."""
+    """A loop that cannot may lack the method, or have one that says so whatever the number."""
     try:
         loop.add_reader(-1, _nothing)
     except NotImplementedError:
