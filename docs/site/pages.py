@@ -69,7 +69,7 @@ class Pages:
             return f"[{words}]({os.path.relpath(home(other), os.path.dirname(page) or '.')}{mark}{heading})"
 
         text = (TOP / path).read_text(encoding="utf-8")
-        if page in ("index.md", "features.md"):  # the second has wide tables
+        if page in ("index.md", "features.md", "platforms.md"):  # the others have wide tables
             text = "---\nhide: [navigation]\n---\n" + text
         text = re.sub(r"^!\[([^]]*)\]\((\w+\.svg)\)$", picture, text, flags=re.M)
         self.put(page, outside_code(text, lambda part: re.sub(r"\[([^]]*)\]\(([^)\s]+)\)", link, part)))

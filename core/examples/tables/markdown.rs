@@ -16,7 +16,7 @@ Every option has the same name in every language. In the shell they are flags, a
 | --- | --- | --- |
 | C | `smtp_options_set(options, \"timeout\", \"30\")` | `smtp_option_name(index)` |
 | Python | `sendmessage(message, timeout=30)`, `Options(timeout=30)` | `help(smtpclient.Options)` |
-| Tcl | `smtp::sendmessage $token -timeout 30` | the manual page |
+| Tcl | `smtp::sendmessage $token -timeout 30` | `smtp::options` |
 | the shell | `smtpclient --timeout 30` | `smtpclient --help` |
 | Rust | `options.set(\"timeout\", \"30\")`, `options.timeout = ...` | `options::all()` |
 
