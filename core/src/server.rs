@@ -290,6 +290,7 @@ mod tests {
             ("[::1]:26".into(), user("tim@example.org"), Some("hunter,\u{20ac}@".into()))
         );
         assert_eq!(of("smtp://tim@m"), ("m:25".into(), user("tim"), None));
+        assert_eq!(of("smtp://tim:@m"), ("m:25".into(), user("tim"), Some(Vec::new())));
         assert_eq!(of("smtp://m"), ("m:25".into(), None, None));
     }
 }

@@ -187,12 +187,23 @@ mod tests {
     #[test]
     fn only_the_domain_has_no_case() {
         let mut gathered = Gathered::new(RcptParameters::default());
-        for text in ["a@x", "A@x", "a@X", "b@y", "b@Y", "Postmaster", "postmaster"] {
+        for text in [
+            "a@x",
+            "A@x",
+            "a@X",
+            "b@y",
+            "b@Y",
+            "Postmaster",
+            "postmaster",
+            "\u{fc}@b\u{fc}cher.example",
+            "\u{fc}@xn--bcher-kva.example",
+            "\u{fc}@XN--BCHER-KVA.example",
+        ] {
             gathered
                 .add_entry(&RecipientEntry { addresses: text.into(), ..RecipientEntry::default() }, None)
                 .unwrap();
         }
         let paths: Vec<&str> = gathered.recipients.iter().map(|rcpt| rcpt.path.as_str()).collect();
-        assert_eq!(paths, ["a@x", "A@x", "b@y", "Postmaster"]);
+        assert_eq!(paths, ["a@x", "A@x", "b@y", "Postmaster", "\u{fc}@b\u{fc}cher.example"]);
     }
 }

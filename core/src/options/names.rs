@@ -198,6 +198,17 @@ mod tests {
     }
 
     #[test]
+    fn a_line_end_shows_the_value_unless_a_password_may_be_in_it() {
+        let told =
+            |name: &str, value: &str| Options::default().set(name, value).unwrap_err().text().to_owned();
+        assert!(told("client", "me\n").contains("\"me\\n\" has a line end"));
+        for end in ["\n", "\r", "\0"] {
+            let text = told("servers", &format!("smtp://tim:hunter2@mail.example{end}"));
+            assert!(text.contains("has a line end or NUL") && !text.contains("hunter2"), "{text}");
+        }
+    }
+
+    #[test]
     fn recipients_are_added_behind_those_of_before() {
         let mut options = Options::default();
         options.add_recipient("").unwrap();
