@@ -35,7 +35,7 @@ options! {
         Transfer {
             /// Servers, tried in order: a host, `host:port`, or a URL `smtp://`, `smtps://`, `submission://`, `lmtp://`,
             /// `unix:/path`. Empty entries are skipped. A URL may have `user:password@`, percent-encoded, for that server alone, in
-            /// place of `username` and `password`.
+            /// place of `username` and `password`; one with a password gets no `oauthtoken`.
             servers: Vec<String> = Vec::new(), OptionKind::Servers, "`localhost`", parse servers;
             /// Their ports, in the same order; a missing one, and 0, is the default.
             ports: Vec<u16> = Vec::new(), OptionKind::Ports, "25; by URL 465, 587, 24", parse ports;

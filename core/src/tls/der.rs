@@ -210,7 +210,7 @@ mod tests {
             (0x17, b"491231235959Z", Some("2049-12-31T23:59:59Z")),
             (0x17, b"500101000000Z", Some("1950-01-01T00:00:00Z")),
             (0x18, b"20500101000000Z", Some("2050-01-01T00:00:00Z")),
-            // RFC 5280 section 4.1.2.5: there is no date that fits.
+            // RFC 5280 section 4.1.2.5: a certificate without a well-defined end.
             (0x18, b"99991231235959Z", Some("9999-12-31T23:59:59Z")),
             (0x17, b"261301080000Z", None),
             (0x17, b"2612010800Z", None),

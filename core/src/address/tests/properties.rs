@@ -136,7 +136,7 @@ proptest! {
 
     #[test]
     fn a_list_is_read_as_the_members_of_a_group_are(text in "[ab.@@<>, ,()\r\n\t-]{0,16}") {
-        // In a group there is no short way for a whole element.
+        // Members of a group are always read piece by piece.
         let told = |text: &str| parse_list(text).ok().map(|list| {
             list.iter().map(|one| format!("{:?} {} {one}", one.source(), one.local())).collect::<Vec<_>>()
         });
