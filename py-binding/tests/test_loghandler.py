@@ -64,6 +64,8 @@ def test_no_logger_waits_for_a_server_that_is_silent(silent, logger):
             if mine._busy:
                 break
         time.sleep(0.01)
+    else:
+        pytest.fail("the handler's thread did not begin to send")
     for number in range(100):
         logger.error("record %d", number)
     with mine._news:

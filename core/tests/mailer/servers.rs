@@ -74,7 +74,7 @@ fn a_server_without_room_is_asked_again_after_a_pause() {
         agree(&reports, &[&server]);
         let mails = server.record().mails;
         let pause = mails.windows(2).map(|two| two[1] - two[0]).max().unwrap();
-        // At least half of 200 ms by the mailer's clock; the server's notes come late or early under load.
+        // At least 100 ms by the mailer's clock; under load the server may record the first MAIL late.
         assert!(pause >= Duration::from_millis(50), "{pause:?}");
     }
 }
@@ -121,7 +121,7 @@ fn a_wrong_password_is_tried_once() {
     let server = Server::start(Rules { keywords, gate: true, ..Rules::default() });
     let login = [("username", "ann"), ("password", "hunter2"), ("connections", "8"), ("retries", "5")];
     let mailer = Mailer::new(&options(&[&server], &login)).unwrap();
-    // What is submitted after the answer is another matter, and may try again.
+    // A message submitted after the answer may rightly try again.
     for number in 0..40 {
         mailer.submit(&message(number), None).unwrap();
     }
