@@ -70,6 +70,7 @@
  * Servers and transfer:
  *   servers             servers (localhost)
  *   ports               ports (25; by URL 465, 587, 24)
+ *   order               given | random | turn (given)
  *   client              text (localhost if the server is, else the host's name)
  *   lmtp                flag (no)
  *   proxy               secret (none)

@@ -29,6 +29,38 @@ fn the_first_server_is_used_while_it_can_be_had() {
 }
 
 #[test]
+fn servers_that_take_turns_share_the_connections() {
+    for order in ["turn", "random"] {
+        let (first, second) = (Server::start(Rules::default()), Server::start(Rules::default()));
+        // One message on each connection, and one connection after the other.
+        let more = [("order", order), ("connections", "1"), ("connectionmessages", "1")];
+        let mailer = Mailer::new(&options(&[&first, &second], &more)).unwrap();
+        let mut reports = std::collections::BTreeMap::new();
+        for number in 0..40 {
+            mailer.submit(&super::message(number), None).unwrap();
+            reports.insert(number, mailer.next_report(super::LIMIT).unwrap().1);
+        }
+        all_accepted(&reports);
+        agree(&reports, &[&first, &second]);
+        let stored = [&first, &second].map(|server| server.record().stored.len());
+        // Of 40 draws one side has 4 or fewer in 1 of 5 000 000.
+        let least = if order == "turn" { 20 } else { 5 };
+        assert!(stored.iter().all(|count| *count >= least), "{order}: {stored:?}");
+    }
+}
+
+#[test]
+fn with_servers_in_turn_one_that_is_down_costs_nothing_but_a_try() {
+    let (nobody, server) = (Server::nobody(), Server::start(Rules::default()));
+    let refusing = Rules { refusals: usize::MAX, refusal: "452 4.3.1 no room", ..Rules::default() };
+    let full = Server::start(refusing);
+    let mailer = Mailer::new(&options(&[&nobody, &full, &server], &[("order", "turn")])).unwrap();
+    let reports = send(&mailer, 100);
+    all_accepted(&reports);
+    agree(&reports, &[&server]);
+}
+
+#[test]
 fn a_message_that_is_turned_away_for_now_goes_to_the_next_server() {
     let refusing = || Rules { refusals: usize::MAX, refusal: "452 4.3.1 no room", ..Rules::default() };
     let (first, second) = (Server::start(refusing()), Server::start(Rules::default()));

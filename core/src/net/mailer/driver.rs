@@ -32,7 +32,7 @@ use crate::net::security::library;
 use crate::net::sendmessage::with_debug;
 use crate::options::{MailerOptions, Options};
 use crate::report::{Attempt, Attempts, Report};
-use crate::server::Server;
+use crate::server::{Preference, Server};
 use crate::tls::Secure;
 
 /// How long the caller's cancel may go unseen.
@@ -49,6 +49,7 @@ const GREYLISTING: u32 = 7;
 pub(super) struct Driver {
     pub(super) options: Arc<Options>,
     pub(super) servers: Vec<ServerState>,
+    pub(super) preference: Preference,
     pub(super) connections: Vec<Connection>,
     /// Messages that a server has turned away and that wait for another one, or for its pause to end.
     pub(super) held: VecDeque<Job>,
@@ -87,6 +88,7 @@ impl Driver {
         }
         let options = Arc::new(with_debug(options));
         Ok(Self {
+            preference: Preference::new(&options, servers.len()),
             servers: servers
                 .into_iter()
                 .map(|server| ServerState::new(server, Arc::clone(&options)))
@@ -183,6 +185,7 @@ impl Driver {
                 Ok(connection) => {
                     server.open += 1;
                     server.is_opening = true;
+                    self.preference.had_its_turn(index);
                     self.connections.push(connection);
                 }
                 Err(error) => self.server_failed(index, Attempts::new(), error, now),

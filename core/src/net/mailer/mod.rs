@@ -21,7 +21,7 @@
 //! ```
 //!
 //! # How it goes
-//! - A message goes to the first server in order that is reachable. While nothing of it can have reached a server's queue
+//! - A message goes to the first server in order that is reachable, with option `order` to any. While nothing of it can have reached a server's queue
 //!   (the connection ended before its last octet left, 421, MAIL answered by 4yz) it is tried again, at most
 //!   `retries` times; after that, and with any other outcome, its report is the last word. `unknown` is never tried again.
 //! - A connection is opened when the open ones have all that they should take and messages are left, one at a time,
