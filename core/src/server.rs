@@ -12,9 +12,12 @@ use crate::error::Error;
 use crate::options::{Options, percent_decode, shown_server};
 use crate::secret::Secret;
 
-pub use self::order::servers_in_order;
-#[cfg_attr(not(feature = "net"), expect(unused_imports, reason = "only a mailer has several connections"))]
+#[cfg_attr(
+    not(feature = "net"),
+    expect(unused_imports, reason = "only a mailer has several connections")
+)]
 pub(crate) use self::order::Preference;
+pub use self::order::servers_in_order;
 
 /// Where to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::info::{OptionGroup, OptionInfo, OptionKind, Part, Setter, Setting};
 use super::values::{
-    CHUNKING, FAMILIES, ORDERS, PIPELINING, POLICIES, TLS_VERSIONS, TRUST, boolean, certificates, count, domain,
-    fingerprints, header_field, ip_address, keywords, list, mechanisms, number, ports, proxy, rate, seconds,
-    secret, servers, text, word, words,
+    CHUNKING, FAMILIES, ORDERS, PIPELINING, POLICIES, TLS_VERSIONS, TRUST, boolean, certificates, count,
+    domain, fingerprints, header_field, ip_address, keywords, list, mechanisms, number, ports, proxy, rate,
+    seconds, secret, servers, text, word, words,
 };
 use super::{
     Chunking, Dialler, Family, OauthToken, Order, Pipelining, Reached, RecipientEntry, Recipients, TlsPolicy,
