@@ -129,6 +129,7 @@ impl Driver {
             let shared = Arc::clone(&self.shared);
             let mut state = shared.lock();
             state.add(&decided);
+            self.tell_counts(&mut state);
             shared.settle(&mut state, &mut self.settled);
             match state.closing {
                 Closing::AtOnce => {
@@ -193,19 +194,6 @@ impl Driver {
         }
     }
 
-    /// Counts the connections of each server.
-    fn census(&mut self) {
-        for server in &mut self.servers {
-            (server.live, server.open, server.is_opening) = (0, 0, false);
-        }
-        for connection in &self.connections {
-            let Some(server) = self.servers.get_mut(connection.server) else { continue };
-            server.open += 1;
-            server.live += usize::from(connection.phase == ConnectionPhase::Ready);
-            server.is_opening |= matches!(connection.phase, ConnectionPhase::Opening(_));
-        }
-    }
-
     /// A connection could not be made, or ended before it was of any use.
     fn server_failed(&mut self, index: usize, mut attempts: Attempts, error: Error, now: Instant) {
         let Some(server) = self.servers.get_mut(index) else { return };
@@ -227,13 +215,14 @@ impl Driver {
             let before = connection.jobs.len();
             if connection.opened == Opened::Uncounted {
                 connection.opened = Opened::Counted;
-                self.opened += 1;
+                let server = connection.server;
+                self.was_opened(server);
             }
             while let Some(news) = self.connections.get_mut(index).and_then(Connection::news) {
                 self.is_busy = true;
                 match news {
                     News::Opened(done) => self.opened(index, done, now),
-                    News::Sent(job, report) => self.sent(index, job, *report, now),
+                    News::Sent(job, report) => self.came_back(index, job, *report, now),
                 }
             }
             let Some(connection) = self.connections.get_mut(index) else { return };
@@ -268,7 +257,7 @@ impl Driver {
         }
     }
 
-    fn sent(&mut self, index: usize, mut job: Job, report: Report, now: Instant) {
+    pub(super) fn sent(&mut self, index: usize, mut job: Job, report: Report, now: Instant) {
         let MailerOptions { backoff: first, retries, retrytime: longest, .. } = self.options.mailer;
         let Some(connection) = self.connections.get_mut(index) else { return };
         let Some(server) = self.servers.get_mut(connection.server) else { return };
@@ -480,8 +469,10 @@ impl Driver {
         self.settled.extend(left.into_iter().map(|job| job.unsent(cause(Step::Setup))));
         let decided = self.give_reports();
         let shared = Arc::clone(&self.shared);
+        self.census();
         let mut state = shared.lock();
         state.add(&decided);
+        self.tell_counts(&mut state);
         state.counts.waiting = 0;
         shared.settle(&mut state, &mut self.settled);
     }

@@ -149,7 +149,8 @@ impl Driver {
     /// they are equal.
     fn targets(&self, refused_by: &[usize], now: Instant) -> Vec<usize> {
         let is_usable = |index: &usize| {
-            !refused_by.contains(index) && self.servers.get(*index).is_some_and(|server| server.is_usable(now))
+            !refused_by.contains(index)
+                && self.servers.get(*index).is_some_and(|server| server.is_usable(now))
         };
         let usable = self.preference.positions().iter().copied().filter(is_usable);
         usable.take(if self.preference.is_shared() { usize::MAX } else { 1 }).collect()
