@@ -5,7 +5,7 @@ use std::time::Duration;
 use smtpclient::error::{Kind, Step};
 use smtpclient::message::Message;
 use smtpclient::net::mailer::Mailer;
-use smtpclient::report::Outcome;
+use smtpclient::report::{Outcome, Report};
 
 use super::server::{Rules, Server};
 use super::{agree, all_accepted, fetch, message, options, send};
@@ -29,6 +29,38 @@ fn the_first_server_is_used_while_it_can_be_had() {
 }
 
 #[test]
+fn servers_that_take_turns_share_the_connections() {
+    for order in ["turn", "random"] {
+        let (first, second) = (Server::start(Rules::default()), Server::start(Rules::default()));
+        // One message on each connection, and one connection after the other.
+        let more = [("order", order), ("connections", "1"), ("connectionmessages", "1")];
+        let mailer = Mailer::new(&options(&[&first, &second], &more)).unwrap();
+        let mut reports = std::collections::BTreeMap::new();
+        for number in 0..40 {
+            mailer.submit(&super::message(number), None).unwrap();
+            reports.insert(number, mailer.next_report(super::LIMIT).unwrap().1);
+        }
+        all_accepted(&reports);
+        agree(&reports, &[&first, &second]);
+        let stored = [&first, &second].map(|server| server.record().stored.len());
+        // Of 40 draws one side has 4 or fewer in 1 of 5 000 000.
+        let least = if order == "turn" { 20 } else { 5 };
+        assert!(stored.iter().all(|count| *count >= least), "{order}: {stored:?}");
+    }
+}
+
+#[test]
+fn with_servers_in_turn_one_that_is_down_costs_nothing_but_a_try() {
+    let (nobody, server) = (Server::nobody(), Server::start(Rules::default()));
+    let refusing = Rules { refusals: usize::MAX, refusal: "452 4.3.1 no room", ..Rules::default() };
+    let full = Server::start(refusing);
+    let mailer = Mailer::new(&options(&[&nobody, &full, &server], &[("order", "turn")])).unwrap();
+    let reports = send(&mailer, 100);
+    all_accepted(&reports);
+    agree(&reports, &[&server]);
+}
+
+#[test]
 fn a_message_that_is_turned_away_for_now_goes_to_the_next_server() {
     let refusing = || Rules { refusals: usize::MAX, refusal: "452 4.3.1 no room", ..Rules::default() };
     let (first, second) = (Server::start(refusing()), Server::start(Rules::default()));
@@ -48,6 +80,30 @@ fn a_message_that_is_turned_away_for_now_goes_to_the_next_server() {
     assert!(report.error.as_ref().is_some_and(|error| error.step() == Step::Mail && error.is_transient()));
     assert_eq!((first.record().mails.len() - before, third.record().mails.len()), (2, 2));
     assert_eq!(report.attempts.len(), 4);
+}
+
+#[test]
+fn what_each_server_did_is_counted() {
+    let refusing = Rules { refusals: usize::MAX, refusal: "452 4.3.1 no room", ..Rules::default() };
+    let (first, second) = (Server::start(refusing), Server::start(Rules::default()));
+    let mailer = Mailer::new(&options(&[&first, &second], &[])).unwrap();
+    all_accepted(&send(&mailer, 10));
+    let counts = mailer.server_counts();
+    let names: Vec<&str> = counts.iter().map(|one| one.server.as_str()).collect();
+    assert_eq!(names, [&first, &second].map(|server| format!("127.0.0.1:{}", server.port())));
+    let [full, good] = counts.as_slice() else { panic!("{counts:?}") };
+    assert!(full.retried >= 1 && full.opened >= 1, "{counts:?}");
+    assert_eq!((full.accepted, full.rejected, full.unknown, full.under_way), (0, 0, 0, 0));
+    assert_eq!((good.accepted, good.rejected, good.unknown, good.retried, good.under_way), (10, 0, 0, 0, 0));
+
+    // What is refused for good is one more, and a closed mailer has no connections.
+    let refusing = Rules { refusals: usize::MAX, refusal: "550 5.7.1 no", ..Rules::default() };
+    let third = Server::start(refusing);
+    let mailer = Mailer::new(&options(&[&third], &[])).unwrap();
+    assert!(!send(&mailer, 3).values().any(Report::sent));
+    mailer.close(super::LIMIT).unwrap();
+    let counts = mailer.server_counts().remove(0);
+    assert_eq!((counts.rejected, counts.retried, counts.connections), (3, 0, 0), "{counts:?}");
 }
 
 #[test]
