@@ -346,7 +346,9 @@ fn connects(dialler: Held, raised: &Raised) -> Dialler {
         let given = Python::try_attach(|py| {
             let Some(dialler) = dialler.get(py) else { return Err("the function is gone".to_owned()) };
             let called = dialler.call1(py, (to.host, to.port, to.timeout.as_secs_f64()));
-            let taken = called.and_then(|socket| socket::take(socket.bind(py)));
+            let taken = called.and_then(|socket| {
+                socket::take(socket.bind(py), "option `dialler`: the function must return")
+            });
             taken.map_err(|error| words(py, error, &raised))
         });
         given.unwrap_or_else(|| Err("the interpreter is gone".to_owned()))

@@ -14,7 +14,7 @@ use smtpclient::conversation::Conversation;
 use smtpclient::dialogue;
 use smtpclient::error::{Error, Kind, Step};
 use smtpclient::message::Message;
-use smtpclient::net::{self, Connection, Limits, Wait};
+use smtpclient::net::{self, Connection, Limits, Stream, Wait};
 use smtpclient::report::Report;
 
 use crate::callback::{self, Callbacks, Functions, Raised};
@@ -84,7 +84,7 @@ pub(crate) struct Dialogue {
 #[pymethods]
 impl Dialogue {
     /// It connects by itself, or goes over `sock`: with the time-out that the socket itself has where it `is_plain`.
-    /// `is_looped`: an event loop gives it turns. `commit` stands for the options' own.
+    /// `is_looped`: an event loop gives it turns, and `sock` is the core's from here on. `commit` stands for the options' own.
     #[new]
     #[pyo3(signature = (server, options, listener=None, sock=None, *, is_plain=false, is_looped=false, commit=None))]
     #[expect(clippy::too_many_arguments, reason = "Python names them")]
@@ -114,7 +114,16 @@ impl Dialogue {
             };
             Ok(Inner { dialogue, line, answers: HashMap::new(), awaited: Awaited::default() })
         });
-        let inner = made.map_err(|error| raise(py, &error, None))?;
+        let mut inner = made.map_err(|error| raise(py, &error, None))?;
+        let sock = match sock {
+            Some(sock) if is_looped => {
+                let stream = Stream::adopt(socket::take(sock, "an event loop wants")?);
+                let line = stream.and_then(|stream| Line::over(stream, &known));
+                inner.line = line.map_err(|error| raise(py, &error, None))?;
+                None
+            }
+            sock => sock,
+        };
         let dialogue = Self {
             inner: Shared::new(inner, raised),
             under_way: Mutex::default(),

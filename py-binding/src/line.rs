@@ -10,7 +10,7 @@ use smtpclient::conversation::{Action, Driven};
 use smtpclient::engine::Awaited;
 use smtpclient::error::{Error, Kind, Step};
 use smtpclient::net::fd::{AsFd, AsRawFd};
-use smtpclient::net::{Connection, Limits, Mover, Wait};
+use smtpclient::net::{Connection, Limits, Mover, Stream, Wait};
 use smtpclient::options::Options;
 
 use crate::callback::Raised;
@@ -48,6 +48,11 @@ impl Line {
     pub(crate) fn new(options: &Options) -> Result<Self, Error> {
         let connection = Connection::new(options)?;
         Ok(Self { connection, socket: None, copy: None, mover: Mover::default(), limits: Limits::default() })
+    }
+
+    /// Over a connection that is there already.
+    pub(crate) fn over(stream: Stream, options: &Options) -> Result<Self, Error> {
+        Ok(Self { connection: Connection::over(stream, options)?, ..Self::new(options)? })
     }
 
     pub(crate) fn set_limits(&mut self, limits: Limits) {

@@ -260,15 +260,14 @@ fn borrowed<'a>(socket: &'a Bound<'_, PyAny>) -> PyResult<BorrowedFd<'a>> {
     Ok(unsafe { BorrowedFd::borrow_raw(descriptor) })
 }
 
-/// The descriptor of a socket that is handed over. Python's object is closed.
-pub(crate) fn take(socket: &Bound<'_, PyAny>) -> PyResult<OwnedFd> {
+/// The descriptor of a socket that is handed over. Python's object is closed. `wanted` says who must give what.
+pub(crate) fn take(socket: &Bound<'_, PyAny>, wanted: &str) -> PyResult<OwnedFd> {
     let py = socket.py();
     if !socket.is_instance(&py.import("socket")?.getattr("socket")?)? || socket.hasattr("cipher")? {
         let given = socket.get_type().name()?;
-        let text = format!(
-            "option `dialler`: the function must return a connected socket.socket without TLS, not {given}"
-        );
-        return Err(PyTypeError::new_err(text));
+        return Err(PyTypeError::new_err(format!(
+            "{wanted} a connected socket.socket without TLS, not {given}"
+        )));
     }
     let own = borrowed(socket)?.try_clone_to_owned()?;
     socket.call_method0("close")?;

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -224,11 +225,11 @@ def test_times(run, silent):
         run(aio.sendmessage(MESSAGE, deadline=0.2, **options))
 
 
-def test_a_session_for_one_task_at_a_time(run, silent):
+def test_what_waits_for_a_session_that_fails(run, silent):
     async def main():
         session = await aio.Session("127.0.0.1", silent, deadline=0.5).connect()
         results = await asyncio.gather(session.noop(), session.noop(), return_exceptions=True)
-        assert [type(result) for result in results] == [smtpclient.Timeout, smtpclient.UsageError]
+        assert [type(result) for result in results] == [smtpclient.Timeout] * 2
         with pytest.raises(smtpclient.UsageError, match="connect"):
             await aio.Session("127.0.0.1", silent).noop()
 
@@ -278,25 +279,116 @@ def test_tls(run, tls_server, certificate):
     assert [tls for tls, _, _ in tls_server.handler.messages] == [True, True, False]
 
 
+def test_tasks_share_a_session(run, to, sink):
+    async def go():
+        async with aio.Session("127.0.0.1", to["ports"][0], client="c.example") as session:
+            senders = [session.send_message(MESSAGE, recipients=f"{n}@s.example") for n in range(20)]
+            reports = await asyncio.gather(*senders, session.noop(), session.rset())
+            assert [report.recipients[0].address for report in reports[:20]] == [f"{n}@s.example" for n in range(20)]
+            assert all(report.complete for report in reports[:20]) and reports[20].ok and reports[21].ok
+            # In the middle of a batch, too.
+            async for report in session.send_many([MESSAGE] * 5, window=2):
+                one, other = await asyncio.gather(session.send_message(MESSAGE), session.noop())
+                assert report.complete and one.complete and other.ok
+            last, gone = asyncio.ensure_future(session.noop()), asyncio.ensure_future(session.close())
+            late = asyncio.ensure_future(session.noop())
+            assert (await last).ok
+            await gone
+            with pytest.raises(smtpclient.ConnectionClosed, match="closed"):
+                await late
+
+    run(go())
+    assert sink.count == 30
+
+
+def test_a_task_that_gives_up_its_turn_harms_nobody(run):
+    listener, asked = socket.create_server(("127.0.0.1", 0)), []
+
+    def serve(reached):
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rb") as lines:
+            connection.sendall(b"220 s\r\n")
+            for line in lines:
+                asked.append(line)
+                if line == b"NOOP\r\n":
+                    assert reached.wait(20)
+                connection.sendall(b"250 ok\r\n")
+
+    async def go(reached):
+        async with aio.Session("127.0.0.1", listener.getsockname()[1], client="c.example") as session:
+            first = asyncio.ensure_future(session.noop())
+            second = asyncio.ensure_future(session.vrfy("nobody"))
+            third = asyncio.ensure_future(session.rset())
+            await asyncio.sleep(0)
+            second.cancel()
+            await asyncio.wait({second})
+            reached.set()
+            return second.cancelled(), (await first).code, (await third).code
+
+    reached = threading.Event()
+    thread = threading.Thread(target=serve, args=(reached,), daemon=True)
+    thread.start()
+    assert run(go(reached)) == (True, 250, 250)
+    thread.join(20)
+    listener.close()
+    assert asked == [b"NOOP\r\n", b"RSET\r\n", b"QUIT\r\n"]
+
+
+def test_a_function_that_waits_for_its_own_session(run, to):
+    async def go():
+        said = []
+
+        async def commit(_ready):
+            with pytest.raises(smtpclient.UsageError, match="another session"):
+                await session.noop()
+            said.append(True)
+
+        session = aio.Session("127.0.0.1", to["ports"][0], client="c.example", commit=commit)
+        async with session:
+            assert (await session.send_message(MESSAGE)).complete
+        return said
+
+    assert run(go()) == [True]
+
+
+def test_a_socket_of_the_callers(run, to, sink):
+    async def go():
+        sock = socket.create_connection(("127.0.0.1", sink.port))
+        async with aio.Session.from_socket(sock, "s.example", client="c.example") as session:
+            assert sock.fileno() == -1
+            report = await session.send_message(MESSAGE)
+        assert report.attempts[0].peer == f"127.0.0.1:{sink.port}"
+        with pytest.raises(smtpclient.UsageError, match="connected"):
+            aio.Session.from_socket(socket.socket(), "s.example")
+        with socket.create_connection(("127.0.0.1", sink.port)) as sock:
+            with pytest.raises(smtpclient.UsageError, match="without TLS"):
+                aio.Session.from_socket(ssl.create_default_context().wrap_socket(sock, do_handshake_on_connect=False, server_hostname="s"), "s")
+
+    run(go())
+    assert sink.count == 1
+
+
 def test_closed_while_in_use(run):
-    listener, refused = socket.create_server(("127.0.0.1", 0)), threading.Event()
+    listener, closing = socket.create_server(("127.0.0.1", 0)), threading.Event()
 
     def serve():
         connection, _ = listener.accept()
         with connection:
             connection.sendall(b"220 s\r\n")
             assert connection.recv(100) == b"NOOP\r\n"
-            assert refused.wait(20)
+            assert closing.wait(20)
             connection.sendall(b"250 ok\r\n")
-            connection.recv(100)
+            assert connection.recv(100) == b"QUIT\r\n"
 
     async def go():
         async with aio.Session("127.0.0.1", listener.getsockname()[1], client="c.example") as session:
             asking = asyncio.ensure_future(session.noop())
             await asyncio.sleep(0)
-            with pytest.raises(smtpclient.UsageError, match="another task"):
-                await session.close()
-            refused.set()
+            ending = asyncio.ensure_future(session.close())
+            await asyncio.sleep(0)
+            assert not ending.done()
+            closing.set()
+            await ending
             return (await asking).code
 
     thread = threading.Thread(target=serve, daemon=True)

@@ -28,12 +28,12 @@ from ._answers import (
     several,
 )
 from ._blocking import in_use
-from ._errors import usage
 from ._native import Alone, Answer, Options
 from ._option_types import OptionDict
 from ._options import listener
 from ._values import Secret
 from ._report import Reply, Report
+from ._sockets import server_of
 from ._tokens import AnyMessage, token
 
 if TYPE_CHECKING:
@@ -68,15 +68,7 @@ class Session:
         """Take over a connected socket on which nothing was said yet. ``name`` is the server's, for
         certificates and reports. An ``ssl.SSLSocket`` is TLS already."""
         known = Options(base, **options)
-        try:
-            peer = sock.getpeername()
-        except OSError as error:
-            raise usage(f"the socket is not connected: {error}") from error
-        if sock.type & 0xF != socket.SOCK_STREAM:
-            raise usage("the socket must be a stream socket")
-        over = isinstance(sock, ssl.SSLSocket)
-        port = peer[1] if isinstance(peer, tuple) else 0
-        server = _native.Server(name, port, tls=known.tlsimport and not over, lmtp=known.lmtp)
+        server = server_of(sock, name, known)
         session = cls.__new__(cls)
         session._begin(sock, server, known)
         return session

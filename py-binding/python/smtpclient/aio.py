@@ -6,6 +6,8 @@ A task that is cancelled leaves nothing half sent. Works on every event loop of 
 
 from __future__ import annotations
 
+import socket
+import ssl
 from collections import deque
 from collections.abc import AsyncIterable, Callable, Iterable
 from types import TracebackType
@@ -31,13 +33,15 @@ from ._answers import (
 )
 from ._asking import in_a_loop
 from ._commit import awaited
-from ._errors import UsageError, usage
+from ._errors import usage
 from ._native import Answer, Message, Options
 from ._option_types import OptionDict
 from ._options import base_of, listener
 from ._values import Secret
 from ._report import Reply, Report, report_of
+from ._sockets import server_of
 from ._tokens import AnyMessage, token
+from ._turns import Turns
 from ._wire import Feed, Wire
 
 if TYPE_CHECKING:
@@ -85,10 +89,11 @@ async def verify(base: Options | None = None, /, **options: Unpack[OptionDict]) 
 
 
 class Session:
-    """One open connection to a server, for one task at a time. See ``smtpclient.Session``.
+    """One open connection to a server. See ``smtpclient.Session``.
 
     ``async with Session(host, port, **options)`` connects and takes its leave; or ``await connect()``
-    and ``await close()``.
+    and ``await close()``. Tasks may share it: each call waits for those that were made before it. A message is
+    one call; verbs that belong together (``mail``, ``rcpt``, ``data``) are several.
     """
 
     def __init__(
@@ -99,9 +104,28 @@ class Session:
         /,
         **options: Unpack[OptionDict],
     ) -> None:
-        self._options = Options(base, **options)
-        self._server = _native.one_server(host, port, self._options)
-        self._busy = False
+        known = Options(base, **options)
+        self._begin(None, _native.one_server(host, port, known), known)
+
+    @classmethod
+    def from_socket(
+        cls, sock: socket.socket, name: str, base: Options | None = None, /, **options: Unpack[OptionDict]
+    ) -> Self:
+        """Take over a connected socket without TLS on which nothing was said yet, such as that of a tunnel.
+        ``name`` is the server's, for certificates and reports. ``sock`` itself is closed when the session connects."""
+        known = Options(base, **options)
+        server = server_of(sock, name, known)
+        if isinstance(sock, ssl.SSLSocket):
+            raise usage("the socket must be without TLS: options `tlsimport` and `tlsrequired` bring it")
+        session = cls.__new__(cls)
+        session._begin(sock, server, known)
+        return session
+
+    def _begin(self, sock: socket.socket | None, server: _native.Server, options: Options) -> None:
+        self._sock = sock
+        self._options = options
+        self._server = server
+        self._turns = Turns()
         self._wire: Wire | None = None
         self._known: _native.Dialogue | None = None
         self._greeting: Reply | None = None
@@ -114,8 +138,9 @@ class Session:
         options, asking = in_a_loop(self._options)
         commit = awaited(options)
         self._known = _native.Dialogue(
-            self._server, options, listener(options), is_looped=True, commit=commit
+            self._server, options, listener(options), self._sock, is_looped=True, commit=commit
         )
+        self._sock = None
         self._wire = Wire(self._known, asking=asking, commit=commit)
         try:
             self._greeting = reply_from(await self._ask(lambda: 0))
@@ -213,11 +238,11 @@ class Session:
 
     async def quit(self) -> Reply:
         """QUIT, and its reply. The session is closed then."""
-        self._check_alone()
-        try:
-            return await self._reply(lambda: self._dialogue.ask("quit"))
-        finally:
-            self._connection.close()
+        async with self._turn():
+            try:
+                return reply_from(await self._answer(lambda: self._dialogue.ask("quit")))
+            finally:
+                self._connection.close()
 
     async def starttls(self) -> Reply:
         """STARTTLS and the handshake. Certificate and host name are verified unless ``tlsverify`` is off."""
@@ -265,26 +290,19 @@ class Session:
         return Reports(self, messages, window)
 
     async def close(self) -> None:
-        """Send QUIT, without waiting for the reply.
-
-        Raises:
-            UsageError: the session is in use by another task.
-        """
+        """Send QUIT, without waiting for the reply, when the calls before it are over."""
         if self._wire is None:
             return
         if self._wire.is_forked:
             self._wire.close()
             return
-        if self._busy:
-            raise _in_use()
-        self._busy = True
-        try:
-            if self.is_open:
-                self._dialogue.begin(None)
-                await self._wire.until_over()
-        finally:
-            self._busy = False
-            self._wire.close()
+        async with self._turn():
+            try:
+                if self.is_open:
+                    self._dialogue.begin(None)
+                    await self._wire.until_over()
+            finally:
+                self._wire.close()
         self._dialogue.tell_raised()
 
     async def __aenter__(self) -> Self:
@@ -331,20 +349,19 @@ class Session:
         return report_from(answer)
 
     async def _ask(self, ask: Callable[[], int], most: int = 1) -> Answer:
-        self._check_alone()
-        self._busy = True
-        try:
-            dialogue, number = self._dialogue, ask()
-            dialogue.begin(number, most)
-            await self._connection.until_over()
-            answer = self._poll(number)
-            if answer is None:
-                raise dialogue.gone()
-            while self._unwanted and self._poll(self._unwanted[0]) is not None:
-                self._unwanted.popleft()
-            return answer
-        finally:
-            self._busy = False
+        async with self._turn():
+            return await self._answer(ask, most)
+
+    async def _answer(self, ask: Callable[[], int], most: int = 1) -> Answer:
+        dialogue, number = self._dialogue, ask()
+        dialogue.begin(number, most)
+        await self._connection.until_over()
+        answer = self._poll(number)
+        if answer is None:
+            raise dialogue.gone()
+        while self._unwanted and self._poll(self._unwanted[0]) is not None:
+            self._unwanted.popleft()
+        return answer
 
     def _poll(self, number: int) -> Answer | None:
         try:
@@ -353,12 +370,8 @@ class Session:
             self._connection.close()
             raise
 
-    def _check_alone(self) -> None:
+    def _turn(self) -> Turns:
         if self._wire is not None and self._wire.is_forked:
             raise usage("the session is that of a parent process: open another")
-        if self._busy:
-            raise _in_use()
+        return self._turns
 
-
-def _in_use() -> UsageError:
-    return usage("the session is in use by another task: give each task one of its own")
