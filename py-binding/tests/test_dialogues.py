@@ -1,4 +1,4 @@
-"""Every dialogue file through the Python face, blocking and asyncio; and servers that say something unasked."""
+"""Every dialogue file through the Python face, blocking and asyncio."""
 
 import os
 import subprocess
@@ -17,12 +17,3 @@ def test_every_dialogue(face):
     dialogues = str(ROOT / "tests/dialogues")
     done = subprocess.run([SERVER, "run", dialogues, "--", *command], capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stdout[-3000:]
-
-
-@pytest.mark.parametrize("face", [[], ["--socket"], ["--aio"], ["--smtplib"]], ids=lambda face: "".join(face))
-def test_what_nobody_asked_for_is_no_answer(face):
-    command = [sys.executable, str(Path(__file__).with_name("unasked.py")), *face]
-    done = subprocess.run(
-        [SERVER, "unasked", "--every", "7", "--", *command], capture_output=True, text=True, timeout=500
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
