@@ -8,7 +8,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::error::Error;
-use smtpclient::message::{Encoding, HeaderMode, Message};
+use smtpclient::message::{HeaderMode, Message};
 
 use crate::convert::raise_from;
 use crate::rewrite::PyRewrite;
@@ -188,7 +188,7 @@ impl PyMessage {
         self.check(py, result)
     }
 
-    /// Attaches bytes under a name; without `content_type` the type is that of the name's ending.
+    /// Attaches bytes under a name; without `content_type` (`text/csv; charset=iso-8859-1`) the type is that of the name's ending.
     #[pyo3(signature = (name, data, content_type=None))]
     fn attach_bytes(
         &mut self,
@@ -253,9 +253,9 @@ impl PyMessage {
         self.check(py, result)
     }
 
-    /// How the body is encoded: `auto`, or one of `7bit`, `8bit`, `quoted-printable` and `base64`.
+    /// How the body is encoded: `auto`, or one of `7bit`, `8bit`, `quoted-printable`, `base64` and `binary`.
     fn set_encoding(&mut self, py: Python<'_>, encoding: &str) -> PyResult<()> {
-        let result = encoding_named(encoding).and_then(|encoding| self.core.set_encoding(encoding));
+        let result = encoding.parse().and_then(|encoding| self.core.set_encoding(encoding));
         self.check(py, result)
     }
 
@@ -333,15 +333,3 @@ impl PyMessage {
     }
 }
 
-fn encoding_named(name: &str) -> Result<Encoding, Error> {
-    match name {
-        "auto" => Ok(Encoding::Auto),
-        "7bit" => Ok(Encoding::SevenBit),
-        "8bit" => Ok(Encoding::EightBit),
-        "quoted-printable" => Ok(Encoding::QuotedPrintable),
-        "base64" => Ok(Encoding::Base64),
-        _ => Err(Error::usage(format!(
-            "{name:?} is not an encoding: give auto, 7bit, 8bit, quoted-printable or base64"
-        ))),
-    }
-}

@@ -110,6 +110,21 @@ def test_tokens(tmp_path, sink, to):
     ]
 
 
+def test_a_part_in_another_charset_and_one_that_is_binary():
+    message = Message("text\n")
+    message.attach_bytes("a.csv", "größe\r\n".encode("latin-1"), "text/csv; charset=iso-8859-1")
+    part = Message.part("application/x-data", b"a\0b\n")
+    part.set_encoding("binary")
+    message.attach(part)
+    read = email.message_from_bytes(bytes(message), policy=email.policy.default)
+    csv, data = list(read.walk())[2:]
+    assert csv.get_content() == "größe\n" and csv.get_filename() == "a.csv"
+    # Where nothing is known of the server, or it offers no BINARYMIME, it is encoded.
+    assert data["Content-Transfer-Encoding"] == "base64" and data.get_content() == b"a\0b\n"
+    with pytest.raises(smtpclient.UsageError, match="base64 or binary"):
+        part.set_encoding("Binary")
+
+
 def test_options_of_every_type(sink, to, tmp_path):
     to |= {
         "ports": sink.port,

@@ -74,7 +74,7 @@ impl Message {
     }
 
     /// Attaches octets under a name. Without a `content_type` it is the one that the extension of the name
-    /// stands for, or `application/octet-stream`.
+    /// stands for, or `application/octet-stream`. It may have parameters: `text/csv; charset=iso-8859-1`.
     ///
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage) for a name with control characters, a content type that is

@@ -1,6 +1,7 @@
 //! Composed parts: what they are, and how they are encoded for a server.
 
 use std::io::BufReader;
+use std::str::FromStr;
 
 use smol_str::SmolStr;
 
@@ -38,6 +39,27 @@ pub enum Encoding {
     Base64,
     /// binary, where the server offers BINARYMIME (RFC 3030).
     Binary,
+}
+
+/// Its name in Content-Transfer-Encoding, or `auto`.
+impl FromStr for Encoding {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let encoding = match name {
+            "auto" => Self::Auto,
+            "7bit" => Self::SevenBit,
+            "8bit" => Self::EightBit,
+            "quoted-printable" => Self::QuotedPrintable,
+            "base64" => Self::Base64,
+            "binary" => Self::Binary,
+            _ => {
+                let text = "is not an encoding: give auto, 7bit, 8bit, quoted-printable, base64 or binary";
+                return Err(Error::usage(format!("{name:?} {text}")));
+            }
+        };
+        Ok(encoding)
+    }
 }
 
 /// Parts within each other. Real mail has five or six. Whatever walks a message (writing, copying, dropping) calls itself

@@ -131,13 +131,16 @@ impl Message {
         Self::utf8("text/html", html)
     }
 
-    /// A part of any type, `type/subtype`, with an empty body. The lines of a `text` part may end in CRLF, LF
-    /// or CR, and have no charset but the one that [`set_parameter`](Self::set_parameter) gives.
+    /// A part of any type, `type/subtype` and what parameters it has (`text/plain; charset=iso-8859-1`, RFC 2045 section
+    /// 5.1), with an empty body. The lines of a `text` part may end in CRLF, LF or CR, and have no charset but the one that
+    /// is given here or by [`set_parameter`](Self::set_parameter).
     ///
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage) where `content_type` is not of that form, or is a type of
     /// which [`multipart`](Self::multipart) and [`rfc822`](Self::rfc822) make parts.
     pub fn part(content_type: &str) -> Result<Self, Error> {
+        let parsed = parameters::parse(content_type);
+        let (content_type, list) = parsed.unwrap_or_else(|| (content_type, Vec::new()));
         let (kind, subtype) = content_type.split_once('/').unwrap_or((content_type, ""));
         check_token("content type", content_type, kind)?;
         check_token("content type", content_type, subtype)?;
@@ -146,7 +149,11 @@ impl Message {
                 "a part of type {content_type} is made of other parts: use multipart() or rfc822()"
             )));
         }
-        Ok(Self::composed(Part::leaf(content_type, Source::bytes(Vec::new()))))
+        let mut part = Self::composed(Part::leaf(content_type, Source::bytes(Vec::new())));
+        for (name, value) in list {
+            part.set_parameter(&name, &value)?;
+        }
+        Ok(part)
     }
 
     /// `multipart/subtype`: `mixed`, `alternative`, `related`, `digest`, ... At least one part is needed to

@@ -95,7 +95,7 @@ pub unsafe extern "C" fn smtp_message_set_message_reader(
     unsafe { replace(message, || Ok(Message::from_reader(CReader::new(read, rewind, user, length)?))) }
 }
 
-/// Makes `message` a part of any type, `"application/pdf"`, with an empty body; give it one with
+/// Makes `message` a part of any type, `"application/pdf"` or `"text/csv; charset=iso-8859-1"`, with an empty body; give it one with
 /// `smtp_message_set_body()`. `SMTP_OK`; `SMTP_ERR_USAGE`: not of the form `type/subtype`, or a type that is
 /// made of other parts.
 #[unsafe(no_mangle)]
