@@ -22,7 +22,7 @@ pub(crate) fn finished(
     matches: &ArgMatches,
     options: &mut Options,
 ) -> Result<Vec<Item>, Failure> {
-    for flag in ["subject", "body", "html", "attach"] {
+    for flag in ["subject", "body", "html", "pictures", "attach"] {
         if given(matches, flag) {
             let text =
                 format!("--{flag} is for a composed message, and {} is a finished one", files[0].display());
@@ -80,13 +80,22 @@ pub(crate) fn composed(
     }
     let mut message = match (body, html) {
         (Some(body), None) => Message::text(&body),
-        (None, html) => Message::html(&html.unwrap_or_default()),
+        (None, html) => Message::from_html(&html.unwrap_or_default())?,
         (Some(body), Some(html)) => {
             let mut message = Message::text(&body);
             message.add_alternative_html(&html)?;
             message
         }
     };
+    match matches.get_one::<PathBuf>("pictures") {
+        Some(_) if !given(matches, "html") => {
+            return Err(Failure::usage("--pictures is for the pictures of --html".to_owned()));
+        }
+        Some(folder) => {
+            message.embed_pictures(Some(folder))?;
+        }
+        None => {}
+    }
     for file in matches.get_many::<PathBuf>("attach").into_iter().flatten() {
         message.attach_file(file)?;
     }

@@ -45,7 +45,13 @@ const OWN: &[Own] = &[
         "html",
         "TEXT",
         false,
-        "The text as HTML, in addition to --body or alone; @FILE reads it from a file.",
+        "The text as HTML, in addition to --body; alone, a text is made from it. @FILE reads it from a file.",
+    ),
+    own(
+        "pictures",
+        "FOLDER",
+        false,
+        "Embed the pictures that --html names as files below the folder, or as data: URLs.",
     ),
     own("attach", "FILE", true, "A file to attach."),
     Own {
@@ -120,8 +126,8 @@ fn own_argument(own: &'static Own) -> Arg {
     match own.value {
         "" => arg.action(ArgAction::SetTrue),
         _ if own.name == "tls" => arg.value_name(own.value).value_parser(PossibleValuesParser::new(TLS)),
-        "FILE" => {
-            arg.value_name("FILE").value_parser(value_parser!(std::path::PathBuf)).action(action(own.many))
+        "FILE" | "FOLDER" => {
+            arg.value_name(own.value).value_parser(value_parser!(std::path::PathBuf)).action(action(own.many))
         }
         value => arg.value_name(value).action(action(own.many)),
     }

@@ -136,6 +136,7 @@
 //! - `tls-rustls`: TLS by `rustls`, with neither OpenSSL nor its headers, and with most of that: no TLS 1.0 and 1.1, no
 //!   encrypted keys, no PKCS#12, no tls-unique.
 //! - `dkim` (default): option `dkim` signs messages, by `ring`. Without it the option is an error.
+//! - `html`: text that is made from HTML, and the pictures that it names, by `html2text` and `html5gum`.
 //! - `tokio`: `sendmessage`, sessions and mailers that are awaited, on tokio; for Unix.
 //! - `serde`: [`report::fields::Value`], and so a whole report, as JSON or any other format of serde.
 //!

@@ -71,6 +71,13 @@ impl PyMessage {
         Message::html(html).into()
     }
 
+    /// The same content as text, which is made from the HTML, and as HTML.
+    #[staticmethod]
+    fn from_html(py: Python<'_>, html: &str) -> PyResult<Self> {
+        let made = Message::from_html(html).map_err(|error| raise_from(py, &error, None, None))?;
+        Ok(made.into())
+    }
+
     /// A part of any type, as `application/pdf`; the body may come later. Raises `UsageError` where the type is not one.
     #[staticmethod]
     #[pyo3(signature = (content_type, body=None))]
@@ -198,6 +205,14 @@ impl PyMessage {
         content_type: Option<&str>,
     ) -> PyResult<()> {
         let result = self.core.attach_bytes(name, content_type, &*data);
+        self.check(py, result)
+    }
+
+    /// Makes the pictures that the HTML shows parts of the message, and says how many: those of `data:` URLs, and with a `folder`
+    /// those that it names as files below it. The HTML names them as `cid:` then.
+    #[pyo3(signature = (folder=None))]
+    fn embed_pictures(&mut self, py: Python<'_>, folder: Option<PathBuf>) -> PyResult<usize> {
+        let result = self.core.embed_pictures(folder.as_deref());
         self.check(py, result)
     }
 
@@ -332,4 +347,3 @@ impl PyMessage {
         }
     }
 }
-

@@ -22,6 +22,8 @@ mod field;
 mod finished;
 mod head;
 mod header;
+#[cfg(feature = "html")]
+mod html;
 pub mod identity;
 mod known;
 mod names;

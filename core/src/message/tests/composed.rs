@@ -271,11 +271,24 @@ fn a_content_type_may_have_parameters() {
     part.set_body_bytes(b"gr\xfcn\n".to_vec()).unwrap();
     assert_eq!(part.content_type(), Some("text/csv"));
     let got = sent(&part, &Edits::default(), SEVEN);
-    assert!(got.contains("Content-Type: text/csv; charset=\"iso-8859-1\"; header=\"present; or not\"\r\n"), "{got}");
+    assert!(
+        got.contains("Content-Type: text/csv; charset=\"iso-8859-1\"; header=\"present; or not\"\r\n"),
+        "{got}"
+    );
     let mut mixed = Message::text("x");
     mixed.attach_bytes("a.txt", Some("text/plain;charset=iso-8859-1"), b"gr\xfcn".to_vec()).unwrap();
-    assert!(sent(&mixed, &Edits::default(), SEVEN).contains("Content-Type: text/plain; charset=\"iso-8859-1\"\r\n"));
-    for wrong in ["text; charset=x", "text/plain; charset", "text/plain; a b=c", "multipart/mixed; boundary=x", "text/plain; x=\"", ";"] {
+    assert!(
+        sent(&mixed, &Edits::default(), SEVEN)
+            .contains("Content-Type: text/plain; charset=\"iso-8859-1\"\r\n")
+    );
+    for wrong in [
+        "text; charset=x",
+        "text/plain; charset",
+        "text/plain; a b=c",
+        "multipart/mixed; boundary=x",
+        "text/plain; x=\"",
+        ";",
+    ] {
         assert_eq!(Message::part(wrong).unwrap_err().kind(), Kind::Usage, "{wrong}");
     }
 }
