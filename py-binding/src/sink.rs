@@ -43,7 +43,7 @@ type Stored<'py> = (Vec<String>, Bound<'py, PyBytes>);
 #[pymethods]
 impl Sink {
     #[new]
-    #[pyo3(signature = (listen="127.0.0.1:0", *, unix=None, dump=None, keep=true, rejects=Vec::new(), size=None,
+    #[pyo3(signature = (listen="127.0.0.1:0", *, unix=None, dump=None, keep=true, rejects=Vec::new(), faults=Vec::new(), size=None,
         lmtp=false, chunking=false, pipelining=true, eight_bit_mime=true, smtputf8=None, verbose=false,
         tls=None, users=BTreeMap::new()))]
     #[expect(clippy::too_many_arguments, reason = "by name in Python")]
@@ -54,6 +54,7 @@ impl Sink {
         dump: Option<PathBuf>,
         keep: bool,
         rejects: Vec<String>,
+        faults: Vec<String>,
         size: Option<u64>,
         lmtp: bool,
         chunking: bool,
@@ -92,6 +93,9 @@ impl Sink {
         };
         for rule in rejects {
             options.reject(&rule).map_err(PyValueError::new_err)?;
+        }
+        for rule in faults {
+            options.faults.push(rule.parse().map_err(PyValueError::new_err)?);
         }
         Ok(Self(Mutex::new(State::Running(sink::Sink::start(options)?))))
     }

@@ -68,3 +68,21 @@ def test_what_it_took_is_there_after_its_end():
     assert sink.count == len(sink.messages()) == 1
     assert (sink.certificate, sink.port) == (certificate, port)
     sink.close()
+
+
+def test_faults_of_a_table(to):
+    with Sink(faults=["data#1=451 4.3.0 Later", "final#2=close", "greeting#4=554 5.3.2 No"]) as sink:
+        known = to | {"ports": sink.port}
+        with pytest.raises(smtpclient.SMTPException) as refused:
+            smtpclient.sendmessage(MESSAGE, **known)
+        assert refused.value.report.recipients[0].reply.code == 451 and refused.value.report.error.transient
+        assert smtpclient.sendmessage(MESSAGE, **known).complete
+        with pytest.raises(smtpclient.OutcomeUnknown):
+            smtpclient.sendmessage(MESSAGE, **known)
+        assert sink.count == 2  # the reply to the second one never came
+        with pytest.raises(smtpclient.SMTPException, match="5.3.2 No"):
+            smtpclient.sendmessage(MESSAGE, **known)
+    with Sink(faults=["mail=silence"]) as sink, pytest.raises(smtpclient.Timeout):
+        smtpclient.sendmessage(MESSAGE, **to | {"ports": sink.port, "timeout": 0.3})
+    with pytest.raises(ValueError, match="the steps are greeting"):
+        Sink(faults=["body=close"])

@@ -43,6 +43,7 @@ def _sink(words: list[str]) -> int:
     add("--listen", default="127.0.0.1:0", metavar="ADDRESS:PORT")
     add("--dump", metavar="FOLDER", help="write each message to N.eml, its envelope to N.envelope")
     add("--reject", action="append", default=[], metavar="'PATTERN=CODE TEXT'", help="refuse recipients")
+    add("--fault", action="append", default=[], metavar="STEP[#N]=FAULT", help="what goes wrong, as in smtpclient.testing.Sink")
     add("--size", type=int, help="refuse messages of more octets")
     add("--lmtp", action="store_true")
     add("--chunking", action="store_true", help="offer CHUNKING and BINARYMIME")
@@ -56,6 +57,7 @@ def _sink(words: list[str]) -> int:
             dump=given.dump,
             keep=False,
             rejects=given.reject,
+            faults=given.fault,
             size=given.size,
             lmtp=given.lmtp,
             chunking=given.chunking,

@@ -334,7 +334,9 @@ class Dialogue:
 
 @final
 class Sink:
-    """A server that takes every message. ``rejects`` are rules ``PATTERN=CODE TEXT`` for recipients. ``tls``, ``"starttls"`` or ``"implicit"``: with
+    """A server that takes every message. ``rejects`` are rules ``PATTERN=CODE TEXT`` for recipients. ``faults`` are rules ``STEP=FAULT`` or
+    ``STEP#N=FAULT``, for the Nth of all connections: at ``greeting``, ``hello``, ``starttls``, ``auth``, ``mail``, ``rcpt``, ``data``, ``final``, ``rset`` or
+    ``quit``, a reply of 400 to 599, ``close``, ``reset``, ``silence`` or ``delay SECONDS``; at ``final`` the message was taken, unless the fault is a reply. ``tls``, ``"starttls"`` or ``"implicit"``: with
     a certificate for localhost that is made for it; ``certificate`` is what option ``tlsca`` of a client takes. ``users``, passwords by name:
     nobody else may send; PLAIN, LOGIN and XOAUTH2 (the password is the access token) are offered, under TLS alone where there is TLS."""
     def __new__(
@@ -345,6 +347,7 @@ class Sink:
         dump: str | os.PathLike[str] | None = None,
         keep: bool = True,
         rejects: list[str] = ...,
+        faults: list[str] = ...,
         size: int | None = None,
         lmtp: bool = False,
         chunking: bool = False,

@@ -9,6 +9,11 @@ With TLS and a login:
     with Sink(tls="starttls", users={"ann": "secret"}) as sink:
         sendmessage(message, servers=["localhost"], ports=[sink.port], tlsrequired=True, tlsca=sink.certificate,
                     username="ann", password="secret")
+
+With faults: the first message is refused for now, and the reply to the second one is never sent:
+
+    with Sink(faults=["final#1=451 4.3.0 Try again later", "final#2=close"]) as sink:
+        ...
 """
 
 from ._native import Sink

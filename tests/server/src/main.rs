@@ -35,6 +35,8 @@ scripted-server sink [OPTIONS]
       --listen ADDR:PORT  (127.0.0.1:0)      --unix PATH
       --dump DIR          write each message to N.eml, its MAIL and RCPT lines to N.envelope
       --reject 'PATTERN=CODE TEXT'  refuse recipients (`*` is anything); may stand several times
+      --fault STEP[#N]=FAULT  at greeting, hello, starttls, auth, mail, rcpt, data, final, rset or quit, or at the Nth of all: a
+                          reply of 400 to 599 (`data#1=451 4.3.0 Later`), `close`, `reset`, `silence` or `delay SECONDS`
       --size N            refuse messages of more octets
       --tls CERT KEY      offer STARTTLS (PEM files)   --tls-first  implicit TLS
       --login USER PASSWORD  take mail only after a login (PLAIN, LOGIN or XOAUTH2)
@@ -226,6 +228,7 @@ fn sink(arguments: &[OsString]) -> Result<bool, String> {
             "--unix" => options.unix = Some(words.value(word)?.into()),
             "--dump" => options.dump = Some(words.value(word)?.into()),
             "--reject" => options.reject(words.value(word)?)?,
+            "--fault" => options.faults.push(words.value(word)?.parse()?),
             "--size" => options.size = Some(words.number(word)?),
             "--tls" => {
                 options.tls = Some(Certificate::Files(words.value(word)?.into(), words.value(word)?.into()))

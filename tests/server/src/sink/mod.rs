@@ -1,5 +1,7 @@
 //! A well-behaved SMTP or LMTP server that takes every message and keeps it byte for byte.
 
+mod fault;
+mod incoming;
 mod session;
 mod stream;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
@@ -12,6 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use socket2::{Domain, SockAddr, Socket, Type};
+
+pub use fault::Rule;
 
 /// What a sink is known by under TLS.
 #[derive(Clone, Debug)]
@@ -35,6 +39,8 @@ pub struct SinkOptions {
     pub keep: bool,
     /// Recipients that are refused: a pattern (`*` is anything) and the reply.
     pub rejects: Vec<(String, String)>,
+    /// What it does wrong.
+    pub faults: Vec<Rule>,
     /// The most octets that a message may have (RFC 1870).
     pub size: Option<u64>,
     /// Speak LMTP (RFC 2033).
@@ -69,6 +75,7 @@ impl Default for SinkOptions {
             dump: None,
             keep: false,
             rejects: Vec::new(),
+            faults: Vec::new(),
             size: None,
             lmtp: false,
             chunking: false,
@@ -92,8 +99,7 @@ impl SinkOptions {
     pub fn reject(&mut self, rule: &str) -> Result<(), String> {
         let (pattern, reply) =
             rule.split_once('=').ok_or_else(|| format!("PATTERN=CODE TEXT, not {rule}"))?;
-        let code = reply.get(..3).and_then(|c| c.parse::<u16>().ok()).filter(|c| (400..600).contains(c));
-        if code.is_none() || !matches!(reply.as_bytes().get(3), None | Some(b' ')) {
+        if !fault::is_refusal(reply) {
             return Err(format!("a reply of 400 to 599 after `=`, not {reply}"));
         }
         self.rejects.push((pattern.into(), reply.into()));

@@ -13,6 +13,10 @@ pub(super) struct Acceptor {
 pub(super) enum Secured {}
 
 impl Secured {
+    pub(super) fn socket(&self) -> &Socket {
+        match *self {}
+    }
+
     pub(super) fn shutdown(&mut self) -> io::Result<()> {
         match *self {}
     }

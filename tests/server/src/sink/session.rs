@@ -1,16 +1,16 @@
 //! One connection of a sink.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
-use std::sync::atomic::Ordering;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use socket2::Socket;
 
+use super::Shared;
+use super::fault::{self, Fault};
+use super::incoming::Incoming;
 use super::stream::Stream;
-use super::{Shared, Stored};
 
 /// A client that says nothing for so long is gone (RFC 5321 section 4.5.3.2.7).
 const SILENCE: Duration = Duration::from_secs(300);
@@ -57,8 +57,10 @@ impl Session<'_> {
         if self.shared.options.tls_first {
             self.secure()?;
         }
-        let protocol = if self.shared.options.lmtp { "LMTP" } else { "ESMTP" };
-        self.reply(&format!("220 sink.example {protocol} ready"))?;
+        if !self.fails("greeting")? {
+            let protocol = if self.shared.options.lmtp { "LMTP" } else { "ESMTP" };
+            self.reply(&format!("220 sink.example {protocol} ready"))?;
+        }
         loop {
             // Replies of a whole group go in one piece (RFC 2920 section 3.2).
             if self.input.buffer().is_empty() {
@@ -81,6 +83,39 @@ impl Session<'_> {
                 return Ok(());
             }
         }
+    }
+
+    /// Does what a rule says for this step. Whether that was all.
+    fn fails(&mut self, step: &str) -> io::Result<bool> {
+        let shared = self.shared;
+        fault::at(&shared.options.faults, step).map_or(Ok(false), |fault| self.does(fault))
+    }
+
+    fn does(&mut self, fault: &Fault) -> io::Result<bool> {
+        match fault {
+            Fault::Reply(reply) => {
+                self.reply(reply)?;
+                self.flush()?;
+                if !reply.starts_with("421") {
+                    return Ok(true);
+                }
+            }
+            Fault::Delay(time) => {
+                self.flush()?;
+                std::thread::sleep(*time);
+                return Ok(false);
+            }
+            Fault::Silence => {
+                self.flush()?;
+                fault::ignore(&mut self.input)?;
+            }
+            Fault::Reset => self.input.get_ref().reset(),
+            Fault::Close => {
+                self.flush()?;
+                self.input.get_mut().close();
+            }
+        }
+        Err(io::ErrorKind::ConnectionAborted.into())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -157,6 +192,14 @@ impl Session<'_> {
 
     fn command(&mut self, line: &str) -> io::Result<After> {
         let (verb, argument) = line.split_once(' ').unwrap_or((line, ""));
+        let step = match verb.to_ascii_uppercase().as_str() {
+            "EHLO" | "HELO" | "LHLO" => "hello",
+            "BDAT" => "", // its octets come first
+            _ => &verb.to_ascii_lowercase(),
+        };
+        if self.fails(step)? {
+            return Ok(if verb.eq_ignore_ascii_case("QUIT") { After::Quit } else { After::GoOn });
+        }
         match verb.to_ascii_uppercase().as_str() {
             "EHLO" | "HELO" | "LHLO" => self.hello(&verb.to_ascii_uppercase(), argument)?,
             "MAIL" => self.mail(line, argument)?,
@@ -336,19 +379,25 @@ impl Session<'_> {
     fn end(&mut self, incoming: Incoming) -> io::Result<()> {
         let replies = if self.shared.options.lmtp { self.envelope.len().saturating_sub(1) } else { 1 };
         self.shared.print("C", &format!("({} octets)", incoming.size));
+        let shared = self.shared;
+        let fault = fault::at(&shared.options.faults, "final");
         let reply = if self.too_large(incoming.size) {
             drop(incoming.discard(self.shared));
             "552 5.3.4 Too large".to_string()
+        } else if let Some(Fault::Reply(reply)) = fault {
+            drop(incoming.discard(self.shared));
+            reply.clone()
         } else {
             let number = incoming.number;
             incoming.store(std::mem::take(&mut self.envelope), self.shared)?;
+            fault.map_or(Ok(false), |fault| self.does(fault))?;
             format!("250 2.0.0 Ok: queued as {number:08X}")
         };
         self.forget();
         for _ in 0..replies {
             self.reply(&reply)?;
         }
-        Ok(())
+        if reply.starts_with("421") { self.does(&Fault::Close).map(drop) } else { Ok(()) }
     }
 
     fn forget(&mut self) {
@@ -388,58 +437,6 @@ fn path<'a>(argument: &'a str, word: &str) -> Option<(&'a str, &'a str)> {
         ends
     })?;
     Some((&rest[..end], rest[end + 1..].trim_start()))
-}
-
-/// A message on its way to the dump folder, to memory, or nowhere.
-struct Incoming {
-    number: u64,
-    size: u64,
-    file: Option<BufWriter<File>>,
-    content: Vec<u8>,
-}
-
-impl Incoming {
-    fn new(shared: &Shared) -> io::Result<Self> {
-        let number = shared.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        let file = match &shared.options.dump {
-            Some(dump) => Some(BufWriter::new(File::create(dump.join(format!("{number}.part")))?)),
-            None => None,
-        };
-        Ok(Self { number, size: 0, file, content: Vec::new() })
-    }
-
-    fn write(&mut self, octets: &[u8], shared: &Shared) -> io::Result<()> {
-        self.size += octets.len() as u64;
-        if shared.options.keep {
-            self.content.extend_from_slice(octets);
-        }
-        self.file.as_mut().map_or(Ok(()), |file| file.write_all(octets))
-    }
-
-    /// Only a whole message gets its name.
-    fn store(self, envelope: Vec<String>, shared: &Shared) -> io::Result<()> {
-        if let (Some(mut file), Some(dump)) = (self.file, &shared.options.dump) {
-            file.flush()?;
-            let lines: String = envelope.iter().map(|line| format!("{line}\n")).collect();
-            std::fs::write(dump.join(format!("{}.envelope", self.number)), lines)?;
-            let part = dump.join(format!("{}.part", self.number));
-            std::fs::rename(part, dump.join(format!("{}.eml", self.number)))?;
-        }
-        if shared.options.keep
-            && let Ok(mut kept) = shared.kept.lock()
-        {
-            kept.push(Stored { number: self.number, envelope, content: self.content, size: self.size });
-        }
-        shared.taken.fetch_add(1, Ordering::SeqCst);
-        Ok(())
-    }
-
-    fn discard(self, shared: &Shared) -> io::Result<()> {
-        match &shared.options.dump {
-            Some(dump) => std::fs::remove_file(dump.join(format!("{}.part", self.number))),
-            None => Ok(()),
-        }
-    }
 }
 
 impl Shared {

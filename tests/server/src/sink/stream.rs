@@ -2,6 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
+use std::time::Duration;
 
 use socket2::Socket;
 
@@ -34,6 +35,18 @@ impl Stream {
             Self::Plain(socket) => drop(socket.shutdown(Shutdown::Write)),
             Self::Gone => {}
         }
+    }
+}
+
+impl Stream {
+    /// Has the end of the connection be a reset.
+    pub(super) fn reset(&self) {
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => stream.socket(),
+            Self::Gone => return,
+        };
+        let _ = socket.set_linger(Some(Duration::ZERO));
     }
 }
 

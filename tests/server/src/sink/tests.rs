@@ -151,3 +151,44 @@ fn only_users_send_and_only_with_their_password() {
         assert_eq!(codes(&sink, format!("EHLO me\r\n{said}{mail}").as_bytes()), codes_of, "{said}");
     }
 }
+
+#[test]
+fn faults_come_where_the_table_says() {
+    let one = b"EHLO me\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n.\r\nQUIT\r\n";
+    for (rules, first, second, taken) in [
+        (&["data#1=451 4.3.0 Later"][..], "250 250 250 451 500 221", "250 250 250 354 250 221", 1),
+        (&["final#1=452 Full", "final#2=421 Bye"], "250 250 250 354 452 221", "250 250 250 354 421", 0),
+        (&["final=close"], "250 250 250 354", "250 250 250 354", 2),
+        (&["mail#2=close"], "250 250 250 354 250 221", "250", 1),
+        (
+            &["rcpt=550 5.1.1 No", "rcpt#2=450 4.2.1 Later"],
+            "250 250 550 554 500 221",
+            "250 250 550 554 500 221",
+            0,
+        ),
+        (&["hello#1=421 4.3.2 Down"], "421", "250 250 250 354 250 221", 1),
+        (&["quit=delay 0.01"], "250 250 250 354 250 221", "250 250 250 354 250 221", 2),
+        (&["data=silence"], "250 250 250", "250 250 250", 0),
+    ] {
+        let sink = sink(|o| o.faults = rules.iter().map(|rule| rule.parse().unwrap()).collect());
+        assert_eq!((codes(&sink, one).as_str(), codes(&sink, one).as_str()), (first, second), "{rules:?}");
+        assert_eq!(sink.count(), taken, "{rules:?}");
+    }
+    let refused = sink(|o| o.faults.push("greeting=554 5.3.2 No".parse().unwrap()));
+    assert_eq!(codes(&refused, b"QUIT\r\n"), "221");
+    let reset = sink(|o| o.faults.push("hello=reset".parse().unwrap()));
+    let mut socket = TcpStream::connect(("127.0.0.1", reset.port())).unwrap();
+    socket.write_all(b"EHLO me\r\n").unwrap();
+    let error = socket.read_to_end(&mut Vec::new()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    for (rule, what) in [
+        ("data", "STEP=FAULT"),
+        ("body=close", "the steps are greeting, "),
+        ("data#0=close", "counts from 1"),
+        ("data=250 Ok", "400 to 599"),
+        ("data=delay x", "seconds"),
+        ("data=451 a\r\nb", "400 to 599"),
+    ] {
+        assert!(rule.parse::<Rule>().unwrap_err().contains(what), "{rule}");
+    }
+}

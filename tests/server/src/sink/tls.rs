@@ -65,6 +65,10 @@ pub(super) fn accept(acceptor: &Acceptor, socket: Socket) -> io::Result<Secured>
 }
 
 impl Secured {
+    pub(super) fn socket(&self) -> &Socket {
+        &self.0.sock
+    }
+
     pub(super) fn shutdown(&mut self) -> io::Result<()> {
         self.0.conn.send_close_notify();
         self.0.flush()
