@@ -536,6 +536,17 @@ typedef int (*smtp_dial_fn)(void *user_data,
 typedef void (*smtp_transcript_fn)(void *user_data, int direction, const char *line);
 
 /**
+ * Is told how far a message has got that is being handed over: octets of total, as this server gets it; total is -1 where it is not
+ * known. number is its position in a batch, from 0, the number of its ticket in a mailer, else 0; tag is its option "tag", or NULL,
+ * and lives during the call. All octets handed over are not yet a message that the server has accepted.
+ */
+typedef void (*smtp_progress_fn)(void *user_data,
+                                 uint64_t number,
+                                 const char *tag,
+                                 uint64_t octets,
+                                 int64_t total);
+
+/**
  * Is asked before the end of each message is handed to the kernel, with all messages that are ready at the same time: 0 where
  * they may go out; smtp_ready_fail(), or any other number, where not. They are then withdrawn, and certainly not sent
  * (SMTP_ERR_COMMIT). SMTP_COMMIT_AGAIN: it is not known yet, for engines (smtp_engine_waits_for_commit()) and mailers
@@ -732,7 +743,7 @@ int smtp_message_set_message_reader(smtp_message *message,
                                     int64_t length);
 
 /**
- * Makes message a part of any type, "application/pdf", with an empty body; give it one with
+ * Makes message a part of any type, "application/pdf" or "text/csv; charset=iso-8859-1", with an empty body; give it one with
  * smtp_message_set_body(). SMTP_OK; SMTP_ERR_USAGE: not of the form type/subtype, or a type that is
  * made of other parts.
  */
@@ -1056,6 +1067,15 @@ int smtp_options_set_transcript(smtp_options *options,
                                 smtp_transcript_fn transcript,
                                 void *user_data,
                                 smtp_release_fn release);
+
+/**
+ * Sets the function that is told how far each message has got; NULL: none. It belongs to the session, mailer or engine that is made with
+ * the options, and is called on the thread that sends, a mailer's own. release as for smtp_options_set_tlspolicy(). SMTP_OK.
+ */
+int smtp_options_set_progress(smtp_options *options,
+                              smtp_progress_fn progress,
+                              void *user_data,
+                              smtp_release_fn release);
 
 /**
  * Sets the function that is asked before the end of each message leaves (docs/commit.md); NULL: none. It belongs to the session,

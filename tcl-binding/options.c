@@ -242,6 +242,11 @@ static int Committed(Tcl_Interp *interp, Options *into, Tcl_Obj *script)
     return Failed(interp, into, CommitOption(interp, into->smtp, script));
 }
 
+static int Told(Tcl_Interp *interp, Options *into, Tcl_Obj *script)
+{
+    return Failed(interp, into, ProgressOption(interp, into->smtp, script));
+}
+
 static int Mechanism(Tcl_Interp *interp, Options *into, Tcl_Obj *value)
 {
     int status;
@@ -293,6 +298,7 @@ static const struct Own {
     {"-mechanism", "list", "A login mechanism of the script's own: name, script, and shows or hides.", Mechanism, 1},
     {"-message", "octets", "Sends a finished message.", Message, 0},
     {"-oauthcommand", "script", "Gives the access token for XOAUTH2 and OAUTHBEARER.", Oauth, 1},
+    {"-progress", "script", "Is told how far the message has got, by a dict: index, tag, octets, total.", Told, 1},
     {"-tls", "command", "TLS as smtp::tls has set it up.", TlsOption, 0},
     {"-tlspolicy", "script", "Called with code and diagnostic where TLS fails; answers secure or insecure.", Policed, 1},
 };

@@ -87,8 +87,24 @@ typedef struct Options {
 } Options;
 int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into);
 void OptionsFree(Options *options);
-/* Sets the script that is asked before the end of each message leaves; the code of the library. */
+
+/* script.c: a script that one of the library's functions calls, with one word more. */
+typedef struct Script {
+    Tcl_Interp *interp;
+    Tcl_Obj *script;
+    int refs;
+} Script;
+Script *ScriptNew(Tcl_Interp *interp, Tcl_Obj *script);
+void ScriptDrop(void *script);
+/* The result is the interpreter's until ScriptDone, which must follow. */
+int ScriptCall(Script *script, Tcl_Obj *word);
+void ScriptDone(Script *script);
+void DictPut(Tcl_Obj *dict, const char *key, Tcl_Obj *value);
+
+/* Set the script that is asked before the end of each message leaves, and the one that is told how far it has got; the code of the
+ * library. */
 int CommitOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *script);
+int ProgressOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *script);
 /* Adds a login mechanism: a list of name, script, and whether it shows a secret. TCL_OK with the code of the library in *status. */
 int MechanismOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *value, int *status);
 

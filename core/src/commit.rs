@@ -132,6 +132,14 @@ impl Name {
         Self { message_id, tag, index, attempts: AtomicU32::new(0) }
     }
 
+    pub(crate) fn message_id(&self) -> Option<&str> {
+        self.message_id.as_deref()
+    }
+
+    pub(crate) fn tag(&self) -> Option<&str> {
+        self.tag.as_deref()
+    }
+
     /// The message as it is ready once more.
     pub(crate) fn ready(&self, server: &str, recipients: Vec<String>) -> Ready {
         let before = self.attempts.fetch_add(1, Ordering::Relaxed);

@@ -40,6 +40,8 @@ pub struct Form {
     /// The octets of the message as RFC 1870 counts them: CRLF line ends, without stuffed dots and
     /// the final dot. `None` where a source does not know its length.
     pub size: Option<u64>,
+    /// `size` is not what a reader says its length is, which is less where its lines end in LF.
+    pub exact: bool,
     /// Every line ends in CRLF, the last one perhaps in nothing, and none begins with a dot: octets that cannot change
     /// any more and of which this is known need no second look.
     pub clean: bool,

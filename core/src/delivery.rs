@@ -60,7 +60,7 @@ impl Delivery {
         let options = options.into();
         // First, since a mistake here is told before one in the message.
         let servers = checked(&options, servers_in_order)?;
-        let message = Prepared::new(message, &options, local, options.commit.as_ref().map(|_| 0))?;
+        let message = Prepared::new(message, &options, local, options.names_messages().then_some(0))?;
         let report = message.untried(Step::Connect);
         Ok(Self::begun(Errand::Send(message), report, options, servers, local, library))
     }

@@ -196,6 +196,7 @@ pub mod opening;
 pub mod options;
 #[doc(hidden)]
 pub mod prepared;
+pub mod progress;
 pub mod reply;
 pub mod report;
 pub mod sasl;
@@ -227,6 +228,7 @@ pub use net::tokio;
 #[cfg(feature = "net")]
 pub use net::{Batch, Mailer, SendMany, Session, sendmessage, verify};
 pub use options::{Options, Recipients};
+pub use progress::{Progress, ProgressFn};
 pub use reply::Reply;
 pub use report::{Attempt, Offer, Outcome, Recipient, Report, SendError, Status};
 pub use secret::Secret;

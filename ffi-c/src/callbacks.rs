@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use smtpclient::engine::Direction;
 use smtpclient::message::Reader;
 use smtpclient::options::{Dialler, TlsAnswer, TlsPolicyFn, TokenFn, TokenReason, TranscriptFn};
+use smtpclient::progress::ProgressFn;
 use smtpclient::secret::Secret;
 use zeroize::Zeroizing;
 
@@ -63,6 +64,13 @@ pub type smtp_tlspolicy_fn =
 /// read. `direction` is `SMTP_CLIENT`, `SMTP_SERVER` or `SMTP_NOTE`. `line` lives during the call.
 pub type smtp_transcript_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, direction: c_int, line: *const c_char)>;
+
+/// Is told how far a message has got that is being handed over: `octets` of `total`, as this server gets it; `total` is -1 where it is not
+/// known. `number` is its position in a batch, from 0, the number of its ticket in a mailer, else 0; `tag` is its option `"tag"`, or NULL,
+/// and lives during the call. All octets handed over are not yet a message that the server has accepted.
+pub type smtp_progress_fn = Option<
+    unsafe extern "C" fn(user_data: *mut c_void, number: u64, tag: *const c_char, octets: u64, total: i64),
+>;
 
 /// Gives an OAuth 2.0 access token: writes up to `size` octets to `buffer`, without a NUL and without `Bearer`, and returns how
 /// many. `reason` is `SMTP_TOKEN_FIRST` or `SMTP_TOKEN_REFUSED`. -1: there is none, and `buffer` has why, as a string; it is empty at
@@ -264,6 +272,18 @@ pub(crate) fn transcript(function: smtp_transcript_fn, user: UserData) -> Option
         };
         // SAFETY: a function as the header asks for, with what came with it and a string that lives on.
         unsafe { function(user.get(), direction, c_string(line).as_ptr()) }
+    }))
+}
+
+/// `None` where there is no function; `user` is released then.
+pub(crate) fn progress(function: smtp_progress_fn, user: UserData) -> Option<ProgressFn> {
+    let function = function?;
+    Some(Arc::new(move |told| {
+        let tag = told.tag.map(c_string);
+        let tag = tag.as_ref().map_or(std::ptr::null(), |tag| tag.as_ptr());
+        let total = told.total.and_then(|total| i64::try_from(total).ok()).unwrap_or(-1);
+        // SAFETY: a function as the header asks for, with what came with it and a string that lives on.
+        unsafe { function(user.get(), told.index, tag, told.octets, total) }
     }))
 }
 

@@ -34,8 +34,8 @@ mod tls;
 pub use address::*;
 pub use callbacks::{
     SMTP_CLIENT, SMTP_INSECURE, SMTP_NOTE, SMTP_READ_AGAIN, SMTP_SECURE, SMTP_SERVER, SMTP_TOKEN_FIRST,
-    SMTP_TOKEN_REFUSED, smtp_dial_fn, smtp_next_fn, smtp_oauthtoken_fn, smtp_read_fn, smtp_release_fn,
-    smtp_rewind_fn, smtp_sent_fn, smtp_tlspolicy_fn, smtp_transcript_fn, smtp_write_fn,
+    SMTP_TOKEN_REFUSED, smtp_dial_fn, smtp_next_fn, smtp_oauthtoken_fn, smtp_progress_fn, smtp_read_fn,
+    smtp_release_fn, smtp_rewind_fn, smtp_sent_fn, smtp_tlspolicy_fn, smtp_transcript_fn, smtp_write_fn,
 };
 pub use cancel::*;
 pub use code::*;

@@ -7,8 +7,8 @@ use smtpclient::options::{OauthToken, OptionInfo, Options, TlsPolicy, all};
 use smtpclient::secret::Secret;
 
 use crate::callbacks::{
-    UserData, dialler, oauth_token, smtp_dial_fn, smtp_oauthtoken_fn, smtp_release_fn, smtp_tlspolicy_fn,
-    smtp_transcript_fn, tls_policy, transcript,
+    UserData, dialler, oauth_token, progress, smtp_dial_fn, smtp_oauthtoken_fn, smtp_progress_fn,
+    smtp_release_fn, smtp_tlspolicy_fn, smtp_transcript_fn, tls_policy, transcript,
 };
 use crate::cancel::smtp_cancel;
 use crate::code::SMTP_OK;
@@ -274,6 +274,23 @@ pub unsafe extern "C" fn smtp_options_set_transcript(
     unsafe {
         attach(options, UserData::new(user_data, release), |options, user| {
             options.transcript = self::transcript(transcript, user);
+        })
+    }
+}
+
+/// Sets the function that is told how far each message has got; NULL: none. It belongs to the session, mailer or engine that is made with
+/// the options, and is called on the thread that sends, a mailer's own. `release` as for `smtp_options_set_tlspolicy()`. `SMTP_OK`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_options_set_progress(
+    options: *mut smtp_options,
+    progress: smtp_progress_fn,
+    user_data: *mut c_void,
+    release: smtp_release_fn,
+) -> c_int {
+    // SAFETY: what the header asks for.
+    unsafe {
+        attach(options, UserData::new(user_data, release), |options, user| {
+            options.progress = self::progress(progress, user);
         })
     }
 }

@@ -15,6 +15,7 @@ use smtpclient::engine::Direction;
 use smtpclient::error::{Error, Kind};
 use smtpclient::net::{HandledSignals, Process};
 use smtpclient::options::{Dialler, OauthToken, Options, TlsAnswer, TlsPolicy, TranscriptFn};
+use smtpclient::progress::ProgressFn;
 use smtpclient::report::Report;
 
 use crate::convert::bear;
@@ -197,8 +198,18 @@ impl Callbacks {
         Self { held, raised: raised.clone() }
     }
 
-    /// Puts login mechanisms of the caller's own into the options, too.
-    pub(crate) fn add(&mut self, py: Python<'_>, options: &mut Options, mechanisms: &[PyMechanism]) {
+    /// Puts login mechanisms of the caller's own, and who is told how far messages have got, into the options, too.
+    pub(crate) fn add(
+        &mut self,
+        py: Python<'_>,
+        options: &mut Options,
+        mechanisms: &[PyMechanism],
+        progress: Option<&Held>,
+    ) {
+        if let Some(own) = progress.and_then(|progress| progress.again(py)) {
+            options.progress = Some(self::progress(own.clone(), &self.raised));
+            self.held.push(own);
+        }
         for own in mechanisms.iter().filter_map(|mechanism| mechanism.again(py)) {
             options.mechanisms.push(own.bind(&self.raised));
             self.held.push(own.held);
@@ -258,6 +269,31 @@ fn transcript(listener: Held, raised: &Raised) -> TranscriptFn {
             let called =
                 listener.get(py).map_or(Ok(py.None()), |listener| listener.call1(py, (direction, line)));
             if let Err(error) = called {
+                raised.keep(py, error);
+            }
+        });
+    })
+}
+
+/// `function(progress)`, with a `smtpclient.Progress`.
+fn progress(function: Held, raised: &Raised) -> ProgressFn {
+    static PROGRESS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let (raised, process) = (raised.clone(), Process::current());
+    Arc::new(move |told| {
+        // Python may not know the thread in which a child by fork(2) came back from here.
+        if raised.is_some() || process.is_forked() {
+            return;
+        }
+        Python::try_attach(|py| {
+            let called = || {
+                let Some(function) = function.get(py) else { return Ok(()) };
+                let kind = PROGRESS.get_or_try_init(py, || {
+                    PyResult::Ok(py.import("smtpclient._values")?.getattr("Progress")?.unbind())
+                })?;
+                let values = (told.message_id, told.tag, told.index, told.server, told.octets, told.total);
+                function.call1(py, (kind.call1(py, values)?,)).map(drop)
+            };
+            if let Err(error) = called() {
                 raised.keep(py, error);
             }
         });

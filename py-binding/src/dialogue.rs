@@ -21,7 +21,7 @@ use crate::callback::{self, Callbacks, Functions, Raised};
 use crate::convert::{self, plain, raise, raise_from};
 use crate::line::{Line, Shared, Watch, ended};
 use crate::message::{PyMessage, raised_in};
-use crate::options::{PyOptions, secret};
+use crate::options::{Own, PyOptions, secret};
 use crate::report::PySent;
 use crate::server::PyServer;
 use crate::socket::{self, PySocket};
@@ -77,8 +77,7 @@ pub(crate) struct Dialogue {
     /// It is `smtplib`'s: a socket's own time-out counts, and its exceptions are the caller's.
     is_plain: bool,
     is_looped: bool,
-    /// The function of option `commit`, to compare with.
-    commit: Option<Py<PyAny>>,
+    own: Own,
 }
 
 #[pymethods]
@@ -99,7 +98,7 @@ impl Dialogue {
         commit: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let raised = Raised::default();
-        let own = options.commit(py);
+        let own = options.own_functions(py);
         let functions = Functions { listener, commit: commit.or_else(|| options.commit(py)) };
         let (mut known, callbacks) = options.bind(py, &raised, functions);
         if is_looped {
@@ -132,7 +131,7 @@ impl Dialogue {
             is_loopback: ends.is_some_and(|ends| ends.loopback),
             is_plain,
             is_looped,
-            commit: own,
+            own,
         };
         if let Some(sock) = sock {
             dialogue.attach(sock)?;
@@ -142,7 +141,7 @@ impl Dialogue {
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.callbacks.visit(&visit)?;
-        visit.call(&self.commit)?;
+        self.own.visit(&visit)?;
         if let Some(inner) = self.inner.peek() {
             inner.line.visit(&visit)?;
         }
@@ -412,7 +411,7 @@ impl Dialogue {
         index: u64,
     ) -> PyResult<u64> {
         let options = options.get();
-        options.check_commit(py, self.commit.as_ref(), "session")?;
+        options.check_functions(py, &self.own, "session")?;
         let PyMessage { core, sources } = match message.cast::<PyBytes>() {
             Ok(bytes) => Message::from_bytes(bytes.as_bytes()).into(),
             Err(_) => message.cast::<PyMessage>()?.try_borrow()?.copy(py),
@@ -423,7 +422,7 @@ impl Dialogue {
         };
         let ticket = self.inner.with(ask)?;
         let number = ticket.map_err(|error| raise_from(py, &error, None, raised_in(py, &sources)))?.number();
-        if !sources.is_empty() || self.commit.is_some() {
+        if !sources.is_empty() || self.own.has_commit() {
             self.under_way().insert(number, UnderWay { sources, index });
         }
         Ok(number)

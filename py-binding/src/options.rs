@@ -19,7 +19,7 @@ use crate::mechanism::PyMechanism;
 use crate::recipients;
 
 /// What is not an option by a text.
-const OBJECTS: [&str; 6] = ["transcript", "commit", "dialler", "mechanisms", "cancel", "tls"];
+const OBJECTS: [&str; 7] = ["transcript", "commit", "progress", "dialler", "mechanisms", "cancel", "tls"];
 
 /// How to send. Unchangeable; threads may share one.
 #[pyclass(frozen, module = "smtpclient", name = "Options")]
@@ -28,6 +28,7 @@ pub(crate) struct PyOptions {
     policy: Option<Held>,
     token: Option<Held>,
     dialler: Option<Held>,
+    progress: Option<Held>,
     mechanisms: Vec<PyMechanism>,
     transcript: Option<Held>,
     commit: Option<Held>,
@@ -157,6 +158,12 @@ impl PyOptions {
         self.transcript.as_ref().and_then(|transcript| transcript.get(py))
     }
 
+    /// The function that is told how far messages have got.
+    #[getter]
+    pub(crate) fn progress(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.progress.as_ref().and_then(|progress| progress.get(py))
+    }
+
     /// The function that gives access tokens.
     #[getter]
     fn token_function(&self, py: Python<'_>) -> Option<Py<PyAny>> {
@@ -225,6 +232,19 @@ impl PyOptions {
     }
 }
 
+/// Functions by the names of their options, to compare with.
+pub(crate) struct Own([(&'static str, Option<Py<PyAny>>); 2]);
+
+impl Own {
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.0.iter().try_for_each(|(_, function)| visit.call(function))
+    }
+
+    pub(crate) fn has_commit(&self) -> bool {
+        self.0.iter().any(|(name, function)| *name == "commit" && function.is_some())
+    }
+}
+
 impl PyOptions {
     /// For a call: with the functions that it calls, and their owner.
     pub(crate) fn bind(&self, py: Python<'_>, raised: &Raised, functions: Functions) -> (Options, Callbacks) {
@@ -238,28 +258,33 @@ impl PyOptions {
             functions,
             raised,
         );
-        callbacks.add(py, &mut options, &self.mechanisms);
+        callbacks.add(py, &mut options, &self.mechanisms, self.progress.as_ref());
         options.cancel = Some(callback::cancel(raised, self.cancel.clone()));
         (options, callbacks)
     }
 
     fn held(&self) -> impl Iterator<Item = &Held> {
         let mechanisms = self.mechanisms.iter().map(|mechanism| &mechanism.held);
-        let functions = [&self.policy, &self.token, &self.dialler, &self.transcript, &self.commit];
+        let functions =
+            [&self.policy, &self.token, &self.dialler, &self.progress, &self.transcript, &self.commit];
         functions.into_iter().flatten().chain(mechanisms)
     }
 
-    /// A commit that nobody would ask is an error: `own` is that of the `holder`, for all its messages.
-    pub(crate) fn check_commit(&self, py: Python<'_>, own: Option<&Py<PyAny>>, holder: &str) -> PyResult<()> {
-        match self.commit(py) {
-            Some(commit) if !own.is_some_and(|own| own.is(&commit)) => {
+    /// The functions that belong to a session, for all its messages: one that nobody would call is an error.
+    pub(crate) fn own_functions(&self, py: Python<'_>) -> Own {
+        Own([("commit", self.commit(py)), ("progress", self.progress(py))])
+    }
+
+    pub(crate) fn check_functions(&self, py: Python<'_>, own: &Own, holder: &str) -> PyResult<()> {
+        for ((name, given), (_, own)) in self.own_functions(py).0.iter().zip(&own.0) {
+            if given.as_ref().is_some_and(|given| !own.as_ref().is_some_and(|own| own.is(given))) {
                 let text = format!(
-                    "option `commit` belongs to the {holder}, for all its messages: set it when that is made"
+                    "option `{name}` belongs to the {holder}, for all its messages: set it when that is made"
                 );
-                Err(raise(py, &Error::usage(text), None))
+                return Err(raise(py, &Error::usage(text), None));
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// For envelopes and servers, which call nothing.
@@ -273,6 +298,7 @@ impl PyOptions {
             policy: None,
             token: None,
             dialler: None,
+            progress: None,
             mechanisms: Vec::new(),
             transcript: None,
             commit: None,
@@ -287,6 +313,7 @@ impl PyOptions {
             policy: self.policy.as_ref().and_then(|policy| policy.again(py)),
             token: self.token.as_ref().and_then(|token| token.again(py)),
             dialler: self.dialler.as_ref().and_then(|dialler| dialler.again(py)),
+            progress: self.progress.as_ref().and_then(|progress| progress.again(py)),
             mechanisms: self.mechanisms.iter().filter_map(|mechanism| mechanism.again(py)).collect(),
             transcript: self.transcript.as_ref().and_then(|transcript| transcript.again(py)),
             commit: self.commit.as_ref().and_then(|commit| commit.again(py)),
@@ -304,6 +331,10 @@ impl PyOptions {
             }
             "commit" => {
                 self.commit = Some(Held::new(callable(name, value)?));
+                return Ok(());
+            }
+            "progress" => {
+                self.progress = Some(Held::new(callable(name, value)?));
                 return Ok(());
             }
             "dialler" => {

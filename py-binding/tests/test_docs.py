@@ -111,7 +111,9 @@ def test_localhost(capsys):
     assert capsys.readouterr().out.strip()
 
 
-def test_newsletter():
+def test_newsletter(tmp_path, monkeypatch, capsys):
+    (tmp_path / "film.eml").write_bytes(b"From: a@c.example\nTo: b@s.example\n\n" + b"0123456789" * 9 * 1024 * 16)
+    monkeypatch.chdir(tmp_path)
     with Sink(rejects=REJECTS) as sink:
         names = recipe("A newsletter with progress", sink)
         assert names["outcomes"] == {"accepted": ["ann@example.org"], "rejected": ["nobody@example.org"]}
@@ -120,6 +122,8 @@ def test_newsletter():
         found = names["newsletter"](everybody, names["letter"], lambda *words: shown.append(words), **server)
     assert sorted(found["accepted"]) == sorted(everybody) and set(found) == {"accepted"}
     assert [words[0] for words in shown] == ["100 of 150", "150 of 150"]
+    percents = capsys.readouterr().out.split("\r")
+    assert percents[-1] == "100 %" and len(percents) > 3
 
 
 def test_try_again():

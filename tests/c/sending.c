@@ -112,6 +112,52 @@ static void by_a_dialler(void)
     CODE(calls, 202);
 }
 
+typedef struct {
+    uint64_t octets;
+    int64_t total;
+    int calls, wrong, released;
+} told;
+
+static void tells(void *user_data, uint64_t number, const char *tag, uint64_t octets, int64_t total)
+{
+    told *t = user_data;
+
+    if (number != 0 || tag == NULL || strcmp(tag, "job 7") != 0 || octets <= t->octets) t->wrong++;
+    t->octets = octets;
+    t->total = total;
+    t->calls++;
+}
+
+static void told_no_more(void *user_data)
+{
+    ((told *)user_data)->released++;
+}
+
+static void with_progress(void)
+{
+    smtp_options *o = to_sink();
+    smtp_message *m = mail();
+    smtp_result *r = NULL;
+    told t = { 0, 0, 0, 0, 0 };
+    char *data = malloc(300000);
+
+    memset(data, 7, 300000);
+    CODE(smtp_message_attach(m, "large", NULL, data, 300000), SMTP_OK);
+    free(data);
+    CODE(smtp_options_set(o, "tag", "job 7"), SMTP_OK);
+    CODE(smtp_options_set_progress(o, tells, &t, told_no_more), SMTP_OK);
+    CODE(smtp_sendmessage(m, o, &r), SMTP_OK);
+    CHECK(t.calls > 2);
+    CODE(t.wrong, 0);
+    CHECK(t.octets > 300000 && t.octets == (uint64_t)smtp_result_octets(r) && t.total == (int64_t)t.octets);
+    smtp_result_free(r);
+    smtp_message_free(m);
+    smtp_options_free(o);
+    CODE(t.released, 1);
+    CODE(smtp_options_set_progress(NULL, tells, &t, told_no_more), SMTP_ERR_NULL);
+    CODE(t.released, 2);
+}
+
 static void no_result(void)
 {
     nothing(NULL, 0);
@@ -298,5 +344,6 @@ int main(int argc, char **argv)
     verifying();
     sending();
     by_a_dialler();
+    with_progress();
     return summary();
 }

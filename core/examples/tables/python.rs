@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # what only types need takes time to import
     from ._commit import Commit
     from ._mechanisms import LoginMechanism
     from ._native import TLS, Cancel
-    from ._values import Listener, Rcpt, RcptDict, Seconds, Secret, TokenFunction
+    from ._values import Listener, Progress, Rcpt, RcptDict, Seconds, Secret, TokenFunction
 
 
 class TLSDict(TypedDict, total=False):
@@ -36,10 +36,16 @@ const OBJECTS: &str = r#"
     transcript: Listener | None
     """Is given every line of the dialogue, secrets masked."""
 
-    commit: Commit | None
     mechanisms: Iterable[LoginMechanism]
+    """Login mechanisms of one's own, tried before those of the library."""
+
+    commit: Commit | None
     """Is asked before the end of each message leaves, with all messages that are ready then; an exception withdraws them. It
     belongs to a session or mailer, for all its messages. In ``smtpclient.aio`` it may return an awaitable."""
+
+    progress: Callable[[Progress], object] | None
+    """Is told how far each message has got: octets handed over, and total. It belongs to a session or mailer, for all its
+    messages, and is called by the thread that sends, with asyncio in the event loop."""
 
     dialler: Callable[[str, int, float], socket.socket] | None
     """Connects: is called with host, port and the seconds it may take, and gives a connected socket."""

@@ -38,7 +38,7 @@ use crate::envelope::{Envelope, Kept, Local};
 use crate::error::{Error, Kind, Step};
 use crate::link::Link;
 use crate::message::Message;
-use crate::opening::{Asking, Opening, check, check_commit, check_login};
+use crate::opening::{Asking, Opening, check, check_functions, check_login};
 use crate::options::Options;
 use crate::prepared::{Needs, Prepared};
 use crate::reply::Reply;
@@ -380,8 +380,8 @@ impl Dialogue {
         if !self.logged_in {
             check_login(options, &self.options, "session")?;
         }
-        check_commit(options, &self.options, "session")?;
-        let index = self.options.commit.is_some().then_some(index);
+        check_functions(options, &self.options, "session")?;
+        let index = self.options.names_messages().then_some(index);
         let envelope = self.envelope(message, options)?;
         let (transaction, needs) = Prepared::once(message, options, &self.local, index, envelope)?;
         if let Some(token) = &options.oauthtoken

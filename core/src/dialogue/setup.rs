@@ -26,6 +26,7 @@ pub(super) fn engine(options: &Options, server: &Server, client: ClientName) -> 
         chunking: options.chunking,
         ignore: options.ignore.clone(),
         commit: options.commit.clone().map(Commit::heard_out),
+        progress: options.progress.clone(),
         server: server.target.to_string().into(),
     });
     if let Some(transcript) = options.transcript.clone() {

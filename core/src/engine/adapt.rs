@@ -41,6 +41,7 @@ pub(super) fn adapt(
         let text = format!("the message has {size} octets and the server takes at most {limit} (SIZE)");
         return Err(Error::new(Kind::TooLarge, Step::Mail, text));
     }
+    active.size = form.size.filter(|_| form.exact);
     let parameters = &mut active.asked.mail.parameters;
     parameters.size = form.size.filter(|_| offered.size());
     if parameters.size.is_some() {

@@ -1,5 +1,6 @@
 //! What may be asked of an engine, and what it answers.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use crate::commit::{Commit, Name};
 use crate::content::Content;
 use crate::error::Error;
 use crate::extensions::{Chunking, Pipelining};
+use crate::progress::ProgressFn;
 use crate::reply::Reply;
 use crate::report::Report;
 use crate::times;
@@ -63,7 +65,7 @@ impl Default for Timeouts {
 }
 
 /// What an engine must know of the connection that it speaks over.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Config {
     /// SMTP or LMTP.
@@ -80,8 +82,26 @@ pub struct Config {
     pub ignore: Vec<String>,
     /// Asked before the end of each message.
     pub commit: Option<Commit>,
-    /// The server's name, for whoever is asked.
+    /// Told how far each message has got.
+    pub progress: Option<ProgressFn>,
+    /// The server's name, for whoever is asked or told.
     pub server: SmolStr,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("protocol", &self.protocol)
+            .field("client", &self.client)
+            .field("timeouts", &self.timeouts)
+            .field("pipelining", &self.pipelining)
+            .field("chunking", &self.chunking)
+            .field("ignore", &self.ignore)
+            .field("commit", &self.commit)
+            .field("progress", &self.progress.is_some())
+            .field("server", &self.server)
+            .finish()
+    }
 }
 
 impl Config {
@@ -95,6 +115,7 @@ impl Config {
             chunking: Chunking::default(),
             ignore: Vec::new(),
             commit: None,
+            progress: None,
             server: SmolStr::default(),
         }
     }
@@ -122,7 +143,7 @@ pub struct Transaction {
     pub at_least_one: bool,
     /// Ask a server that offers XQUE to queue the message (`QUED`).
     pub queue: bool,
-    /// What the message is known by to [`Config::commit`].
+    /// What the message is known by to [`Config::commit`] and [`Config::progress`].
     pub name: Option<Arc<Name>>,
     /// When the message was asked for: [`MessageTimes::total`](crate::times::MessageTimes::total) counts from then.
     pub asked: Instant,

@@ -89,6 +89,9 @@ pub(super) struct Active {
     pub(super) used: Keywords,
     pub(super) body: Option<Body>,
     pub(super) encoder: DotEncoder,
+    /// The octets of the message, where known, and how many of them were told.
+    pub(super) size: Option<u64>,
+    pub(super) told: u64,
     /// The offset in the connection's output after the last octet of the end mark or chunk, once it is written.
     pub(super) end: Option<u64>,
 
@@ -126,6 +129,8 @@ impl Active {
             used: Keywords::new(),
             body: None,
             encoder: DotEncoder::default(),
+            size: None,
+            told: 0,
             end: None,
             outstanding: 0,
             mail_reply: None,

@@ -8,9 +8,11 @@ use super::request::{Awaited, Id, Protocol, Request, Transaction};
 use super::state::{Phase, Quit, Reset, Stage};
 use super::transaction::{Active, Body, Origin, unbegun};
 use crate::command::Command;
+use crate::commit::Name;
 use crate::content::{Content, Transfer};
 use crate::error::{Error, Kind, Step};
 use crate::extensions::{Chunking, Pipelining};
+use crate::progress::Progress;
 
 /// Output is gathered up to this many octets, then handed over: a few TLS records, and more than a
 /// socket usually takes at once.
@@ -40,6 +42,9 @@ impl Engine {
     /// Gathers output while something may be written. Called when all output was handed over.
     pub(super) fn fill(&mut self) {
         self.waits_for = None;
+        if self.config.progress.is_some() {
+            self.tell_progress();
+        }
         if self.expected.is_empty() && !self.parser.is_idle() && self.phase != Phase::Closed {
             let text = "the server began a reply that nobody asked for";
             return self.end(Error::new(Kind::Protocol, Step::Command, text).with_transient(true));
@@ -47,6 +52,29 @@ impl Engine {
         // It changes with what the server says, not in between: asked for each recipient it would cost 45 instructions.
         self.grouping = self.grouped();
         while self.out.len() < WATER && self.write_next() {}
+    }
+
+    /// Tells of each message of which more was handed over: all of what was written, except for a chunk that waits.
+    fn tell_progress(&mut self) {
+        let Some(progress) = &self.config.progress else { return };
+        let waiting = self.chunk.len() as u64;
+        let last = self.actives.len().saturating_sub(1);
+        for (place, active) in self.actives.iter_mut().enumerate() {
+            let octets = active.encoder.octets() - if place == last { waiting } else { 0 };
+            if octets <= active.told {
+                continue;
+            }
+            active.told = octets;
+            let name = active.asked.name.as_deref();
+            progress(&Progress {
+                message_id: name.and_then(Name::message_id),
+                tag: name.and_then(Name::tag),
+                index: name.map_or(0, |name| name.index),
+                server: &self.config.server,
+                octets,
+                total: active.size,
+            });
+        }
     }
 
     /// How far commands may be grouped on this connection.

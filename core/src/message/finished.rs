@@ -298,7 +298,12 @@ impl Ready {
                 self.estimate.map(|e| e.saturating_add(front))
             }
         };
-        form(eight_bit, self.raw.as_ref(), size, transfer)
+        Ok(Form { exact: count.is_some(), ..form(eight_bit, self.raw.as_ref(), size, transfer)? })
+    }
+
+    /// Whether the size is counted, and not what a reader says.
+    pub(super) fn is_counted(&self, transfer: Transfer) -> bool {
+        self.count(transfer).is_some()
     }
 
     /// The size in another message, and whether the last line is ended.
@@ -375,7 +380,7 @@ pub(super) fn form(
         ));
     }
     let body = if eight_bit { BodyKind::EightBitMime } else { BodyKind::SevenBit };
-    Ok(Form { body, size, clean: false })
+    Ok(Form { body, size, exact: true, clean: false })
 }
 
 /// The header section of a regular file, with what was read after it, and the open rest.

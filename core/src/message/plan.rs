@@ -110,7 +110,7 @@ impl Node {
         }
         let body = self.kind(transfer, raw_fields(transfer))?;
         let mut size = Some(0_u64);
-        let (mut ended, mut clean) = (true, true);
+        let (mut ended, mut clean, mut exact) = (true, true, true);
         self.pieces(transfer, raw_fields(transfer), &mut |piece| {
             let (length, last, is_clean) = match piece {
                 Piece::Text(parts) => {
@@ -123,6 +123,7 @@ impl Node {
                 }
                 Piece::Finished(ready) => {
                     let (length, last) = ready.embedded_size(part_of(transfer))?;
+                    exact &= ready.is_counted(part_of(transfer));
                     (length, last, false)
                 }
             };
@@ -136,7 +137,7 @@ impl Node {
         if !ended && body != BodyKind::BinaryMime {
             size = size.map(|s| s.saturating_add(2));
         }
-        Ok(Form { body, size, clean })
+        Ok(Form { body, size, exact, clean })
     }
 
     pub(super) fn open(&self, transfer: Transfer) -> Result<Stream, Error> {

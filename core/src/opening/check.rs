@@ -1,5 +1,7 @@
 //! What the options must not say, found before a connection is opened.
 
+use std::sync::Arc;
+
 use crate::command::ClientName;
 use crate::error::Error;
 use crate::options::{OauthToken, Options, check_keywords};
@@ -70,17 +72,22 @@ pub(crate) fn check_login(options: &Options, own: &Options, holder: &str) -> Res
     Ok(())
 }
 
-/// A commit that nobody would ask is an error too. Arguments as for [`check_login`].
-pub(crate) fn check_commit(options: &Options, own: &Options, holder: &str) -> Result<(), Error> {
-    let is_asked = match (&options.commit, &own.commit) {
-        (None, _) => true,
-        (Some(commit), Some(own)) => commit.is_same(own),
-        (Some(_), None) => false,
+/// A commit or a progress function that nobody would call is an error too. Arguments as for [`check_login`].
+pub(crate) fn check_functions(options: &Options, own: &Options, holder: &str) -> Result<(), Error> {
+    let commits = options
+        .commit
+        .as_ref()
+        .is_none_or(|commit| own.commit.as_ref().is_some_and(|own| commit.is_same(own)));
+    let tells = options
+        .progress
+        .as_ref()
+        .is_none_or(|told| own.progress.as_ref().is_some_and(|own| Arc::ptr_eq(told, own)));
+    let lost = match (commits, tells) {
+        (false, _) => "commit",
+        (_, false) => "progress",
+        _ => return Ok(()),
     };
-    if is_asked {
-        return Ok(());
-    }
     let text =
-        format!("option `commit` belongs to the {holder}, for all its messages: set it when that is made");
+        format!("option `{lost}` belongs to the {holder}, for all its messages: set it when that is made");
     Err(Error::usage(text))
 }

@@ -108,6 +108,11 @@ impl Family {
 }
 
 impl Options {
+    /// Whether a function of the caller's is to know messages by name.
+    pub(crate) fn names_messages(&self) -> bool {
+        self.commit.is_some() || self.progress.is_some()
+    }
+
     /// The password to log in with. An empty one that stands alone, as an unset variable gives it, is none.
     pub(crate) fn password(&self) -> Option<&Secret> {
         self.password.as_ref().filter(|password| !password.expose().is_empty() || self.username.is_some())

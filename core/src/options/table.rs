@@ -19,6 +19,7 @@ use crate::cancel::Cancel;
 use crate::command::{DeliverBy, Envid, Extra, Hold, MtPriority, Notify, Parameter, Ret};
 use crate::commit::Commit;
 use crate::dkim::{Dkim, parse as dkim};
+use crate::progress::ProgressFn;
 use crate::sasl::CustomMechanism;
 use crate::secret::Secret;
 use crate::signer::Signer;
@@ -212,6 +213,9 @@ options! {
         /// Is asked before the end of each message is handed to the kernel, with all messages that are ready then; it belongs
         /// to a session or mailer, and none of its messages may have another.
         pub commit: Option<Commit> = None;
+        /// Is told how far each message has got; it belongs to a session or mailer, and none of its messages may have
+        /// another.
+        pub progress: Option<ProgressFn> = None;
         /// Connects in the library's place.
         pub dialler: Option<Dialler> = None;
         /// Cancels the call from another thread.

@@ -31,7 +31,7 @@ from ._mailer import Mailer, MailerCounts, ServerCounts
 from ._mechanisms import LoginExchange, LoginFacts, LoginMechanism
 from ._native import TLS, Cancel, Message, Options, __version__, option_names
 from ._option_types import OptionDict, TLSDict
-from ._values import Rcpt, RcptDict
+from ._values import Progress, Rcpt, RcptDict
 from ._report import (
     Attempt,
     ConnectionTimes,
@@ -79,6 +79,7 @@ __all__ = [
     "OutcomeUnknown",
     "ProtocolError",
     "QueueFull",
+    "Progress",
     "Rcpt",
     "RcptDict",
     "Ready",

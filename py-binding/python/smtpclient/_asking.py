@@ -10,7 +10,7 @@ from typing import Any
 from ._errors import usage
 from ._mechanisms import LoginExchange, LoginFacts, LoginMechanism
 from ._native import Options
-from ._values import Secret, TokenReason
+from ._values import Progress, Secret, TokenReason
 
 
 class Asking:
@@ -115,6 +115,20 @@ class ExchangeOfThread:
         return answer
 
 
+class _Told:
+    """Tells in a loop what a mailer's thread tells."""
+
+    def __init__(self, function: Callable[[Progress], object], loop: asyncio.AbstractEventLoop) -> None:
+        self._function = function
+        self._loop = loop
+
+    def __call__(self, progress: Progress) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._function, progress)
+        except RuntimeError:
+            pass  # the loop is closed, and nobody is left who waits
+
+
 def in_a_loop(options: Options) -> tuple[Options, Asking | None]:
     """The options for one conversation in this loop, and who asks for what its login needs."""
     function, mechanisms = options.token_function, options.mechanisms
@@ -136,9 +150,9 @@ def in_a_loop(options: Options) -> tuple[Options, Asking | None]:
 
 def from_a_thread(options: Options) -> Options:
     """The options for a mailer, which asks in a thread of its own: what can be awaited is awaited in this loop."""
-    function, mechanisms = options.token_function, options.mechanisms
+    function, mechanisms, progress = options.token_function, options.mechanisms, options.progress
     is_awaited = function is not None and _is_coroutine_function(function)
-    if not is_awaited and not mechanisms:
+    if not is_awaited and not mechanisms and progress is None:
         return options
     try:
         loop = asyncio.get_running_loop()
@@ -146,8 +160,10 @@ def from_a_thread(options: Options) -> Options:
         if is_awaited:
             text = "option `oauthtoken` is a coroutine function: make the mailer in the event loop that is to run it"
         else:
-            text = "option `mechanisms`: make the mailer in the event loop that is to run them"
+            text = f"option `{'mechanisms' if mechanisms else 'progress'}`: make the mailer in the event loop that is to run them"
         raise usage(text) from None
+    if progress is not None:
+        options = Options(options, progress=_Told(progress, loop))
 
     def ask(reason: TokenReason) -> Secret:
         assert function is not None

@@ -157,7 +157,7 @@ class Pending:
         commit: Commit | AwaitedByThread | None,
     ) -> None:
         self.native, self._callbacks = _native.Mailer.begin(options, listener(options), commit)
-        self._commit = options.commit
+        self._own = options.commit, options.progress
         self._slots = _Slots(answer)
         self._news, self._over = threading.Condition(), threading.Event()
         self.full: SMTPException = QueueFull()
@@ -173,8 +173,10 @@ class Pending:
 
     def submit(self, slot: Any, message: Message, options: Options | None) -> bool:
         """Whether it was taken; ``slot`` is given back with its report."""
-        if options is not None and options.commit is not None and options.commit is not self._commit:
-            raise usage("option `commit` belongs to the mailer, for all its messages: set it when that is made")
+        given = (None, None) if options is None else (options.commit, options.progress)
+        for name, function, own in zip(("commit", "progress"), given, self._own, strict=True):
+            if function is not None and function is not own:
+                raise usage(f"option `{name}` belongs to the mailer, for all its messages: set it when that is made")
         try:
             # No lock is held: a reader, or the handler of a signal, may submit a message itself.
             ticket = self.native.submit(message, options)

@@ -10,7 +10,7 @@ from typing_extensions import Self, Unpack
 from ._commit import Awaited, AwaitedByThread, Commit
 from ._mechanisms import LoginMechanism
 from ._option_types import OptionDict, TLSDict
-from ._values import Listener, Secret, TokenReason
+from ._values import Listener, Progress, Secret, TokenReason
 
 __all__ = [
     "TLS",
@@ -79,6 +79,8 @@ class Options:
     def __new__(cls, base: Options | None = None, /, **values: Unpack[OptionDict]) -> Self: ...
     @property
     def transcript(self) -> Listener | None: ...
+    @property
+    def progress(self) -> Callable[[Progress], object] | None: ...
     @property
     def token_function(self) -> Callable[[TokenReason], Any] | None: ...
     @property

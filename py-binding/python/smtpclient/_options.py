@@ -32,6 +32,7 @@ _OBJECTS = """
 Functions and objects:
   transcript: function. Is given every line of the dialogue, secrets masked: ``"client"``, ``"server"`` or ``"note"``, and the line. Default: none.
   commit: function. Is asked before the end of each message leaves, with a list of ``Ready``; an exception withdraws the messages. Default: none.
+  progress: function. Is told how far each message has got, by a ``Progress``: octets handed over, and total. Default: none.
   dialler: function. Connects: is called with host, port and the seconds it may take, and gives a connected socket. Default: none.
   mechanisms: list. Login mechanisms of one's own (``LoginMechanism``), tried before those of the library. Default: none.
   cancel: Cancel. Ends the call from another thread. Default: none.

@@ -22,6 +22,24 @@ Listener = Callable[[Direction, str], object]
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a message has got that is being handed over: option ``progress``."""
+
+    #: Its ``Message-ID`` with the angle brackets; ``None`` where it is sent by verbs.
+    message_id: str | None
+    #: Option ``tag`` of the message.
+    tag: str | None
+    #: Its position in ``send_many``, from 0; its number in a ``Mailer``, from 1, as ``submit`` counts; else 0.
+    index: int
+    #: The server that is to get it, as reports name it.
+    server: str
+    #: The octets that were handed over so far. All of them are not yet a message that the server has accepted.
+    octets: int
+    #: All octets of the message, as this server gets it; ``None`` where they are not known.
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Rcpt:
     """One recipient of option ``recipients``, and what the server is asked for it (RFC 3461).
 

@@ -238,7 +238,7 @@ fn binary_content_goes_as_it_is_where_binarymime_is_offered() {
         }
         fn form(&self, transfer: Transfer) -> Result<Form, Error> {
             let body = if transfer.binary { BodyKind::BinaryMime } else { BodyKind::SevenBit };
-            Ok(Form { body, size: None, clean: false })
+            Ok(Form { body, size: None, exact: true, clean: false })
         }
         fn open(&mut self, transfer: Transfer) -> Result<Box<dyn BufRead + Send>, Error> {
             Ok(if transfer.binary {

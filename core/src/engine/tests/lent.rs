@@ -17,7 +17,7 @@ impl Content for Lines {
     }
 
     fn form(&self, _: Transfer) -> Result<Form, Error> {
-        Ok(Form { body: BodyKind::SevenBit, size: Some(self.0.len() as u64), clean: true })
+        Ok(Form { body: BodyKind::SevenBit, size: Some(self.0.len() as u64), exact: true, clean: true })
     }
 
     fn open(&mut self, _: Transfer) -> Result<Box<dyn BufRead + Send>, Error> {

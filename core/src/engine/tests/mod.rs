@@ -86,7 +86,7 @@ impl Content for Text {
     }
 
     fn form(&self, _: Transfer) -> Result<Form, Error> {
-        Ok(Form { body: BodyKind::SevenBit, size: Some(self.0.len() as u64), clean: false })
+        Ok(Form { body: BodyKind::SevenBit, size: Some(self.0.len() as u64), exact: true, clean: false })
     }
 
     fn open(&mut self, _: Transfer) -> Result<Box<dyn BufRead + Send>, Error> {

@@ -35,7 +35,7 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// One for a mailer that perhaps has option `commit`.
+    /// One for a mailer that perhaps `names` its messages to functions of the caller's.
     ///
     /// # Errors
     /// As [`Prepared::new`].
@@ -43,10 +43,10 @@ impl Job {
         message: &Message,
         options: &Options,
         local: &Local,
-        commits: bool,
+        names: bool,
     ) -> Result<Self, Error> {
         // It gets its number when it is taken.
-        let index = commits.then_some(0);
+        let index = names.then_some(0);
         Ok(Self {
             number: MessageNumber(0),
             message: Prepared::new(message, options, local, index)?,

@@ -338,8 +338,8 @@ impl Mailer {
         let own = options.and_then(|options| options.oauthtoken.clone());
         let options = options.unwrap_or(&self.options);
         opening::check_login(options, &self.options, "mailer")?;
-        opening::check_commit(options, &self.options, "mailer")?;
-        let job = Job::new(message, options, &self.local, self.options.commit.is_some())?;
+        opening::check_functions(options, &self.options, "mailer")?;
+        let job = Job::new(message, options, &self.local, self.options.names_messages())?;
         if let Some(token) = own {
             self.shared.lock().token = Some(token);
         }
