@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("secret", ""),
     ("system", ""),
     ("times", ""),
+    ("progress", ""),
     ("transcript", ""),
     ("wire", ""),
     ("error", "reply"),
@@ -31,11 +32,17 @@ const ALLOWED: &[(&str, &str)] = &[
     ("message", "address content error signer"),
     ("tls", "error sasl secret system"),
     // What the caller says and learns.
-    ("options", "cancel command commit descriptor dkim error extensions sasl secret signer tls transcript"),
+    (
+        "options",
+        "cancel command commit descriptor dkim error extensions progress sasl secret signer tls transcript",
+    ),
     ("report", "error reply times tls"),
     ("envelope", "address command error message options"),
     // The protocol, and what is said with it.
-    ("engine", "command commit content error extensions mask reply report sasl secret times transcript wire"),
+    (
+        "engine",
+        "command commit content error extensions mask progress reply report sasl secret times transcript wire",
+    ),
     ("server", "engine error options secret"),
     ("conversation", "engine error server times"),
     ("link", "conversation engine error times tls"),
