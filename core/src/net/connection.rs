@@ -173,7 +173,7 @@ impl Connection {
                     let over = |driven: &mut D| done(driven) || driven.action() != Action::Exchange;
                     self.mover.run(stream, driven, &self.dial.limits, wait, over);
                     if driven.action() == Action::Exchange {
-                        return;
+                        return stream.keep_alive();
                     }
                 }
             }
@@ -231,7 +231,7 @@ impl Connection {
                     let over = |driven: &mut D| driven.action() != Action::Exchange;
                     self.interest = self.mover.run(stream, driven, &self.dial.limits, Wait::Never, over);
                     if driven.action() == Action::Exchange {
-                        return;
+                        return stream.keep_alive();
                     }
                 }
             }
@@ -317,3 +317,6 @@ pub(super) fn ends(stream: &Stream) -> Ends {
 fn nowhere() -> Error {
     Error::new(Kind::Closed, Step::Command, "there is no connection")
 }
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -235,5 +235,7 @@ pub fn dialogue_over(server: Server, options: &Options, ends: Ends) -> Result<Di
 /// No connection.
 pub fn connect(server: &Server, options: &Options) -> Result<Stream, Error> {
     let limits = limits(options);
-    dial(&server.target, &dial_options(options, &limits)?)
+    let mut stream = dial(&server.target, &dial_options(options, &limits)?)?;
+    stream.keep_alive();
+    Ok(stream)
 }

@@ -32,6 +32,8 @@ pub struct Stream {
     block: Duration,
     /// Something was read since something was written or acknowledged.
     has_heard: bool,
+    /// The kernel asks the peer now and then whether it is there.
+    is_kept_alive: bool,
     /// How long connecting took, where this side did it.
     times: ConnectionTimes,
 }
@@ -87,12 +89,11 @@ impl Stream {
     ) -> io::Result<Self> {
         if peer.is_some() {
             socket.set_tcp_nodelay(true)?;
-            // A firewall that forgets the connection, and a peer that is gone, are learnt while it is idle.
-            socket.set_tcp_keepalive(&keepalive())?;
         }
         platform::set_mode(&socket)?;
         let (block, times) = (Duration::ZERO, ConnectionTimes::default());
-        Ok(Self { socket, peer, local, proxied: false, block, has_heard: false, times })
+        let (has_heard, is_kept_alive) = (false, false);
+        Ok(Self { socket, peer, local, proxied: false, block, has_heard, is_kept_alive, times })
     }
 
     /// How long connecting took, as far as it is known.
@@ -181,6 +182,15 @@ impl Stream {
         self.has_heard = false;
     }
 
+    /// The connection stays open while nothing is under way, or the peer takes long: a firewall that forgets the connection, and a
+    /// peer that is gone, are learnt. Not before: that is four of the 21 system calls of a connection for one message.
+    pub(super) fn keep_alive(&mut self) {
+        if !std::mem::replace(&mut self.is_kept_alive, true) && self.peer.is_some() {
+            // On a connection that is lost already it fails, and the next read says so.
+            let _ = self.socket.set_tcp_keepalive(&keepalive());
+        }
+    }
+
     /// Two reads in a row: the peer answers a group piece by piece. One that writes each reply alone, with Nagle's algorithm
     /// on, holds the next back until this one is acknowledged, which the kernel would put off by 40 ms.
     fn acknowledge(&mut self) {
@@ -220,6 +230,7 @@ impl Stream {
             match rustix::net::recv(&self.socket, &mut *buf, RecvFlags::empty()) {
                 Ok((count, _)) => return Ok(Some(count)),
                 Err(Errno::WOULDBLOCK) => {
+                    self.keep_alive();
                     left = wait.saturating_sub(begin.elapsed());
                     // Somebody with a copy of the descriptor may have made it non-blocking: that must not spin.
                     if !left.is_zero() && !self.wait(true, false, left)?.read {

@@ -22,7 +22,10 @@ pub(super) type Maker = fn(&TlsSettings) -> Result<Box<dyn Backend>, Error>;
 /// A library with its connector, and the files that it was made from as they were then. It holds no password.
 pub(super) struct Loaded {
     backend: Box<dyn Backend>,
-    files: Vec<(PathBuf, Stamp)>,
+    /// Those that the settings name.
+    named: Vec<(PathBuf, Stamp)>,
+    /// The system's.
+    system: Vec<(PathBuf, Stamp)>,
 }
 
 impl Loaded {
@@ -31,10 +34,10 @@ impl Loaded {
         let stamp = |path: &PathBuf| (path.clone(), Stamp::of(path));
         let named = [&settings.ca_file, &settings.cert_file, &settings.key_file];
         // Before they are read: what is written in between shows as a change.
-        let mut files: Vec<_> = named.into_iter().flatten().map(stamp).collect();
+        let named = named.into_iter().flatten().map(stamp).collect();
         let backend = make(settings)?;
-        files.extend(backend.sources().iter().map(stamp));
-        Ok(Self { backend, files })
+        let system = backend.sources().iter().map(stamp).collect();
+        Ok(Self { backend, named, system })
     }
 
     pub(super) fn backend(&self) -> &dyn Backend {
@@ -43,15 +46,17 @@ impl Loaded {
 
     /// Whether a file is there that is not what was read. One that is gone leaves what it held to those who have it.
     pub(super) fn changed(&self) -> bool {
-        self.files.iter().any(|(path, then)| {
+        self.named.iter().chain(&self.system).any(|(path, then)| {
             let now = Stamp::of(path);
             now != *then && now.exists()
         })
     }
 
-    /// Whether every file is what was read: who begins now would read the same.
+    /// Whether every file that the settings name is what was read: one that cannot be used any more is found before there is a
+    /// connection. Those of the system are looked at when a handshake begins ([`changed`](Self::changed)): here a message
+    /// in plain text would pay for it, too, by a system call.
     fn is_current(&self) -> bool {
-        self.files.iter().all(|(path, then)| Stamp::of(path) == *then)
+        self.named.iter().all(|(path, then)| Stamp::of(path) == *then)
     }
 }
 
