@@ -56,6 +56,8 @@ MANUAL = { sed -n 's/^typedef struct \(smtp_[a-z]*\) .*/\1.3/p' '$(CURDIR)/inclu
 # The command line, and its manual pages and completions, which are made from its flags.
 COMMAND = $(TARGET)/release/smtpclient
 PAGES = $(BUILD)/docs/command-line
+# How what makes them is built: for development, as the tests have it, or by --release, where nothing else is built for development.
+PAGESFLAGS =
 COMPLETIONS = bash-completion/completions/smtpclient zsh/site-functions/_smtpclient fish/vendor_completions.d/smtpclient.fish
 LICENCES = LICENSE LICENSE-MIT LICENSE-APACHE
 # The package of CMake, and what is written into it and libsmtp.pc: the headers' folder, as seen from that of the package, too.
@@ -104,7 +106,7 @@ rustflags:
 
 command: ## build the command smtpclient, its manual pages and completions
 	$(FLAGGED) $(CARGO) build --locked --release -p smtpclient-command --bin smtpclient
-	$(CARGO) run --locked --quiet -p smtpclient-command --example pages '$(PAGES)'
+	$(if $(PAGESFLAGS),$(FLAGGED)) $(CARGO) run --locked --quiet $(PAGESFLAGS) -p smtpclient-command --example pages '$(PAGES)'
 
 # What none of the functions of the header needs is left out, and what they need is theirs alone: a program may have
 # another library that is written in Rust.
