@@ -70,6 +70,7 @@
  * Servers and transfer:
  *   servers             servers (localhost)
  *   ports               ports (25; by URL 465, 587, 24)
+ *   order               given | random | turn (given)
  *   client              text (localhost if the server is, else the host's name)
  *   lmtp                flag (no)
  *   proxy               secret (none)
@@ -338,6 +339,27 @@ extern "C" {
 
 /** Connections that were ever opened. */
 #define SMTP_COUNT_OPENED 9
+
+/** For smtp_mailer_server_count(): messages that the server has, for at least one recipient. */
+#define SMTP_SERVER_COUNT_ACCEPTED 1
+
+/** Messages that it refused, and that were not tried again. */
+#define SMTP_SERVER_COUNT_REJECTED 2
+
+/** Messages that it may have, for at least one recipient. */
+#define SMTP_SERVER_COUNT_UNKNOWN 3
+
+/** Tries there after which the message was tried again, at this server or at another one. */
+#define SMTP_SERVER_COUNT_RETRIED 4
+
+/** Messages that were given to its connections and are not decided yet. */
+#define SMTP_SERVER_COUNT_UNDER_WAY 5
+
+/** Connections that are open now, or being opened. */
+#define SMTP_SERVER_COUNT_CONNECTIONS 6
+
+/** Connections that were ever opened. */
+#define SMTP_SERVER_COUNT_OPENED 7
 
 /** A mechanism has no initial response: the server begins. */
 #define SMTP_LOGIN_SERVER_FIRST (-3)
@@ -1641,6 +1663,21 @@ int smtp_mailer_close(smtp_mailer *mailer,
 
 /** A number that the mailer keeps, one of SMTP_COUNT_...; 0 for another what. */
 uint64_t smtp_mailer_count(const smtp_mailer *mailer, int what);
+
+/**
+ * The name of a server, as results have it, in the order of option servers, from 0; NULL after the last. It lives as long as
+ * the mailer.
+ */
+const char *smtp_mailer_server(const smtp_mailer *mailer,
+                               size_t index);
+
+/**
+ * A number that the mailer keeps of the server with this index, one of SMTP_SERVER_COUNT_...; 0 for another what and after
+ * the last server.
+ */
+uint64_t smtp_mailer_server_count(const smtp_mailer *mailer,
+                                  size_t index,
+                                  int what);
 
 /**
  * Ends a mailer and frees it, with the results that were not fetched. What is not decided is ended without waiting;

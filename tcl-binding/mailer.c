@@ -293,10 +293,40 @@ static int Counts(Mailer *mailer)
     return TCL_OK;
 }
 
+static int Servers(Mailer *mailer)
+{
+    static const struct {
+        const char *name;
+        int what;
+    } counts[] = {
+        {"accepted", SMTP_SERVER_COUNT_ACCEPTED}, {"rejected", SMTP_SERVER_COUNT_REJECTED},
+        {"unknown", SMTP_SERVER_COUNT_UNKNOWN}, {"retried", SMTP_SERVER_COUNT_RETRIED},
+        {"under_way", SMTP_SERVER_COUNT_UNDER_WAY}, {"connections", SMTP_SERVER_COUNT_CONNECTIONS},
+        {"opened", SMTP_SERVER_COUNT_OPENED},
+    };
+    Tcl_Obj *list, *dict;
+    const char *server;
+    size_t n, i;
+
+    if (mailer->smtp == NULL) return Closed(mailer->state->interp);
+    list = Tcl_NewListObj(0, NULL);
+    for (n = 0; (server = smtp_mailer_server(mailer->smtp, n)) != NULL; n++) {
+        dict = Tcl_NewDictObj();
+        Tcl_DictObjPut(NULL, dict, Tcl_NewStringObj("server", -1), Tcl_NewStringObj(server, -1));
+        for (i = 0; i < sizeof counts / sizeof *counts; i++) {
+            Tcl_DictObjPut(NULL, dict, Tcl_NewStringObj(counts[i].name, -1),
+                Tcl_NewWideIntObj((Tcl_WideInt)smtp_mailer_server_count(mailer->smtp, n, counts[i].what)));
+        }
+        Tcl_ListObjAppendElement(NULL, list, dict);
+    }
+    Tcl_SetObjResult(mailer->state->interp, list);
+    return TCL_OK;
+}
+
 static int Verb(Mailer *mailer, int objc, Tcl_Obj *const objv[])
 {
-    static const char *const verbs[] = {"close", "counts", "drain", "submit", NULL};
-    enum { CLOSE, COUNTS, DRAIN, SUBMIT };
+    static const char *const verbs[] = {"close", "counts", "drain", "servers", "submit", NULL};
+    enum { CLOSE, COUNTS, DRAIN, SERVERS, SUBMIT };
     Tcl_Interp *interp = mailer->state->interp;
     int verb, result;
 
@@ -310,6 +340,7 @@ static int Verb(Mailer *mailer, int objc, Tcl_Obj *const objv[])
         return Fail(interp, SMTP_ERR_USAGE, "the mailer belongs to the parent process: open another after the fork");
     }
     if (verb == COUNTS) return Counts(mailer);
+    if (verb == SERVERS) return Servers(mailer);
     if (mailer->busy) {
         return Fail(interp, SMTP_ERR_BUSY, "a script of the mailer cannot wait for it: do that after the script has returned");
     }

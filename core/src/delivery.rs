@@ -17,7 +17,7 @@ use crate::options::Options;
 use crate::prepared::Prepared;
 use crate::reply::Reply;
 use crate::report::{Outcome, Report, all_of, no_server};
-use crate::server::{Server, servers};
+use crate::server::{Server, servers, servers_in_order};
 use crate::tls::Secure;
 
 /// One message on its way to the first server that takes it; or a look at each of the servers.
@@ -59,7 +59,7 @@ impl Delivery {
     ) -> Result<Self, Error> {
         let options = options.into();
         // First, since a mistake here is told before one in the message.
-        let servers = checked(&options)?;
+        let servers = checked(&options, servers_in_order)?;
         let message = Prepared::new(message, &options, local, options.commit.as_ref().map(|_| 0))?;
         let report = message.untried(Step::Connect);
         Ok(Self::begun(Errand::Send(message), report, options, servers, local, library))
@@ -76,7 +76,7 @@ impl Delivery {
         library: Option<Arc<dyn Secure>>,
     ) -> Result<Self, Error> {
         let options = options.into();
-        let servers = checked(&options)?;
+        let servers = checked(&options, servers)?;
         Ok(Self::begun(Errand::Look(Vec::new()), Report::default(), options, servers, local, library))
     }
 
@@ -283,11 +283,15 @@ impl Conversation for Delivery {
 }
 
 /// The servers, where the options are fit for a delivery.
-fn checked(options: &Options) -> Result<Vec<Server>, Error> {
-    let servers = servers(options)?;
+fn checked(
+    options: &Options,
+    list: fn(&Options) -> Result<Vec<Server>, Error>,
+) -> Result<Vec<Server>, Error> {
+    // A mistake takes nobody's turn.
+    servers(options)?;
     check(options)?;
     options.refuse_mailer_options()?;
-    Ok(servers)
+    list(options)
 }
 
 /// Whether nothing speaks against another server: this one has taken nothing and refused nothing for good.

@@ -1,5 +1,7 @@
 //! The servers to try, as options `servers` and `ports` name them.
 
+mod order;
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -9,6 +11,13 @@ use crate::engine::Protocol;
 use crate::error::Error;
 use crate::options::{Options, percent_decode, shown_server};
 use crate::secret::Secret;
+
+#[cfg_attr(
+    not(feature = "net"),
+    expect(unused_imports, reason = "only a mailer has several connections")
+)]
+pub(crate) use self::order::Preference;
+pub use self::order::servers_in_order;
 
 /// Where to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]

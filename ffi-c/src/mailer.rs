@@ -1,6 +1,7 @@
 //! `smtp_mailer`: many messages over many connections.
 
-use std::ffi::c_int;
+use std::ffi::{CString, c_char, c_int};
+use std::ops::Deref;
 use std::time::Duration;
 
 use smtpclient::error::Error;
@@ -13,7 +14,7 @@ use crate::guard::{Handle, code, free, give, guarded, shared};
 use crate::message::smtp_message;
 use crate::options::{smtp_options, with_options};
 use crate::result::{hand_over, smtp_result};
-use crate::strings::clear;
+use crate::strings::{c_string, clear};
 
 /// Sends many messages over many connections: a queue with a bound, a pool of connections to each server, and one
 /// result for each message. Several threads may use a mailer at once. It has a thread of its own, in which the
@@ -28,9 +29,30 @@ use crate::strings::clear;
 /// `connections`, `connectionmessages`, `rate`, `queuesize`, `retries`, `backoff`, `retrytime` and `idletime` are for mailers;
 /// sends and sessions refuse them.
 pub struct smtp_mailer {
-    handle: Handle<Mailer>,
+    handle: Handle<Pool>,
 }
-guarded!(smtp_mailer, Mailer);
+guarded!(smtp_mailer, Pool);
+
+/// A mailer, and the names of its servers, which C may keep as long as it.
+pub(crate) struct Pool {
+    mailer: Mailer,
+    servers: Vec<CString>,
+}
+
+impl Pool {
+    fn new(mailer: Mailer) -> Self {
+        let servers = mailer.server_counts().iter().map(|counts| c_string(&counts.server)).collect();
+        Self { mailer, servers }
+    }
+}
+
+impl Deref for Pool {
+    type Target = Mailer;
+
+    fn deref(&self) -> &Mailer {
+        &self.mailer
+    }
+}
 
 /// For `smtp_mailer_count()`: messages that were taken.
 pub const SMTP_COUNT_SUBMITTED: c_int = 1;
@@ -51,6 +73,21 @@ pub const SMTP_COUNT_CONNECTIONS: c_int = 8;
 /// Connections that were ever opened.
 pub const SMTP_COUNT_OPENED: c_int = 9;
 
+/// For `smtp_mailer_server_count()`: messages that the server has, for at least one recipient.
+pub const SMTP_SERVER_COUNT_ACCEPTED: c_int = 1;
+/// Messages that it refused, and that were not tried again.
+pub const SMTP_SERVER_COUNT_REJECTED: c_int = 2;
+/// Messages that it may have, for at least one recipient.
+pub const SMTP_SERVER_COUNT_UNKNOWN: c_int = 3;
+/// Tries there after which the message was tried again, at this server or at another one.
+pub const SMTP_SERVER_COUNT_RETRIED: c_int = 4;
+/// Messages that were given to its connections and are not decided yet.
+pub const SMTP_SERVER_COUNT_UNDER_WAY: c_int = 5;
+/// Connections that are open now, or being opened.
+pub const SMTP_SERVER_COUNT_CONNECTIONS: c_int = 6;
+/// Connections that were ever opened.
+pub const SMTP_SERVER_COUNT_OPENED: c_int = 7;
+
 /// Makes a mailer; free it with `smtp_mailer_free()`. `options`, NULL is the default ones, say how to connect and log in,
 /// and give the envelope of messages that come without options. Option `deadline` is for how long a message may wait,
 /// and a cancel ends the mailer. No connection is opened before there is a message.
@@ -69,7 +106,7 @@ pub unsafe extern "C" fn smtp_mailer_new(
         let Some(out) = out.as_mut() else { return SMTP_ERR_NULL };
         with_options(options, code, |options| match Mailer::new(options) {
             Ok(mailer) => {
-                *out = give(smtp_mailer { handle: Handle::new(mailer) });
+                *out = give(smtp_mailer { handle: Handle::new(Pool::new(mailer)) });
                 SMTP_OK
             }
             Err(error) => hand_over(Err(error.into()), failure),
@@ -183,6 +220,44 @@ pub unsafe extern "C" fn smtp_mailer_count(mailer: *const smtp_mailer, what: c_i
                 // The numbers are the places in the table, from 1.
                 let place = usize::try_from(what).ok().and_then(|what| what.checked_sub(1));
                 place.and_then(|place| Some(mailer.counts().fields().get(place)?.1)).unwrap_or(0)
+            },
+        )
+    }
+}
+
+/// The name of a server, as results have it, in the order of option `servers`, from 0; NULL after the last. It lives as long as
+/// the mailer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_mailer_server(mailer: *const smtp_mailer, index: usize) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe {
+        shared(
+            mailer,
+            |_| std::ptr::null(),
+            |mailer| mailer.servers.get(index).map_or(std::ptr::null(), |name| name.as_ptr()),
+        )
+    }
+}
+
+/// A number that the mailer keeps of the server with this index, one of `SMTP_SERVER_COUNT_...`; 0 for another `what` and after
+/// the last server.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_mailer_server_count(
+    mailer: *const smtp_mailer,
+    index: usize,
+    what: c_int,
+) -> u64 {
+    // SAFETY: what the header asks for.
+    unsafe {
+        shared(
+            mailer,
+            |_| 0,
+            |mailer| {
+                // The numbers are the places in the table, from 1.
+                let place = usize::try_from(what).ok().and_then(|what| what.checked_sub(1));
+                let servers = mailer.server_counts();
+                let counts = servers.get(index);
+                place.and_then(|place| Some(counts?.fields().get(place)?.1)).unwrap_or(0)
             },
         )
     }

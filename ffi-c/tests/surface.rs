@@ -175,4 +175,11 @@ fn every_count_is_a_number() {
         let define = format!("#define SMTP_COUNT_{} {}\n", name.to_uppercase(), at + 1);
         assert!(header.contains(&define), "{define} is missing: core/src/net/mailer/shared.rs has the count");
     }
+    for (at, (name, _)) in smtpclient::net::mailer::ServerCounts::default().fields().iter().enumerate() {
+        let define = format!("#define SMTP_SERVER_COUNT_{} {}\n", name.to_uppercase(), at + 1);
+        assert!(
+            header.contains(&define),
+            "{define} is missing: core/src/net/mailer/counting.rs has the count"
+        );
+    }
 }

@@ -114,6 +114,12 @@ impl Mailer {
     fn counts(&self) -> HashMap<&'static str, u64> {
         self.mailer.counts().fields().into()
     }
+
+    /// Each server with its own.
+    fn server_counts(&self) -> Vec<(String, HashMap<&'static str, u64>)> {
+        let counts = self.mailer.server_counts().into_iter();
+        counts.map(|counts| (counts.server.clone(), counts.fields().into())).collect()
+    }
 }
 
 #[pymethods]

@@ -131,7 +131,9 @@ def test_from_a_file_a_reader_and_with_fields_that_are_added(keys, tmp_path):
     path = tmp_path / "m.eml"
     path.write_bytes(b"From: a@c.example\nBcc: x@y\n\n.\n..\nend")
     arrived = check([path, io.BytesIO(path.read_bytes()), path.read_bytes()], keys, header={"Cc": "c@s.example"})
-    assert all(b"Bcc" not in content and b"Cc: c@s.example" in content for content in arrived)
+    # By line, since the base64 of a signature may contain the letters.
+    fields = [content.partition(b"\r\n\r\n")[0].splitlines() for content in arrived]
+    assert all(b"Cc: c@s.example" in lines and not any(line.startswith(b"Bcc") for line in lines) for lines in fields)
 
 
 def test_a_signature_fails_where_the_message_is_another(keys):

@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 import threading
+import time
 
 import pytest
 import smtpclient
@@ -57,7 +58,14 @@ def test_no_logger_waits_for_a_server_that_is_silent(silent, logger):
     for number in range(100):
         logger.error("record %d", number)
     mine.flush()
-    # It is sent by now, to nobody: what comes next is taken, and no more than the capacity.
+    # It is on its way, to nobody: what comes next is taken, and no more than the capacity.
+    for _ in range(2000):
+        with mine._news:
+            if mine._busy:
+                break
+        time.sleep(0.01)
+    else:
+        pytest.fail("the handler's thread did not begin to send")
     for number in range(100):
         logger.error("record %d", number)
     with mine._news:

@@ -244,3 +244,23 @@ def test_sinks_take_turns():
             with smtpclient.Mailer(servers="127.0.0.1", ports=sink.port) as mailer:
                 mailer.submit(MESSAGE)
             assert sink.count == 1
+
+
+def test_what_each_server_did(sink, to):
+    one, two = f"127.0.0.1:{sink.port}", "127.0.0.1:1"
+
+    async def awaited():
+        async with smtpclient.aio.Mailer(servers=[one], client="c.example") as mailer:
+            for _ in range(3):
+                assert (await mailer.submit(MESSAGE)).complete
+            return mailer.server_counts
+
+    with smtpclient.Mailer(servers=[one, two], client="c.example") as mailer:
+        for future in [mailer.submit(MESSAGE) for _ in range(3)]:
+            assert future.result().complete
+        first, second = mailer.server_counts
+    assert (first.server, first.accepted, first.rejected, first.unknown) == (one, 3, 0, 0)
+    assert (first.retried, first.under_way) == (0, 0) and first.opened >= 1
+    assert second == smtpclient.ServerCounts(two, 0, 0, 0, 0, 0, 0, 0)
+    [alone] = asyncio.run(awaited())
+    assert (alone.server, alone.accepted) == (one, 3)

@@ -13,6 +13,7 @@ import pytest
 import smtpclient
 from conftest import MESSAGE, server
 from smtpclient import Message, Options, sendmessage
+from smtpclient.testing import Sink
 
 
 def mail(text="Hällo\n"):
@@ -241,3 +242,12 @@ def test_recipients_with_notify_and_orcpt():
 def test_a_recipient_that_cannot_be(entry, kind, words):
     with pytest.raises(kind, match=words):
         smtpclient.sendmessage(MESSAGE, servers="127.0.0.1", ports=1, recipients=["x@y", entry])
+
+
+def test_servers_take_turns_also_where_each_call_has_options_of_its_own():
+    with Sink() as first, Sink() as second:
+        for n in range(4):
+            servers = [f"127.0.0.1:{first.port}", f"127.0.0.1:{second.port}"]
+            report = sendmessage(MESSAGE, servers=servers, order="turn", client="c.example")
+            assert report.attempts[-1].server == servers[n % 2]
+        assert len(first.messages()) == len(second.messages()) == 2

@@ -58,6 +58,19 @@ static void mailers(void)
     CHECK(smtp_mailer_count(mailer, SMTP_COUNT_OPENED) >= 1);
     CODE(smtp_mailer_count(mailer, 99), 0);
 
+    /* And of its one server. */
+    PART(smtp_mailer_server(mailer, 0), ":");
+    CHECK(smtp_mailer_server(mailer, 1) == NULL);
+    CODE(smtp_mailer_server_count(mailer, 0, SMTP_SERVER_COUNT_ACCEPTED), 20);
+    CODE(smtp_mailer_server_count(mailer, 0, SMTP_SERVER_COUNT_REJECTED), 1);
+    CODE(smtp_mailer_server_count(mailer, 0, SMTP_SERVER_COUNT_UNKNOWN), 0);
+    CODE(smtp_mailer_server_count(mailer, 0, SMTP_SERVER_COUNT_RETRIED), 0);
+    CODE(smtp_mailer_server_count(mailer, 0, SMTP_SERVER_COUNT_UNDER_WAY), 0);
+    CHECK(smtp_mailer_server_count(mailer, 0, SMTP_SERVER_COUNT_CONNECTIONS) <= 2);
+    CHECK(smtp_mailer_server_count(mailer, 0, SMTP_SERVER_COUNT_OPENED) >= 1);
+    CODE(smtp_mailer_server_count(mailer, 0, 99), 0);
+    CODE(smtp_mailer_server_count(mailer, 1, SMTP_SERVER_COUNT_OPENED), 0);
+
     CODE(smtp_mailer_close(mailer, 20000), 1);
     CODE(smtp_mailer_submit(mailer, m, NULL, &r), SMTP_ERR_CLOSED);
     PART(smtp_result_error(r), "closed");
@@ -99,6 +112,8 @@ static void mailers(void)
     CODE(smtp_mailer_drain(NULL, 0), SMTP_ERR_NULL);
     CODE(smtp_mailer_close(NULL, 0), SMTP_ERR_NULL);
     CODE(smtp_mailer_count(NULL, SMTP_COUNT_OPENED), 0);
+    CHECK(smtp_mailer_server(NULL, 0) == NULL);
+    CODE(smtp_mailer_server_count(NULL, 0, SMTP_SERVER_COUNT_OPENED), 0);
     smtp_mailer_free(mailer);
     smtp_mailer_free(NULL);
     smtp_options_free(o);

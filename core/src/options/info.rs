@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Chunking, Family, MailerOptions, Options, Pipelining, TlsPolicy, Trust};
+use super::{Chunking, Family, MailerOptions, Options, Order, Pipelining, TlsPolicy, Trust};
 use crate::error::Error;
 use crate::tls::TlsVersion;
 
@@ -97,7 +97,7 @@ macro_rules! compared {
         }
     )*};
 }
-compared!(bool u32 usize Duration Family Pipelining Chunking Trust TlsVersion);
+compared!(bool u32 usize Duration Family Order Pipelining Chunking Trust TlsVersion);
 
 /// How the value gets into the options.
 #[derive(Clone, Copy, Debug)]

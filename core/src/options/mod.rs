@@ -74,6 +74,19 @@ pub enum Family {
     Ipv6,
 }
 
+/// Which of several servers is tried first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Order {
+    /// As they are given.
+    #[default]
+    Given,
+    /// At random, for each connection.
+    Random,
+    /// In turn.
+    Turn,
+}
+
 impl Family {
     /// Whether `address` is one of it.
     pub fn has(self, address: IpAddr) -> bool {

@@ -349,6 +349,7 @@ mod tests {
             ("chunking", "yes"),
             ("ignore", "AUTH=LOGIN"),
             ("family", "inet"),
+            ("order", "reverse"),
             ("connections", "0"),
             ("connectionmessages", "-1"),
             ("rate", "fast"),

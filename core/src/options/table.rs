@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use super::info::{OptionGroup, OptionInfo, OptionKind, Part, Setter, Setting};
 use super::values::{
-    CHUNKING, FAMILIES, PIPELINING, POLICIES, TLS_VERSIONS, TRUST, boolean, certificates, count, domain,
-    fingerprints, header_field, ip_address, keywords, list, mechanisms, number, ports, proxy, rate, seconds,
-    secret, servers, text, word, words,
+    CHUNKING, FAMILIES, ORDERS, PIPELINING, POLICIES, TLS_VERSIONS, TRUST, boolean, certificates, count,
+    domain, fingerprints, header_field, ip_address, keywords, list, mechanisms, number, ports, proxy, rate,
+    seconds, secret, servers, text, word, words,
 };
 use super::{
-    Chunking, Dialler, Family, OauthToken, Pipelining, Reached, RecipientEntry, Recipients, TlsPolicy,
+    Chunking, Dialler, Family, OauthToken, Order, Pipelining, Reached, RecipientEntry, Recipients, TlsPolicy,
     TranscriptFn, Trust,
 };
 use crate::cancel::Cancel;
@@ -39,6 +39,11 @@ options! {
             servers: Vec<String> = Vec::new(), OptionKind::Servers, "`localhost`", parse servers;
             /// Their ports, in the same order; a missing one, and 0, is the default.
             ports: Vec<u16> = Vec::new(), OptionKind::Ports, "25; by URL 465, 587, 24", parse ports;
+            /// Which of the servers is tried first. `given`: the first; the others are for when it fails. `random`: any of them, drawn
+            /// for each connection. `turn`: they take turns, and each connection begins with the next one, for all that the
+            /// process sends with the same `servers`. The rest follows in the same way. A mailer gives messages to all of
+            /// its connections then.
+            order: Order = Order::Given, OptionKind::Word(const { &words(ORDERS) }), "`given`", parse |v: &str| word(v, &ORDERS);
             /// The name in EHLO.
             client: Option<String> = None, OptionKind::Text, "`localhost` if the server is, else the host's name", parse text;
             /// Speak LMTP (RFC 2033).

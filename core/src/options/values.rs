@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::proxy::ProxyUrl;
-use super::{Chunking, Family, Pipelining, TlsAnswer, Trust};
+use super::{Chunking, Family, Order, Pipelining, TlsAnswer, Trust};
 use crate::command::ForwardPath;
 use crate::error::Error;
 use crate::extensions::is_keyword;
@@ -16,6 +16,9 @@ const MOST_SECONDS: f64 = 366.0 * 24.0 * 3600.0;
 
 pub(super) const FAMILIES: [(&str, Family); 3] =
     [("any", Family::Any), ("ipv4", Family::Ipv4), ("ipv6", Family::Ipv6)];
+
+pub(super) const ORDERS: [(&str, Order); 3] =
+    [("given", Order::Given), ("random", Order::Random), ("turn", Order::Turn)];
 
 pub(super) const PIPELINING: [(&str, Pipelining); 4] = [
     ("off", Pipelining::Off),

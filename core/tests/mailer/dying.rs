@@ -54,7 +54,7 @@ fn a_message_that_kills_each_connection_is_given_up_and_the_others_arrive() {
 
 #[test]
 fn a_connection_that_ended_while_idle_costs_nothing() {
-    let patience = Some(Duration::from_millis(30));
+    let patience = Some(Duration::from_millis(500));
     let server = Server::start(Rules { patience, ..Rules::default() });
     let mailer = Mailer::new(&options(&[&server], &[("backoff", "10"), ("connections", "1")])).unwrap();
     for round in 1..=3 {

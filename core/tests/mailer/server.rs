@@ -34,7 +34,7 @@ pub struct Rules {
     pub takes_logins: bool,
     /// Idle connections end after this long.
     pub patience: Option<Duration>,
-    /// Nothing is said after DATA until [`Server::open_gate`].
+    /// Nothing is said after DATA, nor after AUTH, until [`Server::open_gate`].
     pub gate: bool,
 }
 
@@ -91,6 +91,11 @@ struct Shared {
 impl Shared {
     fn record(&self) -> MutexGuard<'_, Record> {
         self.record.lock().unwrap()
+    }
+
+    fn wait_at_gate(&self) {
+        let is_open = self.is_open.lock().unwrap();
+        drop(self.gate.wait_while(is_open, |is_open| !*is_open).unwrap());
     }
 }
 
@@ -270,8 +275,7 @@ fn talk(stream: &TcpStream, shared: &Shared, messages: &mut usize) -> Option<()>
                     say("503 5.5.1 no RCPT")?;
                     continue;
                 }
-                let is_open = shared.is_open.lock().unwrap();
-                drop(shared.gate.wait_while(is_open, |is_open| !*is_open).unwrap());
+                shared.wait_at_gate();
                 if dies(number, Place::Data) {
                     return None;
                 }
@@ -303,6 +307,7 @@ fn talk(stream: &TcpStream, shared: &Shared, messages: &mut usize) -> Option<()>
             "AUTH" if rules.takes_logins => say("235 2.7.0 welcome")?,
             "AUTH" => {
                 shared.record().logins += 1;
+                shared.wait_at_gate();
                 return say("535 5.7.8 wrong password");
             }
             "QUIT" => {

@@ -27,7 +27,7 @@ from ._errors import (
     Unsupported,
     UsageError,
 )
-from ._mailer import Mailer, MailerCounts
+from ._mailer import Mailer, MailerCounts, ServerCounts
 from ._mechanisms import LoginExchange, LoginFacts, LoginMechanism
 from ._native import TLS, Cancel, Message, Options, __version__, option_names
 from ._option_types import OptionDict, TLSDict
@@ -90,6 +90,7 @@ __all__ = [
     "Report",
     "ResolveError",
     "SMTPException",
+    "ServerCounts",
     "Session",
     "SourceError",
     "TLSDict",

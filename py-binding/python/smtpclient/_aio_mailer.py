@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ._asking import from_a_thread
 from ._commit import AwaitedByThread
 from ._errors import SMTPException
-from ._mailer import MailerCounts, Pending, outcome, own
+from ._mailer import MailerCounts, Pending, ServerCounts, outcome, own
 from ._native import Message, Options
 from ._option_types import OptionDict
 from ._report import Report
@@ -103,6 +103,11 @@ class Mailer:
     def counts(self) -> MailerCounts:
         """What became of the messages so far."""
         return MailerCounts(**self._pending.native.counts())
+
+    @property
+    def server_counts(self) -> tuple[ServerCounts, ...]:
+        """What each server did so far, in the order of option ``servers``; empty in a child of ``fork``."""
+        return self._pending.server_counts()
 
     async def __aenter__(self) -> Self:
         return self

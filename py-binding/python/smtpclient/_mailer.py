@@ -45,6 +45,28 @@ class MailerCounts:
     opened: int
 
 
+@dataclass(frozen=True, slots=True)
+class ServerCounts:
+    """What one server did with the messages of a mailer."""
+
+    #: The server, as reports name it.
+    server: str
+    #: Messages that it has, for at least one recipient.
+    accepted: int
+    #: Messages that it refused, and that were not tried again.
+    rejected: int
+    #: Messages that it may have.
+    unknown: int
+    #: Tries there after which the message was tried again, at this server or at another one.
+    retried: int
+    #: Messages that were given to its connections and are not decided yet.
+    under_way: int
+    #: Connections that are open now, or being opened.
+    connections: int
+    #: Connections that were ever opened.
+    opened: int
+
+
 class Mailer:
     """A queue with a bound, a pool of connections to each server, one report for each message.
 
@@ -105,6 +127,11 @@ class Mailer:
         """What became of the messages so far."""
         return MailerCounts(**self._pending.native.counts())
 
+    @property
+    def server_counts(self) -> tuple[ServerCounts, ...]:
+        """What each server did so far, in the order of option ``servers``; empty in a child of ``fork``."""
+        return self._pending.server_counts()
+
     def __enter__(self) -> Self:
         return self
 
@@ -164,6 +191,9 @@ class Pending:
         with self._news:
             self._news.wait_for(lambda: wait(0.0) or self._over.is_set(), timeout)
         return wait(0.0)
+
+    def server_counts(self) -> tuple[ServerCounts, ...]:
+        return tuple(ServerCounts(server=server, **counts) for server, counts in self.native.server_counts())
 
     def seal(self) -> None:
         """Take no more messages, and tell those who wait for room."""

@@ -68,6 +68,9 @@ class OptionDict(TLSDict, total=False):
     ports: int | str | Iterable[int] | None
     """Their ports, in the same order; a missing one, and 0, is the default. Default: 25; by URL 465, 587, 24."""
 
+    order: Literal["given", "random", "turn"] | None
+    """Which of the servers is tried first. ``given``: the first; the others are for when it fails. ``random``: any of them, drawn for each connection. ``turn``: they take turns, and each connection begins with the next one, for all that the process sends with the same ``servers``. The rest follows in the same way. A mailer gives messages to all of its connections then. Default: ``given``."""
+
     client: str | None
     """The name in EHLO. Default: ``localhost`` if the server is, else the host's name."""
 

@@ -247,6 +247,6 @@ fn work_is_bounded() {
             .zip(&many)
             .all(|(address, source)| address.source() == source && address.to_string() == *source)
     );
-    // Quadratic work at these sizes takes hours; a slow debug build takes seconds.
-    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+    // Quadratic work at these sizes takes hours; a debug build on a busy machine takes a minute or two.
+    assert!(started.elapsed() < Duration::from_secs(900), "{:?}", started.elapsed());
 }

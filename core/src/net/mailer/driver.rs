@@ -32,7 +32,7 @@ use crate::net::security::library;
 use crate::net::sendmessage::with_debug;
 use crate::options::{MailerOptions, Options};
 use crate::report::{Attempt, Attempts, Report};
-use crate::server::Server;
+use crate::server::{Preference, Server};
 use crate::tls::Secure;
 
 /// How long the caller's cancel may go unseen.
@@ -49,6 +49,7 @@ const GREYLISTING: u32 = 7;
 pub(super) struct Driver {
     pub(super) options: Arc<Options>,
     pub(super) servers: Vec<ServerState>,
+    pub(super) preference: Preference,
     pub(super) connections: Vec<Connection>,
     /// Messages that a server has turned away and that wait for another one, or for its pause to end.
     pub(super) held: VecDeque<Job>,
@@ -87,6 +88,7 @@ impl Driver {
         }
         let options = Arc::new(with_debug(options));
         Ok(Self {
+            preference: Preference::new(&options, servers.len()),
             servers: servers
                 .into_iter()
                 .map(|server| ServerState::new(server, Arc::clone(&options)))
@@ -127,6 +129,7 @@ impl Driver {
             let shared = Arc::clone(&self.shared);
             let mut state = shared.lock();
             state.add(&decided);
+            self.tell_counts(&mut state);
             shared.settle(&mut state, &mut self.settled);
             match state.closing {
                 Closing::AtOnce => {
@@ -183,23 +186,11 @@ impl Driver {
                 Ok(connection) => {
                     server.open += 1;
                     server.is_opening = true;
+                    self.preference.had_its_turn(index);
                     self.connections.push(connection);
                 }
                 Err(error) => self.server_failed(index, Attempts::new(), error, now),
             }
-        }
-    }
-
-    /// Counts the connections of each server.
-    fn census(&mut self) {
-        for server in &mut self.servers {
-            (server.live, server.open, server.is_opening) = (0, 0, false);
-        }
-        for connection in &self.connections {
-            let Some(server) = self.servers.get_mut(connection.server) else { continue };
-            server.open += 1;
-            server.live += usize::from(connection.phase == ConnectionPhase::Ready);
-            server.is_opening |= matches!(connection.phase, ConnectionPhase::Opening(_));
         }
     }
 
@@ -224,13 +215,14 @@ impl Driver {
             let before = connection.jobs.len();
             if connection.opened == Opened::Uncounted {
                 connection.opened = Opened::Counted;
-                self.opened += 1;
+                let server = connection.server;
+                self.was_opened(server);
             }
             while let Some(news) = self.connections.get_mut(index).and_then(Connection::news) {
                 self.is_busy = true;
                 match news {
                     News::Opened(done) => self.opened(index, done, now),
-                    News::Sent(job, report) => self.sent(index, job, *report, now),
+                    News::Sent(job, report) => self.came_back(index, job, *report, now),
                 }
             }
             let Some(connection) = self.connections.get_mut(index) else { return };
@@ -265,7 +257,7 @@ impl Driver {
         }
     }
 
-    fn sent(&mut self, index: usize, mut job: Job, report: Report, now: Instant) {
+    pub(super) fn sent(&mut self, index: usize, mut job: Job, report: Report, now: Instant) {
         let MailerOptions { backoff: first, retries, retrytime: longest, .. } = self.options.mailer;
         let Some(connection) = self.connections.get_mut(index) else { return };
         let Some(server) = self.servers.get_mut(connection.server) else { return };
@@ -477,8 +469,10 @@ impl Driver {
         self.settled.extend(left.into_iter().map(|job| job.unsent(cause(Step::Setup))));
         let decided = self.give_reports();
         let shared = Arc::clone(&self.shared);
+        self.census();
         let mut state = shared.lock();
         state.add(&decided);
+        self.tell_counts(&mut state);
         state.counts.waiting = 0;
         shared.settle(&mut state, &mut self.settled);
     }

@@ -65,22 +65,24 @@ impl Driver {
                 self.held.push_back(job);
                 continue;
             }
-            let Some(index) = self.target(&job.refused_by, now).filter(|_| *quota > 0) else {
+            let targets = self.targets(&job.refused_by, now);
+            if targets.is_empty() || *quota == 0 {
                 self.held.push_back(job);
                 continue;
-            };
-            let window = self.cautious(index, window);
-            let most = self.options.mailer.connectionmessages;
-            let free = self.connections.iter_mut().filter(|c| c.server == index && c.room(window, most) > 0);
-            match free.into_iter().find(|c| job.not_on != Some(c.id)) {
-                Some(connection) => {
+            }
+            let rooms = self.rooms(&targets, window);
+            let mut free = self.connections.iter_mut().zip(rooms).filter(|(_, room)| *room > 0);
+            match free.find(|(c, _)| job.not_on != Some(c.id)) {
+                Some((connection, _)) => {
                     connection.give(job);
                     *quota = self.pace.spend(now, 1);
                 }
                 None => {
-                    self.make_room(index, job.not_on);
+                    for index in targets.iter().take(1) {
+                        self.make_room(*index, job.not_on);
+                    }
                     self.held.push_back(job);
-                    self.want(index);
+                    self.want(&targets);
                 }
             }
         }
@@ -106,23 +108,33 @@ impl Driver {
         if state.queue.is_empty() || *quota == 0 {
             return;
         }
-        let Some(index) = self.target(&[], now) else { return };
-        let window = self.cautious(index, window);
-        let most = self.options.mailer.connectionmessages;
-        let ready = self.connections.iter().filter(|c| c.server == index && c.room(window, most) > 0);
+        let targets = self.targets(&[], now);
+        if targets.is_empty() {
+            return;
+        }
+        let rooms = self.rooms(&targets, window);
+        let ready = self.connections.iter().zip(&rooms).filter(|(_, room)| **room > 0);
         // Evenly over those that are open anyway.
-        let (count, under_way) = ready.fold((0, 0), |(n, sum), c| (n + 1, sum + c.jobs.len()));
+        let (count, under_way) = ready.fold((0, 0), |(n, sum), (c, _)| (n + 1, sum + c.jobs.len()));
         let share = usize::div_ceil(state.queue.len() + under_way, count.max(1)).clamp(1, window);
-        for connection in self.connections.iter_mut().filter(|c| c.server == index) {
-            for _ in 0..connection.room(share, most).min(*quota) {
+        for (connection, room) in self.connections.iter_mut().zip(rooms) {
+            let left = share.saturating_sub(connection.jobs.len());
+            for _ in 0..room.min(left).min(*quota) {
                 let Some(job) = state.queue.pop_front() else { break };
                 connection.give(job);
                 *quota = self.pace.spend(now, 1);
             }
         }
         if !state.queue.is_empty() && *quota > 0 {
-            self.want(index);
+            self.want(&targets);
         }
+    }
+
+    /// How many more messages each connection may be given, where its server is one of `targets`.
+    fn rooms(&self, targets: &[usize], window: usize) -> Vec<usize> {
+        let most = self.options.mailer.connectionmessages;
+        let room = |c: &Connection| c.room(self.cautious(c.server, window), most);
+        self.connections.iter().map(|c| if targets.contains(&c.server) { room(c) } else { 0 }).collect()
     }
 
     /// One at a time where the server had no room for the last one.
@@ -133,16 +145,27 @@ impl Driver {
         }
     }
 
-    /// The first server that is reachable and has not turned the message away.
-    fn target(&self, refused_by: &[usize], now: Instant) -> Option<usize> {
-        let mut servers = self.servers.iter().enumerate();
-        servers
-            .find(|(index, server)| !refused_by.contains(index) && server.is_usable(now))
-            .map(|(index, _)| index)
+    /// The first server that is reachable and has not turned the message away; all of them, the preferred one first, where
+    /// they are equal.
+    fn targets(&self, refused_by: &[usize], now: Instant) -> Vec<usize> {
+        let is_usable = |index: &usize| {
+            !refused_by.contains(index)
+                && self.servers.get(*index).is_some_and(|server| server.is_usable(now))
+        };
+        let usable = self.preference.positions().iter().copied().filter(is_usable);
+        usable.take(if self.preference.is_shared() { usize::MAX } else { 1 }).collect()
     }
 
-    fn want(&mut self, server: usize) {
-        if let Some(server) = self.servers.get_mut(server) {
+    /// One more connection is wanted to the first of these that has room for one.
+    fn want(&mut self, targets: &[usize]) {
+        // One is opened at a time: what it takes may be all there is.
+        let of = |index: &usize| self.servers.get(*index);
+        if targets.iter().filter_map(of).any(|server| server.is_opening) {
+            return;
+        }
+        let most = self.options.mailer.connections;
+        let first = targets.iter().find(|index| of(index).is_some_and(|server| server.open < most));
+        if let Some(server) = first.and_then(|index| self.servers.get_mut(*index)) {
             server.is_wanted = true;
         }
     }

@@ -21,7 +21,7 @@
 //! ```
 //!
 //! # How it goes
-//! - A message goes to the first server in order that is reachable. While nothing of it can have reached a server's queue
+//! - A message goes to the first server in order that is reachable, with option `order` to any. While nothing of it can have reached a server's queue
 //!   (the connection ended before its last octet left, 421, MAIL answered by 4yz) it is tried again, at most
 //!   `retries` times; after that, and with any other outcome, its report is the last word. `unknown` is never tried again.
 //! - A connection is opened when the open ones have all that they should take and messages are left, one at a time,
@@ -48,6 +48,7 @@
 
 mod commits;
 mod connection;
+mod counting;
 mod disposition;
 mod driver;
 mod feed;
@@ -78,6 +79,7 @@ use crate::options::Options;
 use crate::report::Report;
 use crate::server::servers;
 
+pub use self::counting::ServerCounts;
 pub use self::shared::Counts;
 
 /// Names a message that a mailer took: 1 for the first, and so on.
@@ -151,7 +153,7 @@ impl Mailer {
             Error::new(Kind::Connect, Step::Setup, format!("the mailer cannot be begun: {error}"))
         });
         let (bell, listener) = pair().map_err(failed)?;
-        let shared = Arc::new(Shared::new(options, bell));
+        let shared = Arc::new(Shared::new(options, &servers, bell));
         let driver = Driver::new(Arc::clone(&shared), options, local, servers, listener, on_report)?;
         let thread = thread::Builder::new().name("smtp-mailer".to_owned());
         let thread = thread.spawn(move || driver.run()).map_err(failed)?;
@@ -292,6 +294,11 @@ impl Mailer {
     /// What became of the messages so far; all 0 in a child by fork(2).
     pub fn counts(&self) -> Counts {
         if self.process.is_forked() { Counts::default() } else { self.shared.counts() }
+    }
+
+    /// What each server did so far, in the order of the options; nothing in a child by fork(2).
+    pub fn server_counts(&self) -> Vec<ServerCounts> {
+        if self.process.is_forked() { Vec::new() } else { self.shared.server_counts() }
     }
 
     /// Whether the caller is a function that the mailer calls, in its own thread.

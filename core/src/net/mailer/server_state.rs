@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::counting::ServerCounts;
 use crate::options::{Chunking, Options, Pipelining};
 use crate::report::Attempts;
 use crate::server::Server;
@@ -13,6 +14,7 @@ const MOST_DOUBLINGS: u32 = 6;
 /// One server.
 pub(super) struct ServerState {
     pub(super) address: Server,
+    pub(super) counts: ServerCounts,
     /// For its next connection.
     pub(super) options: Arc<Options>,
     /// Pauses between connections that could not be made.
@@ -38,6 +40,7 @@ impl ServerState {
         let (opening, sending) = (Backoff::default(), Backoff::default());
         Self {
             address,
+            counts: ServerCounts::default(),
             options,
             opening,
             sending,

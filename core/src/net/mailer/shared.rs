@@ -10,11 +10,13 @@ use rustix::fd::{AsFd, BorrowedFd};
 use socket2::Socket;
 
 use super::MessageNumber;
+use super::counting::ServerCounts;
 use super::job::Job;
 use crate::error::{Error, Kind, Step};
 use crate::net::platform::{pair, send_now};
 use crate::options::{OauthToken, Options};
 use crate::report::{Outcome, Report};
+use crate::server::Server;
 
 /// What became of the messages of a mailer. The last four sum up to `decided`; with several recipients the
 /// first of `unknown`, `accepted`, `rejected` and `not_sent` that holds for one of them counts.
@@ -58,18 +60,21 @@ impl Counts {
     }
 
     pub(super) fn note(&mut self, report: &Report) {
-        let any = |outcome| report.recipients.iter().any(|recipient| recipient.outcome == outcome);
         self.decided += 1;
-        if any(Outcome::Unknown) {
-            self.unknown += 1;
-        } else if any(Outcome::Accepted) {
-            self.accepted += 1;
-        } else if any(Outcome::Rejected) {
-            self.rejected += 1;
-        } else {
-            self.not_sent += 1;
+        match verdict(report) {
+            Outcome::Unknown => self.unknown += 1,
+            Outcome::Accepted => self.accepted += 1,
+            Outcome::Rejected => self.rejected += 1,
+            Outcome::NotSent => self.not_sent += 1,
         }
     }
+}
+
+/// What a message with several recipients counts as.
+pub(super) fn verdict(report: &Report) -> Outcome {
+    let any = |outcome: &Outcome| report.recipients.iter().any(|recipient| recipient.outcome == *outcome);
+    let order = [Outcome::Unknown, Outcome::Accepted, Outcome::Rejected];
+    order.into_iter().find(any).unwrap_or(Outcome::NotSent)
 }
 
 /// Whether, and how, a mailer is being closed.
@@ -93,6 +98,8 @@ pub(super) struct State {
     /// The access token that came with a message last: what new connections log in with.
     pub(super) token: Option<OauthToken>,
     pub(super) counts: Counts,
+    /// In the order of the options.
+    pub(super) servers: Vec<ServerCounts>,
     /// The first moment at which a message in the queue is given up.
     pub(super) first_deadline: Option<Instant>,
     reports: VecDeque<(MessageNumber, Report)>,
@@ -150,9 +157,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(options: &Options, bell: Socket) -> Self {
+    pub(super) fn new(options: &Options, servers: &[Server], bell: Socket) -> Self {
+        let name = |server: &Server| server.target.to_string();
+        let counts = |server| ServerCounts { server: name(server), ..ServerCounts::default() };
         Self {
-            state: Mutex::default(),
+            state: Mutex::new(State { servers: servers.iter().map(counts).collect(), ..State::default() }),
             room: Condvar::new(),
             news: Condvar::new(),
             bell,
@@ -332,6 +341,10 @@ impl Shared {
 
     pub(super) fn counts(&self) -> Counts {
         self.lock().counts
+    }
+
+    pub(super) fn server_counts(&self) -> Vec<ServerCounts> {
+        self.lock().servers.clone()
     }
 
     fn wait<'a>(

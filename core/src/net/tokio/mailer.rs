@@ -12,7 +12,7 @@ use ::tokio::time::timeout;
 
 use crate::error::{Error, Kind, Step};
 use crate::message::Message;
-use crate::net::mailer::{self, Counts, MessageNumber};
+use crate::net::mailer::{self, Counts, MessageNumber, ServerCounts};
 use crate::options::Options;
 use crate::report::{Report, SendError};
 
@@ -170,6 +170,11 @@ impl Mailer {
     /// What became of the messages so far.
     pub fn counts(&self) -> Counts {
         self.own.counts()
+    }
+
+    /// What each server did so far, in the order of the options.
+    pub fn server_counts(&self) -> Vec<ServerCounts> {
+        self.own.server_counts()
     }
 
     /// The options that it was made with.
