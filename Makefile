@@ -30,6 +30,8 @@ DTPLITE = dtplite
 FEATURES = tls-openssl dkim
 
 TARGET = $(or $(CARGO_TARGET_DIR),target)
+# Where cargo leaves the static library: for another platform, in a folder of its own.
+MADE = $(TARGET)/release
 BUILD = build
 STATIC = $(BUILD)/lib/libsmtp.a
 SHARED = $(BUILD)/lib/libsmtp.so.$(VERSION)
@@ -56,6 +58,8 @@ MANUAL = { sed -n 's/^typedef struct \(smtp_[a-z]*\) .*/\1.3/p' '$(CURDIR)/inclu
 # The command line, and its manual pages and completions, which are made from its flags.
 COMMAND = $(TARGET)/release/smtpclient
 PAGES = $(BUILD)/docs/command-line
+# How what makes them is built: for development, as the tests have it, or by --release, where nothing else is built for development.
+PAGESFLAGS =
 COMPLETIONS = bash-completion/completions/smtpclient zsh/site-functions/_smtpclient fish/vendor_completions.d/smtpclient.fish
 LICENCES = LICENSE LICENSE-MIT LICENSE-APACHE
 # The package of CMake, and what is written into it and libsmtp.pc: the headers' folder, as seen from that of the package, too.
@@ -78,7 +82,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets rustflags symbols notices python-module install-python abi debian debian-test wheels wheels-test windows dist wheels-emulated
+.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets rustflags symbols notices python-module install-python abi debian debian-test wheels wheels-test windows dist wheels-emulated dist-test
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -104,11 +108,11 @@ rustflags:
 
 command: ## build the command smtpclient, its manual pages and completions
 	$(FLAGGED) $(CARGO) build --locked --release -p smtpclient-command --bin smtpclient
-	$(CARGO) run --locked --quiet -p smtpclient-command --example pages '$(PAGES)'
+	$(if $(PAGESFLAGS),$(FLAGGED)) $(CARGO) run --locked --quiet $(PAGESFLAGS) -p smtpclient-command --example pages '$(PAGES)'
 
 # What none of the functions of the header needs is left out, and what they need is theirs alone: a program may have
 # another library that is written in Rust.
-$(OBJECT): $(TARGET)/release/libsmtp.a ffi-c/exports.txt
+$(OBJECT): $(MADE)/libsmtp.a ffi-c/exports.txt
 	@mkdir -p $(@D)
 	$(CC) -r -nostdlib -o $@ -Wl,--gc-sections $$(sed -n 's/^smtp_/-Wl,-u,&/p' ffi-c/exports.txt) $<
 	$(OBJCOPY) --keep-global-symbols=ffi-c/exports.txt --remove-section=.llvmbc --remove-section=.llvmcmd $@
@@ -280,7 +284,10 @@ wheels-test: ## install the wheel for this machine in a fresh Debian 12, and sen
 wheels-emulated: ## send from the wheels for ARM and Windows in QEMU and Wine, and load that for musl (after make wheels)
 	packaging/wheels-emulated
 
-dist: ## everything of a release that this machine can build, in build/dist, with checksums and SBOMs (PARTS=, WHEELS=)
+dist-test: ## use the archives of build/dist as programs in C and Tcl do: by pkg-config, by CMake, by `package require`, under QEMU and Wine
+	packaging/dist-test
+
+dist: ## everything of a release that this machine can build, in build/dist, with checksums and SBOMs (PARTS=, LINUX=, WHEELS=)
 	WHEELS='$(WHEELS)' packaging/dist
 
 abi: ## compare what compiled programs rely on with ffi-c/libsmtp.abi

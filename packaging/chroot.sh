@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # work is of tests/lib.sh
 # A fresh Debian for packaging/*-test, which are run as root and have read tests/lib.sh before.
 
 command -v debootstrap >/dev/null || { echo "debootstrap is missing" >&2; exit 77; }

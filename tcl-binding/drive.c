@@ -8,9 +8,9 @@
 
 #define ROUNDS 2 /* that one step may take, before others get their turn */
 
-static void Unwatch(Drive *drive)
+static void Rest(Drive *drive)
 {
-    if (drive->fd >= 0) Tcl_DeleteFileHandler(drive->fd);
+    if (drive->fd >= 0) Unwatch(drive->fd);
     drive->fd = -1;
     if (drive->timer != NULL) Tcl_DeleteTimerHandler(drive->timer);
     drive->timer = NULL;
@@ -53,15 +53,15 @@ static int64_t Left(Drive *drive)
     return drive->again ? 0 : smtp_engine_timeout(drive->engine);
 }
 
-static void Watch(Drive *drive)
+static void Await(Drive *drive)
 {
     int interest = smtp_engine_interest(drive->engine);
     int mask = (interest & SMTP_READ ? TCL_READABLE : 0) | (interest & SMTP_WRITE ? TCL_WRITABLE : 0);
     int64_t wait = Left(drive);
 
-    Unwatch(drive);
+    Rest(drive);
     drive->fd = smtp_engine_fd(drive->engine);
-    if (drive->fd >= 0) Tcl_CreateFileHandler(drive->fd, mask, Ready, drive);
+    if (drive->fd >= 0) Watch(drive->fd, mask, Ready, drive);
     if (wait >= 0) drive->timer = Tcl_CreateTimerHandler(wait < INT_MAX ? (int)wait : INT_MAX, TimedOut, drive);
 }
 
@@ -76,14 +76,14 @@ void DriveStep(Drive *drive)
     }
     DriveHold(drive);
     do {
-        Unwatch(drive);
+        Rest(drive);
         drive->again = 0;
         drive->busy++;
         smtp_engine_ready(drive->engine, 0);
         drive->busy--;
         if (!drive->over) drive->progress(drive);
     } while (!drive->over && !drive->busy && Left(drive) == 0 && ++rounds < ROUNDS);
-    if (!drive->over && !drive->busy) Watch(drive);
+    if (!drive->over && !drive->busy) Await(drive);
     DriveRelease(drive);
 }
 
@@ -114,7 +114,7 @@ void DriveClose(Drive *drive)
 {
     if (drive->over) return;
     drive->over = 1;
-    Unwatch(drive);
+    Rest(drive);
     *drive->link = drive->next;
     if (drive->next != NULL) drive->next->link = drive->link;
     smtp_engine_free(drive->engine);

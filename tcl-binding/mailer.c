@@ -100,13 +100,13 @@ static void Fetch(Mailer *mailer)
     mailer->refs++;
     Tcl_Preserve(interp);
     mailer->busy = 1;
-    Tcl_DeleteFileHandler(mailer->fd);
+    Unwatch(mailer->fd);
     while (!Tcl_InterpDeleted(interp) && smtp_mailer_next(mailer->smtp, 0, &number, &result) == 1) {
         Report(mailer, number, result);
         smtp_result_free(result);
     }
     mailer->busy = 0;
-    if (!mailer->ending && mailer->process == getpid()) Tcl_CreateFileHandler(mailer->fd, TCL_READABLE, Ready, mailer);
+    if (!mailer->ending && mailer->process == getpid()) Watch(mailer->fd, TCL_READABLE, Ready, mailer);
     Tcl_Release(interp);
     Drop(mailer);
 }
@@ -117,7 +117,7 @@ static void Free(Mailer *mailer)
     Tcl_HashSearch search;
     Tcl_HashEntry *entry;
 
-    Tcl_DeleteFileHandler(mailer->fd);
+    Unwatch(mailer->fd);
     smtp_mailer_free(mailer->smtp);
     mailer->smtp = NULL;
     mailer->news = 1;
@@ -134,7 +134,7 @@ static void Ready(void *data, int mask)
 
     (void)mask;
     if (getpid() != mailer->process) {
-        Tcl_DeleteFileHandler(mailer->fd); /* the parent's */
+        Unwatch(mailer->fd); /* the parent's */
         return;
     }
     mailer->refs++;
@@ -405,7 +405,7 @@ int MailerCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
     mailer->words = Tcl_NewListObj(objc - 2, objv + 2);
     Tcl_IncrRefCount(mailer->words);
     Tcl_InitHashTable(&mailer->open, TCL_ONE_WORD_KEYS);
-    Tcl_CreateFileHandler(fd, TCL_READABLE, Ready, mailer);
+    Watch(fd, TCL_READABLE, Ready, mailer);
     snprintf(name, sizeof name, "::smtp::mailer%lu", ++state->serial);
     mailer->token = Tcl_CreateObjCommand(interp, name, ObjectCmd, mailer, Deleted);
     Tcl_SetObjResult(interp, Tcl_NewStringObj(name, -1));

@@ -2,7 +2,12 @@
 #include "smtp_tcl.h"
 #include <stdlib.h>
 #include <string.h>
+#ifdef _WIN32
+#define WIN32_LEAN_AND_MEAN
+#include <winsock2.h> /* gethostname */
+#else
 #include <unistd.h>
+#endif
 
 #define PATIENCE_MS 300000 /* as long as a server waits for a command (RFC 5321 4.5.3.2.7) */
 

@@ -32,6 +32,10 @@ int Fail(Tcl_Interp *interp, int status, const char *text);
  * a trace there may fail, or do anything. */
 Tcl_Obj *ErrorCodeOf(Tcl_Interp *interp);
 
+/* watch.c: calls ready from the event loop while the descriptor is as the mask says, until it is unwatched. One for each descriptor. */
+void Watch(int fd, int mask, Tcl_FileProc *ready, void *data);
+void Unwatch(int fd);
+
 /* drive.c: an engine, its connection, and the event loop. */
 typedef struct Drive {
     State *state;

@@ -4,8 +4,8 @@
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$top" || exit 1
 target=${CARGO_TARGET_DIR:-target}
-# The same for every call of cargo, so that nothing is built twice.
-# shellcheck disable=SC2034
+# The same for every call of cargo, so that nothing is built twice. The commas are cargo's.
+# shellcheck disable=SC2034,SC2054
 all=(--locked --workspace --features libsmtp/tls-openssl,smtpclient/tls-rustls,smtpclient/tokio)
 passed=0 failed=0 children=()
 work=$(mktemp -d)
