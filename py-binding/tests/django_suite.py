@@ -2,9 +2,10 @@
 
     python django_suite.py FOLDER      the unpacked archive's folder `tests`
 
-What fails for a reason stands in django_suite.allow, as with cpython.py.
+What fails for a reason stands in django_suite.allow, or django_suite-6.1.allow, as with cpython.py.
 """
 
+import importlib
 import logging
 import sys
 import unittest
@@ -27,9 +28,10 @@ setup_test_environment()
 from smtpclient.django import EmailBackend  # noqa: E402
 
 smtp.EmailBackend = EmailBackend
-from mail import tests  # noqa: E402
-
+# Django 6.1 has a file for the backends.
+where, reasons = ("mail.tests", "") if django.VERSION < (6, 1) else ("mail.test_backends", "-6.1")
+tests = importlib.import_module(where)
 classes = [found for name, found in vars(tests).items() if name.startswith("SMTPBackend") and name.endswith("Tests")]
 suite = unittest.TestSuite(unittest.defaultTestLoader.loadTestsFromTestCase(found) for found in classes)
 title = f"Django {django.get_version()}'s tests of its SMTP backend"
-sys.exit(allowed.run(suite, title, Path(__file__).with_suffix(".allow"), "mail.tests."))
+sys.exit(allowed.run(suite, title, Path(__file__).with_name(f"django_suite{reasons}.allow"), f"{where}."))

@@ -1,4 +1,5 @@
-"""Django's e-mail over this library: ``EMAIL_BACKEND = "smtpclient.django.EmailBackend"``, or ``QueueBackend`` by way of a queue.
+"""Django's e-mail over this library: ``EMAIL_BACKEND = "smtpclient.django.EmailBackend"``, or ``QueueBackend`` by way of a queue;
+from Django 6.1 on as the ``BACKEND`` of an entry of ``MAILERS``.
 
 Settings, connection reuse, ``fail_silently`` and locking of ``EmailBackend`` are those of Django's own SMTP backend, of which it is a
 subclass. Nothing else in this package imports Django, except for ``smtpclient.django_tasks``.
@@ -7,6 +8,8 @@ subclass. Nothing else in this package imports Django, except for ``smtpclient.d
 from __future__ import annotations
 
 import ssl
+from email import message_from_bytes, policy
+from email.utils import parseaddr
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
@@ -51,6 +54,33 @@ class EmailBackend(smtp.EmailBackend):  # type: ignore[misc]
             context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile)
         return context
 
+    def _send(self, email_message: Any) -> bool:
+        everybody = [str(one) for one in (email_message.from_email, *email_message.recipients())]
+        # Django makes an encoded word of a local part outside ASCII, which is another address, or refuses it.
+        if all(parseaddr(one)[1].rpartition("@")[0].isascii() for one in everybody):
+            sent: bool = super()._send(email_message)
+            return sent
+        if any("\n" in one or "\r" in one for one in everybody):
+            raise ValueError("Invalid address; address parts cannot contain newlines.")
+        sender, *recipients = (parseaddr(one)[1] for one in everybody)
+        try:
+            self.connection.sendmail(sender, recipients, _international(email_message), ("SMTPUTF8", "BODY=8BITMIME"))
+        except smtplib.SMTPException:
+            if not self.fail_silently:
+                raise
+            return False
+        return True
+
+
+def _international(email_message: Any) -> bytes:
+    """The message with its addresses in UTF-8 (RFC 6532)."""
+    message = message_from_bytes(email_message.message().as_bytes(), policy=policy.SMTPUTF8)
+    extra = {name.lower() for name in email_message.extra_headers}
+    for name, given in (("From", [email_message.from_email]), ("To", email_message.to), ("Cc", email_message.cc), ("Reply-To", email_message.reply_to)):
+        if name in message and name.lower() not in extra:
+            message.replace_header(name, ", ".join(map(str, given)))
+    return message.as_bytes()
+
 
 class _Plain(smtplib.SMTP):
     def sendmail(
@@ -78,8 +108,14 @@ class QueueBackend(BaseEmailBackend):  # type: ignore[misc]
     Setting ``EMAIL_QUEUE`` names what has the functions ``keep`` and ``publish``: the module ``smtpclient.celery`` (the
     default), ``smtpclient.django_tasks``, or a ``smtpclient.huey.Queue`` of yours. ``EMAIL_QUEUE_DATABASE`` is the alias of the
     transaction's database (``default``). With a ledger in that database, and ``keep`` in its settings, a message is committed
-    together with the caller's data.
+    together with the caller's data. In an entry of ``MAILERS`` (Django 6.1) they are the options ``queue`` and ``database``.
     """
+
+    def __init__(self, fail_silently: bool = False, *, queue: Any = None, database: str | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.fail_silently = fail_silently
+        self._queue = queue
+        self._database = database
 
     def send_messages(self, email_messages: Sequence[Any]) -> int:
         """Take messages, and return how many; raise ``UsageError`` for one that no server would get."""
@@ -96,14 +132,15 @@ class QueueBackend(BaseEmailBackend):  # type: ignore[misc]
         if not message.recipients():
             return False
         payload = jobs.encode(message.message(), originator=message.from_email, recipients=message.recipients())
-        job, queue = jobs.new_id(), _queue()
+        job, queue = jobs.new_id(), _queue(self._queue)
         queue.keep(job, payload)
-        transaction.on_commit(partial(queue.publish, job, payload), using=getattr(settings, "EMAIL_QUEUE_DATABASE", None))
+        database = self._database or getattr(settings, "EMAIL_QUEUE_DATABASE", None)
+        transaction.on_commit(partial(queue.publish, job, payload), using=database)
         return True
 
 
-def _queue() -> Any:
-    name = getattr(settings, "EMAIL_QUEUE", "smtpclient.celery")
+def _queue(name: Any = None) -> Any:
+    name = name or getattr(settings, "EMAIL_QUEUE", "smtpclient.celery")
     if not isinstance(name, str):
         return name
     try:
