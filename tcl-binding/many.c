@@ -8,6 +8,7 @@ struct Many {
     Tcl_Obj *results, *options; /* what each came to; the options of all */
     Tcl_Size next, count, left; /* to be composed, of so many; not answered */
     int open, composing;
+    int told; /* by a script of -command for each message: nobody waits for all */
 };
 
 int ManyBegin(Session *session, Question *whole, int objc, Tcl_Obj *const objv[])
@@ -16,15 +17,18 @@ int ManyBegin(Session *session, Question *whole, int objc, Tcl_Obj *const objv[]
     struct Many *many;
     Options options;
     Tcl_Size count, i;
+    int told;
 
     if (Tcl_ListObjLength(interp, objv[0], &count) != TCL_OK) return TCL_ERROR;
     if (objc % 2 == 0) return Fail(interp, SMTP_ERR_USAGE, "sendmany: each option must have a value");
     /* A mistake in these would be that of every message. */
     if (OptionsParse(session->state, objc - 1, objv + 1, &options) != TCL_OK) return TCL_ERROR;
+    told = options.command != NULL;
     OptionsFree(&options);
     many = calloc(1, sizeof *many);
     if (many == NULL) Tcl_Panic("smtp: no memory");
     many->count = many->left = count;
+    many->told = told;
     many->options = Tcl_NewListObj(objc - 1, objv + 1);
     Tcl_IncrRefCount(many->options);
     many->results = Tcl_NewListObj(0, NULL);
@@ -32,6 +36,11 @@ int ManyBegin(Session *session, Question *whole, int objc, Tcl_Obj *const objv[]
     for (i = 0; i < count; i++) Tcl_ListObjAppendElement(NULL, many->results, Tcl_NewObj());
     whole->many = many;
     return TCL_OK;
+}
+
+int ManyIsTold(const Question *whole)
+{
+    return whole->many != NULL && whole->many->told;
 }
 
 void ManyFree(Question *whole)

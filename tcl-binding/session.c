@@ -271,7 +271,7 @@ int Expect(Session *session, Question *question)
     session->refs++;
     Tcl_Preserve(interp);
     if (question->many != NULL && Unasked(session) == question) AskThem(session);
-    if (question->command != NULL) {
+    if (question->command != NULL || ManyIsTold(question)) {
         Tcl_SetObjResult(interp, Tcl_NewObj());
         if (session->drive != NULL) DriveLater(session->drive); /* the script never runs before this has returned */
     } else {
