@@ -339,7 +339,8 @@ impl Mailer {
         let options = options.unwrap_or(&self.options);
         opening::check_login(options, &self.options, "mailer")?;
         opening::check_commit(options, &self.options, "mailer")?;
-        let job = Job::new(message, options, &self.local, self.options.commit.is_some())?;
+        let options = opening::guarded(options, &self.options, "mailer")?;
+        let job = Job::new(message, &options, &self.local, self.options.commit.is_some())?;
         if let Some(token) = own {
             self.shared.lock().token = Some(token);
         }
