@@ -85,6 +85,8 @@
  * Envelope and header:
  *   originator          mailbox (From (or Sender), else the login name at this host)
  *   recipients          addresses (To, Cc, Bcc, Dcc, or their Resent- forms)
+ *   redirectto          mailbox (none: each recipient gets the message)
+ *   redirectexcept      words (none)
  *   atleastone          flag (no)
  *   defaultdomain       text (none: such an address is an error; in Tcl the host's name)
  *   header              header (none)
@@ -1247,8 +1249,11 @@ const char *smtp_result_refused_reply_text(const smtp_result *result, size_t ind
 /** How many recipients there are, refused or not; each address counts once. */
 size_t smtp_result_recipient_count(const smtp_result *result);
 
-/** The address of a recipient, as in RCPT TO. */
+/** The address of a recipient, as in RCPT TO; of one that was redirected, its own. */
 const char *smtp_result_recipient_address(const smtp_result *result, size_t index);
+
+/** What stood in RCPT TO in its place (option redirectto); NULL where it was not redirected. */
+const char *smtp_result_recipient_redirected_to(const smtp_result *result, size_t index);
 
 /**
  * What became of the message for it: SMTP_ACCEPTED, SMTP_REJECTED, SMTP_NOT_SENT or SMTP_UNKNOWN.

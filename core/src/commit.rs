@@ -38,7 +38,7 @@ pub struct Ready {
     pub index: u64,
     /// The server that is to get it, as reports name it.
     pub server: String,
-    /// The addresses that the server has accepted so far, in the order of the envelope. With option `pipelining` `full` that may
+    /// The addresses that the server has accepted so far, as the report names them, in the order of the envelope. With option `pipelining` `full` that may
     /// be none, because the replies are not waited for.
     pub recipients: Vec<String>,
     /// How often this message has been ready, this time included: 2 where its first try came to nothing.

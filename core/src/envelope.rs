@@ -3,6 +3,7 @@
 mod fields;
 mod gathered;
 mod kept;
+mod redirect;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,6 +11,7 @@ use std::fmt;
 use self::fields::{Fields, Names, ORIGINAL};
 use self::gathered::Gathered;
 pub(crate) use self::kept::Kept;
+pub(crate) use self::redirect::Redirect;
 use crate::address::{Address, parse_each, parse_list, parse_mailbox, parse_mailbox_in, plain_mailbox};
 use crate::command::{
     Extra, ForwardPath, Mail, MailParameters, Parameter, Rcpt, RcptParameters, ReversePath,
@@ -35,7 +37,7 @@ pub struct Local {
 pub struct Envelope {
     /// MAIL FROM.
     pub mail: Mail,
-    /// RCPT TO, every address once.
+    /// RCPT TO, every address once, after option `redirectto` was obeyed.
     pub recipients: Vec<Rcpt>,
     /// What is added in front of the message and what is stripped from it.
     pub edits: Edits,
@@ -69,7 +71,8 @@ impl Envelope {
                 Some(author(&fields, &who, &text)?)
             }
         };
-        let recipients = recipients(&fields, options)?;
+        let redirect = Redirect::of(options)?;
+        let recipients = recipients(&fields, options, redirect.as_ref())?;
         let edits = edits(&fields, options, local, originator.as_ref())?;
         let path = match &originator {
             Some(address) => reverse_path(address)?,
@@ -130,7 +133,11 @@ fn from<'s>(
     })
 }
 
-fn recipients(fields: &Fields<'_>, options: &Options) -> Result<Vec<Rcpt>, Error> {
+fn recipients(
+    fields: &Fields<'_>,
+    options: &Options,
+    redirect: Option<&Redirect>,
+) -> Result<Vec<Rcpt>, Error> {
     let other = extra(Extra::Rcpt, "rcptparameters", &options.rcptparameters)?;
     let parameters = RcptParameters { notify: options.dsnnotify, other, ..RcptParameters::default() };
     let mut gathered = Gathered::new(parameters);
@@ -158,7 +165,10 @@ fn recipients(fields: &Fields<'_>, options: &Options) -> Result<Vec<Rcpt>, Error
         );
         return Err(Error::usage(text));
     }
-    Ok(gathered.recipients)
+    Ok(match redirect {
+        Some(redirect) => redirect.apply(gathered.recipients, gathered.parameters),
+        None => gathered.recipients,
+    })
 }
 
 fn edits(

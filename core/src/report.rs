@@ -68,8 +68,10 @@ impl Status {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recipient {
-    /// The addr-spec that stood in RCPT TO.
+    /// The addr-spec that stood in RCPT TO; of a recipient that was redirected, its own.
     pub address: SmolStr,
+    /// The addr-spec that stood in RCPT TO in its place (option `redirectto`).
+    pub redirected_to: Option<SmolStr>,
     /// What became of the message.
     pub outcome: Outcome,
     /// The step that decided: `Rcpt`, `Final`, or the step that failed.
@@ -152,7 +154,7 @@ pub type Keywords = SmallVec<[&'static str; 4]>;
 #[must_use = "a message may be refused for some of its recipients: look at `refused()`"]
 #[non_exhaustive]
 pub struct Report {
-    /// Every recipient once, in the order of the envelope.
+    /// Every recipient once, in the order of the envelope; those that are redirected together.
     pub recipients: Vec<Recipient>,
     /// The servers tried, in order; the last one is the one that the outcome comes from.
     pub attempts: Attempts,
@@ -192,6 +194,13 @@ impl From<Error> for SendError {
     fn from(error: Error) -> Self {
         let report = Report { error: Some(error.clone()), ..Report::default() };
         Self { error, report: Box::new(report) }
+    }
+}
+
+impl Recipient {
+    /// What stood in RCPT TO.
+    pub(crate) fn said(&self) -> &str {
+        self.redirected_to.as_ref().unwrap_or(&self.address)
     }
 }
 
@@ -266,7 +275,10 @@ impl Report {
         }
         let lasting = |recipient: &&Recipient| !recipient.reply.as_ref().is_some_and(Reply::is_transient);
         let first = self.refused().find(lasting).or_else(|| self.refused().next())?;
-        let address = &first.address;
+        let address = match &first.redirected_to {
+            Some(other) => format!("{} (redirected to {other})", first.address),
+            None => first.address.to_string(),
+        };
         let text = match (self.refused().count(), self.recipients.len()) {
             (_, 1) => format!("the recipient {address} was refused"),
             (1, all) => format!("1 of {all} recipients was refused, and nobody got the message: {address}"),
@@ -321,6 +333,7 @@ mod tests {
     fn report(recipients: &[(Outcome, u16)]) -> Report {
         let recipient = |(n, (outcome, code)): (usize, &(Outcome, u16))| Recipient {
             address: format!("r{n}@mail.example").into(),
+            redirected_to: None,
             outcome: *outcome,
             step: Step::Rcpt,
             reply: (*code > 0).then(|| Reply::new(*code, format!("{}.1.1 said {code}", code / 100))),

@@ -126,6 +126,7 @@ static void functions_agree(const smtp_result *r)
     for (i = 0; i < smtp_result_avoided_count(r); i++) TEXT(smtp_result_avoided(r, i), "avoided.%u");
     for (i = 0, j = 0; i < smtp_result_recipient_count(r); i++) {
         TEXT(smtp_result_recipient_address(r, i), "recipients.%u.address");
+        TEXT(smtp_result_recipient_redirected_to(r, i), "recipients.%u.redirected_to");
         TEXT(smtp_outcome_name(smtp_result_recipient_outcome(r, i)), "recipients.%u.outcome");
         TEXT(smtp_result_recipient_step(r, i), "recipients.%u.step");
         NUMBER(smtp_result_recipient_reply_code(r, i), "recipients.%u.reply.code");

@@ -1,6 +1,9 @@
 //! RCPT and what its parameters carry.
 
 use std::io::Write;
+use std::sync::Arc;
+
+use smol_str::SmolStr;
 
 use super::{ForwardPath, Parameter, quoted, write_others, xtext};
 use crate::error::Error;
@@ -27,6 +30,8 @@ pub struct RcptParameters {
     pub orcpt: Option<Orcpt>,
     /// Any others, in this order.
     pub other: Vec<Parameter>,
+    /// Whom the caller named, where this recipient stands for others (option `redirectto`): no server sees it.
+    pub(crate) stands_for: Option<Arc<[SmolStr]>>,
 }
 
 /// When a server is to notify the sender (RFC 3461 section 4.1).
@@ -210,6 +215,7 @@ mod tests {
             notify: Some(Notify::new(false, true, false)),
             orcpt: Some(Orcpt::address("b+c@example.org").unwrap()),
             other: vec![Parameter::parse("X").unwrap(), Parameter::parse("Y=z").unwrap()],
+            stands_for: None,
         };
         assert_eq!(
             sent(all),

@@ -34,11 +34,11 @@ use crate::command::{Command, Verb};
 use crate::content::Content;
 use crate::conversation::{Driven, Ends};
 use crate::engine::{Id, Protocol, Timeouts, Transaction};
-use crate::envelope::{Envelope, Kept, Local};
+use crate::envelope::{Envelope, Kept, Local, Redirect};
 use crate::error::{Error, Kind, Step};
 use crate::link::Link;
 use crate::message::Message;
-use crate::opening::{Asking, Opening, check, check_functions, check_login};
+use crate::opening::{Asking, Opening, check, check_functions, check_login, guarded};
 use crate::options::Options;
 use crate::prepared::{Needs, Prepared};
 use crate::reply::Reply;
@@ -98,6 +98,8 @@ pub struct Dialogue {
     /// The session is ready for messages, unless EHLO is due again.
     is_ready: bool,
     logged_in: bool,
+    /// Of recipients that are named by a verb.
+    redirect: Option<Redirect>,
     /// The last message that was to go by the session's own options.
     kept: Option<Kept>,
     asks: VecDeque<(Ticket, Ask)>,
@@ -206,7 +208,8 @@ impl Dialogue {
     ) -> Result<Self, Error> {
         let options = options.into();
         check(&options)?;
-        Ok(Self::checked(server, options, library, local))
+        let redirect = Redirect::of(&options)?;
+        Ok(Self { redirect, ..Self::checked(server, options, library, local) })
     }
 
     /// The same with options that were checked.
@@ -227,6 +230,7 @@ impl Dialogue {
             link: Link::new(engine),
             is_nameless,
             is_ungrouped: false,
+            redirect: None,
             name: server.target.to_string().into(),
             server,
             options,
@@ -280,6 +284,10 @@ impl Dialogue {
         if let Command::Lhlo(_) = command {
             self.link.engine_mut().config_mut().protocol = Protocol::Lmtp;
         }
+        let command = match &self.redirect {
+            Some(redirect) => redirect.command(command),
+            None => command,
+        };
         self.ask(Ask::Verb(command))
     }
 
@@ -381,7 +389,9 @@ impl Dialogue {
             check_login(options, &self.options, "session")?;
         }
         check_functions(options, &self.options, "session")?;
-        let index = self.options.names_messages().then_some(index);
+        let own = Arc::clone(&self.options);
+        let options = &*guarded(options, &own, "session")?;
+        let index = own.names_messages().then_some(index);
         let envelope = self.envelope(message, options)?;
         let (transaction, needs) = Prepared::once(message, options, &self.local, index, envelope)?;
         if let Some(token) = &options.oauthtoken

@@ -84,7 +84,7 @@ impl Rest {
 
     /// Recipients that the server had no room for come first in the next transaction.
     fn put_back(&mut self, recipients: Vec<Recipient>) {
-        let addresses: BTreeSet<_> = recipients.iter().map(|recipient| recipient.address.as_str()).collect();
+        let addresses: BTreeSet<_> = recipients.iter().map(Recipient::said).collect();
         let again = self.all.iter().filter(|rcpt| addresses.contains(rcpt.path.as_str())).cloned();
         let mut left: Vec<Rcpt> = again.collect();
         left.append(&mut self.left);
@@ -101,9 +101,8 @@ impl Rest {
             report.recipients.extend(unbegun(&self.left, self.asked, cause.clone()).recipients);
             report.error.get_or_insert(cause);
         }
-        let place = |recipient: &Recipient| {
-            self.all.iter().position(|rcpt| rcpt.path.as_str() == recipient.address.as_str())
-        };
+        let place =
+            |recipient: &Recipient| self.all.iter().position(|rcpt| rcpt.path.as_str() == recipient.said());
         report.recipients.sort_by_cached_key(place);
         report
     }

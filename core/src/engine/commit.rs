@@ -137,6 +137,10 @@ impl Active {
     fn accepted_addresses(&self) -> Vec<String> {
         let answered = self.asked.recipients.iter().zip(&self.rcpt_replies);
         let accepted = answered.filter(|(_, reply)| reply.is_success());
-        accepted.map(|(rcpt, _)| rcpt.path.as_str().to_owned()).collect()
+        let named = accepted.flat_map(|(rcpt, _)| match &rcpt.parameters.stands_for {
+            Some(named) => named,
+            None => std::slice::from_ref(rcpt.path.shared()),
+        });
+        named.map(ToString::to_string).collect()
     }
 }

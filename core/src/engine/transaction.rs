@@ -312,7 +312,7 @@ impl Active {
         let shared = last.as_ref().filter(|_| !self.lmtp);
         let mut finals = self.finals.iter();
         let mut replies = self.rcpt_replies.iter();
-        let recipients = self.asked.recipients.iter().map(|rcpt| {
+        let recipients = told(&self.asked.recipients, || {
             let own = replies.next();
             let decided = if let Some(reply) = &mail_refused {
                 Some((Step::Mail, reply))
@@ -330,9 +330,8 @@ impl Active {
                 }
                 Some((step, reply)) => (Outcome::Rejected, step, Some(reply)),
             };
-            Recipient { address: rcpt.path.shared().clone(), outcome, step, reply: reply.cloned() }
+            (outcome, step, reply.cloned())
         });
-        let recipients = recipients.collect();
         Box::new(Report {
             recipients,
             attempts: Attempts::new(),
@@ -354,11 +353,26 @@ pub(crate) fn unbegun(recipients: &[Rcpt], asked: Instant, error: Error) -> Repo
 
 /// Every recipient as not sent, because of nothing yet.
 pub(crate) fn not_sent(recipients: &[Rcpt], step: Step) -> Report {
-    let recipients = recipients.iter().map(|rcpt| Recipient {
-        address: rcpt.path.shared().clone(),
-        outcome: Outcome::NotSent,
-        step,
-        reply: None,
-    });
-    Report { recipients: recipients.collect(), ..Report::default() }
+    let recipients = told(recipients, || (Outcome::NotSent, step, None));
+    Report { recipients, ..Report::default() }
+}
+
+/// What became of each recipient, as the caller named it: `decide` is asked for one RCPT after the other.
+fn told(recipients: &[Rcpt], mut decide: impl FnMut() -> (Outcome, Step, Option<Reply>)) -> Vec<Recipient> {
+    let mut told = Vec::with_capacity(recipients.len());
+    for rcpt in recipients {
+        let (outcome, step, reply) = decide();
+        let path = rcpt.path.shared();
+        match &rcpt.parameters.stands_for {
+            None => told.push(Recipient { address: path.clone(), redirected_to: None, outcome, step, reply }),
+            Some(named) => told.extend(named.iter().map(|address| Recipient {
+                address: address.clone(),
+                redirected_to: Some(path).filter(|path| *path != address).cloned(),
+                outcome,
+                step,
+                reply: reply.clone(),
+            })),
+        }
+    }
+    told
 }

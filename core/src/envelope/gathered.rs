@@ -17,7 +17,7 @@ use crate::options::RecipientEntry;
 #[derive(Default)]
 pub(super) struct Gathered {
     /// Those of a recipient whose entry says nothing.
-    parameters: RcptParameters,
+    pub(super) parameters: RcptParameters,
     pub(super) recipients: Vec<Rcpt>,
     /// Where each is. Empty while there is one recipient: there is nothing to compare it with. SipHash would take a third of
     /// all that 1 000 recipients cost; this hash is seeded too, so that nobody can write a list of names that collide.
@@ -110,11 +110,12 @@ impl Gathered {
 }
 
 /// A mailbox, to be compared: the domain is case-insensitive, the local part is the server's to compare.
-struct Key(SmolStr);
+#[derive(Clone)]
+pub(super) struct Key(SmolStr);
 
 impl Key {
     /// The domain of a path that is not ASCII is compared in A-labels: it goes out as it is written.
-    fn of(path: &ForwardPath) -> Self {
+    pub(super) fn of(path: &ForwardPath) -> Self {
         let path = path.shared();
         if path.is_ascii() {
             return Self(path.clone());
@@ -122,6 +123,10 @@ impl Key {
         let (local, _) = parts(path);
         let domain = parse_mailbox(path).ok().and_then(|address| ascii_domain(&address));
         Self(domain.map_or_else(|| path.clone(), |domain| SmolStr::new(format!("{local}@{domain}"))))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -159,7 +164,7 @@ fn same_mailbox(one: &str, other: &str) -> bool {
 }
 
 /// The local part and the domain; `Postmaster` without a domain has no case (RFC 5321 section 4.1.1.3).
-fn parts(mailbox: &str) -> (&str, &str) {
+pub(super) fn parts(mailbox: &str) -> (&str, &str) {
     let at = memchr::memrchr(b'@', mailbox.as_bytes());
     at.and_then(|at| Some((mailbox.get(..at)?, mailbox.get(at + 1..)?))).unwrap_or(("", mailbox))
 }

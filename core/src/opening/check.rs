@@ -1,5 +1,6 @@
 //! What the options must not say, found before a connection is opened.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::command::ClientName;
@@ -70,6 +71,30 @@ pub(crate) fn check_login(options: &Options, own: &Options, holder: &str) -> Res
         return Err(Error::usage(text));
     }
     Ok(())
+}
+
+/// The options of a message under the guard of its `holder`: what a session or mailer redirects, it redirects of every message.
+///
+/// # Errors
+/// Usage, where the message wants it otherwise. Arguments as for [`check_login`].
+pub(crate) fn guarded<'o>(
+    options: &'o Options,
+    own: &Options,
+    holder: &str,
+) -> Result<Cow<'o, Options>, Error> {
+    let redirect = |o: &Options| (o.redirectto.clone(), o.redirectexcept.clone());
+    if own.redirectto.is_none() || std::ptr::eq(options, own) || redirect(options) == redirect(own) {
+        return Ok(Cow::Borrowed(options));
+    }
+    if options.redirectto.is_some() || !options.redirectexcept.is_empty() {
+        let text = format!(
+            "options `redirectto`, `redirectexcept`: those of the {holder} hold for all its messages: leave them out of the message's"
+        );
+        return Err(Error::usage(text));
+    }
+    let mut options = options.clone();
+    (options.redirectto, options.redirectexcept) = redirect(own);
+    Ok(Cow::Owned(options))
 }
 
 /// A commit or a progress function that nobody would call is an error too. Arguments as for [`check_login`].

@@ -87,6 +87,14 @@ options! {
             /// An address list. Where it is given, no header field is looked at for recipients.
             recipients: Option<Recipients> = None, OptionKind::Addresses, "`To`, `Cc`, `Bcc`, `Dcc`, or their Resent- forms",
                 set |o, v| { o.recipients = Some(v.into()); Ok(()) };
+            /// Send to this one mailbox in place of every recipient, as where a program is tried out. The message itself stays as
+            /// it is, and reports name the recipients and where they were redirected to. What is asked for one recipient alone
+            /// (`notify`, `orcpt`) is not asked for another mailbox. That of a session or mailer holds for all its messages,
+            /// and for RCPT by a verb.
+            redirectto: Option<String> = None, OptionKind::Mailbox, "none: each recipient gets the message", parse text;
+            /// Recipients that option `redirectto` leaves alone: addresses, and domains without those below them:
+            /// `qa@example.net example.org`.
+            redirectexcept: Vec<String> = Vec::new(), OptionKind::Words, "none", parse servers;
             /// Send when at least one recipient is accepted; otherwise every one must be.
             atleastone: bool = false, OptionKind::Flag, "no", parse boolean;
             /// The domain of addresses that are written without one, as `root`.

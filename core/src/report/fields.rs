@@ -51,9 +51,11 @@ pub const REPORT: &[Field<Report>] = &[
     }),
     field("complete", "whether it took the message for every recipient", |r| Value::Flag(r.complete())),
     field("unknown", "whether that is unknown for at least one recipient", |r| Value::Flag(r.unknown())),
-    field("recipients", "every recipient once, in the order of the envelope", |r| {
-        list(RECIPIENT, &r.recipients)
-    }),
+    field(
+        "recipients",
+        "every recipient once, in the order of the envelope; those that are redirected together",
+        |r| list(RECIPIENT, &r.recipients),
+    ),
     field(
         "attempts",
         "a record for each connection that was tried, in order; the last is the one that counts",
@@ -84,7 +86,10 @@ pub const REPORT: &[Field<Report>] = &[
 
 /// One recipient.
 pub const RECIPIENT: &[Field<Recipient>] = &[
-    field("address", "as in RCPT TO", |r| text(&r.address)),
+    field("address", "as in RCPT TO; of a recipient that was redirected, its own", |r| text(&r.address)),
+    field("redirected_to", "what stood in RCPT TO in its place (option `redirectto`)", |r| {
+        optional(r.redirected_to.as_deref())
+    }),
     field("outcome", "`accepted`, `rejected`, `not_sent` or `unknown`", |r| text(r.outcome.name())),
     field("step", "the step that decided: `rcpt`, `final`, or the one that failed", |r| text(r.step.name())),
     field("reply", "the reply that decided", |r| record(REPLY, r.reply.as_ref())),

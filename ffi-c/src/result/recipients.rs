@@ -58,7 +58,7 @@ pub unsafe extern "C" fn smtp_result_recipient_count(result: *const smtp_result)
     unsafe { number(result, 0, |result| Some(result.report.recipients.len())) }
 }
 
-/// The address of a recipient, as in RCPT TO.
+/// The address of a recipient, as in RCPT TO; of one that was redirected, its own.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_recipient_address(
     result: *const smtp_result,
@@ -66,6 +66,16 @@ pub unsafe extern "C" fn smtp_result_recipient_address(
 ) -> *const c_char {
     // SAFETY: what the header asks for.
     unsafe { text(result, |value| value.nth("recipients", index, "address")) }
+}
+
+/// What stood in RCPT TO in its place (option `redirectto`); NULL where it was not redirected.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn smtp_result_recipient_redirected_to(
+    result: *const smtp_result,
+    index: usize,
+) -> *const c_char {
+    // SAFETY: what the header asks for.
+    unsafe { text(result, |value| value.nth("recipients", index, "redirected_to")) }
 }
 
 /// What became of the message for it: `SMTP_ACCEPTED`, `SMTP_REJECTED`, `SMTP_NOT_SENT` or `SMTP_UNKNOWN`.

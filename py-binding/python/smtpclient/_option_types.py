@@ -110,6 +110,12 @@ class OptionDict(TLSDict, total=False):
     recipients: str | Iterable[str | Rcpt | RcptDict] | None
     """An address list. Where it is given, no header field is looked at for recipients. Default: ``To``, ``Cc``, ``Bcc``, ``Dcc``, or their Resent- forms."""
 
+    redirectto: str | None
+    """Send to this one mailbox in place of every recipient, as where a program is tried out. The message itself stays as it is, and reports name the recipients and where they were redirected to. What is asked for one recipient alone (``notify``, ``orcpt``) is not asked for another mailbox. That of a session or mailer holds for all its messages, and for RCPT by a verb. Default: none: each recipient gets the message."""
+
+    redirectexcept: str | Iterable[str] | None
+    """Recipients that option ``redirectto`` leaves alone: addresses, and domains without those below them: ``qa@example.net example.org``. Default: none."""
+
     atleastone: bool | None
     """Send when at least one recipient is accepted; otherwise every one must be. Default: no."""
 

@@ -107,6 +107,7 @@ mod tests {
 
     fn report(outcomes: &[(Outcome, Step, Option<&str>)], error: Option<Error>) -> Report {
         let recipient = |(outcome, step, line): &(Outcome, Step, Option<&str>)| Recipient {
+            redirected_to: None,
             address: "a@b.example".into(),
             outcome: *outcome,
             step: *step,

@@ -339,7 +339,8 @@ impl Mailer {
         let options = options.unwrap_or(&self.options);
         opening::check_login(options, &self.options, "mailer")?;
         opening::check_functions(options, &self.options, "mailer")?;
-        let job = Job::new(message, options, &self.local, self.options.names_messages())?;
+        let options = opening::guarded(options, &self.options, "mailer")?;
+        let job = Job::new(message, &options, &self.local, self.options.names_messages())?;
         if let Some(token) = own {
             self.shared.lock().token = Some(token);
         }
