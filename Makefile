@@ -82,7 +82,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets rustflags symbols notices python-module install-python abi debian debian-test wheels wheels-test windows dist wheels-emulated dist-test aarch64
+.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets rustflags symbols notices python-module install-python abi debian debian-test wheels wheels-test windows dist wheels-emulated dist-test reproducible aarch64
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -283,6 +283,9 @@ wheels-test: ## install the wheel for this machine in a fresh Debian 12, and sen
 
 wheels-emulated: ## send from the wheels for ARM and Windows in QEMU and Wine, and load that for musl (after make wheels)
 	packaging/wheels-emulated
+
+reproducible: ## build the archives for Linux again, as another user in another folder on another day: the same octets (after make dist)
+	packaging/reproducible
 
 dist-test: ## use the archives of build/dist as programs in C and Tcl do: by pkg-config, by CMake, by `package require`, under QEMU and Wine
 	packaging/dist-test
