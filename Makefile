@@ -82,7 +82,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets rustflags symbols notices python-module install-python abi debian debian-test wheels wheels-test windows dist wheels-emulated dist-test
+.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets rustflags symbols notices python-module install-python abi debian debian-test wheels wheels-test windows dist wheels-emulated dist-test reproducible aarch64
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -284,6 +284,9 @@ wheels-test: ## install the wheel for this machine in a fresh Debian 12, and sen
 wheels-emulated: ## send from the wheels for ARM and Windows in QEMU and Wine, and load that for musl (after make wheels)
 	packaging/wheels-emulated
 
+reproducible: ## build the archives for Linux again, as another user in another folder on another day: the same octets (after make dist)
+	packaging/reproducible
+
 dist-test: ## use the archives of build/dist as programs in C and Tcl do: by pkg-config, by CMake, by `package require`, under QEMU and Wine
 	packaging/dist-test
 
@@ -315,6 +318,9 @@ check: ## format, lints, documentation of the crate, tables, versions, header, s
 
 windows: ## build the C library and the command for Windows (MinGW), and run C programs and dialogues under Wine (half an hour)
 	@tests/windows/run
+
+aarch64: ## build for Linux on ARM, and run the tests of the core, C and Tcl in QEMU (half an hour)
+	@tests/aarch64
 
 check-targets: ## that everything compiles for Windows, macOS, FreeBSD, Linux on ARM and with musl
 	@tests/targets
