@@ -6,13 +6,15 @@ mod kept;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use self::fields::{Fields, Names, ORIGINAL};
 use self::gathered::Gathered;
 pub(crate) use self::kept::Kept;
 use crate::address::{Address, parse_each, parse_list, parse_mailbox, parse_mailbox_in, plain_mailbox};
 use crate::command::{
-    Extra, ForwardPath, Mail, MailParameters, Parameter, Rcpt, RcptParameters, ReversePath,
+    Addressed, Extra, ForwardPath, Mail, MailParameters, Parameter, RcptParameters, Rcpts, ReversePath,
 };
 use crate::error::Error;
 use crate::message::{Edits, Known, Message, identity};
@@ -33,10 +35,8 @@ pub struct Local {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Envelope {
-    /// MAIL FROM.
-    pub mail: Mail,
-    /// RCPT TO, every address once.
-    pub recipients: Vec<Rcpt>,
+    /// Whom it is from and to.
+    pub addressed: Arc<Addressed>,
     /// What is added in front of the message and what is stripped from it.
     pub edits: Edits,
 }
@@ -47,6 +47,14 @@ const SINGLE: [&str; 10] =
 
 /// Those of them that hold a list: several in `header` become one.
 const LISTS: [&str; 4] = ["From", "Reply-To", "To", "Cc"];
+
+impl Deref for Envelope {
+    type Target = Addressed;
+
+    fn deref(&self) -> &Addressed {
+        &self.addressed
+    }
+}
 
 impl Envelope {
     /// Whether every address is ASCII; one that is not needs SMTPUTF8 (RFC 6531).
@@ -86,7 +94,7 @@ impl Envelope {
             other: extra(Extra::Mail, "mailparameters", &options.mailparameters)?,
             ..MailParameters::default()
         };
-        Ok(Self { mail: Mail { path, parameters }, recipients, edits })
+        Ok(Self { addressed: Addressed::new(Mail { path, parameters }, recipients), edits })
     }
 }
 
@@ -130,7 +138,7 @@ fn from<'s>(
     })
 }
 
-fn recipients(fields: &Fields<'_>, options: &Options) -> Result<Vec<Rcpt>, Error> {
+fn recipients(fields: &Fields<'_>, options: &Options) -> Result<Rcpts, Error> {
     let other = extra(Extra::Rcpt, "rcptparameters", &options.rcptparameters)?;
     let parameters = RcptParameters { notify: options.dsnnotify, other, ..RcptParameters::default() };
     let mut gathered = Gathered::new(parameters);

@@ -383,7 +383,7 @@ impl Dialogue {
         check_commit(options, &self.options, "session")?;
         let index = self.options.commit.is_some().then_some(index);
         let envelope = self.envelope(message, options)?;
-        let (transaction, needs) = Prepared::once(message, options, &self.local, index, envelope)?;
+        let (transaction, needs) = Prepared::once(message, options, &self.local, index, &envelope)?;
         if let Some(token) = &options.oauthtoken
             && self.options.oauthtoken.is_some()
         {

@@ -152,7 +152,8 @@ impl Engine {
             None
         };
         if let Some(error) = refusal {
-            return self.tell(id, unbegun(&transaction.recipients, transaction.asked, error).into());
+            return self
+                .tell(id, unbegun(&transaction.addressed.recipients, transaction.asked, error).into());
         }
         if self.verbs.take().is_some() {
             self.reset.owe(Reset::Due);
@@ -208,12 +209,15 @@ impl Engine {
         }
         if let Err(error) = super::adapt::adapt(active, &self.extensions, grouped, chunking) {
             if let Some(active) = self.actives.pop_back() {
-                self.tell(active.id, unbegun(&active.asked.recipients, active.asked.asked, error).into());
+                self.tell(
+                    active.id,
+                    unbegun(&active.asked.addressed.recipients, active.asked.asked, error).into(),
+                );
             }
             return true;
         }
         let start = self.out.len();
-        active.asked.mail.write(&mut self.out);
+        active.asked.addressed.mail.write_for(active.declared, &mut self.out);
         active.watch.mail();
         active.stage = Stage::Rcpt(0);
         active.outstanding = 1;
@@ -236,7 +240,7 @@ impl Engine {
         if !may_write {
             return false;
         }
-        let Some(rcpt) = active.asked.recipients.get(n) else {
+        let Some(rcpt) = active.asked.addressed.recipients.get(n) else {
             active.stage = Stage::Data;
             return true;
         };
