@@ -24,7 +24,7 @@ impl Engine {
     pub(super) fn commit(&mut self) -> bool {
         // The kernel has all that comes before first: what fails there is not asked for, and the driver, which has nothing to
         // write, listens after the answer. Else a reply that came meanwhile would count for what was written last.
-        let is_flushed = self.sent == self.out.len() && self.flushed == self.taken;
+        let is_flushed = self.is_taken() && self.flushed == self.taken;
         let Some(commit) = self.config.commit.clone() else { return false };
         let Some(active) = self.actives.back_mut() else { return false };
         let (id, chunked) = (active.id, active.chunked);

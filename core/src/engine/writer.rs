@@ -46,7 +46,7 @@ impl Engine {
         }
         // It changes with what the server says, not in between: asked for each recipient it would cost 45 instructions.
         self.grouping = self.grouped();
-        while self.out.len() < WATER && self.write_next() {}
+        while self.lending.is_none() && self.out.len() < WATER && self.write_next() {}
     }
 
     /// How far commands may be grouped on this connection.
@@ -307,13 +307,20 @@ impl Engine {
 
     /// The next octets of a message that goes out from where it lies, once all that was gathered is taken.
     pub(super) fn lent(&self) -> &[u8] {
-        self.actives.back().map(Active::lent).unwrap_or_default()
+        match &self.lending {
+            Some(chunk) => chunk.rest(),
+            None => self.actives.back().map(Active::lent).unwrap_or_default(),
+        }
     }
 
     /// Records that the first `n` of them were taken; gives how many those are.
     pub(super) fn lent_taken(&mut self, n: usize) -> usize {
         let n = n.min(self.lent().len());
-        if n > 0
+        if let Some(chunk) = &mut self.lending {
+            if chunk.take(n) {
+                self.lending = None;
+            }
+        } else if n > 0
             && let Some(active) = self.actives.back_mut()
             && let Some(Body::Memory(memory)) = &mut active.body
         {
