@@ -131,7 +131,8 @@ def aims(workloads):
     a.most("delay-1000", "round trips", 8, a.figure("delay-1000", "round_trips"))
     a.most("body", "instructions for an octet", 0.6, a.figure("body", "instructions"))
     a.least("body", "speed, times the best peer", 2, a.faster("body"))
-    a.least("memory", "speed, of the limit's", 1 / 1.2, a.faster("memory", LIMIT))
+    for workload in ("memory", "chunks"):
+        a.least(workload, "speed, of the limit's", 1 / 1.2, a.faster(workload, LIMIT))
     memory = a.figure("body", "memory")
     a.most("body", "memory above the body, MiB", 1, None if memory is None else memory / (1 << 20))
     for workload in ("dots", "lf"):

@@ -338,7 +338,7 @@ int main(int argc, char **argv)
     made = strcmp(task.mode, "made") == 0;
     options = make_options(made);
     message = smtp_message_new();
-    if (task.octets > 1 << 20 && strcmp(task.mode, "memory")) {
+    if (task.octets > 1 << 20 && strcmp(task.mode, "memory") && strcmp(task.mode, "chunks")) {
         smtp_message_set_message_reader(message, give, again, NULL, NULL, (int64_t)task.octets);
     } else {
         smtp_message_set_message(message, task.body, task.octets);
@@ -348,6 +348,8 @@ int main(int argc, char **argv)
         task.mode += 10;
     }
     if (strcmp(task.mode, "single") == 0 || strcmp(task.mode, "memory") == 0) status = single(task.messages);
+    else if (strcmp(task.mode, "chunks") == 0)
+        status = smtp_options_set(options, "chunking", "on") == SMTP_OK ? single(task.messages) : NOT_HERE;
     else if (strcmp(task.mode, "batch") == 0) status = batch(task.messages, next);
     else if (made) status = batch(task.messages, next_made);
     else if (strcmp(task.mode, "newsletter") == 0) status = batch(task.messages, next_reader);

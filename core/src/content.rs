@@ -79,7 +79,8 @@ pub trait Content: Send {
     }
 }
 
-/// Octets that lie in memory, and stay there while they are written.
+/// Octets that lie in memory, and stay there while they are written. A clone shares them.
+#[derive(Clone)]
 pub struct Memory {
     octets: Arc<dyn AsRef<[u8]> + Send + Sync>,
     begin: usize,

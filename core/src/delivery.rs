@@ -38,7 +38,6 @@ pub struct Delivery {
     report: Report,
 }
 
-#[expect(clippy::large_enum_variant, reason = "a delivery has one, and most send")]
 enum Errand {
     Send(Prepared),
     /// The servers are only looked at: why some cannot be used.

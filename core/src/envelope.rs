@@ -7,6 +7,8 @@ mod redirect;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use self::fields::{Fields, Names, ORIGINAL};
 use self::gathered::Gathered;
@@ -14,7 +16,7 @@ pub(crate) use self::kept::Kept;
 pub(crate) use self::redirect::Redirect;
 use crate::address::{Address, parse_each, parse_list, parse_mailbox, parse_mailbox_in, plain_mailbox};
 use crate::command::{
-    Extra, ForwardPath, Mail, MailParameters, Parameter, Rcpt, RcptParameters, ReversePath,
+    Addressed, Extra, ForwardPath, Mail, MailParameters, Parameter, RcptParameters, Rcpts, ReversePath,
 };
 use crate::error::Error;
 use crate::message::{Edits, Known, Message, identity};
@@ -35,10 +37,8 @@ pub struct Local {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Envelope {
-    /// MAIL FROM.
-    pub mail: Mail,
-    /// RCPT TO, every address once, after option `redirectto` was obeyed.
-    pub recipients: Vec<Rcpt>,
+    /// Whom it is from and to, after option `redirectto` was obeyed.
+    pub addressed: Arc<Addressed>,
     /// What is added in front of the message and what is stripped from it.
     pub edits: Edits,
 }
@@ -49,6 +49,14 @@ const SINGLE: [&str; 10] =
 
 /// Those of them that hold a list: several in `header` become one.
 const LISTS: [&str; 4] = ["From", "Reply-To", "To", "Cc"];
+
+impl Deref for Envelope {
+    type Target = Addressed;
+
+    fn deref(&self) -> &Addressed {
+        &self.addressed
+    }
+}
 
 impl Envelope {
     /// Whether every address is ASCII; one that is not needs SMTPUTF8 (RFC 6531).
@@ -89,7 +97,7 @@ impl Envelope {
             other: extra(Extra::Mail, "mailparameters", &options.mailparameters)?,
             ..MailParameters::default()
         };
-        Ok(Self { mail: Mail { path, parameters }, recipients, edits })
+        Ok(Self { addressed: Addressed::new(Mail { path, parameters }, recipients), edits })
     }
 }
 
@@ -133,11 +141,7 @@ fn from<'s>(
     })
 }
 
-fn recipients(
-    fields: &Fields<'_>,
-    options: &Options,
-    redirect: Option<&Redirect>,
-) -> Result<Vec<Rcpt>, Error> {
+fn recipients(fields: &Fields<'_>, options: &Options, redirect: Option<&Redirect>) -> Result<Rcpts, Error> {
     let other = extra(Extra::Rcpt, "rcptparameters", &options.rcptparameters)?;
     let parameters = RcptParameters { notify: options.dsnnotify, other, ..RcptParameters::default() };
     let mut gathered = Gathered::new(parameters);

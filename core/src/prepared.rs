@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use crate::command::{Mail, Rcpt, needs};
+use crate::command::Addressed;
 use crate::commit::Name;
 use crate::content::{Content, Form, Memory, Transfer};
 use crate::engine::{Transaction, not_sent, unbegun};
@@ -19,8 +19,7 @@ use crate::times;
 /// A message, its envelope, and how it is to be sent: for one connection after the other, as far as its sources can be
 /// read again.
 pub struct Prepared {
-    mail: Mail,
-    recipients: Vec<Rcpt>,
+    addressed: Arc<Addressed>,
     content: Arc<Mutex<Outgoing>>,
     at_least_one: bool,
     queue: bool,
@@ -40,7 +39,7 @@ pub struct Needs {
 
 impl Needs {
     fn of(options: &Options, envelope: &Envelope) -> Self {
-        let extensions = needs(&envelope.mail, &envelope.recipients).into_iter().map(|need| need.keyword);
+        let extensions = envelope.needs.iter().map(|need| need.keyword);
         Self { tls: options.tlsrequired || options.requiretls, extensions: extensions.collect() }
     }
 }
@@ -63,8 +62,7 @@ impl Prepared {
         Ok(Self {
             name: name(message, &envelope.edits, options, index)?,
             needs: Needs::of(options, &envelope),
-            mail: envelope.mail,
-            recipients: envelope.recipients,
+            addressed: envelope.addressed,
             content: Arc::new(Mutex::new(content)),
             at_least_one: options.atleastone,
             queue: options.queue,
@@ -81,10 +79,10 @@ impl Prepared {
         options: &Options,
         local: &Local,
         index: Option<u64>,
-        envelope: Envelope,
+        envelope: &Envelope,
     ) -> Result<(Box<Transaction>, Needs), Error> {
-        let content = content(message, options, local, &envelope)?;
-        let needs = Needs::of(options, &envelope);
+        let content = content(message, options, local, envelope)?;
+        let needs = Needs::of(options, envelope);
         let name = name(message, &envelope.edits, options, index)?;
         // What may take several transactions is lent to each; all else saves an allocation.
         let content: Box<dyn Content> = if options.atleastone && envelope.recipients.len() > 1 {
@@ -93,8 +91,7 @@ impl Prepared {
             Box::new(content)
         };
         let transaction = Box::new(Transaction {
-            mail: envelope.mail,
-            recipients: envelope.recipients,
+            addressed: Arc::clone(&envelope.addressed),
             content,
             at_least_one: options.atleastone,
             queue: options.queue,
@@ -124,8 +121,7 @@ impl Prepared {
     /// What an engine is asked for. The message can be asked for again elsewhere.
     pub fn transaction(&self) -> Box<Transaction> {
         Box::new(Transaction {
-            mail: self.mail.clone(),
-            recipients: self.recipients.clone(),
+            addressed: Arc::clone(&self.addressed),
             content: Box::new(Lent(Arc::clone(&self.content))),
             at_least_one: self.at_least_one,
             queue: self.queue,
@@ -136,12 +132,12 @@ impl Prepared {
 
     /// The report of a message of which nothing was said: `error` says why.
     pub fn unsent(&self, error: Error) -> Report {
-        unbegun(&self.recipients, self.asked, error)
+        unbegun(&self.addressed.recipients, self.asked, error)
     }
 
     /// The report before anything was tried; `step` is what comes first.
     pub fn untried(&self, step: Step) -> Report {
-        not_sent(&self.recipients, step)
+        not_sent(&self.addressed.recipients, step)
     }
 }
 

@@ -63,30 +63,47 @@ pub struct Envid(String); // encoded
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AuthIdentity(String); // encoded
 
+/// What MAIL declares of the content, which depends on what the server takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Declared {
+    /// [`MailParameters::size`].
+    pub size: Option<u64>,
+    /// [`MailParameters::body`].
+    pub body: BodyKind,
+    /// [`MailParameters::smtputf8`].
+    pub smtputf8: bool,
+}
+
 impl Mail {
     /// Appends the command with its CRLF.
     pub fn write(&self, out: &mut Vec<u8>) {
+        let MailParameters { size, body, smtputf8, .. } = self.parameters;
+        self.write_for(Declared { size, body, smtputf8 }, out);
+    }
+
+    /// The same with this in place of what the parameters say of the content.
+    pub fn write_for(&self, declared: Declared, out: &mut Vec<u8>) {
         out.extend_from_slice(b"MAIL FROM:<");
         out.extend_from_slice(self.path.as_str().as_bytes());
         out.push(b'>');
-        self.parameters.write(out);
+        self.parameters.write(declared, out);
         out.extend_from_slice(b"\r\n");
     }
 }
 
 impl MailParameters {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, declared: Declared, out: &mut Vec<u8>) {
         // Writing to a Vec cannot fail.
-        if let Some(size) = self.size {
+        if let Some(size) = declared.size {
             out.extend_from_slice(b" SIZE=");
             write_number(size, out);
         }
-        out.extend_from_slice(match self.body {
+        out.extend_from_slice(match declared.body {
             BodyKind::SevenBit => b"",
             BodyKind::EightBitMime => b" BODY=8BITMIME",
             BodyKind::BinaryMime => b" BODY=BINARYMIME",
         });
-        if self.smtputf8 {
+        if declared.smtputf8 {
             out.extend_from_slice(b" SMTPUTF8");
         }
         out.extend_from_slice(match self.ret {

@@ -15,8 +15,8 @@ mod xtext;
 
 pub use client_name::ClientName;
 pub use extra::Extra;
-pub use mail::{AuthIdentity, Envid, Mail, MailParameters, Ret};
-pub use needs::{Need, needs};
+pub use mail::{AuthIdentity, Declared, Envid, Mail, MailParameters, Ret};
+pub use needs::{Addressed, Need, Rcpts, needs};
 pub use parameter::Parameter;
 pub use path::{ForwardPath, ReversePath};
 pub use rcpt::{Notify, Orcpt, Rcpt, RcptParameters};

@@ -1,5 +1,7 @@
 //! What an envelope needs of a server, beside SMTP.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
 use super::{Extra, Mail, Parameter, Rcpt};
@@ -11,6 +13,29 @@ pub struct Need {
     pub keyword: &'static str,
     /// What asks for it, as part of a sentence.
     pub wanted_by: &'static str,
+}
+
+/// Recipients of a message. One is the usual number, for which there is no allocation.
+pub type Rcpts = SmallVec<[Rcpt; 1]>;
+
+/// Whom a message is from and to. It is shared by everything that sends the message and does not change: a transaction that takes a
+/// copy, and what it needs derived once more, would cost 700 of the 11 700 instructions of a message in a batch.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Addressed {
+    /// MAIL FROM.
+    pub mail: Mail,
+    /// RCPT TO, every address once.
+    pub recipients: Rcpts,
+    /// What [`needs`] says of both.
+    pub needs: SmallVec<[Need; 2]>,
+}
+
+impl Addressed {
+    /// To be shared.
+    pub fn new(mail: Mail, recipients: Rcpts) -> Arc<Self> {
+        Arc::new(Self { needs: needs(&mail, &recipients), mail, recipients })
+    }
 }
 
 /// The extensions without which no server can take an envelope as it is. AUTH of a parameter `AUTH=` is not among them,

@@ -1,5 +1,7 @@
 //! How a dialogue goes on: what happened is taken, and what was asked is begun, in its order.
 
+use std::sync::Arc;
+
 use super::split;
 use super::{Answer, Ask, Dialogue, Doing, LinkState, OpeningUp, Purpose, Sending, Ticket};
 use crate::command::Command;
@@ -113,10 +115,10 @@ impl Dialogue {
         let Some(Sending { ticket, needs, rest, .. }) = self.take_sending(id) else { return };
         if let Some(mut rest) = rest {
             match rest.unbegun() {
-                Some(all) => transaction.recipients = all.to_vec(),
+                Some(all) => transaction.addressed = Arc::clone(all),
                 None => {
                     let unsent = crate::engine::unbegun(
-                        &transaction.recipients,
+                        &transaction.addressed.recipients,
                         transaction.asked,
                         error.with_server(self.name()),
                     );
@@ -417,7 +419,8 @@ impl Dialogue {
     /// Answers a message of which nothing was said.
     pub(super) fn refuse(&mut self, ticket: Ticket, transaction: &Transaction, error: Error) {
         let error = error.with_server(self.name());
-        let mut report = crate::engine::unbegun(&transaction.recipients, transaction.asked, error.clone());
+        let mut report =
+            crate::engine::unbegun(&transaction.addressed.recipients, transaction.asked, error.clone());
         report.attempts = self.take_attempts(Some(error));
         self.answer(ticket, Answer::Sent(Box::new(report)));
     }

@@ -393,7 +393,7 @@ impl Dialogue {
         let options = &*guarded(options, &own, "session")?;
         let index = own.names_messages().then_some(index);
         let envelope = self.envelope(message, options)?;
-        let (transaction, needs) = Prepared::once(message, options, &self.local, index, envelope)?;
+        let (transaction, needs) = Prepared::once(message, options, &self.local, index, &envelope)?;
         if let Some(token) = &options.oauthtoken
             && self.options.oauthtoken.is_some()
         {

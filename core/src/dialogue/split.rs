@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::command::{Mail, Rcpt};
+use crate::command::{Addressed, Rcpts};
 use crate::commit::Name;
 use crate::content::Content;
 use crate::engine::{Transaction, unbegun};
@@ -17,15 +17,14 @@ use crate::times::MessageTimes;
 
 /// What it takes to send a message to those whom a transaction leaves over.
 pub(super) struct Rest {
-    mail: Mail,
     content: Box<dyn Content>,
     queue: bool,
     name: Option<Arc<Name>>,
     asked: Instant,
-    /// All recipients, as the caller gave them.
-    all: Vec<Rcpt>,
+    /// The envelope with all recipients, as the caller gave them.
+    all: Arc<Addressed>,
     /// Those that no transaction has asked for yet, or that the server had no room for.
-    left: Vec<Rcpt>,
+    left: Rcpts,
     /// What is known of the others.
     known: Report,
 }
@@ -33,19 +32,23 @@ pub(super) struct Rest {
 impl Rest {
     /// Takes from the transaction what the server's `limits` leave no room for. `None` where there cannot be a second one.
     pub(super) fn of(transaction: &mut Transaction, limits: extensions::ServerLimits) -> Option<Box<Self>> {
-        if !transaction.at_least_one || transaction.recipients.len() < 2 {
+        if !transaction.at_least_one || transaction.addressed.recipients.len() < 2 {
             return None;
         }
         let content = transaction.content.again()?;
-        let all = transaction.recipients.clone();
-        let left = split(&mut transaction.recipients, limits);
-        let (mail, queue, name) = (transaction.mail.clone(), transaction.queue, transaction.name.clone());
+        let all = Arc::clone(&transaction.addressed);
+        let mut now = all.recipients.clone();
+        let left = split(&mut now, limits);
+        if !left.is_empty() {
+            transaction.addressed = Addressed::new(all.mail.clone(), now);
+        }
+        let (queue, name) = (transaction.queue, transaction.name.clone());
         let (asked, known) = (transaction.asked, Report::default());
-        Some(Box::new(Self { mail, content, queue, name, asked, all, left, known }))
+        Some(Box::new(Self { content, queue, name, asked, all, left, known }))
     }
 
-    /// All recipients, where no transaction of the message is over yet.
-    pub(super) fn unbegun(&self) -> Option<&[Rcpt]> {
+    /// The envelope with all recipients, where no transaction of the message is over yet.
+    pub(super) fn unbegun(&self) -> Option<&Arc<Addressed>> {
         self.known.recipients.is_empty().then_some(&self.all)
     }
 
@@ -70,8 +73,7 @@ impl Rest {
             let mut recipients = std::mem::take(&mut self.left);
             self.left = split(&mut recipients, limits);
             return Ok(Box::new(Transaction {
-                mail: self.mail.clone(),
-                recipients,
+                addressed: Addressed::new(self.all.mail.clone(), recipients),
                 content,
                 at_least_one: true,
                 queue: self.queue,
@@ -85,8 +87,8 @@ impl Rest {
     /// Recipients that the server had no room for come first in the next transaction.
     fn put_back(&mut self, recipients: Vec<Recipient>) {
         let addresses: BTreeSet<_> = recipients.iter().map(Recipient::said).collect();
-        let again = self.all.iter().filter(|rcpt| addresses.contains(rcpt.path.as_str())).cloned();
-        let mut left: Vec<Rcpt> = again.collect();
+        let again = self.all.recipients.iter().filter(|rcpt| addresses.contains(rcpt.path.as_str())).cloned();
+        let mut left: Rcpts = again.collect();
         left.append(&mut self.left);
         self.left = left;
     }
@@ -101,8 +103,9 @@ impl Rest {
             report.recipients.extend(unbegun(&self.left, self.asked, cause.clone()).recipients);
             report.error.get_or_insert(cause);
         }
-        let place =
-            |recipient: &Recipient| self.all.iter().position(|rcpt| rcpt.path.as_str() == recipient.said());
+        let place = |recipient: &Recipient| {
+            self.all.recipients.iter().position(|rcpt| rcpt.path.as_str() == recipient.said())
+        };
         report.recipients.sort_by_cached_key(place);
         report
     }
@@ -155,15 +158,15 @@ fn both(before: MessageTimes, last: MessageTimes) -> MessageTimes {
 }
 
 /// Leaves as many recipients as the server takes at once, and gives the others.
-fn split(recipients: &mut Vec<Rcpt>, limits: extensions::ServerLimits) -> Vec<Rcpt> {
+fn split(recipients: &mut Rcpts, limits: extensions::ServerLimits) -> Rcpts {
     let most = limits.rcpt_max.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX).max(1);
     let domains =
         limits.rcpt_domain_max.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX).max(1);
     if recipients.len() <= most && domains == usize::MAX {
-        return Vec::new();
+        return Rcpts::new();
     }
     let mut seen = BTreeSet::new();
-    let (mut now, mut later) = (Vec::new(), Vec::new());
+    let (mut now, mut later) = (Rcpts::new(), Rcpts::new());
     for rcpt in recipients.drain(..) {
         let domain = rcpt.domain();
         if now.len() < most && (seen.len() < domains || seen.contains(&domain)) {

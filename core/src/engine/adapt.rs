@@ -1,7 +1,7 @@
 //! What a transaction needs of a server, held against what the server offers. Decided before MAIL.
 
 use super::transaction::Active;
-use crate::command::{ByMode, Hold, Parameter, Rcpt, needs};
+use crate::command::{ByMode, Hold, Parameter, Rcpt};
 use crate::content::{BodyKind, Transfer};
 use crate::error::{Error, Kind, Step};
 use crate::extensions::{Chunking, Extensions, Pipelining};
@@ -20,19 +20,20 @@ pub(super) fn adapt(
 ) -> Result<(), Error> {
     require_parameters(active, offered)?;
     require_limits(active, offered)?;
-    let parameters = &mut active.asked.mail.parameters;
+    let wanted = active.asked.addressed.mail.parameters.smtputf8;
+    let declared = &mut active.declared;
     // A finished message with octets above 127 in its header section says so where the server knows what that
     // means (RFC 6532); elsewhere it goes as it always went, since no other form of it exists.
-    parameters.smtputf8 |= active.used.contains(&"SMTPUTF8");
-    if !parameters.smtputf8 && active.asked.content.needs_utf8() && offered.smtputf8() {
-        parameters.smtputf8 = true;
+    declared.smtputf8 = wanted || active.used.contains(&"SMTPUTF8");
+    if !declared.smtputf8 && active.asked.content.needs_utf8() && offered.smtputf8() {
+        declared.smtputf8 = true;
         active.used.push("SMTPUTF8");
     }
     let chunking = if offered.chunking() { chunking } else { Chunking::Off };
     active.transfer = Transfer {
         eight_bit: offered.eight_bit_mime(),
         binary: chunking != Chunking::Off && offered.binary_mime(),
-        utf8: parameters.smtputf8,
+        utf8: declared.smtputf8,
     };
     let form = active.asked.content.form(active.transfer)?;
     if let (Some(size), Some(limit)) = (form.size, offered.size_limit())
@@ -42,12 +43,11 @@ pub(super) fn adapt(
         return Err(Error::new(Kind::TooLarge, Step::Mail, text));
     }
     active.size = form.size.filter(|_| form.exact);
-    let parameters = &mut active.asked.mail.parameters;
-    parameters.size = form.size.filter(|_| offered.size());
-    if parameters.size.is_some() {
+    active.declared.size = form.size.filter(|_| offered.size());
+    if active.declared.size.is_some() {
         active.used.push("SIZE");
     }
-    parameters.body = form.body;
+    active.declared.body = form.body;
     if form.body == BodyKind::EightBitMime {
         active.used.push("8BITMIME");
     }
@@ -90,14 +90,14 @@ fn require(offered: &Extensions, is_offered: bool, keyword: &str, wanted_by: &st
 }
 
 fn require_parameters(active: &mut Active, offered: &Extensions) -> Result<(), Error> {
-    for need in needs(&active.asked.mail, &active.asked.recipients) {
+    for need in &active.asked.addressed.needs {
         // Without its two parameters it says nothing.
         let is_offered = offered.has(need.keyword)
             && (need.keyword != "FUTURERELEASE" || offered.future_release().is_some());
         require(offered, is_offered, need.keyword, need.wanted_by)?;
         active.used.push(need.keyword);
     }
-    let parameters = &active.asked.mail.parameters;
+    let parameters = &active.asked.addressed.mail.parameters;
     if let (Some(by), Some(least)) = (&parameters.by, offered.deliver_by_least())
         && by.mode() == ByMode::Return
         && by.seconds().unsigned_abs() < least
@@ -132,7 +132,7 @@ fn require_limits(active: &Active, offered: &Extensions) -> Result<(), Error> {
         );
         Err(Error::new(Kind::Unsupported, Step::Mail, text))
     };
-    let count = active.asked.recipients.len();
+    let count = active.asked.addressed.recipients.len();
     if let Some(most) = limits.rcpt_max
         && exceeds(count, most)
     {
@@ -140,7 +140,7 @@ fn require_limits(active: &Active, offered: &Extensions) -> Result<(), Error> {
     }
     if let Some(most) = limits.rcpt_domain_max {
         let domains: std::collections::BTreeSet<String> =
-            active.asked.recipients.iter().map(Rcpt::domain).collect();
+            active.asked.addressed.recipients.iter().map(Rcpt::domain).collect();
         if exceeds(domains.len(), most) {
             return too_many("recipient domains", domains.len(), most, "RCPTDOMAINMAX");
         }

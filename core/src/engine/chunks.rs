@@ -9,8 +9,10 @@ use super::Engine;
 use super::expect::Expect;
 use super::request::{Awaited, Id};
 use super::state::{Reset, Stage};
+use super::transaction::{Active, Body};
 use super::writer::WATER;
 use crate::command::Command;
+use crate::content::Memory;
 use crate::error::{Error, Kind, Step};
 use crate::extensions::Pipelining;
 use crate::reply::Reply;
@@ -18,6 +20,26 @@ use crate::wire::DotEncoder;
 
 /// The octets of a chunk: servers are slow with larger ones, and some do not answer before they read all of it.
 const CHUNK: usize = WATER;
+
+/// Octets of a chunk that are written from where they lie: gathered, they would be copied twice, which takes as long as the kernel
+/// needs to take them.
+pub(super) struct Lending {
+    memory: Memory,
+    left: usize,
+}
+
+impl Lending {
+    pub(super) fn rest(&self) -> &[u8] {
+        self.memory.rest().get(..self.left).unwrap_or_default()
+    }
+
+    /// Records that `n` of them were taken; whether that is all.
+    pub(super) fn take(&mut self, n: usize) -> bool {
+        self.memory.consume(n);
+        self.left -= n;
+        self.left == 0
+    }
+}
 
 /// What came of gathering a chunk.
 enum Gathered {
@@ -55,6 +77,11 @@ impl Engine {
         }
         let Some(active) = self.actives.back_mut() else { return false };
         let id = active.id;
+        if let Some(chunk) = active.lend() {
+            self.lending = Some(chunk);
+            self.put_chunk(id, false);
+            return true;
+        }
         let gathered = match &mut active.body {
             Some(body) => gather(body.reader(), &mut active.encoder, &mut self.chunk),
             None => Gathered::Last,
@@ -135,11 +162,12 @@ impl Engine {
 
     pub(super) fn put_chunk(&mut self, id: Id, last: bool) {
         let start = self.out.len();
-        Command::Bdat { size: self.chunk.len() as u64, last }.write(&mut self.out);
+        let lent = self.lending.as_ref().map_or(0, |chunk| chunk.left);
+        Command::Bdat { size: (self.chunk.len() + lent) as u64, last }.write(&mut self.out);
         self.transcript.client(&self.out[start..]);
         self.out.append(&mut self.chunk);
         self.unsettled = Some(id);
-        let end = self.taken + (self.out.len() - self.sent) as u64;
+        let end = self.taken + (self.out.len() - self.sent + lent) as u64;
         let Some(active) = self.actives.back_mut() else { return };
         if !last {
             active.written += 1;
@@ -163,6 +191,21 @@ impl Engine {
             active.withdrawn = Some(error);
         }
         self.give_up(id);
+    }
+}
+
+impl Active {
+    /// A whole chunk of a message that goes out as it lies in memory; not its last one, which is small, and perhaps needs a line's end.
+    fn lend(&mut self) -> Option<Lending> {
+        match &mut self.body {
+            Some(Body::Memory(memory)) if self.encoder.is_clean() && memory.rest().len() >= CHUNK => {
+                let chunk = Lending { memory: memory.clone(), left: CHUNK };
+                self.encoder.pass(chunk.rest());
+                memory.consume(CHUNK);
+                Some(chunk)
+            }
+            _ => None,
+        }
     }
 }
 

@@ -24,7 +24,7 @@ impl Engine {
     pub(super) fn commit(&mut self) -> bool {
         // The kernel has all that comes before first: what fails there is not asked for, and the driver, which has nothing to
         // write, listens after the answer. Else a reply that came meanwhile would count for what was written last.
-        let is_flushed = self.sent == self.out.len() && self.flushed == self.taken;
+        let is_flushed = self.is_taken() && self.flushed == self.taken;
         let Some(commit) = self.config.commit.clone() else { return false };
         let Some(active) = self.actives.back_mut() else { return false };
         let (id, chunked) = (active.id, active.chunked);
@@ -64,7 +64,10 @@ impl Engine {
                     let at = self.requests.iter().position(|(other, _)| *other == id);
                     if let Some((_, Request::Transaction(other))) = at.and_then(|at| self.requests.remove(at))
                     {
-                        self.tell(id, unbegun(&other.recipients, other.asked, error.clone()).into());
+                        self.tell(
+                            id,
+                            unbegun(&other.addressed.recipients, other.asked, error.clone()).into(),
+                        );
                     }
                 }
             }
@@ -108,7 +111,7 @@ impl Engine {
             let Request::Transaction(other) = request else { break };
             let size = other.content.form(active.transfer).ok().and_then(|form| form.size);
             let Some(rest) = size.and_then(|size| room.checked_sub(size)) else { break };
-            let waits = other.queue || !(other.at_least_one || other.recipients.len() == 1);
+            let waits = other.queue || !(other.at_least_one || other.addressed.recipients.len() == 1);
             if waits || self.granted.contains(id) {
                 break;
             }
@@ -135,7 +138,7 @@ impl Engine {
 impl Active {
     /// The recipients that the server has accepted so far.
     fn accepted_addresses(&self) -> Vec<String> {
-        let answered = self.asked.recipients.iter().zip(&self.rcpt_replies);
+        let answered = self.asked.addressed.recipients.iter().zip(&self.rcpt_replies);
         let accepted = answered.filter(|(_, reply)| reply.is_success());
         let named = accepted.flat_map(|(rcpt, _)| match &rcpt.parameters.stands_for {
             Some(named) => named,

@@ -58,6 +58,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use self::chunks::Lending;
 use self::expect::{Expect, hello_refused};
 use self::recorder::Recorder;
 use self::request::Request;
@@ -100,6 +101,8 @@ pub struct Engine {
     events: VecDeque<Event>,
 
     out: Vec<u8>,
+    /// The rest of a chunk that goes out from where it lies, after `out`.
+    lending: Option<Lending>,
     /// The chunk that is gathered.
     chunk: Vec<u8>,
     /// How much of `out` was taken.
@@ -148,6 +151,7 @@ impl Engine {
             verbs: None,
             events: VecDeque::new(),
             out: Vec::new(),
+            lending: None,
             chunk: Vec::new(),
             sent: 0,
             taken: 0,
@@ -321,7 +325,7 @@ impl Engine {
     /// How long the server may now take until there is progress; `None` when nothing is due from it.
     pub fn timeout(&self) -> Option<Duration> {
         // What the server has not taken yet is due from it, also while the source pauses.
-        let is_taken = self.sent == self.out.len() && self.flushed == self.taken;
+        let is_taken = self.is_taken() && self.flushed == self.taken;
         if self.phase == Phase::Closed || (self.waits_for.is_some() && is_taken) {
             return None;
         }

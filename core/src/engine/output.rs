@@ -14,10 +14,15 @@ impl Engine {
 
     /// Gathers what may be written now, where all that was gathered before was taken.
     pub fn gather(&mut self) {
-        if self.sent == self.out.len() {
+        if self.is_taken() {
             self.clear_output();
             self.fill();
         }
+    }
+
+    /// Whether nothing is left of what was gathered, and of a chunk that goes out from where it lies.
+    pub(super) fn is_taken(&self) -> bool {
+        self.sent == self.out.len() && self.lending.is_none()
     }
 
     /// What was gathered and not taken yet.
@@ -62,7 +67,7 @@ impl Engine {
 
     /// Whether QUIT was taken and nothing will follow it.
     pub fn quit_is_taken(&self) -> bool {
-        self.quit == Quit::Written && self.sent == self.out.len() && self.actives.is_empty()
+        self.quit == Quit::Written && self.is_taken() && self.actives.is_empty()
     }
 
     pub(super) fn clear_output(&mut self) {

@@ -412,6 +412,7 @@ impl Engine {
         }
         // What was not handed over must not leave any more: outcomes were judged without it.
         self.wipe |= self.login.take().is_some();
+        self.lending = None;
         self.clear_output();
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use smol_str::SmolStr;
 
-use crate::command::{ClientName, Command, Mail, Rcpt};
+use crate::command::{Addressed, ClientName, Command, Mail, Rcpt};
 use crate::commit::{Commit, Name};
 use crate::content::Content;
 use crate::error::Error;
@@ -133,10 +133,9 @@ impl Id {
 /// One message for one envelope.
 #[non_exhaustive]
 pub struct Transaction {
-    /// MAIL and what the caller wants of it. SIZE, BODY and SMTPUTF8 are filled in for the server.
-    pub mail: Mail,
-    /// RCPT for every recipient, each once.
-    pub recipients: Vec<Rcpt>,
+    /// MAIL and what the caller wants of it, and RCPT for every recipient, each once. SIZE, BODY and SMTPUTF8 are said as the server
+    /// takes them.
+    pub addressed: Arc<Addressed>,
     /// The message.
     pub content: Box<dyn Content>,
     /// Send when at least one recipient was accepted; otherwise every one must be.
@@ -152,15 +151,15 @@ pub struct Transaction {
 impl Transaction {
     /// `content` for `recipients`, every one of whom must be accepted; not to be queued.
     pub fn new(mail: Mail, recipients: Vec<Rcpt>, content: Box<dyn Content>) -> Self {
-        Self { mail, recipients, content, at_least_one: false, queue: false, name: None, asked: times::now() }
+        let (addressed, asked) = (Addressed::new(mail, recipients.into()), times::now());
+        Self { addressed, content, at_least_one: false, queue: false, name: None, asked }
     }
 }
 
 impl std::fmt::Debug for Transaction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Transaction")
-            .field("mail", &self.mail)
-            .field("recipients", &self.recipients)
+            .field("addressed", &self.addressed)
             .field("at_least_one", &self.at_least_one)
             .field("queue", &self.queue)
             .finish_non_exhaustive()

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::commit::Group;
 use super::request::{Id, Transaction};
 use super::state::Stage;
-use crate::command::{Mail, Rcpt};
+use crate::command::{Addressed, Declared, Mail, Rcpt, Rcpts};
 use crate::content::{Content, Memory, Transfer};
 use crate::error::{Error, Kind, Step};
 use crate::reply::Reply;
@@ -20,7 +20,7 @@ use crate::wire::DotEncoder;
 #[derive(Default)]
 pub(super) struct Verbs {
     mail_reply: Option<Reply>,
-    recipients: Vec<Rcpt>,
+    recipients: Rcpts,
     rcpt_replies: Vec<Reply>,
 }
 
@@ -77,8 +77,9 @@ impl Body {
 pub(super) struct Active {
     pub(super) id: Id,
     pub(super) stage: Stage,
-    /// As it was asked for, except for what MAIL declares to this server.
     pub(super) asked: Box<Transaction>,
+    /// What MAIL declares to this server.
+    pub(super) declared: Declared,
     /// One final reply for each accepted recipient.
     pub(super) lmtp: bool,
     pub(super) origin: Origin,
@@ -120,8 +121,9 @@ impl Active {
             id,
             stage: Stage::Mail,
             watch: Stopwatch::since(asked.asked),
-            rcpt_replies: SmallVec::with_capacity(asked.recipients.len()),
+            rcpt_replies: SmallVec::with_capacity(asked.addressed.recipients.len()),
             asked,
+            declared: Declared::default(),
             lmtp,
             origin,
             chunked: false,
@@ -147,8 +149,7 @@ impl Active {
     /// DATA and content after MAIL and RCPT that were said by verbs.
     pub(super) fn for_verbs(id: Id, verbs: Verbs, content: Box<dyn Content>, lmtp: bool) -> Self {
         let asked = Transaction {
-            mail: Mail::default(),
-            recipients: verbs.recipients,
+            addressed: Addressed::new(Mail::default(), verbs.recipients),
             content,
             at_least_one: true,
             queue: false,
@@ -194,7 +195,7 @@ impl Active {
 
     /// Whether MAIL and every RCPT were answered.
     pub(super) fn envelope_answered(&self) -> bool {
-        self.mail_reply.is_some() && self.rcpt_replies.len() == self.asked.recipients.len()
+        self.mail_reply.is_some() && self.rcpt_replies.len() == self.asked.addressed.recipients.len()
     }
 
     /// Whether nobody can get the message, whatever follows.
@@ -213,7 +214,7 @@ impl Active {
         refused > 0
             && self.rcpt_replies.iter().all(|reply| reply.code() != 421)
             && if self.asked.at_least_one {
-                refused == self.asked.recipients.len()
+                refused == self.asked.addressed.recipients.len()
             } else {
                 !self.is_by_verbs()
             }
@@ -224,13 +225,13 @@ impl Active {
         let accepted = self.accepted();
         !self.mail_refused()
             && accepted > 0
-            && (self.asked.at_least_one || accepted == self.asked.recipients.len())
+            && (self.asked.at_least_one || accepted == self.asked.addressed.recipients.len())
     }
 
     /// Whether DATA may be written before the recipients' replies are in. Not where a refused recipient
     /// forbids the message while another was accepted: after a 354 there is no way to send nothing.
     pub(super) fn may_pipeline_data(&self) -> bool {
-        self.asked.at_least_one || self.asked.recipients.len() == 1
+        self.asked.at_least_one || self.asked.addressed.recipients.len() == 1
     }
 
     /// How many replies follow the end mark.
@@ -312,7 +313,7 @@ impl Active {
         let shared = last.as_ref().filter(|_| !self.lmtp);
         let mut finals = self.finals.iter();
         let mut replies = self.rcpt_replies.iter();
-        let recipients = told(&self.asked.recipients, || {
+        let recipients = told(&self.asked.addressed.recipients, || {
             let own = replies.next();
             let decided = if let Some(reply) = &mail_refused {
                 Some((Step::Mail, reply))

@@ -51,7 +51,7 @@ impl Engine {
         }
         // It changes with what the server says, not in between: asked for each recipient it would cost 45 instructions.
         self.grouping = self.grouped();
-        while self.out.len() < WATER && self.write_next() {}
+        while self.lending.is_none() && self.out.len() < WATER && self.write_next() {}
     }
 
     /// Tells of each message of which more was handed over: all of what was written, except for a chunk that waits.
@@ -180,7 +180,8 @@ impl Engine {
             None
         };
         if let Some(error) = refusal {
-            return self.tell(id, unbegun(&transaction.recipients, transaction.asked, error).into());
+            return self
+                .tell(id, unbegun(&transaction.addressed.recipients, transaction.asked, error).into());
         }
         if self.verbs.take().is_some() {
             self.reset.owe(Reset::Due);
@@ -236,12 +237,15 @@ impl Engine {
         }
         if let Err(error) = super::adapt::adapt(active, &self.extensions, grouped, chunking) {
             if let Some(active) = self.actives.pop_back() {
-                self.tell(active.id, unbegun(&active.asked.recipients, active.asked.asked, error).into());
+                self.tell(
+                    active.id,
+                    unbegun(&active.asked.addressed.recipients, active.asked.asked, error).into(),
+                );
             }
             return true;
         }
         let start = self.out.len();
-        active.asked.mail.write(&mut self.out);
+        active.asked.addressed.mail.write_for(active.declared, &mut self.out);
         active.watch.mail();
         active.stage = Stage::Rcpt(0);
         active.outstanding = 1;
@@ -264,7 +268,7 @@ impl Engine {
         if !may_write {
             return false;
         }
-        let Some(rcpt) = active.asked.recipients.get(n) else {
+        let Some(rcpt) = active.asked.addressed.recipients.get(n) else {
             active.stage = Stage::Data;
             return true;
         };
@@ -331,13 +335,20 @@ impl Engine {
 
     /// The next octets of a message that goes out from where it lies, once all that was gathered is taken.
     pub(super) fn lent(&self) -> &[u8] {
-        self.actives.back().map(Active::lent).unwrap_or_default()
+        match &self.lending {
+            Some(chunk) => chunk.rest(),
+            None => self.actives.back().map(Active::lent).unwrap_or_default(),
+        }
     }
 
     /// Records that the first `n` of them were taken; gives how many those are.
     pub(super) fn lent_taken(&mut self, n: usize) -> usize {
         let n = n.min(self.lent().len());
-        if n > 0
+        if let Some(chunk) = &mut self.lending {
+            if chunk.take(n) {
+                self.lending = None;
+            }
+        } else if n > 0
             && let Some(active) = self.actives.back_mut()
             && let Some(Body::Memory(memory)) = &mut active.body
         {

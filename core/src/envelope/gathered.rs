@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 
 use super::{Who, ascii_domain, each, forward_path, one_mailbox};
 use crate::address::{Address, MAX_ADDR_SPEC, parse_mailbox};
-use crate::command::{ForwardPath, Rcpt, RcptParameters};
+use crate::command::{ForwardPath, Rcpt, RcptParameters, Rcpts};
 use crate::error::Error;
 use crate::options::RecipientEntry;
 
@@ -18,7 +18,7 @@ use crate::options::RecipientEntry;
 pub(super) struct Gathered {
     /// Those of a recipient whose entry says nothing.
     pub(super) parameters: RcptParameters,
-    pub(super) recipients: Vec<Rcpt>,
+    pub(super) recipients: Rcpts,
     /// Where each is. Empty while there is one recipient: there is nothing to compare it with. SipHash would take a third of
     /// all that 1 000 recipients cost; this hash is seeded too, so that nobody can write a list of names that collide.
     seen: HashMap<Key, usize, foldhash::fast::RandomState>,

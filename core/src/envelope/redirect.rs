@@ -3,7 +3,7 @@
 use super::gathered::{Key, parts};
 use super::{Who, ascii_domain, forward_path, one_mailbox};
 use crate::address::parse_mailbox;
-use crate::command::{Command, ForwardPath, Rcpt, RcptParameters};
+use crate::command::{Command, ForwardPath, Rcpt, RcptParameters, Rcpts};
 use crate::error::Error;
 use crate::options::Options;
 
@@ -67,10 +67,10 @@ impl Redirect {
 
     /// The recipients with one for all that are redirected, at the place of the first of them. `parameters` are those that
     /// the options have for every recipient: what is asked for one alone is not asked for another mailbox.
-    pub(super) fn apply(&self, recipients: Vec<Rcpt>, parameters: RcptParameters) -> Vec<Rcpt> {
+    pub(super) fn apply(&self, recipients: Rcpts, parameters: RcptParameters) -> Rcpts {
         let target = Key::of(&self.to);
         let (mut place, mut own, mut told) = (None, None, Vec::new());
-        let mut others = Vec::with_capacity(recipients.len());
+        let mut others = Rcpts::with_capacity(recipients.len());
         for rcpt in recipients {
             let is_target = Key::of(&rcpt.path) == target;
             if !is_target && self.allows(&rcpt.path) {

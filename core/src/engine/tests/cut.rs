@@ -68,7 +68,7 @@ fn play_cut(piece: usize, server_cut: usize, client_cut: usize) -> (Report, bool
         match play.engine.poll_event().expect("a definite report") {
             Event::Sent(_, report) => break *report,
             Event::Unbegun(_, transaction, error) => {
-                break unbegun(&transaction.recipients, transaction.asked, error);
+                break unbegun(&transaction.addressed.recipients, transaction.asked, error);
             }
             _ => continue,
         }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::content::Memory;
+use crate::extensions::Chunking;
 use crate::times::MessageTimes;
 
 /// Lines that end in CRLF and begin with no dot.
@@ -42,17 +43,22 @@ enum End {
 /// after it. The kernel takes `piece` octets at a time.
 fn told(
     octets: &Arc<Vec<u8>>,
+    chunking: Chunking,
     lent: bool,
     piece: usize,
     end: End,
     after: usize,
 ) -> (Vec<u8>, Option<Report>, Option<Vec<Outcome>>) {
-    let mut play = Play::ready(Protocol::Smtp, &["PIPELINING", "SIZE"]);
+    let mut play = Play::ready(Protocol::Smtp, &["PIPELINING", "SIZE", "CHUNKING"]);
+    play.engine.config_mut().chunking = chunking;
     let content = || Box::new(Lines(Arc::clone(octets), lent));
     play.engine.send(Transaction { content: content(), ..transaction(&["b@s"], false) });
     play.engine.send(Transaction { content: content(), ..transaction(&["c@s"], false) });
     play.client();
-    play.server("250 ok\r\n250 ok\r\n354 go\r\n");
+    play.server("250 ok\r\n250 ok\r\n");
+    if chunking == Chunking::Off {
+        play.server("354 go\r\n");
+    }
     let mut said = Vec::new();
     while said.len() < after {
         let output = play.engine.poll_output();
@@ -64,6 +70,14 @@ fn told(
         play.engine.output_done(taken);
     }
     match end {
+        End::Taken if chunking == Chunking::On => {
+            // Each chunk that was begun, and those that are written then.
+            for _ in 0..said.windows(5).filter(|words| words == b"BDAT ").count() {
+                play.server("250 taken\r\n");
+            }
+            said.extend_from_slice(play.client().as_bytes());
+            play.server("250 taken\r\n");
+        }
         End::Taken => play.server("250 taken\r\n"),
         End::Refused => play.server("552 too much\r\n"),
         End::Closed => play.engine.handle_eof(),
@@ -84,7 +98,7 @@ fn told(
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
     #[test]
-    fn as_if_it_were_read(lines in 900usize..5000, ended in any::<bool>(), piece in prop_oneof![1000usize..9000, 60_000usize..400_000],
+    fn as_if_it_were_read(chunked in any::<bool>(), lines in 900usize..5000, ended in any::<bool>(), piece in prop_oneof![1000usize..9000, 60_000usize..400_000],
         end in prop_oneof![Just(End::Taken), Just(End::Refused), Just(End::Closed)], after in prop_oneof![0usize..400_000, Just(usize::MAX)]) {
         let mut octets = b"Subject: x\r\n\r\n".to_vec();
         (0..lines).for_each(|line| octets.extend(format!("line {line} {}\r\n", "x".repeat(line % 77 + 20)).as_bytes()));
@@ -92,7 +106,8 @@ proptest! {
             octets.truncate(octets.len() - 2);
         }
         let octets = Arc::new(octets);
-        prop_assert!(told(&octets, true, piece, end, after) == told(&octets, false, piece, end, after));
+        let chunking = if chunked { Chunking::On } else { Chunking::Off };
+        prop_assert!(told(&octets, chunking, true, piece, end, after) == told(&octets, chunking, false, piece, end, after));
     }
 }
 
@@ -115,4 +130,33 @@ fn a_message_of_one_write_is_copied_and_a_larger_one_is_not() {
         let report = play.sent();
         assert!(report.complete() && report.octets == size as u64, "{report:?}");
     }
+}
+
+#[test]
+fn whole_chunks_are_not_copied() {
+    let octets = Arc::new([b"x".repeat(2 * writer::WATER + 8), b"\r\n".to_vec()].concat());
+    let mut play = Play::ready(Protocol::Smtp, &["PIPELINING", "CHUNKING"]);
+    play.engine.config_mut().chunking = Chunking::On;
+    play.engine.send(Transaction {
+        content: Box::new(Lines(Arc::clone(&octets), true)),
+        ..transaction(&["b@s"], false)
+    });
+    play.client();
+    play.server("250 ok\r\n250 ok\r\n");
+    for chunk in 0..2 {
+        assert_eq!(play.engine.poll_output(), b"BDAT 65536\r\n");
+        play.engine.output_done(12);
+        // However little of it is taken at once.
+        for at in [0, 10] {
+            let lent = play.engine.poll_output();
+            assert_eq!(lent.as_ptr(), octets[chunk * writer::WATER + at..].as_ptr());
+            assert_eq!(lent.len(), writer::WATER - at);
+            play.engine.output_done(if at == 0 { 10 } else { writer::WATER - 10 });
+        }
+    }
+    play.server("250 ok\r\n250 ok\r\n");
+    assert_eq!(play.client(), "BDAT 10 LAST\r\nxxxxxxxx\r\n");
+    play.server("250 ok\r\n");
+    let report = play.sent();
+    assert!(report.complete() && report.octets == octets.len() as u64, "{report:?}");
 }

@@ -7,7 +7,6 @@ mod lent;
 mod verbs;
 
 use std::io::{self, BufRead, BufReader, Read};
-use std::time::Instant;
 
 use super::*;
 use crate::command::{ClientName, ForwardPath, Mail, MailParameters, Rcpt, RcptParameters, ReversePath};
@@ -70,7 +69,7 @@ impl Play {
         match self.engine.poll_event() {
             Some(Event::Sent(_, report)) => *report,
             Some(Event::Unbegun(_, transaction, error)) => {
-                unbegun(&transaction.recipients, transaction.asked, error)
+                unbegun(&transaction.addressed.recipients, transaction.asked, error)
             }
             other => panic!("no outcome but {other:?}"),
         }
@@ -108,16 +107,15 @@ impl Read for Failing {
 
 fn transaction(recipients: &[&str], at_least_one: bool) -> Transaction {
     Transaction {
-        mail: Mail { path: ReversePath::new("a@c.example").unwrap(), parameters: MailParameters::default() },
-        recipients: recipients
-            .iter()
-            .map(|r| Rcpt { path: ForwardPath::new(r).unwrap(), parameters: RcptParameters::default() })
-            .collect(),
-        content: Box::new(Text("Subject: x\r\n\r\n.dot\r\n", None)),
         at_least_one,
-        queue: false,
-        name: None,
-        asked: Instant::now(),
+        ..Transaction::new(
+            Mail { path: ReversePath::new("a@c.example").unwrap(), parameters: MailParameters::default() },
+            recipients
+                .iter()
+                .map(|r| Rcpt { path: ForwardPath::new(r).unwrap(), parameters: RcptParameters::default() })
+                .collect(),
+            Box::new(Text("Subject: x\r\n\r\n.dot\r\n", None)),
+        )
     }
 }
 
