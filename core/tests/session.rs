@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -204,12 +204,15 @@ fn a_cancel_while_the_server_is_silent_is_told_by_the_report() {
     options.recipients = Some("b@s.example".into());
     options.cancel = Some(cancel.clone());
     let other = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(100));
+        let (mut peer, _) = listener.accept().unwrap();
+        peer.write_all(b"220 s.example ready\r\n").unwrap();
+        assert_ne!(peer.read(&mut [0; 100]).unwrap(), 0, "EHLO");
         cancel.trigger();
+        peer
     });
     let failed = sendmessage(&Message::text("x"), &options).unwrap_err();
     other.join().unwrap();
-    assert_eq!((failed.error.kind(), failed.error.step()), (Kind::Cancelled, Step::Greeting));
+    assert_eq!((failed.error.kind(), failed.error.step()), (Kind::Cancelled, Step::Hello));
     assert_eq!(failed.report.attempts.len(), 1);
 }
 

@@ -136,8 +136,15 @@ fn a_session_at_each_wait() {
 
 #[test]
 fn the_next_report_of_a_batch_may_be_dropped_and_asked_for_again() {
+    // A server may answer all of it at once, and then there is nothing to drop: seldom, and not ten times.
+    let dropped = (0..10).map(|_| a_batch_with_dropped_waits()).find(|dropped| *dropped > 0);
+    assert!(dropped.is_some());
+}
+
+/// How many waits for the next report were dropped.
+fn a_batch_with_dropped_waits() -> usize {
     let server = Server::start(Rules { keywords: GROUPS, ..Rules::default() });
-    runtime().block_on(async {
+    let dropped = runtime().block_on(async {
         let mut session = Session::open("127.0.0.1", server.port(), &options(&server)).await.unwrap();
         let mut reports = session.send_many((0..200).map(message));
         let (mut numbers, mut dropped) = (0, 0);
@@ -155,11 +162,13 @@ fn the_next_report_of_a_batch_may_be_dropped_and_asked_for_again() {
                 }
             }
         }
-        assert!(numbers == 200 && dropped > 0, "{numbers} reports, {dropped} dropped");
+        assert_eq!(numbers, 200);
         drop(reports);
         assert_eq!(session.quit().await.unwrap().code(), 221);
+        dropped
     });
     assert_eq!(server.record().stored, (0..200).map(address).collect::<Vec<_>>());
+    dropped
 }
 
 #[test]

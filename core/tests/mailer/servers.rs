@@ -43,9 +43,9 @@ fn servers_that_take_turns_share_the_connections() {
         all_accepted(&reports);
         agree(&reports, &[&first, &second]);
         let stored = [&first, &second].map(|server| server.record().stored.len());
-        // Of 40 draws one side has 4 or fewer in 1 of 5 000 000.
-        let least = if order == "turn" { 20 } else { 5 };
-        assert!(stored.iter().all(|count| *count >= least), "{order}: {stored:?}");
+        // Of 40 draws one side has 4 or fewer in 1 of 5 000 000. One whose turn it is and that still takes its leave of the
+        // connection before is passed over, so that even turns are not always 20.
+        assert!(stored.iter().all(|count| *count >= 5), "{order}: {stored:?}");
     }
 }
 
