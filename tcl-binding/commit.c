@@ -32,7 +32,7 @@ static int CommitAsk(void *data, smtp_ready *ready)
     int answer = 0, result;
 
     if (Tcl_InterpDeleted(interp)) return smtp_ready_fail(ready, "the interpreter is deleted");
-    result = ScriptCall(script, Messages(ready));
+    result = ScriptCall(script, Messages(ready), NULL);
     if (Tcl_InterpDeleted(interp)) {
         answer = smtp_ready_fail(ready, "the interpreter was deleted");
     } else if (result != TCL_OK) {

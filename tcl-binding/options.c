@@ -11,73 +11,17 @@
 
 #define PATIENCE_MS 300000 /* as long as a server waits for a command (RFC 5321 4.5.3.2.7) */
 
-/* A -tlspolicy or -oauthcommand script. The engine holds it as long as it may ask, and the interpreter closes the engine when it goes. */
-typedef struct Policy {
-    Tcl_Interp *interp;
-    Tcl_Obj *script, *error, *message;
-    int refs;
-} Policy;
-
-static void PolicyDrop(void *data)
-{
-    Policy *policy = data;
-
-    if (--policy->refs > 0) return;
-    Tcl_DecrRefCount(policy->script);
-    if (policy->error != NULL) Tcl_DecrRefCount(policy->error);
-    if (policy->message != NULL) Tcl_DecrRefCount(policy->message);
-    free(policy);
-}
-
-static Policy *PolicyNew(Tcl_Interp *interp, Tcl_Obj *script)
-{
-    Policy *policy = calloc(1, sizeof *policy);
-
-    if (policy == NULL) Tcl_Panic("smtp: no memory");
-    policy->interp = interp;
-    policy->refs = 1;
-    policy->script = script;
-    Tcl_IncrRefCount(script);
-    return policy;
-}
-
-/* Calls the script with what is appended. PolicyOver() is due after it, even where the interpreter is gone then. */
-static int PolicyCall(Policy *policy, Tcl_Obj *first, Tcl_Obj *second)
-{
-    Tcl_Interp *interp = policy->interp;
-    Tcl_Obj *call = Tcl_DuplicateObj(policy->script);
-    int result;
-
-    policy->refs++;
-    Tcl_Preserve(interp);
-    Tcl_IncrRefCount(call);
-    result = Tcl_ListObjAppendElement(interp, call, first);
-    if (result == TCL_OK && second != NULL) result = Tcl_ListObjAppendElement(interp, call, second);
-    if (result == TCL_OK) result = Tcl_EvalObjEx(interp, call, TCL_EVAL_GLOBAL);
-    Tcl_DecrRefCount(call);
-    return result == TCL_RETURN ? TCL_OK : result;
-}
-
-static void PolicyOver(Policy *policy)
-{
-    Tcl_Interp *interp = policy->interp;
-
-    if (!Tcl_InterpDeleted(interp)) Tcl_ResetResult(interp);
-    Tcl_Release(interp);
-    PolicyDrop(policy);
-}
-
 /* Option -oauthcommand: the result is the token, and an error says why there is none. */
 static int64_t TokenAsk(void *data, int reason, char *buffer, size_t size)
 {
-    Policy *policy = data;
+    Script *policy = data;
     Tcl_DString text;
     const char *utf8;
     size_t length = 0;
     int result;
 
     if (Tcl_InterpDeleted(policy->interp)) return -1;
-    result = PolicyCall(policy, Tcl_NewStringObj(reason == SMTP_TOKEN_REFUSED ? "refused" : "first", -1), NULL);
+    result = ScriptCall(policy, Tcl_NewStringObj(reason == SMTP_TOKEN_REFUSED ? "refused" : "first", -1), NULL);
     if (Tcl_InterpDeleted(policy->interp)) {
         result = TCL_ERROR;
     } else {
@@ -92,18 +36,18 @@ static int64_t TokenAsk(void *data, int reason, char *buffer, size_t size)
             Tcl_DStringFree(&text);
         }
     }
-    PolicyOver(policy);
+    ScriptDone(policy);
     return result == TCL_OK ? (int64_t)length : -1;
 }
 
 static int PolicyAsk(void *data, int code, const char *diagnostic)
 {
-    Policy *policy = data;
+    Script *policy = data;
     Tcl_Interp *interp = policy->interp;
     int answer = SMTP_SECURE, result;
 
     if (Tcl_InterpDeleted(interp)) return SMTP_SECURE;
-    result = PolicyCall(policy, Tcl_NewIntObj(code), TextFrom(diagnostic));
+    result = ScriptCall(policy, Tcl_NewIntObj(code), TextFrom(diagnostic));
     if (Tcl_InterpDeleted(interp)) {
         answer = SMTP_SECURE;
     } else if (result == TCL_OK) {
@@ -114,11 +58,11 @@ static int PolicyAsk(void *data, int code, const char *diagnostic)
         policy->message = Tcl_GetObjResult(interp);
         Tcl_IncrRefCount(policy->message);
     }
-    PolicyOver(policy);
+    ScriptDone(policy);
     return answer;
 }
 
-Tcl_Obj *PolicyError(Policy *policy, Tcl_Obj **message)
+Tcl_Obj *PolicyError(Script *policy, Tcl_Obj **message)
 {
     Tcl_Obj *error;
 
@@ -226,20 +170,20 @@ static int Servers(Tcl_Interp *interp, Options *into, Tcl_Obj *servers, Tcl_Obj 
 
 static int Policed(Tcl_Interp *interp, Options *into, Tcl_Obj *script)
 {
-    Policy *policy;
+    Script *policy;
 
     if (*Tcl_GetString(script) == '\0') return TCL_OK;
-    policy = PolicyNew(interp, script);
+    policy = ScriptNew(interp, script);
     policy->refs++;
-    if (into->policy != NULL) PolicyDrop(into->policy);
+    if (into->policy != NULL) ScriptDrop(into->policy);
     into->policy = policy;
-    return Failed(interp, into, smtp_options_set_tlspolicy(into->smtp, PolicyAsk, policy, PolicyDrop));
+    return Failed(interp, into, smtp_options_set_tlspolicy(into->smtp, PolicyAsk, policy, ScriptDrop));
 }
 
 static int Oauth(Tcl_Interp *interp, Options *into, Tcl_Obj *script)
 {
     if (*Tcl_GetString(script) == '\0') return TCL_OK;
-    return Failed(interp, into, smtp_options_set_oauthtoken(into->smtp, TokenAsk, PolicyNew(interp, script), PolicyDrop));
+    return Failed(interp, into, smtp_options_set_oauthtoken(into->smtp, TokenAsk, ScriptNew(interp, script), ScriptDrop));
 }
 
 static int Committed(Tcl_Interp *interp, Options *into, Tcl_Obj *script)
@@ -461,6 +405,6 @@ void OptionsFree(Options *options)
     }
     smtp_options_free(options->smtp);
     options->smtp = NULL;
-    if (options->policy != NULL) PolicyDrop(options->policy);
+    if (options->policy != NULL) ScriptDrop(options->policy);
     options->policy = NULL;
 }

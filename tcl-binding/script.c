@@ -20,11 +20,12 @@ void ScriptDrop(void *data)
 
     if (--own->refs > 0) return;
     Tcl_DecrRefCount(own->script);
+    if (own->error != NULL) Tcl_DecrRefCount(own->error);
+    if (own->message != NULL) Tcl_DecrRefCount(own->message);
     free(own);
 }
 
-/* Calls it with one word more. The result is the interpreter's until ScriptDone, which must follow. */
-int ScriptCall(Script *own, Tcl_Obj *word)
+int ScriptCall(Script *own, Tcl_Obj *first, Tcl_Obj *second)
 {
     Tcl_Obj *call = Tcl_DuplicateObj(own->script);
     int result;
@@ -32,7 +33,8 @@ int ScriptCall(Script *own, Tcl_Obj *word)
     own->refs++;
     Tcl_Preserve(own->interp);
     Tcl_IncrRefCount(call);
-    result = Tcl_ListObjAppendElement(own->interp, call, word);
+    result = Tcl_ListObjAppendElement(own->interp, call, first);
+    if (result == TCL_OK && second != NULL) result = Tcl_ListObjAppendElement(own->interp, call, second);
     if (result == TCL_OK) result = Tcl_EvalObjEx(own->interp, call, TCL_EVAL_GLOBAL);
     Tcl_DecrRefCount(call);
     return result == TCL_RETURN ? TCL_OK : result;

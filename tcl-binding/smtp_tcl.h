@@ -79,6 +79,21 @@ void SourceFeeds(Source *source, Drive *drive);
 /* The channel is given back as it was; whatever still reads from it fails. */
 void SourceClose(Source *source);
 
+/* script.c: a script that one of the library's functions calls. */
+typedef struct Script {
+    Tcl_Interp *interp;
+    Tcl_Obj *script;
+    Tcl_Obj *error, *message; /* of -tlspolicy: what it threw */
+    int refs;
+} Script;
+Script *ScriptNew(Tcl_Interp *interp, Tcl_Obj *script);
+void ScriptDrop(void *script);
+/* Calls it with one word more, or two. The result is the interpreter's until ScriptDone, which must follow, even where the
+ * interpreter is gone then. */
+int ScriptCall(Script *script, Tcl_Obj *first, Tcl_Obj *second);
+void ScriptDone(Script *script);
+void DictPut(Tcl_Obj *dict, const char *key, Tcl_Obj *value);
+
 /* options.c */
 typedef struct Options {
     smtp_options *smtp;
@@ -86,24 +101,11 @@ typedef struct Options {
     int atLeastOne;
     Tcl_Obj *originator, *headers; /* as given; names and values one after the other */
     long long patience; /* for a header section that does not come, in ms */
-    struct Policy *policy;
+    Script *policy;
     const char *asks; /* the last option whose script the library calls; NULL: none */
 } Options;
 int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into);
 void OptionsFree(Options *options);
-
-/* script.c: a script that one of the library's functions calls, with one word more. */
-typedef struct Script {
-    Tcl_Interp *interp;
-    Tcl_Obj *script;
-    int refs;
-} Script;
-Script *ScriptNew(Tcl_Interp *interp, Tcl_Obj *script);
-void ScriptDrop(void *script);
-/* The result is the interpreter's until ScriptDone, which must follow. */
-int ScriptCall(Script *script, Tcl_Obj *word);
-void ScriptDone(Script *script);
-void DictPut(Tcl_Obj *dict, const char *key, Tcl_Obj *value);
 
 /* Set the script that is asked before the end of each message leaves, and the one that is told how far it has got; the code of the
  * library. */
@@ -113,7 +115,7 @@ int ProgressOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *script);
 int MechanismOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *value, int *status);
 
 /* What a -tlspolicy script threw: the return options and the message, to be given back once. */
-Tcl_Obj *PolicyError(struct Policy *policy, Tcl_Obj **message);
+Tcl_Obj *PolicyError(Script *policy, Tcl_Obj **message);
 
 /* message.c: the message that the arguments name, and the source that it comes from, if there is one; without a place for a
  * source the message is in memory or a file. */

@@ -21,7 +21,8 @@ use crate::callback::{self, Callbacks, Functions, Raised};
 use crate::convert::{self, plain, raise, raise_from};
 use crate::line::{Line, Shared, Watch, ended};
 use crate::message::{PyMessage, raised_in};
-use crate::options::{Own, PyOptions, secret};
+use crate::options::{PyOptions, secret};
+use crate::own::Own;
 use crate::report::PySent;
 use crate::server::PyServer;
 use crate::socket::{self, PySocket};
@@ -98,7 +99,7 @@ impl Dialogue {
         commit: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let raised = Raised::default();
-        let own = options.own_functions(py);
+        let own = Own::of(py, &options);
         let functions = Functions { listener, commit: commit.or_else(|| options.commit(py)) };
         let (mut known, callbacks) = options.bind(py, &raised, functions);
         if is_looped {
@@ -411,7 +412,7 @@ impl Dialogue {
         index: u64,
     ) -> PyResult<u64> {
         let options = options.get();
-        options.check_functions(py, &self.own, "session")?;
+        self.own.check(py, options)?;
         let PyMessage { core, sources } = match message.cast::<PyBytes>() {
             Ok(bytes) => Message::from_bytes(bytes.as_bytes()).into(),
             Err(_) => message.cast::<PyMessage>()?.try_borrow()?.copy(py),

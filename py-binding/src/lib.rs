@@ -12,6 +12,7 @@ mod mailer;
 mod mechanism;
 mod message;
 mod options;
+mod own;
 mod recipients;
 mod report;
 mod rewrite;

@@ -7,7 +7,6 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::cancel::Cancel;
-use smtpclient::error::Error;
 use smtpclient::net;
 use smtpclient::options::{self, OptionGroup, OptionKind, Options, Recipients, shown_server};
 use smtpclient::secret::Secret;
@@ -232,19 +231,6 @@ impl PyOptions {
     }
 }
 
-/// Functions by the names of their options, to compare with.
-pub(crate) struct Own([(&'static str, Option<Py<PyAny>>); 2]);
-
-impl Own {
-    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.0.iter().try_for_each(|(_, function)| visit.call(function))
-    }
-
-    pub(crate) fn has_commit(&self) -> bool {
-        self.0.iter().any(|(name, function)| *name == "commit" && function.is_some())
-    }
-}
-
 impl PyOptions {
     /// For a call: with the functions that it calls, and their owner.
     pub(crate) fn bind(&self, py: Python<'_>, raised: &Raised, functions: Functions) -> (Options, Callbacks) {
@@ -268,23 +254,6 @@ impl PyOptions {
         let functions =
             [&self.policy, &self.token, &self.dialler, &self.progress, &self.transcript, &self.commit];
         functions.into_iter().flatten().chain(mechanisms)
-    }
-
-    /// The functions that belong to a session, for all its messages: one that nobody would call is an error.
-    pub(crate) fn own_functions(&self, py: Python<'_>) -> Own {
-        Own([("commit", self.commit(py)), ("progress", self.progress(py))])
-    }
-
-    pub(crate) fn check_functions(&self, py: Python<'_>, own: &Own, holder: &str) -> PyResult<()> {
-        for ((name, given), (_, own)) in self.own_functions(py).0.iter().zip(&own.0) {
-            if given.as_ref().is_some_and(|given| !own.as_ref().is_some_and(|own| own.is(given))) {
-                let text = format!(
-                    "option `{name}` belongs to the {holder}, for all its messages: set it when that is made"
-                );
-                return Err(raise(py, &Error::usage(text), None));
-            }
-        }
-        Ok(())
     }
 
     /// For envelopes and servers, which call nothing.
