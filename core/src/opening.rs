@@ -126,7 +126,7 @@ impl Opening {
         };
         let (host, port) = match &server.target {
             crate::server::Target::Tcp { host, port } => (host.clone(), *port),
-            crate::server::Target::Unix(_) => ("localhost".to_owned(), 0),
+            crate::server::Target::Unix(_) | crate::server::Target::Agent(_) => ("localhost".to_owned(), 0),
         };
         let lmtp = server.protocol == Protocol::Lmtp;
         Self {

@@ -31,6 +31,32 @@ pub enum Target {
     },
     /// A Unix domain socket.
     Unix(PathBuf),
+    /// A delivery agent on this machine, which needs no network.
+    Agent(Agent),
+}
+
+/// What takes messages on this machine. It answers as an LMTP server does (RFC 2033), for each recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Agent {
+    /// `null:`: everything is accepted, and thrown away.
+    Nobody,
+    /// `file:/folder`: each message becomes `NAME.eml`, with CRLF at the end of every line, and the lines of its envelope
+    /// `NAME.envelope`.
+    Folder(PathBuf),
+    /// `sendmail:/path`: a program that is called as sendmail(8), without a shell, with `-i -f SENDER -- RECIPIENT...` and the
+    /// message on its standard input. Its exit status says what became of the message (sysexits.h).
+    Program(PathBuf),
+}
+
+impl fmt::Display for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nobody => f.write_str("null:"),
+            Self::Folder(path) => write!(f, "file:{}", path.display()),
+            Self::Program(path) => write!(f, "sendmail:{}", path.display()),
+        }
+    }
 }
 
 impl fmt::Display for Target {
@@ -39,6 +65,7 @@ impl fmt::Display for Target {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "{host}:{port}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Agent(agent) => agent.fmt(f),
         }
     }
 }
@@ -63,6 +90,22 @@ impl ServerLogin {
             (options.password, options.oauthtoken) = (Some(password.clone()), None);
         }
         options
+    }
+}
+
+/// The options for an agent on this machine: there is nobody to log in to, and nobody who could listen, so that the same options
+/// serve a relay and, in staging, an agent in its place.
+pub(crate) fn without_network(options: &Options) -> Options {
+    Options {
+        username: None,
+        password: None,
+        oauthtoken: None,
+        mechanisms: Vec::new(),
+        usetls: false,
+        tlsrequired: false,
+        tlsfingerprint: Vec::new(),
+        tls: None,
+        ..options.clone()
     }
 }
 
@@ -99,15 +142,20 @@ impl Server {
     pub fn is_localhost(&self) -> bool {
         match &self.target {
             Target::Tcp { host, .. } => host.eq_ignore_ascii_case("localhost"),
-            Target::Unix(_) => true,
+            Target::Unix(_) | Target::Agent(_) => true,
         }
+    }
+
+    /// Whether it is an agent on this machine, for which there is neither login nor TLS.
+    pub(crate) fn is_agent(&self) -> bool {
+        matches!(self.target, Target::Agent(_))
     }
 
     /// The name that a certificate must bear; none for a Unix socket.
     pub fn host(&self) -> &str {
         match &self.target {
             Target::Tcp { host, .. } => host,
-            Target::Unix(_) => "localhost",
+            Target::Unix(_) | Target::Agent(_) => "localhost",
         }
     }
 }
@@ -139,12 +187,32 @@ fn parse(entry: &str, port: Option<u16>, options: &Options) -> Result<Server, Er
         }
         return Ok(Server::new(Target::Unix(path.into()), protocol, options.tlsimport));
     }
+    if let Some(agent) = agent(entry)? {
+        return Ok(Server::new(Target::Agent(agent), Protocol::Lmtp, false));
+    }
     if entry.contains("://") {
         return parse_url(entry, port, options.tlsimport, protocol);
     }
     let (host, own_port) = split_port(entry)?;
     let port = own_port.or(port).unwrap_or(25);
     Ok(Server::new(tcp(entry, host, port)?, protocol, options.tlsimport))
+}
+
+/// `null:`, `file:/folder` and `sendmail:/path`.
+fn agent(entry: &str) -> Result<Option<Agent>, Error> {
+    let absolute = |path: &str| match PathBuf::from(path) {
+        path if path.is_absolute() => Ok(path),
+        _ => Err(bad(
+            entry,
+            "give an absolute path, as in file:/var/spool/staging or sendmail:/usr/sbin/sendmail",
+        )),
+    };
+    Ok(match entry.split_once(':') {
+        Some(("null", "")) => Some(Agent::Nobody),
+        Some(("file", path)) => Some(Agent::Folder(absolute(path)?)),
+        Some(("sendmail", path)) => Some(Agent::Program(absolute(path)?)),
+        _ => None,
+    })
 }
 
 fn parse_url(entry: &str, port: Option<u16>, tlsimport: bool, protocol: Protocol) -> Result<Server, Error> {
@@ -154,7 +222,12 @@ fn parse_url(entry: &str, port: Option<u16>, tlsimport: bool, protocol: Protocol
         "smtps" => (protocol, true, 465),
         "submission" => (protocol, tlsimport, 587),
         "lmtp" => (Protocol::Lmtp, tlsimport, 24), // RFC 2033 section 5: never 25
-        _ => return Err(bad(entry, "give smtp://, smtps://, submission://, lmtp:// or unix:/path")),
+        _ => {
+            return Err(bad(
+                entry,
+                "give smtp://, smtps://, submission://, lmtp://, unix:/path, sendmail:/path, file:/folder or null:",
+            ));
+        }
     };
     if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
         return Err(bad(entry, "nothing may follow host and port"));

@@ -90,7 +90,7 @@ pub unsafe extern "C" fn smtp_options_set(
 }
 
 /// Adds a server after the others: a host, `host:port`, `smtp://`, `smtps://`, `submission://` or `lmtp://`
-/// with a host, or `unix:/path`. They are tried in order. `port` 0 is the default: 25, 465 for `smtps://`,
+/// with a host, `unix:/path`, `sendmail:/path`, `file:/folder` or `null:`. They are tried in order. `port` 0 is the default: 25, 465 for `smtps://`,
 /// 587 for `submission://`, 24 for `lmtp://`. `SMTP_OK`; `SMTP_ERR_USAGE`: a port above 65535. A wrong server is reported by
 /// the send.
 #[unsafe(no_mangle)]

@@ -26,7 +26,7 @@ impl PyServer {
     fn host(&self) -> Option<&str> {
         match &self.0.target {
             Target::Tcp { host, .. } => Some(host),
-            Target::Unix(_) => None,
+            Target::Unix(_) | Target::Agent(_) => None,
         }
     }
 
@@ -35,7 +35,7 @@ impl PyServer {
     fn port(&self) -> u16 {
         match &self.0.target {
             Target::Tcp { port, .. } => *port,
-            Target::Unix(_) => 0,
+            Target::Unix(_) | Target::Agent(_) => 0,
         }
     }
 
@@ -43,7 +43,7 @@ impl PyServer {
     #[getter]
     fn path(&self) -> Option<String> {
         match &self.0.target {
-            Target::Tcp { .. } => None,
+            Target::Tcp { .. } | Target::Agent(_) => None,
             Target::Unix(path) => Some(path.display().to_string()),
         }
     }

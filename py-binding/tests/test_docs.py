@@ -126,6 +126,17 @@ def test_newsletter(tmp_path, monkeypatch, capsys):
     assert percents[-1] == "100 %" and len(percents) > 3
 
 
+def test_staging():
+    options = recipe("Staging")["staging"]
+    with Sink() as sink:
+        report = smtpclient.sendmessage(
+            b"From: a@c.example\nTo: customer@b.example, me@example.org\n\nx\n", options, servers="127.0.0.1", ports=sink.port
+        )
+        [(envelope, _)] = sink.messages()
+    assert [line.split("<")[1].split(">")[0] for line in envelope[1:]] == ["qa@example.org", "me@example.org"]
+    assert [one.redirected_to for one in report.recipients] == ["qa@example.org", None]
+
+
 def test_try_again():
     deliver = recipe("Try again later")["deliver"]
     message = b"From: a@example.org\n\nHi.\n"

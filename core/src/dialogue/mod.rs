@@ -44,7 +44,7 @@ use crate::prepared::{Needs, Prepared};
 use crate::reply::Reply;
 use crate::report::{Attempt, Attempts, Report};
 use crate::secret::Secret;
-use crate::server::Server;
+use crate::server::{Server, without_network};
 use crate::times;
 use crate::tls::{Layer, Secure, Verify};
 
@@ -220,6 +220,7 @@ impl Dialogue {
         local: Local,
     ) -> Self {
         let options = match &server.login {
+            _ if server.is_agent() => Arc::new(without_network(&options)),
             Some(login) => Arc::new(login.over(&options)),
             None => options,
         };
@@ -385,7 +386,7 @@ impl Dialogue {
     /// # Errors
     /// As [`send_message`](Self::send_message).
     pub fn send_one_of(&mut self, message: &Message, options: &Options, index: u64) -> Result<Ticket, Error> {
-        if !self.logged_in {
+        if !self.logged_in && !self.server.is_agent() {
             check_login(options, &self.options, "session")?;
         }
         check_functions(options, &self.options, "session")?;

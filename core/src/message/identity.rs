@@ -45,7 +45,7 @@ pub fn message_id(domain: &str) -> Result<String, Error> {
 }
 
 /// 128 random bits as 32 digits.
-pub(super) fn random_hex() -> Result<String, Error> {
+pub(crate) fn random_hex() -> Result<String, Error> {
     let mut bits = [0_u8; 16];
     getrandom::fill(&mut bits).map_err(|e| {
         Error::new(Kind::Source, Step::Setup, format!("the system gives no random bits: {e}"))

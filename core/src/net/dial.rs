@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket};
 
+use super::agent;
 use super::limits::{Limits, PhaseLimits};
 use super::platform::{is_under_way, stream_socket, unix_address};
 use super::proxy::Proxy;
@@ -69,6 +70,8 @@ pub fn check(target: &Target) -> Result<(), Error> {
     match target {
         Target::Tcp { host, port } => endpoint(host, *port).map(drop),
         Target::Unix(path) => unix_address(path).map(drop),
+        // What is not there may be when it is needed.
+        Target::Agent(_) => Ok(()),
     }
 }
 
@@ -93,6 +96,7 @@ pub(super) fn dial_meanwhile(
     let connected = match target {
         // Nothing travels here: who needs it does it later.
         Target::Unix(path) => connect_unix(&unix_address(path)?, options),
+        Target::Agent(agent) => agent::connect(agent),
         Target::Tcp { host, port } => {
             let host = endpoint(host, *port)?;
             match &options.proxy {

@@ -1,6 +1,7 @@
 //! The blocking driver: dialling, a stream that knows time limits and can be cancelled, the loop that
 //! moves bytes, and the two ways to use it, [`sendmessage`] and [`Session`].
 
+mod agent;
 mod batch;
 mod connection;
 mod dial;

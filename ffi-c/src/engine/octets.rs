@@ -362,6 +362,8 @@ impl State {
                 (Target::Tcp { .. }, Some(proxy)) => (c_string(&proxy.host()), proxy.port()),
                 (Target::Tcp { host, port }, None) => (c_string(host), *port),
                 (Target::Unix(path), _) => (c_string(&path.to_string_lossy()), 0),
+                // Nothing that could be connected to from here.
+                (Target::Agent(agent), _) => (c_string(&agent.to_string()), 0),
             };
         }
     }
