@@ -208,6 +208,11 @@ pub unsafe extern "C" fn smtp_mailer_close(mailer: *mut smtp_mailer, millisecond
     unsafe { shared(mailer, code, |mailer| waited(mailer, mailer.close(wait(milliseconds)))) }
 }
 
+/// The numbers of counts are their places in the table, from 1.
+fn place_of(what: c_int) -> Option<usize> {
+    usize::try_from(what).ok()?.checked_sub(1)
+}
+
 /// A number that the mailer keeps, one of `SMTP_COUNT_...`; 0 for another `what`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_mailer_count(mailer: *const smtp_mailer, what: c_int) -> u64 {
@@ -217,8 +222,7 @@ pub unsafe extern "C" fn smtp_mailer_count(mailer: *const smtp_mailer, what: c_i
             mailer,
             |_| 0,
             |mailer| {
-                // The numbers are the places in the table, from 1.
-                let place = usize::try_from(what).ok().and_then(|what| what.checked_sub(1));
+                let place = place_of(what);
                 place.and_then(|place| Some(mailer.counts().fields().get(place)?.1)).unwrap_or(0)
             },
         )
@@ -253,8 +257,7 @@ pub unsafe extern "C" fn smtp_mailer_server_count(
             mailer,
             |_| 0,
             |mailer| {
-                // The numbers are the places in the table, from 1.
-                let place = usize::try_from(what).ok().and_then(|what| what.checked_sub(1));
+                let place = place_of(what);
                 let servers = mailer.server_counts();
                 let counts = servers.get(index);
                 place.and_then(|place| Some(counts?.fields().get(place)?.1)).unwrap_or(0)

@@ -70,6 +70,17 @@ static void released(void *user_data)
     *(int *)user_data += 100;
 }
 
+static void watch(smtp_engine *e)
+{
+    while (smtp_engine_ready(e, 0) == SMTP_EXCHANGE) {
+        struct pollfd p;
+
+        p.fd = smtp_engine_fd(e);
+        p.events = (short)((smtp_engine_interest(e) & SMTP_READ ? POLLIN : 0) | (smtp_engine_interest(e) & SMTP_WRITE ? POLLOUT : 0));
+        poll(&p, 1, (int)smtp_engine_timeout(e));
+    }
+}
+
 static void by_a_dialler(void)
 {
     smtp_options *o = smtp_options_new();
@@ -89,13 +100,7 @@ static void by_a_dialler(void)
     smtp_result_free(r);
     calls = 0;
     CODE(smtp_engine_new(m, o, &e), SMTP_OK);
-    while (smtp_engine_ready(e, 0) == SMTP_EXCHANGE) {
-        struct pollfd p;
-
-        p.fd = smtp_engine_fd(e);
-        p.events = (short)((smtp_engine_interest(e) & SMTP_READ ? POLLIN : 0) | (smtp_engine_interest(e) & SMTP_WRITE ? POLLOUT : 0));
-        poll(&p, 1, (int)smtp_engine_timeout(e));
-    }
+    watch(e);
     CODE(smtp_engine_result(e, &r), SMTP_OK);
     CODE(calls, 2);
     smtp_engine_free(e);
@@ -175,13 +180,7 @@ static void without_network(void)
     PART(smtp_result_reply_text(r), "Thrown away");
     smtp_result_free(r);
     CODE(smtp_engine_new(m, o, &e), SMTP_OK);
-    while (smtp_engine_ready(e, 0) == SMTP_EXCHANGE) {
-        struct pollfd p;
-
-        p.fd = smtp_engine_fd(e);
-        p.events = (short)((smtp_engine_interest(e) & SMTP_READ ? POLLIN : 0) | (smtp_engine_interest(e) & SMTP_WRITE ? POLLOUT : 0));
-        poll(&p, 1, (int)smtp_engine_timeout(e));
-    }
+    watch(e);
     CODE(smtp_engine_result(e, &r), SMTP_OK);
     smtp_result_free(r);
     smtp_engine_free(e);
