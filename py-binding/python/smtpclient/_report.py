@@ -71,11 +71,11 @@ class Recipient:
     """One recipient. ``step`` is the one that decided: ``rcpt``, ``final``, or the one that failed."""
 
     address: str
+    #: What stood in RCPT TO in its place (option ``redirectto``).
+    redirected_to: str | None
     outcome: Outcome
     step: str
     reply: Reply | None
-    #: What stood in RCPT TO in its place (option ``redirectto``).
-    redirected_to: str | None = None
 
     @property
     def code(self) -> int | None:

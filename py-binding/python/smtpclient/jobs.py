@@ -235,7 +235,7 @@ class Courier:
         fates, words = dict(entry.fates), dict[str, Fate]()
         # A report of which no server was reached has no recipients.
         known = {recipient.address: recipient for recipient in recipients} or {
-            address: Recipient(address, "not_sent", error.step if error else "setup", None) for address in left
+            address: Recipient(address, None, outcome="not_sent", step=error.step if error else "setup", reply=None) for address in left
         }
         for address in left:
             recipient = known[address]
