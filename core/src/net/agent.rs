@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use super::platform::pair;
+use socket2::Socket;
+
+use super::platform::{pair, send_all};
 use super::stream::Stream;
 use crate::error::{Error, Kind, Step};
 use crate::message::identity::random_hex;
@@ -46,9 +48,9 @@ fn is_there(agent: &Agent) -> Result<(), String> {
     if is_right { Ok(()) } else { Err(format!("{} is not {what}", path.display())) }
 }
 
-struct Session<'a, S> {
-    input: BufReader<&'a S>,
-    output: &'a S,
+struct Session<'a> {
+    input: BufReader<&'a Socket>,
+    output: &'a Socket,
     agent: &'a Agent,
     /// The addresses of MAIL and of every RCPT, without their angle brackets.
     sender: Option<String>,
@@ -60,11 +62,8 @@ struct Session<'a, S> {
 /// What became of a message; `None`: nobody knows.
 type Verdict = Option<String>;
 
-impl<'a, S> Session<'a, S>
-where
-    &'a S: Read + Write,
-{
-    fn new(socket: &'a S, agent: &'a Agent) -> Self {
+impl<'a> Session<'a> {
+    fn new(socket: &'a Socket, agent: &'a Agent) -> Self {
         Self {
             input: BufReader::new(socket),
             output: socket,
@@ -126,7 +125,7 @@ where
     }
 
     fn say(&mut self, line: &str) -> io::Result<()> {
-        self.output.write_all(format!("{line}\r\n").as_bytes())
+        send_all(self.output, format!("{line}\r\n").as_bytes())
     }
 
     fn note(&mut self, line: &str) {

@@ -72,6 +72,18 @@ pub(in crate::net) fn send_now(socket: impl AsFd, bytes: &[u8]) -> rustix::io::R
     rustix::net::send(socket, bytes, SEND)
 }
 
+/// send(2) until all is sent.
+pub(in crate::net) fn send_all(socket: &Socket, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::net::send(socket, bytes, SEND.difference(SendFlags::DONTWAIT)) {
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
 /// recv(2) that does not block.
 pub(in crate::net) fn recv_now(socket: impl AsFd, buffer: &mut [u8]) -> rustix::io::Result<usize> {
     rustix::net::recv(socket, buffer, RecvFlags::DONTWAIT).map(|(count, _)| count)
@@ -106,7 +118,12 @@ pub(in crate::net) fn unacknowledged(socket: impl AsFd) -> u64 {
 
 /// Two sockets that are connected to each other.
 pub(in crate::net) fn pair() -> io::Result<(Socket, Socket)> {
-    Socket::pair(Domain::UNIX, Type::STREAM, None)
+    let (near, far) = Socket::pair(Domain::UNIX, Type::STREAM, None)?;
+    #[cfg(target_vendor = "apple")]
+    for end in [&near, &far] {
+        end.set_nosigpipe(true)?;
+    }
+    Ok((near, far))
 }
 
 /// The address of a Unix socket.

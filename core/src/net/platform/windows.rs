@@ -1,6 +1,6 @@
 //! Windows: its sockets either block or do not, for all calls. These never do, and who wants to wait asks WSAPoll first.
 
-use std::io;
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::windows::io::{AsSocket, BorrowedSocket};
 use std::path::Path;
@@ -67,6 +67,11 @@ pub(in crate::net) fn acknowledge(_: &Socket) {}
 /// Octets that the peer has not acknowledged: the system does not tell.
 pub(in crate::net) fn unacknowledged(_: impl AsFd) -> u64 {
     0
+}
+
+/// send() until all is sent.
+pub(in crate::net) fn send_all(mut socket: &Socket, bytes: &[u8]) -> io::Result<()> {
+    socket.write_all(bytes)
 }
 
 /// Two sockets that are connected to each other, over the loopback interface.
