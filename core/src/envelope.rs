@@ -244,7 +244,7 @@ fn edits(
     if !addressed {
         add.push((to.name().to_owned(), "undisclosed-recipients:;".to_owned()));
     }
-    Ok(Edits { blind: true, remove, add })
+    Ok(Edits { blind: true, remove, add, binary: options.binary })
 }
 
 /// The originator where no option names it: the author, or, where there are several, the sender (RFC 5322 section 3.6.2).

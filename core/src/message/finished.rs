@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::PIECE;
 use super::codec::Codec;
 use super::field::Fields;
-use super::head::{Head, HeadParser, MAX_HEAD, Role};
+use super::head::{Head, HeadParser, MAX_HEAD, Role, nul_at};
 use super::header::Section;
 use super::known::Known;
 use super::names::Names;
@@ -131,9 +131,9 @@ impl Finished {
         let mut ready = Ready {
             source: self.source.clone(),
             raw: None,
-            edit: Edit { front, utf8: false, remove, embedded },
+            edit: Edit { front, utf8: false, remove, embedded, binary: edits.binary },
             tail: None,
-            promise: Promise { name: NAME, no_nul: true, ..Promise::default() },
+            promise: Promise { name: NAME, no_nul: !edits.binary, ..Promise::default() },
             estimate: None,
         };
         match place {
@@ -148,6 +148,7 @@ impl Finished {
                 ready.estimate = slot.length;
                 if let Some((data, head)) = slot.head(role)? {
                     head.check_read(&data)?;
+                    ready.edit.check(&head, &data)?;
                     ready.raw = Raw::of(&head, &data, &ready.edit.remove);
                     let kept = ready.edit.kept(&head, &data);
                     let gone = kept.iter().fold(head.end, |gone, range| gone.saturating_sub(range.len()));
@@ -184,6 +185,8 @@ pub(super) struct Edit {
     utf8: bool,
     remove: Names,
     embedded: bool,
+    /// The message goes octet for octet, its line ends too.
+    binary: bool,
 }
 
 impl Edit {
@@ -193,6 +196,37 @@ impl Edit {
 
     fn front(&self) -> &str {
         self.front.text(self.utf8)
+    }
+
+    /// # Errors
+    /// [`Kind::Usage`](crate::error::Kind::Usage) as [`fault`](Self::fault) has it.
+    fn check(&self, head: &Head, data: &[u8]) -> Result<(), Error> {
+        self.fault(head, data).map_or(Ok(()), |text| Err(Error::usage(text)))
+    }
+
+    /// What is wrong with the header section of a message that goes octet for octet.
+    pub(super) fn fault(&self, head: &Head, data: &[u8]) -> Option<String> {
+        if !self.binary {
+            return None;
+        }
+        if head.fields.is_empty() {
+            let text = "option `binary`: the message has no header section, which must say what is binary (RFC 3030 section 3)";
+            return Some(text.to_owned());
+        }
+        let (fields, rest) = data.split_at_checked(head.end)?;
+        if let Some(nul) = memchr::memchr(0, fields) {
+            return Some(nul_at(nul as u64));
+        }
+        let empty_line = match rest {
+            [b'\n', ..] => b"\n".as_slice(),
+            [b'\r', next, ..] if *next != b'\n' => b"\r",
+            _ => b"",
+        };
+        (Census::of(&[fields, empty_line].concat()).bare() > 0).then(|| {
+            "option `binary` sends the message as it is, and its header section has a line end other than CRLF, which RFC 3030 \
+             section 3 asks for: end the lines in CRLF, except for those of binary parts"
+                .to_owned()
+        })
     }
 
     /// The edited header section and all of `data` after the old one.
@@ -249,7 +283,12 @@ pub(super) struct Ready {
 impl Ready {
     /// `data` has at least the header section.
     fn known(&mut self, data: &[u8], survey: &Survey) -> Result<(), Error> {
-        survey.check(data)?;
+        if self.edit.binary {
+            survey.head.check(data)?;
+            self.edit.check(&survey.head, data)?;
+        } else {
+            survey.check(data)?;
+        }
         let kept = self.edit.kept(&survey.head, data);
         let mut tail = match kept.as_slice() {
             [all] if *all == (0..survey.head.end) => survey.fields,
@@ -263,7 +302,11 @@ impl Ready {
         }
         let whole = data.get(..survey.head.end.saturating_add(usize::from(survey.rest.length > 0)));
         tail.update(self.edit.separator(&survey.head, &kept, whole.unwrap_or(data)));
-        tail.append(&survey.rest);
+        if self.edit.binary {
+            tail.length = tail.length.saturating_add(survey.rest.length);
+        } else {
+            tail.append(&survey.rest);
+        }
         self.tail = Some(tail);
         Ok(())
     }
@@ -287,6 +330,13 @@ impl Ready {
         let unencoded = self.edit.front.unencoded();
         may_be_raw(unencoded, transfer)?;
         let count = self.count(transfer);
+        if self.edit.binary {
+            let front = self.front(transfer).len() as u64;
+            let size =
+                count.map(|census| census.length).or_else(|| Some(self.estimate?.saturating_add(front)));
+            let form = binary_form(self.raw.as_ref(), size, transfer)?;
+            return Ok(Form { exact: count.is_some(), ..form });
+        }
         let eight_bit = match &count {
             Some(census) => census.eight_bit,
             None => transfer.eight_bit || unencoded.is_some() || self.raw.is_some(),
@@ -338,7 +388,7 @@ impl Ready {
         let input = Checked::new(self.source.open(self.edit.embedded)?, self.promise.clone());
         let edit = Edit { utf8: raw_fields(transfer), ..self.edit.clone() };
         let edited = Box::new(Edited::new(Box::new(input), edit));
-        if transfer.eight_bit || self.tail.is_some() {
+        if transfer.eight_bit || self.edit.binary || self.tail.is_some() {
             return Ok(edited);
         }
         // Looked at after the edit: what is stripped does not count.
@@ -362,25 +412,44 @@ pub(super) fn form(
     size: Option<u64>,
     transfer: Transfer,
 ) -> Result<Form, Error> {
-    let unsupported = |text: String| Err(Error::new(Kind::Unsupported, Step::Setup, text));
-    if let Some(field) = raw.and_then(|raw| raw.other.as_ref()).filter(|_| transfer.utf8) {
-        return unsupported(format!(
-            "the header field {field} is not in UTF-8, as SMTPUTF8 needs it, and the envelope needs SMTPUTF8 (RFC 6532 \
-             section 3): encode the field (RFC 2047)"
-        ));
-    }
+    check_utf8(raw, transfer)?;
     if eight_bit && !transfer.eight_bit {
         let place = match raw {
             Some(raw) => format!(" in the header field {}", raw.field),
             None => String::new(),
         };
-        return unsupported(format!(
+        return Err(unsupported(format!(
             "the message has 8-bit octets{place} and the server does not offer 8BITMIME; a finished message is not \
              encoded again: encode it as quoted-printable or base64, or compose it here"
-        ));
+        )));
     }
     let body = if eight_bit { BodyKind::EightBitMime } else { BodyKind::SevenBit };
     Ok(Form { body, size, exact: true, clean: false })
+}
+
+/// The form of a finished message that goes octet for octet (RFC 3030 section 3).
+fn binary_form(raw: Option<&Raw>, size: Option<u64>, transfer: Transfer) -> Result<Form, Error> {
+    check_utf8(raw, transfer)?;
+    if !transfer.binary {
+        return Err(unsupported(
+            "option `binary`: the server does not offer BINARYMIME with CHUNKING (RFC 3030), or option `chunking` is off: encode \
+             the binary parts in base64, and leave the option out"
+                .to_owned(),
+        ));
+    }
+    Ok(Form { body: BodyKind::BinaryMime, size, exact: true, clean: false })
+}
+
+fn check_utf8(raw: Option<&Raw>, transfer: Transfer) -> Result<(), Error> {
+    let Some(field) = raw.and_then(|raw| raw.other.as_ref()).filter(|_| transfer.utf8) else { return Ok(()) };
+    Err(unsupported(format!(
+        "the header field {field} is not in UTF-8, as SMTPUTF8 needs it, and the envelope needs SMTPUTF8 (RFC 6532 \
+         section 3): encode the field (RFC 2047)"
+    )))
+}
+
+fn unsupported(text: String) -> Error {
+    Error::new(Kind::Unsupported, Step::Setup, text)
 }
 
 /// The header section of a regular file, with what was read after it, and the open rest.

@@ -29,6 +29,8 @@ pub struct Edits {
     /// Names and values of fields that are put in front, in this order. A value is unfolded text; it is
     /// folded and encoded here.
     pub add: Vec<(String, String)>,
+    /// Whether the message, a finished one, goes octet for octet, as BINARYMIME (RFC 3030).
+    pub binary: bool,
 }
 
 impl Edits {
@@ -69,11 +71,20 @@ impl Outgoing {
             field::check_name(name)?;
         }
         let Token::Finished(finished) = message.token() else {
+            if edits.binary {
+                return Err(Error::usage(
+                    "option `binary` is for a finished message, and this one is composed: give the part the encoding `binary`",
+                ));
+            }
             let shape = Shape::Made(Node::new(message, edits)?);
             return Ok(Self { shape, forms: None, signatures: None });
         };
         let shape = Shape::of_finished(finished, edits)?;
-        let forms = finished.rewriter().map(|own| Box::new(Forms::new(own.clone(), finished, edits)));
+        // What must go as it is has no other form.
+        let forms = finished
+            .rewriter()
+            .filter(|_| !edits.binary)
+            .map(|own| Box::new(Forms::new(own.clone(), finished, edits)));
         Ok(Self { shape, forms, signatures: None })
     }
 
@@ -161,7 +172,7 @@ impl Content for Outgoing {
 
 impl Shape {
     pub(super) fn of_finished(finished: &Finished, edits: &Edits) -> Result<Self, Error> {
-        if let Some(blob) = finished.untouched(edits) {
+        if let Some(blob) = finished.untouched(edits).filter(|_| !edits.binary) {
             blob.survey(Role::Message).check(blob.bytes())?;
             return Ok(Self::Untouched(Arc::clone(blob)));
         }

@@ -236,7 +236,8 @@ impl Edited {
             if (news || long)
                 && let Some(head) = self.parser.advance(&self.buffer, count == 0)
             {
-                if let Some(fault) = head.fault(&self.buffer) {
+                if let Some(fault) = head.fault(&self.buffer).or_else(|| self.edit.fault(&head, &self.buffer))
+                {
                     return Err(broken(fault));
                 }
                 self.buffer = self.edit.apply(&head, &self.buffer);

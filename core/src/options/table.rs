@@ -71,6 +71,10 @@ options! {
             /// BINARYMIME for binary parts. `on`: always. `off`: never.
             chunking: Chunking = Chunking::Auto, OptionKind::Word(const { &words(CHUNKING) }), "`auto`",
                 parse |v: &str| word(v, &CHUNKING);
+            /// The message, a finished one, is binary (RFC 3030): it goes octet for octet, as BODY=BINARYMIME, and a server that does
+            /// not offer BINARYMIME and CHUNKING is an error. Its lines must end in CRLF, except for those of parts that are
+            /// binary. Composed messages have the encoding `binary` for that.
+            binary: bool = false, OptionKind::Flag, "no", parse boolean;
             /// Extensions that the library is to use as if the server did not offer them: keywords of EHLO, as `PIPELINING CHUNKING`,
             /// for a server that offers what it cannot do. Option `auth` chooses among the mechanisms of AUTH.
             ignore: Vec<String> = Vec::new(), OptionKind::Words, "none", parse keywords;

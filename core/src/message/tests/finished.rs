@@ -206,3 +206,54 @@ proptest! {
         prop_assert_eq!(wire(&bytes), bytes);
     }
 }
+
+#[test]
+fn binary_goes_octet_for_octet() {
+    let binary = Edits { binary: true, ..edits(&["Bcc"], &[("X-A", "b")]) };
+    let text = b"A: b\r\nBcc: c\r\n\r\n\0one\ntwo\rthree".as_slice();
+    let wanted = b"X-A: b\r\nA: b\r\n\r\n\0one\ntwo\rthree".as_slice();
+    let file = TempFile::new(text);
+    for token in [
+        Message::from_bytes(text),
+        Message::from_file(&file.0),
+        Message::from_read(io::Cursor::new(text)),
+        Message::from_reader(Again(io::Cursor::new(text.to_vec()))),
+    ] {
+        let mut out = token.prepare(&binary).unwrap();
+        let form = out.form(ALL).unwrap();
+        assert_eq!(form.body, BodyKind::BinaryMime);
+        assert!(form.size.is_none_or(|size| size == wanted.len() as u64), "{form:?}");
+        assert_eq!(patiently(out.open(ALL).unwrap(), 9).unwrap(), wanted);
+        let error = out.form(EIGHT).unwrap_err();
+        assert!(error.kind() == Kind::Unsupported && error.text().contains("BINARYMIME"), "{error}");
+    }
+    let mut whole = Message::from_bytes(text).prepare(&Edits { binary: true, ..Edits::default() }).unwrap();
+    assert_eq!(whole.form(ALL).unwrap().size, Some(text.len() as u64));
+    assert_eq!(read(&mut whole, ALL), text);
+}
+
+#[test]
+fn binary_needs_crlf_in_its_header_section() {
+    let binary = Edits { binary: true, ..Edits::default() };
+    for text in [
+        "A: b\n\r\nx",
+        "A: b\r\n\nx",
+        "A: b\r\n\rx",
+        "A: b\r\n c\rB: d\r\n\r\nx",
+        "\0A: b\r\n\r\n",
+        "A: \0b\r\n\r\nx",
+    ] {
+        let file = TempFile::new(text.as_bytes());
+        for token in [Message::from_bytes(text), Message::from_file(&file.0)] {
+            assert_eq!(token.prepare(&binary).unwrap_err().kind(), Kind::Usage, "{text:?}");
+        }
+        let out = Message::from_reader(Again(io::Cursor::new(text.into()))).prepare(&binary);
+        let error = out.map(|mut out| patiently(out.open(ALL).unwrap(), 9).unwrap_err());
+        assert!(
+            error.is_err() || error.is_ok_and(|error| error.kind() == io::ErrorKind::InvalidData),
+            "{text:?}"
+        );
+    }
+    let error = Message::text("x").prepare(&binary).unwrap_err();
+    assert!(error.kind() == Kind::Usage && error.text().contains("encoding `binary`"), "{error}");
+}

@@ -23,6 +23,7 @@ fn edits(remove: &[&str], add: &[(&str, &str)]) -> Edits {
         blind: false,
         remove: remove.iter().map(|n| (*n).to_owned()).collect(),
         add: add.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+        binary: false,
     }
 }
 
