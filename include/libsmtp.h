@@ -79,6 +79,7 @@
  *   queue               flag (no)
  *   pipelining          off | rfc | crossing | full (rfc)
  *   chunking            off | auto | on (auto)
+ *   binary              flag (no)
  *   ignore              words (none)
  *   reconnect           flag (no)
  *   debug               flag (no)
@@ -471,6 +472,9 @@ typedef struct smtp_result smtp_result;
  */
 typedef struct smtp_session smtp_session;
 
+/** One message that is being signed. The signer's function is given one, for as long as it runs. */
+typedef struct smtp_signing smtp_signing;
+
 /**
  * What TLS needs, read and checked once: authorities, client certificate, pins, versions. Any number of options may
  * share it, and threads may use those at the same time; the sessions that servers gave are shared as well. A file
@@ -582,6 +586,18 @@ typedef void (*smtp_sent_fn)(void *user_data, uint64_t number, int status, const
  * login lives during the call.
  */
 typedef int64_t (*smtp_mechanism_fn)(void *user_data, smtp_login *login, void *response, size_t size);
+
+/**
+ * Signs a message. It is given the message as this server gets it, from the first octet of the header section to the last of the body, with
+ * CRLF at the end of every line and no dot stuffed, piece by piece: octets and how many (size). After the last piece octets is NULL,
+ * and it adds header fields by smtp_signing_add(). It returns 0; smtp_signing_fail(), or any other number, where the message cannot be
+ * signed, which is not sent then (SMTP_ERR_SOURCE). It is called on the thread that sends, before MAIL, once more for a server that needs
+ * another form, and by a mailer for several messages on several threads. signing and octets live during the call.
+ */
+typedef int (*smtp_signer_fn)(void *user_data,
+                              smtp_signing *signing,
+                              const void *octets,
+                              size_t size);
 
 /**
  * The version of the library that runs, "0.1.0"; SMTP_VERSION is the one of the header. Lives until the program ends.
@@ -1758,6 +1774,46 @@ int smtp_login_keep(smtp_login *login,
 
 /** What was kept for this login; NULL at first. */
 void *smtp_login_kept(const smtp_login *login);
+
+/**
+ * Adds a signer of the program's own: what it adds stands in front of the message, that of the first signer first, and before option
+ * "dkim", which does not sign it. The message is read twice, so a reader must rewind. release as for smtp_options_set_tlspolicy().
+ * SMTP_OK; SMTP_ERR_NULL.
+ */
+int smtp_options_add_signer(smtp_options *options,
+                            smtp_signer_fn signer,
+                            void *user_data,
+                            smtp_release_fn release);
+
+/**
+ * Adds header fields in front of the message, after those that were added before: "Name: value", folded or not, in ASCII, in lines of at
+ * most 998 octets that end in CRLF or LF, the last one perhaps in nothing. They are looked at when the function has returned. It counts only
+ * where octets is NULL. SMTP_OK; SMTP_ERR_USAGE where fields is not UTF-8; SMTP_ERR_NULL.
+ */
+int smtp_signing_add(smtp_signing *signing,
+                     const char *fields);
+
+/**
+ * Says in a few words why the message cannot be signed, and gives what the signer then returns:
+ * return smtp_signing_fail(signing, "the key is locked");. Also SMTP_ERR_SOURCE where why is not UTF-8.
+ */
+int smtp_signing_fail(smtp_signing *signing,
+                      const char *why);
+
+/** When the message is signed, in seconds since 1970; 0 while octets is not NULL. */
+int64_t smtp_signing_time(const smtp_signing *signing);
+
+/**
+ * Keeps something of the signer's own for the next piece of this message, in place of what was kept before. release (may be NULL) is called
+ * once when that is not needed any more: when something else is kept, when the message is signed or cannot be, and at once where this call
+ * fails. SMTP_OK.
+ */
+int smtp_signing_keep(smtp_signing *signing,
+                      void *kept,
+                      smtp_release_fn release);
+
+/** What was kept for this message; NULL at first. */
+void *smtp_signing_kept(const smtp_signing *signing);
 
 /**
  * Begins to send a message. message and options (NULL: the default ones) are copied. *out gets the

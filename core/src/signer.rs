@@ -1,6 +1,6 @@
 //! What sees a message as it goes out, and puts fields in front of it.
 
-use crate::error::Error;
+use crate::error::{Error, Kind, Step};
 
 /// Signs messages: any number at once, in any thread. See [`Options::signers`](crate::options::Options::signers).
 pub trait Signer: Send + Sync {
@@ -15,10 +15,16 @@ pub trait Signing: Send {
     /// as BINARYMIME as they are). No dot is stuffed.
     fn update(&mut self, octets: &[u8]);
 
-    /// The fields that go in front of the message: whole lines that end in CRLF, or nothing. `now` is in seconds since
-    /// 1970.
+    /// The fields that go in front of the message, in ASCII: `Name: value`, folded or not, in lines that end in CRLF or LF, the
+    /// last one perhaps in nothing; or nothing at all. `now` is in seconds since 1970.
     ///
     /// # Errors
-    /// Whatever went wrong: the message is not sent.
+    /// Whatever went wrong: the message is not sent. [`unsigned`] makes an error of a text.
     fn finish(self: Box<Self>, now: i64) -> Result<String, Error>;
+}
+
+/// The error of a signer, which says why the message cannot be signed: [`Kind::Source`], before anything of it is sent.
+pub fn unsigned(why: &str) -> Error {
+    let lines: Vec<&str> = why.split(char::is_control).filter(|line| !line.is_empty()).collect();
+    Error::new(Kind::Source, Step::Setup, format!("the message cannot be signed: {}", lines.join(" ")))
 }

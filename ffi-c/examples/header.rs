@@ -10,7 +10,7 @@ use cbindgen::{Builder, Config, DocumentationLength, DocumentationStyle, Languag
 use smtpclient::options::{OptionGroup, all};
 
 /// In the order of the header. Submodules follow where they are declared.
-const SOURCES: [&str; 18] = [
+const SOURCES: [&str; 19] = [
     "code",
     "callbacks",
     "commit",
@@ -23,6 +23,7 @@ const SOURCES: [&str; 18] = [
     "session/mod",
     "mailer",
     "mechanism",
+    "signer",
     "engine",
     "engine/watched",
     "engine/octets",

@@ -28,6 +28,7 @@ mod platform;
 mod result;
 mod send;
 mod session;
+mod signer;
 mod strings;
 mod tls;
 
@@ -48,4 +49,5 @@ pub use options::*;
 pub use result::*;
 pub use send::*;
 pub use session::*;
+pub use signer::*;
 pub use tls::*;

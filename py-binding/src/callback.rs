@@ -21,7 +21,7 @@ use smtpclient::report::Report;
 use crate::convert::bear;
 use crate::mechanism::PyMechanism;
 use crate::options::secret;
-use crate::socket;
+use crate::{signer, socket};
 
 /// What Python code raised while the core was at work, which refers to all that was at work then. As with [`Held`], one
 /// object of Python's shows it to the garbage collector.
@@ -213,6 +213,14 @@ impl Callbacks {
         for own in mechanisms.iter().filter_map(|mechanism| mechanism.again(py)) {
             options.mechanisms.push(own.bind(&self.raised));
             self.held.push(own.held);
+        }
+    }
+
+    /// Puts signers of the caller's own into the options, too.
+    pub(crate) fn add_signers(&mut self, py: Python<'_>, options: &mut Options, signers: &[Held]) {
+        for own in signers.iter().filter_map(|signer| signer.again(py)) {
+            options.signers.push(signer::bind(own.clone(), &self.raised));
+            self.held.push(own);
         }
     }
 

@@ -417,9 +417,9 @@ impl Dialogue {
             Ok(bytes) => Message::from_bytes(bytes.as_bytes()).into(),
             Err(_) => message.cast::<PyMessage>()?.try_borrow()?.copy(py),
         };
-        let own = options.core();
+        let own = options.for_message(py, &self.inner.raised);
         let ask = |Inner { dialogue, .. }: &mut Inner| {
-            own.refuse_mailer_options().and_then(|()| dialogue.send_one_of(&core, own, index))
+            own.refuse_mailer_options().and_then(|()| dialogue.send_one_of(&core, &own, index))
         };
         let ticket = self.inner.with(ask)?;
         let number = ticket.map_err(|error| raise_from(py, &error, None, raised_in(py, &sources)))?.number();

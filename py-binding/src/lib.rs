@@ -18,6 +18,7 @@ mod report;
 mod rewrite;
 mod send;
 mod server;
+mod signer;
 mod sink;
 mod socket;
 mod source;

@@ -51,8 +51,8 @@ impl Mailer {
         options: Option<&Bound<'_, PyOptions>>,
     ) -> PyResult<u64> {
         let PyMessage { core, sources } = message.try_borrow()?.copy(py);
-        let options = options.map(|options| options.get().core());
-        let taken = py.detach(|| self.mailer.try_submit(&core, options));
+        let options = options.map(|options| options.get().for_message(py, &self.raised));
+        let taken = py.detach(|| self.mailer.try_submit(&core, options.as_deref()));
         match taken {
             Ok(ticket) => Ok(ticket.number()),
             Err(error) => Err(raise_from(py, &error, None, raised_in(py, &sources))),

@@ -1,5 +1,6 @@
 //! Options with Python's types.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyValueError};
@@ -15,10 +16,11 @@ use smtpclient::tls::TlsConfig;
 use crate::callback::{self, Callbacks, Functions, Held, Raised};
 use crate::convert::raise;
 use crate::mechanism::PyMechanism;
-use crate::recipients;
+use crate::{recipients, signer};
 
 /// What is not an option by a text.
-const OBJECTS: [&str; 7] = ["transcript", "commit", "progress", "dialler", "mechanisms", "cancel", "tls"];
+const OBJECTS: [&str; 8] =
+    ["transcript", "commit", "progress", "dialler", "mechanisms", "signers", "cancel", "tls"];
 
 /// How to send. Unchangeable; threads may share one.
 #[pyclass(frozen, module = "smtpclient", name = "Options")]
@@ -29,6 +31,7 @@ pub(crate) struct PyOptions {
     dialler: Option<Held>,
     progress: Option<Held>,
     mechanisms: Vec<PyMechanism>,
+    signers: Vec<Held>,
     transcript: Option<Held>,
     commit: Option<Held>,
     pub(crate) cancel: Option<Cancel>,
@@ -245,6 +248,7 @@ impl PyOptions {
             raised,
         );
         callbacks.add(py, &mut options, &self.mechanisms, self.progress.as_ref());
+        callbacks.add_signers(py, &mut options, &self.signers);
         options.cancel = Some(callback::cancel(raised, self.cancel.clone()));
         (options, callbacks)
     }
@@ -253,7 +257,18 @@ impl PyOptions {
         let mechanisms = self.mechanisms.iter().map(|mechanism| &mechanism.held);
         let functions =
             [&self.policy, &self.token, &self.dialler, &self.progress, &self.transcript, &self.commit];
-        functions.into_iter().flatten().chain(mechanisms)
+        functions.into_iter().flatten().chain(mechanisms).chain(&self.signers)
+    }
+
+    /// For one message of a session or mailer, which has all other functions: with its signers.
+    pub(crate) fn for_message(&self, py: Python<'_>, raised: &Raised) -> Cow<'_, Options> {
+        if self.signers.is_empty() {
+            return Cow::Borrowed(&self.core);
+        }
+        let mut options = self.core.clone();
+        let own = self.signers.iter().filter_map(|signer| signer.again(py));
+        options.signers.extend(own.map(|own| signer::bind(own, raised)));
+        Cow::Owned(options)
     }
 
     /// For envelopes and servers, which call nothing.
@@ -269,6 +284,7 @@ impl PyOptions {
             dialler: None,
             progress: None,
             mechanisms: Vec::new(),
+            signers: Vec::new(),
             transcript: None,
             commit: None,
             cancel: None,
@@ -284,6 +300,7 @@ impl PyOptions {
             dialler: self.dialler.as_ref().and_then(|dialler| dialler.again(py)),
             progress: self.progress.as_ref().and_then(|progress| progress.again(py)),
             mechanisms: self.mechanisms.iter().filter_map(|mechanism| mechanism.again(py)).collect(),
+            signers: self.signers.iter().filter_map(|signer| signer.again(py)).collect(),
             transcript: self.transcript.as_ref().and_then(|transcript| transcript.again(py)),
             commit: self.commit.as_ref().and_then(|commit| commit.again(py)),
             cancel: self.cancel.clone(),
@@ -312,6 +329,10 @@ impl PyOptions {
             }
             "mechanisms" => {
                 self.mechanisms = PyMechanism::all(value)?;
+                return Ok(());
+            }
+            "signers" => {
+                self.signers = signer::signers(value)?;
                 return Ok(());
             }
             "tlspolicy" if value.is_callable() => {

@@ -38,6 +38,19 @@ def test_every_example(capsys, caplog):
     as_django_settings({name: value for name, value in names.items() if name.startswith("EMAIL_")})
 
 
+def test_a_signer(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", "mail.pem"]
+    subprocess.run(command, check=True, capture_output=True)
+    (block,) = [block for block in blocks_of("docs/message.md") if "signers" in block]
+    names = {"__name__": "example"}
+    exec(compile(block, "docs/message.md", "exec"), names)
+    with Sink() as sink:
+        to = smtpclient.Options(names["options"], servers=[f"127.0.0.1:{sink.port}"])
+        smtpclient.sendmessage(b"From: a@example.org\nTo: b@example.org\n\nHello.\n", to)
+        assert sink.messages()[0][1].startswith(b"DKIM-Signature: ")
+
+
 def test_the_point_of_no_return(capsys):
     blocks = re.findall(r"^```python\n(.*?)^```", (TOP / "docs/commit.md").read_text(), re.M | re.S)
     names = {"__name__": "example"}

@@ -8,7 +8,9 @@ TABLE = {option.name: option for option in _native.option_table()}
 
 def test_types_and_documentation_have_every_option():
     assert set(smtpclient.OptionDict.__annotations__) | set(smtpclient.TLSDict.__annotations__) == set(smtpclient.option_names())
-    assert set(smtpclient.option_names()) - set(TABLE) == {"cancel", "commit", "dialler", "mechanisms", "progress", "transcript", "tls"}
+    assert set(smtpclient.option_names()) - set(TABLE) == {
+        "cancel", "commit", "dialler", "mechanisms", "progress", "signers", "transcript", "tls"
+    }
     for name, option in TABLE.items():
         assert f"  {name}: " in smtpclient.Options.__doc__ and option.help in smtpclient.Options.__doc__, name
         assert (f"  {name}: " in smtpclient.TLS.__doc__) == (name in smtpclient.TLSDict.__annotations__), name

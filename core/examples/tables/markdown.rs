@@ -42,7 +42,8 @@ Not set by a text:
 | `tlspolicy` | is asked what to do when TLS cannot be set up | `smtp_options_set_tlspolicy` | `tlspolicy=` | `-tlspolicy` | `TlsPolicy::Ask` |
 | `oauthtoken` | gives an access token whenever a connection logs in, and once more where the server refuses it | `smtp_options_set_oauthtoken` | `oauthtoken=` | `-oauthcommand` | `OauthToken::asking` |
 | `mechanisms` | login mechanisms of the program's own ([tls.md](tls.md)) | `smtp_options_add_mechanism` | `mechanisms=` | `-mechanism` | `Options::mechanisms` |
-| `dialler` | connects, and gives the socket | `smtp_options_set_dialler` | `dialler=` | | `Options::dialler` |
+| `signers` | see each message as its server gets it, and put fields in front ([message.md](message.md)) | `smtp_options_add_signer` | `signers=` | `-signer` | `Options::signers` |
+| `dialler` | connects, and gives the socket | `smtp_options_set_dialler` | `dialler=` | `-dialler` | `Options::dialler` |
 | `cancel` | ends the call from another thread | `smtp_options_set_cancel` | `cancel=` | `smtp::cancel` | `Options::cancel` |
 | `tls` | TLS that was set up once, to be shared | `smtp_options_set_tls` | `tls=` | `-tls` | `Options::tls` |
 ";

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # what only types need takes time to import
     from ._commit import Commit
     from ._mechanisms import LoginMechanism
     from ._native import TLS, Cancel
+    from ._signers import Signer
     from ._values import Listener, Progress, Rcpt, RcptDict, Seconds, Secret, TokenFunction
 
 
@@ -38,6 +39,9 @@ const OBJECTS: &str = r#"
 
     mechanisms: Iterable[LoginMechanism]
     """Login mechanisms of one's own, tried before those of the library."""
+
+    signers: Iterable[Signer]
+    """Signers of one's own: what the first gives stands first, before the signature of ``dkim``. The message is read twice."""
 
     commit: Commit | None
     """Is asked before the end of each message leaves, with all messages that are ready then; an exception withdraws them. It

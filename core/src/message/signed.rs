@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::{Digest, Sha256};
 
 use super::codec::canonical;
+use super::head::{Head, Role};
 use super::outgoing::Shape;
 use super::stream::{Chain, Stream};
+use super::survey::Census;
 use crate::content::{BodyKind, Form, Transfer};
 use crate::error::{Error, Kind, Step};
-use crate::signer::Signer;
+use crate::signer::{Signer, unsigned};
 
 /// The signers of a message, and what they have put in front of it in each of its forms.
 pub(super) struct Signatures {
@@ -100,10 +102,27 @@ impl Signatures {
         drop(shape.open(transfer)?);
         let mut fields = String::new();
         for signing in signings {
-            fields.push_str(&signing.finish(self.now)?);
+            fields.push_str(&whole_lines(&signing.finish(self.now)?)?);
         }
         Ok(Made { fields, digest: digest.finalize().into() })
     }
+}
+
+/// What a signer gave, with CRLF at the end of each line.
+fn whole_lines(given: &str) -> Result<String, Error> {
+    let (mut lines, mut after_cr) = (Vec::with_capacity(given.len()), false);
+    canonical(given.as_bytes(), &mut after_cr, &mut lines);
+    if !lines.is_empty() && !lines.ends_with(b"\n") {
+        lines.extend_from_slice(b"\r\n");
+    }
+    let head = Head::parse(&lines, Role::Part);
+    let is_printable = |octet: &u8| matches!(octet, b'\t' | b'\r' | b'\n' | b' '..=b'~');
+    if head.end < lines.len() || !lines.iter().all(is_printable) || Census::of(&lines).long {
+        return Err(unsigned(&format!(
+            "the signer gave {given:?}: give whole header fields in ASCII, in lines of at most 998 octets (RFC 5322 section 2.2)"
+        )));
+    }
+    String::from_utf8(lines).map_err(|error| unsigned(&error.to_string()))
 }
 
 fn unreadable(error: &io::Error) -> Error {

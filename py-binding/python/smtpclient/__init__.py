@@ -48,6 +48,7 @@ from ._report import (
 )
 from ._send import sendmessage, verify
 from ._session import Session
+from ._signers import Signer, Signing
 
 __all__ = [
     "AUTH_DEFAULT",
@@ -93,6 +94,8 @@ __all__ = [
     "SMTPException",
     "ServerCounts",
     "Session",
+    "Signer",
+    "Signing",
     "SourceError",
     "TLSDict",
     "TLSError",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # what only types need takes time to import
     from ._commit import Commit
     from ._mechanisms import LoginMechanism
     from ._native import TLS, Cancel
+    from ._signers import Signer
     from ._values import Listener, Progress, Rcpt, RcptDict, Seconds, Secret, TokenFunction
 
 
@@ -94,6 +95,9 @@ class OptionDict(TLSDict, total=False):
 
     chunking: Literal["off", "auto", "on"] | None
     """When a message goes by BDAT where the server offers CHUNKING. ``auto``: where it saves a round trip, and as BINARYMIME for binary parts. ``on``: always. ``off``: never. Default: ``auto``."""
+
+    binary: bool | None
+    """The message, a finished one, is binary (RFC 3030): it goes octet for octet, as BODY=BINARYMIME, and a server that does not offer BINARYMIME and CHUNKING is an error. Its lines must end in CRLF, except for those of parts that are binary. Composed messages have the encoding ``binary`` for that. Default: no."""
 
     ignore: str | Iterable[str] | None
     """Extensions that the library is to use as if the server did not offer them: keywords of EHLO, as ``PIPELINING CHUNKING``, for a server that offers what it cannot do. Option ``auth`` chooses among the mechanisms of AUTH. Default: none."""
@@ -235,6 +239,9 @@ class OptionDict(TLSDict, total=False):
 
     mechanisms: Iterable[LoginMechanism]
     """Login mechanisms of one's own, tried before those of the library."""
+
+    signers: Iterable[Signer]
+    """Signers of one's own: what the first gives stands first, before the signature of ``dkim``. The message is read twice."""
 
     commit: Commit | None
     """Is asked before the end of each message leaves, with all messages that are ready then; an exception withdraws them. It

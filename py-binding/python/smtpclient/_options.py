@@ -35,6 +35,7 @@ Functions and objects:
   progress: function. Is told how far each message has got, by a ``Progress``: octets handed over, and total. Default: none.
   dialler: function. Connects: is called with host, port and the seconds it may take, and gives a connected socket. Default: none.
   mechanisms: list. Login mechanisms of one's own (``LoginMechanism``), tried before those of the library. Default: none.
+  signers: list. Signers of one's own (``Signer``), whose fields stand before the signature of ``dkim``. Default: none.
   cancel: Cancel. Ends the call from another thread. Default: none.
   tls: TLS. TLS that was set up once, to be shared. Default: none."""
 

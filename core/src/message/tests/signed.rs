@@ -11,6 +11,23 @@ struct Witness(Arc<Mutex<Vec<Vec<u8>>>>);
 
 struct Seen(Witness, Vec<u8>);
 
+/// Gives always the same.
+struct Says(&'static str);
+
+impl Signer for Says {
+    fn begin(&self) -> Box<dyn Signing> {
+        Box::new(Self(self.0))
+    }
+}
+
+impl Signing for Says {
+    fn update(&mut self, _: &[u8]) {}
+
+    fn finish(self: Box<Self>, _: i64) -> Result<String, Error> {
+        Ok(self.0.to_owned())
+    }
+}
+
 impl Signer for Witness {
     fn begin(&self) -> Box<dyn Signing> {
         Box::new(Seen(self.clone(), Vec::new()))
@@ -85,4 +102,35 @@ fn a_reader_that_cannot_start_again_is_refused_before_anything_is_said() {
     let (out, _) = signed(&Message::from_read("A: b\n\nc\n".as_bytes()));
     let error = out.form(Transfer::default()).unwrap_err();
     assert!(error.kind() == Kind::Source && error.text().contains("cannot start again"), "{error}");
+}
+
+#[test]
+fn a_signer_gives_whole_fields() {
+    let front = |given| {
+        let mut out = Message::from_bytes("A: b\r\n\r\n").prepare(&Edits::default()).unwrap();
+        out.sign(vec![Arc::new(Says(given))], 7);
+        out.form(SEVEN).map(|_| String::from_utf8(read(&mut out, SEVEN)).unwrap())
+    };
+    for given in ["B: c\r\n d\r\n", "B: c\n d\n", "B: c\r d"] {
+        assert_eq!(front(given).unwrap(), "B: c\r\n d\r\nA: b\r\n\r\n", "{given:?}");
+    }
+    assert_eq!(front("").unwrap(), "A: b\r\n\r\n");
+    let long = "B: ".to_owned() + &"x".repeat(996);
+    for given in [
+        "B",
+        "B: c\r\n\r\n",
+        "\r\nB: c",
+        " B: c\r\n",
+        "B: \u{fc}",
+        "B: \0",
+        "B: c\r\nd\r\n",
+        "\n",
+        long.leak(),
+    ] {
+        let error = front(given).unwrap_err();
+        assert!(
+            error.kind() == Kind::Source && error.text().contains("whole header fields"),
+            "{given:?} {error}"
+        );
+    }
 }
