@@ -30,17 +30,17 @@ static int CommitAsk(void *data, smtp_ready *ready)
     Script *script = data;
     Tcl_Interp *interp = script->interp;
     int answer = 0, result;
+    Tcl_Obj *messages;
 
     if (Tcl_InterpDeleted(interp)) return smtp_ready_fail(ready, "the interpreter is deleted");
-    result = ScriptCall(script, Messages(ready), NULL);
-    if (Tcl_InterpDeleted(interp)) {
-        answer = smtp_ready_fail(ready, "the interpreter was deleted");
-    } else if (result != TCL_OK) {
-        Tcl_DString text;
-        const char *why = TextOf(interp, Tcl_GetObjResult(interp), "the error of -commit", &text);
+    messages = Messages(ready);
+    result = ScriptCall(script, 1, &messages);
+    if (Tcl_InterpDeleted(interp) || result != TCL_OK) {
+        Tcl_DString why;
 
-        answer = smtp_ready_fail(ready, why != NULL ? why : "the script failed");
-        if (why != NULL) Tcl_DStringFree(&text);
+        ScriptWhy(script, "the error of -commit", &why);
+        answer = smtp_ready_fail(ready, Tcl_DStringValue(&why));
+        Tcl_DStringFree(&why);
     }
     ScriptDone(script);
     return answer;

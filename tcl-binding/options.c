@@ -18,10 +18,12 @@ static int64_t TokenAsk(void *data, int reason, char *buffer, size_t size)
     Tcl_DString text;
     const char *utf8;
     size_t length = 0;
+    Tcl_Obj *word;
     int result;
 
     if (Tcl_InterpDeleted(policy->interp)) return -1;
-    result = ScriptCall(policy, Tcl_NewStringObj(reason == SMTP_TOKEN_REFUSED ? "refused" : "first", -1), NULL);
+    word = Tcl_NewStringObj(reason == SMTP_TOKEN_REFUSED ? "refused" : "first", -1);
+    result = ScriptCall(policy, 1, &word);
     if (Tcl_InterpDeleted(policy->interp)) {
         result = TCL_ERROR;
     } else {
@@ -45,9 +47,12 @@ static int PolicyAsk(void *data, int code, const char *diagnostic)
     Script *policy = data;
     Tcl_Interp *interp = policy->interp;
     int answer = SMTP_SECURE, result;
+    Tcl_Obj *words[2];
 
     if (Tcl_InterpDeleted(interp)) return SMTP_SECURE;
-    result = ScriptCall(policy, Tcl_NewIntObj(code), TextFrom(diagnostic));
+    words[0] = Tcl_NewIntObj(code);
+    words[1] = TextFrom(diagnostic);
+    result = ScriptCall(policy, 2, words);
     if (Tcl_InterpDeleted(interp)) {
         answer = SMTP_SECURE;
     } else if (result == TCL_OK) {
@@ -196,6 +201,18 @@ static int Told(Tcl_Interp *interp, Options *into, Tcl_Obj *script)
     return Failed(interp, into, ProgressOption(interp, into->smtp, script));
 }
 
+static int Signed(Tcl_Interp *interp, Options *into, Tcl_Obj *script)
+{
+    return Failed(interp, into, SignerOption(interp, into->smtp, script));
+}
+
+#ifndef _WIN32
+static int Dialled(Tcl_Interp *interp, Options *into, Tcl_Obj *script)
+{
+    return Failed(interp, into, DiallerOption(interp, into->smtp, script));
+}
+#endif
+
 static int Mechanism(Tcl_Interp *interp, Options *into, Tcl_Obj *value)
 {
     int status;
@@ -242,12 +259,16 @@ static const struct Own {
     {"-channel", "channel", "Sends the finished message that can be read from a channel.", Channel, 0},
     {"-command", "script", "Returns at once, and calls the script with code, result and report when the send is over.", Command, 0},
     {"-commit", "script", "Is called before the end of each message leaves.", Committed, 1},
+#ifndef _WIN32
+    {"-dialler", "script", "Connects: is called with host, port and seconds, and returns a connected socket.", Dialled, 0},
+#endif
     {"-file", "file", "Sends the finished message in a file.", File, 0},
     {"-header", "list", "A name and a value: a field in front of the message; may occur several times.", Header, 0},
     {"-mechanism", "list", "A login mechanism of the script's own: name, script, and shows or hides.", Mechanism, 1},
     {"-message", "octets", "Sends a finished message.", Message, 0},
     {"-oauthcommand", "script", "Gives the access token for XOAUTH2 and OAUTHBEARER.", Oauth, 1},
     {"-progress", "script", "Is told how far the message has got, by a dict: index, tag, octets, total.", Told, 1},
+    {"-signer", "script", "Is called with the message as it goes out and the time, and returns header fields; may occur several times.", Signed, 1},
     {"-tls", "command", "TLS as smtp::tls has set it up.", TlsOption, 0},
     {"-tlspolicy", "script", "Called with code and diagnostic where TLS fails; answers secure or insecure.", Policed, 1},
 };

@@ -14,7 +14,7 @@ static void ProgressTell(void *data, uint64_t number, const char *tag, uint64_t 
     DictPut(told, "tag", TextFrom(tag));
     DictPut(told, "octets", Tcl_NewWideIntObj((Tcl_WideInt)octets));
     DictPut(told, "total", total < 0 ? Tcl_NewObj() : Tcl_NewWideIntObj((Tcl_WideInt)total));
-    result = ScriptCall(script, told, NULL);
+    result = ScriptCall(script, 1, &told);
     if (result != TCL_OK && !Tcl_InterpDeleted(script->interp)) Tcl_BackgroundException(script->interp, result);
     ScriptDone(script);
 }

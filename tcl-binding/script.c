@@ -25,16 +25,18 @@ void ScriptDrop(void *data)
     free(own);
 }
 
-int ScriptCall(Script *own, Tcl_Obj *first, Tcl_Obj *second)
+int ScriptCall(Script *own, size_t count, Tcl_Obj *const words[])
 {
     Tcl_Obj *call = Tcl_DuplicateObj(own->script);
-    int result;
+    int result = TCL_OK;
+    size_t i;
 
     own->refs++;
     Tcl_Preserve(own->interp);
     Tcl_IncrRefCount(call);
-    result = Tcl_ListObjAppendElement(own->interp, call, first);
-    if (result == TCL_OK && second != NULL) result = Tcl_ListObjAppendElement(own->interp, call, second);
+    for (i = 0; i < count; i++) Tcl_IncrRefCount(words[i]);
+    for (i = 0; i < count && result == TCL_OK; i++) result = Tcl_ListObjAppendElement(own->interp, call, words[i]);
+    for (i = 0; i < count; i++) Tcl_DecrRefCount(words[i]);
     if (result == TCL_OK) result = Tcl_EvalObjEx(own->interp, call, TCL_EVAL_GLOBAL);
     Tcl_DecrRefCount(call);
     return result == TCL_RETURN ? TCL_OK : result;
@@ -47,6 +49,17 @@ void ScriptDone(Script *own)
     if (!Tcl_InterpDeleted(interp)) Tcl_ResetResult(interp);
     Tcl_Release(interp);
     ScriptDrop(own);
+}
+
+void ScriptWhy(Script *own, const char *what, Tcl_DString *into)
+{
+    const char *why;
+
+    if (Tcl_InterpDeleted(own->interp)) why = NULL;
+    else why = TextOf(own->interp, Tcl_GetObjResult(own->interp), what, into);
+    if (why != NULL) return;
+    Tcl_DStringInit(into);
+    Tcl_DStringAppend(into, Tcl_InterpDeleted(own->interp) ? "the interpreter was deleted" : "the script failed", -1);
 }
 
 void DictPut(Tcl_Obj *dict, const char *key, Tcl_Obj *value)

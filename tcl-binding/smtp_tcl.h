@@ -88,9 +88,11 @@ typedef struct Script {
 } Script;
 Script *ScriptNew(Tcl_Interp *interp, Tcl_Obj *script);
 void ScriptDrop(void *script);
-/* Calls it with one word more, or two. The result is the interpreter's until ScriptDone, which must follow, even where the
+/* Calls it with these words more. The result is the interpreter's until ScriptDone, which must follow, even where the
  * interpreter is gone then. */
-int ScriptCall(Script *script, Tcl_Obj *first, Tcl_Obj *second);
+int ScriptCall(Script *script, size_t count, Tcl_Obj *const words[]);
+/* Why a call failed, for the library: its result, or that the interpreter is gone. */
+void ScriptWhy(Script *script, const char *what, Tcl_DString *into);
 void ScriptDone(Script *script);
 void DictPut(Tcl_Obj *dict, const char *key, Tcl_Obj *value);
 
@@ -111,6 +113,9 @@ void OptionsFree(Options *options);
  * library. */
 int CommitOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *script);
 int ProgressOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *script);
+/* Adds a script that signs messages, and sets the one that connects; the code of the library. */
+int SignerOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *script);
+int DiallerOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *script);
 /* Adds a login mechanism: a list of name, script, and whether it shows a secret. TCL_OK with the code of the library in *status. */
 int MechanismOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *value, int *status);
 
