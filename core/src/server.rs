@@ -181,7 +181,10 @@ pub fn servers(options: &Options) -> Result<Vec<Server>, Error> {
 
 fn parse(entry: &str, port: Option<u16>, options: &Options) -> Result<Server, Error> {
     let protocol = if options.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
-    if let Some(path) = entry.strip_prefix("unix:") {
+    // No scheme has a case (RFC 3986 section 3.1).
+    if let Some((scheme, path)) = entry.split_once(':')
+        && scheme.eq_ignore_ascii_case("unix")
+    {
         if !path.starts_with('/') {
             return Err(bad(entry, "give the socket's absolute path, as in unix:/run/lmtp"));
         }
@@ -207,10 +210,12 @@ fn agent(entry: &str) -> Result<Option<Agent>, Error> {
             "give an absolute path, as in file:/var/spool/staging or sendmail:/usr/sbin/sendmail",
         )),
     };
-    Ok(match entry.split_once(':') {
-        Some(("null", "")) => Some(Agent::Nobody),
-        Some(("file", path)) => Some(Agent::Folder(absolute(path)?)),
-        Some(("sendmail", path)) => Some(Agent::Program(absolute(path)?)),
+    let Some((scheme, path)) = entry.split_once(':') else { return Ok(None) };
+    Ok(match scheme.to_ascii_lowercase().as_str() {
+        "null" if path.is_empty() => Some(Agent::Nobody),
+        "null" => return Err(bad(entry, "nothing may follow null:")),
+        "file" => Some(Agent::Folder(absolute(path)?)),
+        "sendmail" => Some(Agent::Program(absolute(path)?)),
         _ => None,
     })
 }

@@ -78,6 +78,7 @@ fn outcomes(report: &Report) -> Vec<Outcome> {
 
 #[test]
 fn nobody_takes_everything() {
+    assert!(send(&["NULL:"]).complete());
     let report = send(&["null:"]);
     assert!(report.complete() && report.attempts[0].server == "null:", "{report:?}");
     // The same options that a relay needs.

@@ -217,3 +217,23 @@ def test_one_interpreter_of_a_process(first):
     if sys.version_info < (3, 13):
         pytest.importorskip("_xxsubinterpreters")
     assert python(INTERPRETERS, first) == "done\n"
+
+
+def test_a_program_whose_children_are_thrown_away_learns_nothing_of_them(tmp_path):
+    """With SIGCHLD ignored nobody knows how a program ended: an error before it has the message."""
+    agent = tmp_path / "agent"
+    agent.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    agent.chmod(0o755)
+    python(f"""
+import signal, smtpclient
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+try:
+    smtpclient.sendmessage({MESSAGE!r}, servers=["sendmail:{agent}"])
+except smtpclient.ConnectError as error:
+    assert "SIGCHLD is ignored" in str(error), error
+else:
+    raise SystemExit("sent")
+signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+assert smtpclient.sendmessage({MESSAGE!r}, servers=["sendmail:{agent}"]).complete
+""")
+    assert (tmp_path / "ran").exists()

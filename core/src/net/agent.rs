@@ -13,7 +13,7 @@ use std::thread;
 
 use socket2::Socket;
 
-use super::platform::{pair, send_all};
+use super::platform::{pair, reaps_children, send_all};
 use super::stream::Stream;
 use crate::error::{Error, Kind, Step};
 use crate::message::identity::random_hex;
@@ -45,7 +45,17 @@ fn is_there(agent: &Agent) -> Result<(), String> {
     };
     let facts = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let is_right = if matches!(agent, Agent::Folder(_)) { facts.is_dir() } else { facts.is_file() };
-    if is_right { Ok(()) } else { Err(format!("{} is not {what}", path.display())) }
+    if !is_right {
+        return Err(format!("{} is not {what}", path.display()));
+    }
+    if matches!(agent, Agent::Program(_)) && reaps_children() {
+        return Err(format!(
+            "SIGCHLD is ignored in this process, so that nobody learns what {} does with a message: set it to SIG_DFL, or to a \
+             handler without SA_NOCLDWAIT",
+            path.display()
+        ));
+    }
+    Ok(())
 }
 
 struct Session<'a> {
@@ -335,14 +345,17 @@ fn run(program: &Path, sender: &str, recipients: &[String], mut message: File) -
     let mut said = Vec::new();
     let _ = told.rewind().and_then(|()| told.take(REASON).read_to_end(&mut said));
     let said = String::from_utf8_lossy(&said);
-    let why: String = said.trim().chars().map(|c| if c.is_ascii_graphic() { c } else { ' ' }).collect();
+    let mut why: String = said.trim().chars().map(|c| if c.is_ascii_graphic() { c } else { ' ' }).collect();
+    if !why.is_empty() {
+        why.insert_str(0, ": ");
+    }
     let program = program.display();
     Some(match status {
         0 => format!("250 2.0.0 {program} took it"),
         // EX_OSERR, EX_OSFILE, EX_CANTCREAT, EX_IOERR, EX_TEMPFAIL: what may pass.
-        71..=75 => format!("451 4.3.0 {program} ended with status {status}: {why}"),
-        67 => format!("550 5.1.1 {program} ended with status {status}: {why}"),
-        68 => format!("550 5.1.2 {program} ended with status {status}: {why}"),
-        _ => format!("554 5.3.0 {program} ended with status {status}: {why}"),
+        71..=75 => format!("451 4.3.0 {program} ended with status {status}{why}"),
+        67 => format!("550 5.1.1 {program} ended with status {status}{why}"),
+        68 => format!("550 5.1.2 {program} ended with status {status}{why}"),
+        _ => format!("554 5.3.0 {program} ended with status {status}{why}"),
     })
 }

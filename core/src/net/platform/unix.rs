@@ -150,3 +150,17 @@ pub(in crate::net) fn watch_forks(forked: extern "C" fn()) -> bool {
 pub(in crate::net) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
+
+/// Whether the process has the system throw away how its children ended.
+pub(in crate::net) fn reaps_children() -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: nothing is set, and what is written is as large as it is.
+    #[expect(unsafe_code, reason = "no crate in the tree has a safe call for it")]
+    let action = unsafe {
+        if libc::sigaction(libc::SIGCHLD, std::ptr::null(), action.as_mut_ptr()) != 0 {
+            return false;
+        }
+        action.assume_init()
+    };
+    action.sa_sigaction == libc::SIG_IGN || action.sa_flags & libc::SA_NOCLDWAIT != 0
+}

@@ -74,6 +74,11 @@ pub(in crate::net) fn send_all(mut socket: &Socket, bytes: &[u8]) -> io::Result<
     socket.write_all(bytes)
 }
 
+/// No process has that here.
+pub(in crate::net) fn reaps_children() -> bool {
+    false
+}
+
 /// Two sockets that are connected to each other, over the loopback interface.
 pub(in crate::net) fn pair() -> io::Result<(Socket, Socket)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
