@@ -313,7 +313,7 @@ int SessionCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
     char name[48];
     int word, port = 0, first = 3, status;
 
-    if (objc < 3) {
+    if (objc < 3 || *Tcl_GetString(objv[2]) == '-') {
         Tcl_WrongNumArgs(interp, 1, objv, "open host ?port? ?option value ...?");
         return TCL_ERROR;
     }

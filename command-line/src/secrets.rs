@@ -1,8 +1,11 @@
 //! Where secrets come from. Arguments are seen by every user of the machine, so that a flag names a place.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use smtpclient::Secret;
 use smtpclient::options::{OptionInfo, OptionKind};
@@ -11,6 +14,9 @@ use crate::status::{EX_CONFIG, Failure};
 
 /// More than that is not a password.
 const MOST: u64 = 64 * 1024;
+
+/// How long a command may take that gives a secret: it may ask somebody for a PIN.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Whether this value of the option is to be hidden: that of a proxy or a server is where it has a password.
 pub(crate) fn hides(option: &OptionInfo, value: &str) -> bool {
@@ -42,6 +48,16 @@ pub(crate) fn read(option: &str, place: &str) -> Result<Secret, Failure> {
     }
 }
 
+/// The first line of what a command prints, and whether that was all of it: read to its end, so that the command is not ended by a
+/// pipe that nobody reads.
+fn lines(out: impl Read) -> io::Result<(Vec<u8>, bool)> {
+    let mut line = Vec::new();
+    let mut reader = BufReader::new(out.take(MOST));
+    reader.read_until(b'\n', &mut line)?;
+    io::copy(&mut reader, &mut io::sink())?;
+    Ok((line, reader.into_inner().limit() > 0))
+}
+
 /// What a command of the configuration prints, its first line.
 pub(crate) fn of_command(key: &str, command: &str) -> Result<Secret, Failure> {
     let failed = |why: String| Failure::config(format!("`{key}`: {command:?} {why}"));
@@ -50,12 +66,19 @@ pub(crate) fn of_command(key: &str, command: &str) -> Result<Secret, Failure> {
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| failed(format!("cannot be run: {error}")))?;
-    let mut line = Vec::new();
-    if let Some(out) = child.stdout.take() {
-        let mut reader = BufReader::new(out.take(MOST));
-        reader.read_until(b'\n', &mut line).map_err(|error| failed(format!("cannot be read: {error}")))?;
-        // To its end, so that the command is not ended by a pipe that nobody reads.
-        let _ = std::io::copy(&mut reader, &mut std::io::sink());
+    let out = child.stdout.take().ok_or_else(|| failed("has no output".to_owned()))?;
+    let (sender, read) = mpsc::sync_channel(1);
+    // Left behind where the command does not end in time.
+    thread::spawn(move || drop(sender.send(lines(out))));
+    let read = read.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        let _ = child.kill();
+        Err(io::Error::other(format!("it takes longer than {} seconds", PATIENCE.as_secs())))
+    });
+    let (line, is_whole) = read.map_err(|error| failed(format!("cannot be read: {error}")))?;
+    if !is_whole {
+        let _ = child.kill();
+        let _ = child.wait();
+        return Err(failed(format!("printed more than {MOST} octets: let it print the secret alone")));
     }
     let status = child.wait().map_err(|error| failed(format!("cannot be waited for: {error}")))?;
     if !status.success() {

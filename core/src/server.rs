@@ -203,8 +203,10 @@ fn parse(entry: &str, port: Option<u16>, options: &Options) -> Result<Server, Er
 
 /// `null:`, `file:/folder` and `sendmail:/path`.
 fn agent(entry: &str) -> Result<Option<Agent>, Error> {
-    let absolute = |path: &str| match PathBuf::from(path) {
-        path if path.is_absolute() => Ok(path),
+    // `file:///folder` is one (RFC 8089), `sendmail://user@host/` is not.
+    let has_host = |path: &str| path.starts_with("//") && !path.starts_with("///");
+    let absolute = |text: &str| match PathBuf::from(text) {
+        path if path.is_absolute() && !has_host(text) => Ok(path),
         _ => Err(bad(
             entry,
             "give an absolute path, as in file:/var/spool/staging or sendmail:/usr/sbin/sendmail",

@@ -102,6 +102,13 @@ fn a_folder_gets_message_and_envelope() {
     let envelope = fs::read_to_string(&envelopes[0]).unwrap();
     assert!(envelope.starts_with("MAIL FROM:<a@c.example>"), "{envelope}");
     assert!(envelope.ends_with("RCPT TO:<b@s.example>\nRCPT TO:<-c@s.example>\n"), "{envelope}");
+    for file in [&messages[0], &envelopes[0]] {
+        assert_eq!(
+            fs::metadata(file).unwrap().permissions().mode() & 0o777,
+            0o600,
+            "blind recipients are in it"
+        );
+    }
     let name = messages[0].file_stem().unwrap().to_str().unwrap();
     assert_eq!(report.queue_id(), Some(name));
     // A hundred by a mailer, over several agents at once.
@@ -126,7 +133,7 @@ fn a_folder_or_program_that_is_missing_is_a_server_that_cannot_be_reached() {
         assert_eq!(outcomes(&report), [Outcome::NotSent; 2]);
         assert!(send(&[server, "null:"]).complete());
     }
-    for wrong in ["file:relative", "sendmail:", "null:x", "file:"] {
+    for wrong in ["file:relative", "sendmail:", "null:x", "file:", "sendmail://u:secret@x/bin/cat"] {
         assert_eq!(send(&[wrong]).error.unwrap().kind(), Kind::Usage, "{wrong}");
     }
 }

@@ -1,6 +1,7 @@
 """Text that is made from HTML, and pictures that it names, read back by Python's own parsers."""
 
 import base64
+import contextlib
 import email
 import email.policy
 import html.parser
@@ -126,7 +127,8 @@ def test_what_somebody_sent_to_break_it():
     for hostile in ("<div>" * 2_000, "<img src=" * 20_000, "<" * 100_000, "<img src='", "<table>" * 300, "&#" * 50_000, "<ul><li>" * 1_000, "\0"):
         message = Message("x\n", html=hostile)
         assert message.embed_pictures() == 0
-        Message.from_html(hostile)
+        with contextlib.suppress(smtpclient.UsageError):  # too deep
+            Message.from_html(hostile)
 
 
 def test_random_html(tmp_path):
@@ -162,3 +164,28 @@ def test_random_html(tmp_path):
         assert before.seen == after.seen, source
         shown = {f"cid:{p['Content-ID'].strip('<>')}": p.get_content().decode() for p in pictures}
         assert [shown[url] for url in after.urls] == expected, source
+
+
+@pytest.mark.parametrize("html", ["<div>" * 1001, "<ul><li>" * 1001, "<b>" * 100_000])
+def test_what_is_too_deep_is_an_error(html):
+    with pytest.raises(smtpclient.UsageError, match="more than 1000 elements within each other"):
+        smtpclient.Message.from_html(html)
+
+
+@pytest.mark.parametrize("html", ["<div>" * 1000 + "x", "<p>x<br>" * 5000, "<table>" + "<tr><td>x" * 5000, "<b>x</b>" * 5000])
+def test_what_is_long_is_not_deep(html):
+    assert b"x" in smtpclient.Message.from_html(html).to_bytes()
+
+
+def test_a_symbolic_link_does_not_lead_out(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out.png").write_bytes(b"out")
+    (tmp_path / "in/real.png").write_bytes(b"in")
+    (tmp_path / "in/out.png").symlink_to(tmp_path / "out.png")
+    (tmp_path / "in/own.png").symlink_to("real.png")
+    assert Message("x", html='<img src="own.png">').embed_pictures(tmp_path / "in") == 1
+    with pytest.raises(smtpclient.UsageError, match="symbolic link"):
+        Message("x", html='<img src="out.png">').embed_pictures(tmp_path / "in")
+    with pytest.raises(smtpclient.UsageError) as info:
+        Message("x", html=f'<img src="{"a" * 300_000}">').embed_pictures(tmp_path / "in")
+    assert len(str(info.value)) < 1000

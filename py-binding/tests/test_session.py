@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import smtpclient
 from conftest import MESSAGE, server
-from smtpclient import Session
+from smtpclient import Session, aio
 from smtpclient.testing import Sink
 
 
@@ -210,3 +210,9 @@ def test_options_of_a_mailer_are_refused(sink):
         with pytest.raises(smtpclient.UsageError, match="`rate`.*mailer"):
             session.send_message(MESSAGE, rate=5)
         assert session.send_message(MESSAGE).complete
+
+
+@pytest.mark.parametrize("kind", [Session, aio.Session])
+def test_what_is_not_a_socket_is_a_type_error(kind):
+    with pytest.raises(TypeError, match=r"socket\.socket, not NoneType"):
+        kind.from_socket(None, "mail.example")

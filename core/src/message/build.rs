@@ -116,7 +116,15 @@ impl Message {
 
     fn inline(&mut self, mut picture: Self, cid: Option<&str>) -> Result<String, Error> {
         let cid = match cid {
-            Some(cid) => check_cid(cid)?,
+            Some(cid) => {
+                let cid = check_cid(cid)?;
+                if has_cid(self.composed_mut("an inline part")?, &cid) {
+                    return Err(Error::usage(format!(
+                        "{cid:?} is the Content-ID of another part: HTML could show only one of them; give each one of its own"
+                    )));
+                }
+                cid
+            }
             None => format!("{}@inline", random_hex()?),
         };
         let part = picture.composed_mut("a Content-ID")?;
@@ -208,6 +216,17 @@ fn file(name: &str, content_type: Option<&str>, disposition: &str, source: Sourc
 fn name_of(path: &Path) -> Result<String, Error> {
     let name = path.file_name().ok_or_else(|| Error::usage(format!("the path {path:?} has no file name")))?;
     Ok(name.to_string_lossy().into_owned())
+}
+
+fn has_cid(part: &mut Part, cid: &str) -> bool {
+    let own = part.fields.iter().find(|field| field.name.eq_ignore_ascii_case("Content-ID"));
+    own.is_some_and(|field| field.value.trim_matches(['<', '>']) == cid)
+        || match &mut part.body {
+            Body::Parts(parts) => {
+                parts.iter_mut().any(|message| message.composed_mut("").is_ok_and(|part| has_cid(part, cid)))
+            }
+            _ => false,
+        }
 }
 
 fn check_cid(cid: &str) -> Result<String, Error> {

@@ -17,6 +17,50 @@ use crate::error::Error;
 /// The columns of a text that is made from HTML: what RFC 5322 section 2.1.1 asks of lines.
 const COLUMNS: usize = 78;
 
+/// The most elements within each other: the time that a text takes grows with their square.
+const DEPTH: usize = 1000;
+
+/// Elements that have no end tag, or whose end tag may be left out (HTML, sections 13.1.2 and 13.1.2.4).
+const ENDLESS: [&[u8]; 37] = [
+    b"area",
+    b"base",
+    b"body",
+    b"br",
+    b"caption",
+    b"col",
+    b"colgroup",
+    b"dd",
+    b"dt",
+    b"embed",
+    b"head",
+    b"hr",
+    b"html",
+    b"img",
+    b"input",
+    b"li",
+    b"link",
+    b"meta",
+    b"optgroup",
+    b"option",
+    b"p",
+    b"param",
+    b"rp",
+    b"rt",
+    b"source",
+    b"tbody",
+    b"td",
+    b"tfoot",
+    b"th",
+    b"thead",
+    b"tr",
+    b"track",
+    b"wbr",
+    b"frame",
+    b"keygen",
+    b"basefont",
+    b"bgsound",
+];
+
 impl Message {
     /// The same content as text and as HTML, in UTF-8: `multipart/alternative`. The text is made from the HTML, in lines of 78
     /// columns, with the addresses of its links below it.
@@ -31,8 +75,15 @@ impl Message {
     /// ```
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) for HTML of which no text can be made.
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for HTML of which no text can be made, as where more than 1000 elements are
+    /// within each other.
     pub fn from_html(html: &str) -> Result<Self, Error> {
+        if depth(html) > DEPTH {
+            return Err(Error::usage(format!(
+                "the HTML has more than {DEPTH} elements within each other, of which no text is made: give the text yourself, or end \
+                 elements that are open"
+            )));
+        }
         let form = html2text::config::plain().no_table_borders().no_link_wrapping().allow_width_overflow();
         let text = form
             .string_from_read(html.as_bytes(), COLUMNS)
@@ -125,6 +176,22 @@ fn with_cids(html: &str, folder: Option<&Path>) -> Result<(String, Vec<Picture>)
     Ok((written, pictures))
 }
 
+/// How many elements are within each other, without those that may end by themselves.
+fn depth(html: &str) -> usize {
+    let mut emitter = DefaultEmitter::<()>::default();
+    emitter.naively_switch_states(true);
+    let (mut deep, mut deepest) = (0_usize, 0);
+    for Ok(piece) in Tokenizer::new_with_emitter(html, emitter) {
+        match piece {
+            Piece::StartTag(tag) if !tag.self_closing && !ENDLESS.contains(&&**tag.name) => deep += 1,
+            Piece::EndTag(tag) if !ENDLESS.contains(&&**tag.name) => deep = deep.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(deep);
+    }
+    deepest
+}
+
 /// The URLs of pictures, and where they are, with their quotes.
 fn named(html: &str) -> Vec<(Range<usize>, String)> {
     let mut emitter = DefaultEmitter::<usize>::new_with_span();
@@ -179,15 +246,34 @@ fn content(url: &str, folder: Option<&Path>, number: usize) -> Result<Option<Con
     let decoded = percent_encoding::percent_decode_str(name).decode_utf8();
     let relative = decoded.as_deref().map(Path::new).unwrap_or(Path::new(name));
     if !relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
-        let text = format!("the HTML shows {url:?}, which is not a path below {}", folder.display());
+        let text = format!("the HTML shows {:?}, which is not a path below {}", shown(url), folder.display());
         return Err(Error::usage(text));
     }
     let path = folder.join(relative);
     if !path.is_file() {
-        let text = format!("the HTML shows {url:?}, and {} is not a file", path.display());
-        return Err(Error::usage(text));
+        return Err(Error::usage(format!(
+            "the HTML shows {:?}, which is not a file in {}",
+            shown(url),
+            folder.display()
+        )));
+    }
+    // A symbolic link may lead anywhere, and the HTML may be somebody else's.
+    let is_below = path.canonicalize().and_then(|path| Ok(path.starts_with(folder.canonicalize()?)));
+    if !is_below.unwrap_or(false) {
+        return Err(Error::usage(format!(
+            "the HTML shows {:?}, which a symbolic link takes out of {}",
+            shown(url),
+            folder.display()
+        )));
     }
     Ok(Some(Content::File(path)))
+}
+
+/// Enough of a URL to find it.
+fn shown(url: &str) -> String {
+    const SHOWN: usize = 200;
+    let cut: String = url.chars().take(SHOWN).collect();
+    if cut.len() < url.len() { cut + "..." } else { cut }
 }
 
 fn data(url: &str, number: usize) -> Result<Option<Content>, Error> {

@@ -5,7 +5,7 @@
 //! recipient's reply says what the agent made of it; where nobody can say, the connection ends without a reply, and the
 //! outcome is unknown.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,7 +13,7 @@ use std::thread;
 
 use socket2::Socket;
 
-use super::platform::{pair, reaps_children, send_all};
+use super::platform::{pair, private, reaps_children, send_all};
 use super::stream::Stream;
 use crate::error::{Error, Kind, Step};
 use crate::message::identity::random_hex;
@@ -266,7 +266,7 @@ impl Spooled {
     fn begin(folder: &Path) -> io::Result<Self> {
         let name = random_hex().map_err(|error| io::Error::other(error.to_string()))?;
         let path = folder.join(format!(".{name}.eml"));
-        let file = BufWriter::new(OpenOptions::new().write(true).create_new(true).open(path)?);
+        let file = BufWriter::new(private().open(path)?);
         Ok(Self { folder: folder.to_owned(), name, file, result: Ok(()) })
     }
 
@@ -284,7 +284,7 @@ impl Spooled {
         let kept = std::mem::replace(&mut self.result, Ok(())).and_then(|()| {
             self.file.flush()?;
             self.file.get_ref().sync_all()?;
-            let mut other = OpenOptions::new().write(true).create_new(true).open(self.hidden("envelope"))?;
+            let mut other = private().open(self.hidden("envelope"))?;
             other.write_all(envelope.as_bytes())?;
             other.sync_all()?;
             fs::rename(self.hidden("envelope"), self.shown("envelope"))?;

@@ -68,7 +68,7 @@ impl Opening {
         let token = match answer {
             Ok(None) => return OpeningStatus::Going,
             Ok(Some(token)) => check::check_token(&token).map(|()| token).map_err(|error| {
-                Error::new(Kind::Login, Step::Auth, format!("the function of {}", error.text()))
+                Error::new(Kind::Login, Step::Auth, format!("what the function gave: {}", error.text()))
             }),
             // It may have been the network, which another try may find in order.
             Err(why) => {

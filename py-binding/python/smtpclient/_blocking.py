@@ -6,7 +6,7 @@ from ._errors import UsageError, usage
 
 
 def in_use() -> UsageError:
-    return usage("the session is in use by another thread: give each thread one of its own")
+    return usage("the session is in use, by another thread or by a function that it calls: give each thread one of its own")
 
 
 def of_parent() -> UsageError:

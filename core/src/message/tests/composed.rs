@@ -75,6 +75,8 @@ fn conveniences_build_the_usual_tree() {
     token.attach_bytes("a.pdf", None, "x").unwrap();
     token.add_alternative_html("<img src='cid:a@b'>").unwrap();
     assert_eq!(token.inline_bytes("a.png", None, "x", Some("<a@b>")).unwrap(), "a@b");
+    let error = token.inline_bytes("c.jpg", None, "x", Some("a@b")).unwrap_err();
+    assert!(error.text().contains("of another part"), "{error}");
     let cid = token.inline_bytes("b.jpg", None, "x", None).unwrap();
     assert!(cid.ends_with("@inline"));
     token.attach_bytes("q.zzz", None, "x").unwrap();

@@ -1,8 +1,10 @@
 //! Linux, the BSDs, macOS.
 
+use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rustix::io::Errno;
@@ -149,6 +151,13 @@ pub(in crate::net) fn watch_forks(forked: extern "C" fn()) -> bool {
 /// What this machine calls itself.
 pub(in crate::net) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// For a new file that nobody else may read: mail, and blind recipients.
+pub(in crate::net) fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    options
 }
 
 /// Whether the process has the system throw away how its children ended.

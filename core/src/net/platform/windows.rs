@@ -1,5 +1,6 @@
 //! Windows: its sockets either block or do not, for all calls. These never do, and who wants to wait asks WSAPoll first.
 
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::windows::io::{AsSocket, BorrowedSocket};
@@ -72,6 +73,13 @@ pub(in crate::net) fn unacknowledged(_: impl AsFd) -> u64 {
 /// send() until all is sent.
 pub(in crate::net) fn send_all(mut socket: &Socket, bytes: &[u8]) -> io::Result<()> {
     socket.write_all(bytes)
+}
+
+/// For a new file, which has the rights that its folder gives.
+pub(in crate::net) fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    options
 }
 
 /// No process has that here.
