@@ -54,6 +54,7 @@ pub(super) struct Driver {
     /// Messages that a server has turned away and that wait for another one, or for its pause to end.
     pub(super) held: VecDeque<Box<Job>>,
     /// Messages of connections that ended, to be sent before all others.
+    #[expect(clippy::vec_box, reason = "they come boxed from the queue, and go back there")]
     pub(super) again: Vec<Box<Job>>,
     pub(super) settled: Vec<(MessageNumber, Box<Report>)>,
     pub(super) pace: Pace,
@@ -464,8 +465,7 @@ impl Driver {
         }
         self.collect(now);
         let left = self.connections.drain(..).flat_map(|connection| connection.jobs).map(|(_, job)| job);
-        let left: Vec<Box<Job>> =
-            left.chain(self.again.drain(..)).chain(self.held.drain(..)).chain(queue).collect();
+        let left: Vec<_> = left.chain(self.again.drain(..)).chain(self.held.drain(..)).chain(queue).collect();
         self.settled.extend(left.into_iter().map(|job| job.unsent(cause(Step::Setup))));
         let decided = self.give_reports();
         let shared = Arc::clone(&self.shared);
