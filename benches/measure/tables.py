@@ -107,13 +107,15 @@ class Aims:
 
 def aims(workloads):
     a = Aims(workloads)
+    # A write and a read for each round trip, and a look at an idle connection before anything is said on it.
     a.least("bare", "speed, of the limit's", 0.85, a.faster("bare", LIMIT))
-    a.most("bare", "system calls", 8, a.figure("bare", "calls"))
+    a.most("bare", "system calls", 9, a.figure("bare", "calls"))
     a.most("single", "round trips", 2, a.figure("single", "round_trips"))
-    a.most("single", "system calls", 4, a.figure("single", "calls"))
+    a.most("single", "system calls", 5, a.figure("single", "calls"))
     a.least("single", "speed, times smtp-source", 2, a.faster("single", "smtp-source"))
-    a.most("batch", "round trips", 1.1, a.figure("batch", "round_trips"))
-    a.most("batch", "system calls", 2, a.figure("batch", "calls"))
+    # Two, unless the server offers CHUNKING: a stray reply must not be taken for the final one.
+    a.most("batch", "round trips", 2, a.figure("batch", "round_trips"))
+    a.most("batch", "system calls", 5, a.figure("batch", "calls"))
     a.least("batch", "speed, times smtp-source", 3.5, a.faster("batch", "smtp-source"))
     for workload, most in (("made", 35_000), ("batch", 5_000), ("newsletter", 3_000), ("window", 5_000), ("parallel-16", 10_000),
                            ("parallel-200", 10_000), ("recipients", 1_500_000), ("tls-single", 50_000)):

@@ -174,7 +174,8 @@ impl Delivery {
         let mut before = std::mem::take(&mut self.report);
         let mut attempts = std::mem::take(&mut before.attempts);
         attempts.append(&mut report.attempts);
-        self.report = Report { attempts, ..report.or_reason_of(Some(&before)) };
+        report.prefer_reason_of(Some(&before));
+        self.report = Report { attempts, ..report };
         // What a server said of a recipient counts more than that the next one said nothing.
         if before.recipients.iter().any(|r| r.outcome != Outcome::NotSent) && !self.report.is_decided() {
             self.report.recipients = before.recipients;

@@ -399,11 +399,10 @@ impl Engine {
         self.actives.iter_mut().find(|active| active.id == id)
     }
 
-    fn remove_active(&mut self, id: Id) -> Option<Active> {
-        match self.actives.iter().position(|active| active.id == id)? {
-            // As almost always; it is moved once less.
-            0 => self.actives.pop_front(),
-            index => self.actives.remove(index),
+    /// Drops it where it lies: taken out, it would be moved twice, which are 170 instructions of a message.
+    fn forget_active(&mut self, id: Id) {
+        if let Some(index) = self.actives.iter().position(|active| active.id == id) {
+            self.actives.drain(index..=index);
         }
     }
 

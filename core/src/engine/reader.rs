@@ -307,8 +307,10 @@ impl Engine {
             let error = self.nonsense(Step::Body, "a reply in the middle of the message", &reply);
             return self.end(error);
         }
-        if let Some(mut active) = self.remove_active(id) {
-            self.tell(id, active.report_stopped(reply.clone()));
+        if let Some(active) = self.active(id) {
+            let report = active.report_stopped(reply.clone());
+            self.forget_active(id);
+            self.tell(id, report);
         }
         self.end(Error::refused(Step::Body, "the server refused the message before its end", reply));
     }
@@ -325,14 +327,18 @@ impl Engine {
     }
 
     fn conclude(&mut self, id: Id) {
-        let Some(mut active) = self.remove_active(id) else { return };
+        let Some(active) = self.active(id) else { return };
         if active.again && !active.finals.iter().any(Reply::is_success) {
+            let index = self.actives.iter().position(|active| active.id == id);
+            let Some(active) = index.and_then(|index| self.actives.remove(index)) else { return };
             let place = self.requests.iter().position(|(other, _)| *other > id);
             let request = Request::Transaction(active.asked);
             self.requests.insert(place.unwrap_or(self.requests.len()), (id, request));
             return;
         }
-        self.tell(id, active.report());
+        let report = active.report();
+        self.forget_active(id);
+        self.tell(id, report);
     }
 
     /// Answers a request to send.

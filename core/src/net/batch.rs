@@ -48,7 +48,7 @@ impl<'a> Batch<'a> {
     pub fn report(&mut self) -> Option<Result<Report, SendError>> {
         let limits = limits(&self.options);
         Some(match self.taken.pop_front()? {
-            Ok(ticket) => self.session.sent(ticket, &limits).into_result(),
+            Ok(ticket) => self.session.sent(ticket, &limits).unboxed(),
             Err(error) => Err(error.into()),
         })
     }

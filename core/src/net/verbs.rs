@@ -200,7 +200,7 @@ macro_rules! verbs {
         pub $($awaited)? fn send_message(&mut self, message: &Message, options: &Options) -> Result<Report, SendError> {
             let limits = limits(options);
             let ticket = self.ask(message, options, 0)?;
-            self.sent(ticket, &limits)$($wait)*.into_result()
+            self.sent(ticket, &limits)$($wait)*.unboxed()
         }
 
         /// Sends content to `to`, `cc` and `bcc`: plain text, or a finished message, told apart by its own header

@@ -124,7 +124,7 @@ pub(crate) fn holds_addresses(name: &str) -> bool {
 
 /// The text without the line ends that fold it (RFC 5322 section 2.2.3): those before a space or tab.
 pub(crate) fn unfolded(text: &str) -> Cow<'_, str> {
-    if !text.contains("\n ") && !text.contains("\n\t") {
+    if !text.contains('\n') {
         return text.into();
     }
     let mut lines = text.split('\n').peekable();
@@ -146,7 +146,7 @@ pub(crate) fn unfolded(text: &str) -> Cow<'_, str> {
 
 /// `may_hide`: there may be a password in the value, which is then not shown.
 fn check_one_line(option: &str, value: &str, may_hide: bool) -> Result<(), Error> {
-    if value.contains(['\r', '\n', '\0']) {
+    if memchr::memchr3(b'\r', b'\n', 0, value.as_bytes()).is_some() {
         let shown = if may_hide { "the value".to_owned() } else { format!("{value:?}") };
         let text = format!("option `{option}`: {shown} has a line end or NUL in it: remove it");
         return Err(Error::usage(text));

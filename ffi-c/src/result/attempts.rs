@@ -11,7 +11,7 @@ use super::{number, smtp_result, text};
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_attempt_count(result: *const smtp_result) -> usize {
     // SAFETY: what the header asks for.
-    unsafe { number(result, 0, |result| Some(result.report.attempts.len())) }
+    unsafe { number(result, 0, |result| Some(result.report().attempts.len())) }
 }
 
 /// The server, `"host:port"`, as you named it.
@@ -189,5 +189,5 @@ pub unsafe extern "C" fn smtp_result_attempt_login_error(
 }
 
 fn attempt(result: &smtp_result, index: usize) -> Option<&Attempt> {
-    result.report.attempts.get(index).map(std::convert::AsRef::as_ref)
+    result.report().attempts.get(index).map(std::convert::AsRef::as_ref)
 }

@@ -43,7 +43,7 @@ pub unsafe extern "C" fn smtp_result_error_server(result: *const smtp_result) ->
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_error_reply_code(result: *const smtp_result) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { number(result, 0, |result| reply_code(result.error.as_ref()?)) }
+    unsafe { number(result, 0, |result| reply_code(result.error()?)) }
 }
 
 /// The enhanced status code of that reply.
@@ -65,7 +65,7 @@ pub unsafe extern "C" fn smtp_result_error_reply_text(result: *const smtp_result
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_error_transient(result: *const smtp_result) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { number(result, 0, |result| Some(result.error.as_ref()?.is_transient().into())) }
+    unsafe { number(result, 0, |result| Some(result.error()?.is_transient().into())) }
 }
 
 pub(super) fn reply_code(error: &Error) -> Option<c_int> {

@@ -32,8 +32,8 @@ pub use value::*;
 /// `result` or an index is out of range they are empty, and numbers are 0, unless said otherwise.
 pub struct smtp_result {
     status: c_int,
-    report: Report,
-    error: Option<Error>,
+    /// As it came: to take it apart was two more copies of a whole report, 130 instructions of a message.
+    sent: Result<Report, SendError>,
     /// Made when somebody asks: most callers look at the status only.
     value: OnceLock<smtp_value>,
     json: OnceLock<CString>,
@@ -94,7 +94,7 @@ pub unsafe extern "C" fn smtp_result_status(result: *const smtp_result) -> c_int
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_sent(result: *const smtp_result) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { number(result, 0, |result| Some(result.report.sent().into())) }
+    unsafe { number(result, 0, |result| Some(result.report().sent().into())) }
 }
 
 /// The server's own name for the message, out of its last reply, where the form of that is known.
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn smtp_result_queue_id(result: *const smtp_result) -> *co
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_reply_code(result: *const smtp_result) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { number(result, 0, |result| Some(result.report.reply.as_ref()?.code().into())) }
+    unsafe { number(result, 0, |result| Some(result.report().reply.as_ref()?.code().into())) }
 }
 
 /// The enhanced status code of that reply, as `"2.0.0"`.
@@ -129,14 +129,14 @@ pub unsafe extern "C" fn smtp_result_reply_text(result: *const smtp_result) -> *
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_octets(result: *const smtp_result) -> u64 {
     // SAFETY: what the header asks for.
-    unsafe { number(result, 0, |result| Some(result.report.octets)) }
+    unsafe { number(result, 0, |result| Some(result.report().octets)) }
 }
 
 /// How many extensions were used.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_used_count(result: *const smtp_result) -> usize {
     // SAFETY: what the header asks for.
-    unsafe { number(result, 0, |result| Some(result.report.used.len())) }
+    unsafe { number(result, 0, |result| Some(result.report().used.len())) }
 }
 
 /// The keyword of an extension that was used: `"PIPELINING"`, `"SIZE"`.
@@ -150,7 +150,7 @@ pub unsafe extern "C" fn smtp_result_used(result: *const smtp_result, index: usi
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_avoided_count(result: *const smtp_result) -> usize {
     // SAFETY: what the header asks for.
-    unsafe { number(result, 0, |result| Some(result.report.avoided.len())) }
+    unsafe { number(result, 0, |result| Some(result.report().avoided.len())) }
 }
 
 /// The keyword of one of them: `"CHUNKING"` or `"PIPELINING"`. A message that met it was sent once more without.
@@ -165,26 +165,28 @@ pub unsafe extern "C" fn smtp_result_avoided(result: *const smtp_result, index: 
 pub unsafe extern "C" fn smtp_result_json(result: *const smtp_result) -> *const c_char {
     // SAFETY: what the header asks for.
     unsafe {
-        number(result, EMPTY, |result| Some(result.json.get_or_init(|| json::line(&result.report)).as_ptr()))
+        number(result, EMPTY, |result| Some(result.json.get_or_init(|| json::line(result.report())).as_ptr()))
     }
 }
 
 impl smtp_result {
     pub(crate) fn new(sent: Result<Report, SendError>) -> Self {
-        match sent {
-            Ok(report) => Self::of(report, None),
-            Err(SendError { error, report }) => Self::of(*report, Some(error)),
-        }
-    }
-
-    #[inline]
-    fn of(report: Report, error: Option<Error>) -> Self {
+        let report = report_of(&sent);
         let status = match report.status() {
             Status::Ok => SMTP_OK,
             Status::Partial => SMTP_PARTIAL,
             Status::Failed(kind) => code_of(kind),
         };
-        Self { status, report, error, value: OnceLock::new(), json: OnceLock::new() }
+        Self { status, sent, value: OnceLock::new(), json: OnceLock::new() }
+    }
+
+    fn report(&self) -> &Report {
+        report_of(&self.sent)
+    }
+
+    /// Why nobody got the message.
+    fn error(&self) -> Option<&Error> {
+        self.sent.as_ref().err().map(|failed| &failed.error)
     }
 
     pub(crate) fn status(&self) -> c_int {
@@ -192,7 +194,14 @@ impl smtp_result {
     }
 
     fn value(&self) -> &smtp_value {
-        self.value.get_or_init(|| self.report.value().into())
+        self.value.get_or_init(|| self.report().value().into())
+    }
+}
+
+fn report_of(sent: &Result<Report, SendError>) -> &Report {
+    match sent {
+        Ok(report) => report,
+        Err(failed) => &failed.report,
     }
 }
 

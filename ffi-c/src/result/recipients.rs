@@ -11,7 +11,7 @@ use crate::code::outcome_code;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_refused_count(result: *const smtp_result) -> usize {
     // SAFETY: what the header asks for.
-    unsafe { number(result, 0, |result| Some(result.report.refused().count())) }
+    unsafe { number(result, 0, |result| Some(result.report().refused().count())) }
 }
 
 /// The address of a refused recipient.
@@ -28,7 +28,7 @@ pub unsafe extern "C" fn smtp_result_refused_address(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_refused_reply_code(result: *const smtp_result, index: usize) -> c_int {
     // SAFETY: what the header asks for.
-    unsafe { number(result, 0, |result| reply_code(result.report.refused().nth(index)?)) }
+    unsafe { number(result, 0, |result| reply_code(result.report().refused().nth(index)?)) }
 }
 
 /// The enhanced status code of that reply, as `"5.1.1"`.
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn smtp_result_refused_reply_text(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_recipient_count(result: *const smtp_result) -> usize {
     // SAFETY: what the header asks for.
-    unsafe { number(result, 0, |result| Some(result.report.recipients.len())) }
+    unsafe { number(result, 0, |result| Some(result.report().recipients.len())) }
 }
 
 /// The address of a recipient, as in RCPT TO; of one that was redirected, its own.
@@ -123,7 +123,7 @@ pub unsafe extern "C" fn smtp_result_recipient_reply_text(
 }
 
 fn recipient(result: &smtp_result, index: usize) -> Option<&Recipient> {
-    result.report.recipients.get(index)
+    result.report().recipients.get(index)
 }
 
 fn reply_code(recipient: &Recipient) -> Option<c_int> {

@@ -25,7 +25,7 @@ pub(super) struct Connection {
     pub(super) dialogue: Dialogue,
     pub(super) wire: connection::Connection,
     pub(super) phase: ConnectionPhase,
-    pub(super) jobs: VecDeque<(Ticket, Job)>,
+    pub(super) jobs: VecDeque<(Ticket, Box<Job>)>,
     /// Messages that it was ever given.
     pub(super) given: u64,
     /// Messages that its server has decided.
@@ -64,10 +64,9 @@ pub(super) enum Opened {
 }
 
 /// What the dialogue has answered.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(super) enum News {
     Opened(Result<(), Error>),
-    Sent(Job, Box<Report>),
+    Sent(Box<Job>, Box<Report>),
 }
 
 impl Connection {
@@ -123,7 +122,7 @@ impl Connection {
             && self.room(1, most) == 0
     }
 
-    pub(super) fn give(&mut self, job: Job) {
+    pub(super) fn give(&mut self, job: Box<Job>) {
         let ticket = self.dialogue.send(job.message.transaction(), job.message.needs().clone());
         self.jobs.push_back((ticket, job));
         self.given = self.given.saturating_add(1);

@@ -74,7 +74,7 @@ impl Driver {
     }
 
     /// A message came back from its connection: what follows from that, and what it counts as.
-    pub(super) fn came_back(&mut self, index: usize, job: Job, report: Report, now: Instant) {
+    pub(super) fn came_back(&mut self, index: usize, job: Box<Job>, report: Box<Report>, now: Instant) {
         let Some(server) = self.connections.get(index).map(|connection| connection.server) else { return };
         let (outcome, before) = (verdict(&report), self.settled.len());
         self.sent(index, job, report, now);

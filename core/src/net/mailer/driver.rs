@@ -52,10 +52,11 @@ pub(super) struct Driver {
     pub(super) preference: Preference,
     pub(super) connections: Vec<Connection>,
     /// Messages that a server has turned away and that wait for another one, or for its pause to end.
-    pub(super) held: VecDeque<Job>,
+    pub(super) held: VecDeque<Box<Job>>,
     /// Messages of connections that ended, to be sent before all others.
-    pub(super) again: Vec<Job>,
-    pub(super) settled: Vec<(MessageNumber, Report)>,
+    #[expect(clippy::vec_box, reason = "they come boxed from the queue, and go back there")]
+    pub(super) again: Vec<Box<Job>>,
+    pub(super) settled: Vec<(MessageNumber, Box<Report>)>,
     pub(super) pace: Pace,
     commits: Commits,
     pub(super) opened: u64,
@@ -222,7 +223,7 @@ impl Driver {
                 self.is_busy = true;
                 match news {
                     News::Opened(done) => self.opened(index, done, now),
-                    News::Sent(job, report) => self.came_back(index, job, *report, now),
+                    News::Sent(job, report) => self.came_back(index, job, report, now),
                 }
             }
             let Some(connection) = self.connections.get_mut(index) else { return };
@@ -257,7 +258,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn sent(&mut self, index: usize, mut job: Job, report: Report, now: Instant) {
+    pub(super) fn sent(&mut self, index: usize, mut job: Box<Job>, report: Box<Report>, now: Instant) {
         let MailerOptions { backoff: first, retries, retrytime: longest, .. } = self.options.mailer;
         let Some(connection) = self.connections.get_mut(index) else { return };
         let Some(server) = self.servers.get_mut(connection.server) else { return };
@@ -359,7 +360,7 @@ impl Driver {
         if let Some(on_report) = &self.on_report {
             for (number, report) in self.settled.drain(..) {
                 // What it leaves half done is its own.
-                let _ = catch_unwind(AssertUnwindSafe(|| on_report(number, report)));
+                let _ = catch_unwind(AssertUnwindSafe(|| on_report(number, *report)));
             }
         }
         decided
@@ -450,7 +451,7 @@ impl Driver {
     }
 
     /// Ends everything now, with a definite outcome for each message.
-    fn end(mut self, queue: VecDeque<Job>) {
+    fn end(mut self, queue: VecDeque<Box<Job>>) {
         let now = Instant::now();
         let cause =
             |step| Error::new(Kind::Cancelled, step, "the mailer was ended before the message was decided");
@@ -464,8 +465,7 @@ impl Driver {
         }
         self.collect(now);
         let left = self.connections.drain(..).flat_map(|connection| connection.jobs).map(|(_, job)| job);
-        let left: Vec<Job> =
-            left.chain(self.again.drain(..)).chain(self.held.drain(..)).chain(queue).collect();
+        let left: Vec<_> = left.chain(self.again.drain(..)).chain(self.held.drain(..)).chain(queue).collect();
         self.settled.extend(left.into_iter().map(|job| job.unsent(cause(Step::Setup))));
         let decided = self.give_reports();
         let shared = Arc::clone(&self.shared);

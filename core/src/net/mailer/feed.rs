@@ -214,7 +214,7 @@ impl Driver {
         let may_help = error.is_transient() || error.kind() == Kind::Protocol;
         let most = if may_help { self.options.mailer.retries } else { 0 };
         let settled = &mut self.settled;
-        let mut charge = |mut job: Job| {
+        let mut charge = |mut job: Box<Job>| {
             job.tries = job.tries.saturating_add(1);
             job.attempts.extend(failures.iter().cloned());
             if job.tries <= most {
@@ -234,7 +234,7 @@ impl Driver {
         }
         state.first_deadline = None;
         let settled = &mut self.settled;
-        let mut look = |job: Job| {
+        let mut look = |job: Box<Job>| {
             if job.deadline.is_some_and(|deadline| deadline <= now) {
                 let text = "the message waited for its connection until its deadline";
                 settled.push(job.unsent(Error::new(Kind::Timeout, Step::Connect, text)));

@@ -330,7 +330,7 @@ impl Mailer {
         if self.is_inside() { Duration::ZERO } else { timeout }
     }
 
-    fn job(&self, message: &Message, options: Option<&Options>) -> Result<Job, Error> {
+    fn job(&self, message: &Message, options: Option<&Options>) -> Result<Box<Job>, Error> {
         self.process.check("mailer")?;
         if self.shared.is_closed() {
             return Err(over());

@@ -91,7 +91,7 @@ pub(super) enum Closing {
 #[derive(Default)]
 pub(super) struct State {
     /// Messages that were given to no connection yet.
-    pub(super) queue: VecDeque<Job>,
+    pub(super) queue: VecDeque<Box<Job>>,
     /// The mailer's thread waits for messages: it must be called when one comes.
     pub(super) wants_jobs: bool,
     pub(super) closing: Closing,
@@ -102,7 +102,7 @@ pub(super) struct State {
     pub(super) servers: Vec<ServerCounts>,
     /// The first moment at which a message in the queue is given up.
     pub(super) first_deadline: Option<Instant>,
-    reports: VecDeque<(MessageNumber, Report)>,
+    reports: VecDeque<(MessageNumber, Box<Report>)>,
     /// There is an octet in the flag.
     flagged: bool,
     /// Callers that wait for room.
@@ -175,7 +175,7 @@ impl Shared {
     }
 
     /// Takes a message.
-    pub(super) fn push(&self, mut job: Job, wait: bool) -> Result<MessageNumber, Error> {
+    pub(super) fn push(&self, mut job: Box<Job>, wait: bool) -> Result<MessageNumber, Error> {
         let mut state = self.lock();
         while state.closing == Closing::Not && state.undecided() >= self.bound {
             if !wait {
@@ -258,7 +258,7 @@ impl Shared {
     }
 
     /// Keeps reports for those who fetch them, and wakes whoever waits for what was counted just now.
-    pub(super) fn settle(&self, state: &mut State, settled: &mut Vec<(MessageNumber, Report)>) {
+    pub(super) fn settle(&self, state: &mut State, settled: &mut Vec<(MessageNumber, Box<Report>)>) {
         state.reports.extend(settled.drain(..));
         self.show(state);
         if !state.reports.is_empty() || state.undecided() == 0 {
@@ -274,7 +274,7 @@ impl Shared {
         let state = self.lock();
         let mut state = self.wait(state, timeout, |state| !state.reports.is_empty() || state.is_over);
         let count = state.reports.len().min(most);
-        let reports = state.reports.drain(..count).collect();
+        let reports = state.reports.drain(..count).map(|(number, report)| (number, *report)).collect();
         self.show(&mut state);
         reports
     }
