@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* What the library holds. It is touched in its own thread alone, but for where that is. */
+/* What the library holds. Other threads look at nothing of it but the thread. */
 typedef struct Dialler {
     Tcl_ThreadId thread;
     Script *script;
