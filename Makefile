@@ -316,7 +316,7 @@ test: ## set up, and run everything that must hold
 check: ## format, lints, documentation of the crate, tables, versions, header, symbols, layers
 	@tests/check
 
-windows: ## build the C library and the command for Windows (MinGW), and run C programs and dialogues under Wine (half an hour)
+windows: ## build the C library, the command and the Tcl package for Windows (MinGW), and run C programs, dialogues and Tcl's tests under Wine (an hour)
 	@tests/windows/run
 
 aarch64: ## build for Linux on ARM, and run the tests of the core, C and Tcl in QEMU (half an hour)
