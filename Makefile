@@ -284,7 +284,7 @@ wheels-test: ## install the wheel for this machine in a fresh Debian 12, and sen
 wheels-emulated: ## send from the wheels for ARM and Windows in QEMU and Wine, and load that for musl (after make wheels)
 	packaging/wheels-emulated
 
-reproducible: ## build the archives for Linux again, as another user in another folder on another day: the same octets (after make dist)
+reproducible: ## build the archives for Linux and the wheel again, as another user in another folder on another day: the same octets (after make dist)
 	packaging/reproducible
 
 dist-test: ## use the archives of build/dist as programs in C and Tcl do: by pkg-config, by CMake, by `package require`, under QEMU and Wine
