@@ -284,7 +284,7 @@ wheels-test: ## install the wheel for this machine in a fresh Debian 12, and sen
 wheels-emulated: ## send from the wheels for ARM and Windows in QEMU and Wine, and load that for musl (after make wheels)
 	packaging/wheels-emulated
 
-reproducible: ## build the archives for Linux again, as another user in another folder on another day: the same octets (after make dist)
+reproducible: ## build the archives for Linux and the wheel again, as another user in another folder on another day: the same octets (after make dist)
 	packaging/reproducible
 
 dist-test: ## use the archives of build/dist as programs in C and Tcl do: by pkg-config, by CMake, by `package require`, under QEMU and Wine
@@ -316,7 +316,7 @@ test: ## set up, and run everything that must hold
 check: ## format, lints, documentation of the crate, tables, versions, header, symbols, layers
 	@tests/check
 
-windows: ## build the C library and the command for Windows (MinGW), and run C programs and dialogues under Wine (half an hour)
+windows: ## build the C library, the command and the Tcl package for Windows (MinGW), and run C programs, dialogues and Tcl's tests under Wine (an hour)
 	@tests/windows/run
 
 aarch64: ## build for Linux on ARM, and run the tests of the core, C and Tcl in QEMU (half an hour)

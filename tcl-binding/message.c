@@ -2,6 +2,10 @@
 #include "smtp_tcl.h"
 #include <stdio.h>
 #include <string.h>
+#ifdef _WIN32
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#endif
 
 int TokenFirst(Tcl_Interp *interp, int objc, Tcl_Obj *const objv[], Tcl_Obj **token)
 {
@@ -59,11 +63,16 @@ static smtp_message *Whole(Tcl_Interp *interp, smtp_message *message, Tcl_Obj *n
     return message;
 }
 
-/* A file that only Tcl can read, in a virtual file system, comes through a channel. */
+/* A file that only Tcl can read, in a virtual file system, comes through a channel. What Tcl hands to Windows is UTF-16. */
 static int NativeFile(smtp_message *message, Tcl_Obj *path)
 {
-    const char *native = Tcl_FSGetNativePath(path);
+    const void *native = Tcl_FSGetNativePath(path);
+#ifdef _WIN32
+    char utf8[3 * 32768]; /* no path of Windows is longer */
 
+    if (native == NULL || WideCharToMultiByte(CP_UTF8, 0, native, -1, utf8, sizeof utf8, NULL, NULL) == 0) return 0;
+    native = utf8;
+#endif
     return native != NULL && smtp_message_set_message_file(message, native) == SMTP_OK;
 }
 

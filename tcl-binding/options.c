@@ -4,12 +4,22 @@
 #include <string.h>
 #ifdef _WIN32
 #define WIN32_LEAN_AND_MEAN
-#include <winsock2.h> /* gethostname */
+#include <windows.h>
 #else
 #include <unistd.h>
 #endif
 
 #define PATIENCE_MS 300000 /* as long as a server waits for a command (RFC 5321 4.5.3.2.7) */
+
+/* Windows knows it without Winsock, which nobody may have started yet. */
+static int HostName(char *host, unsigned long size)
+{
+#ifdef _WIN32
+    return GetComputerNameExA(ComputerNameDnsHostname, host, &size) != 0;
+#else
+    return gethostname(host, size) == 0;
+#endif
+}
 
 /* Option -oauthcommand: the result is the token, and an error says why there is none. */
 static int64_t TokenAsk(void *data, int reason, char *buffer, size_t size)
@@ -401,7 +411,7 @@ int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into)
     into->smtp = smtp_options_new();
     /* As tcllib completes an address, but by the name that the host has itself: Tcl's asks the resolver, which may take long.
      * A host whose name is not a domain leaves it an error. */
-    if (gethostname(host, sizeof host - 1) == 0) smtp_options_set(into->smtp, "defaultdomain", host);
+    if (HostName(host, sizeof host - 1)) smtp_options_set(into->smtp, "defaultdomain", host);
     for (i = 0; i + 1 < objc && result == TCL_OK; i += 2) {
         const char *name = Tcl_GetString(objv[i]);
 

@@ -4,13 +4,21 @@ namespace eval ::smtp {
     namespace export sendmessage
 }
 
+# An empty file that nobody else knows. Windows keeps the name of one that is open, and has a command of ours for this.
+if {$::tcl_platform(platform) ne "windows"} {
+    proc ::smtp::Unnamed {} {
+        set channel [file tempfile name libsmtp]
+        file delete $name
+        return $channel
+    }
+}
+
 # A channel from which the message of a part of package mime can be read, and that nobody else knows: the file has no
 # name any more. Mime's own commands write it, so the part stays as it is.
 proc ::smtp::Spool {token} {
     package require mime
-    set channel [file tempfile name libsmtp]
+    set channel [Unnamed]
     try {
-        file delete $name
         # As mime::buildmessage has it; the line ends are the library's business.
         chan configure $channel -translation lf -encoding utf-8 -buffersize 65536
         ::mime::copymessage $token $channel
@@ -41,8 +49,7 @@ proc ::smtp::Mended {channel} {
         chan seek $channel 0
         return $channel
     }
-    set mended [file tempfile name libsmtp]
-    file delete $name
+    set mended [Unnamed]
     chan configure $mended -translation binary -buffersize 65536
     chan puts $mended $head
     chan copy $channel $mended

@@ -44,6 +44,9 @@ DLLEXPORT int Smtp_Init(Tcl_Interp *interp)
     Tcl_CreateObjCommand(interp, "::smtp::lastreport", LastreportCmd, state, NULL);
     Tcl_CreateObjCommand(interp, "::smtp::options", OptionsCmd, state, NULL);
     Tcl_CreateObjCommand(interp, "::smtp::tls", TlsCmd, state, NULL);
+#ifdef _WIN32
+    Tcl_CreateObjCommand(interp, "::smtp::Unnamed", UnnamedCmd, NULL, NULL);
+#endif
     return Tcl_PkgProvide(interp, PACKAGE_NAME, PACKAGE_VERSION);
 }
 

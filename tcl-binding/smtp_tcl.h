@@ -142,6 +142,8 @@ int Unreported(State *state);
 
 /* options.c, send.c, session.c, mailer.c, tls.c */
 Tcl_ObjCmdProc OptionsCmd, MailerCmd, SendmessageCmd, VerifyCmd, CancelCmd, SessionCmd, TlsCmd;
+/* unnamed.c, for Windows. */
+Tcl_ObjCmdProc UnnamedCmd;
 /* Option -tls. */
 int TlsOption(Tcl_Interp *interp, Options *into, Tcl_Obj *value);
 
