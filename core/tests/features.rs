@@ -55,7 +55,7 @@ fn every_client_has_a_cell_in_every_row() {
 
 #[test]
 fn options_named_there_are_options() {
-    let objects = ["mechanisms", "dialler"];
+    let objects = ["mechanisms", "dialler", "progress", "signers"];
     let named: BTreeSet<_> = rows().iter().filter_map(|row| quoted(&row[1]).map(str::to_owned)).collect();
     assert!(named.len() > 20, "{named:?}");
     let names: BTreeSet<_> = options::all().map(|option| option.name).chain(objects).collect();

@@ -87,6 +87,18 @@ fn a_handshake_cut_anywhere_fails_for_good() {
     });
 }
 
+/// Whether the octet is of the version in the head of a record, which is not looked at (RFC 8446 section 5.1).
+fn is_version(flight: &[u8], at: usize) -> bool {
+    let mut start = 0;
+    while let Some([_, _, _, high, low]) = flight.get(start..start + 5) {
+        if (start + 1..start + 3).contains(&at) {
+            return true;
+        }
+        start += 5 + usize::from(u16::from_be_bytes([*high, *low]));
+    }
+    false
+}
+
 #[test]
 fn a_changed_byte_never_ends_in_a_connection_or_a_panic() {
     Client::new().each(|_, config| {
@@ -95,6 +107,9 @@ fn a_changed_byte_never_ends_in_a_connection_or_a_panic() {
             let mut client = config.start("mx.example.org", Verify::Require).unwrap();
             let mut flight = server.step(client.poll_output());
             client.output_done(client.unsent());
+            if is_version(&flight, at) {
+                continue;
+            }
             let Some(octet) = flight.get_mut(at) else {
                 continue;
             };
