@@ -2,14 +2,17 @@
 
     python newsletter.py subscribers.csv news.html results.csv --servers smtp://localhost:25 --from news@example.org
 
-The columns `address` and `name` are looked for, and {name} in the HTML is the name. `results.csv` has the outcome for each; a second run
-goes on with those of whom the first has written nothing, or not_sent.
+The columns `address` and `name` are looked for, and {name} in the HTML is the name. `results.csv` has the outcome for each, and before that a line
+that says `unknown`, which is on the disk before the message leaves: its last line counts. However the first run ended, a second one goes on with
+those of whom there is nothing, or not_sent.
 """
 
 import argparse
 import csv
 import html
+import os
 import sys
+import threading
 from concurrent.futures import as_completed
 from pathlib import Path
 
@@ -32,6 +35,26 @@ def undecided(people, results):
     return [person for person in people if known.get(person["address"], "not_sent") == "not_sent"]
 
 
+class Results:
+    """A line for each message that leaves, and one for what became of it; each on the disk before the call returns."""
+
+    def __init__(self, path):
+        is_new = not path.exists()
+        self.file, self.lock = path.open("a", newline=""), threading.Lock()
+        if is_new:
+            self.write([["address", "outcome", "reply"]])
+
+    def write(self, rows):
+        with self.lock:
+            csv.writer(self.file).writerows(rows)
+            self.file.flush()
+            os.fsync(self.file.fileno())
+
+    def leaving(self, ready):
+        """Option `commit`: no message leaves before this has returned."""
+        self.write([one.tag, "unknown", ""] for one in ready)
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name in ("subscribers", "page", "results"):
@@ -43,22 +66,18 @@ def main():
 
     with given.subscribers.open(newline="") as file:
         people = undecided(list(csv.DictReader(file)), given.results)
-    page, is_new = given.page.read_text(), not given.results.exists()
-    with (
-        given.results.open("a", newline="") as file,
-        smtpclient.Mailer(servers=given.servers, connections=8, rate=given.rate, queuesize=len(people) or 1) as mailer,
-    ):
-        results = csv.writer(file)
-        if is_new:
-            results.writerow(["address", "outcome", "reply"])
+    page, results = given.page.read_text(), Results(given.results)
+    counts = dict.fromkeys(("accepted", "rejected", "not_sent", "unknown"), 0)
+    options = {"servers": given.servers, "connections": 8, "rate": given.rate, "queuesize": len(people) or 1}
+    with smtpclient.Mailer(commit=results.leaving, **options) as mailer:
         futures = {}
         for person in people:
-            futures[mailer.submit(letter(page, person, given.sender, given.page.parent))] = person["address"]
-        counts = dict.fromkeys(("accepted", "rejected", "not_sent", "unknown"), 0)
+            message = letter(page, person, given.sender, given.page.parent)
+            futures[mailer.submit(message, tag=person["address"])] = person["address"]
         for number, future in enumerate(as_completed(futures), 1):
             error = future.exception()
             one = (error.report if error else future.result()).recipients[0]
-            results.writerow([futures[future], one.outcome, one.reply or ""])
+            results.write([[futures[future], one.outcome, one.reply or ""]])
             counts[one.outcome] += 1
             print(f"\r{number} of {len(futures)}: {counts}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)

@@ -1268,7 +1268,7 @@ size_t smtp_result_recipient_count(const smtp_result *result);
 /** The address of a recipient, as in RCPT TO; of one that was redirected, its own. */
 const char *smtp_result_recipient_address(const smtp_result *result, size_t index);
 
-/** What stood in RCPT TO in its place (option redirectto); NULL where it was not redirected. */
+/** What stood in RCPT TO in its place (option redirectto); empty where it was not redirected. */
 const char *smtp_result_recipient_redirected_to(const smtp_result *result, size_t index);
 
 /**

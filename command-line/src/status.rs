@@ -12,7 +12,6 @@ pub const EX_NOINPUT: u8 = 66;
 /// A recipient is refused.
 pub const EX_NOUSER: u8 = 67;
 /// The server's name has no address.
-pub const EX_NOHOST: u8 = 68;
 /// The server refuses, or cannot be used.
 pub const EX_UNAVAILABLE: u8 = 69;
 /// What sysexits.h calls an error of the software: here it is that alone.
@@ -29,7 +28,7 @@ pub const EX_NOPERM: u8 = 77;
 pub const EX_CONFIG: u8 = 78;
 
 /// Every status that the program has, and what it means: `--help`, manual page and documents are made from it.
-pub const STATUSES: [(u8, &str, &str); 13] = [
+pub const STATUSES: [(u8, &str, &str); 12] = [
     (0, "EX_OK", "The server took the message for every recipient; of `verify`, every server can be used."),
     (EX_USAGE, "EX_USAGE", "A flag or a value is wrong; an address is not one. Nothing was sent."),
     (
@@ -43,7 +42,6 @@ pub const STATUSES: [(u8, &str, &str); 13] = [
         "EX_NOUSER",
         "A recipient was refused for good; or any recipient, where others got the message: sending it to all of them again would send it twice.",
     ),
-    (EX_NOHOST, "EX_NOHOST", "The server's name does not exist."),
     (
         EX_UNAVAILABLE,
         "EX_UNAVAILABLE",
@@ -122,11 +120,12 @@ pub fn of_error(error: &Error) -> u8 {
         _ if error.is_transient() => EX_TEMPFAIL,
         Kind::Recipients => EX_NOUSER,
         Kind::TooLarge => EX_DATAERR,
-        Kind::Resolve => EX_NOHOST,
         Kind::Login => EX_NOPERM,
         Kind::Protocol => EX_PROTOCOL,
-        // What ended it says nothing against another try: a deadline, a cancel.
-        Kind::Timeout | Kind::Closed | Kind::Connect | Kind::Cancelled | Kind::Full => EX_TEMPFAIL,
+        // What ended it says nothing against another try: a deadline, a cancel, a resolver that does not say why it has no address.
+        Kind::Resolve | Kind::Timeout | Kind::Closed | Kind::Connect | Kind::Cancelled | Kind::Full => {
+            EX_TEMPFAIL
+        }
         _ => EX_UNAVAILABLE,
     }
 }

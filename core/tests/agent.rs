@@ -124,6 +124,28 @@ fn a_folder_gets_message_and_envelope() {
 }
 
 #[test]
+fn what_is_asked_of_a_relay_is_asked_of_nobody_too() {
+    let folder = Folder::new("asked");
+    for server in ["null:".to_owned(), format!("file:{}", folder.0.display())] {
+        let mut options = options(&[&server]);
+        for (name, value) in [
+            ("dsnnotify", "failure"),
+            ("dsnret", "headers"),
+            ("dsnenvid", "7"),
+            ("deliverby", "120;N"),
+            ("hold", "for:60"),
+            ("priority", "3"),
+        ] {
+            options.set(name, value).unwrap();
+        }
+        let report = sendmessage(&message(), &options).unwrap();
+        assert!(report.complete(), "{report:?}");
+    }
+    let envelope = fs::read_to_string(&folder.files("envelope")[0]).unwrap();
+    assert!(envelope.contains("HOLDFOR=60") && envelope.contains("NOTIFY=FAILURE"), "{envelope}");
+}
+
+#[test]
 fn a_folder_or_program_that_is_missing_is_a_server_that_cannot_be_reached() {
     for server in ["file:/nowhere/at/all", "sendmail:/nowhere/at/all", "file:/dev/null", "sendmail:/tmp"] {
         let report = send(&[server]);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
@@ -165,8 +166,17 @@ impl PyMessage {
     /// Adds an invitation, its change or its answer (RFC 6047): an iCalendar object with a METHOD, as `icalendar` or another library
     /// writes it. It goes as the last alternative of the text, and as the attachment `invite.ics`. Raises `UsageError` where it
     /// is not one, or where there is neither text nor HTML.
-    fn add_calendar(&mut self, py: Python<'_>, icalendar: &str) -> PyResult<()> {
-        let result = self.core.add_calendar(icalendar);
+    fn add_calendar(&mut self, py: Python<'_>, icalendar: &Bound<'_, PyAny>) -> PyResult<()> {
+        let text = match icalendar.cast::<PyBytes>() {
+            Ok(octets) => String::from_utf8(octets.as_bytes().to_vec())
+                .map_err(|error| PyValueError::new_err(format!("icalendar must be UTF-8: {error}")))?,
+            Err(_) => icalendar.extract().map_err(|_| {
+                let given =
+                    icalendar.get_type().name().map_or_else(|_| "that".to_owned(), |name| name.to_string());
+                PyTypeError::new_err(format!("icalendar must be str or bytes, not {given}"))
+            })?,
+        };
+        let result = self.core.add_calendar(&text);
         self.check(py, result)
     }
 

@@ -92,6 +92,18 @@ def test_a_server_to_try_things_out(tmp_path):
     assert (tmp_path / "1.eml").read_bytes().endswith(MESSAGE)
 
 
+def test_a_server_to_try_tls_and_logins_with(tmp_path):
+    words = [*MODULE, "sink", "--tls", "starttls", "--certificate", str(tmp_path / "ca.pem"), "--user", "ann:se:cret", "--messages", "1"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as running:
+        port = running.stdout.readline().split()[1]
+        login = ["--tlsrequired", "--tlscafile", str(tmp_path / "ca.pem"), "--user", "ann", "--password", "pass:se:cret"]
+        assert run("-", *at(port), *login[:-1], "pass:wrong").returncode == 77
+        assert run("-", *at(port), *login).returncode == 0
+        running.communicate(timeout=10)
+    for wrong in (["--certificate", "x"], ["--user", "ann"], ["--tls", "later"]):
+        assert run("sink", *wrong).returncode == 2
+
+
 @pytest.mark.parametrize("large", [False, True])
 def test_large_messages_show_a_bar_on_a_terminal(large, sink, tmp_path):
     import pty

@@ -4,6 +4,7 @@ import csv
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from smtpclient.testing import Sink
@@ -45,3 +46,23 @@ def test_a_newsletter(tmp_path):
     with Sink(rejects=rules) as sink:
         run(sink.port)
         assert sink.count == 0
+
+
+def test_a_newsletter_that_is_killed_sends_nothing_twice(tmp_path):
+    (tmp_path / "news.html").write_text("<p>Dear {name}</p>")
+    with (tmp_path / "people.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("address", "name"), *((f"{number}@s.example", "N") for number in range(60))])
+    with Sink() as sink:
+        command = [sys.executable, EXAMPLES / "newsletter.py", "people.csv", "news.html", "results.csv"]
+        command += ["--servers", f"smtp://127.0.0.1:{sink.port}", "--from", "news@c.example", "--rate"]
+        with subprocess.Popen([*command, "40"], cwd=tmp_path, stderr=subprocess.DEVNULL) as first:
+            for _ in range(2000):
+                if sink.count >= 10:
+                    break
+                time.sleep(0.01)
+            first.kill()
+        before = sink.count
+        assert 10 <= before < 60
+        subprocess.run([*command, "1000"], cwd=tmp_path, capture_output=True, timeout=120)
+        recipients = [line for envelope, _ in sink.messages() for line in envelope if line.startswith("RCPT")]
+        assert len(recipients) == len(set(recipients)) and len(recipients) >= 50

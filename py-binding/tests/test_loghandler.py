@@ -166,3 +166,8 @@ def test_a_port_where_nobody_listens(logger, capsys):
     logger.error("x")
     mine.flush()
     assert "ConnectError" in capsys.readouterr().err
+
+
+def test_an_originator_that_is_not_a_mailbox():
+    with pytest.raises(ValueError, match="originator must be one mailbox, not 'app@'"):
+        MailHandler("app@", "ops@s.example")

@@ -264,3 +264,26 @@ def test_what_each_server_did(sink, to):
     assert second == smtpclient.ServerCounts(two, 0, 0, 0, 0, 0, 0, 0)
     [alone] = asyncio.run(awaited())
     assert (alone.server, alone.accepted) == (one, 3)
+
+
+def test_options_of_a_message_are_beside_those_of_the_mailer(sink, to):
+    """As those of a session are: what is asked of one message takes nothing away."""
+    own = {"header": {"X-Campaign": "7"}, "originator": "news@c.example", "recipients": ["all@s.example"]}
+
+    async def looped():
+        async with aio.Mailer(**to, **own) as mailer:
+            await mailer.submit(MESSAGE, tag="2")
+
+    with smtpclient.Mailer(**to, **own) as mailer:
+        mailer.submit(MESSAGE, tag="1").result(20)
+        mailer.submit(MESSAGE, recipients=["one@s.example"]).result(20)
+        mailer.submit(MESSAGE, smtpclient.Options(), tag="3").result(20)
+        with pytest.raises(smtpclient.UsageError, match="`rate` belongs to the mailer"):
+            mailer.submit(MESSAGE, rate=5)
+    asyncio.run(looped())
+    seen = [(envelope[0].split()[1], envelope[1], b"X-Campaign: 7" in content) for envelope, content in sink.messages()]
+    news = "FROM:<news@c.example>"
+    assert seen == [
+        (news, "RCPT TO:<all@s.example>", True), (news, "RCPT TO:<one@s.example>", True),
+        ("FROM:<a@c.example>", "RCPT TO:<b@s.example>", False), (news, "RCPT TO:<all@s.example>", True),
+    ]

@@ -26,7 +26,7 @@ def invitation(method="REQUEST"):
 def test_an_invitation_arrives_as_it_was_written(method):
     message = Message("Lunch?\n", html="<p>Lunch?</p>")
     message["From"], message["To"] = "ann@a.example", "bob@b.example"
-    message.add_calendar(invitation(method))
+    message.add_calendar(invitation(method).encode())  # as the package icalendar gives it
     read = email.message_from_bytes(bytes(message), policy=email.policy.default)
     alternative, attached = read.iter_parts()
     kinds = [part.get_content_type() for part in alternative.iter_parts()]
@@ -49,3 +49,10 @@ def test_unsubscribing_needs_a_url_of_https():
     assert read["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     with pytest.raises(UsageError, match="http://example.org"):
         message.set_unsubscribe("http://example.org/u/1")
+
+
+def test_what_is_not_a_calendar_is_told_by_its_name():
+    with pytest.raises(TypeError, match="icalendar must be str or bytes, not int"):
+        Message("x").add_calendar(7)
+    with pytest.raises(ValueError, match="icalendar must be UTF-8"):
+        Message("x").add_calendar(b"\xff")

@@ -46,6 +46,8 @@ Not set by a text:
 | `dialler` | connects, and gives the socket | `smtp_options_set_dialler` | `dialler=` | `-dialler` | `Options::dialler` |
 | `cancel` | ends the call from another thread | `smtp_options_set_cancel` | `cancel=` | `smtp::cancel` | `Options::cancel` |
 | `tls` | TLS that was set up once, to be shared | `smtp_options_set_tls` | `tls=` | `-tls` | `Options::tls` |
+
+A Tcl mailer sends in a thread of its own, where no script can be called: it takes `-dialler` and `-tls` alone of these.
 ";
 
 pub(crate) fn options() -> String {

@@ -22,6 +22,13 @@ use crate::server::Agent;
 /// A command line: the longest path (RFC 5321 section 4.5.3.1.3) with what may follow it.
 const LINE: u64 = 4096;
 
+/// What every agent takes.
+const OFFER: &str = "250-localhost\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8";
+
+/// What is asked of a relay where a message goes nowhere: it is in the envelope that is kept.
+const OFFER_OF_NOBODY: &str =
+    "250-DSN\r\n250-DELIVERBY\r\n250-MT-PRIORITY\r\n250-FUTURERELEASE 31536000 9999-12-31T23:59:59Z";
+
 /// What a program may say of why it refuses.
 const REASON: u64 = 300;
 
@@ -92,7 +99,11 @@ impl<'a> Session<'a> {
             match verb.to_ascii_uppercase().as_str() {
                 "LHLO" => {
                     self.forget();
-                    self.say("250-localhost\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES")?;
+                    self.say(OFFER)?;
+                    if !matches!(self.agent, Agent::Program(_)) {
+                        self.say(OFFER_OF_NOBODY)?;
+                    }
+                    self.say("250 ENHANCEDSTATUSCODES")?;
                 }
                 "MAIL" if self.sender.is_none() => {
                     self.sender = Some(path(rest));

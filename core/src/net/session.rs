@@ -197,6 +197,7 @@ pub(super) fn gone(dialogue: &Dialogue) -> Error {
 /// [`Kind::Usage`] where that is not a server, or a session with it or its TLS cannot be as the options say.
 pub fn one_server(host: &str, port: u16, options: &Options) -> Result<Server, Error> {
     crate::opening::check(options)?;
+    crate::envelope::Redirect::of(options)?;
     library(options)?;
     let mut one = options.clone();
     one.servers = vec![host.to_owned()];

@@ -35,7 +35,7 @@ pub fn choose(
     let order = order(allowed, credentials, &mut choice);
     for name in &order {
         if !offers(offered, name) {
-            if allowed.is_some() {
+            if allowed.is_some() || matches!(name, MechanismName::Custom(_)) {
                 choice.leave_out(name.as_str(), "the server does not offer it");
             }
         } else if let Some(why) = obstacle(name, credentials, channel, auth_insecure) {

@@ -68,7 +68,7 @@ pub unsafe extern "C" fn smtp_result_recipient_address(
     unsafe { text(result, |value| value.nth("recipients", index, "address")) }
 }
 
-/// What stood in RCPT TO in its place (option `redirectto`); NULL where it was not redirected.
+/// What stood in RCPT TO in its place (option `redirectto`); empty where it was not redirected.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_recipient_redirected_to(
     result: *const smtp_result,

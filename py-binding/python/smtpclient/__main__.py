@@ -48,9 +48,16 @@ def _sink(words: list[str]) -> int:
     add("--lmtp", action="store_true")
     add("--chunking", action="store_true", help="offer CHUNKING and BINARYMIME")
     add("--no-pipelining", action="store_true")
+    add("--tls", choices=["starttls", "implicit"], help="TLS, with a certificate for localhost that it makes")
+    add("--certificate", metavar="FILE", help="with --tls: write what vouches for it, for the client's `tlscafile`")
+    add("--user", action="append", default=[], metavar="NAME:PASSWORD", help="ask for a login; may be given several times")
     add("--quiet", action="store_true", help="do not print the dialogue")
     add("--messages", type=int, help="end after so many messages")
     given = parser.parse_args(words)
+    if given.certificate is not None and given.tls is None:
+        parser.error("--certificate is for --tls")
+    if not all(":" in user for user in given.user):
+        parser.error("--user takes NAME:PASSWORD")
     try:
         sink = _native.Sink(
             given.listen,
@@ -63,7 +70,12 @@ def _sink(words: list[str]) -> int:
             chunking=given.chunking,
             pipelining=not given.no_pipelining,
             verbose=not given.quiet,
+            tls=given.tls,
+            users=dict(user.split(":", 1) for user in given.user),
         )
+        if given.certificate is not None:
+            with open(given.certificate, "w") as file:
+                file.write(sink.certificate or "")
     except (ValueError, OSError) as error:
         print(f"smtpclient: {error}", file=sys.stderr)
         return 64  # EX_USAGE

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ._asking import from_a_thread
 from ._commit import AwaitedByThread
 from ._errors import SMTPException
-from ._mailer import MailerCounts, Pending, ServerCounts, outcome, own
+from ._mailer import MailerCounts, Pending, ServerCounts, outcome
 from ._native import Message, Options
 from ._option_types import OptionDict
 from ._report import Report
@@ -45,7 +45,7 @@ class Mailer:
     async def submit(
         self, message: AnyMessage, base: Options | None = None, /, **options: Unpack[OptionDict]
     ) -> Report:
-        """Send a message, and wait for its report; before that, wait while the queue is full.
+        """Send a message, and wait for its report; before that, wait while the queue is full. ``options`` are beside the mailer's own.
 
         Raise as ``sendmessage`` does. A task that is cancelled does not take back a message that the
         mailer has taken. Send many at once with ``asyncio.gather`` or a ``TaskGroup``.
@@ -54,7 +54,7 @@ class Mailer:
         self._check_outside("given a message")
         if self._commit is not None:
             self._commit.loop = loop
-        made, known = token(message), own(base, options)
+        made, known = token(message), self._pending.own(base, options)
         answer: asyncio.Future[Report | SMTPException] = loop.create_future()
         while not self._pending.submit((self, answer), made, known):
             waiter: asyncio.Future[None] = loop.create_future()

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from . import _native
+from ._answers import options_of
 from ._commit import AwaitedByThread, Commit
 from ._errors import QueueFull, SMTPException, checked, usage
 from ._native import Message, Options
@@ -86,11 +87,11 @@ class Mailer:
         """Take a message; wait while the queue is full.
 
         The future has the report of a message that was sent, and raises for one that was not, as
-        ``sendmessage`` does. It cannot be cancelled. Options are those of the envelope. Raise
+        ``sendmessage`` does. It cannot be cancelled. ``options`` are beside the mailer's own. Raise
         ``UsageError`` for what can be told at once, ``ConnectionClosed`` when the mailer is closed.
         """
         future = _Answer(self._pending.native)
-        made, known = token(message), own(base, options)
+        made, known = token(message), self._pending.own(base, options)
         while not self._pending.submit(future, made, known):
             if self._pending.native.is_inside:
                 raise self._pending.full  # a function that the mailer calls would wait for itself
@@ -102,7 +103,7 @@ class Mailer:
     ) -> Future[Report]:
         """As ``submit``, but raise ``QueueFull`` instead of waiting."""
         future = _Answer(self._pending.native)
-        if not self._pending.submit(future, token(message), own(base, options)):
+        if not self._pending.submit(future, token(message), self._pending.own(base, options)):
             raise self._pending.full
         return future
 
@@ -147,6 +148,9 @@ class Mailer:
         return f"<Mailer {self.counts}>"
 
 
+_OF_MAILERS = frozenset(option.name for option in _native.option_table() if option.group == "Mailer")
+
+
 class Pending:
     """The native mailer, its unanswered messages, and the thread that answers them."""
 
@@ -157,6 +161,7 @@ class Pending:
         commit: Commit | AwaitedByThread | None,
     ) -> None:
         self.native, self._callbacks = _native.Mailer.begin(options, listener(options), commit)
+        self._options = options
         self._own = options.commit, options.progress
         self._slots = _Slots(answer)
         self._news, self._over = threading.Condition(), threading.Event()
@@ -170,6 +175,12 @@ class Pending:
         self._thread.start()
         # Also at the end of the interpreter, after which no thread may come back from the core.
         self._end = weakref.finalize(self, _end, self.native, self._thread)
+
+    def own(self, base: Options | None, options: OptionDict) -> Options | None:
+        """Of a message: beside the mailer's own, unless there is a base. None: the mailer's."""
+        for name in _OF_MAILERS.intersection(options):
+            raise usage(f"option `{name}` belongs to the mailer, for all its messages: set it when that is made")
+        return options_of(self._options, base, options) if options or base is not None else None
 
     def submit(self, slot: Any, message: Message, options: Options | None) -> bool:
         """Whether it was taken; ``slot`` is given back with its report."""
@@ -306,10 +317,6 @@ def outcome(answer: tuple[Any, Any], message: Message) -> Report:
         if cause is not None:
             raise error from cause
         raise
-
-
-def own(base: Options | None, options: OptionDict) -> Options | None:
-    return Options(base, **options) if options else base
 
 
 class _Answer(Future[Report]):

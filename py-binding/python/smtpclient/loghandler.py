@@ -74,6 +74,8 @@ class MailHandler(logging.Handler):
         record = logging.LogRecord(__name__, logging.ERROR, __file__, 1, "an example", None, None)
         try:
             message = self._message([(record, "an example")], 0)
+        except IndexError as error:  # of the module email
+            raise ValueError(f"originator must be one mailbox, not {self._originator!r}") from error
         except (KeyError, TypeError) as error:
             raise ValueError(f"subject must be a format of logging, not {self._subject._fmt!r}: {error!r}") from error
         try:

@@ -71,7 +71,7 @@ use super::dial::check;
 use super::platform::pair;
 use super::process::Process;
 use super::sendmessage::local;
-use crate::envelope::Local;
+use crate::envelope::{Local, Redirect};
 use crate::error::{Error, Kind, Step};
 use crate::message::Message;
 use crate::opening;
@@ -138,6 +138,7 @@ impl Mailer {
 
     fn begin(options: &Options, on_report: Option<OnReport>) -> Result<Self, Error> {
         opening::check(options)?;
+        Redirect::of(options)?;
         let servers = servers(options)?;
         for server in &servers {
             check(&server.target)?;
