@@ -5,6 +5,7 @@
 #include <string.h>
 #ifndef _WIN32 /* where the socket of a channel has no second handle that outlives it */
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* What the library holds. Other threads look at nothing of it but the thread. */
@@ -47,6 +48,20 @@ static void CallDrop(Call *call)
     free(call);
 }
 
+/* Leaves the channel a socket that is not connected: Tcl 9 shuts down what it closes, which would end the connection for every
+ * descriptor of it. */
+static int Emptied(Tcl_Channel channel, int fd)
+{
+    int other = socket(AF_UNIX, SOCK_STREAM, 0), result;
+
+    if (other < 0) return -1;
+    /* What watches it is not told of another socket below. */
+    Tcl_ChannelWatchProc(Tcl_GetChannelType(channel))(Tcl_GetChannelInstanceData(channel), 0);
+    result = dup2(other, fd);
+    close(other);
+    return result;
+}
+
 /* The socket of the channel, which is closed; -1 and an error. */
 static int Taken(Tcl_Interp *interp, Tcl_Obj *name)
 {
@@ -64,6 +79,10 @@ static int Taken(Tcl_Interp *interp, Tcl_Obj *name)
         || Tcl_GetChannelHandle(channel, TCL_READABLE, (ClientData *)&handle) != TCL_OK
         || (fd = fcntl((int)(intptr_t)handle, F_DUPFD_CLOEXEC, 3)) < 0) {
         wrong = "has no descriptor: return a socket";
+    } else if (Emptied(channel, (int)(intptr_t)handle) < 0) {
+        wrong = "cannot be closed, as the process has no descriptor left";
+        close(fd);
+        fd = -1;
     }
     if (wrong != NULL) Tcl_SetObjResult(interp, Tcl_ObjPrintf("the channel %s %s", Tcl_GetString(name), wrong));
     else if (Tcl_UnregisterChannel(interp, channel) != TCL_OK) Tcl_ResetResult(interp);

@@ -20,6 +20,7 @@ mod code;
 mod commit;
 mod engine;
 mod guard;
+mod kept;
 mod mailer;
 mod mechanism;
 mod message;

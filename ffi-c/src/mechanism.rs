@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::callbacks::{SMTP_READ_AGAIN, UserData, smtp_release_fn};
 use crate::code::SMTP_OK;
 use crate::guard::{Handle, alone, code, free, give, guarded, shared};
+use crate::kept::{Keeps, keep, kept};
 use crate::options::{change, smtp_options};
 use crate::strings::{EMPTY, Fault, c_string, empty, utf8};
 
@@ -49,6 +50,16 @@ pub(crate) struct State {
     challenge: Option<Zeroizing<Vec<u8>>>,
     kept: Option<UserData>,
     is_done: bool,
+}
+
+impl Keeps for State {
+    fn kept(&self) -> Option<&UserData> {
+        self.kept.as_ref()
+    }
+
+    fn keep(&mut self, kept: UserData) -> Option<UserData> {
+        self.kept.replace(kept)
+    }
 }
 
 #[derive(Default)]
@@ -266,25 +277,13 @@ pub unsafe extern "C" fn smtp_login_keep(
     kept: *mut c_void,
     release: smtp_release_fn,
 ) -> c_int {
-    let kept = UserData::new(kept, release);
     // SAFETY: what the header asks for.
-    let before = unsafe { alone(login, Err, |state| Ok(state.kept.replace(kept))) };
-    // Released when nothing is in use.
-    before.map_or_else(code, |before| {
-        drop(before);
-        SMTP_OK
-    })
+    unsafe { keep(login, kept, release) }
 }
 
 /// What was kept for this login; NULL at first.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_login_kept(login: *const smtp_login) -> *mut c_void {
     // SAFETY: what the header asks for.
-    unsafe {
-        shared(
-            login,
-            |_| std::ptr::null_mut(),
-            |state| state.kept.as_ref().map_or(std::ptr::null_mut(), UserData::get),
-        )
-    }
+    unsafe { kept(login) }
 }

@@ -9,6 +9,7 @@ use smtpclient::signer::{Signer, Signing, unsigned};
 use crate::callbacks::{UserData, smtp_release_fn};
 use crate::code::{SMTP_ERR_SOURCE, SMTP_OK};
 use crate::guard::{Handle, alone, code, free, give, guarded, shared};
+use crate::kept::{Keeps, keep, kept};
 use crate::options::{change, smtp_options};
 use crate::strings::{Fault, utf8};
 
@@ -40,6 +41,16 @@ pub(crate) struct State {
     fields: String,
     why: Option<String>,
     kept: Option<UserData>,
+}
+
+impl Keeps for State {
+    fn kept(&self) -> Option<&UserData> {
+        self.kept.as_ref()
+    }
+
+    fn keep(&mut self, kept: UserData) -> Option<UserData> {
+        self.kept.replace(kept)
+    }
 }
 
 struct Own {
@@ -168,25 +179,13 @@ pub unsafe extern "C" fn smtp_signing_keep(
     kept: *mut c_void,
     release: smtp_release_fn,
 ) -> c_int {
-    let kept = UserData::new(kept, release);
     // SAFETY: what the header asks for.
-    let before = unsafe { alone(signing, Err, |state| Ok(state.kept.replace(kept))) };
-    // Released when nothing is in use.
-    before.map_or_else(code, |before| {
-        drop(before);
-        SMTP_OK
-    })
+    unsafe { keep(signing, kept, release) }
 }
 
 /// What was kept for this message; NULL at first.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_signing_kept(signing: *const smtp_signing) -> *mut c_void {
     // SAFETY: what the header asks for.
-    unsafe {
-        shared(
-            signing,
-            |_| std::ptr::null_mut(),
-            |state| state.kept.as_ref().map_or(std::ptr::null_mut(), UserData::get),
-        )
-    }
+    unsafe { kept(signing) }
 }
