@@ -62,6 +62,15 @@ static int Emptied(Tcl_Channel channel, int fd)
     return result;
 }
 
+/* Anything else stays the script's: it may be standard output, by mistake. */
+static int IsConnected(int fd)
+{
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof peer;
+
+    return getpeername(fd, (struct sockaddr *)&peer, &size) == 0;
+}
+
 /* The socket of the channel, which is closed; -1 and an error. */
 static int Taken(Tcl_Interp *interp, Tcl_Obj *name)
 {
@@ -76,11 +85,12 @@ static int Taken(Tcl_Interp *interp, Tcl_Obj *name)
     } else if (Tcl_InputBuffered(channel) > 0) {
         wrong = "has input that was read: leave what the server says to the library";
     } else if (Tcl_Flush(channel) != TCL_OK
-        || Tcl_GetChannelHandle(channel, TCL_READABLE, (ClientData *)&handle) != TCL_OK
-        || (fd = fcntl((int)(intptr_t)handle, F_DUPFD_CLOEXEC, 3)) < 0) {
-        wrong = "has no descriptor: return a socket";
+        || Tcl_GetChannelHandle(channel, TCL_READABLE, (ClientData *)&handle) != TCL_OK || !IsConnected((int)(intptr_t)handle)) {
+        wrong = "is not a connected socket";
+    } else if ((fd = fcntl((int)(intptr_t)handle, F_DUPFD_CLOEXEC, 3)) < 0) {
+        wrong = "cannot be taken over, as the process has no descriptor left";
     } else if (Emptied(channel, (int)(intptr_t)handle) < 0) {
-        wrong = "cannot be closed, as the process has no descriptor left";
+        wrong = "cannot be taken over, as the process has no descriptor left";
         close(fd);
         fd = -1;
     }

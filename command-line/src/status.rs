@@ -11,7 +11,6 @@ pub const EX_DATAERR: u8 = 65;
 pub const EX_NOINPUT: u8 = 66;
 /// A recipient is refused.
 pub const EX_NOUSER: u8 = 67;
-/// The server's name has no address.
 /// The server refuses, or cannot be used.
 pub const EX_UNAVAILABLE: u8 = 69;
 /// What sysexits.h calls an error of the software: here it is that alone.

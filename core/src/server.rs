@@ -181,7 +181,7 @@ pub fn servers(options: &Options) -> Result<Vec<Server>, Error> {
 
 fn parse(entry: &str, port: Option<u16>, options: &Options) -> Result<Server, Error> {
     let protocol = if options.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
-    // No scheme has a case (RFC 3986 section 3.1).
+    // Schemes are case-insensitive (RFC 3986 section 3.1).
     if let Some((scheme, path)) = entry.split_once(':')
         && scheme.eq_ignore_ascii_case("unix")
     {

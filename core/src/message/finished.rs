@@ -217,12 +217,11 @@ impl Edit {
         if let Some(nul) = memchr::memchr(0, fields) {
             return Some(nul_at(nul as u64));
         }
-        let empty_line = match rest {
-            [b'\n', ..] => b"\n".as_slice(),
-            [b'\r', next, ..] if *next != b'\n' => b"\r",
-            _ => b"",
+        let is_bare = match rest {
+            [b'\r', next, ..] => *next != b'\n',
+            rest => rest.first() == Some(&b'\n'),
         };
-        (Census::of(&[fields, empty_line].concat()).bare() > 0).then(|| {
+        (is_bare || Census::of(fields).bare() > 0).then(|| {
             "option `binary` sends the message as it is, and its header section has a line end other than CRLF, which RFC 3030 \
              section 3 asks for: end the lines in CRLF, except for those of binary parts"
                 .to_owned()

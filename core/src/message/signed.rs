@@ -108,6 +108,9 @@ impl Signatures {
     }
 }
 
+/// As much of what a signer gave as an error shows.
+const SHOWN: usize = 80;
+
 /// What a signer gave, with CRLF at the end of each line.
 fn whole_lines(given: &str) -> Result<String, Error> {
     let (mut lines, mut after_cr) = (Vec::with_capacity(given.len()), false);
@@ -118,8 +121,10 @@ fn whole_lines(given: &str) -> Result<String, Error> {
     let head = Head::parse(&lines, Role::Part);
     let is_printable = |octet: &u8| matches!(octet, b'\t' | b'\r' | b'\n' | b' '..=b'~');
     if head.end < lines.len() || !lines.iter().all(is_printable) || Census::of(&lines).long {
+        let shown: String = given.chars().take(SHOWN).collect();
         return Err(unsigned(&format!(
-            "the signer gave {given:?}: give whole header fields in ASCII, in lines of at most 998 octets (RFC 5322 section 2.2)"
+            "the signer gave {shown:?}, and {} octets in all: give whole header fields in ASCII, in lines of at most 998 octets (RFC 5322 section 2.2)",
+            given.len()
         )));
     }
     String::from_utf8(lines).map_err(|error| unsigned(&error.to_string()))

@@ -82,7 +82,7 @@ pub(in crate::net) fn private() -> OpenOptions {
     options
 }
 
-/// No process has that here.
+/// Windows tells how every child ended.
 pub(in crate::net) fn reaps_children() -> bool {
     false
 }
