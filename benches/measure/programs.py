@@ -102,6 +102,14 @@ def build_own():
     cc("ours", "ours/client.c", static, "-lssl", "-lcrypto", "-lpthread", "-lm", "-ldl")
 
 
+def build_rustls():
+    """The same client over a library with rustls, which wheels and the archives of a release have."""
+    folder = os.path.join(BUILD, "rustls")
+    run("make", "--silent", "-C", TOP, "lib", "FEATURES=tls-rustls dkim", f"BUILD={folder}",
+        env={**os.environ, "CARGO_TARGET_DIR": folder})
+    cc("ours-rustls", "ours/client.c", f"{folder}/release/libsmtp.a", "-lpthread", "-lm", "-ldl")
+
+
 def build_tools():
     for name in ("nodelay", "count"):
         cc(f"{name}.so", f"tools/{name}.c", "-shared", "-fPIC", "-ldl")
@@ -127,6 +135,8 @@ def build_all():
             "subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE",
             stderr=subprocess.DEVNULL)
     clients = [Client("limit", (f"{BUILD}/limit",)), ours(), Client("libsmtp (loop)", ours().command, special=True)]
+    if attempt("libsmtp with rustls", build_rustls):
+        clients.append(Client("libsmtp (rustls)", (f"{BUILD}/ours-rustls",), special=True))
     if attempt("smtp-source", lambda: run(f"{TOP}/tests/servers/fetch", "postfix")):
         clients.append(Client("smtp-source", ()))
     if attempt("lettre and mail-send", lambda: cargo("peers")):

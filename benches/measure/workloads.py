@@ -69,6 +69,8 @@ BODY = {"octets": (1 << 20, 100 << 20), "counted_octets": (1 << 20, 5 << 20),
         "aside": ("smtp-source",)}  # which makes up a body, and need not look at it
 TLS = ("--tls", CERTIFICATE, KEY)
 STARTTLS = ("--starttls", CERTIFICATE, KEY)
+# Where TLS costs more than all else, both libraries for it are measured.
+RUSTLS = "libsmtp (rustls)"
 NAGLE = ("--nagle",)
 # Not the limit, which does not know of it.
 AFTER_NAGLE = ("libsmtp", "libsmtp (loop)", "libsmtp (Python)", "libsmtp (asyncio)", "libsmtp (Tcl)", "smtp-source", "lettre",
@@ -106,16 +108,17 @@ ALL = [
     Workload("lf", "100 MiB of lines that end in LF alone", Task(kind="lf"), (), {"limit": "grouped"}, **BODY),
     Workload("parallel-16", "16 connections", Task("parallel", connections=16), (), {"libsmtp": "queue"}, few=320, many=960),
     Workload("parallel-200", "200 connections", Task("parallel", connections=200), (), {"libsmtp": "queue"}, few=1000, many=3000),
-    Workload("tls-each", "TLS, a connection for each message", Task("each", tls="wrap"), TLS, few=20, many=60),
-    Workload("starttls-each", "STARTTLS, a connection for each message", Task("each", tls="starttls"), STARTTLS, few=20,
-             many=60, costs=False),
-    Workload("tls-first", "TLS, the first connection of a process", Task("each", tls="wrap"), TLS, few=0, many=1, first=True,
-             only=("libsmtp", "lettre", "libcurl", "smtplib", "libsmtp (Python)")),
-    Workload("tls-fresh", "TLS, a connection and new options for each message", Task("fresh", tls="wrap"), TLS, few=20, many=60,
-             only=("libsmtp",)),
+    Workload("tls-each", "TLS, a connection for each message", Task("each", tls="wrap"), TLS, {RUSTLS: "each"},
+             few=20, many=60),
+    Workload("starttls-each", "STARTTLS, a connection for each message", Task("each", tls="starttls"), STARTTLS, {RUSTLS: "each"},
+             few=20, many=60, costs=False),
+    Workload("tls-first", "TLS, the first connection of a process", Task("each", tls="wrap"), TLS, {RUSTLS: "each"},
+             few=0, many=1, first=True, only=("libsmtp", RUSTLS, "lettre", "libcurl", "smtplib", "libsmtp (Python)")),
+    Workload("tls-fresh", "TLS, a connection and new options for each message", Task("fresh", tls="wrap"), TLS,
+             {RUSTLS: "fresh"}, few=20, many=60, only=("libsmtp", RUSTLS)),
     Workload("import", "Importing", Task("import"), few=0, many=1, first=True, unit="import",
              only=("smtplib", "aiosmtplib", "libsmtp (Python)", "libsmtp (asyncio)")),
-    Workload("tls-single", "TLS, one connection", Task(tls="wrap"), TLS),
+    Workload("tls-single", "TLS, one connection", Task(tls="wrap"), TLS, {RUSTLS: "single"}),
     Workload("nagle-single", "Each reply written alone, Nagle's algorithm on, single sends", Task(), NAGLE,
              {"libsmtp (loop)": "loop"}, costs=False, only=AFTER_NAGLE),
     Workload("nagle-batch", "Each reply written alone, Nagle's algorithm on, a batch", Task(), NAGLE, {"libsmtp": "batch"},
