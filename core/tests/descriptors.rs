@@ -1,5 +1,5 @@
 //! A dial that fails leaves no descriptor behind. Alone in its process, so that the count means something.
-#![cfg(feature = "net")]
+#![cfg(all(unix, feature = "net"))]
 #![allow(clippy::unwrap_used)]
 
 use std::io::Write;

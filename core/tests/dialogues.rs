@@ -44,7 +44,11 @@ fn every_dialogue(test: &str, client: Client) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/dialogues");
     let only = std::env::var("DIALOGUE").unwrap_or_default();
     let mut files = runner::files(&folder).unwrap();
-    files.retain(|file| file.to_string_lossy().contains(&only));
+    // A server that is a path is a usage error on Windows.
+    files.retain(|file| {
+        let name = file.to_string_lossy();
+        name.contains(&only) && !(cfg!(windows) && name.contains("-unix"))
+    });
     let count = files.len();
     let queue = Mutex::new(files);
     let failures = Mutex::new(Vec::new());

@@ -73,6 +73,7 @@ fn a_file_that_grows_while_it_is_sent() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "what it needs is Unix's")]
 fn a_pipe_or_a_device_as_a_file_is_refused_before_it_is_opened() {
     let pipe = std::env::temp_dir().join(format!("smtpclient-{}-pipe", std::process::id()));
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -105,6 +106,7 @@ fn what_is_no_file() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "what it needs is Unix's")]
 fn a_full_disk() {
     let mut full = OpenOptions::new().write(true).open("/dev/full").unwrap();
     Message::from_bytes(HEAD).serialize(&mut full).unwrap_err();
@@ -123,12 +125,14 @@ fn in_a_child(task: &str, before: &[&str]) -> bool {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "what it needs is Unix's")]
 fn no_more_descriptors() {
     assert!(in_a_child("descriptors", &["sh", "-c", "ulimit -n 64 && exec \"$@\"", "sh"]));
 }
 
 /// Four ports, in a network of its own.
 #[test]
+#[cfg_attr(windows, ignore = "what it needs is Unix's")]
 fn no_more_ports() {
     let network =
         "ip link set lo up && echo 40000 40003 >/proc/sys/net/ipv4/ip_local_port_range && exec \"$@\"";

@@ -1,6 +1,7 @@
 //! Descriptors, threads and memory stay as they are over many sends that go well, and many that fail in every way.
 //! RESOURCE_ROUNDS says how many of each (60). Alone in its process, so that the counts mean something.
-#![cfg(feature = "net")]
+// The servers have OpenSSL, which a build for Windows does not.
+#![cfg(all(not(windows), feature = "net"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod common;

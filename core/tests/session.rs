@@ -4,7 +4,6 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use scripted_server::sink::{Sink, SinkOptions, Stored};
@@ -156,10 +155,10 @@ fn a_batch_is_reported_message_by_message() {
 fn an_adopted_socket() {
     let sink = sink(SinkOptions::default());
     let stream = TcpStream::connect(("127.0.0.1", sink.port())).unwrap();
-    let mut session = Session::adopt(OwnedFd::from(stream), "s.example", &options()).unwrap();
+    let mut session = Session::adopt(stream, "s.example", &options()).unwrap();
     assert!(session.send("a@c.example", "b@s.example", "", "", "x", b"Hi").unwrap().complete());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let error = Session::adopt(OwnedFd::from(listener), "s.example", &options()).err().unwrap();
+    let error = Session::adopt(listener, "s.example", &options()).err().unwrap();
     assert_eq!(error.kind(), Kind::Usage);
 }
 

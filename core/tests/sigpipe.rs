@@ -1,5 +1,5 @@
 //! No SIGPIPE, not even in a process that would die of it, as one whose `main` is not Rust.
-#![cfg(feature = "net")]
+#![cfg(all(unix, feature = "net"))]
 #![allow(unsafe_code, clippy::unwrap_used)]
 
 use std::net::TcpListener;

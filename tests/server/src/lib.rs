@@ -26,6 +26,7 @@ pub mod dialogue;
 #[cfg(feature = "program")]
 pub mod faults;
 pub mod link;
+mod listener;
 mod mechanism;
 pub mod player;
 pub mod proxy;

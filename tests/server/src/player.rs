@@ -10,11 +10,15 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::dialogue::{Connection, Dialogue, Expected, Listen, Mechanism, Script, Step};
+use crate::listener::Listener;
 use crate::text::escape;
 use crate::wire::Wire;
 
 /// How often a server that waits looks whether it is to stop.
 const TICK: Duration = Duration::from_millis(5);
+
+/// The same, once the script has been played.
+const HASTE: Duration = Duration::from_micros(500);
 
 /// What a server received.
 #[derive(Clone, Debug, Default)]
@@ -78,11 +82,10 @@ impl Server {
         if script.listen == Listen::Closed {
             return Ok(Self { port, path, stop, played, thread: None, _bound: Some(socket) });
         }
-        socket.listen(128)?;
-        socket.set_read_timeout(Some(TICK))?;
+        let mut listener = Listener::new(socket, 128, TICK)?;
         let (script, flags) = (script.clone(), (Arc::clone(&stop), Arc::clone(&played)));
         let deadline = Instant::now() + limit;
-        let thread = std::thread::spawn(move || serve(&script, &socket, &flags.0, &flags.1, deadline));
+        let thread = std::thread::spawn(move || serve(&script, &mut listener, &flags.0, &flags.1, deadline));
         Ok(Self { port, path, stop, played, thread: Some(thread), _bound: None })
     }
 
@@ -273,7 +276,7 @@ fn free_path() -> PathBuf {
 
 fn serve(
     script: &Script,
-    listener: &Socket,
+    listener: &mut Listener,
     stop: &AtomicBool,
     played: &AtomicBool,
     deadline: Instant,
@@ -285,9 +288,8 @@ fn serve(
         // The flag first: what had come when it was set is still taken.
         let stopping = stop.load(Ordering::SeqCst);
         match listener.accept() {
-            Ok((socket, _)) => match scripts.next() {
+            Ok(socket) => match scripts.next() {
                 Some(connection) => {
-                    let _ = socket.set_nonblocking(false);
                     let mut wire = Wire::new(socket, deadline);
                     let result = play(connection, &mut wire);
                     record.connections.push(match &result {
@@ -298,7 +300,7 @@ fn serve(
                     if scripts.len() == 0 || !failures.is_empty() {
                         played.store(true, Ordering::SeqCst);
                         // From here on the end is waited for, and that is to be noticed at once.
-                        let _ = listener.set_nonblocking(true);
+                        let _ = listener.set_wait(HASTE);
                     }
                 }
                 None if script.listen == Listen::Idle => {
@@ -307,7 +309,6 @@ fn serve(
                 None => failures.push("one connection more than expected".into()),
             },
             Err(_) if stopping || Instant::now() > deadline => break,
-            Err(_) if played.load(Ordering::SeqCst) => std::thread::sleep(Duration::from_micros(500)),
             Err(_) => {}
         }
     }

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
+use crate::listener::Listener;
+
 /// How often a thread that waits looks whether the other one has ended the connection.
 const TICK: Duration = Duration::from_millis(5);
 
@@ -109,19 +111,18 @@ impl Proxy {
         if let Some(record) = &options.record {
             std::fs::create_dir_all(record)?;
         }
-        let listener = Socket::new(Domain::for_address(options.listen), Type::STREAM, None)?;
-        listener.set_reuse_address(options.listen.port() != 0)?;
-        listener.bind(&options.listen.into())?;
-        listener.listen(128)?;
-        listener.set_read_timeout(Some(TICK))?;
-        let port = listener.local_addr()?.as_socket().map_or(0, |a| a.port());
+        let socket = Socket::new(Domain::for_address(options.listen), Type::STREAM, None)?;
+        socket.set_reuse_address(options.listen.port() != 0)?;
+        socket.bind(&options.listen.into())?;
+        let port = socket.local_addr()?.as_socket().map_or(0, |a| a.port());
+        let listener = Listener::new(socket, 128, TICK)?;
         let proxy = Self { port, stop: Arc::default(), done: Arc::default(), relayed: Arc::default() };
         let (stop, done, relayed) =
             (Arc::clone(&proxy.stop), Arc::clone(&proxy.done), Arc::clone(&proxy.relayed));
         std::thread::spawn(move || {
             let mut number = 0usize;
             while !stop.load(Ordering::SeqCst) {
-                let Ok((client, _)) = listener.accept() else {
+                let Ok(client) = listener.accept() else {
                     continue;
                 };
                 let (options, stop) = (options.clone(), Arc::clone(&stop));

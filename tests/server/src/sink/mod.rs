@@ -12,10 +12,16 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
 pub use fault::Rule;
+
+use crate::listener::Listener;
+
+/// How often it is looked whether the sink was dropped.
+const TICK: Duration = Duration::from_millis(50);
 
 /// What a sink is known by under TLS.
 #[derive(Clone, Debug)]
@@ -165,7 +171,6 @@ impl Sink {
                 socket
             }
         };
-        socket.listen(1024)?;
         let acceptor = options.tls.as_ref().map(tls::acceptor).transpose()?;
         let port = socket.local_addr()?.as_socket().map_or(0, |a| a.port());
         let path = options.unix.clone();
@@ -179,10 +184,10 @@ impl Sink {
         });
         let stop = Arc::new(AtomicBool::new(false));
         let (both, flag) = (Arc::clone(&shared), Arc::clone(&stop));
-        socket.set_read_timeout(Some(std::time::Duration::from_millis(50)))?;
+        let listener = Listener::new(socket, 1024, TICK)?;
         std::thread::spawn(move || {
             while !flag.load(Ordering::SeqCst) {
-                let Ok((client, _)) = socket.accept() else {
+                let Ok(client) = listener.accept() else {
                     continue;
                 };
                 let shared = Arc::clone(&both);
