@@ -357,14 +357,18 @@ impl Dialogue {
         self.on_progress(progress);
     }
 
-    /// Asks the caller's function for the token that a login waits for.
+    /// Asks the caller's function for the token that a login waits for. Where there is none, the next message may need it.
     pub(super) fn ask_token(&mut self) {
-        if let Some((_, Doing::Opening(up))) = &mut self.doing
+        while let Some((_, Doing::Opening(up))) = &mut self.doing
             && up.opening.wants_token()
         {
             let progress = up.opening.ask_token(&mut self.link);
+            let waits = matches!(progress, OpeningStatus::Going) && up.opening.wants_token();
             self.on_progress(progress);
             self.advance();
+            if waits {
+                return;
+            }
         }
     }
 

@@ -464,18 +464,17 @@ impl Dialogue {
 
     /// Gathers what may be written now; whether an answer is there, or the connection is to be closed.
     pub(crate) fn gather(&mut self) -> bool {
-        if self.place == LinkState::Dial {
-            return self.has_answers();
-        }
-        self.ask_token();
-        if self.place == LinkState::Dial {
-            return self.has_answers();
-        }
-        // What is gathered may end the connection (a reader that fails): its answers come first.
-        if self.link.gather() {
+        // What is gathered may fail before an octet has left, or end the connection (a token, a mechanism, a reader). Then the turn is
+        // that of the next thing asked, which may fail as well: nobody comes back for it while there is nothing to write.
+        while self.place == LinkState::Connected {
+            self.ask_token();
+            if self.place == LinkState::Dial || !self.link.gather() {
+                break;
+            }
+            let closed = !self.link.engine().has_events();
             self.advance();
-            if self.place == LinkState::Connected {
-                self.link.gather();
+            if closed {
+                break;
             }
         }
         self.has_answers() || self.is_closed()

@@ -1,5 +1,6 @@
 use super::*;
 use crate::conversation::Conversation;
+use crate::options::OauthToken;
 use crate::server::Target;
 
 fn dialogue(options: Options) -> Dialogue {
@@ -131,6 +132,28 @@ fn credentials_that_cannot_be_used_send_nothing() {
     let error = report.error.unwrap();
     assert_eq!((error.kind(), error.step()), (Kind::Login, Step::Auth));
     assert!(!error.to_string().contains("hunter2"));
+}
+
+/// Nobody comes back for a message whose login fails before an octet leaves: there is nothing to write and nothing to read.
+#[test]
+fn a_token_that_is_not_there_fails_all_that_was_asked_for_at_once() {
+    let mut options = Options::default();
+    options.set("username", "u").unwrap();
+    options.set("authinsecure", "1").unwrap();
+    options.oauthtoken = Some(OauthToken::asking(|_| Err::<String, _>("no token today")));
+    let mut dialogue = dialogue(options);
+    let message = Message::from_bytes(TOKEN);
+    let tickets: Vec<Ticket> =
+        (0..3).map(|_| dialogue.send_message(&message, &Options::default()).unwrap()).collect();
+    dialogue.handle_input(b"220 s\r\n");
+    assert_eq!(said(&mut dialogue), "EHLO c.example\r\n");
+    dialogue.handle_input(b"250-s\r\n250 AUTH XOAUTH2\r\n");
+    assert_eq!(said(&mut dialogue), "");
+    assert!(matches!(dialogue.poll_answer(), Some((Dialogue::GREETING, Answer::Reply(Ok(_))))));
+    for ticket in tickets {
+        let Some((own, Answer::Sent(report))) = dialogue.poll_answer() else { panic!("{ticket:?}") };
+        assert_eq!((own, report.error.map(|error| error.kind())), (ticket, Some(Kind::Login)));
+    }
 }
 
 #[test]
