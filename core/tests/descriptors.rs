@@ -44,10 +44,7 @@ fn failed_dials_leave_no_descriptor() {
     };
     let short = || DialOptions { connect_timeout: Duration::from_millis(5), ..DialOptions::default() };
     let before_deadline = || {
-        let limits = Limits {
-            deadline: Some(Instant::now() + Duration::from_millis(20)),
-            cancel: Some(Cancel::new()),
-        };
+        let limits = Limits::new(Some(Instant::now() + Duration::from_millis(20)), Some(Cancel::new()));
         DialOptions { limits, ..DialOptions::default() }
     };
     let elsewhere = || DialOptions { local_address: Some([192, 0, 2, 1].into()), ..DialOptions::default() };

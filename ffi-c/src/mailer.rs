@@ -271,7 +271,11 @@ pub unsafe extern "C" fn smtp_mailer_server_count(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_mailer_free(mailer: *mut smtp_mailer) {
     // SAFETY: what the header asks for.
-    unsafe { free(mailer) }
+    unsafe {
+        // Where another thread waits in it, it would else go on until that one is back.
+        shared(mailer, |_| (), |mailer| mailer.end());
+        free(mailer);
+    }
 }
 
 type Submit = fn(&Mailer, &Message, Option<&Options>) -> Result<MessageNumber, Error>;

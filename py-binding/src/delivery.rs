@@ -158,7 +158,7 @@ impl Delivery {
         let deadline = limits.0.deadline;
         let made = py.detach(|| {
             let mut line = Line::new(&known)?;
-            line.set_limits(Limits { deadline, cancel: known.cancel.clone() });
+            line.set_limits(Limits::new(deadline, known.cancel.clone()));
             Ok(Inner { delivery: make(&known)?, line })
         });
         match made {

@@ -252,7 +252,7 @@ impl Dialogue {
                 if answer.is_some() {
                     // An idle connection has all the time of the world, but what a function of the caller's raises still ends it.
                     let cancel = inner.dialogue.options().cancel.clone();
-                    inner.line.set_limits(Limits { deadline: None, cancel });
+                    inner.line.set_limits(Limits::new(None, cancel));
                     inner.awaited = Awaited::default();
                 }
                 answer

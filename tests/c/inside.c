@@ -1,5 +1,5 @@
-/* What the functions that the library calls may do to what has called them: a TLS policy, a transcript, a reader, the giver of
- * access tokens and a login mechanism end it, free it, cancel it, or fork. Whoever ends it there says nothing more to the server, whatever is answered. */
+/* What the functions that the library calls may do to what has called them: a TLS policy, a transcript, a reader, a commit, the giver
+ * of access tokens and a login mechanism end it, free it, cancel it, or fork. Whoever ends it there says nothing more to the server, whatever is answered. */
 #define _POSIX_C_SOURCE 200809L
 #include "common.h"
 
@@ -59,6 +59,7 @@ typedef struct {
     unsigned short port; /* of the server */
     pid_t parent, child;
     int reached;
+    int freed[2]; /* a pipe: an octet when the mailer was freed */
 } inside;
 
 static int busy(int code)
@@ -101,7 +102,12 @@ static void here(inside *in, const char *place)
     case ABORT: CODE(smtp_engine_abort(in->engine, "enough"), SMTP_OK); break;
     case FREE:
         smtp_engine_free(in->engine);
+        smtp_session_free(in->session);
         in->engine = NULL;
+        in->session = NULL;
+        if (in->mailer == NULL) break;
+        smtp_mailer_free(in->mailer);
+        CODE(write(in->freed[1], "", 1), 1);
         break;
     case CANCEL: smtp_cancel_trigger(in->cancel); break;
     case FORK: both(child_inside, in); break;
@@ -138,6 +144,13 @@ static int64_t mechanism(void *user_data, smtp_login *login, void *response, siz
     smtp_login_done(login);
     memcpy(response, "bar", 3);
     return 3;
+}
+
+static int commits(void *user_data, smtp_ready *ready)
+{
+    (void)ready;
+    here(user_data, "commit");
+    return 0;
 }
 
 static void hears(void *user_data, int direction, const char *line)
@@ -178,7 +191,7 @@ static int session(inside *in, const smtp_message *m, const smtp_options *o)
 
     in->session = s;
     if (status == SMTP_OK) status = smtp_session_sendmessage(s, m, NULL, NULL);
-    smtp_session_close(s);
+    if (in->act != FREE) smtp_session_close(s);
     return status;
 }
 
@@ -247,6 +260,12 @@ static int queued(inside *in, const smtp_message *m, const smtp_options *o)
     CODE(smtp_mailer_new(o, &mailer, NULL), SMTP_OK);
     in->mailer = mailer;
     CODE(smtp_mailer_submit(mailer, m, NULL, NULL), 1);
+    if (in->act == FREE) {
+        char octet;
+
+        CODE(read(in->freed[0], &octet, 1), 1);
+        return SMTP_ERR_CANCELLED;
+    }
     CODE(smtp_mailer_next(mailer, -1, &ticket, &r), 1);
     status = smtp_result_status(r);
     smtp_result_free(r);
@@ -258,12 +277,13 @@ static const struct way {
     const char *name;
     int (*sends)(inside *in, const smtp_message *m, const smtp_options *o);
     int is_engine;
-} ways[] = {{"blocking", blocking, 0}, {"session", session, 0}, {"watched", watched, 1}, {"octets", octets, 1}, {"queued", queued, 0}};
+    size_t frees; /* the first place where it can be freed */
+} ways[] = {{"blocking", blocking, 0, 99}, {"session", session, 0, 1}, {"watched", watched, 1, 0}, {"octets", octets, 1, 0}, {"queued", queued, 0, 0}};
 
 static const struct place {
     const char *name, *last; /* the last line that the server may hear */
 } places[] = {{"S 220 ", ""}, {"C EHLO", ""}, {"S 250-", "EHLO"}, {"C STAR", "EHLO"}, {"policy", "STARTTLS"},
-    {"mechanism", "STARTTLS"}, {"challenge", "AUTH"}, {"token", "YmFy"}, {"C AUTH", "STARTTLS"}, {"S 235 ", "AUTH"}, {"C MAIL", "AUTH"}, {"C DATA", "RCPT"}, {"S 354 ", "DATA"}, {"body", "DATA"}};
+    {"mechanism", "STARTTLS"}, {"challenge", "AUTH"}, {"token", "YmFy"}, {"C AUTH", "STARTTLS"}, {"S 235 ", "AUTH"}, {"C MAIL", "AUTH"}, {"C DATA", "RCPT"}, {"S 354 ", "DATA"}, {"body", "DATA"}, {"commit", "Hello."}};
 
 /* The line that was heard last. */
 static const char *last_line(const char *heard)
@@ -291,6 +311,7 @@ static void acts(const struct way *way, const struct place *place, enum act act)
     in.place = place->name;
     in.act = act;
     in.cancel = smtp_cancel_new();
+    CODE(pipe(in.freed), 0);
     in.parent = getpid();
     o = to_port(in.port);
     smtp_options_set(o, "username", "ann");
@@ -299,6 +320,7 @@ static void acts(const struct way *way, const struct place *place, enum act act)
     smtp_options_set(o, "authinsecure", "1");
     smtp_options_set_tlspolicy(o, policy, &in, NULL);
     smtp_options_set_transcript(o, hears, &in, NULL);
+    smtp_options_set_commit(o, commits, &in, NULL);
     if (act == CANCEL) smtp_options_set_cancel(o, in.cancel);
     reads(NULL, NULL, 0);
     smtp_message_set_message_reader(m, reads, NULL, &in, NULL, -1);
@@ -326,6 +348,8 @@ static void acts(const struct way *way, const struct place *place, enum act act)
     CHECK(before);
     if (!before) printf("%s, at %s, act %d: the server heard\n%s", way->name, place->name, act, server.heard);
     close(server.fd);
+    close(in.freed[0]);
+    close(in.freed[1]);
     smtp_cancel_free(in.cancel);
     smtp_options_free(o);
     smtp_message_free(m);
@@ -341,7 +365,7 @@ int main(int argc, char **argv)
             acts(&ways[i], &places[j], CANCEL);
             acts(&ways[i], &places[j], NOTHING);
             if (ways[i].is_engine) acts(&ways[i], &places[j], ABORT);
-            if (ways[i].is_engine) acts(&ways[i], &places[j], FREE);
+            if (j >= ways[i].frees) acts(&ways[i], &places[j], FREE);
             if (j % 5 == 4 || strcmp(places[j].name, "challenge") == 0) {
                 acts(&ways[i], &places[j], FORK);
                 acts(&ways[i], &places[j], RETURN);

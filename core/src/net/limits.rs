@@ -13,13 +13,36 @@ pub struct Limits {
     pub deadline: Option<Instant>,
     /// Ends the call early.
     pub cancel: Option<Cancel>,
+    /// Ends it, too: what it is a call of was given up, by a function that it called.
+    pub(super) owner: Option<Owner>,
+}
+
+/// A session or mailer, which may be given up while it is at work.
+#[derive(Clone, Debug)]
+pub(super) struct Owner {
+    /// Triggered when it is given up.
+    pub(super) over: Cancel,
+    /// What the error says.
+    pub(super) text: &'static str,
+}
+
+impl Owner {
+    pub(super) fn new(text: &'static str) -> Self {
+        // Whoever gives it up wakes it up, too.
+        Self { over: Cancel::within(|| false), text }
+    }
 }
 
 impl Limits {
+    /// Until `deadline`, unless there is a `cancel` that is triggered.
+    pub fn new(deadline: Option<Instant>, cancel: Option<Cancel>) -> Self {
+        Self { deadline, cancel, owner: None }
+    }
+
     /// Those of a call that begins now, by options `deadline` and `cancel`.
     pub fn begin(options: &Options) -> Self {
         let deadline = options.deadline.and_then(|time| Instant::now().checked_add(time));
-        Self { deadline, cancel: options.cancel.clone() }
+        Self { deadline, cancel: options.cancel.clone(), owner: None }
     }
 
     /// An error where the call must end now.
@@ -29,6 +52,9 @@ impl Limits {
     pub fn check(&self, step: Step) -> Result<(), Error> {
         if self.cancel.as_ref().is_some_and(Cancel::is_triggered) {
             return Err(Error::new(Kind::Cancelled, step, "the caller cancelled the call"));
+        }
+        if let Some(owner) = self.owner.as_ref().filter(|owner| owner.over.is_triggered()) {
+            return Err(Error::new(Kind::Cancelled, step, owner.text));
         }
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Err(Error::new(Kind::Timeout, step, "the deadline of the whole call has passed"));
@@ -103,12 +129,13 @@ mod tests {
 
     #[test]
     fn a_deadline_shortens_and_then_ends() {
-        let limits = Limits { deadline: Some(Instant::now() + Duration::from_secs(60)), cancel: None };
+        let limits =
+            Limits { deadline: Some(Instant::now() + Duration::from_secs(60)), cancel: None, owner: None };
         assert!(limits.check(Step::Mail).is_ok());
         let slice = limits.slice(HOUR);
         assert!(slice <= Duration::from_secs(60) && slice > Duration::from_secs(50));
 
-        let limits = Limits { deadline: Some(Instant::now()), cancel: None };
+        let limits = Limits { deadline: Some(Instant::now()), cancel: None, owner: None };
         let error = limits.check(Step::Mail).unwrap_err();
         assert_eq!((error.kind(), error.step()), (Kind::Timeout, Step::Mail));
         assert!(error.text().contains("deadline"));
@@ -118,14 +145,14 @@ mod tests {
     #[test]
     fn a_cancel_is_shared_and_can_be_reset() {
         let cancel = Cancel::new();
-        let limits = Limits { deadline: None, cancel: Some(cancel.clone()) };
+        let limits = Limits { deadline: None, cancel: Some(cancel.clone()), owner: None };
         assert_eq!(limits.slice(HOUR), Duration::from_millis(200));
         cancel.trigger();
         let error = limits.check(Step::Data).unwrap_err();
         assert_eq!((error.kind(), error.step()), (Kind::Cancelled, Step::Data));
         cancel.reset();
         assert!(limits.check(Step::Data).is_ok());
-        let limits = Limits { deadline: None, cancel: Some(Cancel::within(|| false)) };
+        let limits = Limits { deadline: None, cancel: Some(Cancel::within(|| false)), owner: None };
         assert_eq!(limits.slice(HOUR), HOUR);
     }
 

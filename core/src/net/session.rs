@@ -8,13 +8,14 @@ use socket2::Socket;
 use super::batch::{Batch, SendMany};
 use super::connection::{Connection, ends};
 use super::dial::{check, dial};
-use super::limits::Limits;
+use super::limits::{Limits, Owner};
 use super::process::Process;
 use super::run::Wait;
 use super::security::library;
 use super::sendmessage::{dial_options, limits, local, with_debug};
 use super::stream::Stream;
 use super::verbs::verbs;
+use crate::cancel::Cancel;
 use crate::command::{ClientName, Command, Mail, Rcpt, Text};
 use crate::content::Once;
 use crate::conversation::Ends;
@@ -39,6 +40,7 @@ use crate::tls::TlsFacts;
 /// descriptor.
 pub struct Session {
     process: Process,
+    owner: Owner,
     connection: Connection,
     dialogue: Dialogue,
 }
@@ -66,7 +68,8 @@ impl Session {
 
     fn begin(connection: Connection, dialogue: Dialogue) -> Result<Self, Error> {
         let process = Process::current();
-        let mut session = Self { process, connection, dialogue };
+        let owner = Owner::new("the session was freed by a function that it called");
+        let mut session = Self { process, owner, connection, dialogue };
         let limits = limits(session.dialogue.options());
         session.reply(Dialogue::GREETING, &limits)?;
         Ok(session)
@@ -112,6 +115,13 @@ impl Session {
         self.connection.stream().is_some() && !self.dialogue.engine().is_closed() && !self.process.is_forked()
     }
 
+    /// Triggered by a function that the session calls, it ends what the session does, as if it were dropped there: not one octet
+    /// more is sent.
+    #[doc(hidden)]
+    pub fn over(&self) -> Cancel {
+        self.owner.over.clone()
+    }
+
     /// The options that the session was opened with.
     pub fn options(&self) -> &Options {
         self.dialogue.options()
@@ -143,7 +153,7 @@ impl Session {
             self.connection.close();
             return None;
         }
-        self.connection.set_limits(limits.clone());
+        self.connection.set_limits(Limits { owner: Some(self.owner.clone()), ..limits.clone() });
         loop {
             if let Some(answer) = self.dialogue.take_answer(ticket) {
                 if self.dialogue.engine().is_closed() && !self.dialogue.wants_dial() {

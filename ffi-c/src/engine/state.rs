@@ -77,7 +77,7 @@ impl State {
         let (work, mut connection) =
             begun.unwrap_or_else(|error| (Work::Over(SendError::from(error).report), None));
         if let Some(connection) = &mut connection {
-            connection.set_limits(Limits { cancel: Some(cancel), ..Limits::begin(options) });
+            connection.set_limits(Limits::new(Limits::begin(options).deadline, Some(cancel)));
         }
         let mut state = Self {
             process: Process::current(),
@@ -147,7 +147,8 @@ impl State {
     /// The time that is left for what was asked; none: nobody waits.
     pub(super) fn set_deadline(&mut self, time: Option<Duration>) {
         let deadline = time.and_then(|time| Instant::now().checked_add(time));
-        let limits = Limits { deadline, ..self.limits() };
+        let mut limits = self.limits();
+        limits.deadline = deadline;
         if let Some(connection) = &mut self.connection {
             connection.set_limits(limits);
         }

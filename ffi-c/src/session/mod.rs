@@ -11,6 +11,7 @@ mod accessors;
 
 use std::ffi::{CString, c_int};
 
+use smtpclient::cancel::Cancel;
 use smtpclient::net::Session;
 use smtpclient::reply::Reply;
 use smtpclient::report::Report;
@@ -31,6 +32,8 @@ pub use verbs::*;
 /// `SMTP_ERR_CLOSED`, `SMTP_ERR_PROTOCOL`, `SMTP_ERR_CANCELLED`; `smtp_session_error()` tells more.
 pub struct smtp_session {
     handle: Handle<State>,
+    /// Ends the call that uses it now, where a function of C's that this call has called frees it.
+    over: Option<Cancel>,
 }
 
 pub(crate) struct State {
@@ -78,7 +81,8 @@ fn wrap(session: Option<Session>) -> State {
 }
 
 fn hand_over(state: State) -> *mut smtp_session {
-    give(smtp_session { handle: Handle::new(state) })
+    let over = state.session.as_ref().map(|session| session.over());
+    give(smtp_session { handle: Handle::new(state), over })
 }
 
 impl State {

@@ -71,7 +71,7 @@ pub unsafe extern "C" fn smtp_session_close(session: *mut smtp_session) {
                 }
             },
         );
-        free(session);
+        end(session);
     }
 }
 
@@ -79,7 +79,21 @@ pub unsafe extern "C" fn smtp_session_close(session: *mut smtp_session) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_free(session: *mut smtp_session) {
     // SAFETY: what the header asks for.
-    unsafe { free(session) }
+    unsafe { end(session) }
+}
+
+/// Frees it, also from below the call that uses it now.
+///
+/// # Safety
+/// As for [`free`].
+unsafe fn end(session: *mut smtp_session) {
+    // SAFETY: as the caller says.
+    unsafe {
+        if let Some(over) = session.as_ref().and_then(|session| session.over.as_ref()) {
+            over.trigger();
+        }
+        free(session);
+    }
 }
 
 /// # Safety

@@ -10,7 +10,7 @@ use crate::dialogue::{Answer, Dialogue, Ticket};
 use crate::engine::Awaited;
 use crate::error::{Error, Kind, Step};
 use crate::net::connection;
-use crate::net::limits::Limits;
+use crate::net::limits::{Limits, Owner};
 use crate::options::Options;
 use crate::report::Report;
 
@@ -80,12 +80,13 @@ impl Connection {
         mut dialogue: Dialogue,
         options: &Options,
         desk: Option<Desk>,
+        owner: Owner,
         now: Instant,
     ) -> Result<Self, Error> {
         let opening = dialogue.introduce();
         let mut wire = connection::Connection::new(options)?;
         // Option `deadline` is for messages.
-        wire.set_limits(Limits { deadline: None, cancel: options.cancel.clone() });
+        wire.set_limits(Limits { deadline: None, cancel: options.cancel.clone(), owner: Some(owner) });
         Ok(Self {
             id,
             server,

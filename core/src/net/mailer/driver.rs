@@ -18,7 +18,7 @@ use super::feed::earlier;
 use super::job::Job;
 use super::pace::Pace;
 use super::server_state::ServerState;
-use super::shared::{Closing, Counts, Shared};
+use super::shared::{Closing, Counts, ENDED, Shared};
 use super::{MessageNumber, OnReport};
 use crate::cancel::Cancel;
 use crate::conversation::Conversation;
@@ -26,6 +26,7 @@ use crate::dialogue::Dialogue;
 use crate::envelope::Local;
 use crate::error::{Error, Kind, Step};
 use crate::net::functions::logins_in_threads;
+use crate::net::limits::Limits;
 use crate::net::poll::poll;
 use crate::net::process::Process;
 use crate::net::security::library;
@@ -180,9 +181,10 @@ impl Driver {
             let (address, mut options) = (server.address.clone(), logins_in_threads(&server.options, &waker));
             let desk = self.commits.desk(&mut options);
             let library = Some(Arc::clone(&self.library));
+            let owner = self.shared.owner.clone();
             self.made += 1;
             let connection = Dialogue::new(address, Arc::clone(&options), library, self.local)
-                .and_then(|dialogue| Connection::new(self.made, index, dialogue, &options, desk, now));
+                .and_then(|dialogue| Connection::new(self.made, index, dialogue, &options, desk, owner, now));
             match connection {
                 Ok(connection) => {
                     server.open += 1;
@@ -453,10 +455,10 @@ impl Driver {
     /// Ends everything now, with a definite outcome for each message.
     fn end(mut self, queue: VecDeque<Box<Job>>) {
         let now = Instant::now();
-        let cause =
-            |step| Error::new(Kind::Cancelled, step, "the mailer was ended before the message was decided");
+        let cause = |step| Error::new(Kind::Cancelled, step, ENDED);
         for connection in &mut self.connections {
             if connection.jobs.is_empty() {
+                connection.wire.set_limits(Limits::default());
                 connection.part();
                 connection.turn();
             } else {

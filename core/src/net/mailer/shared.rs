@@ -13,6 +13,7 @@ use super::MessageNumber;
 use super::counting::ServerCounts;
 use super::job::Job;
 use crate::error::{Error, Kind, Step};
+use crate::net::limits::Owner;
 use crate::net::platform::{pair, send_now};
 use crate::options::{OauthToken, Options};
 use crate::report::{Outcome, Report};
@@ -87,6 +88,9 @@ pub(super) enum Closing {
     AtOnce,
 }
 
+/// What messages say that are ended with the mailer.
+pub(super) const ENDED: &str = "the mailer was ended before the message was decided";
+
 /// What every thread may look at.
 #[derive(Default)]
 pub(super) struct State {
@@ -154,6 +158,8 @@ pub(super) struct Shared {
     /// For callers with an event loop, once one asked for it: what is read, and what is written to.
     flag: OnceLock<(Socket, Socket)>,
     bound: u64,
+    /// For what a function is called for that ends the mailer: not one octet leaves after that.
+    pub(super) owner: Owner,
 }
 
 impl Shared {
@@ -167,6 +173,7 @@ impl Shared {
             bell,
             flag: OnceLock::new(),
             bound: options.mailer.queuesize as u64,
+            owner: Owner::new(ENDED),
         }
     }
 
@@ -312,6 +319,9 @@ impl Shared {
     }
 
     pub(super) fn close(&self, closing: Closing) {
+        if closing == Closing::AtOnce {
+            self.owner.over.trigger();
+        }
         let mut state = self.lock();
         state.closing = state.closing.max(closing);
         drop(state);

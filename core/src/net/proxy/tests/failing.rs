@@ -63,7 +63,7 @@ fn a_silent_proxy_is_left() {
         (Duration::from_millis(100), Limits::default(), Kind::Timeout, "no answer within 100ms"),
         (
             Duration::from_secs(30),
-            Limits { deadline: None, cancel: Some(cancel) },
+            Limits { deadline: None, cancel: Some(cancel), owner: None },
             Kind::Cancelled,
             "cancelled",
         ),
