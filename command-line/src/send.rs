@@ -40,7 +40,8 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
 /// The account that the flags name, or the default one.
 pub(crate) fn account(matches: &ArgMatches) -> Result<Account, Failure> {
     let name = matches.get_one::<String>("account").map(String::as_str);
-    config::account(name, matches.get_one::<PathBuf>("config").map(PathBuf::as_path))
+    let file = matches.get_one::<PathBuf>("config").map(PathBuf::as_path);
+    config::account(name, file, flags::given(matches, "servers"))
 }
 
 /// Sends them, tells what became of each, and gives the exit status.

@@ -111,7 +111,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<u8, Failure> {
             return crate::answers::line("The queue is empty: every message is sent at once.").map(|()| 0);
         }
         Mode::Aliases => return Ok(0),
-        _ => config::account(None, asked.config.as_deref())?,
+        _ => config::account(None, asked.config.as_deref(), false)?,
     };
     for (name, value) in &asked.options {
         options.set(name, value)?;
