@@ -10,21 +10,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use scripted_server::sink::{self, Certificate, SinkOptions};
 
-/// Rules, each a text.
-#[derive(Default)]
-struct Rules(Vec<String>);
-
-impl<'py> FromPyObject<'_, 'py> for Rules {
-    type Error = PyErr;
-
-    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        value.extract().map(Self).map_err(|_| {
-            let given = value.get_type().name().map_or_else(|_| "that".to_owned(), |name| name.to_string());
-            PyTypeError::new_err(format!("a list of rules, each a str, is wanted, not {given}"))
-        })
-    }
-}
-
 /// A server for tests, which takes every message and keeps it.
 ///
 /// listen: the address and port on which it listens; port 0 is a free one, which `port` tells.
@@ -80,7 +65,7 @@ type Stored<'py> = (Vec<String>, Bound<'py, PyBytes>);
 #[pymethods]
 impl Sink {
     #[new]
-    #[pyo3(signature = (listen="127.0.0.1:0", *, unix=None, dump=None, keep=true, rejects=Rules::default(), faults=Rules::default(), size=None,
+    #[pyo3(signature = (listen="127.0.0.1:0", *, unix=None, dump=None, keep=true, rejects=None, faults=None, size=None,
         lmtp=false, chunking=false, pipelining=true, eight_bit_mime=true, smtputf8=None, verbose=false,
         tls=None, users=BTreeMap::new()))]
     #[expect(clippy::too_many_arguments, reason = "by name in Python")]
@@ -90,8 +75,8 @@ impl Sink {
         unix: Option<PathBuf>,
         dump: Option<PathBuf>,
         keep: bool,
-        rejects: Rules,
-        faults: Rules,
+        rejects: Option<&Bound<'_, PyAny>>,
+        faults: Option<&Bound<'_, PyAny>>,
         size: Option<u64>,
         lmtp: bool,
         chunking: bool,
@@ -128,10 +113,10 @@ impl Sink {
             users: users.into_iter().collect(),
             ..SinkOptions::default()
         };
-        for rule in rejects.0 {
+        for rule in rules("rejects", rejects)? {
             options.reject(&rule).map_err(PyValueError::new_err)?;
         }
-        for rule in faults.0 {
+        for rule in rules("faults", faults)? {
             options.faults.push(rule.parse().map_err(PyValueError::new_err)?);
         }
         Ok(Self(Mutex::new(State::Running(sink::Sink::start(options)?))))
@@ -186,4 +171,13 @@ impl Sink {
             State::Closed(kept) => closed(kept),
         }
     }
+}
+
+/// The rules of an argument, each a text.
+fn rules(name: &str, value: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<String>> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    value.extract().map_err(|_| {
+        let given = value.get_type().name().map_or_else(|_| "that".to_owned(), |name| name.to_string());
+        PyTypeError::new_err(format!("{name} wants a list of rules, each a str, not {given}"))
+    })
 }

@@ -88,5 +88,5 @@ def test_faults_of_a_table(to):
         Sink(faults=["body=close"])
     for name in "faults", "rejects":
         for value, given in ("mail=silence", "str"), ([3], "list"):
-            with pytest.raises(TypeError, match=f"'{name}': a list of rules, each a str, is wanted, not {given}"):
+            with pytest.raises(TypeError, match=f"{name} wants a list of rules, each a str, not {given}"):
                 Sink(**{name: value})
