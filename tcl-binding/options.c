@@ -295,7 +295,7 @@ static const struct Own {
     {"-mechanism", "list", "A login mechanism of the script's own: name, script, and shows or hides.", Mechanism, 1},
     {"-message", "octets", "Sends a finished message.", Message, 0},
     {"-oauthcommand", "script", "Gives the access token for XOAUTH2 and OAUTHBEARER.", Oauth, 1},
-    {"-progress", "script", "Is told how far the message has got, by a dict: index, tag, octets, total.", Told, 1},
+    {"-progress", "script", "Receives the progress of the message, as a dict: index, tag, octets, total.", Told, 1},
     {"-signer", "script", "Is called with the message as it goes out and the time, and returns header fields; may occur several times.", Signed, 1},
     {"-tls", "command", "TLS as smtp::tls has set it up.", TlsOption, 0},
     {"-tlspolicy", "script", "Called with code and diagnostic where TLS fails; answers secure or insecure.", Policed, 1},

@@ -41,7 +41,7 @@ pub const FLAGS: &[(char, Takes, &str)] = &[
     (
         'o',
         Takes::Value("OPTION"),
-        "i: as -i. Anything else (em, ee, di, ...) changes nothing: errors are told by standard error and the exit status.",
+        "i: as -i. Anything else (em, ee, di, ...) changes nothing: errors are reported on standard error and by the exit status.",
     ),
     (
         'b',

@@ -34,7 +34,7 @@ class Ready:
     attempt: int
 
 
-#: Is asked with all messages that are ready at the same time; an exception withdraws them. What it returns is looked at by
+#: Called with all messages that are ready at the same time; an exception withdraws them. What it returns is looked at by
 #: ``smtpclient.aio`` only, which awaits it where it can be awaited.
 Commit: TypeAlias = Callable[[list[Ready]], "Awaitable[object] | object"]
 
