@@ -59,7 +59,7 @@ int TellAnswer(Tcl_Interp *interp, Question *question);
 
 /* many.c. Takes the arguments of sendmany. */
 int ManyBegin(Session *session, Question *whole, int objc, Tcl_Obj *const objv[]);
-/* Whether each message is told by a script, so that sendmany returns at once. */
+/* Whether a script hears of each message, so that sendmany returns at once. */
 int ManyIsTold(const Question *whole);
 void ManyFree(Question *whole);
 /* Composes the next message and puts it before the whole. False where it is not time for that. */

@@ -114,7 +114,7 @@ pub unsafe extern "C" fn smtp_session_auth_type(session: *const smtp_session, in
 
 fn known(state: &mut State) {
     if state.offer.is_none() {
-        state.offer(); // a failure is told by smtp_session_error()
+        state.offer(); // smtp_session_error() tells of a failure
     }
 }
 

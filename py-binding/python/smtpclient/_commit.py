@@ -103,7 +103,7 @@ class Awaited:
 
     def _done(self, task: asyncio.Future[Any]) -> None:
         if not task.cancelled():
-            task.exception()  # is told by the report, or the connection was quicker to fail
+            task.exception()  # the report has it, or the connection was quicker to fail
         self.wake()
 
 
