@@ -1,5 +1,5 @@
 /* gssapi SERVER RECIPIENT: logs in by Kerberos (RFC 4752), with the ticket that `kinit` has fetched: a login mechanism of the program's own, made
- * of libgssapi. */
+ * of libgssapi. Link with `pkg-config --cflags --libs libsmtp krb5-gssapi`. */
 #include <gssapi/gssapi.h>
 #include <libsmtp.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 /* libuv RECIPIENT COUNT [NAME=VALUE...] SERVER: many sends at once in a libuv loop, while a timer ticks.
  *
- * One of them has a reader that fails, one waits for its reader until it is cancelled, one has a dead server. */
+ * One of them has a reader that fails, one waits for its reader until it is cancelled, one has a dead server.
+ * Link with `pkg-config --cflags --libs libsmtp libuv`. */
 #define _POSIX_C_SOURCE 200809L
 #include <libsmtp.h>
 #include <stdio.h>

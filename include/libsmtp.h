@@ -497,8 +497,8 @@ typedef int64_t (*smtp_read_fn)(void *user_data, void *buffer, size_t size);
 typedef int (*smtp_rewind_fn)(void *user_data);
 
 /**
- * Is told, exactly once, that user_data is not used any more: when the last message or options that know
- * it are freed or changed, and at once where the call that was given it failed. It must not touch the
+ * Called exactly once, when user_data is no longer used: when the last message or options that refer to
+ * it are freed or changed, or at once if the call that was given it failed. It must not touch the
  * handle that is being freed.
  */
 typedef void (*smtp_release_fn)(void *user_data);
@@ -507,7 +507,7 @@ typedef void (*smtp_release_fn)(void *user_data);
 typedef int (*smtp_write_fn)(void *user_data, const void *data, size_t size);
 
 /**
- * Is asked when TLS cannot be set up: the server's reply code or 0, and why. Answers SMTP_SECURE (close
+ * Called when TLS cannot be set up, with the server's reply code or 0, and the reason. Returns SMTP_SECURE (close
  * the connection; the next server is tried) or SMTP_INSECURE (go on in plain text). Any other number is
  * SMTP_SECURE. diagnostic lives during the call.
  */
@@ -536,15 +536,15 @@ typedef int (*smtp_dial_fn)(void *user_data,
                             size_t size);
 
 /**
- * Is given every line of the dialogue, without its line end and with secrets masked, as it is written or was
+ * Receives every line of the dialogue, without its line end and with secrets masked, as it is written or was
  * read. direction is SMTP_CLIENT, SMTP_SERVER or SMTP_NOTE. line lives during the call.
  */
 typedef void (*smtp_transcript_fn)(void *user_data, int direction, const char *line);
 
 /**
- * Is told how far a message has got that is being handed over: octets of total, as this server gets it; total is -1 where it is not
+ * Receives the progress of a message that is being sent: octets of total, as this server gets it; total is -1 if it is not
  * known. number is its position in a batch, from 0, the number of its ticket in a mailer, else 0; tag is its option "tag", or NULL,
- * and lives during the call. All octets handed over are not yet a message that the server has accepted.
+ * and lives during the call. That all octets have been handed over does not mean that the server has accepted the message.
  */
 typedef void (*smtp_progress_fn)(void *user_data,
                                  uint64_t number,
@@ -553,8 +553,8 @@ typedef void (*smtp_progress_fn)(void *user_data,
                                  int64_t total);
 
 /**
- * Is asked before the end of each message is handed to the kernel, with all messages that are ready at the same time: 0 where
- * they may go out; smtp_ready_fail(), or any other number, where not. They are then withdrawn, and certainly not sent
+ * Called before the end of each message is handed to the kernel, with all messages that are ready at the same time. Returns 0 if
+ * they may go out; smtp_ready_fail(), or any other number, if not. They are then withdrawn, and certainly not sent
  * (SMTP_ERR_COMMIT). SMTP_COMMIT_AGAIN: it is not known yet, for engines (smtp_engine_waits_for_commit()) and mailers
  * (smtp_mailer_wake()), which ask again with the same messages; a blocking call fails on it. ready lives during the call.
  * It is called on the thread that sends.
@@ -563,7 +563,7 @@ typedef int (*smtp_commit_fn)(void *user_data, smtp_ready *ready);
 
 /**
  * Gives the next message of a batch: 1 with *message set, and *options where they are not those of the session;
- * 0 where there is none any more; a negative code to stop here. What was taken before is sent all the same. Both
+ * 0 when there are no more; a negative code to stop here. What was taken before is sent all the same. Both
  * handles may be freed or changed as soon as the function is called again.
  */
 typedef int (*smtp_next_fn)(void *user_data,
@@ -571,7 +571,7 @@ typedef int (*smtp_next_fn)(void *user_data,
                             const smtp_options **options);
 
 /**
- * Is told what became of the message with that number, from 0 on and in order: the status as of
+ * Receives what became of each message, in order, with its number from 0 on: the status as of
  * smtp_result_status(). result lives during the call; it must not be freed.
  */
 typedef void (*smtp_sent_fn)(void *user_data, uint64_t number, int status, const smtp_result *result);
@@ -624,7 +624,7 @@ const char *smtp_code_text(int code);
 
 /**
  * The word for an outcome: "accepted", "rejected", "not_sent", "unknown". Empty for a number that
- * is none. Lives until the program ends.
+ * is not an outcome. Lives until the program ends.
  */
 const char *smtp_outcome_name(int outcome);
 
@@ -705,7 +705,7 @@ smtp_message *smtp_message_copy(const smtp_message *message);
 void smtp_message_free(smtp_message *message);
 
 /**
- * Why the last call on message that failed did: one line, empty where none did. Lives until the next call
+ * The reason for the last failure of a call on message: one line, empty if no call has failed. Lives until the next call
  * that takes message without const.
  */
 const char *smtp_message_error(const smtp_message *message);
@@ -750,7 +750,7 @@ int smtp_message_set_message_file(smtp_message *message,
  * with it. rewind may be NULL: the message then serves one send. release may be NULL; it is called once
  * when user_data is not needed any more, also where this call fails. length is the number of octets, or
  * -1; where it is given it is declared to the server, and giving fewer or more abandons the message.
- * SMTP_OK; SMTP_ERR_USAGE: a negative length. What the reader does wrong is told by the send, with
+ * SMTP_OK; SMTP_ERR_USAGE: a negative length. If the reader does something wrong, the send fails with
  * SMTP_ERR_SOURCE.
  */
 int smtp_message_set_message_reader(smtp_message *message,
@@ -796,7 +796,7 @@ int smtp_message_set_body_reader(smtp_message *message,
 
 /**
  * Sets a parameter of the content type, "charset" or "name", to any text without control characters.
- * SMTP_OK; SMTP_ERR_USAGE: a name or value that is none, or message is finished.
+ * SMTP_OK; SMTP_ERR_USAGE: an invalid name or value, or message is finished.
  */
 int smtp_message_set_parameter(smtp_message *message,
                                const char *name,
@@ -812,8 +812,8 @@ int smtp_message_set_encoding(smtp_message *message,
 
 /**
  * Makes message a multipart without parts yet: "mixed", "alternative", "related", "digest"; add
- * them with smtp_message_add_part(). At least one is needed to send it. SMTP_OK; SMTP_ERR_USAGE: a
- * subtype that is none.
+ * them with smtp_message_add_part(). At least one is needed to send it. SMTP_OK; SMTP_ERR_USAGE: an
+ * invalid subtype.
  */
 int smtp_message_set_multipart(smtp_message *message,
                                const char *subtype);
@@ -859,7 +859,7 @@ int smtp_message_set_unsubscribe(smtp_message *message,
 
 /**
  * Attaches a file with its name and the content type that its extension stands for. It is opened when it is
- * sent; where there is none the send tells, with SMTP_ERR_SOURCE. SMTP_OK; SMTP_ERR_USAGE: a path
+ * sent; if there is no such file, the send fails with SMTP_ERR_SOURCE. SMTP_OK; SMTP_ERR_USAGE: a path
  * without a file name, or message is finished.
  */
 int smtp_message_attach_file(smtp_message *message,
@@ -900,8 +900,8 @@ int smtp_message_inline(smtp_message *message,
 
 /**
  * Sets a header field, in place of all others of that name. value is text in one line; what is not ASCII
- * is encoded, in an address field only the display names. SMTP_OK; SMTP_ERR_USAGE: a name or value that
- * is none, or a field that follows from the content (Content-Type, MIME-Version, ...).
+ * is encoded, in an address field only the display names. SMTP_OK; SMTP_ERR_USAGE: an invalid name or
+ * value, or a field that follows from the content (Content-Type, MIME-Version, ...).
  */
 int smtp_message_set_header(smtp_message *message,
                             const char *name,
@@ -914,7 +914,7 @@ int smtp_message_set_header(smtp_message *message,
 int smtp_message_add_header(smtp_message *message, const char *name, const char *value);
 
 /**
- * Removes every header field of that name; none is fine. SMTP_OK; SMTP_ERR_USAGE: a name that is none,
+ * Removes all header fields of that name, if there are any. SMTP_OK; SMTP_ERR_USAGE: an invalid name,
  * or a field that follows from the content.
  */
 int smtp_message_delete_header(smtp_message *message,
@@ -1032,7 +1032,7 @@ int smtp_options_add_recipient_dsn(smtp_options *options,
 
 /**
  * Adds a header field to each message that is sent with these options; the same name may occur again. A
- * field of the message that has the same name stays. SMTP_OK; a name or value that is none is told by the
+ * field of the message that has the same name stays. SMTP_OK; an invalid name or value is reported by the
  * send.
  */
 int smtp_options_add_header(smtp_options *options,
@@ -1087,7 +1087,7 @@ int smtp_options_set_transcript(smtp_options *options,
                                 smtp_release_fn release);
 
 /**
- * Sets the function that is told how far each message has got; NULL: none. It belongs to the session, mailer or engine that is made with
+ * Sets the function that receives the progress of each message; NULL: none. It belongs to the session, mailer or engine that is made with
  * the options, and is called on the thread that sends, a mailer's own. release as for smtp_options_set_tlspolicy(). SMTP_OK.
  */
 int smtp_options_set_progress(smtp_options *options,
@@ -1096,7 +1096,7 @@ int smtp_options_set_progress(smtp_options *options,
                               smtp_release_fn release);
 
 /**
- * Sets the function that is asked before the end of each message leaves (docs/commit.md); NULL: none. It belongs to the session,
+ * Sets the function that is called before the end of each message leaves (docs/commit.md); NULL: none. It belongs to the session,
  * mailer or engine that is made with the options; messages of it may have these or options without such a function. release
  * as for smtp_options_set_tlspolicy(). SMTP_OK.
  */
@@ -1109,7 +1109,7 @@ int smtp_options_set_commit(smtp_options *options,
 int smtp_options_set_cancel(smtp_options *options, const smtp_cancel *cancel);
 
 /**
- * Why the last call on options that failed did: one line, empty where none did. Lives until the next call
+ * The reason for the last failure of a call on options: one line, empty if no call has failed. Lives until the next call
  * that changes options.
  */
 const char *smtp_options_error(const smtp_options *options);
@@ -1152,8 +1152,8 @@ void smtp_tls_free(smtp_tls *tls);
 int smtp_tls_changed(const smtp_tls *tls);
 
 /**
- * Has options use TLS that was set up before; NULL: their own options again. SMTP_OK. The options that say what TLS
- * is like must then be left alone, which is told by the send: "tlsverify", "tlstrust", "tlscafile", "tlsca",
+ * Has options use TLS that was set up before; NULL: their own options again. SMTP_OK. The options that set TLS
+ * up must not be set then, or the send fails with SMTP_ERR_USAGE: "tlsverify", "tlstrust", "tlscafile", "tlsca",
  * "tlscertfile", "tlskeyfile", "tlskeypassword", "tlsfingerprint", "tlsminversion", "tlsmaxversion",
  * "tlsciphers", "tlskeylog" and "tlsservername".
  */
@@ -1171,7 +1171,7 @@ int smtp_options_set_tls(smtp_options *options,
  * SMTP_ERR_RECIPIENTS: recipients were refused, nothing was sent. SMTP_ERR_UNKNOWN: it may have been
  * delivered; sending it again may deliver it twice. With any other negative code no server has it:
  * SMTP_ERR_USAGE, _RESOLVE, _CONNECT, _TIMEOUT, _CLOSED, _PROTOCOL, _REFUSED, _UNSUPPORTED,
- * _TOOLARGE, _SOURCE, _TLS, _LOGIN, _CANCELLED.
+ * _TOOLARGE, _SOURCE, _COMMIT, _TLS, _LOGIN, _CANCELLED.
  */
 int smtp_sendmessage(const smtp_message *message,
                      const smtp_options *options,
@@ -1234,7 +1234,7 @@ size_t smtp_result_used_count(const smtp_result *result);
 const char *smtp_result_used(const smtp_result *result, size_t index);
 
 /**
- * How many extensions the server offers that are not used any more on its connection, since it mishandled them.
+ * How many extensions the server offers that are no longer used on its connection, because it mishandled them.
  */
 size_t smtp_result_avoided_count(const smtp_result *result);
 
@@ -1571,7 +1571,7 @@ int smtp_session_sendmessage(smtp_session *session,
  * results. Both functions are called on this thread and must not touch the session.
  *
  * SMTP_OK: the server took every message for every recipient. SMTP_PARTIAL: sent was told what became of each.
- * SMTP_ERR_USAGE: a number of next that is none of its own. Another negative code: that of next, or
+ * SMTP_ERR_USAGE: next returned an invalid number. Another negative code: that of next, or
  * SMTP_ERR_CLOSED for a session that is not open: no message was taken then.
  */
 int smtp_session_send_many(smtp_session *session,
@@ -1590,7 +1590,7 @@ int smtp_session_result(smtp_session *session,
 int smtp_session_is_open(const smtp_session *session);
 
 /**
- * Why the last call on session that failed did: one line, empty where none did. This and the strings
+ * The reason for the last failure of a call on session: one line, empty if no call has failed. This and the strings
  * below live until the next call on session that says something to the server.
  */
 const char *smtp_session_error(const smtp_session *session);
@@ -1731,7 +1731,7 @@ void smtp_mailer_free(smtp_mailer *mailer);
  * underscores (RFC 4422 section 3.1). Those of the program are tried before those of the library, in this order; where option "auth" is set,
  * it names them. One that reveals_secret (not 0) is used only over TLS, on this machine, or with option "authinsecure"; one whose name
  * ends in -PLUS only where a login can be bound to the connection. release as for smtp_options_set_tlspolicy(). SMTP_OK;
- * SMTP_ERR_USAGE: a name that is none, that the library has a mechanism for, or that was added before; SMTP_ERR_NULL.
+ * SMTP_ERR_USAGE: an invalid name, one that a mechanism of the library has, or one that was added before; SMTP_ERR_NULL.
  */
 int smtp_options_add_mechanism(smtp_options *options,
                                const char *name,
@@ -1843,7 +1843,7 @@ void smtp_engine_free(smtp_engine *engine);
 int smtp_engine_action(const smtp_engine *engine);
 
 /**
- * How long to wait for the descriptor, in milliseconds: -1 for ever, and 0 where there is something to do now. When it
+ * How long to wait for the descriptor, in milliseconds: -1 for no limit, and 0 if there is something to do now. When it
  * is over call smtp_engine_ready(); where the socket is yours, smtp_engine_timed_out(), and then
  * smtp_engine_action(). It covers the time that is left to the server, to connecting, and to the whole call; with a
  * cancel it is at most 200. Ask again after every other call.

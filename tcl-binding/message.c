@@ -92,7 +92,7 @@ static smtp_addresses *AddressesOf(Tcl_Interp *interp, Tcl_Obj *list)
 }
 
 /* For a part of package mime tcllib adds a Sender, with the address of the From of -header, where -originator is another one.
- * What is wrong with either is told by the send. */
+ * The send reports what is wrong with either. */
 static void AddSender(Tcl_Interp *interp, Options *options)
 {
     Tcl_Size count = 0, i;

@@ -116,6 +116,28 @@ static int Set(Tcl_Interp *interp, Options *into, const char *name, Tcl_Obj *val
     return Failed(interp, into, status);
 }
 
+/* A field as it stands in a message is told how to be written here. */
+static int NotHeader(Tcl_Interp *interp, Tcl_Obj *value)
+{
+    const char *text = Tcl_GetString(value), *colon = strchr(text, ':');
+    Tcl_Obj *error = Tcl_ObjPrintf("-header expects a key and a value, not \"%s\"", text);
+
+    if (colon != NULL && colon != text) {
+        Tcl_Obj *two[2], *pair, *word;
+
+        two[0] = Tcl_NewStringObj(text, (Tcl_Size)(colon - text));
+        two[1] = Tcl_NewStringObj(colon + 1 + strspn(colon + 1, " \t"), -1);
+        pair = Tcl_NewListObj(2, two);
+        word = Tcl_NewListObj(1, &pair);
+        Tcl_IncrRefCount(word);
+        Tcl_AppendStringsToObj(error, ": give -header ", Tcl_GetString(word), (char *)NULL);
+        Tcl_DecrRefCount(word);
+    }
+    Tcl_SetObjResult(interp, error);
+    Tcl_SetErrorCode(interp, "SMTP", "usage", "0", "", (char *)NULL);
+    return TCL_ERROR;
+}
+
 static int Header(Tcl_Interp *interp, Options *into, Tcl_Obj *value)
 {
     Tcl_Size count;
@@ -124,12 +146,8 @@ static int Header(Tcl_Interp *interp, Options *into, Tcl_Obj *value)
     int status = SMTP_ERR_USAGE;
     const char *first, *second;
 
-    if (Tcl_ListObjGetElements(interp, value, &count, &pair) != TCL_OK) return TCL_ERROR;
-    if (count != 2) {
-        Tcl_SetObjResult(interp, Tcl_ObjPrintf("-header expects a key and a value, not %s", Tcl_GetString(value)));
-        Tcl_SetErrorCode(interp, "SMTP", "usage", "0", "", (char *)NULL);
-        return TCL_ERROR;
-    }
+    if (Tcl_ListObjGetElements(NULL, value, &count, &pair) != TCL_OK) return NotHeader(interp, value);
+    if (count != 2 || strchr(Tcl_GetString(pair[0]), ':') != NULL) return NotHeader(interp, value);
     first = TextOf(interp, pair[0], "-header", &name);
     if (first == NULL) return TCL_ERROR;
     second = TextOf(interp, pair[1], "-header", &text);
@@ -277,7 +295,7 @@ static const struct Own {
     {"-mechanism", "list", "A login mechanism of the script's own: name, script, and shows or hides.", Mechanism, 1},
     {"-message", "octets", "Sends a finished message.", Message, 0},
     {"-oauthcommand", "script", "Gives the access token for XOAUTH2 and OAUTHBEARER.", Oauth, 1},
-    {"-progress", "script", "Is told how far the message has got, by a dict: index, tag, octets, total.", Told, 1},
+    {"-progress", "script", "Receives the progress of the message, as a dict: index, tag, octets, total.", Told, 1},
     {"-signer", "script", "Is called with the message as it goes out and the time, and returns header fields; may occur several times.", Signed, 1},
     {"-tls", "command", "TLS as smtp::tls has set it up.", TlsOption, 0},
     {"-tlspolicy", "script", "Called with code and diagnostic where TLS fails; answers secure or insecure.", Policed, 1},

@@ -1,7 +1,7 @@
 /* A -progress script, which is told how far messages have got. */
 #include "smtp_tcl.h"
 
-/* Its error is one of the background: sending goes on. */
+/* Its error is a background error: sending goes on. */
 static void ProgressTell(void *data, uint64_t number, const char *tag, uint64_t octets, int64_t total)
 {
     Script *script = data;

@@ -41,7 +41,7 @@ static void Answer(Session *session, Question *question)
         Tcl_IncrRefCount(state->report);
         smtp_result_free(result);
         Reply(session, question, code, value, errorCode, state->report);
-    } else if (smtp_engine_answer_code(engine) != 0 && status != SMTP_ERR_LOGIN) {
+    } else if (smtp_engine_answer_code(engine) != 0 && status != SMTP_ERR_LOGIN && status != SMTP_ERR_CLOSED) {
         Tcl_Obj *six[6], *reply;
 
         six[0] = Tcl_NewStringObj("code", -1);
@@ -145,6 +145,15 @@ static Question *Unasked(Session *session)
     return question;
 }
 
+/* Whether a question that was asked is not answered. */
+static int Owes(const Session *session)
+{
+    const Question *question = session->questions;
+
+    while (question != NULL && (question->ticket == UNASKED || question->ticket == ASKED)) question = question->next;
+    return question != NULL;
+}
+
 static void AskThem(Session *session)
 {
     Tcl_Interp *interp = session->state->interp;
@@ -193,9 +202,17 @@ static void Progress(Drive *drive)
         Answer(session, question);
         QuestionDrop(question);
     }
-    if (session->drive != NULL && smtp_engine_action(session->engine) == SMTP_DONE) {
+    session->over = session->drive != NULL && smtp_engine_action(session->engine) == SMTP_DONE;
+    /* In a child by fork(2) the engine answers nothing. */
+    if (session->over && (session->token == NULL || Owes(session))) {
         Close(session);
         Unanswered(session, "the session is closed");
+    }
+    /* The engine answers what is asked after the end, but cannot be asked for a message that has not begun to come. */
+    while (session->over && session->drive != NULL && (next = Unasked(session)) != NULL && next->starved) {
+        Unlink(session, next);
+        GiveUp(session, next, SMTP_ERR_CLOSED, "the session is closed");
+        AskThem(session);
     }
     if (session->drive != NULL && (next = Unasked(session)) != NULL && next->many != NULL) AskThem(session);
     DropSession(session);

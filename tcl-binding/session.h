@@ -13,6 +13,7 @@ typedef struct Question {
     struct Session *session; /* while it is one of the session's */
     int64_t ticket;
     int refs, done, code;
+    int starved; /* its channel has not begun to give the message */
     int verb; /* of verbs.c; -1: the greeting */
     Tcl_Obj *words;
     Tcl_Obj *command, *value, *errorCode, *report;
@@ -34,6 +35,7 @@ typedef struct Session {
     Options options;
     Tcl_Obj *greeting;
     int refs;
+    int over;    /* the connection has ended: a message may begin another */
     int telling; /* scripts of sendmany's messages that run */
 } Session;
 
@@ -57,7 +59,7 @@ int TellAnswer(Tcl_Interp *interp, Question *question);
 
 /* many.c. Takes the arguments of sendmany. */
 int ManyBegin(Session *session, Question *whole, int objc, Tcl_Obj *const objv[]);
-/* Whether each message is told by a script, so that sendmany returns at once. */
+/* Whether a script hears of each message, so that sendmany returns at once. */
 int ManyIsTold(const Question *whole);
 void ManyFree(Question *whole);
 /* Composes the next message and puts it before the whole. False where it is not time for that. */

@@ -133,7 +133,7 @@ Tcl_Obj *ReportDict(const smtp_result *result);
 /* The code and, in *value, the result of a command that sent with these options; *errorCode is set, empty where nothing
  * failed. */
 int Outcome(const smtp_result *result, const Options *options, Tcl_Obj **value, Tcl_Obj **errorCode);
-/* Calls a script of -command; an error in it is one of the background. */
+/* Calls a script of -command; an error in it is a background error. */
 void Announce(Tcl_Interp *interp, Tcl_Obj *command, int code, Tcl_Obj *value, Tcl_Obj *errorCode, Tcl_Obj *report);
 /* The result of a message that no engine was asked to send; the caller frees it. */
 smtp_result *Unbegun(int status, const char *text);

@@ -104,6 +104,7 @@ static void Ready(void *data)
 {
     Question *question = data;
 
+    question->starved = 0;
     AskOn(question->session);
 }
 
@@ -114,6 +115,7 @@ static int64_t AskMessage(Session *session, Question *question)
     if (question->source != NULL) SourceMessage(question->source, question->message);
     ticket = smtp_engine_ask_sendmessage(session->engine, question->message, question->options->smtp);
     if (ticket < 0 && question->source != NULL && SourceStarved(question->source)) {
+        question->starved = 1;
         SourceWait(question->source, question->options->patience, Ready, question);
         return UNASKED;
     }
@@ -168,7 +170,7 @@ int Verb(Session *session, Tcl_Obj *command, int objc, Tcl_Obj *const objv[])
         return TCL_ERROR;
     }
     switch (verb) {
-    case ISOPEN: Tcl_SetObjResult(interp, Tcl_NewBooleanObj(session->drive != NULL)); return TCL_OK;
+    case ISOPEN: Tcl_SetObjResult(interp, Tcl_NewBooleanObj(session->drive != NULL && !session->over)); return TCL_OK;
     case GREETING:
         if (session->greeting != NULL) Tcl_SetObjResult(interp, session->greeting);
         return TCL_OK;

@@ -122,7 +122,7 @@ smtpclient\-sendmail \- smtpclient, called as sendmail
 .SH DESCRIPTION
 Where \fBsmtpclient\fR(1) is called as \fIsendmail\fR, as by a symbolic link of that name, it reads a message and sends it by the default account
 of the configuration. There is no queue: it ends when it is known what became of the message, and a message that was not sent is not kept. Errors
-are told by standard error and the exit status, and not by mail. Addresses without a domain get that of option \fBdefaultdomain\fR, or the
+are reported on standard error and by the exit status, not by mail. Addresses without a domain get that of option \fBdefaultdomain\fR, or the
 host's name. The sender is that of \fB\-f\fR, or of the account, or of the message.
 .SH OPTIONS
 "#;

@@ -31,8 +31,13 @@ struct File {
     open: bool,
 }
 
-/// The account of this name, else that which the first file names as `default`; where there is none, no options at all.
-pub(crate) fn account(name: Option<&str>, file: Option<&Path>) -> Result<Account, Failure> {
+/// The account of this name, else that which the first file names as `default`. Where there is no account, or the message
+/// `is_addressed` to servers without one, no options at all.
+pub(crate) fn account(
+    name: Option<&str>,
+    file: Option<&Path>,
+    is_addressed: bool,
+) -> Result<Account, Failure> {
     let mut files = Vec::new();
     match file {
         Some(path) => files.push(read(path)?.ok_or_else(|| missing(path))?),
@@ -48,7 +53,16 @@ pub(crate) fn account(name: Option<&str>, file: Option<&Path>) -> Result<Account
         Some((file, _)) => return Err(wrong(file, "`default` must be the name of an account")),
         None => None,
     };
-    let Some(name) = name.map(str::to_owned).or(default) else { return Ok(Account::default()) };
+    let Some(name) = name.map(str::to_owned).or(default) else {
+        return match known(&files)?.as_slice() {
+            [first, ..] if !is_addressed => Err(Failure::config(format!(
+                "no account is the default in {}: add `default = \"{first}\"`, give --account (there are {}), or say where to by --servers",
+                where_from(&files, file),
+                known(&files)?.join(", ")
+            ))),
+            _ => Ok(Account::default()),
+        };
+    };
     for file in &files {
         if let Some(account) = accounts(file)?.and_then(|all| all.get(&name)) {
             let Value::Table(keys) = account else {
@@ -57,13 +71,19 @@ pub(crate) fn account(name: Option<&str>, file: Option<&Path>) -> Result<Account
             return read_account(file, &name, keys);
         }
     }
-    let mut known = Vec::new();
-    for file in &files {
-        known.extend(accounts(file)?.into_iter().flat_map(Table::keys).map(String::as_str));
-    }
+    let known = known(&files)?;
     let known =
         if known.is_empty() { "there is none".to_owned() } else { format!("there are {}", known.join(", ")) };
     Err(Failure::config(format!("there is no account {name:?} in {}: {known}", where_from(&files, file))))
+}
+
+/// The names of all accounts.
+fn known(files: &[File]) -> Result<Vec<&str>, Failure> {
+    let mut known = Vec::new();
+    for file in files {
+        known.extend(accounts(file)?.into_iter().flat_map(Table::keys).map(String::as_str));
+    }
+    Ok(known)
 }
 
 fn where_from(files: &[File], file: Option<&Path>) -> String {

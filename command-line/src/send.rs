@@ -5,10 +5,13 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use clap::ArgMatches;
 use smtpclient::content::Transfer;
 use smtpclient::envelope::Envelope;
 use smtpclient::net::{delivery, local};
+use smtpclient::prepared::Prepared;
 use smtpclient::report::fields::Value;
 use smtpclient::{Mailer, Options, Report, SendError, sendmessage};
 
@@ -40,7 +43,8 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<u8, Failure> {
 /// The account that the flags name, or the default one.
 pub(crate) fn account(matches: &ArgMatches) -> Result<Account, Failure> {
     let name = matches.get_one::<String>("account").map(String::as_str);
-    config::account(name, matches.get_one::<PathBuf>("config").map(PathBuf::as_path))
+    let file = matches.get_one::<PathBuf>("config").map(PathBuf::as_path);
+    config::account(name, file, flags::given(matches, "servers"))
 }
 
 /// Sends them, tells what became of each, and gives the exit status.
@@ -100,18 +104,23 @@ fn dry_run(item: &Item, options: &Options, form: Form) -> Result<(), Failure> {
         delivery(&item.message, &single)?.servers().iter().map(|server| server.target.to_string()).collect();
     let envelope = Envelope::derive(&item.message, &single, &local())?;
     let mut transfer = Transfer::default();
-    (transfer.eight_bit, transfer.utf8) = (true, !envelope.is_ascii());
+    (transfer.eight_bit, transfer.binary, transfer.utf8) = (true, options.binary, !envelope.is_ascii());
     let mut octets = Vec::new();
-    item.message.prepare(&envelope.edits)?.write(transfer, &mut octets)?;
+    Prepared::new(&item.message, &single, &local(), None)?.write(transfer, &mut octets)?;
     let sender = envelope.mail.path.as_str();
     let recipients: Vec<&str> = envelope.recipients.iter().map(|rcpt| rcpt.path.as_str()).collect();
     if form == Form::Json {
         let list = |all: Vec<String>| Value::List(all.into_iter().map(Value::Text).collect());
+        // JSON has characters alone.
+        let message = match String::from_utf8(octets) {
+            Ok(text) => ("message", Value::Text(text)),
+            Err(other) => ("message_base64", Value::Text(STANDARD.encode(other.as_bytes()))),
+        };
         return json(&Value::Record(vec![
             ("servers", list(servers)),
             ("sender", Value::Text(sender.to_owned())),
             ("recipients", list(recipients.into_iter().map(str::to_owned).collect())),
-            ("message", Value::Text(String::from_utf8_lossy(&octets).into_owned())),
+            message,
         ]));
     }
     let mut text = format!("server {}\nMAIL FROM:<{sender}>\n", servers.join(", ")).into_bytes();

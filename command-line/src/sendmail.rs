@@ -41,7 +41,7 @@ pub const FLAGS: &[(char, Takes, &str)] = &[
     (
         'o',
         Takes::Value("OPTION"),
-        "i: as -i. Anything else (em, ee, di, ...) changes nothing: errors are told by standard error and the exit status.",
+        "i: as -i. Anything else (em, ee, di, ...) changes nothing: errors are reported on standard error and by the exit status.",
     ),
     (
         'b',
@@ -111,7 +111,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<u8, Failure> {
             return crate::answers::line("The queue is empty: every message is sent at once.").map(|()| 0);
         }
         Mode::Aliases => return Ok(0),
-        _ => config::account(None, asked.config.as_deref())?,
+        _ => config::account(None, asked.config.as_deref(), false)?,
     };
     for (name, value) in &asked.options {
         options.set(name, value)?;

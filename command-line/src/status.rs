@@ -29,7 +29,7 @@ pub const EX_CONFIG: u8 = 78;
 /// Every status that the program has, and what it means: `--help`, manual page and documents are made from it.
 pub const STATUSES: [(u8, &str, &str); 12] = [
     (0, "EX_OK", "The server took the message for every recipient; of `verify`, every server can be used."),
-    (EX_USAGE, "EX_USAGE", "A flag or a value is wrong; an address is not one. Nothing was sent."),
+    (EX_USAGE, "EX_USAGE", "A flag, a value or an address is invalid. Nothing was sent."),
     (
         EX_DATAERR,
         "EX_DATAERR",

@@ -130,6 +130,14 @@ impl Prepared {
         })
     }
 
+    /// Writes the message, signatures included, octet for octet as it goes to a server that takes `transfer`.
+    ///
+    /// # Errors
+    /// As [`Outgoing::write`], and [`Kind::Source`](crate::error::Kind::Source) where it cannot be signed.
+    pub fn write(&self, transfer: Transfer, out: &mut dyn std::io::Write) -> Result<u64, Error> {
+        lock(&self.content).write(transfer, out)
+    }
+
     /// The report of a message of which nothing was said: `error` says why.
     pub fn unsent(&self, error: Error) -> Report {
         unbegun(&self.addressed.recipients, self.asked, error)

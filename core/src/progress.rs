@@ -14,13 +14,13 @@ pub struct Progress<'a> {
     pub index: u64,
     /// The server that is to get it, as reports name it.
     pub server: &'a str,
-    /// The octets of the message that were handed over so far, as RFC 1870 counts them. All of them are not yet a message
-    /// that the server has accepted.
+    /// The octets of the message that were handed over so far, as RFC 1870 counts them. That all of them were does not mean
+    /// that the server has accepted the message.
     pub octets: u64,
     /// All octets of the message in the form that this server gets; `None` where it comes from a reader that does not know.
     pub total: Option<u64>,
 }
 
-/// Is told how far each message has got: whenever more of it was handed over, some 64 KiB or what the system took at once, and
+/// Receives the progress of each message: whenever more of it was handed over, some 64 KiB or what the system took at once, and
 /// when it was handed over as a whole. A message that is tried again begins anew. Called by the thread that sends.
 pub type ProgressFn = Arc<dyn Fn(&Progress<'_>) + Send + Sync>;

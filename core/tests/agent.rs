@@ -210,6 +210,34 @@ fn its_exit_status_is_the_outcome() {
 }
 
 #[test]
+fn a_program_ends_with_the_call() {
+    let _alone = alone();
+    let folder = Folder::new("deadline");
+    let number = "echo $$ >number.new; mv number.new number";
+    for (name, lines, asked) in [
+        (
+            "asked",
+            format!("trap 'echo asked >asked; exit 0' TERM; {number}; while :; do sleep 0.02; done"),
+            true,
+        ),
+        ("killed", format!("trap '' TERM; {number}; while :; do sleep 0.02; done"), false),
+    ] {
+        let mut options = options(&[&folder.program(name, &lines)]);
+        options.deadline = Some(Duration::from_millis(500));
+        let report = sendmessage(&message(), &options).unwrap_err().report;
+        assert_eq!(outcomes(&report), [Outcome::Unknown; 2], "{report:?}");
+        // One that has ended and was not waited for would still have its number.
+        let process = PathBuf::from("/proc").join(folder.read("number").trim());
+        let is_gone = || if cfg!(target_os = "linux") { !process.exists() } else { true };
+        wait_for(is_gone, &process);
+        assert_eq!(folder.0.join("asked").exists(), asked, "{name}");
+        for file in ["asked", "number"] {
+            let _ = fs::remove_file(folder.0.join(file));
+        }
+    }
+}
+
+#[test]
 fn a_session_and_a_message_that_is_given_up() {
     let folder = Folder::new("session");
     let server = format!("file:{}", folder.0.display());

@@ -28,13 +28,13 @@ pub type smtp_read_fn =
 /// Goes back to the first octet: 0, or anything else where that failed.
 pub type smtp_rewind_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> c_int>;
 
-/// Is told, exactly once, that `user_data` is not used any more: when the last message or options that know
-/// it are freed or changed, and at once where the call that was given it failed. It must not touch the
+/// Called exactly once, when `user_data` is no longer used: when the last message or options that refer to
+/// it are freed or changed, or at once if the call that was given it failed. It must not touch the
 /// handle that is being freed.
 pub type smtp_release_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
 /// Gives the next message of a batch: 1 with `*message` set, and `*options` where they are not those of the session;
-/// 0 where there is none any more; a negative code to stop here. What was taken before is sent all the same. Both
+/// 0 when there are no more; a negative code to stop here. What was taken before is sent all the same. Both
 /// handles may be freed or changed as soon as the function is called again.
 pub type smtp_next_fn = Option<
     unsafe extern "C" fn(
@@ -44,7 +44,7 @@ pub type smtp_next_fn = Option<
     ) -> c_int,
 >;
 
-/// Is told what became of the message with that number, from 0 on and in order: the status as of
+/// Receives what became of each message, in order, with its number from 0 on: the status as of
 /// `smtp_result_status()`. `result` lives during the call; it must not be freed.
 pub type smtp_sent_fn = Option<
     unsafe extern "C" fn(user_data: *mut c_void, number: u64, status: c_int, result: *const smtp_result),
@@ -54,20 +54,20 @@ pub type smtp_sent_fn = Option<
 pub type smtp_write_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, data: *const c_void, size: usize) -> c_int>;
 
-/// Is asked when TLS cannot be set up: the server's reply code or 0, and why. Answers `SMTP_SECURE` (close
+/// Called when TLS cannot be set up, with the server's reply code or 0, and the reason. Returns `SMTP_SECURE` (close
 /// the connection; the next server is tried) or `SMTP_INSECURE` (go on in plain text). Any other number is
 /// `SMTP_SECURE`. `diagnostic` lives during the call.
 pub type smtp_tlspolicy_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, code: c_int, diagnostic: *const c_char) -> c_int>;
 
-/// Is given every line of the dialogue, without its line end and with secrets masked, as it is written or was
+/// Receives every line of the dialogue, without its line end and with secrets masked, as it is written or was
 /// read. `direction` is `SMTP_CLIENT`, `SMTP_SERVER` or `SMTP_NOTE`. `line` lives during the call.
 pub type smtp_transcript_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, direction: c_int, line: *const c_char)>;
 
-/// Is told how far a message has got that is being handed over: `octets` of `total`, as this server gets it; `total` is -1 where it is not
+/// Receives the progress of a message that is being sent: `octets` of `total`, as this server gets it; `total` is -1 if it is not
 /// known. `number` is its position in a batch, from 0, the number of its ticket in a mailer, else 0; `tag` is its option `"tag"`, or NULL,
-/// and lives during the call. All octets handed over are not yet a message that the server has accepted.
+/// and lives during the call. That all octets have been handed over does not mean that the server has accepted the message.
 pub type smtp_progress_fn = Option<
     unsafe extern "C" fn(user_data: *mut c_void, number: u64, tag: *const c_char, octets: u64, total: i64),
 >;

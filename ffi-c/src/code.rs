@@ -95,7 +95,7 @@ pub extern "C" fn smtp_code_text(code: c_int) -> *const c_char {
 }
 
 /// The word for an outcome: `"accepted"`, `"rejected"`, `"not_sent"`, `"unknown"`. Empty for a number that
-/// is none. Lives until the program ends.
+/// is not an outcome. Lives until the program ends.
 #[unsafe(no_mangle)]
 pub extern "C" fn smtp_outcome_name(outcome: c_int) -> *const c_char {
     let name = match outcome {

@@ -10,8 +10,8 @@ use crate::code::SMTP_ERR_COMMIT;
 use crate::guard::{Handle, alone, code, free, give, guarded, shared};
 use crate::strings::{c_string, empty, utf8};
 
-/// Is asked before the end of each message is handed to the kernel, with all messages that are ready at the same time: 0 where
-/// they may go out; `smtp_ready_fail()`, or any other number, where not. They are then withdrawn, and certainly not sent
+/// Called before the end of each message is handed to the kernel, with all messages that are ready at the same time. Returns 0 if
+/// they may go out; `smtp_ready_fail()`, or any other number, if not. They are then withdrawn, and certainly not sent
 /// (`SMTP_ERR_COMMIT`). `SMTP_COMMIT_AGAIN`: it is not known yet, for engines (`smtp_engine_waits_for_commit()`) and mailers
 /// (`smtp_mailer_wake()`), which ask again with the same messages; a blocking call fails on it. `ready` lives during the call.
 /// It is called on the thread that sends.

@@ -127,7 +127,7 @@ pub unsafe extern "C" fn smtp_engine_action(engine: *const smtp_engine) -> c_int
     }
 }
 
-/// How long to wait for the descriptor, in milliseconds: -1 for ever, and 0 where there is something to do now. When it
+/// How long to wait for the descriptor, in milliseconds: -1 for no limit, and 0 if there is something to do now. When it
 /// is over call `smtp_engine_ready()`; where the socket is yours, `smtp_engine_timed_out()`, and then
 /// `smtp_engine_action()`. It covers the time that is left to the server, to connecting, and to the whole call; with a
 /// cancel it is at most 200. Ask again after every other call.

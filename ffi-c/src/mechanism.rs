@@ -175,7 +175,7 @@ fn answer(count: i64, buffer: &[u8], is_done: bool) -> Poll<Result<CustomStep, S
 /// underscores (RFC 4422 section 3.1). Those of the program are tried before those of the library, in this order; where option `"auth"` is set,
 /// it names them. One that `reveals_secret` (not 0) is used only over TLS, on this machine, or with option `"authinsecure"`; one whose name
 /// ends in `-PLUS` only where a login can be bound to the connection. `release` as for `smtp_options_set_tlspolicy()`. `SMTP_OK`;
-/// `SMTP_ERR_USAGE`: a name that is none, that the library has a mechanism for, or that was added before; `SMTP_ERR_NULL`.
+/// `SMTP_ERR_USAGE`: an invalid name, one that a mechanism of the library has, or one that was added before; `SMTP_ERR_NULL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_options_add_mechanism(
     options: *mut smtp_options,

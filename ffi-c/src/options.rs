@@ -171,7 +171,7 @@ pub unsafe extern "C" fn smtp_options_add_recipient_dsn(
 }
 
 /// Adds a header field to each message that is sent with these options; the same name may occur again. A
-/// field of the message that has the same name stays. `SMTP_OK`; a name or value that is none is told by the
+/// field of the message that has the same name stays. `SMTP_OK`; an invalid name or value is reported by the
 /// send.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_options_add_header(
@@ -278,7 +278,7 @@ pub unsafe extern "C" fn smtp_options_set_transcript(
     }
 }
 
-/// Sets the function that is told how far each message has got; NULL: none. It belongs to the session, mailer or engine that is made with
+/// Sets the function that receives the progress of each message; NULL: none. It belongs to the session, mailer or engine that is made with
 /// the options, and is called on the thread that sends, a mailer's own. `release` as for `smtp_options_set_tlspolicy()`. `SMTP_OK`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_options_set_progress(
@@ -295,7 +295,7 @@ pub unsafe extern "C" fn smtp_options_set_progress(
     }
 }
 
-/// Sets the function that is asked before the end of each message leaves (docs/commit.md); NULL: none. It belongs to the session,
+/// Sets the function that is called before the end of each message leaves (docs/commit.md); NULL: none. It belongs to the session,
 /// mailer or engine that is made with the options; messages of it may have these or options without such a function. `release`
 /// as for `smtp_options_set_tlspolicy()`. `SMTP_OK`.
 #[unsafe(no_mangle)]
@@ -328,7 +328,7 @@ pub unsafe extern "C" fn smtp_options_set_cancel(
     }
 }
 
-/// Why the last call on `options` that failed did: one line, empty where none did. Lives until the next call
+/// The reason for the last failure of a call on `options`: one line, empty if no call has failed. Lives until the next call
 /// that changes `options`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_options_error(options: *const smtp_options) -> *const c_char {

@@ -41,7 +41,7 @@ fn is_open(number: c_int) -> bool {
     unsafe { libc::fcntl(number, libc::F_GETFD) >= 0 }
 }
 
-/// What is not a socket is told by the first use of it.
+/// If it is not a socket, its first use fails.
 #[cfg(windows)]
 fn is_open(number: c_int) -> bool {
     number >= 0

@@ -21,7 +21,7 @@ use crate::strings::clear;
 /// `SMTP_ERR_RECIPIENTS`: recipients were refused, nothing was sent. `SMTP_ERR_UNKNOWN`: it may have been
 /// delivered; sending it again may deliver it twice. With any other negative code no server has it:
 /// `SMTP_ERR_USAGE`, `_RESOLVE`, `_CONNECT`, `_TIMEOUT`, `_CLOSED`, `_PROTOCOL`, `_REFUSED`, `_UNSUPPORTED`,
-/// `_TOOLARGE`, `_SOURCE`, `_TLS`, `_LOGIN`, `_CANCELLED`.
+/// `_TOOLARGE`, `_SOURCE`, `_COMMIT`, `_TLS`, `_LOGIN`, `_CANCELLED`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_sendmessage(
     message: *const smtp_message,

@@ -53,8 +53,8 @@ pub unsafe extern "C" fn smtp_tls_changed(tls: *const smtp_tls) -> c_int {
     unsafe { shared(tls, |code| code, |tls| c_int::from(tls.changed())) }
 }
 
-/// Has `options` use TLS that was set up before; NULL: their own options again. `SMTP_OK`. The options that say what TLS
-/// is like must then be left alone, which is told by the send: `"tlsverify"`, `"tlstrust"`, `"tlscafile"`, `"tlsca"`,
+/// Has `options` use TLS that was set up before; NULL: their own options again. `SMTP_OK`. The options that set TLS
+/// up must not be set then, or the send fails with `SMTP_ERR_USAGE`: `"tlsverify"`, `"tlstrust"`, `"tlscafile"`, `"tlsca"`,
 /// `"tlscertfile"`, `"tlskeyfile"`, `"tlskeypassword"`, `"tlsfingerprint"`, `"tlsminversion"`, `"tlsmaxversion"`,
 /// `"tlsciphers"`, `"tlskeylog"` and `"tlsservername"`.
 #[unsafe(no_mangle)]

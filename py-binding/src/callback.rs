@@ -1,6 +1,6 @@
 //! Python functions that the core calls, and what they raise.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
@@ -34,7 +34,12 @@ struct Kept {
     first: Option<Py<PyBaseException>>,
     /// Why the commit of a message failed, by its index.
     withdrawn: HashMap<u64, Py<PyBaseException>>,
+    /// What errors may follow from, with the words that it puts into them; the newest is last.
+    blamed: VecDeque<(String, Py<PyBaseException>)>,
 }
+
+/// How many are remembered: a mailer may fail so many messages before it is asked what became of them.
+const BLAMED: usize = 256;
 
 impl Raised {
     pub(crate) fn keep(&self, py: Python<'_>, error: PyErr) {
@@ -64,6 +69,26 @@ impl Raised {
         let kept = self.kept().withdrawn.remove(&index)?;
         let why = PyErr::from_value(kept.into_bound(py).into_any());
         error.is_some_and(|error| error.kind() == Kind::Commit).then_some(why)
+    }
+
+    /// Keeps an exception whose words an error will have.
+    fn blame(&self, py: Python<'_>, words: &str, error: PyErr) {
+        let one = (one_line(words), error.into_value(py));
+        let mut kept = self.kept();
+        let late = if kept.blamed.len() < BLAMED { None } else { kept.blamed.pop_front() };
+        kept.blamed.push_back(one);
+        drop(kept);
+        drop(late); // which may run anything
+    }
+
+    /// What the error follows from. Several may follow from one: all messages that a login was for.
+    pub(crate) fn blamed(&self, py: Python<'_>, error: Option<&Error>) -> Option<PyErr> {
+        let text = one_line(error?.text());
+        let kept = self.kept();
+        let (_, why) = kept.blamed.iter().rfind(|(words, _)| text.contains(words))?;
+        let why = why.clone_ref(py);
+        drop(kept);
+        Some(PyErr::from_value(why.into_bound(py).into_any()))
     }
 
     /// Whether it is an `Exception`: anything else ends the program at once.
@@ -96,7 +121,8 @@ impl Raised {
         // Whoever has the lock is at work with it: no garbage.
         let Ok(kept) = self.0.try_lock() else { return Ok(()) };
         visit.call(&kept.first)?;
-        kept.withdrawn.values().try_for_each(|why| visit.call(why))
+        kept.withdrawn.values().try_for_each(|why| visit.call(why))?;
+        kept.blamed.iter().try_for_each(|(_, why)| visit.call(why))
     }
 
     pub(crate) fn clear(&self) {
@@ -403,10 +429,21 @@ fn connects(dialler: Held, raised: &Raised) -> Dialler {
 pub(crate) fn words(py: Python<'_>, error: PyErr, raised: &Raised) -> String {
     let (kind, why) = (error.get_type(py), error.value(py).to_string());
     let kind = kind.name().map_or_else(|_| "error".to_owned(), |name| name.to_string());
-    if !error.is_instance_of::<PyException>(py) {
+    let words = if why.is_empty() { kind } else { format!("{kind}: {why}") };
+    if error.is_instance_of::<PyException>(py) {
+        raised.blame(py, &words, error);
+    } else {
         raised.keep(py, error);
     }
-    if why.is_empty() { kind } else { format!("{kind}: {why}") }
+    words
+}
+
+/// As errors have it, which are one line.
+fn one_line(text: &str) -> String {
+    text.split(|c: char| c.is_control() || c.is_whitespace())
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn tls_answer(answer: &Bound<'_, PyAny>) -> PyResult<TlsAnswer> {

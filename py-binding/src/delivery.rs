@@ -135,6 +135,7 @@ impl Delivery {
             let raised = &self.inner.raised;
             let withdrawn = raised.take_withdrawn(py, 0, Some(&error));
             let cause = raised.take(py).or(withdrawn).or_else(|| raised_in(py, &self.sources));
+            let cause = cause.or_else(|| raised.blamed(py, Some(&error)));
             return Err(raise_from(py, &error, Some(&report), cause));
         }
         self.inner.raised.tell_sent(py, &report)?;

@@ -45,7 +45,7 @@ pub(crate) struct Answer {
     report: Option<Py<PySent>>,
     /// Why there is neither.
     failure: Option<Py<PyAny>>,
-    /// What the caller's own source raised.
+    /// What a function of the caller's raised, from which an error follows.
     raised: Option<Py<PyBaseException>>,
 }
 
@@ -264,6 +264,7 @@ impl Dialogue {
             dialogue::Answer::Sent(report) => {
                 let withdrawn = self.inner.raised.take_withdrawn(py, index, report.error.as_ref());
                 let raised = withdrawn.or_else(|| raised_in(py, &sources));
+                let raised = raised.or_else(|| self.inner.raised.blamed(py, report.error.as_ref()));
                 Answer {
                     report: Some(Py::new(py, PySent(report))?),
                     raised: raised.map(|raised| raised.into_value(py)),
@@ -274,7 +275,12 @@ impl Dialogue {
                 Answer { reply: Some(plain(py, reply.value())?.unbind()), ..Answer::default() }
             }
             dialogue::Answer::Reply(Err(error)) | dialogue::Answer::Done(Err(error)) => {
-                Answer { failure: Some(plain(py, error.value())?.unbind()), ..Answer::default() }
+                let raised = self.inner.raised.blamed(py, Some(&error));
+                Answer {
+                    failure: Some(plain(py, error.value())?.unbind()),
+                    raised: raised.map(|raised| raised.into_value(py)),
+                    ..Answer::default()
+                }
             }
             dialogue::Answer::Done(Ok(())) => Answer::default(),
         }))
@@ -284,7 +290,8 @@ impl Dialogue {
     fn gone(&self, py: Python<'_>) -> PyResult<PyErr> {
         let fault = self.inner.with(|inner| inner.dialogue.engine().fault().cloned())?;
         let fault = fault.unwrap_or_else(|| Error::new(Kind::Closed, Step::Command, "the session is closed"));
-        Ok(raise(py, &fault.with_server(self.name.clone()), None))
+        let cause = self.inner.raised.blamed(py, Some(&fault));
+        Ok(raise_from(py, &fault.with_server(self.name.clone()), None, cause))
     }
 
     /// Ends everything, and closes the connection.

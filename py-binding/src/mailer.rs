@@ -69,7 +69,7 @@ impl Mailer {
         py.detach(|| self.mailer.room(wait(timeout)))
     }
 
-    /// Tickets, reports, and why the commit failed of what was withdrawn; waits for the first. None: there were none in that
+    /// Tickets, reports, and what a function raised that the error of one follows from; waits for the first. None: there were none in that
     /// time, or there will be none.
     fn reports(&self, py: Python<'_>, timeout: f64, most: usize) -> Vec<(u64, (PySent, Option<PyErr>))> {
         let reports = py.detach(|| self.mailer.reports(wait(timeout), most));
@@ -77,7 +77,8 @@ impl Mailer {
             raised.write_unraisable(py, None);
         }
         let with_cause = |(ticket, report): (mailer::MessageNumber, Report)| {
-            let cause = self.raised.take_withdrawn(py, ticket.number(), report.error.as_ref());
+            let withdrawn = self.raised.take_withdrawn(py, ticket.number(), report.error.as_ref());
+            let cause = withdrawn.or_else(|| self.raised.blamed(py, report.error.as_ref()));
             (ticket.number(), (PySent(Box::new(report)), cause))
         };
         reports.into_iter().map(with_cause).collect()

@@ -79,7 +79,7 @@ impl PyMessage {
         Ok(made.into())
     }
 
-    /// A part of any type, as `application/pdf`; the body may come later. Raises `UsageError` where the type is not one.
+    /// A part of any type, as `application/pdf`; the body may come later. Raises `UsageError` for an invalid type.
     #[staticmethod]
     #[pyo3(signature = (content_type, body=None))]
     fn part(py: Python<'_>, content_type: &str, body: Option<PyBackedBytes>) -> PyResult<Self> {
@@ -257,7 +257,7 @@ impl PyMessage {
         self.check(py, self.core.header_names())
     }
 
-    /// Sets a field in the place of all of its name. Raises `UsageError` for a line end in the value, or a name that is not one.
+    /// Sets a field in place of all others of that name. Raises `UsageError` for a line end in the value, or an invalid name.
     fn set_header(&mut self, py: Python<'_>, name: &str, value: &str) -> PyResult<()> {
         self.header_with(py, name, value, HeaderMode::Write)
     }

@@ -8,8 +8,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyByteArray, PyBytes, PyDict, PyFloat, PyInt, PyString};
 use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::cancel::Cancel;
+use smtpclient::error::Error;
 use smtpclient::net;
 use smtpclient::options::{self, OptionGroup, OptionKind, Options, Recipients, shown_server};
+use smtpclient::sasl::check_custom;
 use smtpclient::secret::Secret;
 use smtpclient::tls::TlsConfig;
 
@@ -328,7 +330,11 @@ impl PyOptions {
                 return Ok(());
             }
             "mechanisms" => {
-                self.mechanisms = PyMechanism::all(value)?;
+                let mechanisms = PyMechanism::all(value)?;
+                let bound: Vec<_> = mechanisms.iter().map(|one| one.bind(&Raised::default())).collect();
+                let checked = check_custom(&bound).map_err(|error| about(name, &error));
+                checked.map_err(|error| raise(py, &error, None))?;
+                self.mechanisms = mechanisms;
                 return Ok(());
             }
             "signers" => {
@@ -394,6 +400,11 @@ impl PyOptions {
         }
         Ok(())
     }
+}
+
+/// The error of an option's value, as the core words it.
+fn about(name: &str, error: &Error) -> Error {
+    Error::usage(format!("option `{name}`: {}", error.text()))
 }
 
 /// Names are those of Python's keywords, in one case only.

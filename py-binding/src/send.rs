@@ -31,6 +31,7 @@ pub(crate) fn sendmessage(
         Err(failed) => {
             let withdrawn = raised.take_withdrawn(py, 0, Some(&failed.error));
             let cause = raised.take(py).or(withdrawn).or_else(|| raised_in(py, &sources));
+            let cause = cause.or_else(|| raised.blamed(py, Some(&failed.error)));
             Err(raise_from(py, &failed.error, Some(&failed.report), cause))
         }
     }
@@ -50,7 +51,10 @@ pub(crate) fn verify(
             raised.tell(py)?;
             Ok(PySent(Box::new(report)))
         }
-        Err(failed) => Err(raise_from(py, &failed.error, Some(&failed.report), raised.take(py))),
+        Err(failed) => {
+            let cause = raised.take(py).or_else(|| raised.blamed(py, Some(&failed.error)));
+            Err(raise_from(py, &failed.error, Some(&failed.report), cause))
+        }
     }
 }
 

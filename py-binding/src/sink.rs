@@ -5,12 +5,34 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use scripted_server::sink::{self, Certificate, SinkOptions};
 
-/// A server that takes every message. It stops taking connections when it is closed.
+/// A server for tests, which takes every message and keeps it.
+///
+/// listen: the address and port on which it listens; port 0 is a free one, which `port` tells.
+/// unix: the path of a Unix socket to listen on instead.
+/// dump: a folder that each message is also written to, as `N.eml`, and its MAIL and RCPT lines as `N.envelope`.
+/// keep: whether `messages` has what it took.
+/// rejects: recipients that it refuses, each a rule `PATTERN=CODE TEXT`, where `*` in the pattern is anything and the code 400 to 599.
+/// faults: what goes wrong, each a rule `STEP=FAULT`, or `STEP#N=FAULT` for the Nth time, counted from 1 over all connections. The steps are
+///   `greeting`, `hello`, `starttls`, `auth`, `mail`, `rcpt`, `data`, `final`, `rset` and `quit`; the faults a reply of 400 to 599
+///   (`451 4.3.0 Later`), `close`, `reset`, `silence` and `delay SECONDS`. At `final` the message was taken, unless the fault is a reply.
+/// size: the most octets that a message may have (SIZE, RFC 1870); `None`: any number.
+/// lmtp: whether it speaks LMTP (RFC 2033).
+/// chunking: whether it offers CHUNKING and BINARYMIME (RFC 3030).
+/// pipelining: whether it offers PIPELINING (RFC 2920).
+/// eight_bit_mime: whether it offers 8BITMIME (RFC 6152).
+/// smtputf8: whether it offers SMTPUTF8 (RFC 6531), which needs 8BITMIME; `None`: where it offers that.
+/// verbose: whether it prints the dialogue.
+/// tls: `"starttls"` or `"implicit"`, with a certificate for localhost that it makes; `certificate` is what option `tlsca` of a client takes.
+/// users: passwords by name: nobody else may send. PLAIN, LOGIN and XOAUTH2 (the password is the access token) are offered, under TLS alone
+///   where there is TLS.
+///
+/// Raises `ValueError` for a rule, address or word that is not of these forms, and `OSError` where it cannot listen. It stops taking connections
+/// when it is closed.
 #[pyclass(frozen, module = "smtpclient.testing")]
 pub(crate) struct Sink(Mutex<State>);
 
@@ -43,7 +65,7 @@ type Stored<'py> = (Vec<String>, Bound<'py, PyBytes>);
 #[pymethods]
 impl Sink {
     #[new]
-    #[pyo3(signature = (listen="127.0.0.1:0", *, unix=None, dump=None, keep=true, rejects=Vec::new(), faults=Vec::new(), size=None,
+    #[pyo3(signature = (listen="127.0.0.1:0", *, unix=None, dump=None, keep=true, rejects=None, faults=None, size=None,
         lmtp=false, chunking=false, pipelining=true, eight_bit_mime=true, smtputf8=None, verbose=false,
         tls=None, users=BTreeMap::new()))]
     #[expect(clippy::too_many_arguments, reason = "by name in Python")]
@@ -53,8 +75,8 @@ impl Sink {
         unix: Option<PathBuf>,
         dump: Option<PathBuf>,
         keep: bool,
-        rejects: Vec<String>,
-        faults: Vec<String>,
+        rejects: Option<&Bound<'_, PyAny>>,
+        faults: Option<&Bound<'_, PyAny>>,
         size: Option<u64>,
         lmtp: bool,
         chunking: bool,
@@ -91,10 +113,10 @@ impl Sink {
             users: users.into_iter().collect(),
             ..SinkOptions::default()
         };
-        for rule in rejects {
+        for rule in rules("rejects", rejects)? {
             options.reject(&rule).map_err(PyValueError::new_err)?;
         }
-        for rule in faults {
+        for rule in rules("faults", faults)? {
             options.faults.push(rule.parse().map_err(PyValueError::new_err)?);
         }
         Ok(Self(Mutex::new(State::Running(sink::Sink::start(options)?))))
@@ -149,4 +171,13 @@ impl Sink {
             State::Closed(kept) => closed(kept),
         }
     }
+}
+
+/// The rules of an argument, each a text.
+fn rules(name: &str, value: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<String>> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    value.extract().map_err(|_| {
+        let given = value.get_type().name().map_or_else(|_| "that".to_owned(), |name| name.to_string());
+        PyTypeError::new_err(format!("{name} wants a list of rules, each a str, not {given}"))
+    })
 }

@@ -200,9 +200,9 @@ def test_what_is_no_mechanism(value):
 def test_names(to):
     for name, words in [("X SITE", "RFC 4422"), ("", "RFC 4422"), ("PLAIN", "another name")]:
         with pytest.raises(smtpclient.UsageError, match=words):
-            smtpclient.sendmessage(MESSAGE, **to, mechanisms=[type("N", (Site,), {"name": name})()])
-    with pytest.raises(smtpclient.UsageError, match="twice"):
-        smtpclient.sendmessage(MESSAGE, **to, mechanisms=[Site(), Site()])
+            smtpclient.Options(mechanisms=[type("N", (Site,), {"name": name})()])
+    with pytest.raises(smtpclient.UsageError, match="option `mechanisms`: X-SITE is there twice"):
+        smtpclient.Options(mechanisms=[Site(), Site()])
     with pytest.raises(smtpclient.UsageError, match='"X-OTHER" must be a mechanism of these: X-SITE, '):
         smtpclient.sendmessage(MESSAGE, **to, mechanisms=[Site()], auth="X-OTHER")
 

@@ -86,3 +86,7 @@ def test_faults_of_a_table(to):
         smtpclient.sendmessage(MESSAGE, **to | {"ports": sink.port, "timeout": 0.3})
     with pytest.raises(ValueError, match="the steps are greeting"):
         Sink(faults=["body=close"])
+    for name in "faults", "rejects":
+        for value, given in ("mail=silence", "str"), ([3], "list"):
+            with pytest.raises(TypeError, match=f"{name} wants a list of rules, each a str, not {given}"):
+                Sink(**{name: value})

@@ -37,8 +37,8 @@ Not set by a text:
 | option | meaning | C | Python | Tcl | Rust |
 | --- | --- | --- | --- | --- | --- |
 | `transcript` | is given every line of the dialogue, secrets masked | `smtp_options_set_transcript` | `transcript=` | | `Options::transcript` |
-| `commit` | is asked before the end of each message leaves ([commit.md](commit.md)) | `smtp_options_set_commit` | `commit=` | `-commit` | `Options::commit` |
-| `progress` | is told how far each message has got: octets handed over, and total | `smtp_options_set_progress` | `progress=` | `-progress` | `Options::progress` |
+| `commit` | is called before the end of each message leaves ([commit.md](commit.md)) | `smtp_options_set_commit` | `commit=` | `-commit` | `Options::commit` |
+| `progress` | receives the progress of each message: octets handed over, and total | `smtp_options_set_progress` | `progress=` | `-progress` | `Options::progress` |
 | `tlspolicy` | is asked what to do when TLS cannot be set up | `smtp_options_set_tlspolicy` | `tlspolicy=` | `-tlspolicy` | `TlsPolicy::Ask` |
 | `oauthtoken` | gives an access token whenever a connection logs in, and once more where the server refuses it | `smtp_options_set_oauthtoken` | `oauthtoken=` | `-oauthcommand` | `OauthToken::asking` |
 | `mechanisms` | login mechanisms of the program's own ([tls.md](tls.md)) | `smtp_options_add_mechanism` | `mechanisms=` | `-mechanism` | `Options::mechanisms` |

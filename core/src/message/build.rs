@@ -93,7 +93,7 @@ impl Message {
     /// `cid` a new one is made; give your own (`logo@example.org`) where the HTML was written before.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) where there is no HTML, for a `cid` that is none, and as
+    /// [`Kind::Usage`](crate::error::Kind::Usage) where there is no HTML, for an invalid `cid`, and as
     /// [`attach_file`](Self::attach_file).
     pub fn inline_file(&mut self, path: impl AsRef<Path>, cid: Option<&str>) -> Result<String, Error> {
         let path = path.as_ref();

@@ -14,7 +14,7 @@ use super::signed::Signatures;
 use super::stream::Slice;
 use super::survey::Blob;
 use super::token::{Message, Token};
-use crate::content::{Content, Form, Memory, Transfer};
+use crate::content::{BodyKind, Content, Form, Memory, Transfer};
 use crate::error::{Error, Kind, Step};
 use crate::signer::Signer;
 
@@ -101,13 +101,13 @@ impl Outgoing {
         }
     }
 
-    /// Writes the message with CRLF at the end of every line, the last one too, as it goes to a server that takes
-    /// `transfer`, and gives its octets.
+    /// Writes the message as it goes to a server that takes `transfer`, and gives its octets: with CRLF at the end of every line,
+    /// the last one too, unless it is binary.
     ///
     /// # Errors
     /// [`Kind::Source`] where it cannot be read or written, [`Kind::Unsupported`] where it has no such form.
     pub fn write(&mut self, transfer: Transfer, out: &mut dyn io::Write) -> Result<u64, Error> {
-        self.form(transfer)?;
+        let is_binary = self.form(transfer)?.body == BodyKind::BinaryMime;
         let mut input = self.open(transfer)?;
         let failed = |verb: &str, e: &io::Error| {
             Error::new(Kind::Source, Step::Setup, format!("the message cannot be {verb}: {e}"))
@@ -123,14 +123,18 @@ impl Outgoing {
                 break;
             }
             buffer.clear();
-            canonical(data, &mut after_cr, &mut buffer);
+            if is_binary {
+                buffer.extend_from_slice(data);
+            } else {
+                canonical(data, &mut after_cr, &mut buffer);
+            }
             let taken = data.len();
             input.consume(taken);
             ended = buffer.last().map_or(ended, |last| *last == b'\n');
             out.write_all(&buffer).map_err(|e| failed("written", &e))?;
             count = count.saturating_add(buffer.len() as u64);
         }
-        if !ended {
+        if !ended && !is_binary {
             out.write_all(b"\r\n").map_err(|e| failed("written", &e))?;
             count = count.saturating_add(2);
         }

@@ -288,7 +288,7 @@ impl Message {
     /// put in front, and with [`HeaderMode::Write`] and [`HeaderMode::Delete`] its own ones go.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) for a name or value that is none, and for the fields that
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for an invalid name or value, and for the fields that
     /// follow from the content: Content-Type, Content-Transfer-Encoding, Content-MD5, MIME-Version.
     pub fn set_header(&mut self, name: &str, value: &str, mode: HeaderMode) -> Result<(), Error> {
         field::check(name, if mode == HeaderMode::Delete { "" } else { value })?;
@@ -322,7 +322,7 @@ impl Message {
     ///
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage) for what cannot be sent: a NUL or a broken header section in
-    /// a finished message, a multipart without parts, a field that is none. [`Kind::Source`](crate::error::Kind::Source) where a file or
+    /// a finished message, a multipart without parts, an invalid field. [`Kind::Source`](crate::error::Kind::Source) where a file or
     /// reader cannot be read, or is in use.
     pub fn prepare(&self, edits: &Edits) -> Result<Outgoing, Error> {
         Outgoing::new(self, edits)

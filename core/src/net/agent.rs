@@ -8,12 +8,14 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
-use super::platform::{pair, private, reaps_children, send_all};
+use super::platform::{pair, private, reaps_children, send_all, terminate};
+use super::poll::hung_up;
 use super::stream::Stream;
 use crate::error::{Error, Kind, Step};
 use crate::message::identity::random_hex;
@@ -31,6 +33,12 @@ const OFFER_OF_NOBODY: &str =
 
 /// What a program may say of why it refuses.
 const REASON: u64 = 300;
+
+/// How long a program may go on that nobody waits for any more, and that was asked to end.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How often a program is looked at: its end is noticed an eighth of its time later, within these.
+const LOOK: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(100)];
 
 /// Connects to the agent.
 pub(super) fn connect(agent: &Agent) -> Result<Stream, Error> {
@@ -194,7 +202,7 @@ impl<'a> Session<'a> {
                 let written = content(&mut self.input, &mut Lines { to: &mut file, after_cr: false })?;
                 let whole = written.and_then(|()| file.into_inner().map_err(io::IntoInnerError::into_error));
                 match whole {
-                    Ok(file) => Ok(run(program, &sender, &self.recipients, file)),
+                    Ok(file) => Ok(run(program, &sender, &self.recipients, file, self.output)),
                     Err(error) => Ok(Some(full(&std::env::temp_dir(), &error))),
                 }
             }
@@ -334,7 +342,7 @@ impl Write for Spooled {
 
 /// Calls `program -i -f SENDER -- RECIPIENT...` with the message on its standard input, as sendmail(8) is called. Its exit status
 /// says what became of it (sysexits.h).
-fn run(program: &Path, sender: &str, recipients: &[String], mut message: File) -> Verdict {
+fn run(program: &Path, sender: &str, recipients: &[String], mut message: File, caller: &Socket) -> Verdict {
     let refused = |error: &io::Error| Some(format!("451 4.3.0 {}: {error}", program.display()));
     if let Err(error) = message.rewind() {
         return refused(&error);
@@ -352,7 +360,7 @@ fn run(program: &Path, sender: &str, recipients: &[String], mut message: File) -
         Err(error) => return refused(&error),
     };
     // A program that was killed may have taken the message.
-    let status = child.wait().ok()?.code()?;
+    let status = wait(&mut child, caller)?.code()?;
     let mut said = Vec::new();
     let _ = told.rewind().and_then(|()| told.take(REASON).read_to_end(&mut said));
     let said = String::from_utf8_lossy(&said);
@@ -369,4 +377,30 @@ fn run(program: &Path, sender: &str, recipients: &[String], mut message: File) -
         68 => format!("550 5.1.2 {program} ended with status {status}{why}"),
         _ => format!("554 5.3.0 {program} ended with status {status}{why}"),
     })
+}
+
+/// Waits for a program. Where the caller has hung up, it is asked to end, and killed after a while: it must not take the message long
+/// after the outcome was said to be unknown, nor stay when the process that it belongs to has forgotten it.
+fn wait(child: &mut Child, caller: &Socket) -> Option<ExitStatus> {
+    let begun = Instant::now();
+    let mut until = None;
+    loop {
+        if let Some(status) = child.try_wait().ok()? {
+            return Some(status);
+        }
+        let [least, most] = LOOK;
+        let pause = (begun.elapsed() / 8).clamp(least, most);
+        match until {
+            None if hung_up(caller, pause) => {
+                terminate(child);
+                until = Some(Instant::now() + GRACE);
+            }
+            None => {}
+            Some(until) if Instant::now() < until => thread::sleep(pause),
+            Some(_) => {
+                child.kill().ok()?;
+                return child.wait().ok();
+            }
+        }
+    }
 }

@@ -36,8 +36,8 @@ impl<'a> Batch<'a> {
         self.taken.len() < WINDOW
     }
 
-    /// Asks for a message, with the session's options or its own; nothing is written yet. A mistake in it is told by
-    /// its [`report`](Self::report).
+    /// Asks for a message, with the session's options or its own; nothing is written yet. Its [`report`](Self::report)
+    /// says where it is wrong.
     pub fn add(&mut self, message: &Message, options: Option<&Options>) {
         let ticket = self.session.ask(message, options.unwrap_or(&self.options), self.added);
         self.added += 1;

@@ -65,7 +65,7 @@ impl Default for DialOptions {
 /// Finds what is wrong with a target without a connection: [`dial`] does the same before anything else.
 ///
 /// # Errors
-/// [`Kind::Usage`] for a host that is none, port 0, or a path that no socket can have.
+/// [`Kind::Usage`] for an invalid host, port 0, or a path that no socket can have.
 pub fn check(target: &Target) -> Result<(), Error> {
     match target {
         Target::Tcp { host, port } => endpoint(host, *port).map(drop),

@@ -29,6 +29,17 @@ pub(super) fn poll(fds: &mut [PollFd<'_>], timeout: Duration) -> io::Result<()> 
     }
 }
 
+/// Waits until the other end is closed, at most `timeout`; whether it is. What there is to read stays where it is.
+pub(super) fn hung_up(fd: impl AsFd, timeout: Duration) -> bool {
+    let mut fds = [PollFd::new(&fd, PollFlags::empty())];
+    if poll(&mut fds, timeout).is_err() {
+        std::thread::sleep(timeout);
+        return false;
+    }
+    let [fd] = fds;
+    fd.revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
+}
+
 /// Blocks until a descriptor can be read or written, whichever is asked for, at most `timeout`. Neither: the time is over,
 /// or a signal came.
 ///

@@ -10,7 +10,7 @@ use crate::tls::{Fingerprint, Secure, TlsConfig, TlsSettings};
 /// that say the same, and again where a file has changed.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::error::Kind::Usage) for a fingerprint that is none, for a file that cannot be used, and for
+/// [`Kind::Usage`](crate::error::Kind::Usage) for an invalid fingerprint, for a file that cannot be used, and for
 /// options that contradict each other.
 pub fn library(options: &Options) -> Result<Arc<dyn Secure>, Error> {
     match &options.tls {

@@ -42,10 +42,10 @@ pub use crate::extensions::{Chunking, Pipelining};
 pub use crate::sasl::{CustomExchange, CustomMechanism, CustomStep, LoginFacts};
 pub use crate::tls::{TlsAnswer, Trust};
 
-/// Is given every line of the dialogue, secrets masked. May be called from the thread that sends.
+/// Receives every line of the dialogue, secrets masked. May be called from the thread that sends.
 pub type TranscriptFn = Arc<dyn Fn(Direction, &str) + Send + Sync>;
 
-/// Is asked with a code and a diagnostic when TLS cannot be set up.
+/// Called with a code and a diagnostic when TLS cannot be set up.
 pub type TlsPolicyFn = Arc<dyn Fn(u16, &str) -> TlsAnswer + Send + Sync>;
 
 /// Who decides when TLS cannot be set up.

@@ -81,7 +81,7 @@ impl Options {
     /// Adds an address, or a list of them, after the `recipients` given before; nothing where it is empty.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) for a line end or NUL. What is not an address list is told by the send.
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for a line end or NUL. The send reports what is not an address list.
     pub fn add_recipient(&mut self, recipient: &str) -> Result<(), Error> {
         let recipient = foldable(OptionKind::Addresses, recipient);
         check_one_line("recipients", &recipient, false)?;
@@ -95,8 +95,8 @@ impl Options {
     /// [`RecipientEntry::new`].
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) for a line end or NUL, and for what RFC 3461 does not allow. What is not a
-    /// mailbox is told by the send.
+    /// [`Kind::Usage`](crate::error::Kind::Usage) for a line end or NUL, and for what RFC 3461 does not allow. The send
+    /// reports what is not a mailbox.
     pub fn add_recipient_dsn(&mut self, recipient: &str, notify: &str, orcpt: &str) -> Result<(), Error> {
         let recipient = foldable(OptionKind::Addresses, recipient);
         check_one_line("recipients", &recipient, false)?;

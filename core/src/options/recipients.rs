@@ -77,7 +77,7 @@ impl RecipientEntry {
     /// (`type;address`, not encoded, as in `rfc822;user@example.org`); empty texts are none.
     ///
     /// # Errors
-    /// Usage, for what RFC 3461 does not allow. What is not a mailbox is told by the send.
+    /// Usage, for what RFC 3461 does not allow. The send reports what is not a mailbox.
     pub fn new(mailbox: &str, notify: &str, orcpt: &str) -> Result<Self, Error> {
         if mailbox.trim().is_empty() {
             return Err(Error::usage("there is no mailbox: write one, as in user@example.org"));

@@ -216,25 +216,25 @@ options! {
     and {
         /// How a mailer uses its connections.
         pub mailer: MailerOptions = MailerOptions::default();
-        /// Is given every line of the dialogue, secrets masked.
+        /// Receives every line of the dialogue, secrets masked.
         pub transcript: Option<TranscriptFn> = None;
         /// Sign each message, before `dkim` does: the fields of the first stand first.
         pub signers: Vec<Arc<dyn Signer>> = Vec::new();
         /// The caller's own login mechanisms, which are tried before those of the library, in this order; option `auth` names them
         /// where it says which are allowed.
         pub mechanisms: Vec<Arc<dyn CustomMechanism>> = Vec::new();
-        /// Is asked before the end of each message is handed to the kernel, with all messages that are ready then; it belongs
+        /// Called before the end of each message is handed to the kernel, with all messages that are ready then; it belongs
         /// to a session or mailer, and none of its messages may have another.
         pub commit: Option<Commit> = None;
-        /// Is told how far each message has got; it belongs to a session or mailer, and none of its messages may have
+        /// Receives the progress of each message; it belongs to a session or mailer, and none of its messages may have
         /// another.
         pub progress: Option<ProgressFn> = None;
         /// Connects in the library's place.
         pub dialler: Option<Dialler> = None;
         /// Cancels the call from another thread.
         pub cancel: Option<Cancel> = None;
-        /// TLS that was set up before, shared with everything else that uses it. The other options `tls...` that say what
-        /// TLS is like must then be left alone.
+        /// TLS that was set up before, shared with everything else that uses it. The other options `tls...` that set TLS
+        /// up must not be set then.
         pub tls: Option<Arc<dyn Secure>> = None;
         /// Which addresses answered, for these options and all their copies.
         #[cfg_attr(not(feature = "net"), expect(dead_code, reason = "only sockets have addresses"))]

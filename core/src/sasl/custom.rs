@@ -124,10 +124,10 @@ impl<'a> LoginFacts<'a> {
     }
 }
 
-/// Finds what no mechanism can be called.
+/// Checks the names of mechanisms.
 ///
 /// # Errors
-/// [`Kind::Usage`](crate::error::Kind::Usage): a name that is none, that this library has a mechanism for, or that is there twice.
+/// [`Kind::Usage`](crate::error::Kind::Usage): an invalid name, one that a mechanism of this library has, or one that occurs twice.
 pub fn check_custom(mechanisms: &[Arc<dyn CustomMechanism>]) -> Result<(), Error> {
     for (index, mechanism) in mechanisms.iter().enumerate() {
         let name = mechanism.name();

@@ -78,7 +78,7 @@ pub(super) fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
     (kind.tag == OBJECT_IDENTIFIER).then_some(kind.content)
 }
 
-/// One after the other, up to the first that is none.
+/// One after the other, up to the first octets that are not an element.
 #[cfg(feature = "tls-rustls")]
 pub(super) fn elements(mut input: &[u8]) -> impl Iterator<Item = Element<'_>> {
     std::iter::from_fn(move || {

@@ -43,7 +43,7 @@ pub unsafe extern "C" fn smtp_message_set_unsubscribe(
 }
 
 /// Attaches a file with its name and the content type that its extension stands for. It is opened when it is
-/// sent; where there is none the send tells, with `SMTP_ERR_SOURCE`. `SMTP_OK`; `SMTP_ERR_USAGE`: a path
+/// sent; if there is no such file, the send fails with `SMTP_ERR_SOURCE`. `SMTP_OK`; `SMTP_ERR_USAGE`: a path
 /// without a file name, or `message` is finished.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_attach_file(message: *mut smtp_message, path: *const c_char) -> c_int {

@@ -79,7 +79,7 @@ pub unsafe extern "C" fn smtp_message_set_message_file(
 /// with it. `rewind` may be NULL: the message then serves one send. `release` may be NULL; it is called once
 /// when `user_data` is not needed any more, also where this call fails. `length` is the number of octets, or
 /// -1; where it is given it is declared to the server, and giving fewer or more abandons the message.
-/// `SMTP_OK`; `SMTP_ERR_USAGE`: a negative length. What the reader does wrong is told by the send, with
+/// `SMTP_OK`; `SMTP_ERR_USAGE`: a negative length. If the reader does something wrong, the send fails with
 /// `SMTP_ERR_SOURCE`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_set_message_reader(
@@ -151,7 +151,7 @@ pub unsafe extern "C" fn smtp_message_set_body_reader(
 }
 
 /// Sets a parameter of the content type, `"charset"` or `"name"`, to any text without control characters.
-/// `SMTP_OK`; `SMTP_ERR_USAGE`: a name or value that is none, or `message` is finished.
+/// `SMTP_OK`; `SMTP_ERR_USAGE`: an invalid name or value, or `message` is finished.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_set_parameter(
     message: *mut smtp_message,
@@ -176,8 +176,8 @@ pub unsafe extern "C" fn smtp_message_set_encoding(message: *mut smtp_message, e
 }
 
 /// Makes `message` a multipart without parts yet: `"mixed"`, `"alternative"`, `"related"`, `"digest"`; add
-/// them with `smtp_message_add_part()`. At least one is needed to send it. `SMTP_OK`; `SMTP_ERR_USAGE`: a
-/// subtype that is none.
+/// them with `smtp_message_add_part()`. At least one is needed to send it. `SMTP_OK`; `SMTP_ERR_USAGE`: an
+/// invalid subtype.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_set_multipart(
     message: *mut smtp_message,

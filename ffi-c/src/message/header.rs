@@ -13,8 +13,8 @@ use crate::strings::{Fault, utf8};
 pub const SMTP_NO_FIELD: c_int = 1;
 
 /// Sets a header field, in place of all others of that name. `value` is text in one line; what is not ASCII
-/// is encoded, in an address field only the display names. `SMTP_OK`; `SMTP_ERR_USAGE`: a name or value that
-/// is none, or a field that follows from the content (Content-Type, MIME-Version, ...).
+/// is encoded, in an address field only the display names. `SMTP_OK`; `SMTP_ERR_USAGE`: an invalid name or
+/// value, or a field that follows from the content (Content-Type, MIME-Version, ...).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_set_header(
     message: *mut smtp_message,
@@ -41,7 +41,7 @@ pub unsafe extern "C" fn smtp_message_add_header(
     }
 }
 
-/// Removes every header field of that name; none is fine. `SMTP_OK`; `SMTP_ERR_USAGE`: a name that is none,
+/// Removes all header fields of that name, if there are any. `SMTP_OK`; `SMTP_ERR_USAGE`: an invalid name,
 /// or a field that follows from the content.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_delete_header(

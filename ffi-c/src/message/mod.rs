@@ -61,7 +61,7 @@ pub unsafe extern "C" fn smtp_message_free(message: *mut smtp_message) {
     unsafe { free(message) }
 }
 
-/// Why the last call on `message` that failed did: one line, empty where none did. Lives until the next call
+/// The reason for the last failure of a call on `message`: one line, empty if no call has failed. Lives until the next call
 /// that takes `message` without `const`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_error(message: *const smtp_message) -> *const c_char {

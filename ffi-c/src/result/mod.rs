@@ -146,7 +146,7 @@ pub unsafe extern "C" fn smtp_result_used(result: *const smtp_result, index: usi
     unsafe { text(result, |value| value.find("used")?.item(index)) }
 }
 
-/// How many extensions the server offers that are not used any more on its connection, since it mishandled them.
+/// How many extensions the server offers that are no longer used on its connection, because it mishandled them.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_avoided_count(result: *const smtp_result) -> usize {
     // SAFETY: what the header asks for.

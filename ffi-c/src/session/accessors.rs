@@ -13,7 +13,7 @@ pub unsafe extern "C" fn smtp_session_is_open(session: *const smtp_session) -> c
     unsafe { alone(session, |_| 0, |state| state.session.as_ref().is_some_and(|s| s.is_open()).into()) }
 }
 
-/// Why the last call on `session` that failed did: one line, empty where none did. This and the strings
+/// The reason for the last failure of a call on `session`: one line, empty if no call has failed. This and the strings
 /// below live until the next call on `session` that says something to the server.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_error(session: *const smtp_session) -> *const c_char {
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn smtp_session_auth_type(session: *const smtp_session, in
 
 fn known(state: &mut State) {
     if state.offer.is_none() {
-        state.offer(); // a failure is told by smtp_session_error()
+        state.offer(); // smtp_session_error() tells of a failure
     }
 }
 

@@ -92,7 +92,7 @@ pub unsafe extern "C" fn smtp_session_sendmessage(
 /// results. Both functions are called on this thread and must not touch the session.
 ///
 /// `SMTP_OK`: the server took every message for every recipient. `SMTP_PARTIAL`: `sent` was told what became of each.
-/// `SMTP_ERR_USAGE`: a number of `next` that is none of its own. Another negative code: that of `next`, or
+/// `SMTP_ERR_USAGE`: `next` returned an invalid number. Another negative code: that of `next`, or
 /// `SMTP_ERR_CLOSED` for a session that is not open: no message was taken then.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_send_many(

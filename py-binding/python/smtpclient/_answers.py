@@ -77,14 +77,13 @@ def ask_for(dialogue: _native.Dialogue, item: Item, options: Options, index: int
 
 
 def reply_from(answer: Answer) -> Reply:
-    if answer.failure is not None:
-        raise exception_of(_known(answer.failure))
+    done_from(answer)
     return Reply(**answer.reply)
 
 
 def done_from(answer: Answer) -> None:
     if answer.failure is not None:
-        raise exception_of(_known(answer.failure))
+        raise exception_of(_known(answer.failure)) from answer.raised
 
 
 def report_from(answer: Answer) -> Report:

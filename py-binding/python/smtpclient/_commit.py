@@ -34,7 +34,7 @@ class Ready:
     attempt: int
 
 
-#: Is asked with all messages that are ready at the same time; an exception withdraws them. What it returns is looked at by
+#: Called with all messages that are ready at the same time; an exception withdraws them. What it returns is looked at by
 #: ``smtpclient.aio`` only, which awaits it where it can be awaited.
 Commit: TypeAlias = Callable[[list[Ready]], "Awaitable[object] | object"]
 
@@ -103,7 +103,7 @@ class Awaited:
 
     def _done(self, task: asyncio.Future[Any]) -> None:
         if not task.cancelled():
-            task.exception()  # is told by the report, or the connection was quicker to fail
+            task.exception()  # the report has it, or the connection was quicker to fail
         self.wake()
 
 

@@ -307,13 +307,13 @@ def _resolve(future: Any, answer: tuple[Any, Any], message: Message) -> None:
 
 
 def outcome(answer: tuple[Any, Any], message: Message) -> Report:
-    """The report of a message that was sent; an exception for one that was not. ``answer`` is its report, and why its commit
-    failed."""
-    report, withdrawn = answer
+    """The report of a message that was sent; an exception for one that was not. ``answer`` is its report, and what a
+    function raised that its error follows from."""
+    report, raised = answer
     try:
         return checked(report_of(report))
     except SMTPException as error:
-        cause = withdrawn or message._raised()
+        cause = raised or message._raised()
         if cause is not None:
             raise error from cause
         raise

@@ -336,11 +336,7 @@ class Dialogue:
 
 @final
 class Sink:
-    """A server that takes every message. ``rejects`` are rules ``PATTERN=CODE TEXT`` for recipients. ``faults`` are rules ``STEP=FAULT`` or
-    ``STEP#N=FAULT``, for the Nth of all connections: at ``greeting``, ``hello``, ``starttls``, ``auth``, ``mail``, ``rcpt``, ``data``, ``final``, ``rset`` or
-    ``quit``, a reply of 400 to 599, ``close``, ``reset``, ``silence`` or ``delay SECONDS``; at ``final`` the message was taken, unless the fault is a reply. ``tls``, ``"starttls"`` or ``"implicit"``: with
-    a certificate for localhost that is made for it; ``certificate`` is what option ``tlsca`` of a client takes. ``users``, passwords by name:
-    nobody else may send; PLAIN, LOGIN and XOAUTH2 (the password is the access token) are offered, under TLS alone where there is TLS."""
+    """A server for tests, which takes every message and keeps it. ``help(Sink)`` says what its arguments are."""
     def __new__(
         cls,
         listen: str = "127.0.0.1:0",
@@ -348,8 +344,8 @@ class Sink:
         unix: str | os.PathLike[str] | None = None,
         dump: str | os.PathLike[str] | None = None,
         keep: bool = True,
-        rejects: list[str] = ...,
-        faults: list[str] = ...,
+        rejects: list[str] | None = None,
+        faults: list[str] | None = None,
         size: int | None = None,
         lmtp: bool = False,
         chunking: bool = False,

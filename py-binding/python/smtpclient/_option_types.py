@@ -244,11 +244,11 @@ class OptionDict(TLSDict, total=False):
     """Signers of one's own: what the first gives stands first, before the signature of ``dkim``. The message is read twice."""
 
     commit: Commit | None
-    """Is asked before the end of each message leaves, with all messages that are ready then; an exception withdraws them. It
+    """Called before the end of each message leaves, with all messages that are ready then; an exception withdraws them. It
     belongs to a session or mailer, for all its messages. In ``smtpclient.aio`` it may return an awaitable."""
 
     progress: Callable[[Progress], object] | None
-    """Is told how far each message has got: octets handed over, and total. It belongs to a session or mailer, for all its
+    """Receives the progress of each message: octets handed over, and total. It belongs to a session or mailer, for all its
     messages, and is called by the thread that sends, with asyncio in the event loop."""
 
     dialler: Callable[[str, int, float], socket.socket] | None

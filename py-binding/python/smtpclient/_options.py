@@ -31,8 +31,8 @@ _OBJECTS = """
 
 Functions and objects:
   transcript: function. Is given every line of the dialogue, secrets masked: ``"client"``, ``"server"`` or ``"note"``, and the line. Default: none.
-  commit: function. Is asked before the end of each message leaves, with a list of ``Ready``; an exception withdraws the messages. Default: none.
-  progress: function. Is told how far each message has got, by a ``Progress``: octets handed over, and total. Default: none.
+  commit: function. Called before the end of each message leaves, with a list of ``Ready``; an exception withdraws the messages. Default: none.
+  progress: function. Receives the progress of each message, as a ``Progress``: octets handed over, and total. Default: none.
   dialler: function. Connects: is called with host, port and the seconds it may take, and gives a connected socket. Default: none.
   mechanisms: list. Login mechanisms of one's own (``LoginMechanism``), tried before those of the library. Default: none.
   signers: list. Signers of one's own (``Signer``), whose fields stand before the signature of ``dkim``. Default: none.

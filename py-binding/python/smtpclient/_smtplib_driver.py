@@ -133,7 +133,7 @@ class Driven(_standard.SMTP):
             raise usage("getreply(): every command has its reply: send one first")
         answer = self._wait(self._pending.popleft())
         known, reply = failure_of(answer.failure), reply_of(answer.reply)
-        # A reply that nobody asked for, after which the connection is over, is none to this command.
+        # A reply that nobody asked for, after which the connection is over, does not answer this command.
         if known is not None and known.kind != "closed":
             reply = known.reply
         if reply is None:

@@ -32,7 +32,7 @@ def is_email(message: object) -> TypeIs[email.message.Message]:
 
 
 def token(message: AnyMessage) -> Message:
-    """The token for a message; ``TypeError`` for what is none."""
+    """The token for a message; ``TypeError`` for anything else."""
     if isinstance(message, Message):
         return message
     if isinstance(message, (bytes, bytearray)):

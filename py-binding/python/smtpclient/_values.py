@@ -33,7 +33,7 @@ class Progress:
     index: int
     #: The server that is to get it, as reports name it.
     server: str
-    #: The octets that were handed over so far. All of them are not yet a message that the server has accepted.
+    #: The octets that were handed over so far. That all of them were does not mean that the server has accepted the message.
     octets: int
     #: All octets of the message, as this server gets it; ``None`` where they are not known.
     total: int | None

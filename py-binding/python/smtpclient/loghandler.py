@@ -37,7 +37,7 @@ class MailHandler(logging.Handler):
     ``subject`` is a format as those of ``logging`` (``%(levelname)s: %(message)s``) for the gravest record. At most
     ``capacity`` records (1000) wait; those beyond are counted and told of in the message. Options are those of
     ``Mailer``, and wrong ones raise at once. ``emit`` only puts a record on a list: connecting, waiting and sending
-    happen in a thread of the handler, also in a child by ``os.fork``. A message that is not accepted is told to
+    happen in a thread of the handler, also in a child by ``os.fork``. A message that is not accepted is reported to
     ``handleNotSent``, which by default prints it as ``logging`` prints errors of handlers. ``flush`` sends what there is
     and waits up to ``flushtime`` seconds (10); ``close``, and so ``logging.shutdown`` at the end of the program, does too.
     """
@@ -70,7 +70,7 @@ class MailHandler(logging.Handler):
         _handlers.add(self)
 
     def _check(self) -> None:
-        """What cannot be sent ever is told now."""
+        """Reports at once what could never be sent."""
         record = logging.LogRecord(__name__, logging.ERROR, __file__, 1, "an example", None, None)
         try:
             message = self._message([(record, "an example")], 0)
@@ -130,7 +130,7 @@ class MailHandler(logging.Handler):
         super().close()
 
     def handleNotSent(self, records: list[logging.LogRecord], error: Exception) -> None:
-        """Is told of records that no server has accepted, in the thread of the handler."""
+        """Called, in the thread of the handler, for records that no server has accepted."""
         try:
             raise error
         except Exception:

@@ -13,7 +13,7 @@ __attribute__((constructor)) static void start_sockets(void)
     WSAStartup(MAKEWORD(2, 2), &data);
 }
 
-/* As poll(2): a descriptor that is none is only slept over. */
+/* As poll(2): without a valid descriptor it only sleeps. */
 static inline int poll(struct pollfd *fds, unsigned long count, int wait)
 {
     if (count == 1 && fds->fd == INVALID_SOCKET) {

@@ -6,9 +6,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::process::Child;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
+use rustix::process::{Pid, Signal};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::super::stream::Stream;
@@ -116,6 +118,12 @@ pub(in crate::net) fn unacknowledged(socket: impl AsFd) -> u64 {
         let _ = socket;
         0
     }
+}
+
+/// Asks a program to end.
+pub(in crate::net) fn terminate(child: &Child) {
+    // It was not waited for: the number is still its own.
+    let _ = rustix::process::kill_process(Pid::from_child(child), Signal::TERM);
 }
 
 /// Two sockets that are connected to each other.

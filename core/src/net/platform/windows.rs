@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::windows::io::{AsSocket, BorrowedSocket};
 use std::path::Path;
+use std::process::Child;
 
 use rustix::fd::AsFd;
 use rustix::net::{RecvFlags, SendFlags};
@@ -86,6 +87,9 @@ pub(in crate::net) fn private() -> OpenOptions {
 pub(in crate::net) fn reaps_children() -> bool {
     false
 }
+
+/// A program cannot be asked to end.
+pub(in crate::net) fn terminate(_: &Child) {}
 
 /// Two sockets that are connected to each other, over the loopback interface.
 pub(in crate::net) fn pair() -> io::Result<(Socket, Socket)> {

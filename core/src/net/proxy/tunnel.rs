@@ -49,7 +49,7 @@ impl Tunnel {
     /// To `host` and `port`; a proxy that is silent for `timeout` is given up.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for a host or port that is none, [`Kind::Connect`] for a name that SOCKS5 cannot say.
+    /// [`Kind::Usage`] for an invalid host or port, [`Kind::Connect`] for a name that SOCKS5 cannot say.
     pub fn new(proxy: &Proxy, host: &str, port: u16, timeout: Duration) -> Result<Self, Error> {
         Self::to(proxy, &endpoint(host, port)?, port, timeout)
     }
