@@ -240,12 +240,16 @@ static void Deleted(void *data)
     Tcl_Preserve(interp);
     session->token = NULL;
     if (session->drive != NULL && !Tcl_InterpDeleted(session->state->interp)) {
-        if (smtp_engine_part(session->engine) == SMTP_OK) { /* QUIT, in the background */
-            DriveStep(session->drive);
+        int status = smtp_engine_part(session->engine); /* QUIT, in the background */
+
+        if (status == SMTP_ERR_BUSY) {
+            /* By a script of its own: the engine knows what becomes of its messages, and says so when that has returned. */
+            smtp_engine_abort(session->engine, NULL);
         } else {
-            Close(session);
+            if (status == SMTP_OK) DriveStep(session->drive);
+            else Close(session);
+            if (session->questions != NULL) Unanswered(session, "the session is closed");
         }
-        if (session->questions != NULL) Unanswered(session, "the session is closed");
     }
     DropSession(session);
     Tcl_Release(interp);
