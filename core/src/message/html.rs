@@ -176,12 +176,18 @@ fn with_cids(html: &str, folder: Option<&Path>) -> Result<(String, Vec<Picture>)
     Ok((written, pictures))
 }
 
+/// Tags and what stands between them, with their places: one tokenizer for all uses, as each kind of it is 210 kB of code.
+fn pieces(html: &str) -> impl Iterator<Item = Piece<usize>> {
+    let mut emitter = DefaultEmitter::<usize>::new_with_span();
+    // What looks like a tag in a script or a style is not one.
+    emitter.naively_switch_states(true);
+    Tokenizer::new_with_emitter(html, emitter).flatten()
+}
+
 /// How many elements are within each other, without those that may end by themselves.
 fn depth(html: &str) -> usize {
-    let mut emitter = DefaultEmitter::<()>::default();
-    emitter.naively_switch_states(true);
     let (mut deep, mut deepest) = (0_usize, 0);
-    for Ok(piece) in Tokenizer::new_with_emitter(html, emitter) {
+    for piece in pieces(html) {
         match piece {
             Piece::StartTag(tag) if !tag.self_closing && !ENDLESS.contains(&&**tag.name) => deep += 1,
             Piece::EndTag(tag) if !ENDLESS.contains(&&**tag.name) => deep = deep.saturating_sub(1),
@@ -194,11 +200,8 @@ fn depth(html: &str) -> usize {
 
 /// The URLs of pictures, and where they are, with their quotes.
 fn named(html: &str) -> Vec<(Range<usize>, String)> {
-    let mut emitter = DefaultEmitter::<usize>::new_with_span();
-    // What looks like a tag in a script or a style is none.
-    emitter.naively_switch_states(true);
     let mut found = Vec::new();
-    for Ok(piece) in Tokenizer::new_with_emitter(html, emitter) {
+    for piece in pieces(html) {
         let Piece::StartTag(tag) = piece else { continue };
         let shows = matches!(&**tag.name, b"img" | b"input");
         for (name, value) in &tag.attributes {
