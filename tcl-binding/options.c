@@ -399,11 +399,9 @@ int OptionsCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
     return TCL_OK;
 }
 
-int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into)
+static void Begin(Options *into)
 {
-    Tcl_Obj *servers = NULL, *ports = NULL;
     char host[256];
-    int i, result = TCL_OK;
 
     memset(into, 0, sizeof *into);
     memset(host, 0, sizeof host);
@@ -412,6 +410,33 @@ int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into)
     /* As tcllib completes an address, but by the name that the host has itself: Tcl's asks the resolver, which may take long.
      * A host whose name is not a domain leaves it an error. */
     if (HostName(host, sizeof host - 1)) smtp_options_set(into->smtp, "defaultdomain", host);
+}
+
+/* The library's functions are shared: those of a message are known as those of its session. */
+static void BeginBeside(Options *into, const Options *base)
+{
+    Tcl_Obj *objects[] = {base->command, base->file, base->channel, base->message, base->originator};
+    size_t i;
+
+    *into = *base;
+    into->smtp = smtp_options_copy(base->smtp);
+    for (i = 0; i < sizeof objects / sizeof *objects; i++) {
+        if (objects[i] != NULL) Tcl_IncrRefCount(objects[i]);
+    }
+    if (into->headers != NULL) {
+        into->headers = Tcl_DuplicateObj(into->headers); /* which grows */
+        Tcl_IncrRefCount(into->headers);
+    }
+    if (into->policy != NULL) into->policy->refs++;
+}
+
+int OptionsParse(State *state, const Options *base, int objc, Tcl_Obj *const objv[], Options *into)
+{
+    Tcl_Obj *servers = NULL, *ports = NULL;
+    int i, result = TCL_OK;
+
+    if (base == NULL) Begin(into);
+    else BeginBeside(into, base);
     for (i = 0; i + 1 < objc && result == TCL_OK; i += 2) {
         const char *name = Tcl_GetString(objv[i]);
 
@@ -419,7 +444,13 @@ int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into)
         else if (strcmp(name, "-ports") == 0) ports = objv[i + 1];
         else result = One(state, into, name, objv[i + 1]);
     }
-    if (result == TCL_OK) result = Servers(state->interp, into, servers, ports);
+    if (base != NULL && (servers != NULL || ports != NULL)) {
+        smtp_options_set(into->smtp, "servers", "");
+        smtp_options_set(into->smtp, "ports", "");
+    }
+    if (result == TCL_OK && (base == NULL || servers != NULL || ports != NULL)) {
+        result = Servers(state->interp, into, servers, ports);
+    }
     if (result != TCL_OK) OptionsFree(into);
     return result;
 }

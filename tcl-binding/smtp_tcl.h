@@ -106,7 +106,8 @@ typedef struct Options {
     Script *policy;
     const char *asks; /* the last option whose script the library calls; NULL: none */
 } Options;
-int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into);
+/* base: those of a session or mailer, which what is given here stands beside; NULL: none. */
+int OptionsParse(State *state, const Options *base, int objc, Tcl_Obj *const objv[], Options *into);
 void OptionsFree(Options *options);
 
 /* Set the script that is asked before the end of each message leaves, and the one that is told how far it has got; the code of the

@@ -85,7 +85,9 @@ int Compose(Session *session, Question *question, int objc, Tcl_Obj *const objv[
     Options options;
     int first = TokenFirst(interp, objc, objv, &token);
 
-    if (first < 0 || OptionsParse(session->state, objc - first, objv + first, &options) != TCL_OK) return TCL_ERROR;
+    if (first < 0 || OptionsParse(session->state, &session->options, objc - first, objv + first, &options) != TCL_OK) {
+        return TCL_ERROR;
+    }
     question->options = malloc(sizeof options);
     if (question->options == NULL) Tcl_Panic("smtp: no memory");
     *question->options = options;
