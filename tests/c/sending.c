@@ -124,7 +124,7 @@ typedef struct {
 
 typedef struct {
     int signed_, released;
-    int fails; /* says why; 2: says nothing */
+    int fails; /* says why; 2: says nothing; 3: says why, and returns 0; 4: so, with the message; 5: what it says is not UTF-8 */
     size_t octets;
     const char *fields;
 } signer;
@@ -143,6 +143,7 @@ static int signs(void *user_data, smtp_signing *signing, const void *octets, siz
         CHECK(smtp_signing_time(signing) == 0);
         so_far->octets += size;
         so_far->pieces++;
+        if (own->fails == 4) CODE(smtp_signing_fail(signing, "the card is out"), SMTP_ERR_SOURCE);
         return 0;
     }
     own->signed_++;
@@ -152,6 +153,10 @@ static int signs(void *user_data, smtp_signing *signing, const void *octets, siz
     CODE(smtp_signing_add(signing, own->fields), own->fields == NULL ? SMTP_ERR_NULL : SMTP_OK);
     CODE(smtp_signing_add(signing, "X: \xff"), SMTP_ERR_USAGE);
     if (own->fails == 2) return -9;
+    if (own->fails > 2) {
+        CODE(smtp_signing_fail(signing, own->fails == 5 ? "\xff" : "the card is out"), SMTP_ERR_SOURCE);
+        return 0;
+    }
     return own->fails ? smtp_signing_fail(signing, "the card is out") : 0;
 }
 
@@ -195,9 +200,15 @@ static void by_a_signer(void)
     CODE(smtp_sendmessage(m, copy, &r), SMTP_ERR_SOURCE);
     PART(smtp_result_error(r), "the function returned -9");
     smtp_result_free(r);
+    for (one.fails = 3; one.fails <= 5; one.fails++) {
+        CODE(smtp_sendmessage(m, copy, &r), SMTP_ERR_SOURCE);
+        PART(smtp_result_error(r), one.fails == 5 ? "UTF-8" : "cannot be signed: the card is out");
+        CODE(smtp_result_recipient_outcome(r, 0), SMTP_NOT_SENT);
+        smtp_result_free(r);
+    }
     smtp_options_free(copy);
     CODE(one.released, 1);
-    CODE(one.signed_, 5);
+    CODE(one.signed_, 7);
     smtp_message_free(m);
     CODE(smtp_options_add_signer(NULL, signs, &one, signer_released), SMTP_ERR_NULL);
     CODE(one.released, 2);
