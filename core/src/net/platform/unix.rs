@@ -228,5 +228,6 @@ pub(in crate::net) fn is_ignored(signal: i32) -> bool {
 
 /// Whether the process has the system throw away how its children ended.
 pub(in crate::net) fn reaps_children() -> bool {
-    is_ignored(libc::SIGCHLD) || action(libc::SIGCHLD).is_some_and(|action| action.sa_flags & libc::SA_NOCLDWAIT != 0)
+    is_ignored(libc::SIGCHLD)
+        || action(libc::SIGCHLD).is_some_and(|action| action.sa_flags & libc::SA_NOCLDWAIT != 0)
 }
