@@ -525,7 +525,7 @@ typedef int64_t (*smtp_oauthtoken_fn)(void *user_data, int reason, char *buffer,
 /**
  * Connects to host and port, the server's or the proxy's, within timeout milliseconds, and gives the descriptor of a connected
  * stream socket, which is the library's from then on. -1: there is none, and why, of size octets and empty at first, has why as
- * a string. It may block: it is called on the thread that sends where that blocks, and on one of its own for event loops and
+ * a string. It keeps that time itself: nothing ends it, neither option connecttimeout nor deadline. It may block: it is called on the thread that sends where that blocks, and on one of its own for event loops and
  * mailers, on several at once. host lives during the call.
  */
 typedef int (*smtp_dial_fn)(void *user_data,
@@ -1787,7 +1787,7 @@ int smtp_options_add_signer(smtp_options *options,
 
 /**
  * Adds header fields in front of the message, after those that were added before: "Name: value", folded or not, in ASCII, in lines of at
- * most 998 octets that end in CRLF or LF, the last one perhaps in nothing. They are looked at when the function has returned. It counts only
+ * most 998 octets that are not blank and end in CRLF or LF, the last one perhaps in nothing; Bcc and the like are an error. They are looked at when the function has returned. It counts only
  * where octets is NULL. SMTP_OK; SMTP_ERR_USAGE where fields is not UTF-8; SMTP_ERR_NULL.
  */
 int smtp_signing_add(smtp_signing *signing,

@@ -21,35 +21,42 @@ static int HostName(char *host, unsigned long size)
 #endif
 }
 
+static int64_t NoToken(char *buffer, size_t size, const char *why)
+{
+    strncpy(buffer, why, size - 1);
+    buffer[size - 1] = '\0';
+    return -1;
+}
+
 /* Option -oauthcommand: the result is the token, and an error says why there is none. */
 static int64_t TokenAsk(void *data, int reason, char *buffer, size_t size)
 {
     Script *policy = data;
     Tcl_DString text;
-    const char *utf8;
-    size_t length = 0;
+    const char *utf8 = NULL;
+    int64_t answer = -1;
     Tcl_Obj *word;
     int result;
 
-    if (Tcl_InterpDeleted(policy->interp)) return -1;
+    if (Tcl_InterpDeleted(policy->interp)) return NoToken(buffer, size, "the interpreter is deleted");
     word = Tcl_NewStringObj(reason == SMTP_TOKEN_REFUSED ? "refused" : "first", -1);
     result = ScriptCall(policy, 1, &word);
-    if (Tcl_InterpDeleted(policy->interp)) {
-        result = TCL_ERROR;
-    } else {
+    if (result == TCL_OK && !Tcl_InterpDeleted(policy->interp)) {
         utf8 = TextOf(policy->interp, Tcl_GetObjResult(policy->interp), "the token", &text);
-        if (utf8 == NULL) {
-            result = TCL_ERROR;
-        } else {
-            length = strlen(utf8);
-            if (length >= size) length = 0, result = TCL_ERROR;
-            memcpy(buffer, utf8, length);
-            memset(Tcl_DStringValue(&text), 0, (size_t)Tcl_DStringLength(&text));
-            Tcl_DStringFree(&text);
-        }
     }
+    if (utf8 == NULL) {
+        ScriptWhy(policy, "the error of -oauthcommand", &text);
+        NoToken(buffer, size, Tcl_DStringValue(&text));
+    } else if (strlen(utf8) >= size) {
+        NoToken(buffer, size, "the token is longer than 65535 octets");
+    } else {
+        answer = (int64_t)strlen(utf8);
+        memcpy(buffer, utf8, (size_t)answer);
+    }
+    memset(Tcl_DStringValue(&text), 0, (size_t)Tcl_DStringLength(&text));
+    Tcl_DStringFree(&text);
     ScriptDone(policy);
-    return result == TCL_OK ? (int64_t)length : -1;
+    return answer;
 }
 
 static int PolicyAsk(void *data, int code, const char *diagnostic)

@@ -153,7 +153,11 @@ int64_t Ask(Session *session, Question *question)
     }
     if (ticket < 0 && ticket != UNASKED) {
         /* A script that is the channel of a message may have closed the session, and the engine with it. */
-        Fail(interp, (int)ticket, session->engine == NULL ? "the session is closed" : smtp_engine_ask_error(engine));
+        if (ticket == SMTP_ERR_BUSY) {
+            Fail(interp, (int)ticket, "a script of the session cannot use it: do that after the script has returned");
+        } else {
+            Fail(interp, (int)ticket, session->engine == NULL ? "the session is closed" : smtp_engine_ask_error(engine));
+        }
     }
     return ticket;
 }

@@ -130,7 +130,7 @@ pub unsafe extern "C" fn smtp_options_add_signer(
 }
 
 /// Adds header fields in front of the message, after those that were added before: `"Name: value"`, folded or not, in ASCII, in lines of at
-/// most 998 octets that end in CRLF or LF, the last one perhaps in nothing. They are looked at when the function has returned. It counts only
+/// most 998 octets that are not blank and end in CRLF or LF, the last one perhaps in nothing; `Bcc` and the like are an error. They are looked at when the function has returned. It counts only
 /// where `octets` is NULL. `SMTP_OK`; `SMTP_ERR_USAGE` where `fields` is not UTF-8; `SMTP_ERR_NULL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_signing_add(signing: *mut smtp_signing, fields: *const c_char) -> c_int {

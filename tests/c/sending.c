@@ -81,6 +81,33 @@ static void watch(smtp_engine *e)
     }
 }
 
+static int dials_nothing(void *user_data, const char *host, int to, int64_t timeout, char *why, size_t size)
+{
+    (void)host, (void)to, (void)timeout, (void)why, (void)size;
+    return *(int *)user_data;
+}
+
+static void by_a_dialler_without_a_socket(void)
+{
+    static const char *const whys[] = {"the function returned 900, which is not an open socket", "the function returned -1"};
+    int given[] = {900, -1};
+    size_t i;
+
+    for (i = 0; i < 2; i++) {
+        smtp_options *o = smtp_options_new();
+        smtp_message *m = mail();
+        smtp_result *r = NULL;
+
+        smtp_options_add_server(o, "one.invalid", 2525);
+        smtp_options_set_dialler(o, dials_nothing, &given[i], NULL);
+        CODE(smtp_sendmessage(m, o, &r), SMTP_ERR_CONNECT);
+        PART(smtp_result_error(r), whys[i]);
+        smtp_result_free(r);
+        smtp_options_free(o);
+        smtp_message_free(m);
+    }
+}
+
 static void by_a_dialler(void)
 {
     smtp_options *o = smtp_options_new();
@@ -500,6 +527,7 @@ int main(int argc, char **argv)
     verifying();
     sending();
     by_a_dialler();
+    by_a_dialler_without_a_socket();
     by_a_signer();
     left_by_the_client();
     with_progress();

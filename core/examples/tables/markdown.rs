@@ -177,6 +177,10 @@ pub(crate) fn session() -> String {
         let name = kind.name();
         let _ = writeln!(page, "| `{name}` | `SMTP_ERR_{}` | {} |", name.to_uppercase(), kind.text());
     }
+    page.push_str(
+        "\nIn C and Tcl there is `busy`, too (`SMTP_ERR_BUSY`): what is called is in use, by another thread or by the call whose function or script \
+         this is. Call again when that has returned.\n",
+    );
     page.push_str("\n## Steps\n\nThe step at which it happened:\n\n| step | what |\n| --- | --- |\n");
     for step in Step::ALL {
         let _ = writeln!(page, "| `{}` | {} |", step.name(), step.text());
