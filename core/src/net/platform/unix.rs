@@ -124,7 +124,7 @@ pub(in crate::net) fn unacknowledged(socket: impl AsFd) -> u64 {
 /// As much of a script's first line as the system looks at.
 const FIRST_LINE: u64 = 256;
 
-/// Whether a program can be run, and the interpreter that a script names; or why not. What else the system refuses is told by running it.
+/// Whether a program can be run, and the interpreter that a script names; or why not. What else the system refuses shows when it is run.
 pub(in crate::net) fn runnable(program: &Path) -> Result<(), String> {
     let executable = |path: &Path| {
         match rustix::fs::accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS) {

@@ -93,7 +93,7 @@ pub(in crate::net) fn reaps_children() -> bool {
     false
 }
 
-/// Whether a program can be run, which is told by running it.
+/// Whether a program can be run, which shows when it is run.
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
 pub(in crate::net) fn runnable(_: &Path) -> Result<(), String> {
     Ok(())
