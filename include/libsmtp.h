@@ -525,7 +525,7 @@ typedef int64_t (*smtp_oauthtoken_fn)(void *user_data, int reason, char *buffer,
 /**
  * Connects to host and port, the server's or the proxy's, within timeout milliseconds, and gives the descriptor of a connected
  * stream socket, which is the library's from then on. -1: there is none, and why, of size octets and empty at first, has why as
- * a string. It may block: it is called on the thread that sends where that blocks, and on one of its own for event loops and
+ * a string. It keeps that time itself: nothing ends it, neither option connecttimeout nor deadline. It may block: it is called on the thread that sends where that blocks, and on one of its own for event loops and
  * mailers, on several at once. host lives during the call.
  */
 typedef int (*smtp_dial_fn)(void *user_data,
@@ -554,8 +554,8 @@ typedef void (*smtp_progress_fn)(void *user_data,
 
 /**
  * Called before the end of each message is handed to the kernel, with all messages that are ready at the same time. Returns 0 if
- * they may go out; smtp_ready_fail(), or any other number, if not. They are then withdrawn, and certainly not sent
- * (SMTP_ERR_COMMIT). SMTP_COMMIT_AGAIN: it is not known yet, for engines (smtp_engine_waits_for_commit()) and mailers
+ * they may go out, and any other number if not; after smtp_ready_fail() they may not, whatever it returns. They are then
+ * withdrawn, and certainly not sent (SMTP_ERR_COMMIT). SMTP_COMMIT_AGAIN: it is not known yet, for engines (smtp_engine_waits_for_commit()) and mailers
  * (smtp_mailer_wake()), which ask again with the same messages; a blocking call fails on it. ready lives during the call.
  * It is called on the thread that sends.
  */
@@ -590,8 +590,8 @@ typedef int64_t (*smtp_mechanism_fn)(void *user_data, smtp_login *login, void *r
 /**
  * Signs a message. It is given the message as this server gets it, from the first octet of the header section to the last of the body, with
  * CRLF at the end of every line and no dot stuffed, piece by piece: octets and how many (size). After the last piece octets is NULL,
- * and it adds header fields by smtp_signing_add(). It returns 0; smtp_signing_fail(), or any other number, where the message cannot be
- * signed, which is not sent then (SMTP_ERR_SOURCE). It is called on the thread that sends, before MAIL, once more for a server that needs
+ * and it adds header fields by smtp_signing_add(). It returns 0. Any other number, or anything after smtp_signing_fail(): the message
+ * cannot be signed, and is not sent (SMTP_ERR_SOURCE). It is called on the thread that sends, before MAIL, once more for a server that needs
  * another form, and by a mailer for several messages on several threads. signing and octets live during the call.
  */
 typedef int (*smtp_signer_fn)(void *user_data,
@@ -665,8 +665,8 @@ size_t smtp_ready_recipients(const smtp_ready *ready,
 const char *smtp_ready_recipient(const smtp_ready *ready, size_t index, size_t recipient);
 
 /**
- * Says in a few words why the messages must not go out, and gives what the function of option commit then returns:
- * return smtp_ready_fail(ready, "the disk is full");. Also SMTP_ERR_COMMIT where why is not UTF-8.
+ * Says in a few words why the messages must not go out, whatever the function of option commit returns then. Gives SMTP_ERR_COMMIT, also
+ * where why is not UTF-8: return smtp_ready_fail(ready, "the disk is full");.
  */
 int smtp_ready_fail(smtp_ready *ready,
                     const char *why);
@@ -1787,15 +1787,15 @@ int smtp_options_add_signer(smtp_options *options,
 
 /**
  * Adds header fields in front of the message, after those that were added before: "Name: value", folded or not, in ASCII, in lines of at
- * most 998 octets that end in CRLF or LF, the last one perhaps in nothing. They are looked at when the function has returned. It counts only
+ * most 998 octets that are not blank and end in CRLF or LF, the last one perhaps in nothing; Bcc and the like are an error. They are looked at when the function has returned. It counts only
  * where octets is NULL. SMTP_OK; SMTP_ERR_USAGE where fields is not UTF-8; SMTP_ERR_NULL.
  */
 int smtp_signing_add(smtp_signing *signing,
                      const char *fields);
 
 /**
- * Says in a few words why the message cannot be signed, and gives what the signer then returns:
- * return smtp_signing_fail(signing, "the key is locked");. Also SMTP_ERR_SOURCE where why is not UTF-8.
+ * Says in a few words why the message cannot be signed, whatever the signer returns then. Gives SMTP_ERR_SOURCE, also where why is not UTF-8:
+ * return smtp_signing_fail(signing, "the key is locked");.
  */
 int smtp_signing_fail(smtp_signing *signing,
                       const char *why);

@@ -19,7 +19,7 @@ typedef struct Mailer {
     State *state;
     smtp_mailer *smtp; /* NULL: it is closed */
     Tcl_Command token;
-    Tcl_Obj *words; /* the options that it was made with */
+    Options options; /* that it was made with */
     Tcl_HashTable open; /* submissions, by number */
     pid_t process;
     int fd, refs;
@@ -31,7 +31,7 @@ typedef struct Mailer {
 static void Drop(Mailer *mailer)
 {
     if (--mailer->refs > 0) return;
-    Tcl_DecrRefCount(mailer->words);
+    OptionsFree(&mailer->options);
     Tcl_DeleteHashTable(&mailer->open);
     free(mailer);
 }
@@ -233,19 +233,14 @@ static int Submit(Mailer *mailer, int objc, Tcl_Obj *const objv[])
 {
     State *state = mailer->state;
     Tcl_Interp *interp = state->interp;
-    Tcl_Obj *token, *words, **all;
-    Tcl_Size count;
+    Tcl_Obj *token;
     Options options;
     smtp_message *message;
-    int first = TokenFirst(interp, objc, objv, &token), i, result;
+    int first = TokenFirst(interp, objc, objv, &token), result;
 
     if (first < 0) return TCL_ERROR;
     if (mailer->smtp == NULL) return Closed(interp);
-    words = Tcl_DuplicateObj(mailer->words);
-    Tcl_IncrRefCount(words);
-    for (i = first; i < objc; i++) Tcl_ListObjAppendElement(NULL, words, objv[i]);
-    Tcl_ListObjGetElements(NULL, words, &count, &all);
-    result = OptionsParse(state, (int)count, all, &options);
+    result = OptionsParse(state, &mailer->options, objc - first, objv + first, &options);
     if (result == TCL_OK) {
         message = NULL;
         result = Foreign(interp, &options);
@@ -255,7 +250,6 @@ static int Submit(Mailer *mailer, int objc, Tcl_Obj *const objv[])
         smtp_message_free(message);
         OptionsFree(&options);
     }
-    Tcl_DecrRefCount(words);
     return result;
 }
 
@@ -382,10 +376,10 @@ int MailerCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
         return TCL_ERROR;
     }
     if (Tcl_GetIndexFromObj(interp, objv[1], words, "subcommand", 0, &word) != TCL_OK) return TCL_ERROR;
-    if (OptionsParse(state, objc - 2, objv + 2, &options) != TCL_OK) return TCL_ERROR;
+    if (OptionsParse(state, NULL, objc - 2, objv + 2, &options) != TCL_OK) return TCL_ERROR;
     status = Foreign(interp, &options) == TCL_OK ? smtp_mailer_new(options.smtp, &smtp, &failure) : SMTP_ERR_USAGE;
-    OptionsFree(&options);
     if (smtp == NULL) {
+        OptionsFree(&options);
         if (failure != NULL) Fail(interp, status, smtp_result_error(failure));
         smtp_result_free(failure);
         return TCL_ERROR;
@@ -393,6 +387,7 @@ int MailerCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
     fd = smtp_mailer_fd(smtp);
     if (fd < 0) {
         smtp_mailer_free(smtp);
+        OptionsFree(&options);
         return Fail(interp, SMTP_ERR_CONNECT, "no descriptor is left for a mailer");
     }
     mailer = calloc(1, sizeof *mailer);
@@ -402,8 +397,7 @@ int MailerCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
     mailer->fd = fd;
     mailer->refs = 1; /* the command's */
     mailer->process = getpid();
-    mailer->words = Tcl_NewListObj(objc - 2, objv + 2);
-    Tcl_IncrRefCount(mailer->words);
+    mailer->options = options;
     Tcl_InitHashTable(&mailer->open, TCL_ONE_WORD_KEYS);
     Watch(fd, TCL_READABLE, Ready, mailer);
     snprintf(name, sizeof name, "::smtp::mailer%lu", ++state->serial);

@@ -22,7 +22,7 @@ int ManyBegin(Session *session, Question *whole, int objc, Tcl_Obj *const objv[]
     if (Tcl_ListObjLength(interp, objv[0], &count) != TCL_OK) return TCL_ERROR;
     if (objc % 2 == 0) return Fail(interp, SMTP_ERR_USAGE, "sendmany: each option must have a value");
     /* A mistake in these would be that of every message. */
-    if (OptionsParse(session->state, objc - 1, objv + 1, &options) != TCL_OK) return TCL_ERROR;
+    if (OptionsParse(session->state, &session->options, objc - 1, objv + 1, &options) != TCL_OK) return TCL_ERROR;
     told = options.command != NULL;
     OptionsFree(&options);
     many = calloc(1, sizeof *many);

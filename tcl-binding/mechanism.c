@@ -102,7 +102,7 @@ static void Why(Tcl_Interp *interp, char *into, size_t size)
     Tcl_DString text;
     const char *why = TextOf(interp, Tcl_GetObjResult(interp), "the error of -mechanism", &text);
 
-    strncpy(into, why != NULL ? why : "the script failed", size - 1);
+    strncpy(into, why != NULL && *why != '\0' ? why : "the script failed", size - 1);
     into[size - 1] = '\0';
     if (why != NULL) Tcl_DStringFree(&text);
 }
@@ -115,17 +115,20 @@ static int64_t Step(void *data, smtp_login *login, void *response, size_t size)
     int64_t answer = -1;
     int result;
 
-    if (Tcl_InterpDeleted(interp)) return -1;
+    if (Tcl_InterpDeleted(interp)) {
+        strcpy(response, "the interpreter is deleted");
+        return -1;
+    }
     mechanism->refs++;
     Tcl_Preserve(interp);
     call = Tcl_DuplicateObj(mechanism->script);
     Tcl_IncrRefCount(call);
     result = Tcl_ListObjAppendElement(interp, call, Facts(login));
-    if (result == TCL_OK) result = Tcl_EvalObjEx(interp, call, TCL_EVAL_GLOBAL);
+    if (result == TCL_OK) result = ScriptEval(interp, call);
     if (Tcl_InterpDeleted(interp)) {
         strcpy(response, "the interpreter was deleted");
     } else {
-        if (result == TCL_OK || result == TCL_RETURN) answer = Answer(interp, login, response, size);
+        if (result == TCL_OK) answer = Answer(interp, login, response, size);
         if (answer == -1) Why(interp, response, size);
         Tcl_ResetResult(interp);
     }

@@ -21,35 +21,42 @@ static int HostName(char *host, unsigned long size)
 #endif
 }
 
+static int64_t NoToken(char *buffer, size_t size, const char *why)
+{
+    strncpy(buffer, why, size - 1);
+    buffer[size - 1] = '\0';
+    return -1;
+}
+
 /* Option -oauthcommand: the result is the token, and an error says why there is none. */
 static int64_t TokenAsk(void *data, int reason, char *buffer, size_t size)
 {
     Script *policy = data;
     Tcl_DString text;
-    const char *utf8;
-    size_t length = 0;
+    const char *utf8 = NULL;
+    int64_t answer = -1;
     Tcl_Obj *word;
     int result;
 
-    if (Tcl_InterpDeleted(policy->interp)) return -1;
+    if (Tcl_InterpDeleted(policy->interp)) return NoToken(buffer, size, "the interpreter is deleted");
     word = Tcl_NewStringObj(reason == SMTP_TOKEN_REFUSED ? "refused" : "first", -1);
     result = ScriptCall(policy, 1, &word);
-    if (Tcl_InterpDeleted(policy->interp)) {
-        result = TCL_ERROR;
-    } else {
+    if (result == TCL_OK && !Tcl_InterpDeleted(policy->interp)) {
         utf8 = TextOf(policy->interp, Tcl_GetObjResult(policy->interp), "the token", &text);
-        if (utf8 == NULL) {
-            result = TCL_ERROR;
-        } else {
-            length = strlen(utf8);
-            if (length >= size) length = 0, result = TCL_ERROR;
-            memcpy(buffer, utf8, length);
-            memset(Tcl_DStringValue(&text), 0, (size_t)Tcl_DStringLength(&text));
-            Tcl_DStringFree(&text);
-        }
     }
+    if (utf8 == NULL) {
+        ScriptWhy(policy, "the error of -oauthcommand", &text);
+        NoToken(buffer, size, Tcl_DStringValue(&text));
+    } else if (strlen(utf8) >= size) {
+        NoToken(buffer, size, "the token is longer than 65535 octets");
+    } else {
+        answer = (int64_t)strlen(utf8);
+        memcpy(buffer, utf8, (size_t)answer);
+    }
+    memset(Tcl_DStringValue(&text), 0, (size_t)Tcl_DStringLength(&text));
+    Tcl_DStringFree(&text);
     ScriptDone(policy);
-    return result == TCL_OK ? (int64_t)length : -1;
+    return answer;
 }
 
 static int PolicyAsk(void *data, int code, const char *diagnostic)
@@ -417,11 +424,9 @@ int OptionsCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
     return TCL_OK;
 }
 
-int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into)
+static void Begin(Options *into)
 {
-    Tcl_Obj *servers = NULL, *ports = NULL;
     char host[256];
-    int i, result = TCL_OK;
 
     memset(into, 0, sizeof *into);
     memset(host, 0, sizeof host);
@@ -430,6 +435,33 @@ int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into)
     /* As tcllib completes an address, but by the name that the host has itself: Tcl's asks the resolver, which may take long.
      * A host whose name is not a domain leaves it an error. */
     if (HostName(host, sizeof host - 1)) smtp_options_set(into->smtp, "defaultdomain", host);
+}
+
+/* The library's functions are shared: those of a message are known as those of its session. */
+static void BeginBeside(Options *into, const Options *base)
+{
+    Tcl_Obj *objects[] = {base->command, base->file, base->channel, base->message, base->originator};
+    size_t i;
+
+    *into = *base;
+    into->smtp = smtp_options_copy(base->smtp);
+    for (i = 0; i < sizeof objects / sizeof *objects; i++) {
+        if (objects[i] != NULL) Tcl_IncrRefCount(objects[i]);
+    }
+    if (into->headers != NULL) {
+        into->headers = Tcl_DuplicateObj(into->headers); /* which grows */
+        Tcl_IncrRefCount(into->headers);
+    }
+    if (into->policy != NULL) into->policy->refs++;
+}
+
+int OptionsParse(State *state, const Options *base, int objc, Tcl_Obj *const objv[], Options *into)
+{
+    Tcl_Obj *servers = NULL, *ports = NULL;
+    int i, result = TCL_OK;
+
+    if (base == NULL) Begin(into);
+    else BeginBeside(into, base);
     for (i = 0; i + 1 < objc && result == TCL_OK; i += 2) {
         const char *name = Tcl_GetString(objv[i]);
 
@@ -437,7 +469,13 @@ int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into)
         else if (strcmp(name, "-ports") == 0) ports = objv[i + 1];
         else result = One(state, into, name, objv[i + 1]);
     }
-    if (result == TCL_OK) result = Servers(state->interp, into, servers, ports);
+    if (base != NULL && (servers != NULL || ports != NULL)) {
+        smtp_options_set(into->smtp, "servers", "");
+        smtp_options_set(into->smtp, "ports", "");
+    }
+    if (result == TCL_OK && (base == NULL || servers != NULL || ports != NULL)) {
+        result = Servers(state->interp, into, servers, ports);
+    }
     if (result != TCL_OK) OptionsFree(into);
     return result;
 }

@@ -25,6 +25,20 @@ void ScriptDrop(void *data)
     free(own);
 }
 
+int ScriptEval(Tcl_Interp *interp, Tcl_Obj *call)
+{
+    int result = Tcl_EvalObjEx(interp, call, TCL_EVAL_GLOBAL);
+
+    if (result == TCL_RETURN) return TCL_OK;
+    if (result == TCL_OK || result == TCL_ERROR || Tcl_InterpDeleted(interp)) return result;
+    if (result == TCL_BREAK || result == TCL_CONTINUE) {
+        Tcl_SetObjResult(interp, Tcl_ObjPrintf("invoked \"%s\" outside of a loop", result == TCL_BREAK ? "break" : "continue"));
+    } else {
+        Tcl_SetObjResult(interp, Tcl_ObjPrintf("command returned bad code: %d", result));
+    }
+    return TCL_ERROR;
+}
+
 int ScriptCall(Script *own, size_t count, Tcl_Obj *const words[])
 {
     Tcl_Obj *call = Tcl_DuplicateObj(own->script);
@@ -37,9 +51,9 @@ int ScriptCall(Script *own, size_t count, Tcl_Obj *const words[])
     for (i = 0; i < count; i++) Tcl_IncrRefCount(words[i]);
     for (i = 0; i < count && result == TCL_OK; i++) result = Tcl_ListObjAppendElement(own->interp, call, words[i]);
     for (i = 0; i < count; i++) Tcl_DecrRefCount(words[i]);
-    if (result == TCL_OK) result = Tcl_EvalObjEx(own->interp, call, TCL_EVAL_GLOBAL);
+    if (result == TCL_OK) result = ScriptEval(own->interp, call);
     Tcl_DecrRefCount(call);
-    return result == TCL_RETURN ? TCL_OK : result;
+    return result;
 }
 
 void ScriptDone(Script *own)
@@ -57,7 +71,8 @@ void ScriptWhy(Script *own, const char *what, Tcl_DString *into)
 
     if (Tcl_InterpDeleted(own->interp)) why = NULL;
     else why = TextOf(own->interp, Tcl_GetObjResult(own->interp), what, into);
-    if (why != NULL) return;
+    if (why != NULL && *why != '\0') return;
+    if (why != NULL) Tcl_DStringFree(into);
     Tcl_DStringInit(into);
     Tcl_DStringAppend(into, Tcl_InterpDeleted(own->interp) ? "the interpreter was deleted" : "the script failed", -1);
 }

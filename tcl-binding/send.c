@@ -251,7 +251,7 @@ static int Do(State *state, int verifies, Tcl_Obj *token, int objc, Tcl_Obj *con
     send->process = getpid();
     send->refs = 1;
     send->verifies = verifies;
-    if (OptionsParse(state, objc, objv, &send->options) != TCL_OK) {
+    if (OptionsParse(state, NULL, objc, objv, &send->options) != TCL_OK) {
         free(send);
         return Unreported(state);
     }

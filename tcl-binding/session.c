@@ -351,7 +351,7 @@ int SessionCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
     if (session == NULL) Tcl_Panic("smtp: no memory");
     session->state = state;
     session->refs = 1; /* the command's */
-    if (OptionsParse(state, objc - first, objv + first, &session->options) != TCL_OK) {
+    if (OptionsParse(state, NULL, objc - first, objv + first, &session->options) != TCL_OK) {
         free(session);
         return TCL_ERROR;
     }

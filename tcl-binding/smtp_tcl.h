@@ -88,7 +88,9 @@ typedef struct Script {
 } Script;
 Script *ScriptNew(Tcl_Interp *interp, Tcl_Obj *script);
 void ScriptDrop(void *script);
-/* Calls it with these words more. The result is the interpreter's until ScriptDone, which must follow, even where the
+/* Evaluates a call: TCL_OK, or TCL_ERROR and why, also for break, continue and codes of the script's own. */
+int ScriptEval(Tcl_Interp *interp, Tcl_Obj *call);
+/* Calls it with these words more, as ScriptEval does. The result is the interpreter's until ScriptDone, which must follow, even where the
  * interpreter is gone then. */
 int ScriptCall(Script *script, size_t count, Tcl_Obj *const words[]);
 /* Why a call failed, for the library: its result, or that the interpreter is gone. */
@@ -106,7 +108,8 @@ typedef struct Options {
     Script *policy;
     const char *asks; /* the last option whose script the library calls; NULL: none */
 } Options;
-int OptionsParse(State *state, int objc, Tcl_Obj *const objv[], Options *into);
+/* base: those of a session or mailer, which what is given here stands beside; NULL: none. */
+int OptionsParse(State *state, const Options *base, int objc, Tcl_Obj *const objv[], Options *into);
 void OptionsFree(Options *options);
 
 /* Set the script that is asked before the end of each message leaves, and the one that is told how far it has got; the code of the

@@ -65,7 +65,7 @@ int TlsCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
         for (other = 0; other < sizeof others / sizeof *others; other++) fits = fits && strcmp(option, others[other]) != 0;
         if (!fits) return Usage(interp, Tcl_ObjPrintf("option %s says nothing of what TLS is like", option));
     }
-    if (OptionsParse(state, objc - 1, objv + 1, &options) != TCL_OK) return TCL_ERROR;
+    if (OptionsParse(state, NULL, objc - 1, objv + 1, &options) != TCL_OK) return TCL_ERROR;
     tls = smtp_tls_new(options.smtp);
     if (tls == NULL) Fail(interp, SMTP_ERR_USAGE, smtp_options_error(options.smtp));
     OptionsFree(&options);

@@ -85,7 +85,9 @@ int Compose(Session *session, Question *question, int objc, Tcl_Obj *const objv[
     Options options;
     int first = TokenFirst(interp, objc, objv, &token);
 
-    if (first < 0 || OptionsParse(session->state, objc - first, objv + first, &options) != TCL_OK) return TCL_ERROR;
+    if (first < 0 || OptionsParse(session->state, &session->options, objc - first, objv + first, &options) != TCL_OK) {
+        return TCL_ERROR;
+    }
     question->options = malloc(sizeof options);
     if (question->options == NULL) Tcl_Panic("smtp: no memory");
     *question->options = options;
@@ -153,7 +155,11 @@ int64_t Ask(Session *session, Question *question)
     }
     if (ticket < 0 && ticket != UNASKED) {
         /* A script that is the channel of a message may have closed the session, and the engine with it. */
-        Fail(interp, (int)ticket, session->engine == NULL ? "the session is closed" : smtp_engine_ask_error(engine));
+        if (ticket == SMTP_ERR_BUSY) {
+            Fail(interp, (int)ticket, "a script of the session cannot use it: do that after the script has returned");
+        } else {
+            Fail(interp, (int)ticket, session->engine == NULL ? "the session is closed" : smtp_engine_ask_error(engine));
+        }
     }
     return ticket;
 }

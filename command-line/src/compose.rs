@@ -100,16 +100,16 @@ pub(crate) fn composed(
         message.attach_file(file)?;
     }
     if let Some(from) = matches.get_one::<String>("from").map(String::as_str).or(from) {
-        field(options, "From", from)?;
+        field(options, "--from", "From", from)?;
     }
     for (name, flag) in [("To", "to"), ("Cc", "cc"), ("Bcc", "bcc")] {
         let all: Vec<&str> = lists(matches, flag).collect();
         if !all.is_empty() {
-            field(options, name, &all.join(", "))?;
+            field(options, &format!("--{flag}"), name, &all.join(", "))?;
         }
     }
     if let Some(subject) = matches.get_one::<String>("subject") {
-        field(options, "Subject", subject)?;
+        field(options, "--subject", "Subject", subject)?;
     }
     Ok(Item { name: "the message".to_owned(), message })
 }
@@ -118,8 +118,14 @@ fn lists<'a>(matches: &'a ArgMatches, flag: &str) -> impl Iterator<Item = &'a st
     matches.get_many::<String>(flag).into_iter().flatten().map(String::as_str)
 }
 
-pub(crate) fn field(options: &mut Options, name: &str, value: &str) -> Result<(), Failure> {
-    Ok(options.set("header", &format!("{name}: {value}"))?)
+/// Adds the field of a flag.
+pub(crate) fn field(options: &mut Options, flag: &str, name: &str, value: &str) -> Result<(), Failure> {
+    match options.set("header", &format!("{name}: {value}")) {
+        Err(_) if value.contains(['\r', '\n']) => {
+            Err(Failure::usage(format!("{flag} must be one line, not {value:?}")))
+        }
+        set => Ok(set?),
+    }
 }
 
 /// The text of a flag, or that of the file which it names.

@@ -10,6 +10,7 @@ mod progress;
 mod secrets;
 mod send;
 pub mod sendmail;
+mod signals;
 mod smtp_server;
 pub mod status;
 

@@ -20,6 +20,7 @@ use crate::compose::{self, Item};
 use crate::config::{self, Account};
 use crate::flags;
 use crate::progress::Count;
+use crate::signals;
 use crate::status::{Failure, of_report, worst};
 
 /// What the flags ask for.
@@ -49,6 +50,9 @@ pub(crate) fn account(matches: &ArgMatches) -> Result<Account, Failure> {
 
 /// Sends them, tells what became of each, and gives the exit status.
 pub(crate) fn deliver(items: Vec<Item>, options: &Options, form: Form) -> Result<u8, Failure> {
+    let mut options = options.clone();
+    options.cancel = Some(signals::giving_up());
+    let options = &options;
     match items.as_slice() {
         // A mailer's options are for several, or for one that is to be tried again.
         [item] if !flags::of_mailer(options) => {

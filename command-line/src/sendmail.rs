@@ -176,10 +176,10 @@ fn author(
     match (&asked.name, from) {
         (Some(name), _) => {
             let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
-            field(options, "From", &format!("\"{quoted}\" <{}>", address()))
+            field(options, "-F", "From", &format!("\"{quoted}\" <{}>", address()))
         }
-        (None, Some(from)) if sender.is_none() => field(options, "From", from),
-        _ => field(options, "From", &address()),
+        (None, Some(from)) if sender.is_none() => field(options, "`from` of the account", "From", from),
+        _ => field(options, "-f", "From", &address()),
     }
 }
 

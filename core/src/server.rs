@@ -185,8 +185,11 @@ fn parse(entry: &str, port: Option<u16>, options: &Options) -> Result<Server, Er
     if let Some((scheme, path)) = entry.split_once(':')
         && scheme.eq_ignore_ascii_case("unix")
     {
-        if !path.starts_with('/') {
-            return Err(bad(entry, "give the socket's absolute path, as in unix:/run/lmtp"));
+        if !path.starts_with('/') || has_host(path) {
+            return Err(bad(
+                entry,
+                "give the socket's absolute path, as in unix:/run/lmtp; who logs in is said by options `username` and `password`",
+            ));
         }
         return Ok(Server::new(Target::Unix(path.into()), protocol, options.tlsimport));
     }
@@ -201,10 +204,13 @@ fn parse(entry: &str, port: Option<u16>, options: &Options) -> Result<Server, Er
     Ok(Server::new(tcp(entry, host, port)?, protocol, options.tlsimport))
 }
 
+/// Whether a host stands before the path: in `sendmail://user@host/`, not in `file:///folder` (RFC 8089).
+fn has_host(path: &str) -> bool {
+    path.starts_with("//") && !path.starts_with("///")
+}
+
 /// `null:`, `file:/folder` and `sendmail:/path`.
 fn agent(entry: &str) -> Result<Option<Agent>, Error> {
-    // `file:///folder` is one (RFC 8089), `sendmail://user@host/` is not.
-    let has_host = |path: &str| path.starts_with("//") && !path.starts_with("///");
     let absolute = |text: &str| match PathBuf::from(text) {
         path if path.is_absolute() && !has_host(text) => Ok(path),
         _ => Err(bad(
@@ -284,12 +290,16 @@ fn split_port(entry: &str) -> Result<(&str, Option<u16>), Error> {
 
 fn tcp(entry: &str, host: &str, port: u16) -> Result<Target, Error> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    if host.is_empty()
-        || host.contains(|c: char| c.is_control() || c.is_whitespace() || "/@<>\"\\".contains(c))
-    {
+    if !is_host_name(host) {
         return Err(bad(entry, "that is not a host name"));
     }
     Ok(Target::Tcp { host: host.to_owned(), port })
+}
+
+/// Whether it may be the name or the address of a host.
+pub(crate) fn is_host_name(host: &str) -> bool {
+    let is_wrong = |c: char| c.is_control() || c.is_whitespace() || "/@<>\"\\".contains(c);
+    !host.is_empty() && !host.contains(is_wrong)
 }
 
 fn bad(entry: &str, why: &str) -> Error {
@@ -351,6 +361,15 @@ mod tests {
             "smtp://u:p/hunter2@m",
             "smtp://u:p@hunter2@m x",
             "hunter2@m",
+            "unix://u:hunter2@/run/x",
+            "unix://u:hunter2@h/run/x",
+            "unix://u:hunter2",
+            "unix://hunter2@/run/x",
+            "sendmail://u:hunter2@h/x",
+            "file://u:hunter2@/x",
+            "smtp://u:hunter2@m/x?q=y",
+            "smtp:/u:hunter2@m",
+            "null:u:hunter2@m",
         ] {
             let options = Options { servers: vec![entry.to_owned()], ..Options::default() };
             let text = super::servers(&options).unwrap_err().text().to_owned();

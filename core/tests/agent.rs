@@ -202,11 +202,37 @@ fn its_exit_status_is_the_outcome() {
             assert!(reply.unwrap().text().contains("no room"), "{report:?}");
         }
     }
-    // One that cannot be run at all.
-    let path = folder.0.join("no-program");
+    let report = send(&[&folder.program("one", "cat >/dev/null; kill -SEGV $$")]);
+    let error = report.error.clone().unwrap().to_string();
+    assert_eq!(outcomes(&report), [Outcome::Unknown; 2]);
+    assert!(error.contains("one was ended by signal 11 (SIGSEGV)"), "{error}");
+}
+
+#[test]
+fn a_program_that_cannot_be_run_is_a_server_that_cannot_be_reached() {
+    let _alone = alone();
+    let folder = Folder::new("unrunnable");
+    let path = folder.0.join("program");
+    let server = format!("sendmail:{}", path.display());
+    for (mode, content, why) in [
+        (0o644, "#!/bin/sh\nexit 0\n", "ermission denied"),
+        (0o755, "#!/nowhere/at/all -x\n", "/nowhere/at/all"),
+        (0o755, "#! /nowhere/at/all", "/nowhere/at/all"),
+        (0o755, "#!/etc/passwd\n", "/etc/passwd"),
+        (0o755, "#!\n", "by \"\""),
+    ] {
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let report = send(&[&server]);
+        let error = report.error.clone().unwrap();
+        assert_eq!((error.kind(), error.step()), (Kind::Connect, Step::Connect), "{content:?} {error}");
+        assert!(error.to_string().contains(why), "{content:?} {error}");
+        assert_eq!(outcomes(&report), [Outcome::NotSent; 2]);
+        assert!(send(&[&server, "null:"]).complete());
+    }
+    // What only running it tells.
     fs::write(&path, "nothing").unwrap();
-    let report = send(&[&format!("sendmail:{}", path.display())]);
-    assert_eq!(outcomes(&report), [Outcome::Rejected; 2]);
+    assert_eq!(outcomes(&send(&[&server])), [Outcome::Rejected; 2]);
 }
 
 #[test]

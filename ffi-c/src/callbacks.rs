@@ -83,7 +83,7 @@ pub type smtp_oauthtoken_fn = Option<
 
 /// Connects to `host` and `port`, the server's or the proxy's, within `timeout` milliseconds, and gives the descriptor of a connected
 /// stream socket, which is the library's from then on. -1: there is none, and `why`, of `size` octets and empty at first, has why as
-/// a string. It may block: it is called on the thread that sends where that blocks, and on one of its own for event loops and
+/// a string. It keeps that time itself: nothing ends it, neither option `connecttimeout` nor `deadline`. It may block: it is called on the thread that sends where that blocks, and on one of its own for event loops and
 /// mailers, on several at once. `host` lives during the call.
 pub type smtp_dial_fn = Option<
     unsafe extern "C" fn(
@@ -349,6 +349,10 @@ pub(crate) fn dialler(function: smtp_dial_fn, user: UserData) -> Option<Dialler>
         }
         let end = why.iter().position(|octet| *octet == 0).unwrap_or(why.len());
         let why = String::from_utf8_lossy(why.get(..end).unwrap_or_default());
-        Err(if why.is_empty() { format!("the function returned {fd}") } else { why.into_owned() })
+        Err(match fd {
+            _ if !why.is_empty() => why.into_owned(),
+            0.. => format!("the function returned {fd}, which is not an open socket"),
+            _ => format!("the function returned {fd}"),
+        })
     }))
 }

@@ -8,11 +8,11 @@ use smtpclient::commit::{Commit, Ready};
 use crate::callbacks::UserData;
 use crate::code::SMTP_ERR_COMMIT;
 use crate::guard::{Handle, alone, code, free, give, guarded, shared};
-use crate::strings::{c_string, empty, utf8};
+use crate::strings::{KEPT, c_string, empty, reason};
 
 /// Called before the end of each message is handed to the kernel, with all messages that are ready at the same time. Returns 0 if
-/// they may go out; `smtp_ready_fail()`, or any other number, if not. They are then withdrawn, and certainly not sent
-/// (`SMTP_ERR_COMMIT`). `SMTP_COMMIT_AGAIN`: it is not known yet, for engines (`smtp_engine_waits_for_commit()`) and mailers
+/// they may go out, and any other number if not; after `smtp_ready_fail()` they may not, whatever it returns. They are then
+/// withdrawn, and certainly not sent (`SMTP_ERR_COMMIT`). `SMTP_COMMIT_AGAIN`: it is not known yet, for engines (`smtp_engine_waits_for_commit()`) and mailers
 /// (`smtp_mailer_wake()`), which ask again with the same messages; a blocking call fails on it. `ready` lives during the call.
 /// It is called on the thread that sends.
 pub type smtp_commit_fn =
@@ -66,14 +66,15 @@ pub(crate) fn commit(function: smtp_commit_fn, user: UserData) -> Option<Commit>
         let answer = unsafe { function(user.get(), lent) };
         // SAFETY: of ours, and C does not use it any more.
         let why = unsafe {
-            let why = alone(lent, |_| None, |state| state.why.take());
+            let why = alone(lent, |_| Some(KEPT.to_owned()), |state| state.why.take());
             free(lent);
             why
         };
-        match answer {
-            0 => Poll::Ready(Ok(())),
-            SMTP_COMMIT_AGAIN => Poll::Pending,
-            code => Poll::Ready(Err(why.unwrap_or_else(|| format!("the function returned {code}")))),
+        match (why, answer) {
+            (Some(why), _) => Poll::Ready(Err(why)),
+            (None, 0) => Poll::Ready(Ok(())),
+            (None, SMTP_COMMIT_AGAIN) => Poll::Pending,
+            (None, code) => Poll::Ready(Err(format!("the function returned {code}"))),
         }
     }))
 }
@@ -148,14 +149,14 @@ pub unsafe extern "C" fn smtp_ready_recipient(
     }
 }
 
-/// Says in a few words why the messages must not go out, and gives what the function of option `commit` then returns:
-/// `return smtp_ready_fail(ready, "the disk is full");`. Also `SMTP_ERR_COMMIT` where `why` is not UTF-8.
+/// Says in a few words why the messages must not go out, whatever the function of option `commit` returns then. Gives `SMTP_ERR_COMMIT`, also
+/// where `why` is not UTF-8: `return smtp_ready_fail(ready, "the disk is full");`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_ready_fail(ready: *mut smtp_ready, why: *const c_char) -> c_int {
     // SAFETY: what the header asks for.
     unsafe {
         alone(ready, code, |state| {
-            state.why = utf8(why, "why").ok().map(str::to_owned);
+            state.why = Some(reason(why));
             SMTP_ERR_COMMIT
         })
     }

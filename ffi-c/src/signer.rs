@@ -11,12 +11,12 @@ use crate::code::{SMTP_ERR_SOURCE, SMTP_OK};
 use crate::guard::{Handle, alone, code, free, give, guarded, shared};
 use crate::kept::{Keeps, keep, kept};
 use crate::options::{change, smtp_options};
-use crate::strings::{Fault, utf8};
+use crate::strings::{Fault, KEPT, reason, utf8};
 
 /// Signs a message. It is given the message as this server gets it, from the first octet of the header section to the last of the body, with
 /// CRLF at the end of every line and no dot stuffed, piece by piece: `octets` and how many (`size`). After the last piece `octets` is NULL,
-/// and it adds header fields by `smtp_signing_add()`. It returns 0; `smtp_signing_fail()`, or any other number, where the message cannot be
-/// signed, which is not sent then (`SMTP_ERR_SOURCE`). It is called on the thread that sends, before MAIL, once more for a server that needs
+/// and it adds header fields by `smtp_signing_add()`. It returns 0. Any other number, or anything after `smtp_signing_fail()`: the message
+/// cannot be signed, and is not sent (`SMTP_ERR_SOURCE`). It is called on the thread that sends, before MAIL, once more for a server that needs
 /// another form, and by a mailer for several messages on several threads. `signing` and `octets` live during the call.
 pub type smtp_signer_fn = Option<
     unsafe extern "C" fn(
@@ -86,14 +86,13 @@ impl Running {
         let answer = unsafe { (self.function)(self.user.get(), lent, pointer, size) };
         // SAFETY: of ours, and C does not use it any more.
         let state = unsafe {
-            let state = alone(lent, |_| State::default(), std::mem::take);
+            let kept = |_| State { why: Some(KEPT.to_owned()), ..State::default() };
+            let state = alone(lent, kept, std::mem::take);
             free(lent);
             state
         };
         self.kept = state.kept;
-        if answer != 0 {
-            self.failed = Some(state.why.unwrap_or_else(|| format!("the function returned {answer}")));
-        }
+        self.failed = state.why.or_else(|| (answer != 0).then(|| format!("the function returned {answer}")));
         state.fields
     }
 }
@@ -131,7 +130,7 @@ pub unsafe extern "C" fn smtp_options_add_signer(
 }
 
 /// Adds header fields in front of the message, after those that were added before: `"Name: value"`, folded or not, in ASCII, in lines of at
-/// most 998 octets that end in CRLF or LF, the last one perhaps in nothing. They are looked at when the function has returned. It counts only
+/// most 998 octets that are not blank and end in CRLF or LF, the last one perhaps in nothing; `Bcc` and the like are an error. They are looked at when the function has returned. It counts only
 /// where `octets` is NULL. `SMTP_OK`; `SMTP_ERR_USAGE` where `fields` is not UTF-8; `SMTP_ERR_NULL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_signing_add(signing: *mut smtp_signing, fields: *const c_char) -> c_int {
@@ -150,14 +149,14 @@ pub unsafe extern "C" fn smtp_signing_add(signing: *mut smtp_signing, fields: *c
     }
 }
 
-/// Says in a few words why the message cannot be signed, and gives what the signer then returns:
-/// `return smtp_signing_fail(signing, "the key is locked");`. Also `SMTP_ERR_SOURCE` where `why` is not UTF-8.
+/// Says in a few words why the message cannot be signed, whatever the signer returns then. Gives `SMTP_ERR_SOURCE`, also where `why` is not UTF-8:
+/// `return smtp_signing_fail(signing, "the key is locked");`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_signing_fail(signing: *mut smtp_signing, why: *const c_char) -> c_int {
     // SAFETY: what the header asks for.
     unsafe {
         alone(signing, code, |state| {
-            state.why = utf8(why, "why").ok().map(str::to_owned);
+            state.why = Some(reason(why));
             SMTP_ERR_SOURCE
         })
     }

@@ -55,6 +55,21 @@ pub(crate) fn port(port: c_int) -> Result<u16, Error> {
     })
 }
 
+/// Why what a function of C's was given cannot be looked at when that has returned: it may have failed.
+pub(crate) const KEPT: &str = "another thread still uses what the function was given";
+
+/// Why a function of C's says that something failed.
+///
+/// # Safety
+/// As for [`utf8`].
+pub(crate) unsafe fn reason(why: *const c_char) -> String {
+    // SAFETY: as the caller says.
+    match unsafe { utf8(why, "why") } {
+        Ok(why) => why.to_owned(),
+        Err(fault) => fault.text().to_string_lossy().into_owned(),
+    }
+}
+
 /// What accessors answer where there is nothing.
 pub(crate) const EMPTY: *const c_char = c"".as_ptr();
 

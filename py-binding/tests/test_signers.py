@@ -115,9 +115,9 @@ def test_what_a_signer_raises_is_why_nothing_is_sent(sink, at):
     assert sink.messages() == []
 
 
-@pytest.mark.parametrize("given", ["no field", "A: b\n\nc", "A: \u20ac", b"\xff", 7, "A: " + "x" * 999])
+@pytest.mark.parametrize("given", ["no field", "A: b\n\nc", "A: b\n \n c", "A: b\r c", "Bcc: x@y", "A: \u20ac", b"\xff", 7, "A: " + "x" * 999])
 def test_what_is_not_a_field_is_refused(sink, given):
-    with pytest.raises(smtpclient.SourceError, match=r"whole header fields|must return str|utf-8"):
+    with pytest.raises(smtpclient.SourceError, match=r"whole header fields|a field `Bcc`|must return str|utf-8"):
         smtpclient.sendmessage(MESSAGE, **to(sink, signers=[Whole(lambda message, now: given)]))
     assert sink.messages() == []
 

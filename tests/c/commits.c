@@ -42,6 +42,33 @@ static int with_words(void *user_data, smtp_ready *ready)
     return smtp_ready_fail(ready, user_data);
 }
 
+static int fails_and_returns(void *user_data, smtp_ready *ready)
+{
+    CODE(smtp_ready_fail(ready, "it must not go"), SMTP_ERR_COMMIT);
+    return *(int *)user_data;
+}
+
+/* Whatever is returned after that. */
+static void failed_is_failed(void)
+{
+    int answers[] = {0, SMTP_COMMIT_AGAIN, 7};
+    size_t i;
+
+    for (i = 0; i < sizeof answers / sizeof *answers; i++) {
+        smtp_options *o = to_sink();
+        smtp_message *m = mail();
+        smtp_result *r = NULL;
+
+        smtp_options_set_commit(o, fails_and_returns, &answers[i], NULL);
+        CODE(smtp_sendmessage(m, o, &r), SMTP_ERR_COMMIT);
+        PART(smtp_result_error(r), "it must not go");
+        CODE(smtp_result_recipient_outcome(r, 0), SMTP_NOT_SENT);
+        smtp_result_free(r);
+        smtp_message_free(m);
+        smtp_options_free(o);
+    }
+}
+
 static smtp_options *with(asked *a)
 {
     smtp_options *o = to_sink();
@@ -194,6 +221,7 @@ int main(int argc, char **argv)
 {
     begin(argc, argv);
     one_message();
+    failed_is_failed();
     engines();
     batches_and_mailers();
     return summary();

@@ -81,6 +81,33 @@ static void watch(smtp_engine *e)
     }
 }
 
+static int dials_nothing(void *user_data, const char *host, int to, int64_t timeout, char *why, size_t size)
+{
+    (void)host, (void)to, (void)timeout, (void)why, (void)size;
+    return *(int *)user_data;
+}
+
+static void by_a_dialler_without_a_socket(void)
+{
+    static const char *const whys[] = {"the function returned 900, which is not an open socket", "the function returned -1"};
+    int given[] = {900, -1};
+    size_t i;
+
+    for (i = 0; i < 2; i++) {
+        smtp_options *o = smtp_options_new();
+        smtp_message *m = mail();
+        smtp_result *r = NULL;
+
+        smtp_options_add_server(o, "one.invalid", 2525);
+        smtp_options_set_dialler(o, dials_nothing, &given[i], NULL);
+        CODE(smtp_sendmessage(m, o, &r), SMTP_ERR_CONNECT);
+        PART(smtp_result_error(r), whys[i]);
+        smtp_result_free(r);
+        smtp_options_free(o);
+        smtp_message_free(m);
+    }
+}
+
 static void by_a_dialler(void)
 {
     smtp_options *o = smtp_options_new();
@@ -124,7 +151,7 @@ typedef struct {
 
 typedef struct {
     int signed_, released;
-    int fails; /* says why; 2: says nothing */
+    int fails; /* says why; 2: says nothing; 3: says why, and returns 0; 4: so, with the message; 5: what it says is not UTF-8 */
     size_t octets;
     const char *fields;
 } signer;
@@ -143,6 +170,7 @@ static int signs(void *user_data, smtp_signing *signing, const void *octets, siz
         CHECK(smtp_signing_time(signing) == 0);
         so_far->octets += size;
         so_far->pieces++;
+        if (own->fails == 4) CODE(smtp_signing_fail(signing, "the card is out"), SMTP_ERR_SOURCE);
         return 0;
     }
     own->signed_++;
@@ -152,6 +180,10 @@ static int signs(void *user_data, smtp_signing *signing, const void *octets, siz
     CODE(smtp_signing_add(signing, own->fields), own->fields == NULL ? SMTP_ERR_NULL : SMTP_OK);
     CODE(smtp_signing_add(signing, "X: \xff"), SMTP_ERR_USAGE);
     if (own->fails == 2) return -9;
+    if (own->fails > 2) {
+        CODE(smtp_signing_fail(signing, own->fails == 5 ? "\xff" : "the card is out"), SMTP_ERR_SOURCE);
+        return 0;
+    }
     return own->fails ? smtp_signing_fail(signing, "the card is out") : 0;
 }
 
@@ -195,9 +227,15 @@ static void by_a_signer(void)
     CODE(smtp_sendmessage(m, copy, &r), SMTP_ERR_SOURCE);
     PART(smtp_result_error(r), "the function returned -9");
     smtp_result_free(r);
+    for (one.fails = 3; one.fails <= 5; one.fails++) {
+        CODE(smtp_sendmessage(m, copy, &r), SMTP_ERR_SOURCE);
+        PART(smtp_result_error(r), one.fails == 5 ? "UTF-8" : "cannot be signed: the card is out");
+        CODE(smtp_result_recipient_outcome(r, 0), SMTP_NOT_SENT);
+        smtp_result_free(r);
+    }
     smtp_options_free(copy);
     CODE(one.released, 1);
-    CODE(one.signed_, 5);
+    CODE(one.signed_, 7);
     smtp_message_free(m);
     CODE(smtp_options_add_signer(NULL, signs, &one, signer_released), SMTP_ERR_NULL);
     CODE(one.released, 2);
@@ -489,6 +527,7 @@ int main(int argc, char **argv)
     verifying();
     sending();
     by_a_dialler();
+    by_a_dialler_without_a_socket();
     by_a_signer();
     left_by_the_client();
     with_progress();

@@ -177,6 +177,10 @@ static void session_nulls(void)
     CHECK(s == NULL);
     CHECK(close(fd) != 0); /* taken over all the same */
     CODE(smtp_session_adopt(connected(), "a", NULL, NULL), SMTP_ERR_NULL);
+    CODE(smtp_session_adopt(connected(), "a b\r\n", NULL, &s), SMTP_ERR_USAGE);
+    PART(smtp_session_error(s), "is not a server's name");
+    CHECK(strpbrk(smtp_session_error(s), "\r\n") == NULL);
+    smtp_session_free(s);
     CODE(smtp_session_adopt(-1, "a", NULL, &s), SMTP_ERR_USAGE);
     PART(smtp_session_error(s), "-1 is not an open descriptor");
     CODE(smtp_session_noop(s), SMTP_ERR_CLOSED);

@@ -23,6 +23,8 @@ Every option has the same name in every language. In the shell they are flags, a
 An unknown option is an error that names the nearest one. A value that does not fit is an error, and so is an option
 that the server cannot honour (except `queue`, which only asks where XQUE is offered). Elsewhere an option of a mailer is an error unless
 it is left at its default.
+Options of a session or mailer that concern messages hold for every message of it; options given with a message stand beside them, and win.
+In C, options given with a message stand in place of those of the session or mailer.
 An empty value takes an option back to its default. Four are different: the empty `originator` is the null reverse-path, the empty
 `password` is one where there is a `username`, empty `recipients` are nobody, and `header` and `rcpt`, which accumulate, reject an empty value.
 
@@ -175,6 +177,10 @@ pub(crate) fn session() -> String {
         let name = kind.name();
         let _ = writeln!(page, "| `{name}` | `SMTP_ERR_{}` | {} |", name.to_uppercase(), kind.text());
     }
+    page.push_str(
+        "\nIn C and Tcl there is `busy`, too (`SMTP_ERR_BUSY`): what is called is in use, by another thread or by the call whose function or script \
+         this is. Call again when that has returned.\n",
+    );
     page.push_str("\n## Steps\n\nThe step at which it happened:\n\n| step | what |\n| --- | --- |\n");
     for step in Step::ALL {
         let _ = writeln!(page, "| `{}` | {} |", step.name(), step.text());

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::codec::canonical;
 use super::head::{Head, Role};
+use super::known::Known;
 use super::outgoing::Shape;
 use super::stream::{Chain, Stream};
 use super::survey::Census;
@@ -113,6 +114,7 @@ const SHOWN: usize = 80;
 
 /// What a signer gave, with CRLF at the end of each line.
 fn whole_lines(given: &str) -> Result<String, Error> {
+    let has_bare_cr = memchr::memchr_iter(b'\r', given.as_bytes()).any(|at| !given[at..].starts_with("\r\n"));
     let (mut lines, mut after_cr) = (Vec::with_capacity(given.len()), false);
     canonical(given.as_bytes(), &mut after_cr, &mut lines);
     if !lines.is_empty() && !lines.ends_with(b"\n") {
@@ -120,10 +122,19 @@ fn whole_lines(given: &str) -> Result<String, Error> {
     }
     let head = Head::parse(&lines, Role::Part);
     let is_printable = |octet: &u8| matches!(octet, b'\t' | b'\r' | b'\n' | b' '..=b'~');
-    if head.end < lines.len() || !lines.iter().all(is_printable) || Census::of(&lines).long {
+    if let Some(name) = head.names(&lines).find(|name| Known::is_blind(name)) {
+        return Err(unsigned(&format!(
+            "the signer gave a field `{name}`, which names those who must not be named"
+        )));
+    }
+    // Such a line is taken for the empty one that ends the header section where blanks at the end of lines get lost.
+    let has_blank_line =
+        lines.split(|octet| *octet == b'\n').any(|line| !line.is_empty() && line.trim_ascii().is_empty());
+    let is_whole = head.end == lines.len() && !has_bare_cr && !has_blank_line;
+    if !is_whole || !lines.iter().all(is_printable) || Census::of(&lines).long {
         let shown: String = given.chars().take(SHOWN).collect();
         return Err(unsigned(&format!(
-            "the signer gave {shown:?}, and {} octets in all: give whole header fields in ASCII, in lines of at most 998 octets (RFC 5322 section 2.2)",
+            "the signer gave {shown:?}, and {} octets in all: give whole header fields in ASCII, in lines of at most 998 octets that are not blank and end in CRLF or LF (RFC 5322 section 2.2)",
             given.len()
         )));
     }

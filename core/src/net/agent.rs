@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
-use super::platform::{pair, private, reaps_children, send_all, terminate};
+use super::platform::{ended_by, pair, private, reaps_children, runnable, send_all, terminate};
 use super::poll::hung_up;
-use super::stream::Stream;
+use super::stream::{Farewell, Stream};
 use crate::error::{Error, Kind, Step};
 use crate::message::identity::random_hex;
 use crate::server::Agent;
@@ -46,10 +46,14 @@ pub(super) fn connect(agent: &Agent) -> Result<Stream, Error> {
     is_there(agent).map_err(failed)?;
     let (own, other) = pair().map_err(|error| failed(format!("no socket pair: {error}")))?;
     let agent = agent.clone();
-    let run = move || drop(Session::new(&other, &agent).run());
+    let farewell = Farewell::default();
+    let said = Farewell::clone(&farewell);
+    let run = move || drop(Session::new(&other, &agent, &said).run());
     let thread = thread::Builder::new().name("smtp-agent".to_owned()).spawn(run);
     thread.map_err(|error| failed(format!("no thread: {error}")))?;
-    Stream::connected(own, None, None).map_err(|error| failed(error.to_string()))
+    let mut stream = Stream::connected(own, None, None).map_err(|error| failed(error.to_string()))?;
+    stream.set_farewell(farewell);
+    Ok(stream)
 }
 
 fn is_there(agent: &Agent) -> Result<(), String> {
@@ -63,7 +67,11 @@ fn is_there(agent: &Agent) -> Result<(), String> {
     if !is_right {
         return Err(format!("{} is not {what}", path.display()));
     }
-    if matches!(agent, Agent::Program(_)) && reaps_children() {
+    if !matches!(agent, Agent::Program(_)) {
+        return Ok(());
+    }
+    runnable(path)?;
+    if reaps_children() {
         return Err(format!(
             "SIGCHLD is ignored in this process, so that nobody learns what {} does with a message: set it to SIG_DFL, or to a \
              handler without SA_NOCLDWAIT",
@@ -77,6 +85,8 @@ struct Session<'a> {
     input: BufReader<&'a Socket>,
     output: &'a Socket,
     agent: &'a Agent,
+    /// What is said of an outcome that nobody knows.
+    farewell: &'a Farewell,
     /// The addresses of MAIL and of every RCPT, without their angle brackets.
     sender: Option<String>,
     recipients: Vec<String>,
@@ -88,11 +98,12 @@ struct Session<'a> {
 type Verdict = Option<String>;
 
 impl<'a> Session<'a> {
-    fn new(socket: &'a Socket, agent: &'a Agent) -> Self {
+    fn new(socket: &'a Socket, agent: &'a Agent, farewell: &'a Farewell) -> Self {
         Self {
             input: BufReader::new(socket),
             output: socket,
             agent,
+            farewell,
             sender: None,
             recipients: Vec::new(),
             envelope: String::new(),
@@ -202,7 +213,7 @@ impl<'a> Session<'a> {
                 let written = content(&mut self.input, &mut Lines { to: &mut file, after_cr: false })?;
                 let whole = written.and_then(|()| file.into_inner().map_err(io::IntoInnerError::into_error));
                 match whole {
-                    Ok(file) => Ok(run(program, &sender, &self.recipients, file, self.output)),
+                    Ok(file) => Ok(run(program, &sender, &self.recipients, file, self.output, self.farewell)),
                     Err(error) => Ok(Some(full(&std::env::temp_dir(), &error))),
                 }
             }
@@ -342,7 +353,14 @@ impl Write for Spooled {
 
 /// Calls `program -i -f SENDER -- RECIPIENT...` with the message on its standard input, as sendmail(8) is called. Its exit status
 /// says what became of it (sysexits.h).
-fn run(program: &Path, sender: &str, recipients: &[String], mut message: File, caller: &Socket) -> Verdict {
+fn run(
+    program: &Path,
+    sender: &str,
+    recipients: &[String],
+    mut message: File,
+    caller: &Socket,
+    farewell: &Farewell,
+) -> Verdict {
     let refused = |error: &io::Error| Some(format!("451 4.3.0 {}: {error}", program.display()));
     if let Err(error) = message.rewind() {
         return refused(&error);
@@ -360,7 +378,11 @@ fn run(program: &Path, sender: &str, recipients: &[String], mut message: File, c
         Err(error) => return refused(&error),
     };
     // A program that was killed may have taken the message.
-    let status = wait(&mut child, caller)?.code()?;
+    let status = wait(&mut child, caller)?;
+    if let Some(signal) = ended_by(status) {
+        let _ = farewell.set(format!("{} was ended by {signal}", program.display()));
+    }
+    let status = status.code()?;
     let mut said = Vec::new();
     let _ = told.rewind().and_then(|()| told.take(REASON).read_to_end(&mut said));
     let said = String::from_utf8_lossy(&said);

@@ -58,6 +58,6 @@ pub use security::library;
 #[doc(hidden)]
 pub use session::connect;
 #[doc(hidden)]
-pub use signals::HandledSignals;
+pub use signals::{HandledSignals, is_ignored};
 #[doc(hidden)]
 pub use stream::{Stream, unacknowledged};

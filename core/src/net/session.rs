@@ -28,7 +28,7 @@ use crate::options::Options;
 use crate::reply::Reply;
 use crate::report::{Report, SendError};
 use crate::secret::Secret;
-use crate::server::{Server, Target, servers};
+use crate::server::{Server, Target, is_host_name, servers};
 use crate::tls::TlsFacts;
 
 /// One open connection to a server.
@@ -187,6 +187,9 @@ pub(super) fn adopted(
     options: &Options,
 ) -> Result<(Connection, Server, Ends), Error> {
     let stream = Stream::adopt(socket)?;
+    if !is_host_name(name) {
+        return Err(Error::usage(format!("{name:?} is not a server's name")));
+    }
     let port = stream.peer().map_or(0, |peer| peer.port());
     let protocol = if options.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
     let target = Target::Tcp { host: name.to_owned(), port };

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::platform;
 use crate::cancel::Signals;
 
 /// How often they are run while there is much to do.
@@ -48,6 +49,11 @@ impl<F: Fn() -> bool + Send + Sync> Signals for HandledSignals<F> {
         let just = self.handled().is_some_and(|(_, ended)| ended.elapsed() < JUST_NOW);
         (!just).then_some(OFTEN)
     }
+}
+
+/// Whether the process ignores a signal, by its number.
+pub fn is_ignored(signal: i32) -> bool {
+    platform::is_ignored(signal)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use rustix::fd::{AsFd, OwnedFd};
@@ -16,6 +17,9 @@ use crate::times::ConnectionTimes;
 
 /// The longest that one recv(2) blocks; [`Stream::recv`] goes on where the caller wants to wait longer.
 const LONGEST_BLOCK: Duration = Duration::from_secs(32);
+
+/// Why the other end, which is in this process, has ended the connection.
+pub(super) type Farewell = Arc<OnceLock<String>>;
 
 /// A connected TCP or Unix stream socket. Dropping it closes the connection.
 ///
@@ -36,6 +40,7 @@ pub struct Stream {
     is_kept_alive: bool,
     /// How long connecting took, where this side did it.
     times: ConnectionTimes,
+    farewell: Option<Farewell>,
 }
 
 /// What a socket can do without blocking. Neither: the time is over, or a signal came.
@@ -93,7 +98,17 @@ impl Stream {
         platform::set_mode(&socket)?;
         let (block, times) = (Duration::ZERO, ConnectionTimes::default());
         let (has_heard, is_kept_alive) = (false, false);
-        Ok(Self { socket, peer, local, proxied: false, block, has_heard, is_kept_alive, times })
+        Ok(Self {
+            socket,
+            peer,
+            local,
+            proxied: false,
+            block,
+            has_heard,
+            is_kept_alive,
+            times,
+            farewell: None,
+        })
     }
 
     /// How long connecting took, as far as it is known.
@@ -104,6 +119,11 @@ impl Stream {
     /// To note how long connecting took.
     pub(super) fn times_mut(&mut self) -> &mut ConnectionTimes {
         &mut self.times
+    }
+
+    /// Where the end of the connection is explained.
+    pub(super) fn set_farewell(&mut self, farewell: Farewell) {
+        self.farewell = Some(farewell);
     }
 
     /// Notes that the peer is a proxy, through which the server is reached.
@@ -155,7 +175,7 @@ impl Stream {
         match retry_on_intr(|| platform::recv_now(&self.socket, buf)) {
             Ok(count) => {
                 self.has_heard = count > 0;
-                Ok(Some(count))
+                self.explained(Some(count))
             }
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
@@ -174,7 +194,15 @@ impl Stream {
         self.acknowledge();
         let got = self.block(buf, wait);
         self.has_heard = matches!(got, Ok(Some(count)) if count > 0);
-        got
+        self.explained(got?)
+    }
+
+    /// The end is an error where it is known why it came.
+    fn explained(&self, got: Option<usize>) -> io::Result<Option<usize>> {
+        match self.farewell.as_ref().and_then(|farewell| farewell.get()) {
+            Some(why) if got == Some(0) => Err(io::Error::other(why.clone())),
+            _ => Ok(got),
+        }
     }
 
     /// Nothing is due: the acknowledgement of what was read last travels with what is written next.

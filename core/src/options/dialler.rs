@@ -14,7 +14,7 @@ pub struct DialTo<'a> {
     pub host: &'a str,
     /// Its port.
     pub port: u16,
-    /// How long that may take: what is left of `connecttimeout` and `deadline`.
+    /// How long that may take: what is left of `connecttimeout` and `deadline`. The function keeps that time itself: nothing ends it.
     pub timeout: Duration,
 }
 

@@ -72,8 +72,8 @@ options! {
             chunking: Chunking = Chunking::Auto, OptionKind::Word(const { &words(CHUNKING) }), "`auto`",
                 parse |v: &str| word(v, &CHUNKING);
             /// The message, a finished one, is binary (RFC 3030): it goes octet for octet, as BODY=BINARYMIME, and a server that does
-            /// not offer BINARYMIME and CHUNKING is an error. Its lines must end in CRLF, except for those of parts that are
-            /// binary. Composed messages have the encoding `binary` for that.
+            /// not offer BINARYMIME and CHUNKING is an error. The body goes as it is: end its lines in CRLF, except for
+            /// those of binary parts (RFC 3030 section 3). Another line end in the header section is an error. Composed messages have the encoding `binary` for that.
             binary: bool = false, OptionKind::Flag, "no", parse boolean;
             /// Extensions that the library is to use as if the server did not offer them: keywords of EHLO, as `PIPELINING CHUNKING`,
             /// for a server that offers what it cannot do. Option `auth` chooses among the mechanisms of AUTH.
@@ -202,7 +202,8 @@ options! {
             authinsecure: bool = false, OptionKind::Flag, "no", parse boolean;
         }
         Time {
-            /// How long connecting may take: the resolver, all addresses of the name, and a proxy.
+            /// How long connecting may take: the resolver, all addresses of the name, and a proxy. A function of `dialler` is told the
+            /// time, and keeps it itself.
             connecttimeout: Duration = Duration::from_secs(30), OptionKind::Seconds, "30", parse seconds;
             /// How long each reply but the last may take, and how long the server may leave unacknowledged what was sent (where
             /// the system tells: Linux).

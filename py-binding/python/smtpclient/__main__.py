@@ -29,8 +29,9 @@ def main() -> int:
 
 
 def _command(program: str, words: Sequence[str]) -> int:
-    # Ctrl-C ends it at once, as other programs: Python's own handler would wait for the end of the sending.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # As for other programs: Python's own handler would wait for the end of the sending.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     return _native.command([program, *words])
 
 

@@ -97,7 +97,7 @@ class OptionDict(TLSDict, total=False):
     """When a message goes by BDAT where the server offers CHUNKING. ``auto``: where it saves a round trip, and as BINARYMIME for binary parts. ``on``: always. ``off``: never. Default: ``auto``."""
 
     binary: bool | None
-    """The message, a finished one, is binary (RFC 3030): it goes octet for octet, as BODY=BINARYMIME, and a server that does not offer BINARYMIME and CHUNKING is an error. Its lines must end in CRLF, except for those of parts that are binary. Composed messages have the encoding ``binary`` for that. Default: no."""
+    """The message, a finished one, is binary (RFC 3030): it goes octet for octet, as BODY=BINARYMIME, and a server that does not offer BINARYMIME and CHUNKING is an error. The body goes as it is: end its lines in CRLF, except for those of binary parts (RFC 3030 section 3). Another line end in the header section is an error. Composed messages have the encoding ``binary`` for that. Default: no."""
 
     ignore: str | Iterable[str] | None
     """Extensions that the library is to use as if the server did not offer them: keywords of EHLO, as ``PIPELINING CHUNKING``, for a server that offers what it cannot do. Option ``auth`` chooses among the mechanisms of AUTH. Default: none."""
@@ -199,7 +199,7 @@ class OptionDict(TLSDict, total=False):
     """Also send passwords and tokens over an unencrypted connection. Default: no."""
 
     connecttimeout: Seconds | None
-    """How long connecting may take: the resolver, all addresses of the name, and a proxy. Default: 30."""
+    """How long connecting may take: the resolver, all addresses of the name, and a proxy. A function of ``dialler`` is told the time, and keeps it itself. Default: 30."""
 
     timeout: Seconds | None
     """How long each reply but the last may take, and how long the server may leave unacknowledged what was sent (where the system tells: Linux). Default: as RFC 5321 has it: 120 to 300."""

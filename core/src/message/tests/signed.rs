@@ -111,7 +111,7 @@ fn a_signer_gives_whole_fields() {
         out.sign(vec![Arc::new(Says(given))], 7);
         out.form(SEVEN).map(|_| String::from_utf8(read(&mut out, SEVEN)).unwrap())
     };
-    for given in ["B: c\r\n d\r\n", "B: c\n d\n", "B: c\r d"] {
+    for given in ["B: c\r\n d\r\n", "B: c\n d\n", "B: c\n d"] {
         assert_eq!(front(given).unwrap(), "B: c\r\n d\r\nA: b\r\n\r\n", "{given:?}");
     }
     assert_eq!(front("").unwrap(), "A: b\r\n\r\n");
@@ -124,6 +124,11 @@ fn a_signer_gives_whole_fields() {
         "B: \u{fc}",
         "B: \0",
         "B: c\r\nd\r\n",
+        "B: c\r d",
+        "B: c\r\r\n d",
+        "B: c\r",
+        "B: c\n \n d",
+        "B: c\r\n\t \r\n",
         "\n",
         long.leak(),
     ] {
@@ -132,5 +137,11 @@ fn a_signer_gives_whole_fields() {
             error.kind() == Kind::Source && error.text().contains("whole header fields"),
             "{given:?} {error}"
         );
+    }
+    for name in ["Bcc", "dcc", "Resent-Bcc", "Resent-DCC"] {
+        let given = format!("B: c\n{name}: eve@e.example\n").leak();
+        let error = front(given).unwrap_err();
+        assert!(error.kind() == Kind::Source && error.text().contains(name), "{error}");
+        assert!(!error.text().contains("eve"), "{error}");
     }
 }

@@ -1,13 +1,15 @@
 //! Linux, the BSDs, macOS.
 
-use std::fs::OpenOptions;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, ExitStatus};
 
+use rustix::fs::{Access, AtFlags, CWD};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use rustix::process::{Pid, Signal};
@@ -126,6 +128,54 @@ pub(in crate::net) fn terminate(child: &Child) {
     let _ = rustix::process::kill_process(Pid::from_child(child), Signal::TERM);
 }
 
+/// As much of a script's first line as the system looks at.
+const FIRST_LINE: u64 = 256;
+
+/// Whether a program can be run, and the interpreter that a script names; or why not. What else the system refuses shows when it is run.
+pub(in crate::net) fn runnable(program: &Path) -> Result<(), String> {
+    let executable = |path: &Path| {
+        match rustix::fs::accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS) {
+            // It is not known: running it tells.
+            Ok(()) | Err(Errno::NOSYS | Errno::INVAL) => Ok(()),
+            Err(error) => Err(io::Error::from(error)),
+        }
+    };
+    executable(program).map_err(|why| format!("{} cannot be run: {why}", program.display()))?;
+    let mut line = Vec::new();
+    // A program may be run that may not be read.
+    let read = File::open(program).and_then(|file| file.take(FIRST_LINE).read_to_end(&mut line));
+    let Some(rest) = line.strip_prefix(b"#!").filter(|_| read.is_ok()) else { return Ok(()) };
+    let rest = rest.split(|octet| *octet == b'\n').next().unwrap_or_default().trim_ascii();
+    let name = rest.split(|octet| matches!(octet, b' ' | b'\t')).next().unwrap_or_default();
+    let interpreter = Path::new(std::ffi::OsStr::from_bytes(name));
+    executable(interpreter).map_err(|why| {
+        format!("{} cannot be run by {:?}, which it names: {why}", program.display(), interpreter)
+    })
+}
+
+/// The signal that has ended a program.
+pub(in crate::net) fn ended_by(status: ExitStatus) -> Option<String> {
+    const NAMES: [(libc::c_int, &str); 14] = [
+        (libc::SIGHUP, "SIGHUP"),
+        (libc::SIGINT, "SIGINT"),
+        (libc::SIGQUIT, "SIGQUIT"),
+        (libc::SIGILL, "SIGILL"),
+        (libc::SIGABRT, "SIGABRT"),
+        (libc::SIGBUS, "SIGBUS"),
+        (libc::SIGFPE, "SIGFPE"),
+        (libc::SIGKILL, "SIGKILL"),
+        (libc::SIGSEGV, "SIGSEGV"),
+        (libc::SIGPIPE, "SIGPIPE"),
+        (libc::SIGTERM, "SIGTERM"),
+        (libc::SIGXCPU, "SIGXCPU"),
+        (libc::SIGXFSZ, "SIGXFSZ"),
+        (libc::SIGSYS, "SIGSYS"),
+    ];
+    let number = status.signal()?;
+    let name = NAMES.iter().find(|(known, _)| *known == number);
+    Some(name.map_or_else(|| format!("signal {number}"), |(_, name)| format!("signal {number} ({name})")))
+}
+
 /// Two sockets that are connected to each other.
 pub(in crate::net) fn pair() -> io::Result<(Socket, Socket)> {
     let (near, far) = Socket::pair(Domain::UNIX, Type::STREAM, None)?;
@@ -168,16 +218,23 @@ pub(in crate::net) fn private() -> OpenOptions {
     options
 }
 
-/// Whether the process has the system throw away how its children ended.
-pub(in crate::net) fn reaps_children() -> bool {
+/// What the process does at a signal.
+fn action(signal: libc::c_int) -> Option<libc::sigaction> {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: nothing is set, and what is written is as large as it is.
     #[expect(unsafe_code, reason = "no crate in the tree has a safe call for it")]
-    let action = unsafe {
-        if libc::sigaction(libc::SIGCHLD, std::ptr::null(), action.as_mut_ptr()) != 0 {
-            return false;
-        }
-        action.assume_init()
-    };
-    action.sa_sigaction == libc::SIG_IGN || action.sa_flags & libc::SA_NOCLDWAIT != 0
+    unsafe {
+        (libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) == 0).then(|| action.assume_init())
+    }
+}
+
+/// Whether the process ignores a signal, by its number.
+pub(in crate::net) fn is_ignored(signal: i32) -> bool {
+    action(signal).is_some_and(|action| action.sa_sigaction == libc::SIG_IGN)
+}
+
+/// Whether the process has the system throw away how its children ended.
+pub(in crate::net) fn reaps_children() -> bool {
+    is_ignored(libc::SIGCHLD)
+        || action(libc::SIGCHLD).is_some_and(|action| action.sa_flags & libc::SA_NOCLDWAIT != 0)
 }

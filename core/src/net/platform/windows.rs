@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::windows::io::{AsSocket, BorrowedSocket};
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, ExitStatus};
 
 use rustix::fd::AsFd;
 use rustix::net::{RecvFlags, SendFlags};
@@ -83,6 +83,11 @@ pub(in crate::net) fn private() -> OpenOptions {
     options
 }
 
+/// Whether the process ignores a signal, which it cannot here.
+pub(in crate::net) fn is_ignored(_: i32) -> bool {
+    false
+}
+
 /// Windows tells how every child ended.
 pub(in crate::net) fn reaps_children() -> bool {
     false
@@ -90,6 +95,17 @@ pub(in crate::net) fn reaps_children() -> bool {
 
 /// A program cannot be asked to end.
 pub(in crate::net) fn terminate(_: &Child) {}
+
+/// Whether a program can be run, which shows when it is run.
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
+pub(in crate::net) fn runnable(_: &Path) -> Result<(), String> {
+    Ok(())
+}
+
+/// The signal that has ended a program; there are none.
+pub(in crate::net) fn ended_by(_: ExitStatus) -> Option<String> {
+    None
+}
 
 /// Two sockets that are connected to each other, over the loopback interface.
 pub(in crate::net) fn pair() -> io::Result<(Socket, Socket)> {
