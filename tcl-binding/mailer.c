@@ -20,6 +20,7 @@ typedef struct Mailer {
     smtp_mailer *smtp; /* NULL: it is closed */
     Tcl_Command token;
     Tcl_Obj *words; /* the options that it was made with */
+    Script *dialler; /* which it waits for; NULL: none */
     Tcl_HashTable open; /* submissions, by number */
     pid_t process;
     int fd, refs;
@@ -32,8 +33,15 @@ static void Drop(Mailer *mailer)
 {
     if (--mailer->refs > 0) return;
     Tcl_DecrRefCount(mailer->words);
+    if (mailer->dialler != NULL) ScriptDrop(mailer->dialler);
     Tcl_DeleteHashTable(&mailer->open);
     free(mailer);
+}
+
+/* Whether a script of it runs, which cannot wait for it. */
+static int IsInside(const Mailer *mailer)
+{
+    return mailer->busy || (mailer->dialler != NULL && mailer->dialler->runs > 0);
 }
 
 static Submission *SubmissionNew(Tcl_Obj *command, int atLeastOne)
@@ -188,7 +196,7 @@ static void Passed(void *data)
 /* Runs the event loop until something is reported; in a script of the mailer, where nothing is, for a moment. */
 static int Look(Mailer *mailer)
 {
-    Tcl_TimerToken timer = mailer->busy ? Tcl_CreateTimerHandler(ROOM_MS, Passed, mailer) : NULL;
+    Tcl_TimerToken timer = IsInside(mailer) ? Tcl_CreateTimerHandler(ROOM_MS, Passed, mailer) : NULL;
     int result;
 
     mailer->news = 0;
@@ -341,7 +349,7 @@ static int Verb(Mailer *mailer, int objc, Tcl_Obj *const objv[])
     }
     if (verb == COUNTS) return Counts(mailer);
     if (verb == SERVERS) return Servers(mailer);
-    if (mailer->busy) {
+    if (IsInside(mailer)) {
         return Fail(interp, SMTP_ERR_BUSY, "a script of the mailer cannot wait for it: do that after the script has returned");
     }
     result = Drain(mailer);
@@ -375,6 +383,7 @@ int MailerCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
     smtp_mailer *smtp = NULL;
     smtp_result *failure = NULL;
     char name[48];
+    Script *dialler;
     int word, fd, status;
 
     if (objc < 2 || objc % 2 != 0) {
@@ -384,6 +393,8 @@ int MailerCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
     if (Tcl_GetIndexFromObj(interp, objv[1], words, "subcommand", 0, &word) != TCL_OK) return TCL_ERROR;
     if (OptionsParse(state, objc - 2, objv + 2, &options) != TCL_OK) return TCL_ERROR;
     status = Foreign(interp, &options) == TCL_OK ? smtp_mailer_new(options.smtp, &smtp, &failure) : SMTP_ERR_USAGE;
+    dialler = options.dialler;
+    if (smtp != NULL) options.dialler = NULL; /* the mailer's from here on */
     OptionsFree(&options);
     if (smtp == NULL) {
         if (failure != NULL) Fail(interp, status, smtp_result_error(failure));
@@ -393,6 +404,7 @@ int MailerCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
     fd = smtp_mailer_fd(smtp);
     if (fd < 0) {
         smtp_mailer_free(smtp);
+        if (dialler != NULL) ScriptDrop(dialler);
         return Fail(interp, SMTP_ERR_CONNECT, "no descriptor is left for a mailer");
     }
     mailer = calloc(1, sizeof *mailer);
@@ -400,6 +412,7 @@ int MailerCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
     mailer->state = state;
     mailer->smtp = smtp;
     mailer->fd = fd;
+    mailer->dialler = dialler;
     mailer->refs = 1; /* the command's */
     mailer->process = getpid();
     mailer->words = Tcl_NewListObj(objc - 2, objv + 2);

@@ -40,7 +40,7 @@
 //! own: connecting, which waits for the resolver (one thread a server at most), and a function that is asked for an access
 //! token. What the options call (`tlspolicy`, `transcript`), a reader that makes a message, and the function for reports
 //! run in the mailer's thread, and hold up everything until they return. They cannot wait for the mailer, which waits for
-//! them: [`drain`](Mailer::drain) and [`close`](Mailer::close) fail there.
+//! them, and neither can those that have threads of their own: [`drain`](Mailer::drain) and [`close`](Mailer::close) fail there.
 //!
 //! # After fork(2)
 //! A child has the mailer, but neither its thread nor its messages, which stay the parent's. There
@@ -68,6 +68,7 @@ use self::driver::Driver;
 use self::job::Job;
 use self::shared::{Closing, Shared, over};
 use super::dial::check;
+use super::inside;
 use super::platform::pair;
 use super::process::Process;
 use super::sendmessage::local;
@@ -302,9 +303,10 @@ impl Mailer {
         if self.process.is_forked() { Vec::new() } else { self.shared.server_counts() }
     }
 
-    /// Whether the caller is a function that the mailer calls, in its own thread.
+    /// Whether the caller is a function that the mailer calls, in its own thread or in one that it began for that: to connect,
+    /// or to log in.
     pub fn is_inside(&self) -> bool {
-        self.thread.as_ref().is_some_and(|thread| thread.thread().id() == thread::current().id())
+        self.thread.as_ref().is_some_and(|thread| thread.thread().id() == inside::works_for())
     }
 
     /// Whether the caller is a child by fork(2) of the process that made the mailer.
