@@ -42,6 +42,11 @@
 //! run in the mailer's thread, and hold up everything until they return. They cannot wait for the mailer, which waits for
 //! them, and neither can those that have threads of their own: [`drain`](Mailer::drain) and [`close`](Mailer::close) fail there.
 //!
+//! # Panics
+//! Each message has its report whatever those functions do: a panic in one ends there, as in every other caller of the library. In
+//! one that decides something it is an error (a reader, a signer, `commit`, `dialler`, a login; `cancel`: it ends), and in one that
+//! is only told (`transcript`, `progress`, the function for reports) it is passed over. The panic hook has the rest.
+//!
 //! # After fork(2)
 //! A child has the mailer, but neither its thread nor its messages, which stay the parent's. There
 //! [`submit`](Mailer::submit) fails, nothing waits, and closing and dropping do nothing.
