@@ -21,7 +21,7 @@ use crate::sasl::{self, Channel, Credentials, MechanismName};
 use crate::server::Server;
 use crate::tls::{Secure, TlsFacts, Verify};
 
-pub(crate) use self::check::{check, check_functions, check_login, guarded};
+pub(crate) use self::check::{check, check_functions, check_login, check_protection, guarded};
 pub use self::token::Asking;
 pub(crate) use self::wanted::hinted;
 pub use self::wanted::prepare;

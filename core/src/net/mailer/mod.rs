@@ -182,8 +182,8 @@ impl Mailer {
     }
 
     /// Takes a message, with the envelope that `options`, or its header section, give; `None`: the mailer's options.
-    /// What `options` say of servers, TLS, login and time-outs was settled when the mailer was made. Waits while the
-    /// queue is full.
+    /// What `options` say of servers, login and time-outs was settled when the mailer was made; what they say of TLS, proxy and
+    /// dialler must have been the same then. Waits while the queue is full.
     ///
     /// # Errors
     /// Nothing was taken: [`Kind::Usage`] and [`Kind::Source`] as for [`sendmessage`](crate::net::sendmessage());
@@ -346,6 +346,7 @@ impl Mailer {
         let own = options.and_then(|options| options.oauthtoken.clone());
         let options = options.unwrap_or(&self.options);
         opening::check_login(options, &self.options, "mailer")?;
+        opening::check_protection(options, &self.options, "mailer")?;
         opening::check_functions(options, &self.options, "mailer")?;
         let options = opening::guarded(options, &self.options, "mailer")?;
         let job = Job::new(message, &options, &self.local, self.options.names_messages())?;
