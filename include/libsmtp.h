@@ -1646,9 +1646,10 @@ int smtp_mailer_new(const smtp_options *options,
 
 /**
  * Takes a message with the envelope that options, or its header section, give; options NULL: those of the mailer.
- * What they say of servers, TLS, login and time-outs was settled when the mailer was made. Waits while the queue is
- * full (option queuesize). Gives the message's number, 1 for the first and so on, or a negative code, and nothing was
- * taken: SMTP_ERR_USAGE, SMTP_ERR_SOURCE, SMTP_ERR_CLOSED (the mailer was closed). *failure, where failure
+ * What they say of servers, login and time-outs was settled when the mailer was made; what they say of TLS, proxy and
+ * dialler must have been the same then. Waits while the queue is full (option queuesize). Gives the message's number, 1
+ * for the first and so on, or a negative code, and nothing was taken: SMTP_ERR_USAGE, SMTP_ERR_SOURCE,
+ * SMTP_ERR_CLOSED (the mailer was closed). *failure, where failure
  * is not NULL, gets a result that tells why, and NULL where there is a number.
  */
 int64_t smtp_mailer_submit(smtp_mailer *mailer,

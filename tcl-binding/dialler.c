@@ -235,15 +235,18 @@ static void Release(void *data)
     Tcl_ThreadAlert(dialler->thread);
 }
 
-int DiallerOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *script)
+int DiallerOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *words, Script **script)
 {
     Dialler *dialler;
 
-    if (*Tcl_GetString(script) == '\0') return smtp_options_set_dialler(options, NULL, NULL, NULL);
+    if (*script != NULL) ScriptDrop(*script); /* the last one counts */
+    *script = NULL;
+    if (*Tcl_GetString(words) == '\0') return smtp_options_set_dialler(options, NULL, NULL, NULL);
     dialler = calloc(1, sizeof *dialler);
     if (dialler == NULL) Tcl_Panic("smtp: no memory");
     dialler->thread = Tcl_GetCurrentThread();
-    dialler->script = ScriptNew(interp, script);
+    dialler->script = *script = ScriptNew(interp, words);
+    dialler->script->refs++;
     dialler->interp = interp;
     Tcl_Preserve(interp);
     return smtp_options_set_dialler(options, Dial, dialler, Release);

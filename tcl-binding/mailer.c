@@ -36,6 +36,12 @@ static void Drop(Mailer *mailer)
     free(mailer);
 }
 
+/* Whether a script of it runs, which cannot wait for it. */
+static int IsInside(const Mailer *mailer)
+{
+    return mailer->busy || (mailer->options.dialler != NULL && mailer->options.dialler->runs > 0);
+}
+
 static Submission *SubmissionNew(Tcl_Obj *command, int atLeastOne)
 {
     Submission *one = calloc(1, sizeof *one);
@@ -188,7 +194,7 @@ static void Passed(void *data)
 /* Runs the event loop until something is reported; in a script of the mailer, where nothing is, for a moment. */
 static int Look(Mailer *mailer)
 {
-    Tcl_TimerToken timer = mailer->busy ? Tcl_CreateTimerHandler(ROOM_MS, Passed, mailer) : NULL;
+    Tcl_TimerToken timer = IsInside(mailer) ? Tcl_CreateTimerHandler(ROOM_MS, Passed, mailer) : NULL;
     int result;
 
     mailer->news = 0;
@@ -335,7 +341,7 @@ static int Verb(Mailer *mailer, int objc, Tcl_Obj *const objv[])
     }
     if (verb == COUNTS) return Counts(mailer);
     if (verb == SERVERS) return Servers(mailer);
-    if (mailer->busy) {
+    if (IsInside(mailer)) {
         return Fail(interp, SMTP_ERR_BUSY, "a script of the mailer cannot wait for it: do that after the script has returned");
     }
     result = Drain(mailer);

@@ -244,7 +244,7 @@ static int Signed(Tcl_Interp *interp, Options *into, Tcl_Obj *script)
 #ifndef _WIN32
 static int Dialled(Tcl_Interp *interp, Options *into, Tcl_Obj *script)
 {
-    return Failed(interp, into, DiallerOption(interp, into->smtp, script));
+    return Failed(interp, into, DiallerOption(interp, into->smtp, script, &into->dialler));
 }
 #endif
 
@@ -494,4 +494,6 @@ void OptionsFree(Options *options)
     options->smtp = NULL;
     if (options->policy != NULL) ScriptDrop(options->policy);
     options->policy = NULL;
+    if (options->dialler != NULL) ScriptDrop(options->dialler);
+    options->dialler = NULL;
 }

@@ -51,7 +51,9 @@ int ScriptCall(Script *own, size_t count, Tcl_Obj *const words[])
     for (i = 0; i < count; i++) Tcl_IncrRefCount(words[i]);
     for (i = 0; i < count && result == TCL_OK; i++) result = Tcl_ListObjAppendElement(own->interp, call, words[i]);
     for (i = 0; i < count; i++) Tcl_DecrRefCount(words[i]);
+    own->runs++;
     if (result == TCL_OK) result = ScriptEval(own->interp, call);
+    own->runs--;
     Tcl_DecrRefCount(call);
     return result;
 }

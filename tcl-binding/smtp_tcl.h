@@ -84,7 +84,7 @@ typedef struct Script {
     Tcl_Interp *interp;
     Tcl_Obj *script;
     Tcl_Obj *error, *message; /* of -tlspolicy: what it threw */
-    int refs;
+    int refs, runs; /* how often it runs now */
 } Script;
 Script *ScriptNew(Tcl_Interp *interp, Tcl_Obj *script);
 void ScriptDrop(void *script);
@@ -105,7 +105,7 @@ typedef struct Options {
     int atLeastOne;
     Tcl_Obj *originator, *headers; /* as given; names and values one after the other */
     long long patience; /* for a header section that does not come, in ms */
-    Script *policy;
+    Script *policy, *dialler;
     const char *asks; /* the last option whose script the library calls; NULL: none */
 } Options;
 /* base: those of a session or mailer, which what is given here stands beside; NULL: none. */
@@ -116,9 +116,10 @@ void OptionsFree(Options *options);
  * library. */
 int CommitOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *script);
 int ProgressOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *script);
-/* Adds a script that signs messages, and sets the one that connects; the code of the library. */
+/* Adds a script that signs messages, and sets the one that connects, which is given for whoever wants to know whether it runs; the
+ * code of the library. */
 int SignerOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *script);
-int DiallerOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *script);
+int DiallerOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *words, Script **script);
 /* Adds a login mechanism: a list of name, script, and whether it shows a secret. TCL_OK with the code of the library in *status. */
 int MechanismOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *value, int *status);
 

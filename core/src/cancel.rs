@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::caught::caught;
+
 /// Cancels calls from another thread. Clones share one state.
 #[derive(Clone, Default)]
 pub struct Cancel(Arc<State>);
@@ -36,7 +38,8 @@ impl Cancel {
     }
 
     /// Counts as triggered also while `ask` says so. It is asked in the thread that sends, at least five times
-    /// a second while that waits, and often while it does not: it should be quick.
+    /// a second while that waits, and often while it does not: it should be quick. A panic in it says so, too: what is not sent can
+    /// be sent later, and nothing calls back what is.
     pub fn asking(ask: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(State { ask: Some(Box::new(ask)), ..State::default() }))
     }
@@ -71,7 +74,7 @@ impl Cancel {
     /// Whether it was triggered.
     pub fn is_triggered(&self) -> bool {
         self.0.triggered.load(Ordering::Acquire)
-            || self.0.ask.as_ref().is_some_and(|ask| ask())
+            || self.0.ask.as_ref().is_some_and(|ask| caught(ask).unwrap_or(true))
             || self.0.signals.as_ref().is_some_and(|signals| signals.have_ended_it())
     }
 
@@ -104,6 +107,7 @@ mod tests {
         assert!(cancel.is_triggered());
         cancel.reset();
         assert!(!cancel.is_triggered() && cancel.longest_wait() == Some(SLICE));
+        assert!(Cancel::asking(|| panic!("on purpose")).is_triggered());
         let within = Cancel::within(|| true);
         assert!(within.is_triggered() && within.longest_wait().is_none());
     }

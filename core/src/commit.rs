@@ -23,6 +23,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
+use crate::caught::{PANICKED, caught};
+
 /// The most messages that are asked for at once.
 pub(crate) const MOST: usize = 64;
 
@@ -60,7 +62,7 @@ pub struct Commit {
 
 impl Commit {
     /// Asks `function` once for each message that is ready, with all that are ready at the same time. It blocks
-    /// whatever sends them, except for what is awaited, which asks it in a thread.
+    /// whatever sends them, except for what is awaited, which asks it in a thread. A panic in it is an error.
     pub fn new<E: fmt::Display>(
         function: impl Fn(&[Ready]) -> Result<(), E> + Send + Sync + 'static,
     ) -> Self {
@@ -104,7 +106,7 @@ impl Commit {
     }
 
     pub(crate) fn ask(&self, ready: &[Ready]) -> Poll<Committed> {
-        (self.ask)(ready)
+        caught(|| (self.ask)(ready)).unwrap_or_else(|| Poll::Ready(Err(PANICKED.to_owned())))
     }
 }
 

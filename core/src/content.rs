@@ -4,6 +4,7 @@
 use std::io::{self, BufRead, Read};
 use std::sync::Arc;
 
+use crate::caught::caught;
 use crate::error::{Error, Kind, Step};
 
 /// What a server takes, as far as the form of a message depends on it.
@@ -136,6 +137,30 @@ impl Content for Once {
     }
 
     fn open(&mut self, _: Transfer) -> Result<Box<dyn BufRead + Send>, Error> {
-        self.0.take().ok_or_else(|| Error::new(Kind::Source, Step::Body, "the content was read already"))
+        let reader = self.0.take();
+        let read_already = || Error::new(Kind::Source, Step::Body, "the content was read already");
+        Ok(Box::new(Own(reader.ok_or_else(read_already)?)))
+    }
+}
+
+/// A reader of the caller's, which may panic.
+struct Own(Box<dyn BufRead + Send>);
+
+impl BufRead for Own {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let reader = &mut self.0;
+        caught(move || reader.fill_buf()).unwrap_or_else(|| Err(io::Error::other("the reader panicked")))
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.0.consume(count);
+    }
+}
+
+impl Read for Own {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(buffer)?;
+        self.consume(count);
+        Ok(count)
     }
 }

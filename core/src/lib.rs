@@ -174,6 +174,7 @@
 
 pub mod address;
 pub mod cancel;
+mod caught;
 pub mod command;
 pub mod commit;
 pub mod content;

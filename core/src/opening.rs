@@ -10,17 +10,18 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
+use crate::caught::caught;
 use crate::command::Command;
 use crate::engine::{Event, Id, Protocol};
 use crate::error::{Error, Kind, Step};
 use crate::link::Link;
-use crate::options::{Options, TlsAnswer, TlsPolicy};
+use crate::options::{Options, TlsAnswer, TlsPolicy, TlsPolicyFn};
 use crate::report::Login;
 use crate::sasl::{self, Channel, Credentials, MechanismName};
 use crate::server::Server;
 use crate::tls::{Secure, TlsFacts, Verify};
 
-pub(crate) use self::check::{check, check_functions, check_login, guarded};
+pub(crate) use self::check::{check, check_functions, check_login, check_protection, guarded};
 pub use self::token::Asking;
 pub(crate) use self::wanted::hinted;
 pub use self::wanted::prepare;
@@ -396,11 +397,16 @@ impl Opening {
             TlsPolicy::Default => TlsAnswer::Secure,
             TlsPolicy::Ask(ask) => match error.reply() {
                 // As the server said it, which is what tcllib's policies get.
-                Some(reply) => ask(code, &reply.raw()),
-                None => ask(code, error.text()),
+                Some(reply) => answer(ask, code, &reply.raw()),
+                None => answer(ask, code, error.text()),
             },
         };
         self.answer = Some(answer);
         answer
     }
+}
+
+/// What the caller's policy says; where it panics nothing goes on in plain text.
+fn answer(ask: &TlsPolicyFn, code: u16, text: &str) -> TlsAnswer {
+    caught(|| ask(code, text)).unwrap_or(TlsAnswer::Secure)
 }

@@ -7,6 +7,8 @@ mod dying;
 mod ending;
 #[path = "mailer/limits.rs"]
 mod limits;
+#[path = "mailer/panics.rs"]
+mod panics;
 #[path = "mailer/queue.rs"]
 mod queue;
 #[path = "mailer/server.rs"]

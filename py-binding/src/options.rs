@@ -186,6 +186,18 @@ impl PyOptions {
         self.commit.as_ref().and_then(|commit| commit.get(py))
     }
 
+    /// The functions that belong to a session or mailer, for all its messages, by the names of their options.
+    #[pyo3(name = "_owned")]
+    pub(crate) fn owned(&self, py: Python<'_>) -> [(&'static str, Option<Py<PyAny>>); 4] {
+        let own = |held: &Option<Held>| held.as_ref().and_then(|held| held.get(py));
+        [
+            ("commit", own(&self.commit)),
+            ("progress", own(&self.progress)),
+            ("tlspolicy", own(&self.policy)),
+            ("dialler", own(&self.dialler)),
+        ]
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.held().try_for_each(|held| held.visit(&visit))
     }

@@ -8,11 +8,11 @@ use crate::convert::raise;
 use crate::options::PyOptions;
 
 /// By the names of their options, to compare with.
-pub(crate) struct Own([(&'static str, Option<Py<PyAny>>); 2]);
+pub(crate) struct Own([(&'static str, Option<Py<PyAny>>); 4]);
 
 impl Own {
     pub(crate) fn of(py: Python<'_>, options: &PyOptions) -> Self {
-        Self([("commit", options.commit(py)), ("progress", options.progress(py))])
+        Self(options.owned(py))
     }
 
     /// One that a message has and nobody would call is an error.

@@ -28,6 +28,9 @@ In C, options given with a message stand in place of those of the session or mai
 An empty value takes an option back to its default. Four are different: the empty `originator` is the null reverse-path, the empty
 `password` is one where there is a `username`, empty `recipients` are nobody, and `header` and `rcpt`, which accumulate, reject an empty value.
 
+All messages of a session or mailer share its connections. What the options of one message say of TLS, a `proxy` or a dialler
+is therefore an error unless the session or mailer was made with it; a message may ask for `tlsrequired` and `requiretls` by itself.
+
 A value is a text of one of these forms. Python also accepts its own types: `bool`, numbers, `timedelta`, paths, lists, bytes.
 ";
 

@@ -38,7 +38,7 @@ use crate::envelope::{Envelope, Kept, Local, Redirect};
 use crate::error::{Error, Kind, Step};
 use crate::link::Link;
 use crate::message::Message;
-use crate::opening::{Asking, Opening, check, check_functions, check_login, guarded};
+use crate::opening::{Asking, Opening, check, check_functions, check_login, check_protection, guarded};
 use crate::options::Options;
 use crate::prepared::{Needs, Prepared};
 use crate::reply::Reply;
@@ -372,7 +372,8 @@ impl Dialogue {
     }
 
     /// A message, with the envelope that `options` or its header section give. Answered by [`Answer::Sent`].
-    /// What `options` say of servers, time-outs and the dialogue was settled when the session was opened.
+    /// What `options` say of servers, time-outs and the dialogue was settled when the session was opened; what they say of
+    /// TLS, proxy and dialler must have been the same then.
     ///
     /// # Errors
     /// [`Kind::Usage`] and [`Kind::Source`]: nothing was said. Usage too where `options` want a login that the
@@ -388,6 +389,9 @@ impl Dialogue {
     pub fn send_one_of(&mut self, message: &Message, options: &Options, index: u64) -> Result<Ticket, Error> {
         if !self.logged_in && !self.server.is_agent() {
             check_login(options, &self.options, "session")?;
+        }
+        if !self.server.is_agent() {
+            check_protection(options, &self.options, "session")?;
         }
         check_functions(options, &self.options, "session")?;
         let own = Arc::clone(&self.options);

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::caught::caught;
 use crate::command::ClientName;
 use crate::commit::Commit;
 use crate::engine::{Config, Engine, Listener, Timeouts};
@@ -30,7 +31,9 @@ pub(super) fn engine(options: &Options, server: &Server, client: ClientName) -> 
         server: server.target.to_string().into(),
     });
     if let Some(transcript) = options.transcript.clone() {
-        let listener: Listener = Box::new(move |direction, line| transcript(direction, line));
+        let listener: Listener = Box::new(move |direction, line| {
+            caught(|| transcript(direction, line));
+        });
         engine.listen(listener);
     }
     engine

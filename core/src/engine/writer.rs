@@ -7,6 +7,7 @@ use super::expect::{Effect, Expect};
 use super::request::{Awaited, Id, Protocol, Request, Transaction};
 use super::state::{Phase, Quit, Reset, Stage};
 use super::transaction::{Active, Body, Origin, unbegun};
+use crate::caught::caught;
 use crate::command::Command;
 use crate::commit::Name;
 use crate::content::{Content, Transfer};
@@ -66,14 +67,15 @@ impl Engine {
             }
             active.told = octets;
             let name = active.asked.name.as_deref();
-            progress(&Progress {
+            let told = Progress {
                 message_id: name.and_then(Name::message_id),
                 tag: name.and_then(Name::tag),
                 index: name.map_or(0, |name| name.index),
                 server: &self.config.server,
                 octets,
                 total: active.size,
-            });
+            };
+            caught(|| progress(&told));
         }
     }
 

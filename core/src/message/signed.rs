@@ -13,6 +13,7 @@ use super::known::Known;
 use super::outgoing::Shape;
 use super::stream::{Chain, Stream};
 use super::survey::Census;
+use crate::caught::caught;
 use crate::content::{BodyKind, Form, Transfer};
 use crate::error::{Error, Kind, Step};
 use crate::signer::{Signer, unsigned};
@@ -60,7 +61,8 @@ impl Signatures {
         if let Some((_, found)) = made.iter().find(|(own, _)| *own == transfer) {
             return found.clone();
         }
-        let result = self.sign(shape, transfer).map(Arc::new);
+        let signed = caught(|| self.sign(shape, transfer));
+        let result = signed.unwrap_or_else(|| Err(unsigned("the signer panicked"))).map(Arc::new);
         made.push((transfer, result.clone()));
         result
     }

@@ -10,6 +10,7 @@ use super::PIECE;
 use super::head::{Head, HeadParser, MAX_HEAD, Role};
 use super::stream::{Slice, Stream};
 use super::survey::Blob;
+use crate::caught::caught;
 use crate::error::{Error, Kind, Step};
 
 /// A body, or a whole message, that the caller gives piece by piece.
@@ -18,7 +19,7 @@ pub trait Reader: Send {
     ///
     /// # Errors
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) asks to be called again later; any other error abandons
-    /// the message, which is then never completed at the server.
+    /// the message, which is then never completed at the server; so does a panic.
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize>;
 
     /// Starts again from the first octet. `false`, the default, where that cannot be done: the reader
@@ -206,7 +207,8 @@ impl Slot {
                 "the reader is being read by another send; give each send a reader of its own, or wait";
             return Err(source(text.to_owned()));
         };
-        let again = if held.used { held.reader.rewind() } else { Ok(true) };
+        let again =
+            if held.used { caught(|| held.reader.rewind()).unwrap_or_else(panicked) } else { Ok(true) };
         match again {
             Ok(true) => {
                 if std::mem::take(&mut held.used) {
@@ -259,7 +261,7 @@ fn read_head(held: &mut Held, role: Role) -> io::Result<Head> {
 /// Reads on where a signal came in between, and refuses a count that cannot be.
 fn read_from(reader: &mut dyn Reader, buf: &mut [u8]) -> io::Result<usize> {
     loop {
-        match reader.read(buf) {
+        match caught(|| reader.read(buf)).unwrap_or_else(panicked) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Ok(count) if count > buf.len() => {
                 let text = format!("the reader says {count} octets where {} were asked for", buf.len());
@@ -268,6 +270,11 @@ fn read_from(reader: &mut dyn Reader, buf: &mut [u8]) -> io::Result<usize> {
             result => return result,
         }
     }
+}
+
+/// What stands for the octets of a reader that panicked.
+fn panicked<T>() -> io::Result<T> {
+    Err(io::Error::other("the reader panicked"))
 }
 
 /// A reader on loan.

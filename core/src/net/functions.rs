@@ -3,8 +3,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
-use std::thread;
 
+use super::inside;
 #[cfg(feature = "tokio")]
 use crate::commit::Commit;
 use crate::options::{CustomExchange, CustomMechanism, CustomStep, LoginFacts, OauthToken, Options, TokenFn};
@@ -130,8 +130,8 @@ impl<T: Send + 'static> Question<T> {
                     let answer = function();
                     *lock(&end.0) = QuestionState::Done(Ok(answer));
                 };
-                match thread::Builder::new().name(self.name.to_owned()).stack_size(STACK).spawn(ask) {
-                    Ok(_) => Poll::Pending,
+                match inside::begin(self.name, STACK, ask) {
+                    Ok(()) => Poll::Pending,
                     Err(error) => {
                         *lock(&self.state) = QuestionState::Idle;
                         Poll::Ready(Err(format!("no thread to ask for it in: {error}")))

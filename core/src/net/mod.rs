@@ -7,6 +7,7 @@ mod connection;
 mod dial;
 mod dialling;
 mod functions;
+mod inside;
 mod limits;
 pub mod mailer;
 mod platform;

@@ -3,12 +3,11 @@
 
 use std::io;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
-use std::thread;
 
 use rustix::fd::{AsFd, BorrowedFd};
 use socket2::Socket;
 
-use super::platform;
+use super::{inside, platform};
 
 /// Work under way. Dropped, it is left behind and ends by itself.
 #[derive(Debug)]
@@ -41,7 +40,7 @@ impl<T: Send + 'static> Work<T> {
             let _ = sender.send(work());
             drop(far);
         };
-        thread::Builder::new().name(name.to_owned()).stack_size(stack).spawn(run)?;
+        inside::begin(name, stack, run)?;
         Ok(Self { result, bell })
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::command::ClientName;
 use crate::error::Error;
-use crate::options::{OauthToken, Options, check_keywords};
+use crate::options::{OauthToken, Options, TlsAnswer, TlsPolicy, check_keywords};
 use crate::sasl::{check_custom, check_mechanisms};
 use crate::secret::Secret;
 
@@ -115,4 +115,47 @@ pub(crate) fn check_functions(options: &Options, own: &Options, holder: &str) ->
     let text =
         format!("option `{lost}` belongs to the {holder}, for all its messages: set it when that is made");
     Err(Error::usage(text))
+}
+
+/// What protects a message on its way is an error where only its holder could obey it, and was made without: the message would
+/// leave without that protection. Arguments as for [`check_login`].
+pub(crate) fn check_protection(options: &Options, own: &Options, holder: &str) -> Result<(), Error> {
+    if std::ptr::eq(options, own) {
+        return Ok(());
+    }
+    let policy = match (&options.tlspolicy, &own.tlspolicy) {
+        // Both are functions, which nobody can compare.
+        (TlsPolicy::Ask(_), own) => matches!(own, TlsPolicy::Ask(_)),
+        (TlsPolicy::Fixed(TlsAnswer::Secure), own) => matches!(own, TlsPolicy::Fixed(TlsAnswer::Secure)),
+        _ => true,
+    };
+    let proxy = |o: &Options| o.proxy.as_ref().map(|proxy| proxy.expose().to_vec());
+    let lost = [
+        ("tlsfingerprint", differs(&options.tlsfingerprint, &own.tlsfingerprint)),
+        ("tlsimport", differs(&options.tlsimport, &own.tlsimport)),
+        ("tlspolicy", !policy),
+        ("tlstrust", differs(&options.tlstrust, &own.tlstrust)),
+        ("tlscafile", differs(&options.tlscafile, &own.tlscafile)),
+        ("tlsca", differs(&options.tlsca, &own.tlsca)),
+        ("tlscertfile", differs(&options.tlscertfile, &own.tlscertfile)),
+        ("tlskeyfile", differs(&options.tlskeyfile, &own.tlskeyfile)),
+        ("tlsminversion", differs(&options.tlsminversion, &own.tlsminversion)),
+        ("tlsmaxversion", differs(&options.tlsmaxversion, &own.tlsmaxversion)),
+        ("tlsciphers", differs(&options.tlsciphers, &own.tlsciphers)),
+        ("tlsservername", differs(&options.tlsservername, &own.tlsservername)),
+        ("tls", options.tls.is_some() && own.tls.is_none()),
+        ("proxy", differs(&proxy(options), &proxy(own))),
+        ("dialler", options.dialler.is_some() && own.dialler.is_none()),
+    ];
+    match lost.iter().find(|(_, is_lost)| *is_lost) {
+        None => Ok(()),
+        Some((name, _)) => Err(Error::usage(format!(
+            "option `{name}` is about the connection, which all messages of the {holder} share: set it when the {holder} is made"
+        ))),
+    }
+}
+
+/// Whether a message has an option, and its holder has not or has another value of it.
+fn differs<T: Default + PartialEq>(message: &T, own: &T) -> bool {
+    message != own && *message != T::default()
 }

@@ -2,6 +2,7 @@
 //! server refuses it, on the same connection or, where the server has ended that, over the next.
 
 use super::{Opening, OpeningStage, OpeningStatus, check};
+use crate::caught::{PANICKED, caught};
 use crate::error::{Error, Kind, Step, one_line};
 use crate::link::Link;
 use crate::options::{Options, TokenFn, TokenReason};
@@ -63,7 +64,7 @@ impl Opening {
             return OpeningStatus::Going;
         };
         let Some(reason) = asking.next else { return OpeningStatus::Going };
-        let answer = (asking.function)(reason);
+        let answer = caught(|| (asking.function)(reason)).unwrap_or_else(|| Err(PANICKED.to_owned()));
         asking.waits = matches!(answer, Ok(None));
         let token = match answer {
             Ok(None) => return OpeningStatus::Going,

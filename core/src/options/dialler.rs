@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::caught::{PANICKED, caught};
 use crate::descriptor::Descriptor;
 
 /// Where a dialler is to connect to.
@@ -56,7 +57,7 @@ impl Dialler {
     /// Calls it.
     #[cfg_attr(not(feature = "net"), expect(dead_code, reason = "only sockets are connected"))]
     pub(crate) fn dial(&self, to: &DialTo<'_>) -> Result<Descriptor, String> {
-        (self.0)(to)
+        caught(|| (self.0)(to)).unwrap_or_else(|| Err(PANICKED.to_owned()))
     }
 }
 

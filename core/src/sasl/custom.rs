@@ -7,6 +7,7 @@ use std::task::Poll;
 use smol_str::SmolStr;
 
 use super::{Channel, Fault, Mechanism, MechanismName};
+use crate::caught::{PANICKED, caught};
 use crate::error::{Error, one_line};
 use crate::secret::Secret;
 
@@ -164,11 +165,16 @@ impl Custom {
         Self {
             name: mechanism.name().into(),
             reveals_secret: mechanism.reveals_secret(),
-            exchange: mechanism.begin(login),
+            exchange: caught(|| mechanism.begin(login)).unwrap_or_else(|| Box::new(panicked)),
             is_done: false,
             steps: 0,
         }
     }
+}
+
+/// What stands for a mechanism that panicked.
+fn panicked(_: Option<&[u8]>) -> Poll<Result<CustomStep, String>> {
+    Poll::Ready(Err(PANICKED.to_owned()))
 }
 
 impl Mechanism for Custom {
@@ -190,7 +196,7 @@ impl Mechanism for Custom {
         if self.steps >= MOST_STEPS {
             return Poll::Ready(Err(Fault::new(format!("the login is not over after {MOST_STEPS} lines"))));
         }
-        self.exchange.step(challenge).map(|step| {
+        caught(|| self.exchange.step(challenge)).unwrap_or_else(|| panicked(challenge)).map(|step| {
             self.steps += 1;
             let step = step.map_err(|words| Fault::of_caller(one_line(&words)))?;
             let length = step.response.as_ref().map_or(0, |response| response.expose().len());

@@ -1,12 +1,15 @@
 //! Ends: closed, dropped, cancelled. Each message has its report.
 
 use std::collections::BTreeMap;
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use smtpclient::cancel::Cancel;
 use smtpclient::error::Kind;
 use smtpclient::net::mailer::{Mailer, MessageNumber};
+use smtpclient::options::{CustomExchange, CustomMechanism, CustomStep, Dialler, LoginFacts, OauthToken};
 use smtpclient::report::{Outcome, Report};
 
 use super::server::{Rules, Server};
@@ -169,4 +172,58 @@ fn a_mailer_does_not_wait_for_itself_in_its_own_callbacks() {
     }
     assert!(seen.iter().all(|(_, kind)| *kind == Kind::Usage));
     assert_eq!(server.record().stored.len(), 1);
+}
+
+/// Nor do those that it calls in threads that it begins for that.
+#[test]
+fn a_mailer_does_not_wait_for_itself_where_it_connects_and_logs_in() {
+    type Slot = Arc<Mutex<Option<Arc<Mailer>>>>;
+    type Seen = Arc<Mutex<Vec<&'static str>>>;
+    fn waits(place: &'static str, slot: &Slot, seen: &Seen) {
+        let Some(mailer) = slot.lock().unwrap().clone() else { return };
+        assert!(mailer.is_inside());
+        for done in [mailer.close(Duration::MAX), mailer.drain(Duration::MAX)] {
+            assert_eq!(done.unwrap_err().kind(), Kind::Usage, "{place}");
+        }
+        assert!(mailer.next_report(Duration::MAX).is_none());
+        seen.lock().unwrap().push(place);
+    }
+    struct Site(Slot, Seen);
+    impl CustomMechanism for Site {
+        fn name(&self) -> &str {
+            "X-SITE"
+        }
+        fn begin(&self, _: &LoginFacts<'_>) -> Box<dyn CustomExchange> {
+            let (slot, seen) = (Arc::clone(&self.0), Arc::clone(&self.1));
+            Box::new(move |_: Option<&[u8]>| {
+                waits("mechanism", &slot, &seen);
+                Poll::Ready(Ok(CustomStep::last("ticket")))
+            })
+        }
+    }
+    let logins: [(&[&str], _); 2] = [(&["AUTH X-SITE"], "mechanism"), (&["AUTH XOAUTH2"], "oauthtoken")];
+    for (keywords, login) in logins {
+        let server = Server::start(Rules { keywords, takes_logins: true, ..Rules::default() });
+        let (slot, seen) = (Slot::default(), Seen::default());
+        let mut options = options(&[&server], &[("username", "ann"), ("authinsecure", "1")]);
+        let own = (Arc::clone(&slot), Arc::clone(&seen));
+        options.dialler = Some(Dialler::new(move |to| {
+            waits("dialler", &own.0, &own.1);
+            TcpStream::connect((to.host, to.port))
+        }));
+        let own = (Arc::clone(&slot), Arc::clone(&seen));
+        options.oauthtoken = Some(OauthToken::asking(move |_| {
+            waits("oauthtoken", &own.0, &own.1);
+            Ok::<_, &str>("t0ken")
+        }));
+        options.mechanisms.push(Arc::new(Site(Arc::clone(&slot), Arc::clone(&seen))));
+        let mailer = Arc::new(Mailer::new(&options).unwrap());
+        *slot.lock().unwrap() = Some(Arc::clone(&mailer));
+        mailer.submit(&message(0), None).unwrap();
+        assert!(mailer.drain(LIMIT).unwrap());
+        *slot.lock().unwrap() = None;
+        assert!(mailer.close(LIMIT).unwrap(), "what was refused changed nothing");
+        assert_eq!(*seen.lock().unwrap(), ["dialler", login]);
+        assert_eq!(server.record().stored.len(), 1);
+    }
 }

@@ -162,7 +162,7 @@ class Pending:
     ) -> None:
         self.native, self._callbacks = _native.Mailer.begin(options, listener(options), commit)
         self._options = options
-        self._own = options.commit, options.progress
+        self._own = options._owned()
         self._slots = _Slots(answer)
         self._news, self._over = threading.Condition(), threading.Event()
         self.full: SMTPException = QueueFull()
@@ -184,8 +184,8 @@ class Pending:
 
     def submit(self, slot: Any, message: Message, options: Options | None) -> bool:
         """Whether it was taken; ``slot`` is given back with its report."""
-        given = (None, None) if options is None else (options.commit, options.progress)
-        for name, function, own in zip(("commit", "progress"), given, self._own, strict=True):
+        given = self._own if options is None else options._owned()
+        for (name, function), (_, own) in zip(given, self._own, strict=True):
             if function is not None and function is not own:
                 raise usage(f"option `{name}` belongs to the mailer, for all its messages: set it when that is made")
         try:

@@ -1,6 +1,5 @@
 //! Option `commit` of a mailer: one question for what all connections have ready at the same time.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
@@ -104,13 +103,7 @@ impl Commits {
         if self.ready.is_empty() {
             return false;
         }
-        // What it leaves half done is its own.
-        let answer = catch_unwind(AssertUnwindSafe(|| function.ask(&self.ready)));
-        let answer = match answer {
-            Ok(Poll::Pending) => return false,
-            Ok(Poll::Ready(answer)) => answer,
-            Err(_) => Err("the function panicked".to_owned()),
-        };
+        let Poll::Ready(answer) = function.ask(&self.ready) else { return false };
         self.ready.clear();
         let from = std::mem::take(&mut self.from);
         for connection in connections.iter_mut().filter(|connection| from.contains(&connection.id)) {

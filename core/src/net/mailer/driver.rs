@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io::Read;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -21,6 +20,7 @@ use super::server_state::ServerState;
 use super::shared::{Closing, Counts, ENDED, Shared};
 use super::{MessageNumber, OnReport};
 use crate::cancel::Cancel;
+use crate::caught::caught;
 use crate::conversation::Conversation;
 use crate::dialogue::Dialogue;
 use crate::envelope::Local;
@@ -361,8 +361,7 @@ impl Driver {
         }
         if let Some(on_report) = &self.on_report {
             for (number, report) in self.settled.drain(..) {
-                // What it leaves half done is its own.
-                let _ = catch_unwind(AssertUnwindSafe(|| on_report(number, *report)));
+                caught(|| on_report(number, *report));
             }
         }
         decided

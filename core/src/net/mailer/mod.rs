@@ -40,7 +40,12 @@
 //! own: connecting, which waits for the resolver (one thread a server at most), and a function that is asked for an access
 //! token. What the options call (`tlspolicy`, `transcript`), a reader that makes a message, and the function for reports
 //! run in the mailer's thread, and hold up everything until they return. They cannot wait for the mailer, which waits for
-//! them: [`drain`](Mailer::drain) and [`close`](Mailer::close) fail there.
+//! them, and neither can those that have threads of their own: [`drain`](Mailer::drain) and [`close`](Mailer::close) fail there.
+//!
+//! # Panics
+//! Each message has its report whatever those functions do: a panic in one ends there, as in every other caller of the library. In
+//! one that decides something it is an error (a reader, a signer, `commit`, `dialler`, a login; `cancel`: it ends), and in one that
+//! is only told (`transcript`, `progress`, the function for reports) it is passed over. The panic hook has the rest.
 //!
 //! # After fork(2)
 //! A child has the mailer, but neither its thread nor its messages, which stay the parent's. There
@@ -68,6 +73,7 @@ use self::driver::Driver;
 use self::job::Job;
 use self::shared::{Closing, Shared, over};
 use super::dial::check;
+use super::inside;
 use super::platform::pair;
 use super::process::Process;
 use super::sendmessage::local;
@@ -176,8 +182,8 @@ impl Mailer {
     }
 
     /// Takes a message, with the envelope that `options`, or its header section, give; `None`: the mailer's options.
-    /// What `options` say of servers, TLS, login and time-outs was settled when the mailer was made. Waits while the
-    /// queue is full.
+    /// What `options` say of servers, login and time-outs was settled when the mailer was made; what they say of TLS, proxy and
+    /// dialler must have been the same then. Waits while the queue is full.
     ///
     /// # Errors
     /// Nothing was taken: [`Kind::Usage`] and [`Kind::Source`] as for [`sendmessage`](crate::net::sendmessage());
@@ -302,9 +308,10 @@ impl Mailer {
         if self.process.is_forked() { Vec::new() } else { self.shared.server_counts() }
     }
 
-    /// Whether the caller is a function that the mailer calls, in its own thread.
+    /// Whether the caller is a function that the mailer calls, in its own thread or in one that it began for that: to connect,
+    /// or to log in.
     pub fn is_inside(&self) -> bool {
-        self.thread.as_ref().is_some_and(|thread| thread.thread().id() == thread::current().id())
+        self.thread.as_ref().is_some_and(|thread| thread.thread().id() == inside::works_for())
     }
 
     /// Whether the caller is a child by fork(2) of the process that made the mailer.
@@ -339,6 +346,7 @@ impl Mailer {
         let own = options.and_then(|options| options.oauthtoken.clone());
         let options = options.unwrap_or(&self.options);
         opening::check_login(options, &self.options, "mailer")?;
+        opening::check_protection(options, &self.options, "mailer")?;
         opening::check_functions(options, &self.options, "mailer")?;
         let options = opening::guarded(options, &self.options, "mailer")?;
         let job = Job::new(message, &options, &self.local, self.options.names_messages())?;
