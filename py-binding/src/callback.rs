@@ -20,7 +20,7 @@ use smtpclient::report::Report;
 
 use crate::convert::bear;
 use crate::mechanism::PyMechanism;
-use crate::options::secret;
+use crate::values::secret;
 use crate::{signer, socket};
 
 /// What Python code raised while the core was at work, which refers to all that was at work then. As with [`Held`], one

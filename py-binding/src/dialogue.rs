@@ -21,13 +21,14 @@ use crate::callback::{self, Callbacks, Functions, Raised};
 use crate::convert::{self, plain, raise, raise_from};
 use crate::line::{Line, Shared, Watch, ended};
 use crate::message::{PyMessage, raised_in};
-use crate::options::{PyOptions, secret};
+use crate::options::PyOptions;
 use crate::own::Own;
 use crate::report::PySent;
 use crate::server::PyServer;
 use crate::socket::{self, PySocket};
 use crate::source::Source;
 use crate::talk::{Awaited, Core, Inner};
+use crate::values::secret;
 
 /// The verbs that every session has: names, what they take, and what they do.
 #[pyfunction]

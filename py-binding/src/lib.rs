@@ -23,6 +23,7 @@ mod sink;
 mod socket;
 mod source;
 mod talk;
+mod values;
 
 #[pyo3::pymodule(gil_used = false)]
 #[expect(non_upper_case_globals, reason = "a name of Python's")]

@@ -12,7 +12,7 @@ use smtpclient::options::{CustomExchange, CustomMechanism, CustomStep, LoginFact
 use smtpclient::secret::Secret;
 
 use crate::callback::{Held, Raised, words};
-use crate::options::wrong;
+use crate::values::wrong;
 
 /// One of option `mechanisms`. What it says of itself is asked once.
 #[derive(Clone)]

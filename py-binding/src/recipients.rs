@@ -6,7 +6,7 @@ use pyo3::types::{PyBytes, PyMapping, PyString};
 use smtpclient::options::Options;
 
 use crate::convert::raise;
-use crate::options::{strings, text, wrong};
+use crate::values::{strings, text, wrong};
 
 const NAME: &str = "recipients";
 const WANTED: &str = "a str or a list of str, Rcpt and dicts with `address`, `notify` and `orcpt`";

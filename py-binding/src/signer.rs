@@ -10,7 +10,7 @@ use smtpclient::net::Process;
 use smtpclient::signer::{Signer, Signing, unsigned};
 
 use crate::callback::{Held, Raised, words};
-use crate::options::wrong;
+use crate::values::wrong;
 
 /// Option `signers`.
 pub(crate) fn signers(value: &Bound<'_, PyAny>) -> PyResult<Vec<Held>> {
