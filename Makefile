@@ -82,7 +82,7 @@ TCLSTUB = $$(pkg-config --libs tcl$(TCL) | tr ' ' '\n' | grep -e '^-L' -e '^-ltc
 PKG_CONFIG = PKG_CONFIG_PATH='$(HERE)/lib/pkgconfig' pkg-config
 
 .DEFAULT_GOAL = help
-.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets rustflags symbols notices python-module install-python abi debian debian-test wheels wheels-test windows dist wheels-emulated dist-test reproducible aarch64
+.PHONY: help setup build lib header tables install install-manual uninstall versions prefix tcl docs install-tcl uninstall-tcl install-tcl-manual examples python python-leaks demo test check valgrind sanitize audit sbom interop fuzz faults spool resources load bench bench-quick clean module command install-library check-targets rustflags symbols notices python-module install-python abi debian debian-test wheels wheels-test windows dist wheels-emulated dist-test reproducible aarch64 musl
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -321,6 +321,9 @@ windows: ## build the C library, the command and the Tcl package for Windows (Mi
 
 aarch64: ## build for Linux on ARM, and run the tests of the core, C and Tcl in QEMU (half an hour)
 	@tests/aarch64
+
+musl: ## run the tests of the core with musl (a quarter of an hour)
+	@tests/musl
 
 check-targets: ## that everything compiles for Windows, macOS, FreeBSD, Linux on ARM and with musl
 	@tests/targets
