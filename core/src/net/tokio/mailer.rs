@@ -57,7 +57,7 @@ struct Reports {
     is_over: bool,
 }
 
-/// Held by the mailer's thread: where that ends, also by a panic of a function that it called, nobody waits any longer.
+/// Held by the mailer's thread: where that ends, however it does, nobody waits any longer.
 struct Lifeline(Arc<Mutex<Reports>>);
 
 impl Drop for Lifeline {
