@@ -127,9 +127,11 @@ static int Set(Tcl_Interp *interp, Options *into, const char *name, Tcl_Obj *val
 static int NotHeader(Tcl_Interp *interp, Tcl_Obj *value)
 {
     const char *text = Tcl_GetString(value), *colon = strchr(text, ':');
-    Tcl_Obj *error = Tcl_ObjPrintf("-header expects a key and a value, not \"%s\"", text);
+    int field = colon != NULL && colon != text;
+    /* Without a way out in tcllib's words. */
+    Tcl_Obj *error = Tcl_ObjPrintf(field ? "-header expects a key and a value, not \"%s\"" : "-header expects a key and a value, not %s", text);
 
-    if (colon != NULL && colon != text) {
+    if (field) {
         Tcl_Obj *two[2], *pair, *word;
 
         two[0] = Tcl_NewStringObj(text, (Tcl_Size)(colon - text));
@@ -244,6 +246,10 @@ static int Signed(Tcl_Interp *interp, Options *into, Tcl_Obj *script)
 #ifndef _WIN32
 static int Dialled(Tcl_Interp *interp, Options *into, Tcl_Obj *script)
 {
+    Script *before = into->dialler;
+
+    into->dialler = NULL;
+    if (before != NULL) ScriptDrop(before);
     return Failed(interp, into, DiallerOption(interp, into->smtp, script, &into->dialler));
 }
 #endif
@@ -453,6 +459,7 @@ static void BeginBeside(Options *into, const Options *base)
         Tcl_IncrRefCount(into->headers);
     }
     if (into->policy != NULL) into->policy->refs++;
+    if (into->dialler != NULL) into->dialler->refs++;
 }
 
 int OptionsParse(State *state, const Options *base, int objc, Tcl_Obj *const objv[], Options *into)
