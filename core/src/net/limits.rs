@@ -1,5 +1,7 @@
 //! When a call must be over, and how long one system call may block because of that.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::cancel::Cancel;
@@ -20,16 +22,15 @@ pub struct Limits {
 /// A session or mailer, which may be given up while it is at work.
 #[derive(Clone, Debug)]
 pub(super) struct Owner {
-    /// Triggered when it is given up.
-    pub(super) over: Cancel,
+    /// Set when it is given up.
+    pub(super) over: Arc<AtomicBool>,
     /// What the error says.
     pub(super) text: &'static str,
 }
 
 impl Owner {
     pub(super) fn new(text: &'static str) -> Self {
-        // Whoever gives it up wakes it up, too.
-        Self { over: Cancel::within(|| false), text }
+        Self { over: Arc::default(), text }
     }
 }
 
@@ -53,7 +54,7 @@ impl Limits {
         if self.cancel.as_ref().is_some_and(Cancel::is_triggered) {
             return Err(Error::new(Kind::Cancelled, step, "the caller cancelled the call"));
         }
-        if let Some(owner) = self.owner.as_ref().filter(|owner| owner.over.is_triggered()) {
+        if let Some(owner) = self.owner.as_ref().filter(|owner| owner.over.load(Ordering::Acquire)) {
             return Err(Error::new(Kind::Cancelled, step, owner.text));
         }
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {

@@ -2,6 +2,7 @@
 
 use std::io::BufRead;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use socket2::Socket;
 
@@ -15,7 +16,6 @@ use super::security::library;
 use super::sendmessage::{dial_options, limits, local, with_debug};
 use super::stream::Stream;
 use super::verbs::verbs;
-use crate::cancel::Cancel;
 use crate::command::{ClientName, Command, Mail, Rcpt, Text};
 use crate::content::Once;
 use crate::conversation::Ends;
@@ -115,11 +115,11 @@ impl Session {
         self.connection.stream().is_some() && !self.dialogue.engine().is_closed() && !self.process.is_forked()
     }
 
-    /// Triggered by a function that the session calls, it ends what the session does, as if it were dropped there: not one octet
+    /// Set by a function that the session calls, it ends what the session does, as if it were dropped there: not one octet
     /// more is sent.
     #[doc(hidden)]
-    pub fn over(&self) -> Cancel {
-        self.owner.over.clone()
+    pub fn over(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.owner.over)
     }
 
     /// The options that the session was opened with.

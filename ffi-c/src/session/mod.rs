@@ -10,8 +10,9 @@ mod send;
 mod accessors;
 
 use std::ffi::{CString, c_int};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use smtpclient::cancel::Cancel;
 use smtpclient::net::Session;
 use smtpclient::reply::Reply;
 use smtpclient::report::Report;
@@ -33,7 +34,7 @@ pub use verbs::*;
 pub struct smtp_session {
     handle: Handle<State>,
     /// Ends the call that uses it now, where a function of C's that this call has called frees it.
-    over: Option<Cancel>,
+    over: Option<Arc<AtomicBool>>,
 }
 
 pub(crate) struct State {

@@ -1,6 +1,7 @@
 //! How a session begins and ends.
 
 use std::ffi::{c_char, c_int};
+use std::sync::atomic::Ordering;
 
 use smtpclient::net::Session;
 use smtpclient::options::Options;
@@ -90,7 +91,7 @@ unsafe fn end(session: *mut smtp_session) {
     // SAFETY: as the caller says.
     unsafe {
         if let Some(over) = session.as_ref().and_then(|session| session.over.as_ref()) {
-            over.trigger();
+            over.store(true, Ordering::Release);
         }
         free(session);
     }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::Read;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
@@ -320,7 +321,7 @@ impl Shared {
 
     pub(super) fn close(&self, closing: Closing) {
         if closing == Closing::AtOnce {
-            self.owner.over.trigger();
+            self.owner.over.store(true, Ordering::Release);
         }
         let mut state = self.lock();
         state.closing = state.closing.max(closing);
