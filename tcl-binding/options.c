@@ -59,42 +59,6 @@ static int64_t TokenAsk(void *data, int reason, char *buffer, size_t size)
     return answer;
 }
 
-static int PolicyAsk(void *data, int code, const char *diagnostic)
-{
-    Script *policy = data;
-    Tcl_Interp *interp = policy->interp;
-    int answer = SMTP_SECURE, result;
-    Tcl_Obj *words[2];
-
-    if (Tcl_InterpDeleted(interp)) return SMTP_SECURE;
-    words[0] = Tcl_NewIntObj(code);
-    words[1] = TextFrom(diagnostic);
-    result = ScriptCall(policy, 2, words);
-    if (Tcl_InterpDeleted(interp)) {
-        answer = SMTP_SECURE;
-    } else if (result == TCL_OK) {
-        if (strcmp(Tcl_GetStringResult(interp), "insecure") == 0) answer = SMTP_INSECURE;
-    } else if (policy->error == NULL) {
-        policy->error = Tcl_GetReturnOptions(interp, TCL_ERROR);
-        Tcl_IncrRefCount(policy->error);
-        policy->message = Tcl_GetObjResult(interp);
-        Tcl_IncrRefCount(policy->message);
-    }
-    ScriptDone(policy);
-    return answer;
-}
-
-Tcl_Obj *PolicyError(Script *policy, Tcl_Obj **message)
-{
-    Tcl_Obj *error;
-
-    if (policy == NULL || policy->error == NULL) return NULL;
-    error = policy->error;
-    *message = policy->message;
-    policy->error = policy->message = NULL;
-    return error;
-}
-
 static int Failed(Tcl_Interp *interp, Options *into, int status)
 {
     return status == SMTP_OK ? TCL_OK : Fail(interp, status, smtp_options_error(into->smtp));
@@ -123,12 +87,11 @@ static int Set(Tcl_Interp *interp, Options *into, const char *name, Tcl_Obj *val
     return Failed(interp, into, status);
 }
 
-/* A field as it stands in a message is told how to be written here. */
+/* For a field as it stands in a message, the error says how to write it here; else it has tcllib's words. */
 static int NotHeader(Tcl_Interp *interp, Tcl_Obj *value)
 {
     const char *text = Tcl_GetString(value), *colon = strchr(text, ':');
     int field = colon != NULL && colon != text;
-    /* Without a way out in tcllib's words. */
     Tcl_Obj *error = Tcl_ObjPrintf(field ? "-header expects a key and a value, not \"%s\"" : "-header expects a key and a value, not %s", text);
 
     if (field) {
@@ -212,14 +175,9 @@ static int Servers(Tcl_Interp *interp, Options *into, Tcl_Obj *servers, Tcl_Obj 
 
 static int Policed(Tcl_Interp *interp, Options *into, Tcl_Obj *script)
 {
-    Script *policy;
-
     if (*Tcl_GetString(script) == '\0') return TCL_OK;
-    policy = ScriptNew(interp, script);
-    policy->refs++;
     if (into->policy != NULL) ScriptDrop(into->policy);
-    into->policy = policy;
-    return Failed(interp, into, smtp_options_set_tlspolicy(into->smtp, PolicyAsk, policy, ScriptDrop));
+    return Failed(interp, into, PolicyOption(interp, into->smtp, script, &into->policy));
 }
 
 static int Oauth(Tcl_Interp *interp, Options *into, Tcl_Obj *script)
@@ -443,7 +401,7 @@ static void Begin(Options *into)
     if (HostName(host, sizeof host - 1)) smtp_options_set(into->smtp, "defaultdomain", host);
 }
 
-/* The library's functions are shared: those of a message are known as those of its session. */
+/* The copy shares functions and scripts, so that the library finds those of a message to be its session's. */
 static void BeginBeside(Options *into, const Options *base)
 {
     Tcl_Obj *objects[] = {base->command, base->file, base->channel, base->message, base->originator};

@@ -108,7 +108,7 @@ typedef struct Options {
     Script *policy, *dialler;
     const char *asks; /* the last option whose script the library calls; NULL: none */
 } Options;
-/* base: those of a session or mailer, which what is given here stands beside; NULL: none. */
+/* Begins with a copy of base, the options of a session or mailer; NULL: with the defaults. */
 int OptionsParse(State *state, const Options *base, int objc, Tcl_Obj *const objv[], Options *into);
 void OptionsFree(Options *options);
 
@@ -116,10 +116,11 @@ void OptionsFree(Options *options);
  * library. */
 int CommitOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *script);
 int ProgressOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *script);
-/* Adds a script that signs messages, and sets the one that connects, which is given for whoever wants to know whether it runs; the
- * code of the library. */
+/* Add a script that signs messages, or set the one that connects or that decides when TLS fails, and give the library's code.
+ * *script is for whoever wants to know whether it runs, or what it threw: ScriptDrop it. */
 int SignerOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *script);
 int DiallerOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *words, Script **script);
+int PolicyOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *words, Script **script);
 /* Adds a login mechanism: a list of name, script, and whether it shows a secret. TCL_OK with the code of the library in *status. */
 int MechanismOption(Tcl_Interp *interp, smtp_options *options, Tcl_Obj *value, int *status);
 
