@@ -117,55 +117,46 @@ pub(crate) fn check_functions(options: &Options, own: &Options, holder: &str) ->
     Err(Error::usage(text))
 }
 
-/// What protects a message on its way is an error where only its holder could obey it, and was made without: the message would
+/// Refuses options of a message that protect it on its way, where only its holder can obey them and was made without: the message would
 /// leave without that protection. Arguments as for [`check_login`].
 pub(crate) fn check_protection(options: &Options, own: &Options, holder: &str) -> Result<(), Error> {
     if std::ptr::eq(options, own) {
         return Ok(());
     }
-    let policy = match (&options.tlspolicy, &own.tlspolicy) {
+    let lost = |name: &str| {
+        Err(Error::usage(format!(
+            "option `{name}` is about the connection, which all messages of the {holder} share: set it when the {holder} is made"
+        )))
+    };
+    // One after the other, as almost no message has any: a table of all was a third more of what this costs.
+    macro_rules! keep {
+        ($($name:ident)*) => {
+            $(if differs(&options.$name, &own.$name) {
+                return lost(stringify!($name));
+            })*
+        };
+    }
+    keep!(tlsfingerprint tlsimport tlstrust tlscafile tlsca tlscertfile tlskeyfile);
+    keep!(tlsminversion tlsmaxversion tlsciphers tlsservername);
+    let is_kept = match (&options.tlspolicy, &own.tlspolicy) {
         // Both are functions, which nobody can compare.
         (TlsPolicy::Ask(_), own) => matches!(own, TlsPolicy::Ask(_)),
         (TlsPolicy::Fixed(TlsAnswer::Secure), own) => matches!(own, TlsPolicy::Fixed(TlsAnswer::Secure)),
         _ => true,
     };
-    // One after the other, as almost no message has any: a table of all was a third more of what this costs.
-    let lost = if differs(&options.tlsfingerprint, &own.tlsfingerprint) {
-        "tlsfingerprint"
-    } else if differs(&options.tlsimport, &own.tlsimport) {
-        "tlsimport"
-    } else if !policy {
-        "tlspolicy"
-    } else if differs(&options.tlstrust, &own.tlstrust) {
-        "tlstrust"
-    } else if differs(&options.tlscafile, &own.tlscafile) {
-        "tlscafile"
-    } else if differs(&options.tlsca, &own.tlsca) {
-        "tlsca"
-    } else if differs(&options.tlscertfile, &own.tlscertfile) {
-        "tlscertfile"
-    } else if differs(&options.tlskeyfile, &own.tlskeyfile) {
-        "tlskeyfile"
-    } else if differs(&options.tlsminversion, &own.tlsminversion) {
-        "tlsminversion"
-    } else if differs(&options.tlsmaxversion, &own.tlsmaxversion) {
-        "tlsmaxversion"
-    } else if differs(&options.tlsciphers, &own.tlsciphers) {
-        "tlsciphers"
-    } else if differs(&options.tlsservername, &own.tlsservername) {
-        "tlsservername"
-    } else if options.tls.is_some() && own.tls.is_none() {
-        "tls"
-    } else if options.proxy.is_some() && proxy(options) != proxy(own) {
-        "proxy"
-    } else if options.dialler.is_some() && own.dialler.is_none() {
-        "dialler"
-    } else {
-        return Ok(());
-    };
-    Err(Error::usage(format!(
-        "option `{lost}` is about the connection, which all messages of the {holder} share: set it when the {holder} is made"
-    )))
+    if !is_kept {
+        return lost("tlspolicy");
+    }
+    if options.tls.is_some() && own.tls.is_none() {
+        return lost("tls");
+    }
+    if options.proxy.is_some() && proxy(options) != proxy(own) {
+        return lost("proxy");
+    }
+    if options.dialler.is_some() && own.dialler.is_none() {
+        return lost("dialler");
+    }
+    Ok(())
 }
 
 fn proxy(options: &Options) -> Option<&[u8]> {
