@@ -176,7 +176,7 @@ fn with_cids(html: &str, folder: Option<&Path>) -> Result<(String, Vec<Picture>)
     Ok((written, pictures))
 }
 
-/// Tags and what stands between them, with their places: one tokenizer for all uses, as each kind of it is 210 kB of code.
+/// Tags and what stands between them, with their places: one kind of tokenizer for all uses, as each is 210 kB of code.
 fn pieces(html: &str) -> impl Iterator<Item = Piece<usize>> {
     let mut emitter = DefaultEmitter::<usize>::new_with_span();
     // What looks like a tag in a script or a style is not one.

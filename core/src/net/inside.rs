@@ -1,5 +1,5 @@
-//! For whom a thread works: what a mailer begins in a thread of its own is the mailer's all the same, and a function that is
-//! called there cannot wait for it either.
+//! For whom a thread works: a thread that a mailer begins, to connect or to log in, works for the mailer, and a function that is called
+//! there cannot wait for the mailer either.
 
 use std::cell::Cell;
 use std::io;

@@ -15,11 +15,11 @@ pub struct Limits {
     pub deadline: Option<Instant>,
     /// Ends the call early.
     pub cancel: Option<Cancel>,
-    /// Ends it, too: what it is a call of was given up, by a function that it called.
+    /// The session or mailer that makes the call. A function that it calls may give it up, which ends the call, too.
     pub(super) owner: Option<Owner>,
 }
 
-/// A session or mailer, which may be given up while it is at work.
+/// What the calls of a session or mailer look at.
 #[derive(Clone, Debug)]
 pub(super) struct Owner {
     /// Set when it is given up.
@@ -35,15 +35,15 @@ impl Owner {
 }
 
 impl Limits {
-    /// Until `deadline`, unless there is a `cancel` that is triggered.
-    pub fn new(deadline: Option<Instant>, cancel: Option<Cancel>) -> Self {
+    /// Until `deadline`, or until `cancel` is triggered.
+    pub const fn new(deadline: Option<Instant>, cancel: Option<Cancel>) -> Self {
         Self { deadline, cancel, owner: None }
     }
 
     /// Those of a call that begins now, by options `deadline` and `cancel`.
     pub fn begin(options: &Options) -> Self {
         let deadline = options.deadline.and_then(|time| Instant::now().checked_add(time));
-        Self { deadline, cancel: options.cancel.clone(), owner: None }
+        Self::new(deadline, options.cancel.clone())
     }
 
     /// An error where the call must end now.
@@ -130,13 +130,12 @@ mod tests {
 
     #[test]
     fn a_deadline_shortens_and_then_ends() {
-        let limits =
-            Limits { deadline: Some(Instant::now() + Duration::from_secs(60)), cancel: None, owner: None };
+        let limits = Limits::new(Some(Instant::now() + Duration::from_secs(60)), None);
         assert!(limits.check(Step::Mail).is_ok());
         let slice = limits.slice(HOUR);
         assert!(slice <= Duration::from_secs(60) && slice > Duration::from_secs(50));
 
-        let limits = Limits { deadline: Some(Instant::now()), cancel: None, owner: None };
+        let limits = Limits::new(Some(Instant::now()), None);
         let error = limits.check(Step::Mail).unwrap_err();
         assert_eq!((error.kind(), error.step()), (Kind::Timeout, Step::Mail));
         assert!(error.text().contains("deadline"));
@@ -146,14 +145,14 @@ mod tests {
     #[test]
     fn a_cancel_is_shared_and_can_be_reset() {
         let cancel = Cancel::new();
-        let limits = Limits { deadline: None, cancel: Some(cancel.clone()), owner: None };
+        let limits = Limits::new(None, Some(cancel.clone()));
         assert_eq!(limits.slice(HOUR), Duration::from_millis(200));
         cancel.trigger();
         let error = limits.check(Step::Data).unwrap_err();
         assert_eq!((error.kind(), error.step()), (Kind::Cancelled, Step::Data));
         cancel.reset();
         assert!(limits.check(Step::Data).is_ok());
-        let limits = Limits { deadline: None, cancel: Some(Cancel::within(|| false)), owner: None };
+        let limits = Limits::new(None, Some(Cancel::within(|| false)));
         assert_eq!(limits.slice(HOUR), HOUR);
     }
 

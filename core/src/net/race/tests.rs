@@ -33,7 +33,7 @@ fn closed_port() -> SocketAddr {
 }
 
 fn hour() -> PhaseLimits<'static> {
-    static NONE: Limits = Limits { deadline: None, cancel: None, owner: None };
+    static NONE: Limits = Limits::new(None, None);
     PhaseLimits::begin(&NONE, Duration::from_secs(3600))
 }
 

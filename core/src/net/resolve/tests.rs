@@ -74,7 +74,7 @@ fn what_is_no_host_is_the_callers_mistake() {
 #[test]
 fn names_are_looked_up_with_and_without_limits() {
     let cancel = Some(Cancel::new());
-    for limits in [Limits::default(), Limits { deadline: None, cancel, owner: None }] {
+    for limits in [Limits::default(), Limits::new(None, cancel)] {
         let found = resolve(&name("localhost"), 25, &phase(&limits)).unwrap();
         assert!(!found.is_empty());
         assert!(found.iter().all(|a| a.ip().is_loopback() && a.port() == 25));
@@ -98,7 +98,7 @@ fn a_slow_resolver_is_left_behind() {
         Ok(())
     };
     let cancel = Cancel::new();
-    let limits = Limits { deadline: None, cancel: Some(cancel.clone()), owner: None };
+    let limits = Limits::new(None, Some(cancel.clone()));
     let begin = Instant::now();
     let trigger = thread::spawn(move || {
         thread::sleep(Duration::from_millis(50));
@@ -109,7 +109,7 @@ fn a_slow_resolver_is_left_behind() {
     trigger.join().unwrap();
 
     let begin = Instant::now();
-    let limits = Limits { deadline: Some(begin + Duration::from_millis(50)), cancel: None, owner: None };
+    let limits = Limits::new(Some(begin + Duration::from_millis(50)), None);
     let error = interruptible(&phase(&limits), "a name", slow).unwrap_err();
     assert_eq!(error.kind(), Kind::Timeout);
     assert!(error.text().contains("deadline"));
@@ -137,7 +137,7 @@ fn phase(limits: &Limits) -> PhaseLimits<'_> {
 
 #[test]
 fn a_resolver_that_dies_is_an_error() {
-    let limits = Limits { deadline: None, cancel: Some(Cancel::new()), owner: None };
+    let limits = Limits::new(None, Some(Cancel::new()));
     let died: io::Result<()> = interruptible(&phase(&limits), "a name", || panic!("on purpose")).unwrap();
     assert!(died.is_err());
 }

@@ -83,7 +83,7 @@ fn a_call_that_it_ends_has_no_use_for_its_socket() {
         triggers.trigger();
         near.lock().unwrap().take().ok_or("it was called again")
     });
-    let limits = Limits { deadline: None, cancel: Some(cancel), owner: None };
+    let limits = Limits::new(None, Some(cancel));
     let error = dial(&to("mail.example", 25), &DialOptions { limits, ..by(dialler) }).unwrap_err();
     assert_eq!(error.kind(), Kind::Cancelled);
     assert_eq!(io::Read::read(&mut &far, &mut [0]).unwrap(), 0, "the socket is closed");

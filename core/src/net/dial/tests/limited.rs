@@ -35,7 +35,7 @@ fn a_deadline_ends_a_connect() {
     let (_listener, _filler, port) = black_hole();
     for host in ["127.0.0.1", "localhost"] {
         let begin = Instant::now();
-        let limits = Limits { deadline: Some(begin + Duration::from_millis(150)), cancel: None, owner: None };
+        let limits = Limits::new(Some(begin + Duration::from_millis(150)), None);
         let error = dial(&tcp(host, port), &DialOptions { limits, ..DialOptions::default() }).unwrap_err();
         assert_eq!(error.kind(), Kind::Timeout);
         assert!(error.text().contains("deadline"), "{error}");
@@ -51,7 +51,7 @@ fn a_cancel_ends_a_connect_soon() {
     let _first = dial(&full.target(), &DialOptions::default()).unwrap();
     for target in [tcp("127.0.0.1", port), tcp("localhost", port), full.target()] {
         let cancel = Cancel::new();
-        let limits = Limits { deadline: None, cancel: Some(cancel.clone()), owner: None };
+        let limits = Limits::new(None, Some(cancel.clone()));
         let trigger = thread::spawn(move || {
             thread::sleep(Duration::from_millis(100));
             cancel.trigger();
@@ -69,7 +69,7 @@ fn what_is_over_before_it_begins_does_not_begin() {
     listener.set_nonblocking(true).unwrap();
     let cancel = Cancel::new();
     cancel.trigger();
-    let limits = Limits { deadline: None, cancel: Some(cancel), owner: None };
+    let limits = Limits::new(None, Some(cancel));
     let error = dial(&tcp("127.0.0.1", port), &DialOptions { limits, ..DialOptions::default() }).unwrap_err();
     assert_eq!(error.kind(), Kind::Cancelled);
     assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);

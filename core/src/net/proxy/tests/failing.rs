@@ -61,12 +61,7 @@ fn a_silent_proxy_is_left() {
     let trigger = cancel.clone();
     let limits = [
         (Duration::from_millis(100), Limits::default(), Kind::Timeout, "no answer within 100ms"),
-        (
-            Duration::from_secs(30),
-            Limits { deadline: None, cancel: Some(cancel), owner: None },
-            Kind::Cancelled,
-            "cancelled",
-        ),
+        (Duration::from_secs(30), Limits::new(None, Some(cancel)), Kind::Cancelled, "cancelled"),
     ];
     let _trigger = thread::spawn(move || {
         thread::sleep(Duration::from_millis(400));

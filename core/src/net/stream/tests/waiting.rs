@@ -74,7 +74,7 @@ fn a_block_is_never_zero_nor_longer_than_the_wait() {
 fn a_cancel_ends_a_read_soon() {
     let (mut stream, _theirs) = tcp_pair("127.0.0.1:0");
     let cancel = Cancel::new();
-    let limits = Limits { deadline: None, cancel: Some(cancel.clone()), owner: None };
+    let limits = Limits::new(None, Some(cancel.clone()));
     let trigger = thread::spawn(move || {
         thread::sleep(Duration::from_millis(100));
         cancel.trigger();
