@@ -202,8 +202,8 @@ options! {
             authinsecure: bool = false, OptionKind::Flag, "no", parse boolean;
         }
         Time {
-            /// How long connecting may take: the resolver, all addresses of the name, and a proxy. A function of `dialler` is told the
-            /// time, and keeps it itself.
+            /// How long connecting may take: the resolver, all addresses of the name, and a proxy. A `dialler` receives the time
+            /// that is left, and must keep it itself.
             connecttimeout: Duration = Duration::from_secs(30), OptionKind::Seconds, "30", parse seconds;
             /// How long each reply but the last may take, and how long the server may leave unacknowledged what was sent (where
             /// the system tells: Linux).

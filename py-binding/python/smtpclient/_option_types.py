@@ -199,7 +199,7 @@ class OptionDict(TLSDict, total=False):
     """Also send passwords and tokens over an unencrypted connection. Default: no."""
 
     connecttimeout: Seconds | None
-    """How long connecting may take: the resolver, all addresses of the name, and a proxy. A function of ``dialler`` is told the time, and keeps it itself. Default: 30."""
+    """How long connecting may take: the resolver, all addresses of the name, and a proxy. A ``dialler`` receives the time that is left, and must keep it itself. Default: 30."""
 
     timeout: Seconds | None
     """How long each reply but the last may take, and how long the server may leave unacknowledged what was sent (where the system tells: Linux). Default: as RFC 5321 has it: 120 to 300."""
