@@ -1,4 +1,5 @@
 /* proxied: engines with option proxy, which needs no server: the octets are those of this file. */
+#define _POSIX_C_SOURCE 200809L
 #include "common.h"
 #include <time.h>
 

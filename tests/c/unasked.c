@@ -2,7 +2,6 @@
 #define _POSIX_C_SOURCE 200809L
 #include "common.h"
 
-#include <linux/sockios.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/ioctl.h>
@@ -42,7 +41,7 @@ static void *speak(void *data)
     send(fd, ok, sizeof ok - 1, MSG_NOSIGNAL);
     sem_wait(&s->go);
     send(fd, s->words, strlen(s->words), MSG_NOSIGNAL);
-    while (ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0) nanosleep(&moment, NULL); /* until the other end has it */
+    while (ioctl(fd, TIOCOUTQ, &left) == 0 && left > 0) nanosleep(&moment, NULL); /* until the other end has it */
     sem_post(&s->said);
     while (line(fd, text, sizeof text)) {
         s->mails += strncmp(text, "MAIL", 4) == 0;
