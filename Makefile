@@ -37,6 +37,8 @@ STATIC = $(BUILD)/lib/libsmtp.a
 SHARED = $(BUILD)/lib/libsmtp.so.$(VERSION)
 # What both are made of: one object, in which only the functions of the header are global.
 OBJECT = $(BUILD)/lib/libsmtp.o
+# The library for unwinding, where the C compiler has none that fits.
+UNWIND =
 # The symbols that the shared library exports, and their version.
 MAP = $(BUILD)/libsmtp.map
 # What the static library needs beside itself: packages of pkg-config, and libraries.
@@ -114,7 +116,7 @@ command: ## build the command smtpclient, its manual pages and completions
 # another library that is written in Rust.
 $(OBJECT): $(MADE)/libsmtp.a ffi-c/exports.txt
 	@mkdir -p $(@D)
-	$(CC) -r -nostdlib -o $@ -Wl,--gc-sections $$(sed -n 's/^smtp_/-Wl,-u,&/p' ffi-c/exports.txt) $<
+	$(CC) -r -nostdlib -o $@ -Wl,--gc-sections $$(sed -n 's/^smtp_/-Wl,-u,&/p' ffi-c/exports.txt) $< $(UNWIND)
 	$(OBJCOPY) --keep-global-symbols=ffi-c/exports.txt --remove-section=.llvmbc --remove-section=.llvmcmd $@
 
 $(STATIC): $(OBJECT)
@@ -322,7 +324,7 @@ windows: ## build the C library, the command and the Tcl package for Windows (Mi
 aarch64: ## build for Linux on ARM, and run the tests of the core, C and Tcl in QEMU (half an hour)
 	@tests/aarch64
 
-musl: ## run the tests of the core with musl (a quarter of an hour)
+musl: ## run the tests of the core, those of C and the command with musl (half an hour)
 	@tests/musl
 
 check-targets: ## that everything compiles for Windows, macOS, FreeBSD, Linux on ARM and with musl
