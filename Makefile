@@ -276,8 +276,9 @@ debian-test: ## install, use and remove them in a fresh Debian (as root, with de
 	packaging/debian-test
 
 # Those that this machine can link; that for macOS needs a Mac.
-WHEELS = x86_64-unknown-linux-gnu.2.17 aarch64-unknown-linux-gnu.2.17 x86_64-unknown-linux-musl x86_64-pc-windows-gnu
-wheels: ## build wheels for an index in build/wheels (WHEELS=PLATFORM[.GLIBC]...)
+WHEELS = x86_64-unknown-linux-gnu.2.17 aarch64-unknown-linux-gnu.2.17 x86_64-unknown-linux-musl aarch64-unknown-linux-musl \
+  x86_64-pc-windows-gnu x86_64-unknown-linux-gnu.2.17:3.14t aarch64-unknown-linux-gnu.2.17:3.14t
+wheels: ## build wheels for an index in build/wheels (WHEELS=PLATFORM[.GLIBC][:PYTHON]...)
 	packaging/wheels $(WHEELS)
 
 wheels-test: ## install the wheel for this machine in a fresh Debian 12, and send over TLS from it (as root, with debootstrap)
