@@ -211,7 +211,17 @@ fn send_awaited(message: &Message, options: &Options, again: Option<u64>) -> Res
 
 /// In a process of its own: this one's environment is shared by threads.
 fn elsewhere(file: &Path, test: &str, environment: &[(String, String)]) -> Result<(), String> {
-    let done = Command::new(std::env::current_exe().unwrap())
+    let own = std::env::current_exe().unwrap();
+    // Where this machine cannot run it by itself: an emulator.
+    let mut program = std::env::var_os("RUN_WITH").map_or_else(
+        || Command::new(&own),
+        |tool| {
+            let mut program = Command::new(tool);
+            program.arg(&own);
+            program
+        },
+    );
+    let done = program
         .args(["--exact", test])
         .env(IN_ENVIRONMENT, "1")
         .env("DIALOGUE", file)
