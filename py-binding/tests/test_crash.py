@@ -18,10 +18,10 @@ LEAK = Path(__file__).with_name("leak.py")
 
 def python(program, *arguments, timeout=60):
     """Run a program of its own; what it printed, where nothing went wrong."""
-    # Python 3.12 and later warn of every fork beside a thread, which is what some of them try.
-    fork = "-Wignore::DeprecationWarning"
+    # Newer Pythons warn of a fork beside a thread, and of interpreters at the end, which is what some of them try.
+    quiet = ["-Wignore:This process", "-Wignore:remaining subinterpreters"]
     done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", fork, "-c", program, *map(str, arguments)],
+        [sys.executable, "-X", "faulthandler", *quiet, "-c", program, *map(str, arguments)],
         capture_output=True, text=True, timeout=timeout,
     )
     assert (done.returncode, done.stderr) == (0, ""), done

@@ -122,6 +122,8 @@ def test_a_fork_in_a_callback(way, place, end, sink):
     if end == "back" and way.startswith("aio.") and way != "aio.Mailer":
         # Back in a loop that is the parent's: only asyncio could help.
         pytest.skip("a child that goes on in its parent's event loop watches with its parent's descriptor")
+    if end == "exit" and way in ("aio.sendmessage", "aio.Session") and sys.version_info >= (3, 14):
+        pytest.skip("Python 3.14's asyncio takes SystemExit from a child that is forked in a task, and waits for ever")
     assert python(FORK, way, place, end, sink.port) == "sent\n"
     assert sink.count == (1 if end == "back" else 2)
 

@@ -44,7 +44,10 @@ def test_a_message_of_which_one_recipient_is_refused(sink):
         assert [refusal.code for refusal in caught.value.refused] == [550, 451]
         assert session.noop()[0] == 250
     first, second = sink.messages()
-    assert second[0] == ["mail FROM:<> size=58", "rcpt TO:<root> NOTIFY=NEVER", "rcpt TO:<b@s.example> NOTIFY=NEVER"]
+    # Python's own methods write the verbs, in a case that depends on its version.
+    assert [line.upper() for line in second[0]] == [
+        "MAIL FROM:<> SIZE=58", "RCPT TO:<ROOT> NOTIFY=NEVER", "RCPT TO:<B@S.EXAMPLE> NOTIFY=NEVER"
+    ]
     assert first[1] == second[1] == MESSAGE
 
 
@@ -293,8 +296,8 @@ def test_a_control_character_in_an_address_is_refused(sink, bad):
             session.send_message(message)
         message.replace_header("To", "b@s.example,\r\n c@s.example")
         assert session.send_message(message) == {}
-    assert [line for line in sink.messages()[0][0] if line.startswith("rcpt")] == [
-        "rcpt TO:<b@s.example>", "rcpt TO:<c@s.example>"
+    assert [line.upper() for line in sink.messages()[0][0] if line.startswith("rcpt")] == [
+        "RCPT TO:<B@S.EXAMPLE>", "RCPT TO:<C@S.EXAMPLE>"
     ]
 
 
