@@ -250,12 +250,12 @@ impl Transport for PySocket {
 fn borrowed<'a>(socket: &'a Bound<'_, PyAny>) -> PyResult<BorrowedFd<'a>> {
     let descriptor: i64 = socket.call_method0("fileno")?.extract()?;
     // That of a closed socket is -1.
-    let descriptor = u32::try_from(descriptor).ok().and_then(|number| RawFd::try_from(number).ok());
-    let Some(descriptor) = descriptor else {
+    let Some(descriptor) = RawFd::try_from(descriptor).ok().filter(|_| !descriptor.is_negative()) else {
         return Err(io::Error::from(io::ErrorKind::NotConnected).into());
     };
-    // SAFETY: it is the descriptor of an open socket that is held, and Python cannot close it before it is duplicated,
-    // since this thread is attached to it.
+    // SAFETY: it is the descriptor of an open socket that is held. With the GIL Python cannot close it before it is
+    // duplicated, since this thread is attached; without, whoever closes a socket in use in another thread gets what
+    // Python's own calls give: an error, or the file that has the number by then.
     #[expect(unsafe_code, reason = "Python has descriptors as numbers")]
     Ok(unsafe { BorrowedFd::borrow_raw(descriptor) })
 }
