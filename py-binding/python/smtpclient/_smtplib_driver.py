@@ -6,12 +6,15 @@ import smtplib as _standard
 import socket
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from smtplib import CRLF
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from . import _native
+from ._blocking import in_use
 from ._errors import SMTPException, UsageError, usage
 from ._native import Alone, Answer, Options
 from ._options import listener
@@ -61,17 +64,23 @@ class Driven(_standard.SMTP):
         def _print_debug(self, *args: object) -> None: ...
 
     def _prepare(self) -> None:
-        self._alone = Alone()
+        self._be_free()
         self._forget()
+
+    def _be_free(self) -> None:
+        self._alone = Alone()
+        #: Who is sending a message: no command of another thread may come between its own.
+        self._sending = Alone()
+        self._sender: int | None = None
 
     def _begin(self, sock: socket.socket, server: _native.Server) -> tuple[int, bytes]:
         self.close()
         self.sock = sock
-        self._alone = Alone()
+        self._be_free()
         options = Options(usetls=False, authinsecure=True, client="localhost")
         self._dialogue = _native.Dialogue(server, options, listener(options), sock, is_plain=True)
         self._attached, self._loopback = sock, self._dialogue.is_loopback
-        self._pending.append(0)
+        self._own().append(0)
         code, message = self.getreply()
         if self.debuglevel > 0:
             self._print_debug("connect:", repr(message))
@@ -86,15 +95,20 @@ class Driven(_standard.SMTP):
 
     def _forget(self) -> None:
         self._dialogue = None
-        self._pending: deque[int] = deque()
+        #: Commands whose replies were not read yet, by the thread that said them, and those whose replies nobody reads.
+        self._pending: dict[int, deque[int]] = {}
+        self._orphans: list[int] = []
         self._attached = None
         self._finals: list[Recipient] = []
         self._challenged = False
 
     @property
     def _due(self) -> int:
-        """How many replies were not read yet."""
-        return len(self._pending)
+        """How many replies this thread has not read yet."""
+        return len(self._own())
+
+    def _own(self) -> deque[int]:
+        return self._pending.setdefault(get_ident(), deque())
 
     # Commands and replies.
 
@@ -113,25 +127,24 @@ class Driven(_standard.SMTP):
         if self.debuglevel > 0:
             self._print_debug("send:", repr("AUTH ***" if secret else octets.decode("utf-8")))
         sys.audit("smtplib.send", self, b"***" if secret else octets)
-        dialogue = self._connected()
-        if secret:
-            number = dialogue.raw_secret(line)
-        elif verb == "STARTTLS":
-            number = dialogue.starttls_below()
-        elif verb in ("DATA", "BDAT"):
+        if verb in ("DATA", "BDAT"):
             raise usage(f"{verb} cannot be sent as a plain command: use data(), which also sends the message")
-        else:
-            number = dialogue.raw(line)
-        self._pending.append(number)
+        self._connected()
+        # As one: what is asked and not said would be said before the next command, and its reply be taken for that one's.
         with self._alone:
+            dialogue = self._connected()
+            if secret:
+                number = dialogue.raw_secret(line)
+            elif verb == "STARTTLS":
+                number = dialogue.starttls_below()
+            else:
+                number = dialogue.raw(line)
+            self._own().append(number)
             self._guarded(dialogue.flush)
 
     def getreply(self) -> tuple[int, bytes]:
         """The code and the text, lines joined by a line feed, of the reply to the first command that has none yet."""
-        self._connected()
-        if not self._pending:
-            raise usage("getreply(): every command has its reply: send one first")
-        answer = self._wait(self._pending.popleft())
+        answer = self._answer(self._next())
         known, reply = failure_of(answer.failure), reply_of(answer.reply)
         # A reply that nobody asked for, after which the connection is over, does not answer this command.
         if known is not None and known.kind != "closed":
@@ -148,21 +161,63 @@ class Driven(_standard.SMTP):
 
     # Driving.
 
-    def _connected(self) -> _native.Dialogue:
+    def _next(self) -> int:
+        """The command whose reply is read next: of this thread, else of any, as where another one goes on."""
+        self._live()
+        for unread in (self._own(), *self._pending.copy().values()):
+            try:
+                return unread.popleft()
+            except IndexError:
+                pass
+        raise usage("getreply(): every command has its reply: send one first")
+
+    def _answer(self, number: int) -> Answer:
+        try:
+            self._connected()
+            with self._alone:
+                dialogue = self._connected()
+                answer: Answer = self._guarded(dialogue.wait, number)
+                while self._orphans:
+                    dialogue.poll_answer(self._orphans.pop())
+                return answer
+        except UsageError:
+            self._orphans.append(number)  # whoever has the connection now is not told of it
+            raise
+
+    def _live(self) -> _native.Dialogue:
         dialogue = self._dialogue
         if dialogue is None or self.sock is None:
             raise SMTPServerDisconnected("please run connect() first")
         if self._alone.is_forked:
             raise SMTPServerDisconnected("the connection is that of a parent process: connect again")
+        return dialogue
+
+    def _connected(self) -> _native.Dialogue:
+        dialogue = self._live()
+        if self._sender not in (None, get_ident()):
+            raise in_use()
         if self.sock is not self._attached:
             dialogue.attach(self.sock)
             self._attached = self.sock
         return dialogue
 
-    def _wait(self, number: int) -> Answer:
+    def _ask(self, ask: Callable[[_native.Dialogue], int]) -> Answer:
+        """What comes of something that is no plain command."""
+        self._connected()
         with self._alone:
-            answer: Answer = self._guarded(self._connected().wait, number)
+            dialogue = self._connected()
+            answer: Answer = self._guarded(dialogue.wait, ask(dialogue))
             return answer
+
+    @contextmanager
+    def _one_message(self) -> Iterator[None]:
+        """A message and its envelope, which another thread's would be mixed with."""
+        with self._sending:
+            self._sender = get_ident()
+            try:
+                yield
+            finally:
+                self._sender = None
 
     def _guarded(self, act: Any, *arguments: Any) -> Any:
         """Do something with the connection, which nothing may leave half done."""

@@ -138,7 +138,7 @@ class SMTP(Driven):
         """DATA and the content, to the recipients that were accepted. Return the final reply; raise ``SMTPDataError``
         where the server refuses DATA itself. Line ends become CRLF, in ``bytes`` too."""
         content = msg.encode("ascii") if isinstance(msg, str) else bytes(msg)
-        report = report_from(self._wait(self._connected().data(content)))
+        report = report_from(self._ask(lambda dialogue: dialogue.data(content)))
         error = report.error
         if error is not None and (error.reply is None or error.kind == "closed"):
             self.close()
@@ -257,7 +257,7 @@ class SMTP(Driven):
         return self._by_library(user, password, scram[0])
 
     def _by_library(self, user: str, password: str, mechanism: str) -> tuple[int, bytes]:
-        answer = self._wait(self._connected().login(user, password, mechanism))
+        answer = self._ask(lambda dialogue: dialogue.login(user, password, mechanism))
         failure = failure_of(answer.failure)
         if failure is not None:
             if failure.kind == "login":
@@ -284,6 +284,17 @@ class SMTP(Driven):
         """Send a message to those recipients that the server accepts, and return the others with the server's code and
         text. Raise where it accepts none, or does not take the sender or the message; see ``smtplib.SMTP.sendmail``.
         """
+        with self._one_message():
+            return self._sendmail(from_addr, to_addrs, msg, mail_options, rcpt_options)
+
+    def _sendmail(
+        self,
+        from_addr: str,
+        to_addrs: str | Sequence[str],
+        msg: SizedBuffer | str,
+        mail_options: Sequence[str],
+        rcpt_options: Sequence[str],
+    ) -> Refusals:
         self.ehlo_or_helo_if_needed()
         content = _EOL.sub(bCRLF, msg.encode("ascii") if isinstance(msg, str) else bytes(msg))
         parameters: list[str] = []
