@@ -112,7 +112,7 @@ impl Delivery {
 
     /// Whether the message had no bytes when it was last asked.
     fn waits_for_source(&self) -> PyResult<bool> {
-        self.inner.with(|inner| inner.delivery.waits_for() == Some(Awaited::Source))
+        self.inner.look(|inner| inner.delivery.waits_for() == Some(Awaited::Source))
     }
 
     /// Ends everything, and closes the connection.
@@ -130,7 +130,7 @@ impl Delivery {
 
     /// The report of a delivery that is over; an exception where nobody got the message, or that is not known.
     fn report(&self, py: Python<'_>) -> PyResult<PySent> {
-        let report = self.inner.with(|inner| inner.delivery.report().clone())?;
+        let report = self.inner.look(|inner| inner.delivery.report().clone())?;
         if let Some(error) = report.failure() {
             let raised = &self.inner.raised;
             let withdrawn = raised.take_withdrawn(py, 0, Some(&error));

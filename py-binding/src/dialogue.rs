@@ -149,17 +149,14 @@ impl Dialogue {
         }
         // Whoever has the lock is at work with it: no garbage.
         let Ok(under_way) = self.under_way.try_lock() else { return Ok(()) };
-        let mut sources = under_way.values().flat_map(|one| &one.sources);
-        sources.try_for_each(|source| visit.call(source))
+        under_way.values().flat_map(|one| &one.sources).try_for_each(|source| visit.call(source))
     }
 
     fn __clear__(&self) {
         self.callbacks.clear();
-        if let Some(mut inner) = self.inner.peek() {
-            inner.line.clear();
-        }
+        let objects = self.inner.peek().map(|mut inner| inner.line.take_objects());
         let under_way = std::mem::take(&mut *self.under_way());
-        drop(under_way);
+        drop((objects, under_way)); // which may run anything
     }
 
     // Moving bytes.
@@ -248,7 +245,7 @@ impl Dialogue {
             }
         }
         if answer.is_none() {
-            answer = self.inner.with(|inner| {
+            answer = self.inner.look(|inner| {
                 let answer = inner.answers.remove(&number);
                 if answer.is_some() {
                     // An idle connection has all the time of the world, but what a function of the caller's raises still ends it.
@@ -289,7 +286,7 @@ impl Dialogue {
 
     /// The exception where no answer will come.
     fn gone(&self, py: Python<'_>) -> PyResult<PyErr> {
-        let fault = self.inner.with(|inner| inner.dialogue.engine().fault().cloned())?;
+        let fault = self.inner.look(|inner| inner.dialogue.engine().fault().cloned())?;
         let fault = fault.unwrap_or_else(|| Error::new(Kind::Closed, Step::Command, "the session is closed"));
         let cause = self.inner.raised.blamed(py, Some(&fault));
         Ok(raise_from(py, &fault.with_server(self.name.clone()), None, cause))
@@ -318,7 +315,7 @@ impl Dialogue {
     /// The socket, not blocking; `None` where there is no connection.
     #[getter]
     fn sock(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        self.inner.with(|inner| inner.line.object(py))?
+        self.inner.object(py)
     }
 
     /// Gives the connection away as a socket, and the seconds that the server may take for what comes next.
@@ -439,7 +436,7 @@ impl Dialogue {
 
     /// Keywords and parameters that the server offered last.
     fn extensions(&self) -> PyResult<Vec<(String, String)>> {
-        self.inner.with(|Inner { dialogue, .. }| {
+        self.inner.look(|Inner { dialogue, .. }| {
             let keywords = dialogue.extensions().keywords();
             keywords.map(|(keyword, parameters)| (keyword.to_owned(), parameters.to_owned())).collect()
         })
@@ -447,13 +444,13 @@ impl Dialogue {
 
     /// The mechanisms that the server offered last.
     fn auth_types(&self) -> PyResult<Vec<String>> {
-        self.inner.with(|Inner { dialogue, .. }| dialogue.extensions().auth().to_vec())
+        self.inner.look(|Inner { dialogue, .. }| dialogue.extensions().auth().to_vec())
     }
 
     /// Whether the connection can still be used.
     #[getter]
     fn is_open(&self) -> PyResult<bool> {
-        self.inner.with(|inner| inner.line.is_open() && !inner.dialogue.engine().is_closed())
+        self.inner.look(|inner| inner.line.is_open() && !inner.dialogue.engine().is_closed())
     }
 
     /// Whether the socket that it was made over leads to this machine.
@@ -464,12 +461,12 @@ impl Dialogue {
 
     #[getter]
     fn is_encrypted(&self) -> PyResult<bool> {
-        self.inner.with(|Inner { dialogue, .. }| dialogue.engine().is_encrypted())
+        self.inner.look(|Inner { dialogue, .. }| dialogue.engine().is_encrypted())
     }
 
     #[getter]
     fn is_introduced(&self) -> PyResult<bool> {
-        self.inner.with(|Inner { dialogue, .. }| dialogue.engine().is_introduced())
+        self.inner.look(|Inner { dialogue, .. }| dialogue.engine().is_introduced())
     }
 }
 

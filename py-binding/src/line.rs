@@ -1,5 +1,7 @@
 //! A connection that the core makes and moves the bytes of, or a socket of Python's, and what is said over it.
 
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -9,8 +11,8 @@ use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::conversation::{Action, Driven};
 use smtpclient::engine::Awaited;
 use smtpclient::error::{Error, Kind, Step};
-use smtpclient::net::fd::{AsFd, AsRawFd};
-use smtpclient::net::{Connection, Limits, Mover, Stream, Wait};
+use smtpclient::net::fd::{AsFd, AsRawFd, OwnedFd};
+use smtpclient::net::{Connection, Limits, Mover, Process, Stream, Wait};
 use smtpclient::options::Options;
 
 use crate::callback::Raised;
@@ -111,23 +113,28 @@ impl Line {
         }
     }
 
-    /// A socket of Python's for the connection: its own, or one that is closed with it.
-    pub(crate) fn object(&mut self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+    /// A socket of Python's for the connection, if there is one already: its own, or one that is closed with it.
+    pub(crate) fn known_object(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         if let Some(socket) = &self.socket {
-            return Ok(Some(socket.object().clone_ref(py)));
+            return Some(socket.object().clone_ref(py));
         }
+        let (known, copy) = self.copy.as_ref()?;
+        (self.connection.stream().is_some() && *known == self.connection.serial()).then(|| copy.clone_ref(py))
+    }
+
+    /// The connection's descriptor once more, and its serial number, for a socket of Python's.
+    pub(crate) fn duplicate(&self) -> io::Result<Option<(u64, OwnedFd)>> {
         let Some(stream) = self.connection.stream() else { return Ok(None) };
-        let serial = self.connection.serial();
-        if let Some((known, copy)) = &self.copy
-            && *known == serial
-        {
-            return Ok(Some(copy.clone_ref(py)));
+        Ok(Some((self.connection.serial(), stream.as_fd().try_clone_to_owned()?)))
+    }
+
+    /// Keeps a socket of Python's for the connection with that serial number; gives back what there is no use for.
+    pub(crate) fn keep(&mut self, serial: u64, copy: Py<PyAny>) -> Option<Py<PyAny>> {
+        let is_known = self.copy.as_ref().is_some_and(|(known, _)| *known == serial);
+        if is_known || self.connection.serial() != serial {
+            return Some(copy);
         }
-        let copy = socket::open(py, stream.as_fd().try_clone_to_owned()?)?;
-        copy.call_method1("setblocking", (false,))?;
-        let copy = copy.unbind();
-        self.copy = Some((serial, copy.clone_ref(py)));
-        Ok(Some(copy))
+        self.copy.replace((serial, copy)).map(|(_, before)| before)
     }
 
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -135,10 +142,9 @@ impl Line {
         self.copy.iter().try_for_each(|(_, copy)| visit.call(copy))
     }
 
-    /// Lets go of Python's objects, which close themselves.
-    pub(crate) fn clear(&mut self) {
-        let held = (self.socket.take(), self.copy.take());
-        drop(held);
+    /// Gives Python's objects away, which close themselves when they are dropped, and may run anything then.
+    pub(crate) fn take_objects(&mut self) -> impl Sized + use<> {
+        (self.socket.take(), self.copy.take())
     }
 
     pub(crate) fn close(&mut self) {
@@ -160,6 +166,9 @@ impl Line {
 /// What Python's objects hold: for one call at a time, and ended where a function of the caller's raised.
 pub(crate) struct Shared<T> {
     inner: Mutex<T>,
+    /// Whether a call is at work with it, which may take long and call anybody.
+    at_work: AtomicBool,
+    process: Process,
     pub(crate) raised: Raised,
 }
 
@@ -170,11 +179,18 @@ pub(crate) trait Abort {
 
 impl<T: Abort> Shared<T> {
     pub(crate) fn new(inner: T, raised: Raised) -> Self {
-        Self { inner: Mutex::new(inner), raised }
+        Self {
+            inner: Mutex::new(inner),
+            at_work: AtomicBool::new(false),
+            process: Process::current(),
+            raised,
+        }
     }
 
+    /// Works with it. An error where two threads would, or a function calls what is calling it.
     pub(crate) fn with<R>(&self, act: impl FnOnce(&mut T) -> R) -> PyResult<R> {
-        let mut inner = self.lock()?;
+        let _work = self.work()?;
+        let mut inner = self.wait(|| false)?;
         let result = act(&mut inner);
         if self.raised.is_some() {
             inner.abort(ended());
@@ -182,21 +198,52 @@ impl<T: Abort> Shared<T> {
         Ok(result)
     }
 
-    /// Looks at it, unless somebody is at work with it: that is not garbage.
-    pub(crate) fn peek(&self) -> Option<MutexGuard<'_, T>> {
-        self.inner.try_lock().ok()
+    /// Looks at it, or changes what takes a moment: `act` calls no code of Python's. It is in nobody's way: who begins
+    /// to work with it meanwhile waits that moment. An error while somebody works with it.
+    pub(crate) fn look<R>(&self, act: impl FnOnce(&mut T) -> R) -> PyResult<R> {
+        let mut inner = self.wait(|| self.at_work.load(Ordering::Acquire))?;
+        Ok(act(&mut inner))
     }
 
-    /// Two threads at once, or a function that calls what is calling it.
-    fn lock(&self) -> PyResult<MutexGuard<'_, T>> {
+    /// The same for the garbage collector: what somebody works with is no garbage.
+    pub(crate) fn peek(&self) -> Option<MutexGuard<'_, T>> {
         match self.inner.try_lock() {
-            Ok(inner) => Ok(inner),
-            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => {
-                Err(PyRuntimeError::new_err("the connection is in use: one call at a time"))
-            }
+            Ok(inner) => Some(inner),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         }
     }
+
+    fn work(&self) -> PyResult<Work<'_>> {
+        if self.at_work.swap(true, Ordering::Acquire) { Err(in_use()) } else { Ok(Work(&self.at_work)) }
+    }
+
+    /// Until those who only look have looked, or there is somebody whose end is not waited for: in a child by fork(2), too,
+    /// where nobody comes back who was looking then.
+    fn wait(&self, is_long: impl Fn() -> bool) -> PyResult<MutexGuard<'_, T>> {
+        loop {
+            if let Some(inner) = self.peek() {
+                return Ok(inner);
+            }
+            if is_long() || self.process.is_forked() {
+                return Err(in_use());
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// While somebody works with it.
+struct Work<'a>(&'a AtomicBool);
+
+impl Drop for Work<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+fn in_use() -> PyErr {
+    PyRuntimeError::new_err("the connection is in use: one call at a time")
 }
 
 /// Why a call ends whose caller's own function raised.

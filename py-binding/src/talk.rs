@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use pyo3::prelude::*;
 use smtpclient::conversation::Conversation;
 use smtpclient::dialogue::{self, Answer};
 use smtpclient::error::Error;
 use smtpclient::net::{Limits, Wait};
 use smtpclient::report::Report;
 
-use crate::line::{Abort, Line, Watch};
-use crate::socket::PySocket;
+use crate::line::{Abort, Line, Shared, Watch};
+use crate::socket::{self, PySocket};
 
 /// How long answers that are there may wait for others.
 const LINGER: Duration = Duration::from_millis(5);
@@ -119,5 +120,20 @@ impl Inner {
             over = now >= until;
         }
         self.line.watch(&mut self.dialogue, over, left)
+    }
+}
+
+impl Shared<Inner> {
+    /// A socket of Python's for the connection, which is made where there is none: outside, since making it may run anything.
+    pub(crate) fn object(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        if let Some(known) = self.look(|inner| inner.line.known_object(py))? {
+            return Ok(Some(known));
+        }
+        let Some((serial, descriptor)) = self.look(|inner| inner.line.duplicate())?? else { return Ok(None) };
+        let copy = socket::open(py, descriptor)?;
+        copy.call_method1("setblocking", (false,))?;
+        let late = self.look(|inner| inner.line.keep(serial, copy.unbind()))?;
+        drop(late);
+        self.look(|inner| inner.line.known_object(py))
     }
 }

@@ -23,7 +23,7 @@ def hasty():
 def test_threads_hammer_one_session(sink):
     """Of one message each, while others send, ask and look."""
     token, sent, wrong = Message.from_bytes(MESSAGE), [], []
-    # The other one is no more for several threads than the standard one: it may get a reply that is not its own.
+    # The other one, as the standard one, is for one thread: it refuses the others.
     closing = contextlib.closing(smtplib.SMTP("127.0.0.1", sink.port))
     with Session("127.0.0.1", sink.port) as session, closing as other:
 
@@ -132,3 +132,95 @@ def test_a_session_that_another_thread_closes():
             pass
         thread.join(10)
         assert not thread.is_alive() and all(isinstance(error, smtpclient.SMTPException) for error in raised)
+
+
+# Others who only look, and others who must not come between.
+
+SENT = b"From: a@c.example\r\nTo: b@s.example\r\nSubject: %d\r\n\r\nHello.\r\n"
+
+
+@contextlib.contextmanager
+def beside(act):
+    """Another thread that does it over and over; what it raised."""
+    raised, over = [], threading.Event()
+
+    def run():
+        while not over.is_set():
+            try:
+                act()
+            except Exception as error:
+                raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield raised
+    finally:
+        over.set()
+        thread.join()
+
+
+def numbers(sink):
+    return sorted(int(content.split(b"Subject: ")[1].split()[0]) for _, content in sink.messages())
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("look", ["is_open", "is_encrypted", "sock", "__repr__"])
+@pytest.mark.parametrize("many", [False, True])
+def test_who_only_looks_at_a_session_is_in_nobodys_way(sink, look, many):
+    with smtpclient.Session("127.0.0.1", sink.port) as session:
+        act = session.__repr__ if look == "__repr__" else lambda: getattr(session, look)
+        with beside(act) as raised:
+            if many:
+                reports = list(session.send_many(SENT % number for number in range(300)))
+            else:
+                reports = [session.send_message(SENT % number) for number in range(300)]
+    assert all(report.complete for report in reports) and numbers(sink) == list(range(300))
+    assert {type(error) for error in raised} <= {smtpclient.UsageError}
+
+
+@pytest.mark.usefixtures("hasty")
+def test_messages_under_way_are_of_the_thread_that_sends_them(sink):
+    with smtpclient.Session("127.0.0.1", sink.port) as session:
+        reports = session.send_many(SENT % number for number in range(300))
+        first = next(reports)
+        with beside(session.noop) as raised:
+            assert first.complete and all(report.complete for report in reports)
+    assert numbers(sink) == list(range(300))
+    assert raised and {type(error) for error in raised} == {smtpclient.UsageError}
+
+
+@pytest.mark.usefixtures("hasty")
+def test_no_command_comes_between_those_of_a_message_by_smtplib(sink):
+    with smtplib.SMTP("127.0.0.1", sink.port) as session:
+        session.ehlo()
+        done = 0
+        with beside(session.noop):
+            for number in range(600):
+                try:
+                    refused = session.sendmail("a@c.example", ["bad@s.example", "b@s.example"], SENT % number)
+                except smtpclient.UsageError:
+                    continue  # that of the other thread was first
+                assert refused == {"bad@s.example": (550, b"5.1.1 no such user")}
+                done += 1
+        assert session.noop()[0] == 250
+    assert done == sink.count > 0
+    assert all([line.upper() for line in lines[1:]] == ["RCPT TO:<B@S.EXAMPLE>"] for lines, _ in sink.messages())
+
+
+@pytest.mark.usefixtures("hasty")
+def test_two_messages_by_smtplib_are_never_mixed(sink):
+    with smtplib.SMTP("127.0.0.1", sink.port) as session:
+        session.ehlo()
+
+        def send(who):
+            session.sendmail(f"{who}@c.example", [f"{who}@s.example"], f"Subject: x\r\n\r\n{who}")
+
+        with beside(lambda: send("one")) as raised:
+            for _ in range(600):
+                with contextlib.suppress(smtpclient.UsageError):
+                    send("two")
+    assert {type(error) for error in raised} <= {smtpclient.UsageError}
+    for (mail, *rcpts), content in sink.messages():
+        who = content.split()[-1].decode()
+        assert f"<{who}@c.example>" in mail and len(rcpts) == 1 and f"<{who}@s.example>" in rcpts[0]

@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,8 @@ class Session:
 
     def _begin(self, sock: socket.socket | None, server: _native.Server, options: Options) -> None:
         self._alone = Alone()
+        #: How many ``send_many`` are under way, and in which thread: their messages are no other's to move.
+        self._many, self._sender = 0, 0
         self._options = options
         self._server = server
         self._dialogue = _native.Dialogue(server, options, listener(options), sock)
@@ -115,7 +118,10 @@ class Session:
     @property
     def sock(self) -> socket.socket | None:
         """The socket, not blocking; ``None`` when the session is closed."""
-        return self._dialogue.sock
+        try:
+            return self._dialogue.sock
+        except RuntimeError:
+            raise in_use() from None
 
     def server_options(self) -> dict[str, str]:
         """The extensions that the server offers and their parameters, by EHLO, which is said where it was not."""
@@ -187,6 +193,7 @@ class Session:
 
     def quit(self) -> Reply:
         """QUIT, and its reply. The session is closed then."""
+        self._check_thread()
         with self._alone:
             try:
                 return reply_from(self._wait(self._dialogue.ask("quit")))
@@ -239,16 +246,23 @@ class Session:
         allows. A report is held back while the server goes on to answer at once, for 5 ms at most.
         """
         waiting: deque[int | Report] = deque()
+        self._check_thread()
+        self._many += 1
         try:
             for index, item in enumerate(several(messages)):
-                waiting.append(ask_for(self._dialogue, item, self._options, index))
+                self._sender = get_ident()
+                with self._alone:
+                    waiting.append(ask_for(self._dialogue, item, self._options, index))
                 if len(waiting) >= window:
                     yield self._next(waiting)
             while waiting:
                 yield self._next(waiting)
         finally:
-            while waiting:
-                self._next(waiting)
+            try:
+                while waiting:
+                    self._next(waiting)
+            finally:
+                self._many -= 1
 
     def close(self) -> None:
         """Send QUIT, without waiting for the reply."""
@@ -257,6 +271,7 @@ class Session:
         if not self.is_open:
             self._dialogue.close()
             return self._dialogue.tell_raised()
+        self._check_thread()
         with self._alone:
             self._dialogue.leave()
 
@@ -285,7 +300,12 @@ class Session:
     def _reply(self, ask: Callable[[], int]) -> Reply:
         return reply_from(self._ask(ask))
 
+    def _check_thread(self) -> None:
+        if self._many and self._sender != get_ident():
+            raise in_use()
+
     def _ask(self, ask: Callable[[], int]) -> Answer:
+        self._check_thread()
         with self._alone:
             return self._wait(ask())
 
@@ -293,11 +313,9 @@ class Session:
         number = waiting.popleft()
         if not isinstance(number, int):
             return number  # what could not be asked for
-        answer = self._dialogue.poll_answer(number)
-        if answer is None:
-            with self._alone:
-                answer = self._wait(number, len(waiting) // 2 + 1)
-        return report_from(answer)
+        self._sender = get_ident()
+        with self._alone:
+            return report_from(self._wait(number, len(waiting) // 2 + 1))
 
     def _wait(self, number: int, most: int = 1) -> Answer:
         """Move bytes until the answer of that number is there, and up to ``most`` where they come at once."""

@@ -78,11 +78,12 @@ class Wire:
                     raise self._error
             if self._commit is not None and not self._commits:
                 await self._commit.over(ended=self._ended)
-        except BaseException:
+        except BaseException as error:
             if self._commit is not None:
                 self._commit.cancel()
             self._watch(-1)
-            self._native.abort("the task was cancelled")
+            is_cancelled = isinstance(error, asyncio.CancelledError)
+            self._native.abort("the task was cancelled" if is_cancelled else f"it was ended by {error!r}")
             self.close()
             raise
 
