@@ -1,5 +1,6 @@
 """Threads that use one session, one set of options or one message at once: an error or an answer, never a crash."""
 
+import asyncio
 import contextlib
 import sys
 import threading
@@ -7,7 +8,7 @@ import threading
 import pytest
 import smtpclient
 from conftest import MESSAGE, server
-from smtpclient import Message, Session, sendmessage, smtplib
+from smtpclient import Message, Session, aio, sendmessage, smtplib
 
 
 @pytest.fixture
@@ -224,3 +225,27 @@ def test_two_messages_by_smtplib_are_never_mixed(sink):
     for (mail, *rcpts), content in sink.messages():
         who = content.split()[-1].decode()
         assert f"<{who}@c.example>" in mail and len(rcpts) == 1 and f"<{who}@s.example>" in rcpts[0]
+
+
+def test_a_mailer_of_asyncio_is_for_one_loop_after_the_other(sink):
+    mailer = aio.Mailer(servers="127.0.0.1", ports=sink.port)
+    first = asyncio.new_event_loop()
+    thread = threading.Thread(target=first.run_forever)
+    thread.start()
+    try:
+        submitted = asyncio.run_coroutine_threadsafe(mailer.submit(MESSAGE), first)
+        assert submitted.result(20).complete
+        for call in (lambda: mailer.submit(MESSAGE), mailer.drain, mailer.close):
+            with pytest.raises(smtpclient.UsageError, match="another event loop"):
+                asyncio.run(call())
+    finally:
+        first.call_soon_threadsafe(first.stop)
+        thread.join()
+        first.close()
+
+    async def second():
+        assert (await mailer.submit(MESSAGE)).complete
+        assert await mailer.close(20)
+
+    asyncio.run(second())
+    assert sink.count == 2

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._asking import from_a_thread
 from ._commit import AwaitedByThread
-from ._errors import SMTPException
+from ._errors import SMTPException, usage
 from ._mailer import MailerCounts, Pending, ServerCounts, outcome
 from ._native import Message, Options
 from ._option_types import OptionDict
@@ -31,7 +31,7 @@ _Slot = tuple["Mailer", "asyncio.Future[Report | SMTPException]"]
 
 
 class Mailer:
-    """As ``smtpclient.Mailer``, for one event loop."""
+    """As ``smtpclient.Mailer``, for one event loop, or for one after the other."""
 
     def __init__(self, base: Options | None = None, /, **options: Unpack[OptionDict]) -> None:
         known = from_a_thread(Options(base, **options))
@@ -41,6 +41,8 @@ class Mailer:
             self._commit.wake = _waker(weakref.ref(self._pending))
         self._open: set[asyncio.Future[Report | SMTPException]] = set()
         self._blocked: deque[asyncio.Future[None]] = deque()
+        #: In which it is used.
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def submit(
         self, message: AnyMessage, base: Options | None = None, /, **options: Unpack[OptionDict]
@@ -50,8 +52,8 @@ class Mailer:
         Raise as ``sendmessage`` does. A task that is cancelled does not take back a message that the
         mailer has taken. Send many at once with ``asyncio.gather`` or a ``TaskGroup``.
         """
-        loop = asyncio.get_running_loop()
         self._check_outside("given a message")
+        loop = self._in_loop()
         if self._commit is not None:
             self._commit.loop = loop
         made, known = token(message), self._pending.own(base, options)
@@ -76,6 +78,7 @@ class Mailer:
     async def drain(self, timeout: float | None = None) -> bool:
         """Wait until every message that was taken is decided, for at most ``timeout`` seconds; whether it is."""
         self._check_outside("drained")
+        self._in_loop()
         if not self._open:
             return True
         _, late = await asyncio.wait(set(self._open), timeout=timeout)
@@ -90,6 +93,7 @@ class Mailer:
         self._check_outside("closed")
         if self._pending.native.is_forked:
             return self._pending.end()
+        self._in_loop()
         self._pending.native.seal()
         self._wake(len(self._blocked))
         drained = await self.drain(timeout)
@@ -122,6 +126,18 @@ class Mailer:
 
     def __repr__(self) -> str:
         return f"<Mailer {self.counts}>"
+
+    def _in_loop(self) -> asyncio.AbstractEventLoop:
+        """The running loop, which no other that still waits for reports may be."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            if self._loop is not None and not self._loop.is_closed():
+                raise usage("the mailer is in use in another event loop: give each loop one of its own")
+            # Nobody waits for anything in a loop that is closed.
+            self._loop = loop
+            self._open.clear()
+            self._blocked.clear()
+        return loop
 
     def _check_outside(self, what: str) -> None:
         if self._commit is not None:
@@ -157,7 +173,11 @@ def _waker(pending: weakref.ref[Pending]) -> Callable[[], None]:
 
 
 def _deliver(answers: list[tuple[Any, Any, Message]]) -> None:
-    """In the thread that fetches reports; those of one mailer are for one loop."""
-    mailer, answer = answers[0][0]
-    with contextlib.suppress(RuntimeError):  # the loop is closed
-        answer.get_loop().call_soon_threadsafe(mailer._answer, answers)
+    """In the thread that fetches reports, of one mailer. Some may be for a loop that is closed, before another used it."""
+    mailer = answers[0][0][0]
+    loops: dict[asyncio.AbstractEventLoop, list[tuple[_Slot, Any, Message]]] = {}
+    for answer in answers:
+        loops.setdefault(answer[0][1].get_loop(), []).append(answer)
+    for loop, own in loops.items():
+        with contextlib.suppress(RuntimeError):  # it is closed
+            loop.call_soon_threadsafe(mailer._answer, own)

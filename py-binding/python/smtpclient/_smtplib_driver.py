@@ -196,9 +196,10 @@ class Driven(_standard.SMTP):
         dialogue = self._live()
         if self._sender not in (None, get_ident()):
             raise in_use()
-        if self.sock is not self._attached:
-            dialogue.attach(self.sock)
-            self._attached = self.sock
+        sock = self.sock
+        if sock is not None and sock is not self._attached:
+            dialogue.attach(sock)
+            self._attached = sock
         return dialogue
 
     def _ask(self, ask: Callable[[_native.Dialogue], int]) -> Answer:
