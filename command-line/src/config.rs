@@ -110,12 +110,14 @@ fn users() -> Option<PathBuf> {
     Some(folder.join("smtpclient/config.toml"))
 }
 
-/// The file, where there is one that this user may read.
+/// The file, where there is one. What is in a folder that this user may not enter is another user's, as after a daemon has
+/// given up its rights and kept `HOME`.
 fn read(path: &Path) -> Result<Option<File>, Failure> {
-    use std::io::ErrorKind::{NotADirectory, NotFound};
+    use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
     let cannot = |error| Failure::config(format!("{}: {error}", path.display()));
     let text = match std::fs::read_to_string(path) {
         Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(None),
+        Err(error) if error.kind() == PermissionDenied && std::fs::metadata(path).is_err() => return Ok(None),
         text => text.map_err(cannot)?,
     };
     let open = is_open(&std::fs::metadata(path).map_err(cannot)?);
