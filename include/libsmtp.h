@@ -2037,7 +2037,7 @@ int64_t smtp_engine_ask_sendmessage(smtp_engine *engine,
 
 /**
  * EHLO, TLS and login as the options want them, unless they were done already. The answer has a status, and no
- * reply; then smtp_engine_extension() tells what the server offers.
+ * reply; then smtp_engine_extensions() tells what the server offers.
  */
 int64_t smtp_engine_ask_introduce(smtp_engine *engine);
 

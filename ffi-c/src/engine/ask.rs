@@ -214,7 +214,7 @@ pub unsafe extern "C" fn smtp_engine_ask_sendmessage(
 }
 
 /// EHLO, TLS and login as the options want them, unless they were done already. The answer has a status, and no
-/// reply; then `smtp_engine_extension()` tells what the server offers.
+/// reply; then `smtp_engine_extensions()` tells what the server offers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_ask_introduce(engine: *mut smtp_engine) -> i64 {
     // SAFETY: what the header asks for.
