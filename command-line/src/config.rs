@@ -117,7 +117,9 @@ fn read(path: &Path) -> Result<Option<File>, Failure> {
     let cannot = |error| Failure::config(format!("{}: {error}", path.display()));
     let text = match std::fs::read_to_string(path) {
         Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(None),
-        Err(error) if error.kind() == PermissionDenied && std::fs::metadata(path).is_err() => return Ok(None),
+        Err(error) if error.kind() == PermissionDenied && std::fs::metadata(path).is_err() => {
+            return Ok(None);
+        }
         text => text.map_err(cannot)?,
     };
     let open = is_open(&std::fs::metadata(path).map_err(cannot)?);
