@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034 # what is set here is for those that read it
 # What `wheel` and `check` share. They are run from any folder and work in the top one.
 
 build=$PWD/build/python

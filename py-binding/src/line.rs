@@ -205,7 +205,7 @@ impl<T: Abort> Shared<T> {
         Ok(act(&mut inner))
     }
 
-    /// The same for the garbage collector: what somebody works with is no garbage.
+    /// The same for the garbage collector: what somebody works with is still in use.
     pub(crate) fn peek(&self) -> Option<MutexGuard<'_, T>> {
         match self.inner.try_lock() {
             Ok(inner) => Some(inner),

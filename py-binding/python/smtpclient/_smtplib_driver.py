@@ -203,7 +203,7 @@ class Driven(_standard.SMTP):
         return dialogue
 
     def _ask(self, ask: Callable[[_native.Dialogue], int]) -> Answer:
-        """What comes of something that is no plain command."""
+        """What comes of something other than a plain command."""
         self._connected()
         with self._alone:
             dialogue = self._connected()
