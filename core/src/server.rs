@@ -199,10 +199,21 @@ fn parse(entry: &str, port: Option<u16>, options: &Options) -> Result<Server, Er
     if entry.contains("://") {
         return parse_url(entry, port, options.tlsimport, protocol);
     }
+    // `smtp:25` is a host of that name, `lmtp:/run/lmtp` is not.
+    if let Some((scheme, rest)) = entry.split_once(':')
+        && SCHEMES.contains(&scheme.to_ascii_lowercase().as_str())
+        && !rest.starts_with(|c: char| c.is_ascii_digit())
+    {
+        return Err(bad(entry, FORMS));
+    }
     let (host, own_port) = split_port(entry)?;
     let port = own_port.or(port).unwrap_or(25);
     Ok(Server::new(tcp(entry, host, port)?, protocol, options.tlsimport))
 }
+
+const SCHEMES: [&str; 4] = ["smtp", "smtps", "submission", "lmtp"];
+const FORMS: &str = "give smtp://, smtps://, submission:// or lmtp:// with a host, unix:/path (and option `lmtp`, if LMTP is \
+                     spoken there), sendmail:/path, file:/folder or null:";
 
 /// Whether a host stands before the path: in `sendmail://user@host/`, not in `file:///folder` (RFC 8089).
 fn has_host(path: &str) -> bool {
@@ -235,12 +246,7 @@ fn parse_url(entry: &str, port: Option<u16>, tlsimport: bool, protocol: Protocol
         "smtps" => (protocol, true, 465),
         "submission" => (protocol, tlsimport, 587),
         "lmtp" => (Protocol::Lmtp, tlsimport, 24), // RFC 2033 section 5: never 25
-        _ => {
-            return Err(bad(
-                entry,
-                "give smtp://, smtps://, submission://, lmtp://, unix:/path, sendmail:/path, file:/folder or null:",
-            ));
-        }
+        _ => return Err(bad(entry, FORMS)),
     };
     if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
         return Err(bad(entry, "nothing may follow host and port"));
@@ -335,18 +341,32 @@ mod tests {
             ["m.example:465", "m:587", "m:24", "m:26", "unix:/run/x"]
         );
         assert_eq!(
-            parsed(&["[::1]:26", "::1", "h:27", "smtp://[::1]"], &[]),
-            ["[::1]:26", "[::1]:25", "h:27", "[::1]:25"]
+            parsed(&["[::1]:26", "::1", "h:27", "smtp://[::1]", "lmtp:24"], &[]),
+            ["[::1]:26", "[::1]:25", "h:27", "[::1]:25", "lmtp:24"]
         );
     }
 
     #[test]
     fn what_names_no_server_is_an_error_that_shows_no_password() {
-        for entry in
-            ["http://m", "unix:relative", "a b", "h:0", "h:99999", "[::1", "smtp://m/path", "smtp://", "a\nb"]
-        {
+        for entry in [
+            "http://m",
+            "unix:relative",
+            "a b",
+            "h:0",
+            "h:99999",
+            "[::1",
+            "smtp://m/path",
+            "smtp://",
+            "a\nb",
+            "smtp:0",
+        ] {
             let options = Options { servers: vec![entry.to_owned()], ..Options::default() };
             assert!(super::servers(&options).unwrap_err().text().starts_with("option `servers`"), "{entry}");
+        }
+        for entry in ["lmtp:/run/lmtp", "LMTP:/run/lmtp:24", "smtps:m", "http://m", "smtp:"] {
+            let options = Options { servers: vec![entry.to_owned()], ..Options::default() };
+            let text = super::servers(&options).unwrap_err().text().to_owned();
+            assert!(text.contains("unix:/path (and option `lmtp`"), "{text}");
         }
         for entry in [
             "smtp://:hunter2@m",
