@@ -27,7 +27,7 @@ pub(crate) struct Account {
 struct File {
     path: PathBuf,
     table: Table,
-    /// Whether users other than its owner can read it.
+    /// Whether users can read it whom it does not concern.
     open: bool,
 }
 
@@ -44,16 +44,16 @@ pub(crate) fn account(
         None => {
             for path in users().into_iter().chain([SYSTEM.into()]) {
                 files.extend(read(&path)?);
+                // The system's file may be for others than this user, who does not need it.
+                if let Some(name) = wanted(name, &files)?
+                    && holder(&files, &name)?.is_some()
+                {
+                    break;
+                }
             }
         }
     }
-    let default = files.iter().find_map(|file| Some((file, file.table.get("default")?)));
-    let default = match default {
-        Some((_, Value::String(name))) => Some(name.clone()),
-        Some((file, _)) => return Err(wrong(file, "`default` must be the name of an account")),
-        None => None,
-    };
-    let Some(name) = name.map(str::to_owned).or(default) else {
+    let Some(name) = wanted(name, &files)? else {
         return match known(&files)?.as_slice() {
             [first, ..] if !is_addressed => Err(Failure::config(format!(
                 "no account is the default in {}: add `default = \"{first}\"`, give --account (there are {}), or say where to by --servers",
@@ -63,18 +63,38 @@ pub(crate) fn account(
             _ => Ok(Account::default()),
         };
     };
-    for file in &files {
-        if let Some(account) = accounts(file)?.and_then(|all| all.get(&name)) {
-            let Value::Table(keys) = account else {
-                return Err(wrong(file, &format!("`account.{name}` must be a table")));
-            };
-            return read_account(file, &name, keys);
-        }
+    if let Some((file, account)) = holder(&files, &name)? {
+        let Value::Table(keys) = account else {
+            return Err(wrong(file, &format!("`account.{name}` must be a table")));
+        };
+        return read_account(file, &name, keys);
     }
     let known = known(&files)?;
     let known =
         if known.is_empty() { "there is none".to_owned() } else { format!("there are {}", known.join(", ")) };
     Err(Failure::config(format!("there is no account {name:?} in {}: {known}", where_from(&files, file))))
+}
+
+/// The account that is asked for, else that which the first file names as `default`.
+fn wanted(name: Option<&str>, files: &[File]) -> Result<Option<String>, Failure> {
+    if let Some(name) = name {
+        return Ok(Some(name.to_owned()));
+    }
+    match files.iter().find_map(|file| Some((file, file.table.get("default")?))) {
+        None => Ok(None),
+        Some((_, Value::String(name))) => Ok(Some(name.clone())),
+        Some((file, _)) => Err(wrong(file, "`default` must be the name of an account")),
+    }
+}
+
+/// The first file that has this account, and the account.
+fn holder<'a>(files: &'a [File], name: &str) -> Result<Option<(&'a File, &'a Value)>, Failure> {
+    for file in files {
+        if let Some(account) = accounts(file)?.and_then(|all| all.get(name)) {
+            return Ok(Some((file, account)));
+        }
+    }
+    Ok(None)
 }
 
 /// The names of all accounts.
@@ -138,11 +158,13 @@ fn read(path: &Path) -> Result<Option<File>, Failure> {
     }
 }
 
+/// A group that root gives a file to may read it, as it may not write it.
 #[cfg(unix)]
 fn is_open(meta: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::MetadataExt;
 
-    meta.permissions().mode() & 0o044 != 0
+    let others = if meta.uid() == 0 { 0o004 } else { 0o044 };
+    meta.mode() & others != 0
 }
 
 /// A file is as its folder there, and that of a user is open to the user alone.
