@@ -38,27 +38,27 @@
  *
  * What holds for every function:
  *
- * Handles. What a function named _new, _copy, _open or _parse gives, or one puts into a T **out, is
- * yours: give it back with the _free (or _close) of that type. Free of NULL is fine.
+ * Handles. You own every handle that a function named _new, _copy, _open or _parse returns, or that one stores in a
+ * T **out: free it with the _free (or _close) of its type. Freeing NULL does nothing.
  *
- * Memory. What you hand in is copied, and yours. Strings that are given out (const char *) belong to their
- * handle: never free them; they live until the next call that takes the handle without const, and with a
- * result or an address list as long as that. They end in NUL and are UTF-8; where there is nothing they are
- * empty, not NULL, unless a comment says so. What you hand in as text is UTF-8, too, except for paths.
+ * Memory. The library copies what you pass in. The strings that it returns (const char *) belong to their handle: never
+ * free them. They live until the next call that takes the handle without const; those of a result or an address list
+ * live as long as that. They end in NUL and are UTF-8; one that has nothing to say is empty, not NULL, unless its comment
+ * says otherwise. Text that you pass in is UTF-8, too; paths may be any octets.
  *
- * Codes. An int status is 0 (SMTP_OK) where all went well, positive where some did, and negative where
- * nothing did. Its comment says which codes a function may return; these it may return besides: SMTP_ERR_NULL
- * (a pointer that may not be NULL is), SMTP_ERR_USAGE (a text that is not UTF-8), SMTP_ERR_BUSY (the handle is
- * in use) and SMTP_ERR_PANIC (an internal error: free the handle, and please report it). After a failed
- * change nothing has changed, and the error function of the handle has the text. Verbs of a session return the
- * server's reply code. Counts and numbers are 0 for NULL.
+ * Codes. An int status is 0 (SMTP_OK) if all went well, positive if some of it did, and negative if nothing
+ * did. The comment of a function lists its codes; besides those it may return SMTP_ERR_NULL (a pointer is NULL
+ * that must not be), SMTP_ERR_USAGE (a text that is not UTF-8), SMTP_ERR_BUSY (the handle is in use) and
+ * SMTP_ERR_PANIC (an internal error: free the handle, and please report it). A change that fails changes nothing,
+ * and the error function of the handle says why. Verbs of a session return the server's reply code. Counts and
+ * numbers are 0 for NULL.
  *
  * Threads. A handle is used by one thread at a time, except for a mailer, which any number may use; different handles
  * never interfere. Functions that take a message or options with const may run on several threads at once, also
  * on the same ones.
  *
- * Callbacks return; they neither throw nor longjmp. One that uses a handle which is in use by the call that it
- * was called from is told SMTP_ERR_BUSY (strings are then empty, numbers 0); other handles it may use.
+ * Callbacks return; they neither throw nor longjmp. A callback may use any handle but the one in use by the call
+ * that called it: that gives SMTP_ERR_BUSY (and empty strings, and 0 for numbers).
  *
  * The library keeps no state but in handles, starts threads only to resolve a name and for a mailer,
  * installs no signal handler, raises no SIGPIPE, and prints nothing unless option debug says so.
@@ -107,7 +107,7 @@
  *   usetls              flag (yes)
  *   tlsimport           flag (no)
  *   tlsrequired         flag (no)
- *   tlspolicy           secure | insecure (insecure; with a login, or where TLS is required, secure)
+ *   tlspolicy           secure | insecure (insecure; with a login, or if TLS is required, secure)
  *   requiretls          flag (no)
  * What TLS is like:
  *   tlsverify           flag (yes)
@@ -280,10 +280,10 @@ extern "C" {
 /** How a body is encoded: as its content and the server need it. The default. */
 #define SMTP_ENCODING_AUTO 0
 
-/** 7bit, where the content is. */
+/** 7bit, if the content is. */
 #define SMTP_ENCODING_7BIT 1
 
-/** 8bit, where the server offers 8BITMIME. */
+/** 8bit, if the server offers 8BITMIME. */
 #define SMTP_ENCODING_8BIT 2
 
 /** quoted-printable. */
@@ -292,7 +292,7 @@ extern "C" {
 /** base64. */
 #define SMTP_ENCODING_BASE64 4
 
-/** binary, where the server offers BINARYMIME. */
+/** binary, if the server offers BINARYMIME. */
 #define SMTP_ENCODING_BINARY 5
 
 /** There is no such field, or no further one. */
@@ -391,7 +391,7 @@ extern "C" {
 
 /**
  * The mailboxes of an RFC 5322 address list. It does not change; several threads can read it. Its strings
- * live as long as it does, and are empty where there is nothing, NULL is addresses or an index is out of
+ * live as long as it does, and are empty if there is nothing, NULL is addresses or an index is out of
  * range.
  */
 typedef struct smtp_addresses smtp_addresses;
@@ -441,7 +441,7 @@ typedef struct smtp_mailer smtp_mailer;
 
 /**
  * A message, or a part of one. Sending does not change it: it can be sent again, by several threads at once
- * (where its octets come from a reader, by one after the other).
+ * (if its octets come from a reader, by one after the other).
  */
 typedef struct smtp_message smtp_message;
 
@@ -459,13 +459,13 @@ typedef struct smtp_ready smtp_ready;
 
 /**
  * What became of a message: for each recipient, and at each server that was tried. It does not change;
- * several threads can read it. Its strings live as long as it does; where there is nothing, NULL is
+ * several threads can read it. Its strings live as long as it does; if there is nothing, NULL is
  * result or an index is out of range they are empty, and numbers are 0, unless said otherwise.
  */
 typedef struct smtp_result smtp_result;
 
 /**
- * One open connection. Verbs return the server's reply code, whatever it says, or a negative code where
+ * One open connection. Verbs return the server's reply code, whatever it says, or a negative code if
  * there was no reply: SMTP_ERR_USAGE (an argument that cannot stand in a command, or a session of the parent process
  * after fork()), SMTP_ERR_TIMEOUT,
  * SMTP_ERR_CLOSED, SMTP_ERR_PROTOCOL, SMTP_ERR_CANCELLED; smtp_session_error() tells more.
@@ -487,13 +487,13 @@ typedef struct smtp_value smtp_value;
 
 /**
  * Gives a message piece by piece: writes up to size octets to buffer and returns how many; 0 at the
- * end; -1 where reading failed: the message is then abandoned, and never completed at the server.
+ * end; -1 if reading failed: the message is then abandoned, and never completed at the server.
  * SMTP_READ_AGAIN: nothing now, for event loops (smtp_engine_waits_for_reader()); a blocking call
  * fails on it. Any other number is a failure. It is called on the thread that sends.
  */
 typedef int64_t (*smtp_read_fn)(void *user_data, void *buffer, size_t size);
 
-/** Goes back to the first octet: 0, or anything else where that failed. */
+/** Goes back to the first octet: 0, or anything else if that failed. */
 typedef int (*smtp_rewind_fn)(void *user_data);
 
 /**
@@ -525,7 +525,7 @@ typedef int64_t (*smtp_oauthtoken_fn)(void *user_data, int reason, char *buffer,
 /**
  * Connects to host and port, the server's or the proxy's, within timeout milliseconds, and gives the descriptor of a connected
  * stream socket, which is the library's from then on. -1: there is none, and why, of size octets and empty at first, has why as
- * a string. It keeps that time itself: nothing ends it, neither option connecttimeout nor deadline. It may block: it is called on the thread that sends where that blocks, and on one of its own for event loops and
+ * a string. It keeps that time itself: nothing ends it, neither option connecttimeout nor deadline. It may block: it is called on the thread that sends if that one blocks, too, and on one of its own for event loops and
  * mailers, on several at once. host lives during the call.
  */
 typedef int (*smtp_dial_fn)(void *user_data,
@@ -562,7 +562,7 @@ typedef void (*smtp_progress_fn)(void *user_data,
 typedef int (*smtp_commit_fn)(void *user_data, smtp_ready *ready);
 
 /**
- * Gives the next message of a batch: 1 with *message set, and *options where they are not those of the session;
+ * Gives the next message of a batch: 1 with *message set, and *options if they are not those of the session;
  * 0 when there are no more; a negative code to stop here. What was taken before is sent all the same. Both
  * handles may be freed or changed as soon as the function is called again.
  */
@@ -638,7 +638,7 @@ size_t smtp_ready_count(const smtp_ready *ready);
 const char *smtp_ready_message_id(const smtp_ready *ready,
                                   size_t index);
 
-/** Option tag of that message; empty where it has none. */
+/** Option tag of that message; empty if it has none. */
 const char *smtp_ready_tag(const smtp_ready *ready, size_t index);
 
 /** The server that is to get that message, as results name it. */
@@ -651,7 +651,7 @@ const char *smtp_ready_server(const smtp_ready *ready, size_t index);
 uint64_t smtp_ready_number(const smtp_ready *ready,
                            size_t index);
 
-/** How often that message has been ready, this time included: 2 where its first try came to nothing. */
+/** How often that message has been ready, this time included: 2 if its first try came to nothing. */
 uint64_t smtp_ready_attempt(const smtp_ready *ready, size_t index);
 
 /**
@@ -666,19 +666,19 @@ const char *smtp_ready_recipient(const smtp_ready *ready, size_t index, size_t r
 
 /**
  * Says in a few words why the messages must not go out, whatever the function of option commit returns then. Gives SMTP_ERR_COMMIT, also
- * where why is not UTF-8: return smtp_ready_fail(ready, "the disk is full");.
+ * if why is not UTF-8: return smtp_ready_fail(ready, "the disk is full");.
  */
 int smtp_ready_fail(smtp_ready *ready,
                     const char *why);
 
 /**
- * A cancel that is not triggered. Free it with smtp_cancel_free(). NULL only where the library failed.
+ * A cancel that is not triggered. Free it with smtp_cancel_free(). NULL only if the library failed.
  */
 smtp_cancel *smtp_cancel_new(void);
 
 /**
  * Ends every call whose options have this, within 200 ms; it returns SMTP_ERR_CANCELLED, or
- * SMTP_ERR_UNKNOWN where the message may have arrived. From any thread, and from a signal handler. NULL is
+ * SMTP_ERR_UNKNOWN if the message may have arrived. From any thread, and from a signal handler. NULL is
  * fine. Calls that begin later end at once, until smtp_cancel_reset().
  */
 void smtp_cancel_trigger(smtp_cancel *cancel);
@@ -690,14 +690,14 @@ void smtp_cancel_reset(smtp_cancel *cancel);
 void smtp_cancel_free(smtp_cancel *cancel);
 
 /**
- * A new message: an empty text/plain in UTF-8. Free it with smtp_message_free(). NULL only where the
+ * A new message: an empty text/plain in UTF-8. Free it with smtp_message_free(). NULL only if the
  * library failed.
  */
 smtp_message *smtp_message_new(void);
 
 /**
  * A copy, to be freed like the original. It shares the octets of bodies and the readers, which costs nothing.
- * NULL where message is NULL or in use.
+ * NULL if message is NULL or in use.
  */
 smtp_message *smtp_message_copy(const smtp_message *message);
 
@@ -728,10 +728,10 @@ int smtp_message_set_html(smtp_message *message, const char *html, size_t length
 
 /**
  * Makes message a finished message: header section, empty line, body. It is sent octet by octet, except for
- * line ends, Bcc and its like, and the fields that are added in front where they are missing: Date, Message-ID,
+ * line ends, Bcc and its like, and the fields that are added in front if they are missing: Date, Message-ID,
  * From, and To: undisclosed-recipients:; for a message without To and Cc. Only an empty line ends the header
  * section; a send refuses any other line that is not a field with SMTP_ERR_USAGE. In front of the first field the
- * From  line of an mbox, a UTF-8 byte order mark and empty lines are skipped. Where the first paragraph has no field
+ * From  line of an mbox, a UTF-8 byte order mark and empty lines are skipped. If the first paragraph has no field
  * all is body. data is copied. SMTP_OK.
  */
 int smtp_message_set_message(smtp_message *message,
@@ -740,7 +740,7 @@ int smtp_message_set_message(smtp_message *message,
 
 /**
  * As smtp_message_set_message(), from a file, which is opened when it is sent and must not change until
- * then. SMTP_OK, also where there is no such file: the send tells, with SMTP_ERR_SOURCE.
+ * then. SMTP_OK, also if there is no such file: the send tells, with SMTP_ERR_SOURCE.
  */
 int smtp_message_set_message_file(smtp_message *message,
                                   const char *path);
@@ -748,8 +748,8 @@ int smtp_message_set_message_file(smtp_message *message,
 /**
  * As smtp_message_set_message(), from a function that gives it piece by piece; memory use does not grow
  * with it. rewind may be NULL: the message then serves one send. release may be NULL; it is called once
- * when user_data is not needed any more, also where this call fails. length is the number of octets, or
- * -1; where it is given it is declared to the server, and giving fewer or more abandons the message.
+ * when user_data is not needed any more, even if this call fails. length is the number of octets, or
+ * -1; if it is given it is declared to the server, and giving fewer or more abandons the message.
  * SMTP_OK; SMTP_ERR_USAGE: a negative length. If the reader does something wrong, the send fails with
  * SMTP_ERR_SOURCE.
  */
@@ -776,7 +776,7 @@ int smtp_message_set_body(smtp_message *message,
                           size_t length);
 
 /**
- * Sets the body to a file, which is opened when it is sent. Otherwise like smtp_message_set_body(); where there
+ * Sets the body to a file, which is opened when it is sent. Otherwise like smtp_message_set_body(); if there
  * is no such file the send tells, with SMTP_ERR_SOURCE.
  */
 int smtp_message_set_body_file(smtp_message *message,
@@ -784,7 +784,7 @@ int smtp_message_set_body_file(smtp_message *message,
 
 /**
  * Sets the body to what a function gives piece by piece, as smtp_message_set_message_reader() does. It is
- * sent as base64, or quoted-printable where it is text, unless smtp_message_set_encoding() promises more.
+ * sent as base64, or quoted-printable if it is text, unless smtp_message_set_encoding() promises more.
  * SMTP_OK; SMTP_ERR_USAGE: a negative length, or message is finished or made of parts.
  */
 int smtp_message_set_body_reader(smtp_message *message,
@@ -804,7 +804,7 @@ int smtp_message_set_parameter(smtp_message *message,
 
 /**
  * Sets how the body is encoded: one of the SMTP_ENCODING_ numbers. All but base64 and quoted-printable are
- * wishes: where the content or the server does not allow them, they are as SMTP_ENCODING_AUTO.
+ * wishes: if the content or the server does not allow them, they are as SMTP_ENCODING_AUTO.
  * SMTP_OK; SMTP_ERR_USAGE: no such number, or message is finished or made of parts.
  */
 int smtp_message_set_encoding(smtp_message *message,
@@ -922,7 +922,7 @@ int smtp_message_delete_header(smtp_message *message,
 
 /**
  * The field of that name, in any case, with that index, from 0: unfolded, and not decoded. *value lives
- * until the next call on message, and is NULL where there is none. SMTP_OK; SMTP_NO_FIELD: there is
+ * until the next call on message, and is NULL if there is none. SMTP_OK; SMTP_NO_FIELD: there is
  * none; SMTP_ERR_SOURCE: the file or reader of a finished message cannot be read; SMTP_ERR_USAGE: its
  * header section has a line that is not a field.
  */
@@ -938,7 +938,7 @@ int smtp_message_header(smtp_message *message,
 int smtp_message_header_name(smtp_message *message, size_t index, const char **name);
 
 /**
- * The octets that smtp_message_write() would write, in *size; -1 where only reading it would tell.
+ * The octets that smtp_message_write() would write, in *size; -1 if only reading it would tell.
  * SMTP_OK; SMTP_ERR_USAGE: the message cannot be sent as it is (a multipart without parts, a NUL in a
  * finished message); SMTP_ERR_SOURCE: a file or reader cannot be read.
  */
@@ -962,13 +962,13 @@ int smtp_message_write_file(smtp_message *message,
                             const char *path);
 
 /**
- * New options: send through localhost, port 25. Free them with smtp_options_free(). NULL only where the
+ * New options: send through localhost, port 25. Free them with smtp_options_free(). NULL only if the
  * library failed.
  */
 smtp_options *smtp_options_new(void);
 
 /**
- * A copy, to be freed like the original; functions and their user_data are shared. NULL where options
+ * A copy, to be freed like the original; functions and their user_data are shared. NULL if options
  * is NULL or in use.
  */
 smtp_options *smtp_options_copy(const smtp_options *options);
@@ -980,7 +980,7 @@ void smtp_options_free(smtp_options *options);
  * Sets an option by its name; the top of libsmtp.h, and libsmtp(3), list them. Lists are separated by spaces or
  * commas, truth values are "1" and "0", times are seconds, "header" takes "Name: value" and adds one. An empty value
  * takes an option back to its default; the empty "originator" is the null reverse-path, the empty
- * "password" is one where there is a "username", and empty "recipients" are nobody.
+ * "password" is one if there is a "username", and empty "recipients" are nobody.
  * SMTP_OK; SMTP_ERR_USAGE: no such option (the text names the nearest), or a value that does not fit.
  */
 int smtp_options_set(smtp_options *options,
@@ -1006,7 +1006,7 @@ int smtp_options_set_originator(smtp_options *options,
 
 /**
  * Sets the recipients: an address list, "Ann <ann@a.example>, bo@b.example". Default: To, Cc and Bcc
- * of the message, which are not looked at where this is set. SMTP_OK; SMTP_ERR_USAGE: a line end in it, except for one that
+ * of the message, which are not looked at if this is set. SMTP_OK; SMTP_ERR_USAGE: a line end in it, except for one that
  * folds the list, before a space or tab. A wrong address list is reported by the send.
  */
 int smtp_options_set_recipients(smtp_options *options,
@@ -1021,7 +1021,7 @@ int smtp_options_add_recipient(smtp_options *options,
 /**
  * Adds one recipient, a mailbox, after those already there, with what the server is asked for it (RFC 3461): notify says
  * when it sends delivery status notifications, "never" or any of "success,failure,delay", and NULL or "" as option
- * dsnnotify has it; orcpt is the original recipient, "rfc822;user@example.org", not encoded, and NULL or "" none. Where a
+ * dsnnotify has it; orcpt is the original recipient, "rfc822;user@example.org", not encoded, and NULL or "" none. If a
  * server does not offer DSN, the send fails with SMTP_ERR_UNSUPPORTED. SMTP_OK; SMTP_ERR_USAGE: a line end, or what
  * RFC 3461 does not allow. A wrong mailbox is reported by the send.
  */
@@ -1050,7 +1050,7 @@ int smtp_options_set_login(smtp_options *options,
 /**
  * Sets the function that decides when TLS cannot be set up; NULL: the default, to go on in plain text while
  * TLS is not required and no secret is to be sent. release may be NULL; it is called once when user_data
- * is not needed any more, also where this call fails. SMTP_OK.
+ * is not needed any more, even if this call fails. SMTP_OK.
  */
 int smtp_options_set_tlspolicy(smtp_options *options,
                                smtp_tlspolicy_fn policy,
@@ -1059,7 +1059,7 @@ int smtp_options_set_tlspolicy(smtp_options *options,
 
 /**
  * Sets the function that gives the access token for XOAUTH2 and OAUTHBEARER; NULL: none. It is called whenever a connection
- * logs in so, and once more where the server refuses the token. release as for smtp_options_set_tlspolicy(). SMTP_OK. The option
+ * logs in so, and once more if the server refuses the token. release as for smtp_options_set_tlspolicy(). SMTP_OK. The option
  * "oauthtoken" sets a token that does not change.
  */
 int smtp_options_set_oauthtoken(smtp_options *options,
@@ -1125,7 +1125,7 @@ const char *smtp_option_name(size_t index);
 const char *smtp_option_kind(size_t index);
 
 /**
- * The words that the option with that index can be set to, separated by spaces; empty where its value is not one word of a
+ * The words that the option with that index can be set to, separated by spaces; empty if its value is not one word of a
  * list. NULL past the last. Lives until the program ends.
  */
 const char *smtp_option_words(size_t index);
@@ -1137,8 +1137,8 @@ const char *smtp_option_help(size_t index);
 
 /**
  * TLS as the options "tls..." of options say that it is; what else they say does not matter, and they can be
- * freed. Every file is read now. Free it with smtp_tls_free(); options that have it keep their share. NULL where
- * something is wrong, and smtp_options_error() says what, or where options is NULL or in use.
+ * freed. Every file is read now. Free it with smtp_tls_free(); options that have it keep their share. NULL if
+ * something is wrong, and smtp_options_error() says what, or if options is NULL or in use.
  */
 smtp_tls *smtp_tls_new(smtp_options *options);
 
@@ -1146,8 +1146,8 @@ smtp_tls *smtp_tls_new(smtp_options *options);
 void smtp_tls_free(smtp_tls *tls);
 
 /**
- * 1 where a file was written or replaced since it was read, else 0. The next connection reads it anyway: this is for
- * who wants to close the ones that are open. SMTP_ERR_NULL where tls is NULL.
+ * 1 if a file was written or replaced since it was read, else 0. The next connection reads it anyway: this is for
+ * who wants to close the ones that are open. SMTP_ERR_NULL if tls is NULL.
  */
 int smtp_tls_changed(const smtp_tls *tls);
 
@@ -1196,7 +1196,7 @@ void smtp_result_free(smtp_result *result);
 /**
  * Makes the result of a message that was given up before the library had it: for bindings and queues of your own, whose reports
  * then look like all others. It has no recipients and no attempts. status is the negative code that says why, and becomes
- * SMTP_ERR_USAGE where no result can have it (SMTP_ERR_NULL, _BUSY, _PANIC); text (NULL: that of the code) says it in
+ * SMTP_ERR_USAGE if no result can have it (SMTP_ERR_NULL, _BUSY, _PANIC); text (NULL: that of the code) says it in
  * words. Free the result with smtp_result_free().
  */
 int smtp_result_new(int status,
@@ -1209,10 +1209,10 @@ int smtp_result_new(int status,
  */
 int smtp_result_status(const smtp_result *result);
 
-/** 1 where the server took the message for at least one recipient, else 0. */
+/** 1 if the server took the message for at least one recipient, else 0. */
 int smtp_result_sent(const smtp_result *result);
 
-/** The server's own name for the message, out of its last reply, where the form of that is known. */
+/** The server's own name for the message, out of its last reply, if the form of that is known. */
 const char *smtp_result_queue_id(const smtp_result *result);
 
 /** The code of the server's reply to the end of the message; with LMTP of the last of them. */
@@ -1268,7 +1268,7 @@ size_t smtp_result_recipient_count(const smtp_result *result);
 /** The address of a recipient, as in RCPT TO; of one that was redirected, its own. */
 const char *smtp_result_recipient_address(const smtp_result *result, size_t index);
 
-/** What stood in RCPT TO in its place (option redirectto); empty where it was not redirected. */
+/** What stood in RCPT TO in its place (option redirectto); empty if it was not redirected. */
 const char *smtp_result_recipient_redirected_to(const smtp_result *result, size_t index);
 
 /**
@@ -1283,7 +1283,7 @@ int smtp_result_recipient_outcome(const smtp_result *result,
 const char *smtp_result_recipient_step(const smtp_result *result,
                                        size_t index);
 
-/** The code of the reply that decided; 0 where there was none. */
+/** The code of the reply that decided; 0 if there was none. */
 int smtp_result_recipient_reply_code(const smtp_result *result, size_t index);
 
 /** The enhanced status code of that reply. */
@@ -1293,10 +1293,10 @@ const char *smtp_result_recipient_reply_enhanced(const smtp_result *result, size
 const char *smtp_result_recipient_reply_text(const smtp_result *result, size_t index);
 
 /**
- * Why the message was not sent, or is not known to be, in one line with server, step and reply. Where refused
- * recipients are why, it says how many were refused, and the reply to the first that was refused for good, else to the
+ * Why the message was not sent, or is not known to be, in one line with server, step and reply. If refused
+ * recipients are the reason, it says how many were refused, and the reply to the first that was refused for good, else to the
  * first: "mail.example:25: rcpt: 2 of 3 recipients were refused, and nobody got the message: bo@b.example: 550 5.1.1 No
- * such user". Empty where at least one recipient was accepted and no step failed.
+ * such user". Empty if at least one recipient was accepted and no step failed.
  */
 const char *smtp_result_error(const smtp_result *result);
 
@@ -1315,7 +1315,7 @@ const char *smtp_result_error_step(const smtp_result *result);
 /** The server at which it happened, "host:port". */
 const char *smtp_result_error_server(const smtp_result *result);
 
-/** The code of the reply that failed the step; 0 where it was none. */
+/** The code of the reply that failed the step; 0 if it was none. */
 int smtp_result_error_reply_code(const smtp_result *result);
 
 /** The enhanced status code of that reply. */
@@ -1325,8 +1325,8 @@ const char *smtp_result_error_reply_enhanced(const smtp_result *result);
 const char *smtp_result_error_reply_text(const smtp_result *result);
 
 /**
- * 1 where sending again later can help, else 0. Never for SMTP_ERR_UNKNOWN: that could deliver twice. Where
- * recipients were refused: where each of them was refused for now.
+ * 1 if sending again later can help, else 0. Never for SMTP_ERR_UNKNOWN: that could deliver twice. If
+ * recipients were refused, 1 only if each of them was refused for now.
  */
 int smtp_result_error_transient(const smtp_result *result);
 
@@ -1336,10 +1336,10 @@ size_t smtp_result_attempt_count(const smtp_result *result);
 /** The server, "host:port", as you named it. */
 const char *smtp_result_attempt_server(const smtp_result *result, size_t index);
 
-/** The address and port that were connected to; empty for a Unix socket and where none was. */
+/** The address and port that were connected to; empty for a Unix socket and if none was. */
 const char *smtp_result_attempt_peer(const smtp_result *result, size_t index);
 
-/** Why it was left, as smtp_result_error(); empty where it was not. */
+/** Why it was left, as smtp_result_error(); empty if it was not. */
 const char *smtp_result_attempt_error(const smtp_result *result, size_t index);
 
 /** The same as smtp_result_error_kind(). */
@@ -1357,7 +1357,7 @@ const char *smtp_result_attempt_error_reply_enhanced(const smtp_result *result, 
 /** The same as smtp_result_error_transient(). */
 int smtp_result_attempt_error_transient(const smtp_result *result, size_t index);
 
-/** 1 where the certificate and the host name verified, 0 where not, -1 where there was no TLS. */
+/** 1 if the certificate and the host name verified, 0 if not, -1 if there was no TLS. */
 int smtp_result_attempt_tls_verified(const smtp_result *result, size_t index);
 
 /**
@@ -1370,20 +1370,20 @@ const char *smtp_result_attempt_tls_why_not(const smtp_result *result,
 /** The SHA-256 of the server's certificate, in hex. */
 const char *smtp_result_attempt_tls_certificate_sha256(const smtp_result *result, size_t index);
 
-/** The version of TLS, "TLSv1.3", where the TLS library tells. */
+/** The version of TLS, "TLSv1.3", if the TLS library tells. */
 const char *smtp_result_attempt_tls_version(const smtp_result *result, size_t index);
 
-/** The cipher suite, where the TLS library tells. */
+/** The cipher suite, if the TLS library tells. */
 const char *smtp_result_attempt_tls_cipher(const smtp_result *result, size_t index);
 
 /**
- * 1 where the session of an earlier connection to the same name, with the same options, was resumed: the certificate
- * was looked at then. 0 where not, -1 where there was no TLS.
+ * 1 if the session of an earlier connection to the same name, with the same options, was resumed: the certificate
+ * was looked at then. 0 if not, -1 if there was no TLS.
  */
 int smtp_result_attempt_tls_resumed(const smtp_result *result,
                                     size_t index);
 
-/** What the TLS policy answered, where it was asked: "secure" or "insecure". */
+/** What the TLS policy answered, if it was asked: "secure" or "insecure". */
 const char *smtp_result_attempt_policy(const smtp_result *result, size_t index);
 
 /** How many mechanisms were tried to log in, in order. */
@@ -1394,7 +1394,7 @@ const char *smtp_result_attempt_login_mechanism(const smtp_result *result,
                                                 size_t index,
                                                 size_t login);
 
-/** Why it did not log in, in one line; empty where it did. */
+/** Why it did not log in, in one line; empty if it did. */
 const char *smtp_result_attempt_login_error(const smtp_result *result, size_t index, size_t login);
 
 /**
@@ -1410,14 +1410,14 @@ int smtp_value_type(const smtp_value *value);
 /** How many values a list or a record has; 0 for anything else. */
 size_t smtp_value_count(const smtp_value *value);
 
-/** The value at an index of a list or a record; NULL where there is none. */
+/** The value at an index of a list or a record; NULL if there is none. */
 const smtp_value *smtp_value_item(const smtp_value *value, size_t index);
 
-/** The name of the value at an index of a record; empty where there is none. */
+/** The name of the value at an index of a record; empty if there is none. */
 const char *smtp_value_name(const smtp_value *value, size_t index);
 
 /**
- * The value at a path of names and indices: "queue_id", "attempts.0.tls.version". NULL where there is none.
+ * The value at a path of names and indices: "queue_id", "attempts.0.tls.version". NULL if there is none.
  */
 const smtp_value *smtp_value_find(const smtp_value *value,
                                   const char *path);
@@ -1480,7 +1480,7 @@ int smtp_session_rcpt(smtp_session *session, const char *to, const char *paramet
 /**
  * DATA and the message, for the recipients that were accepted. Line ends become CRLF, leading dots are
  * doubled, the final dot is added; header fields are not. The reply is the one to the final dot, or to DATA
- * where that was refused; with LMTP there is one for each recipient: see smtp_session_result().
+ * if that was refused; with LMTP there is one for each recipient: see smtp_session_result().
  * Also SMTP_ERR_UNKNOWN: the message was sent whole, and no reply came.
  */
 int smtp_session_data(smtp_session *session,
@@ -1530,7 +1530,7 @@ int smtp_session_starttls(smtp_session *session);
 
 /**
  * Logs in, once a connection. type is a mechanism, SMTP_AUTH_PLAIN; with SMTP_AUTH_DEFAULT (NULL) those
- * that the server offers are tried, strongest first. EHLO is said first where it was not. SMTP_OK, no reply
+ * that the server offers are tried, strongest first. EHLO is said first if it was not. SMTP_OK, no reply
  * code; SMTP_ERR_LOGIN: no login succeeded; SMTP_ERR_USAGE: there was one already; or as the verbs.
  */
 int smtp_session_authenticate(smtp_session *session,
@@ -1565,7 +1565,7 @@ int smtp_session_sendmessage(smtp_session *session,
                              smtp_result **result);
 
 /**
- * Sends the messages that next gives, one after the other, and tells sent what became of each. Where the server
+ * Sends the messages that next gives, one after the other, and tells sent what became of each. If the server
  * offers PIPELINING the end of one message and the envelope of the next go out together: one round trip a message;
  * with option pipelining full and CHUNKING, many messages share one. Up to 64 messages are taken ahead of their
  * results. Both functions are called on this thread and must not touch the session.
@@ -1581,12 +1581,12 @@ int smtp_session_send_many(smtp_session *session,
 
 /**
  * What became of the last smtp_session_data(), for each recipient. *out gets a result to be freed with
- * smtp_result_free(), and the status of that is returned; SMTP_ERR_USAGE and NULL where there was none.
+ * smtp_result_free(), and the status of that is returned; SMTP_ERR_USAGE and NULL if there was none.
  */
 int smtp_session_result(smtp_session *session,
                         smtp_result **out);
 
-/** 1 where the connection can still be used, else 0. */
+/** 1 if the connection can still be used, else 0. */
 int smtp_session_is_open(const smtp_session *session);
 
 /**
@@ -1595,10 +1595,10 @@ int smtp_session_is_open(const smtp_session *session);
  */
 const char *smtp_session_error(const smtp_session *session);
 
-/** The code of the last reply to a verb, 0 where there was none. */
+/** The code of the last reply to a verb, 0 if there was none. */
 int smtp_session_reply_code(const smtp_session *session);
 
-/** The enhanced status code of that reply, as "2.1.5"; empty where it has none. */
+/** The enhanced status code of that reply, as "2.1.5"; empty if it has none. */
 const char *smtp_session_reply_enhanced(const smtp_session *session);
 
 /** The text of that reply without its codes; lines are separated by \n. */
@@ -1608,15 +1608,15 @@ const char *smtp_session_reply(const smtp_session *session);
 const char *smtp_session_greeting(const smtp_session *session);
 
 /**
- * Learns what the server offers: says EHLO where it was not said, with STARTTLS and login as the options of
+ * Learns what the server offers: says EHLO if it was not said, with STARTTLS and login as the options of
  * the session want them. SMTP_OK; SMTP_ERR_REFUSED: neither EHLO nor HELO was taken; SMTP_ERR_TLS,
  * SMTP_ERR_LOGIN, or as the verbs.
  */
 int smtp_session_options(smtp_session *session);
 
 /**
- * How many extensions the server offers. It does smtp_session_options() first where that was not done since
- * the last EHLO, STARTTLS or login; 0 where it fails.
+ * How many extensions the server offers. It does smtp_session_options() first if that was not done since
+ * the last EHLO, STARTTLS or login; 0 if it fails.
  */
 size_t smtp_session_option_count(smtp_session *session);
 
@@ -1638,7 +1638,7 @@ const char *smtp_session_auth_type(const smtp_session *session, size_t index);
  * and give the envelope of messages that come without options. Option deadline is for how long a message may wait,
  * and a cancel ends the mailer. No connection is opened before there is a message.
  * SMTP_OK; SMTP_ERR_USAGE: an option whose value cannot be; SMTP_ERR_TLS; SMTP_ERR_CONNECT: no thread or
- * socket available. Then *out is NULL and *failure, where failure is not NULL, gets a result that tells why.
+ * socket available. Then *out is NULL and *failure, if failure is not NULL, gets a result that tells why.
  */
 int smtp_mailer_new(const smtp_options *options,
                     smtp_mailer **out,
@@ -1649,15 +1649,15 @@ int smtp_mailer_new(const smtp_options *options,
  * What they say of servers, login and time-outs was settled when the mailer was made; what they say of TLS, proxy and
  * dialler must have been the same then. Waits while the queue is full (option queuesize). Gives the message's number, 1
  * for the first and so on, or a negative code, and nothing was taken: SMTP_ERR_USAGE, SMTP_ERR_SOURCE,
- * SMTP_ERR_CLOSED (the mailer was closed). *failure, where failure
- * is not NULL, gets a result that tells why, and NULL where there is a number.
+ * SMTP_ERR_CLOSED (the mailer was closed). *failure, if failure
+ * is not NULL, gets a result that tells why, and NULL if there is a number.
  */
 int64_t smtp_mailer_submit(smtp_mailer *mailer,
                            const smtp_message *message,
                            const smtp_options *options,
                            smtp_result **failure);
 
-/** As smtp_mailer_submit(), but does not wait: SMTP_ERR_FULL where the queue is full. */
+/** As smtp_mailer_submit(), but does not wait: SMTP_ERR_FULL if the queue is full. */
 int64_t smtp_mailer_try_submit(smtp_mailer *mailer,
                                const smtp_message *message,
                                const smtp_options *options,
@@ -1688,7 +1688,7 @@ int smtp_mailer_fd(smtp_mailer *mailer);
 int smtp_mailer_wake(smtp_mailer *mailer);
 
 /**
- * Waits until every message that was taken is decided, for at most milliseconds, negative: without end. 1 where they
+ * Waits until every message that was taken is decided, for at most milliseconds, negative: without end. 1 if they
  * are, else 0. SMTP_ERR_BUSY in a callback that the mailer calls: it would wait for itself.
  */
 int smtp_mailer_drain(smtp_mailer *mailer,
@@ -1697,7 +1697,7 @@ int smtp_mailer_drain(smtp_mailer *mailer,
 /**
  * Takes no more messages, sends what it has for at most milliseconds, negative: without end, says QUIT to every
  * server and ends the connections. What is not decided by then is ended: its result is SMTP_ERR_CANCELLED, or
- * SMTP_ERR_UNKNOWN. 1 where nothing had to be, else 0. Results can still be fetched. SMTP_ERR_BUSY in a callback that
+ * SMTP_ERR_UNKNOWN. 1 if nothing had to be, else 0. Results can still be fetched. SMTP_ERR_BUSY in a callback that
  * the mailer calls: it would wait for itself.
  */
 int smtp_mailer_close(smtp_mailer *mailer,
@@ -1729,9 +1729,9 @@ void smtp_mailer_free(smtp_mailer *mailer);
 
 /**
  * Adds a login mechanism of the program's own, by the name that it has in AUTH: 1 to 20 capital letters, digits, hyphens and
- * underscores (RFC 4422 section 3.1). Those of the program are tried before those of the library, in this order; where option "auth" is set,
+ * underscores (RFC 4422 section 3.1). Those of the program are tried before those of the library, in this order; if option "auth" is set,
  * it names them. One that reveals_secret (not 0) is used only over TLS, on this machine, or with option "authinsecure"; one whose name
- * ends in -PLUS only where a login can be bound to the connection. release as for smtp_options_set_tlspolicy(). SMTP_OK;
+ * ends in -PLUS only if a login can be bound to the connection. release as for smtp_options_set_tlspolicy(). SMTP_OK;
  * SMTP_ERR_USAGE: an invalid name, one that a mechanism of the library has, or one that was added before; SMTP_ERR_NULL.
  */
 int smtp_options_add_mechanism(smtp_options *options,
@@ -1744,14 +1744,14 @@ int smtp_options_add_mechanism(smtp_options *options,
 /**
  * What is known of the login and its connection: "host" and "port" of the server, "protocol" (smtp or lmtp), the options
  * "username" and "authzid", "encrypted" and "verified" (1 under TLS, and with a certificate that verified or is pinned), "tls_version" (TLSv1.3).
- * Empty where it is not known or not so, and for any other name. It lives during the call of the mechanism.
+ * Empty if it is not known or not so, and for any other name. It lives during the call of the mechanism.
  */
 const char *smtp_login_fact(const smtp_login *login,
                             const char *name);
 
 /**
  * Octets, and in size (may be NULL) how many: the server's "challenge", and what the login can be bound to (RFC 5056),
- * "tls-exporter", "tls-unique" or "tls-server-end-point". NULL where there are none, as at the beginning for the challenge. They live
+ * "tls-exporter", "tls-unique" or "tls-server-end-point". NULL if there are none, as at the beginning for the challenge. They live
  * during the call of the mechanism.
  */
 const void *smtp_login_data(const smtp_login *login,
@@ -1766,7 +1766,7 @@ int smtp_login_done(smtp_login *login);
 
 /**
  * Keeps something of the mechanism's own for the next step of this login, in place of what was kept before. release (may be NULL) is called
- * once when that is not needed any more: when something else is kept, when the login is over, however it ends, and at once where this call
+ * once when that is not needed any more: when something else is kept, when the login is over, however it ends, and at once if this call
  * fails. SMTP_OK.
  */
 int smtp_login_keep(smtp_login *login,
@@ -1789,13 +1789,13 @@ int smtp_options_add_signer(smtp_options *options,
 /**
  * Adds header fields in front of the message, after those that were added before: "Name: value", folded or not, in ASCII, in lines of at
  * most 998 octets that are not blank and end in CRLF or LF, the last one perhaps in nothing; Bcc and the like are an error. They are looked at when the function has returned. It counts only
- * where octets is NULL. SMTP_OK; SMTP_ERR_USAGE where fields is not UTF-8; SMTP_ERR_NULL.
+ * if octets is NULL. SMTP_OK; SMTP_ERR_USAGE if fields is not UTF-8; SMTP_ERR_NULL.
  */
 int smtp_signing_add(smtp_signing *signing,
                      const char *fields);
 
 /**
- * Says in a few words why the message cannot be signed, whatever the signer returns then. Gives SMTP_ERR_SOURCE, also where why is not UTF-8:
+ * Says in a few words why the message cannot be signed, whatever the signer returns then. Gives SMTP_ERR_SOURCE, also if why is not UTF-8:
  * return smtp_signing_fail(signing, "the key is locked");.
  */
 int smtp_signing_fail(smtp_signing *signing,
@@ -1806,7 +1806,7 @@ int64_t smtp_signing_time(const smtp_signing *signing);
 
 /**
  * Keeps something of the signer's own for the next piece of this message, in place of what was kept before. release (may be NULL) is called
- * once when that is not needed any more: when something else is kept, when the message is signed or cannot be, and at once where this call
+ * once when that is not needed any more: when something else is kept, when the message is signed or cannot be, and at once if this call
  * fails. SMTP_OK.
  */
 int smtp_signing_keep(smtp_signing *signing,
@@ -1838,34 +1838,34 @@ int smtp_engine_new_verify(const smtp_options *options, smtp_engine **out);
 void smtp_engine_free(smtp_engine *engine);
 
 /**
- * What to do next: SMTP_DIAL, SMTP_EXCHANGE or SMTP_DONE. Where the library has the socket, the first two are its
+ * What to do next: SMTP_DIAL, SMTP_EXCHANGE or SMTP_DONE. If the library has the socket, the first two are its
  * business.
  */
 int smtp_engine_action(const smtp_engine *engine);
 
 /**
  * How long to wait for the descriptor, in milliseconds: -1 for no limit, and 0 if there is something to do now. When it
- * is over call smtp_engine_ready(); where the socket is yours, smtp_engine_timed_out(), and then
+ * is over call smtp_engine_ready(); if the socket is yours, smtp_engine_timed_out(), and then
  * smtp_engine_action(). It covers the time that is left to the server, to connecting, and to the whole call; with a
  * cancel it is at most 200. Ask again after every other call.
  */
 int64_t smtp_engine_timeout(const smtp_engine *engine);
 
 /**
- * 1 where a reader of yours answered SMTP_READ_AGAIN: when it has more, call smtp_engine_ready(), or, where the
+ * 1 if a reader of yours answered SMTP_READ_AGAIN: when it has more, call smtp_engine_ready(), or, if the
  * socket is yours, smtp_engine_output(). Else 0.
  */
 int smtp_engine_waits_for_reader(const smtp_engine *engine);
 
 /**
- * 1 where the function of option commit answered SMTP_COMMIT_AGAIN: when it knows more, call as for
+ * 1 if the function of option commit answered SMTP_COMMIT_AGAIN: when it knows more, call as for
  * smtp_engine_waits_for_reader(). Else 0.
  */
 int smtp_engine_waits_for_commit(const smtp_engine *engine);
 
 /**
  * Ends the send or session; why (NULL: not known) goes into the result, whose status is SMTP_ERR_CANCELLED, or
- * SMTP_ERR_UNKNOWN where the message may have arrived. No further server is tried. A function that the engine has called
+ * SMTP_ERR_UNKNOWN if the message may have arrived. No further server is tried. A function that the engine has called
  * (reader, commit, transcript, TLS policy, access token) may call it, too: it takes effect when that has returned, nothing more is sent, and the
  * result does not have why. SMTP_OK; SMTP_ERR_USAGE: it could not even be begun, or why is not UTF-8.
  */
@@ -1874,7 +1874,7 @@ int smtp_engine_abort(smtp_engine *engine,
 
 /**
  * The result, at SMTP_DONE: *out gets it, to be freed with smtp_result_free(), and its status is
- * returned, as by smtp_sendmessage(). Before, and where a session was begun, SMTP_ERR_USAGE, and *out is NULL.
+ * returned, as by smtp_sendmessage(). Before, and if a session was begun, SMTP_ERR_USAGE, and *out is NULL.
  */
 int smtp_engine_result(const smtp_engine *engine,
                        smtp_result **out);
@@ -1895,8 +1895,8 @@ int smtp_engine_interest(const smtp_engine *engine);
 /**
  * Does everything that can be done without blocking: connects, reads, writes, looks at the clock. Call it when the
  * descriptor is ready, when the time of smtp_engine_timeout() is over, and when a reader of yours has more octets.
- * what says what the descriptor is ready for, SMTP_READ, SMTP_WRITE or their sum; 0 where it is not, or where you
- * do not know. It is a hint: nothing goes wrong where it is not true.
+ * what says what the descriptor is ready for, SMTP_READ, SMTP_WRITE or their sum; 0 if it is not, or if you
+ * do not know. It is a hint: nothing goes wrong if it is not true.
  * SMTP_EXCHANGE: go on watching, and ask smtp_engine_fd(), smtp_engine_interest() and smtp_engine_timeout() anew.
  * SMTP_DONE: stop watching, and take the result; the connection has ended. A session may have answers, whichever
  * it is. SMTP_ERR_USAGE: another what, or you move the octets of this engine yourself; nothing was done.
@@ -1912,12 +1912,12 @@ int smtp_engine_ready(smtp_engine *engine,
  */
 const char *smtp_engine_host(const smtp_engine *engine);
 
-/** The port to connect to; 0 where smtp_engine_host() is the path of a Unix socket. */
+/** The port to connect to; 0 if smtp_engine_host() is the path of a Unix socket. */
 uint16_t smtp_engine_port(const smtp_engine *engine);
 
 /**
  * Tells, at SMTP_DIAL, that the server, or the proxy, is connected. fd is only asked for its addresses, during
- * the call; -1 where there is none. SMTP_OK; SMTP_ERR_USAGE: it is not time for this, or the library has the socket,
+ * the call; -1 if there is none. SMTP_OK; SMTP_ERR_USAGE: it is not time for this, or the library has the socket,
  * and nothing was done. So with all functions below.
  */
 int smtp_engine_connected(smtp_engine *engine,
@@ -1927,8 +1927,8 @@ int smtp_engine_connected(smtp_engine *engine,
 int smtp_engine_connect_failed(smtp_engine *engine, const char *why);
 
 /**
- * The octets to write now, in *data and *length; 0 octets where there are none. They live until the next
- * call that takes engine without const. A reader of yours may be called; where it fails, the send may be over.
+ * The octets to write now, in *data and *length; 0 octets if there are none. They live until the next
+ * call that takes engine without const. A reader of yours may be called; if it fails, the send may be over.
  * First hand over what can be read: after an idle time the server may have said that it is leaving.
  */
 int smtp_engine_output(smtp_engine *engine,
@@ -1936,7 +1936,7 @@ int smtp_engine_output(smtp_engine *engine,
                        size_t *length);
 
 /**
- * Tells that the first count octets of smtp_engine_output() were written. SMTP_ERR_USAGE also where
+ * Tells that the first count octets of smtp_engine_output() were written. SMTP_ERR_USAGE also if
  * there were fewer.
  */
 int smtp_engine_output_done(smtp_engine *engine,
@@ -1952,8 +1952,8 @@ int smtp_engine_eof(smtp_engine *engine);
 int smtp_engine_failed(smtp_engine *engine, const char *why);
 
 /**
- * Tells that the time of smtp_engine_timeout() passed; where it did not yet, nothing happens. Then ask
- * smtp_engine_action(); where that is SMTP_DIAL, the connection that you were making has had its time: make a new
+ * Tells that the time of smtp_engine_timeout() passed; if it did not yet, nothing happens. Then ask
+ * smtp_engine_action(); if that is SMTP_DIAL, the connection that you were making has had its time: make a new
  * one.
  */
 int smtp_engine_timed_out(smtp_engine *engine);
@@ -1974,8 +1974,8 @@ int smtp_engine_new_session(const char *host,
 /**
  * EHLO. name NULL: that of option client. Gives a ticket, as all functions below do, or SMTP_ERR_USAGE: an
  * argument that cannot stand in a command, or not a session; smtp_engine_ask_error() tells. What is asked is done in its
- * order; where the connection is over, the answer says so. From here until the next smtp_engine_ready(), or
- * smtp_engine_action() where the socket is yours, smtp_engine_timeout() is 0.
+ * order; if the connection is over, the answer says so. From here until the next smtp_engine_ready(), or
+ * smtp_engine_action() if the socket is yours, smtp_engine_timeout() is 0.
  */
 int64_t smtp_engine_ask_ehlo(smtp_engine *engine,
                              const char *name);
@@ -2012,7 +2012,7 @@ int64_t smtp_engine_ask_quit(smtp_engine *engine);
 
 /**
  * DATA and the message, for the recipients that were accepted; as smtp_session_data(). data is copied. The
- * answer has the final reply, or that to DATA where it was refused, and a result.
+ * answer has the final reply, or that to DATA if it was refused, and a result.
  */
 int64_t smtp_engine_ask_data(smtp_engine *engine,
                              const void *data,
@@ -2049,29 +2049,29 @@ int64_t smtp_engine_ask_introduce(smtp_engine *engine);
 int smtp_engine_part(smtp_engine *engine);
 
 /**
- * Why the last function that asks gave no ticket: one line, empty where it did. Lives until the next call that
+ * Why the last function that asks gave no ticket: one line, empty if it did. Lives until the next call that
  * takes engine without const.
  */
 const char *smtp_engine_ask_error(const smtp_engine *engine);
 
 /**
- * Takes the next answer: 1, and *ticket says to what; 0 where there is none. The functions below tell what it
+ * Takes the next answer: 1, and *ticket says to what; 0 if there is none. The functions below tell what it
  * is, until the next call of this one.
  */
 int smtp_engine_answer(smtp_engine *engine,
                        int64_t *ticket);
 
 /**
- * SMTP_OK where there is a reply, whatever it says, and where a login or introduction succeeded; a negative code
- * where not. For a message the status of its result.
+ * SMTP_OK if there is a reply, whatever it says, and if a login or introduction succeeded; a negative code
+ * if not. For a message the status of its result.
  */
 int smtp_engine_answer_status(const smtp_engine *engine);
 
-/** The code of the server's reply; 0 where there is none. */
+/** The code of the server's reply; 0 if there is none. */
 int smtp_engine_answer_code(const smtp_engine *engine);
 
 /**
- * The enhanced status code of that reply, as "2.1.5"; empty where it has none. This and the strings below live
+ * The enhanced status code of that reply, as "2.1.5"; empty if it has none. This and the strings below live
  * until the next smtp_engine_answer().
  */
 const char *smtp_engine_answer_enhanced(const smtp_engine *engine);
@@ -2079,12 +2079,12 @@ const char *smtp_engine_answer_enhanced(const smtp_engine *engine);
 /** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_engine_answer_text(const smtp_engine *engine);
 
-/** Why there is no reply, or no success, in one line; empty where there is. */
+/** Why there is no reply, or no success, in one line; empty if there is. */
 const char *smtp_engine_answer_error(const smtp_engine *engine);
 
 /**
  * What became of a message or of DATA: *out gets a result to be freed with smtp_result_free(), and its status
- * is returned; SMTP_ERR_USAGE and NULL where the answer is to something else.
+ * is returned; SMTP_ERR_USAGE and NULL if the answer is to something else.
  */
 int smtp_engine_answer_result(const smtp_engine *engine,
                               smtp_result **out);
@@ -2112,9 +2112,7 @@ int smtp_address_parse(const char *list,
 /** Frees it and its strings. NULL is fine. */
 void smtp_addresses_free(smtp_addresses *addresses);
 
-/**
- * Why the text is not an address list: the place and the reason, in one line; empty where it is one.
- */
+/** Why the text is not an address list: the place and the reason, in one line; empty if it is one. */
 const char *smtp_addresses_error(const smtp_addresses *addresses);
 
 /** How many mailboxes there are, the members of groups among them. */
@@ -2123,7 +2121,7 @@ size_t smtp_addresses_count(const smtp_addresses *addresses);
 /** The addr-spec, "ann@a.example", without comments and white space: what RCPT TO has. */
 const char *smtp_addresses_addr_spec(const smtp_addresses *addresses, size_t index);
 
-/** The local part, quoted only where it must be. */
+/** The local part, quoted only if it must be. */
 const char *smtp_addresses_local(const smtp_addresses *addresses, size_t index);
 
 /** The domain, or a literal in its brackets; empty only for postmaster alone. */

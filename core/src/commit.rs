@@ -32,7 +32,7 @@ pub(crate) const MOST: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ready {
-    /// Its Message-ID with the angle brackets; `None` where the message is sent by verbs.
+    /// Its Message-ID with the angle brackets; `None` if the message is sent by verbs.
     pub message_id: Option<String>,
     /// Option `tag` of the message.
     pub tag: Option<String>,

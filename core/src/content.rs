@@ -39,7 +39,7 @@ pub struct Form {
     /// What MAIL declares.
     pub body: BodyKind,
     /// The octets of the message as RFC 1870 counts them: CRLF line ends, without stuffed dots and
-    /// the final dot. `None` where a source does not know its length.
+    /// the final dot. `None` if a source does not know its length.
     pub size: Option<u64>,
     /// `size` is not what a reader says its length is, which is less where its lines end in LF.
     pub exact: bool,
@@ -56,7 +56,7 @@ pub trait Content: Send {
     /// The form that the message takes for a server that offers `transfer`.
     ///
     /// # Errors
-    /// [`Kind::Unsupported`] where the message cannot be sent there.
+    /// [`Kind::Unsupported`] if the message cannot be sent there.
     fn form(&self, transfer: Transfer) -> Result<Form, Error>;
 
     /// Opens the message from its first byte, in the form that `transfer` gives. Line ends need not be
@@ -65,7 +65,7 @@ pub trait Content: Send {
     /// message, and it is never completed.
     ///
     /// # Errors
-    /// [`Kind::Source`] where a file or reader cannot be opened (again).
+    /// [`Kind::Source`] if a file or reader cannot be opened (again).
     fn open(&mut self, transfer: Transfer) -> Result<Box<dyn BufRead + Send>, Error>;
 
     /// What [`open`](Self::open) would give, where that lies in memory: it is asked for first. Octets that are
@@ -74,7 +74,7 @@ pub trait Content: Send {
         None
     }
 
-    /// The same message once more, for a further transaction; `None` where it serves one.
+    /// The same message once more, for a further transaction; `None` if it serves one.
     fn again(&self) -> Option<Box<dyn Content>> {
         None
     }

@@ -126,7 +126,7 @@ impl Delivery {
         self.report
     }
 
-    /// Offers the message to the current server, or looks at it, or ends where there is none.
+    /// Offers the message to the current server, or looks at it, or ends if there is none.
     fn begin(&mut self) {
         self.dialogue = None;
         if let Some(server) = self.servers.get(self.current).filter(|_| !self.ended) {

@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::message::{Edits, Known, Message, identity};
 use crate::options::{Options, holds_addresses, unfolded};
 
-/// What the machine says of itself, asked only where a message needs it.
+/// What the machine says of itself, asked only if a message needs it.
 #[derive(Clone, Copy, Debug)]
 pub struct Local {
     /// The host's own name.
@@ -68,7 +68,7 @@ impl Envelope {
     ///
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage), which names the option or field and the text that is
-    /// wrong; [`Kind::Source`](crate::error::Kind::Source) where the token cannot be read.
+    /// wrong; [`Kind::Source`](crate::error::Kind::Source) if the token cannot be read.
     pub fn derive(message: &Message, options: &Options, local: &Local) -> Result<Self, Error> {
         let fields = Fields::new(message, options)?;
         let originator = match &options.originator {
@@ -247,7 +247,7 @@ fn edits(
     Ok(Edits { blind: true, remove, add, binary: options.binary })
 }
 
-/// The originator where no option names it: the author, or, where there are several, the sender (RFC 5322 section 3.6.2).
+/// The originator if no option names it: the author, or, if there are several, the sender (RFC 5322 section 3.6.2).
 fn author(fields: &Fields<'_>, who: &Who, text: &str) -> Result<Address, Error> {
     if let Some(address) = plain_mailbox(text) {
         return Ok(address);
@@ -330,7 +330,7 @@ fn wire_form<'a>(address: &'a Address, what: &str) -> Result<Cow<'a, str>, Error
     ascii.map_err(|error| Error::usage(format!("{what}: {:?}: {error}", address.addr_spec())))
 }
 
-/// The domain, where there is one, in A-labels.
+/// The domain, if there is one, in A-labels.
 fn ascii_domain(address: &Address) -> Option<String> {
     let domain = address.domain();
     if domain.is_ascii() {

@@ -50,7 +50,7 @@ pub struct FutureRelease {
     pub max_date_time: String,
 }
 
-/// How much a server takes (RFC 9422); `None` where it does not say.
+/// How much a server takes (RFC 9422); `None` if it does not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerLimits {
@@ -183,7 +183,7 @@ impl Extensions {
         self.parameters(keyword).is_some()
     }
 
-    /// The parameters of `keyword`, in any case, as sent; empty where there are none. Of several lines, the first.
+    /// The parameters of `keyword`, in any case, as sent; empty if there are none. Of several lines, the first.
     pub fn parameters(&self, keyword: &str) -> Option<&str> {
         self.keywords().find(|(name, _)| name.eq_ignore_ascii_case(keyword)).map(|(_, parameters)| parameters)
     }
@@ -238,7 +238,7 @@ impl Extensions {
         self.known.size
     }
 
-    /// The largest message in octets; `None` where SIZE names none, or 0, which means no limit.
+    /// The largest message in octets; `None` if SIZE names none, or 0, which means no limit.
     pub fn size_limit(&self) -> Option<u64> {
         self.known.size_limit
     }

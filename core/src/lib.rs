@@ -1,7 +1,7 @@
 //! An SMTP client that knows what became of every message.
 //!
 //! For each recipient a [`Report`] gives one of four outcomes: [`Accepted`](Outcome::Accepted),
-//! [`Rejected`](Outcome::Rejected), [`NotSent`](Outcome::NotSent), or [`Unknown`](Outcome::Unknown) where the connection
+//! [`Rejected`](Outcome::Rejected), [`NotSent`](Outcome::NotSent), or [`Unknown`](Outcome::Unknown) if the connection
 //! ended between the end of the message and the server's reply. Only the last cannot be sent again without the risk
 //! of a duplicate.
 //!
@@ -53,7 +53,7 @@
 //! ```
 //!
 //! # A batch, and a mailer
-//! [`Session::send_many`] and [`Session::batch`] keep several messages on their way at once where the server offers
+//! [`Session::send_many`] and [`Session::batch`] keep several messages on their way at once if the server offers
 //! PIPELINING. Each message has a result of its own, in order:
 //!
 #![cfg_attr(feature = "net", doc = "```no_run")]

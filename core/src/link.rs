@@ -70,7 +70,7 @@ impl Link {
         &mut self.engine
     }
 
-    /// The TLS layer, where there is one.
+    /// The TLS layer, if there is one.
     pub fn layer(&self) -> Option<&dyn Layer> {
         self.layer.as_deref()
     }

@@ -100,7 +100,7 @@ impl Mask {
         }
     }
 
-    /// What is to be shown of a reply; `None` where it can be shown as it is. Replies are given in their order.
+    /// What is to be shown of a reply; `None` if it can be shown as it is. Replies are given in their order.
     #[inline]
     pub fn reply(&mut self, reply: &Reply) -> Option<Reply> {
         if self.pieces.is_empty() { None } else { self.hidden(reply) }
@@ -311,7 +311,7 @@ fn escaped(first: u8, behind: &[u8]) -> Option<(Option<u8>, usize)> {
     }
 }
 
-/// Where the text after an enhanced status code at `at` begins; `at` where there is none.
+/// Where the text after an enhanced status code at `at` begins; `at` if there is none.
 fn enhanced_code(octets: &[u8], at: usize) -> usize {
     let line = octets.get(at..).unwrap_or_default();
     let length = line.iter().take_while(|octet| octet.is_ascii_digit() || **octet == b'.').count();

@@ -354,7 +354,7 @@ impl Opening {
         self.begin_login(link)
     }
 
-    /// Asks the policy, where there is a question: never where TLS is required.
+    /// Asks the policy, if there is a question: never where TLS is required.
     fn tls_failed(&mut self, link: &mut Link, code: u16, error: Error) -> OpeningStatus {
         match self.ask(code, &error) {
             TlsAnswer::Secure => OpeningStatus::Failed(error),

@@ -46,7 +46,7 @@ impl Needs {
 
 impl Prepared {
     /// Derives the envelope and checks everything that can be checked without a server. `index` is what the message is known
-    /// by to option `commit`, where there is one.
+    /// by to option `commit`, if there is one.
     ///
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage) and [`Kind::Source`](crate::error::Kind::Source), as
@@ -133,7 +133,7 @@ impl Prepared {
     /// Writes the message, signatures included, octet for octet as it goes to a server that takes `transfer`.
     ///
     /// # Errors
-    /// As [`Outgoing::write`], and [`Kind::Source`](crate::error::Kind::Source) where it cannot be signed.
+    /// As [`Outgoing::write`], and [`Kind::Source`](crate::error::Kind::Source) if it cannot be signed.
     pub fn write(&self, transfer: Transfer, out: &mut dyn std::io::Write) -> Result<u64, Error> {
         lock(&self.content).write(transfer, out)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Progress<'a> {
-    /// Its Message-ID with the angle brackets; `None` where the message is sent by verbs.
+    /// Its Message-ID with the angle brackets; `None` if the message is sent by verbs.
     pub message_id: Option<&'a str>,
     /// Option `tag` of the message.
     pub tag: Option<&'a str>,
@@ -17,7 +17,7 @@ pub struct Progress<'a> {
     /// The octets of the message that were handed over so far, as RFC 1870 counts them. That all of them were does not mean
     /// that the server has accepted the message.
     pub octets: u64,
-    /// All octets of the message in the form that this server gets; `None` where it comes from a reader that does not know.
+    /// All octets of the message in the form that this server gets; `None` if it comes from a reader that does not know.
     pub total: Option<u64>,
 }
 

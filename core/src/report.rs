@@ -76,7 +76,7 @@ pub struct Recipient {
     pub outcome: Outcome,
     /// The step that decided: `Rcpt`, `Final`, or the step that failed.
     pub step: Step,
-    /// The reply that decided, where there was one.
+    /// The reply that decided, if there was one.
     pub reply: Option<Reply>,
 }
 
@@ -86,7 +86,7 @@ pub struct Recipient {
 pub struct Login {
     /// The mechanism's registered name.
     pub mechanism: SmolStr,
-    /// Why it did not log in; `None` where it did.
+    /// Why it did not log in; `None` if it did.
     pub error: Option<Error>,
 }
 
@@ -96,23 +96,23 @@ pub struct Login {
 pub struct Attempt {
     /// The server as the caller named it, with its port: `mail.example.org:25`.
     pub server: SmolStr,
-    /// The address that was connected to, where one was.
+    /// The address that was connected to, if one was.
     pub peer: Option<SocketAddr>,
-    /// What is known of TLS, where it was begun.
+    /// What is known of TLS, if it was begun.
     pub tls: Option<TlsFacts>,
-    /// What the policy answered, where it was asked.
+    /// What the policy answered, if it was asked.
     pub policy: Option<TlsAnswer>,
     /// The mechanisms that were tried, in order.
     pub logins: Vec<Login>,
-    /// Why it was left for the next one; `None` where it took the message.
+    /// Why it was left for the next one; `None` if it took the message.
     pub error: Option<Error>,
-    /// What it offers, where that was asked, which `verify` does.
+    /// What it offers, if that was asked, which `verify` does.
     pub offered: Option<Box<Offer>>,
     /// How long the connection took to make.
     pub times: ConnectionTimes,
 }
 
-/// What a server said of itself, when it was last asked: under TLS where TLS is used.
+/// What a server said of itself, when it was last asked: under TLS if TLS is used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Offer {
@@ -169,7 +169,7 @@ pub struct Report {
     pub octets: u64,
     /// How long the message took.
     pub times: MessageTimes,
-    /// The step that failed; `None` where only recipients were refused, which [`failure`](Self::failure) tells too.
+    /// The step that failed; `None` if only recipients were refused, which [`failure`](Self::failure) tells too.
     pub error: Option<Error>,
 }
 
@@ -238,7 +238,7 @@ impl Report {
         self.recipients.iter().any(|r| r.outcome != Outcome::NotSent)
     }
 
-    /// This report of one more try becomes that of the try before where this one failed only because a reader could not begin
+    /// This report of one more try becomes that of the try before if this one failed only because a reader could not begin
     /// again: the reason is why it had to.
     pub(crate) fn prefer_reason_of(&mut self, before: Option<&Report>) {
         let cannot_go_back = self.error.as_ref().is_some_and(|error| error.kind() == Kind::Source);
@@ -252,7 +252,7 @@ impl Report {
         self.recipients.iter().any(|r| r.outcome == Outcome::Unknown)
     }
 
-    /// The server's own name for the message, taken out of `reply` where its form is known.
+    /// The server's own name for the message, taken out of `reply` if its form is known.
     pub fn queue_id(&self) -> Option<&str> {
         self.reply.as_ref().filter(|reply| reply.is_success()).and_then(queue_id)
     }
@@ -262,12 +262,12 @@ impl Report {
         self.recipients.iter().filter(|r| r.outcome == Outcome::Rejected)
     }
 
-    /// Why the message was not sent, or is not known to be: the step that failed, or [`Kind::Recipients`] where
-    /// refused recipients are why nobody got it. `None` where the server took it for at least one recipient and
+    /// Why the message was not sent, or is not known to be: the step that failed, or [`Kind::Recipients`] if
+    /// refused recipients are why nobody got it. `None` if the server took it for at least one recipient and
     /// no step failed.
     ///
     /// An error of [`Kind::Recipients`] bears the reply to the first recipient that was refused for good, else to the
-    /// first that was refused; it is transient where every refusal is.
+    /// first that was refused; it is transient if every refusal is.
     pub fn failure(&self) -> Option<Error> {
         if self.error.is_some() || self.sent() {
             return self.error.clone();
@@ -295,7 +295,7 @@ impl Report {
         })
     }
 
-    /// The report as a result: `Err` where there is a [`failure`](Self::failure).
+    /// The report as a result: `Err` if there is a [`failure`](Self::failure).
     ///
     /// # Errors
     /// The failure, with the report in it.

@@ -71,7 +71,7 @@ fn identity(found: &fs::Metadata) -> Identity {
     Identity { file: (0, 0), size: found.len(), times: [since(found.modified()), since(found.created())] }
 }
 
-/// Appends to a file that only its owner may read, and makes it where there is none.
+/// Appends to a file that only its owner may read, and makes it if there is none.
 #[cfg(any(feature = "tls-openssl", feature = "tls-rustls"))]
 pub(crate) fn append(path: &Path, text: &[u8]) -> io::Result<()> {
     use std::io::Write;

@@ -193,7 +193,7 @@ fn needs_repair<S: Simd>(_: S, here: &[u8], next: &[u8]) -> bool {
         .unwrap_or_else(|| here.iter().zip(next).any(|(&a, &b)| odd(a, b) != 0))
 }
 
-/// Looks at whole arrays, the last of which may overlap the one before; `None` where there is none.
+/// Looks at whole arrays, the last of which may overlap the one before; `None` if there is none.
 #[inline(always)]
 fn any_odd<const N: usize>(here: &[u8], next: &[u8]) -> Option<bool> {
     let pairs = here.len().min(next.len());

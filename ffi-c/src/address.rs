@@ -10,7 +10,7 @@ use crate::guard::{caught, code};
 use crate::strings::{EMPTY, Fault, c_string, clear, utf8};
 
 /// The mailboxes of an RFC 5322 address list. It does not change; several threads can read it. Its strings
-/// live as long as it does, and are empty where there is nothing, NULL is `addresses` or an index is out of
+/// live as long as it does, and are empty if there is nothing, NULL is `addresses` or an index is out of
 /// range.
 pub struct smtp_addresses {
     list: Vec<Texts>,
@@ -59,7 +59,7 @@ pub unsafe extern "C" fn smtp_addresses_free(addresses: *mut smtp_addresses) {
     }
 }
 
-/// Why the text is not an address list: the place and the reason, in one line; empty where it is one.
+/// Why the text is not an address list: the place and the reason, in one line; empty if it is one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_addresses_error(addresses: *const smtp_addresses) -> *const c_char {
     // SAFETY: what the header asks for.
@@ -83,7 +83,7 @@ pub unsafe extern "C" fn smtp_addresses_addr_spec(
     unsafe { text(addresses, index, |texts| &texts.spec) }
 }
 
-/// The local part, quoted only where it must be.
+/// The local part, quoted only if it must be.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_addresses_local(
     addresses: *const smtp_addresses,

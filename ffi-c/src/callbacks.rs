@@ -19,13 +19,13 @@ use crate::result::smtp_result;
 use crate::strings::{Fault, c_string};
 
 /// Gives a message piece by piece: writes up to `size` octets to `buffer` and returns how many; 0 at the
-/// end; -1 where reading failed: the message is then abandoned, and never completed at the server.
+/// end; -1 if reading failed: the message is then abandoned, and never completed at the server.
 /// `SMTP_READ_AGAIN`: nothing now, for event loops (`smtp_engine_waits_for_reader()`); a blocking call
 /// fails on it. Any other number is a failure. It is called on the thread that sends.
 pub type smtp_read_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, buffer: *mut c_void, size: usize) -> i64>;
 
-/// Goes back to the first octet: 0, or anything else where that failed.
+/// Goes back to the first octet: 0, or anything else if that failed.
 pub type smtp_rewind_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) -> c_int>;
 
 /// Called exactly once, when `user_data` is no longer used: when the last message or options that refer to
@@ -33,7 +33,7 @@ pub type smtp_rewind_fn = Option<unsafe extern "C" fn(user_data: *mut c_void) ->
 /// handle that is being freed.
 pub type smtp_release_fn = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
 
-/// Gives the next message of a batch: 1 with `*message` set, and `*options` where they are not those of the session;
+/// Gives the next message of a batch: 1 with `*message` set, and `*options` if they are not those of the session;
 /// 0 when there are no more; a negative code to stop here. What was taken before is sent all the same. Both
 /// handles may be freed or changed as soon as the function is called again.
 pub type smtp_next_fn = Option<
@@ -83,7 +83,7 @@ pub type smtp_oauthtoken_fn = Option<
 
 /// Connects to `host` and `port`, the server's or the proxy's, within `timeout` milliseconds, and gives the descriptor of a connected
 /// stream socket, which is the library's from then on. -1: there is none, and `why`, of `size` octets and empty at first, has why as
-/// a string. It keeps that time itself: nothing ends it, neither option `connecttimeout` nor `deadline`. It may block: it is called on the thread that sends where that blocks, and on one of its own for event loops and
+/// a string. It keeps that time itself: nothing ends it, neither option `connecttimeout` nor `deadline`. It may block: it is called on the thread that sends if that one blocks, too, and on one of its own for event loops and
 /// mailers, on several at once. `host` lives during the call.
 pub type smtp_dial_fn = Option<
     unsafe extern "C" fn(
@@ -158,7 +158,7 @@ pub(crate) struct CReader {
 }
 
 impl CReader {
-    /// `user` is released where this fails, too.
+    /// `user` is released if this fails, too.
     pub(crate) fn new(
         read: smtp_read_fn,
         rewind: smtp_rewind_fn,
@@ -261,7 +261,7 @@ impl io::Write for CWriter {
     }
 }
 
-/// `None` where there is no function; `user` is released then.
+/// `None` if there is no function; `user` is released then.
 pub(crate) fn transcript(function: smtp_transcript_fn, user: UserData) -> Option<TranscriptFn> {
     let function = function?;
     Some(Arc::new(move |direction, line| {
@@ -275,7 +275,7 @@ pub(crate) fn transcript(function: smtp_transcript_fn, user: UserData) -> Option
     }))
 }
 
-/// `None` where there is no function; `user` is released then.
+/// `None` if there is no function; `user` is released then.
 pub(crate) fn progress(function: smtp_progress_fn, user: UserData) -> Option<ProgressFn> {
     let function = function?;
     Some(Arc::new(move |told| {
@@ -287,7 +287,7 @@ pub(crate) fn progress(function: smtp_progress_fn, user: UserData) -> Option<Pro
     }))
 }
 
-/// `None` where there is no function; `user` is released then.
+/// `None` if there is no function; `user` is released then.
 pub(crate) fn tls_policy(function: smtp_tlspolicy_fn, user: UserData) -> Option<TlsPolicyFn> {
     let function = function?;
     Some(Arc::new(move |code, diagnostic| {
@@ -302,7 +302,7 @@ pub(crate) fn tls_policy(function: smtp_tlspolicy_fn, user: UserData) -> Option<
 /// The longest token that a function may give; RFC 6750 has no limit, and the longest known have some ten thousand octets.
 const LONGEST_TOKEN: usize = 64 * 1024;
 
-/// `None` where there is no function; `user` is released then.
+/// `None` if there is no function; `user` is released then.
 pub(crate) fn oauth_token(function: smtp_oauthtoken_fn, user: UserData) -> Option<TokenFn> {
     let function = function?;
     Some(Arc::new(move |reason| {
@@ -333,7 +333,7 @@ pub(crate) fn oauth_token(function: smtp_oauthtoken_fn, user: UserData) -> Optio
 /// The longest reason that a dialler may give.
 const LONGEST_REASON: usize = 1024;
 
-/// `None` where there is no function; `user` is released then.
+/// `None` if there is no function; `user` is released then.
 pub(crate) fn dialler(function: smtp_dial_fn, user: UserData) -> Option<Dialler> {
     let function = function?;
     Some(Dialler::new(move |to| {

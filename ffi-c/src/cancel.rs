@@ -10,14 +10,14 @@ pub struct smtp_cancel {
     pub(crate) cancel: Cancel,
 }
 
-/// A cancel that is not triggered. Free it with `smtp_cancel_free()`. NULL only where the library failed.
+/// A cancel that is not triggered. Free it with `smtp_cancel_free()`. NULL only if the library failed.
 #[unsafe(no_mangle)]
 pub extern "C" fn smtp_cancel_new() -> *mut smtp_cancel {
     caught(|_| std::ptr::null_mut(), || Box::into_raw(Box::new(smtp_cancel { cancel: Cancel::new() })))
 }
 
 /// Ends every call whose options have this, within 200 ms; it returns `SMTP_ERR_CANCELLED`, or
-/// `SMTP_ERR_UNKNOWN` where the message may have arrived. From any thread, and from a signal handler. NULL is
+/// `SMTP_ERR_UNKNOWN` if the message may have arrived. From any thread, and from a signal handler. NULL is
 /// fine. Calls that begin later end at once, until `smtp_cancel_reset()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_cancel_trigger(cancel: *mut smtp_cancel) {

@@ -56,7 +56,7 @@ impl From<&Ready> for Message {
     }
 }
 
-/// `None` where there is no function; `user` is released then.
+/// `None` if there is no function; `user` is released then.
 pub(crate) fn commit(function: smtp_commit_fn, user: UserData) -> Option<Commit> {
     let function = function?;
     Some(Commit::polled(move |ready| {
@@ -94,7 +94,7 @@ pub unsafe extern "C" fn smtp_ready_message_id(ready: *const smtp_ready, index: 
     unsafe { text(ready, index, |message| &message.message_id) }
 }
 
-/// Option `tag` of that message; empty where it has none.
+/// Option `tag` of that message; empty if it has none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_ready_tag(ready: *const smtp_ready, index: usize) -> *const c_char {
     // SAFETY: what the header asks for.
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn smtp_ready_number(ready: *const smtp_ready, index: usiz
     unsafe { number(ready, index, |message| message.index) }
 }
 
-/// How often that message has been ready, this time included: 2 where its first try came to nothing.
+/// How often that message has been ready, this time included: 2 if its first try came to nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_ready_attempt(ready: *const smtp_ready, index: usize) -> u64 {
     // SAFETY: what the header asks for.
@@ -150,7 +150,7 @@ pub unsafe extern "C" fn smtp_ready_recipient(
 }
 
 /// Says in a few words why the messages must not go out, whatever the function of option `commit` returns then. Gives `SMTP_ERR_COMMIT`, also
-/// where `why` is not UTF-8: `return smtp_ready_fail(ready, "the disk is full");`.
+/// if `why` is not UTF-8: `return smtp_ready_fail(ready, "the disk is full");`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_ready_fail(ready: *mut smtp_ready, why: *const c_char) -> c_int {
     // SAFETY: what the header asks for.

@@ -114,7 +114,7 @@ pub unsafe extern "C" fn smtp_engine_free(engine: *mut smtp_engine) {
     }
 }
 
-/// What to do next: `SMTP_DIAL`, `SMTP_EXCHANGE` or `SMTP_DONE`. Where the library has the socket, the first two are its
+/// What to do next: `SMTP_DIAL`, `SMTP_EXCHANGE` or `SMTP_DONE`. If the library has the socket, the first two are its
 /// business.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_action(engine: *const smtp_engine) -> c_int {
@@ -128,7 +128,7 @@ pub unsafe extern "C" fn smtp_engine_action(engine: *const smtp_engine) -> c_int
 }
 
 /// How long to wait for the descriptor, in milliseconds: -1 for no limit, and 0 if there is something to do now. When it
-/// is over call `smtp_engine_ready()`; where the socket is yours, `smtp_engine_timed_out()`, and then
+/// is over call `smtp_engine_ready()`; if the socket is yours, `smtp_engine_timed_out()`, and then
 /// `smtp_engine_action()`. It covers the time that is left to the server, to connecting, and to the whole call; with a
 /// cancel it is at most 200. Ask again after every other call.
 #[unsafe(no_mangle)]
@@ -137,7 +137,7 @@ pub unsafe extern "C" fn smtp_engine_timeout(engine: *const smtp_engine) -> i64 
     unsafe { alone(engine, i64::from, |state| state.timeout().map_or(-1, milliseconds)) }
 }
 
-/// 1 where a reader of yours answered `SMTP_READ_AGAIN`: when it has more, call `smtp_engine_ready()`, or, where the
+/// 1 if a reader of yours answered `SMTP_READ_AGAIN`: when it has more, call `smtp_engine_ready()`, or, if the
 /// socket is yours, `smtp_engine_output()`. Else 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_waits_for_reader(engine: *const smtp_engine) -> c_int {
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn smtp_engine_waits_for_reader(engine: *const smtp_engine
     unsafe { alone(engine, |_| 0, |state| state.waits_for_reader().into()) }
 }
 
-/// 1 where the function of option `commit` answered `SMTP_COMMIT_AGAIN`: when it knows more, call as for
+/// 1 if the function of option `commit` answered `SMTP_COMMIT_AGAIN`: when it knows more, call as for
 /// `smtp_engine_waits_for_reader()`. Else 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_waits_for_commit(engine: *const smtp_engine) -> c_int {
@@ -154,7 +154,7 @@ pub unsafe extern "C" fn smtp_engine_waits_for_commit(engine: *const smtp_engine
 }
 
 /// Ends the send or session; `why` (NULL: not known) goes into the result, whose status is `SMTP_ERR_CANCELLED`, or
-/// `SMTP_ERR_UNKNOWN` where the message may have arrived. No further server is tried. A function that the engine has called
+/// `SMTP_ERR_UNKNOWN` if the message may have arrived. No further server is tried. A function that the engine has called
 /// (reader, commit, transcript, TLS policy, access token) may call it, too: it takes effect when that has returned, nothing more is sent, and the
 /// result does not have `why`. `SMTP_OK`; `SMTP_ERR_USAGE`: it could not even be begun, or `why` is not UTF-8.
 #[unsafe(no_mangle)]
@@ -176,7 +176,7 @@ pub unsafe extern "C" fn smtp_engine_abort(engine: *mut smtp_engine, why: *const
 }
 
 /// The result, at `SMTP_DONE`: `*out` gets it, to be freed with `smtp_result_free()`, and its status is
-/// returned, as by `smtp_sendmessage()`. Before, and where a session was begun, `SMTP_ERR_USAGE`, and `*out` is NULL.
+/// returned, as by `smtp_sendmessage()`. Before, and if a session was begun, `SMTP_ERR_USAGE`, and `*out` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_result(engine: *const smtp_engine, out: *mut *mut smtp_result) -> c_int {
     // SAFETY: what the header asks for.
@@ -193,7 +193,7 @@ pub unsafe extern "C" fn smtp_engine_result(engine: *const smtp_engine, out: *mu
     }
 }
 
-/// Gives C its engine, also where it could not be begun.
+/// Gives C its engine, also if it could not be begun.
 fn hand_over_engine(begun: Result<Work, Error>, options: &Options, out: &mut *mut smtp_engine) -> c_int {
     let (stop, own) = (Cancel::new(), options.cancel.clone());
     let asked = stop.clone();

@@ -60,7 +60,7 @@ pub(crate) unsafe fn free<H: Guarded>(handle: *mut H) {
     }
 }
 
-/// Runs `call` with the handle for itself; where that cannot be, `refused` makes the answer.
+/// Runs `call` with the handle for itself; if that cannot be, `refused` makes the answer.
 ///
 /// # Safety
 /// `handle` is NULL or from [`give`], and was not freed.

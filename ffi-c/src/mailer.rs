@@ -92,7 +92,7 @@ pub const SMTP_SERVER_COUNT_OPENED: c_int = 7;
 /// and give the envelope of messages that come without options. Option `deadline` is for how long a message may wait,
 /// and a cancel ends the mailer. No connection is opened before there is a message.
 /// `SMTP_OK`; `SMTP_ERR_USAGE`: an option whose value cannot be; `SMTP_ERR_TLS`; `SMTP_ERR_CONNECT`: no thread or
-/// socket available. Then `*out` is NULL and `*failure`, where `failure` is not NULL, gets a result that tells why.
+/// socket available. Then `*out` is NULL and `*failure`, if `failure` is not NULL, gets a result that tells why.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_mailer_new(
     options: *const smtp_options,
@@ -118,8 +118,8 @@ pub unsafe extern "C" fn smtp_mailer_new(
 /// What they say of servers, login and time-outs was settled when the mailer was made; what they say of TLS, proxy and
 /// dialler must have been the same then. Waits while the queue is full (option `queuesize`). Gives the message's number, 1
 /// for the first and so on, or a negative code, and nothing was taken: `SMTP_ERR_USAGE`, `SMTP_ERR_SOURCE`,
-/// `SMTP_ERR_CLOSED` (the mailer was closed). `*failure`, where `failure`
-/// is not NULL, gets a result that tells why, and NULL where there is a number.
+/// `SMTP_ERR_CLOSED` (the mailer was closed). `*failure`, if `failure`
+/// is not NULL, gets a result that tells why, and NULL if there is a number.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_mailer_submit(
     mailer: *mut smtp_mailer,
@@ -131,7 +131,7 @@ pub unsafe extern "C" fn smtp_mailer_submit(
     unsafe { take(mailer, message, options, failure, Mailer::submit) }
 }
 
-/// As `smtp_mailer_submit()`, but does not wait: `SMTP_ERR_FULL` where the queue is full.
+/// As `smtp_mailer_submit()`, but does not wait: `SMTP_ERR_FULL` if the queue is full.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_mailer_try_submit(
     mailer: *mut smtp_mailer,
@@ -191,7 +191,7 @@ pub unsafe extern "C" fn smtp_mailer_wake(mailer: *mut smtp_mailer) -> c_int {
     }
 }
 
-/// Waits until every message that was taken is decided, for at most `milliseconds`, negative: without end. 1 where they
+/// Waits until every message that was taken is decided, for at most `milliseconds`, negative: without end. 1 if they
 /// are, else 0. `SMTP_ERR_BUSY` in a callback that the mailer calls: it would wait for itself.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_mailer_drain(mailer: *mut smtp_mailer, milliseconds: i64) -> c_int {
@@ -201,7 +201,7 @@ pub unsafe extern "C" fn smtp_mailer_drain(mailer: *mut smtp_mailer, millisecond
 
 /// Takes no more messages, sends what it has for at most `milliseconds`, negative: without end, says QUIT to every
 /// server and ends the connections. What is not decided by then is ended: its result is `SMTP_ERR_CANCELLED`, or
-/// `SMTP_ERR_UNKNOWN`. 1 where nothing had to be, else 0. Results can still be fetched. `SMTP_ERR_BUSY` in a callback that
+/// `SMTP_ERR_UNKNOWN`. 1 if nothing had to be, else 0. Results can still be fetched. `SMTP_ERR_BUSY` in a callback that
 /// the mailer calls: it would wait for itself.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_mailer_close(mailer: *mut smtp_mailer, milliseconds: i64) -> c_int {

@@ -172,9 +172,9 @@ fn answer(count: i64, buffer: &[u8], is_done: bool) -> Poll<Result<CustomStep, S
 }
 
 /// Adds a login mechanism of the program's own, by the name that it has in AUTH: 1 to 20 capital letters, digits, hyphens and
-/// underscores (RFC 4422 section 3.1). Those of the program are tried before those of the library, in this order; where option `"auth"` is set,
+/// underscores (RFC 4422 section 3.1). Those of the program are tried before those of the library, in this order; if option `"auth"` is set,
 /// it names them. One that `reveals_secret` (not 0) is used only over TLS, on this machine, or with option `"authinsecure"`; one whose name
-/// ends in `-PLUS` only where a login can be bound to the connection. `release` as for `smtp_options_set_tlspolicy()`. `SMTP_OK`;
+/// ends in `-PLUS` only if a login can be bound to the connection. `release` as for `smtp_options_set_tlspolicy()`. `SMTP_OK`;
 /// `SMTP_ERR_USAGE`: an invalid name, one that a mechanism of the library has, or one that was added before; `SMTP_ERR_NULL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_options_add_mechanism(
@@ -208,7 +208,7 @@ fn add(options: &mut Options, mechanism: Mechanism) -> Result<(), Fault> {
 
 /// What is known of the login and its connection: `"host"` and `"port"` of the server, `"protocol"` (`smtp` or `lmtp`), the options
 /// `"username"` and `"authzid"`, `"encrypted"` and `"verified"` (`1` under TLS, and with a certificate that verified or is pinned), `"tls_version"` (`TLSv1.3`).
-/// Empty where it is not known or not so, and for any other name. It lives during the call of the mechanism.
+/// Empty if it is not known or not so, and for any other name. It lives during the call of the mechanism.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_login_fact(login: *const smtp_login, name: *const c_char) -> *const c_char {
     // SAFETY: what the header asks for.
@@ -222,7 +222,7 @@ pub unsafe extern "C" fn smtp_login_fact(login: *const smtp_login, name: *const 
 }
 
 /// Octets, and in `size` (may be NULL) how many: the server's `"challenge"`, and what the login can be bound to (RFC 5056),
-/// `"tls-exporter"`, `"tls-unique"` or `"tls-server-end-point"`. NULL where there are none, as at the beginning for the challenge. They live
+/// `"tls-exporter"`, `"tls-unique"` or `"tls-server-end-point"`. NULL if there are none, as at the beginning for the challenge. They live
 /// during the call of the mechanism.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_login_data(
@@ -269,7 +269,7 @@ pub unsafe extern "C" fn smtp_login_done(login: *mut smtp_login) -> c_int {
 }
 
 /// Keeps something of the mechanism's own for the next step of this login, in place of what was kept before. `release` (may be NULL) is called
-/// once when that is not needed any more: when something else is kept, when the login is over, however it ends, and at once where this call
+/// once when that is not needed any more: when something else is kept, when the login is over, however it ends, and at once if this call
 /// fails. `SMTP_OK`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_login_keep(

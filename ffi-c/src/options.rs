@@ -52,14 +52,14 @@ fn of_table(index: usize, text: impl FnOnce(&'static Row) -> &'static CStr) -> *
     caught(|_| std::ptr::null(), || TABLE.get(index).map_or(std::ptr::null(), |row| text(row).as_ptr()))
 }
 
-/// New options: send through localhost, port 25. Free them with `smtp_options_free()`. NULL only where the
+/// New options: send through localhost, port 25. Free them with `smtp_options_free()`. NULL only if the
 /// library failed.
 #[unsafe(no_mangle)]
 pub extern "C" fn smtp_options_new() -> *mut smtp_options {
     caught(|_| std::ptr::null_mut(), || wrap(Options::default()))
 }
 
-/// A copy, to be freed like the original; functions and their `user_data` are shared. NULL where `options`
+/// A copy, to be freed like the original; functions and their `user_data` are shared. NULL if `options`
 /// is NULL or in use.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_options_copy(options: *const smtp_options) -> *mut smtp_options {
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn smtp_options_free(options: *mut smtp_options) {
 /// Sets an option by its name; the top of `libsmtp.h`, and `libsmtp(3)`, list them. Lists are separated by spaces or
 /// commas, truth values are `"1"` and `"0"`, times are seconds, `"header"` takes `"Name: value"` and adds one. An empty value
 /// takes an option back to its default; the empty `"originator"` is the null reverse-path, the empty
-/// `"password"` is one where there is a `"username"`, and empty `"recipients"` are nobody.
+/// `"password"` is one if there is a `"username"`, and empty `"recipients"` are nobody.
 /// `SMTP_OK`; `SMTP_ERR_USAGE`: no such option (the text names the nearest), or a value that does not fit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_options_set(
@@ -127,7 +127,7 @@ pub unsafe extern "C" fn smtp_options_set_originator(
 }
 
 /// Sets the recipients: an address list, `"Ann <ann@a.example>, bo@b.example"`. Default: `To`, `Cc` and `Bcc`
-/// of the message, which are not looked at where this is set. `SMTP_OK`; `SMTP_ERR_USAGE`: a line end in it, except for one that
+/// of the message, which are not looked at if this is set. `SMTP_OK`; `SMTP_ERR_USAGE`: a line end in it, except for one that
 /// folds the list, before a space or tab. A wrong address list is reported by the send.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_options_set_recipients(
@@ -150,7 +150,7 @@ pub unsafe extern "C" fn smtp_options_add_recipient(
 
 /// Adds one recipient, a mailbox, after those already there, with what the server is asked for it (RFC 3461): `notify` says
 /// when it sends delivery status notifications, `"never"` or any of `"success,failure,delay"`, and NULL or `""` as option
-/// `dsnnotify` has it; `orcpt` is the original recipient, `"rfc822;user@example.org"`, not encoded, and NULL or `""` none. Where a
+/// `dsnnotify` has it; `orcpt` is the original recipient, `"rfc822;user@example.org"`, not encoded, and NULL or `""` none. If a
 /// server does not offer DSN, the send fails with `SMTP_ERR_UNSUPPORTED`. `SMTP_OK`; `SMTP_ERR_USAGE`: a line end, or what
 /// RFC 3461 does not allow. A wrong mailbox is reported by the send.
 #[unsafe(no_mangle)]
@@ -209,7 +209,7 @@ pub unsafe extern "C" fn smtp_options_set_login(
 
 /// Sets the function that decides when TLS cannot be set up; NULL: the default, to go on in plain text while
 /// TLS is not required and no secret is to be sent. `release` may be NULL; it is called once when `user_data`
-/// is not needed any more, also where this call fails. `SMTP_OK`.
+/// is not needed any more, even if this call fails. `SMTP_OK`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_options_set_tlspolicy(
     options: *mut smtp_options,
@@ -226,7 +226,7 @@ pub unsafe extern "C" fn smtp_options_set_tlspolicy(
 }
 
 /// Sets the function that gives the access token for XOAUTH2 and OAUTHBEARER; NULL: none. It is called whenever a connection
-/// logs in so, and once more where the server refuses the token. `release` as for `smtp_options_set_tlspolicy()`. `SMTP_OK`. The option
+/// logs in so, and once more if the server refuses the token. `release` as for `smtp_options_set_tlspolicy()`. `SMTP_OK`. The option
 /// `"oauthtoken"` sets a token that does not change.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_options_set_oauthtoken(
@@ -350,7 +350,7 @@ pub extern "C" fn smtp_option_kind(index: usize) -> *const c_char {
     of_table(index, |row| &row.kind)
 }
 
-/// The words that the option with that index can be set to, separated by spaces; empty where its value is not one word of a
+/// The words that the option with that index can be set to, separated by spaces; empty if its value is not one word of a
 /// list. NULL past the last. Lives until the program ends.
 #[unsafe(no_mangle)]
 pub extern "C" fn smtp_option_words(index: usize) -> *const c_char {

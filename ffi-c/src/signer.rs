@@ -131,7 +131,7 @@ pub unsafe extern "C" fn smtp_options_add_signer(
 
 /// Adds header fields in front of the message, after those that were added before: `"Name: value"`, folded or not, in ASCII, in lines of at
 /// most 998 octets that are not blank and end in CRLF or LF, the last one perhaps in nothing; `Bcc` and the like are an error. They are looked at when the function has returned. It counts only
-/// where `octets` is NULL. `SMTP_OK`; `SMTP_ERR_USAGE` where `fields` is not UTF-8; `SMTP_ERR_NULL`.
+/// if `octets` is NULL. `SMTP_OK`; `SMTP_ERR_USAGE` if `fields` is not UTF-8; `SMTP_ERR_NULL`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_signing_add(signing: *mut smtp_signing, fields: *const c_char) -> c_int {
     // SAFETY: what the header asks for.
@@ -149,7 +149,7 @@ pub unsafe extern "C" fn smtp_signing_add(signing: *mut smtp_signing, fields: *c
     }
 }
 
-/// Says in a few words why the message cannot be signed, whatever the signer returns then. Gives `SMTP_ERR_SOURCE`, also where `why` is not UTF-8:
+/// Says in a few words why the message cannot be signed, whatever the signer returns then. Gives `SMTP_ERR_SOURCE`, also if `why` is not UTF-8:
 /// `return smtp_signing_fail(signing, "the key is locked");`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_signing_fail(signing: *mut smtp_signing, why: *const c_char) -> c_int {
@@ -170,7 +170,7 @@ pub unsafe extern "C" fn smtp_signing_time(signing: *const smtp_signing) -> i64 
 }
 
 /// Keeps something of the signer's own for the next piece of this message, in place of what was kept before. `release` (may be NULL) is called
-/// once when that is not needed any more: when something else is kept, when the message is signed or cannot be, and at once where this call
+/// once when that is not needed any more: when something else is kept, when the message is signed or cannot be, and at once if this call
 /// fails. `SMTP_OK`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_signing_keep(

@@ -70,7 +70,7 @@ pub(crate) unsafe fn reason(why: *const c_char) -> String {
     }
 }
 
-/// What accessors answer where there is nothing.
+/// What accessors answer if there is nothing.
 pub(crate) const EMPTY: *const c_char = c"".as_ptr();
 
 /// For `refused` of the guard: no text.
@@ -119,7 +119,7 @@ pub(crate) unsafe fn sized<'a>(
     checked(unsafe { octets(text.cast(), length, name) }?, name)
 }
 
-/// Octets; NULL is none where the length is 0.
+/// Octets; NULL is none if the length is 0.
 ///
 /// # Safety
 /// `data` is NULL, or `length` octets that live for `'a`.

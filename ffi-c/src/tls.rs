@@ -20,8 +20,8 @@ pub struct smtp_tls {
 guarded!(smtp_tls, TlsConfig);
 
 /// TLS as the options `"tls..."` of `options` say that it is; what else they say does not matter, and they can be
-/// freed. Every file is read now. Free it with `smtp_tls_free()`; options that have it keep their share. NULL where
-/// something is wrong, and `smtp_options_error()` says what, or where `options` is NULL or in use.
+/// freed. Every file is read now. Free it with `smtp_tls_free()`; options that have it keep their share. NULL if
+/// something is wrong, and `smtp_options_error()` says what, or if `options` is NULL or in use.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_tls_new(options: *mut smtp_options) -> *mut smtp_tls {
     let make = |state: &mut crate::options::State| match net::tls(&state.options) {
@@ -45,8 +45,8 @@ pub unsafe extern "C" fn smtp_tls_free(tls: *mut smtp_tls) {
     unsafe { crate::guard::free(tls) }
 }
 
-/// 1 where a file was written or replaced since it was read, else 0. The next connection reads it anyway: this is for
-/// who wants to close the ones that are open. `SMTP_ERR_NULL` where `tls` is NULL.
+/// 1 if a file was written or replaced since it was read, else 0. The next connection reads it anyway: this is for
+/// who wants to close the ones that are open. `SMTP_ERR_NULL` if `tls` is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_tls_changed(tls: *const smtp_tls) -> c_int {
     // SAFETY: what the header asks for.

@@ -64,7 +64,7 @@ impl Raised {
         kept.map(|kept| PyErr::from_value(kept.into_bound(py).into_any()))
     }
 
-    /// Why the message of that index was withdrawn, once, where that is its `error`.
+    /// Why the message of that index was withdrawn, once, if that is its `error`.
     pub(crate) fn take_withdrawn(&self, py: Python<'_>, index: u64, error: Option<&Error>) -> Option<PyErr> {
         let kept = self.kept().withdrawn.remove(&index)?;
         let why = PyErr::from_value(kept.into_bound(py).into_any());
@@ -145,7 +145,7 @@ impl Held {
         Self(Arc::new(Mutex::new(Some(function))))
     }
 
-    /// The function; `None` where it was part of garbage.
+    /// The function; `None` if it was part of garbage.
     pub(crate) fn get(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         let function = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         function.as_ref().map(|function| function.clone_ref(py))
@@ -267,7 +267,7 @@ pub(crate) struct Functions {
     pub(crate) commit: Option<Py<PyAny>>,
 }
 
-/// Ends the call where a callback or a signal handler of Python raised, or `own` is triggered.
+/// Ends the call if a callback or a signal handler of Python raised, or `own` is triggered.
 pub(crate) fn cancel(raised: &Raised, own: Option<Cancel>) -> Cancel {
     let kept = raised.clone();
     cancel_in_loop(raised, own).and_signals(HandledSignals::new(move || {

@@ -32,7 +32,7 @@ impl PyLimits {
         Self(limits)
     }
 
-    /// For how many seconds to wait at most before this is asked again; an exception where the call must end.
+    /// For how many seconds to wait at most before this is asked again; an exception if the call must end.
     fn slice(&self, py: Python<'_>) -> PyResult<Option<f64>> {
         self.0.check(Step::Setup).map_err(|error| raise(py, &error, None))?;
         let slice = self.0.slice(Duration::MAX);
@@ -128,7 +128,7 @@ impl Delivery {
         self.inner.with(|inner| inner.line.close())
     }
 
-    /// The report of a delivery that is over; an exception where nobody got the message, or that is not known.
+    /// The report of a delivery that is over; an exception if nobody got the message, or that is not known.
     fn report(&self, py: Python<'_>) -> PyResult<PySent> {
         let report = self.inner.look(|inner| inner.delivery.report().clone())?;
         if let Some(error) = report.failure() {

@@ -84,7 +84,7 @@ pub(crate) struct Dialogue {
 
 #[pymethods]
 impl Dialogue {
-    /// It connects by itself, or goes over `sock`: with the time-out that the socket itself has where it `is_plain`.
+    /// It connects by itself, or goes over `sock`: with the time-out that the socket itself has if it `is_plain`.
     /// `is_looped`: an event loop gives it turns, and `sock` is the core's from here on. `commit` stands for the options' own.
     #[new]
     #[pyo3(signature = (server, options, listener=None, sock=None, *, is_plain=false, is_looped=false, commit=None))]
@@ -203,7 +203,7 @@ impl Dialogue {
         self.inner.raised.tell(py)
     }
 
-    /// Sets what turns are made for: the answer of that number, and up to `most` where they come at once. `None`: QUIT
+    /// Sets what turns are made for: the answer of that number, and up to `most` if they come at once. `None`: QUIT
     /// after everything asked so far, and the end.
     #[pyo3(signature = (number, most=1))]
     fn begin(&self, number: Option<u64>, most: usize) -> PyResult<()> {
@@ -226,7 +226,7 @@ impl Dialogue {
         false
     }
 
-    /// The answer, where it is there. What a function of the caller's raised comes before it.
+    /// The answer, if it is there. What a function of the caller's raised comes before it.
     fn poll_answer(&self, py: Python<'_>, number: u64) -> PyResult<Option<Answer>> {
         let mut answer = None;
         if self.inner.raised.is_some() {
@@ -284,7 +284,7 @@ impl Dialogue {
         }))
     }
 
-    /// The exception where no answer will come.
+    /// The exception if no answer will come.
     fn gone(&self, py: Python<'_>) -> PyResult<PyErr> {
         let fault = self.inner.look(|inner| inner.dialogue.engine().fault().cloned())?;
         let fault = fault.unwrap_or_else(|| Error::new(Kind::Closed, Step::Command, "the session is closed"));
@@ -312,7 +312,7 @@ impl Dialogue {
 
     // Sockets.
 
-    /// The socket, not blocking; `None` where there is no connection.
+    /// The socket, not blocking; `None` if there is no connection.
     #[getter]
     fn sock(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         self.inner.object(py)
@@ -332,7 +332,7 @@ impl Dialogue {
         })?
     }
 
-    /// Goes on over a socket of Python's; under TLS where that is.
+    /// Goes on over a socket of Python's; under TLS if that is.
     fn attach(&self, sock: &Bound<'_, PyAny>) -> PyResult<()> {
         let socket = PySocket::new(sock, &self.inner.raised)?;
         if !self.is_plain {
@@ -481,7 +481,7 @@ impl Dialogue {
         ticket.map_err(|error| raise(py, &error, None))
     }
 
-    /// The exception where a function of the caller's has ended the call, and the message with that report with it.
+    /// The exception if a function of the caller's has ended the call, and the message with that report with it.
     fn ended(&self, py: Python<'_>, report: Option<&Report>) -> PyErr {
         let error = report.and_then(|report| report.error.clone());
         let error = error.unwrap_or_else(|| ended().with_server(self.name.clone()));

@@ -82,7 +82,7 @@ impl Line {
         self.drop_copy(self.connection.serial());
     }
 
-    /// Does what can be done without waiting. Whoever `feeds` is told where the content has no bytes now.
+    /// Does what can be done without waiting. Whoever `feeds` is told if the content has no bytes now.
     pub(crate) fn turn<D: Driven>(&mut self, driven: &mut D, feeds: bool) {
         self.connection.turn(driven);
         if !feeds && driven.waits_for() == Some(Awaited::Source) {
@@ -95,7 +95,7 @@ impl Line {
         }
     }
 
-    /// What to do after a turn. It is over, too, where nothing will happen by itself.
+    /// What to do after a turn. It is over, too, if nothing will happen by itself.
     pub(crate) fn watch<D: Driven>(&mut self, driven: &mut D, over: bool, most: Option<Duration>) -> Watch {
         let is_idle = driven.action() == Action::Exchange
             && driven.timeout().is_none()
@@ -163,7 +163,7 @@ impl Line {
     }
 }
 
-/// What Python's objects hold: for one call at a time, and ended where a function of the caller's raised.
+/// What Python's objects hold: for one call at a time, and ended if a function of the caller's raised.
 pub(crate) struct Shared<T> {
     inner: Mutex<T>,
     /// Whether a call is at work with it, which may take long and call anybody.
@@ -187,7 +187,7 @@ impl<T: Abort> Shared<T> {
         }
     }
 
-    /// Works with it. An error where two threads would, or a function calls what is calling it.
+    /// Works with it. An error if two threads would, or a function calls what is calling it.
     pub(crate) fn with<R>(&self, act: impl FnOnce(&mut T) -> R) -> PyResult<R> {
         let _work = self.work()?;
         let mut inner = self.wait(|| false)?;
@@ -219,7 +219,7 @@ impl<T: Abort> Shared<T> {
     }
 
     /// Until those who only look have looked, or there is somebody whose end is not waited for: in a child by fork(2), too,
-    /// where nobody comes back who was looking then.
+    /// if nobody comes back who was looking then.
     fn wait(&self, is_long: impl Fn() -> bool) -> PyResult<MutexGuard<'_, T>> {
         loop {
             if let Some(inner) = self.peek() {

@@ -43,7 +43,7 @@ impl Mailer {
         }
     }
 
-    /// Takes a message and gives its ticket, where the queue has room.
+    /// Takes a message and gives its ticket, if the queue has room.
     fn submit(
         &self,
         py: Python<'_>,

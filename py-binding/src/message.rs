@@ -109,7 +109,7 @@ impl PyMessage {
     }
 
     /// A finished message (RFC 5322). Its bytes are sent as they are, apart from line ends, and from `Date`, `Message-ID` and `From`
-    /// where they are missing.
+    /// if they are missing.
     #[staticmethod]
     fn from_bytes(message: PyBackedBytes) -> Self {
         Message::from_bytes(&*message).into()
@@ -136,7 +136,7 @@ impl PyMessage {
     }
 
     /// A finished message from `read(most)`, which returns at most so many bytes, and none at the end. `rewind()` goes back to the
-    /// beginning for another server and returns whether it could; `length` is the number of bytes, where it is known.
+    /// beginning for another server and returns whether it could; `length` is the number of bytes, if it is known.
     #[staticmethod]
     #[pyo3(signature = (read, rewind=None, length=None))]
     fn from_reader(
@@ -164,8 +164,8 @@ impl PyMessage {
     }
 
     /// Adds an invitation, its change or its answer (RFC 6047): an iCalendar object with a METHOD, as `icalendar` or another library
-    /// writes it. It goes as the last alternative of the text, and as the attachment `invite.ics`. Raises `UsageError` where it
-    /// is not one, or where there is neither text nor HTML.
+    /// writes it. It goes as the last alternative of the text, and as the attachment `invite.ics`. Raises `UsageError` if it
+    /// is not one, or if there is neither text nor HTML.
     fn add_calendar(&mut self, py: Python<'_>, icalendar: &Bound<'_, PyAny>) -> PyResult<()> {
         let text = match icalendar.cast::<PyBytes>() {
             Ok(octets) => String::from_utf8(octets.as_bytes().to_vec())
@@ -247,7 +247,7 @@ impl PyMessage {
         self.check(py, result)
     }
 
-    /// The values of a field, in order; an empty list where there is none.
+    /// The values of a field, in order; an empty list if there is none.
     fn header(&self, py: Python<'_>, name: &str) -> PyResult<Vec<String>> {
         self.check(py, self.core.header(name))
     }
@@ -308,7 +308,7 @@ impl PyMessage {
         self.core.is_finished()
     }
 
-    /// The number of bytes as they are sent, where it is known without reading the message.
+    /// The number of bytes as they are sent, if it is known without reading the message.
     fn size(&self, py: Python<'_>) -> PyResult<Option<u64>> {
         let core = self.core.clone();
         self.check(py, py.detach(move || core.size()))

@@ -104,7 +104,7 @@ impl Signing for Running {
 }
 
 impl Running {
-    /// Takes another state, and drops the object where that may be done.
+    /// Takes another state, and drops the object if that may be done.
     fn end(&mut self, state: Result<Py<PyAny>, String>) {
         let Ok(begun) = std::mem::replace(&mut self.state, state) else { return };
         if self.process.is_forked() {

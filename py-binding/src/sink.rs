@@ -25,13 +25,13 @@ use scripted_server::sink::{self, Certificate, SinkOptions};
 /// chunking: whether it offers CHUNKING and BINARYMIME (RFC 3030).
 /// pipelining: whether it offers PIPELINING (RFC 2920).
 /// eight_bit_mime: whether it offers 8BITMIME (RFC 6152).
-/// smtputf8: whether it offers SMTPUTF8 (RFC 6531), which needs 8BITMIME; `None`: where it offers that.
+/// smtputf8: whether it offers SMTPUTF8 (RFC 6531), which needs 8BITMIME; `None`: if it offers that.
 /// verbose: whether it prints the dialogue.
 /// tls: `"starttls"` or `"implicit"`, with a certificate for localhost that it makes; `certificate` is what option `tlsca` of a client takes.
 /// users: passwords by name: nobody else may send. PLAIN, LOGIN and XOAUTH2 (the password is the access token) are offered, under TLS alone
-///   where there is TLS.
+///   if there is TLS.
 ///
-/// Raises `ValueError` for a rule, address or word that is not of these forms, and `OSError` where it cannot listen. It stops taking connections
+/// Raises `ValueError` for a rule, address or word that is not of these forms, and `OSError` if it cannot listen. It stops taking connections
 /// when it is closed.
 #[pyclass(frozen, module = "smtpclient.testing")]
 pub(crate) struct Sink(Mutex<State>);

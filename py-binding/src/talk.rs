@@ -32,7 +32,7 @@ pub(crate) struct Inner {
 pub(crate) struct Awaited {
     /// None: the end.
     pub(crate) number: Option<u64>,
-    /// So many answers where they come at once.
+    /// So many answers if they come at once.
     pub(crate) most: usize,
     /// Until then.
     pub(crate) until: Option<Instant>,
@@ -65,7 +65,7 @@ impl Inner {
         self.dialogue.engine().is_closed() && !self.dialogue.wants_dial()
     }
 
-    /// Blocks until the answer is there, and up to `most` where they come at once.
+    /// Blocks until the answer is there, and up to `most` if they come at once.
     pub(crate) fn wait(&mut self, number: u64, most: usize) {
         self.line.set_limits(Limits::begin(self.dialogue.options()));
         self.collect();
@@ -124,7 +124,7 @@ impl Inner {
 }
 
 impl Shared<Inner> {
-    /// A socket of Python's for the connection, which is made where there is none: outside, since making it may run anything.
+    /// A socket of Python's for the connection, which is made if there is none: outside, since making it may run anything.
     pub(crate) fn object(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         if let Some(known) = self.look(|inner| inner.line.known_object(py))? {
             return Ok(Some(known));

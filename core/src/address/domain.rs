@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
-/// The domain in A-labels (RFC 5890), or `None` where UTS #46 has none for it.
+/// The domain in A-labels (RFC 5890), or `None` if UTS #46 has none for it.
 pub(super) fn to_a_labels(domain: &str) -> Option<Cow<'_, str>> {
     if domain.is_ascii() {
         return Some(domain.into());
@@ -16,7 +16,7 @@ pub(super) fn to_a_labels(domain: &str) -> Option<Cow<'_, str>> {
 }
 
 /// The domain in U-labels, mapped as UTS #46 says (dots, case, width), as RFC 6531 wants it on the
-/// wire; an ASCII domain as it is. `None` where it has no A-labels.
+/// wire; an ASCII domain as it is. `None` if it has no A-labels.
 pub(super) fn to_u_labels(domain: String) -> Option<String> {
     if domain.is_ascii() {
         return Some(domain);

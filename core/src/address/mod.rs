@@ -71,13 +71,13 @@ pub fn parse_mailbox(text: &str) -> Result<Address, AddressError> {
     parser::mailbox(text, None)
 }
 
-/// The same; a name without a domain gets `domain`, where there is one.
+/// The same; a name without a domain gets `domain`, if there is one.
 pub(crate) fn parse_mailbox_in(text: &str, domain: Option<&str>) -> Result<Address, AddressError> {
     parser::mailbox(text, domain)
 }
 
 /// Gives the addresses of a list one by one; what was given before an error counts for nothing. A name without a domain
-/// gets `domain`, where there is one.
+/// gets `domain`, if there is one.
 pub(crate) fn parse_each(
     text: &str,
     domain: Option<&str>,
@@ -110,7 +110,7 @@ pub struct Address {
 }
 
 impl Address {
-    /// The local part as it stands on the wire: quoted only where it must be, so `"a"@x` gives
+    /// The local part as it stands on the wire: quoted only if it must be, so `"a"@x` gives
     /// `a`, and `"a b".c@x` gives `"a b.c"`. UTF-8 and upper case stay.
     pub fn local(&self) -> &str {
         self.spec.get(..self.local_len).unwrap_or_default()
@@ -134,7 +134,7 @@ impl Address {
     }
 
     /// The display name as text: quotes and quoted pairs undone, comments gone, one space
-    /// between words. Encoded words (RFC 2047) stay as they are. `None` where it is empty.
+    /// between words. Encoded words (RFC 2047) stay as they are. `None` if it is empty.
     pub fn display_name(&self) -> Option<&str> {
         self.display_name.as_deref()
     }
@@ -157,7 +157,7 @@ impl Address {
     /// The addr-spec with its domain in A-labels (RFC 5890), for a server without SMTPUTF8.
     ///
     /// # Errors
-    /// [`Kind::Unsupported`] where the local part is not ASCII, and where the A-labels exceed
+    /// [`Kind::Unsupported`] if the local part is not ASCII, and where the A-labels exceed
     /// [`MAX_ADDR_SPEC`]: such an address needs SMTPUTF8 (RFC 6531).
     pub fn to_ascii(&self) -> Result<String, Error> {
         if self.is_ascii() {

@@ -401,7 +401,7 @@ enum Token {
 #[derive(Debug, Default)]
 struct Words {
     start: usize,
-    /// As a phrase: one space where there was white space or a comment.
+    /// As a phrase: one space if there was white space or a comment.
     text: String,
     /// As a local part: no space at all.
     local: String,

@@ -83,7 +83,7 @@ impl<'a> Scanner<'a> {
         self.skip_while(is_white);
     }
 
-    /// The atom that begins here; empty where none does.
+    /// The atom that begins here; empty if none does.
     pub(super) fn atom(&mut self) -> &'a str {
         let start = self.pos;
         self.skip_while(is_atext);

@@ -18,7 +18,7 @@ pub struct Mail {
     pub parameters: MailParameters,
 }
 
-/// The parameters of MAIL. Each is sent only where its extension is offered: that is the engine's business.
+/// The parameters of MAIL. Each is sent only if its extension is offered: that is the engine's business.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MailParameters {

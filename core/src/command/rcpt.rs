@@ -47,7 +47,7 @@ pub struct Notify {
 pub struct Orcpt(String); // encoded
 
 impl Rcpt {
-    /// The recipient's domain, in lower case; empty where there is none.
+    /// The recipient's domain, in lower case; empty if there is none.
     pub fn domain(&self) -> String {
         self.path.as_str().rsplit_once('@').map_or("", |(_, domain)| domain).to_ascii_lowercase()
     }
@@ -167,7 +167,7 @@ impl Orcpt {
     /// `type;address`, not encoded.
     ///
     /// # Errors
-    /// Usage, where there is no `;`, or as for [`new`](Self::new).
+    /// Usage, if there is no `;`, or as for [`new`](Self::new).
     pub fn parse(text: &str) -> Result<Self, Error> {
         match text.split_once(';') {
             Some((addr_type, address)) => Self::new(addr_type, address),

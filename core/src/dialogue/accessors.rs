@@ -22,7 +22,7 @@ impl Dialogue {
         self.link.engine().extensions()
     }
 
-    /// What is known of TLS; `None` where the session is in plain text.
+    /// What is known of TLS; `None` if the session is in plain text.
     pub fn tls(&self) -> Option<&TlsFacts> {
         self.link.layer().map(Layer::facts)
     }

@@ -261,7 +261,7 @@ impl Dialogue {
         }
     }
 
-    /// Begins the next thing asked; false where there is none, or a message must come first.
+    /// Begins the next thing asked; false if there is none, or a message must come first.
     pub(super) fn begin_next(&mut self) -> bool {
         let ready = self.is_ready && self.link.engine().is_introduced();
         if let Some((ticket, Ask::Send { .. })) = self.asks.front()
@@ -357,7 +357,7 @@ impl Dialogue {
         self.on_progress(progress);
     }
 
-    /// Asks the caller's function for the token that a login waits for. Where there is none, the next message may need it.
+    /// Asks the caller's function for the token that a login waits for. If there is none, the next message may need it.
     pub(super) fn ask_token(&mut self) {
         while let Some((_, Doing::Opening(up))) = &mut self.doing
             && up.opening.wants_token()

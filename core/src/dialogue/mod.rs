@@ -302,7 +302,7 @@ impl Dialogue {
     }
 
     /// STARTTLS and the handshake after it. Answered by [`Answer::Reply`]; an error closes the session. The
-    /// certificate is verified unless option `tlsverify` is off. EHLO is said first where it was not; what the server
+    /// certificate is verified unless option `tlsverify` is off. EHLO is said first if it was not; what the server
     /// offered before, and a login, count no longer (RFC 3207 section 4.2).
     ///
     /// # Errors
@@ -338,14 +338,14 @@ impl Dialogue {
     }
 
     /// A login (RFC 4954), once a connection, by one mechanism or by the strongest that succeeds. EHLO is said
-    /// first where it was not, and STARTTLS where it is offered, unless option `usetls` is off. Answered by
+    /// first if it was not, and STARTTLS where it is offered, unless option `usetls` is off. Answered by
     /// [`Answer::Done`]. For `XOAUTH2` and `OAUTHBEARER` the password is the token.
     ///
     /// The certificate must have been verified for that. Where TLS was set up before there was a secret to send,
     /// and nobody looked at the certificate, the session connects again and verifies it.
     ///
     /// # Errors
-    /// [`Kind::Usage`] where the session is logged in.
+    /// [`Kind::Usage`] if the session is logged in.
     pub fn login(&mut self, user: &str, password: Secret, mechanism: Option<&str>) -> Result<Ticket, Error> {
         if self.logged_in {
             return Err(logged_in());

@@ -30,7 +30,7 @@ pub(super) struct Rest {
 }
 
 impl Rest {
-    /// Takes from the transaction what the server's `limits` leave no room for. `None` where there cannot be a second one.
+    /// Takes from the transaction what the server's `limits` leave no room for. `None` if there cannot be a second one.
     pub(super) fn of(transaction: &mut Transaction, limits: extensions::ServerLimits) -> Option<Box<Self>> {
         if !transaction.at_least_one || transaction.addressed.recipients.len() < 2 {
             return None;

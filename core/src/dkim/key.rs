@@ -62,7 +62,7 @@ impl Key {
         }
     }
 
-    /// The signature of `data`; `None` where the system gives no random numbers.
+    /// The signature of `data`; `None` if the system gives no random numbers.
     pub(super) fn sign(&self, data: &[u8]) -> Option<Vec<u8>> {
         match self {
             Self::Rsa(key) => {

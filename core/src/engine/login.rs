@@ -29,7 +29,7 @@ impl Engine {
         self.say_auth(id, exchange, &line);
     }
 
-    /// Asks the caller's own mechanism for its next line, as readers are asked for octets; false where it has none yet.
+    /// Asks the caller's own mechanism for its next line, as readers are asked for octets; false if it has none yet.
     pub(super) fn ask_mechanism(&mut self, id: Id) -> bool {
         let Some(mut exchange) = self.login.take() else { return false };
         let begins = !exchange.is_begun();

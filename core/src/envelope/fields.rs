@@ -105,7 +105,7 @@ impl<'a> Fields<'a> {
         own.try_for_each(|(_, value)| take(value.into()))
     }
 
-    /// Whether the field, where there is one, is written here: a finished message is neither changed nor judged.
+    /// Whether the field, if there is one, is written here: a finished message is neither changed nor judged.
     pub(super) fn composes(&self, field: Known) -> bool {
         self.given.has(field) || !self.message.is_finished()
     }

@@ -17,7 +17,7 @@ impl Kept {
         self.envelope.as_ref().filter(|_| self.message.is_of(message))
     }
 
-    /// Records a message and its envelope, after `last`. `None` where it may have another the next time: a field that is
+    /// Records a message and its envelope, after `last`. `None` if it may have another the next time: a field that is
     /// added is a date or a name of its own.
     pub(crate) fn after(last: Option<Self>, message: &Message, envelope: &Envelope) -> Option<Self> {
         let identity = message.identity().filter(|_| envelope.edits.add.is_empty())?;

@@ -17,7 +17,7 @@ pub(crate) struct Redirect {
 }
 
 impl Redirect {
-    /// What the options say; `None` where they do not redirect.
+    /// What the options say; `None` if they do not redirect.
     ///
     /// # Errors
     /// Usage, for what is not a mailbox or domain, and for exceptions from nothing.

@@ -11,11 +11,11 @@ use super::token::{Message, Token};
 use crate::error::Error;
 
 impl Message {
-    /// Adds the same content as HTML, in UTF-8. A text becomes `multipart/alternative`; where there are
+    /// Adds the same content as HTML, in UTF-8. A text becomes `multipart/alternative`; if there are
     /// attachments already it is the text before them that does.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) where there is no text to be an alternative to, and for more than 100
+    /// [`Kind::Usage`](crate::error::Kind::Usage) if there is no text to be an alternative to, and for more than 100
     /// parts within each other.
     pub fn add_alternative_html(&mut self, html: &str) -> Result<(), Error> {
         self.alternative(html, 0).map(drop)
@@ -93,7 +93,7 @@ impl Message {
     /// `cid` a new one is made; give your own (`logo@example.org`) where the HTML was written before.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) where there is no HTML, for an invalid `cid`, and as
+    /// [`Kind::Usage`](crate::error::Kind::Usage) if there is no HTML, for an invalid `cid`, and as
     /// [`attach_file`](Self::attach_file).
     pub fn inline_file(&mut self, path: impl AsRef<Path>, cid: Option<&str>) -> Result<String, Error> {
         let path = path.as_ref();
@@ -156,7 +156,7 @@ pub(super) fn wrap(part: &mut Part, media: &str, second: Message) -> Result<(), 
     Ok(())
 }
 
-/// Puts the picture beside the first HTML, and takes it only where there is one. `depth`: how many parts `part` is within.
+/// Puts the picture beside the first HTML, and takes it only if there is one. `depth`: how many parts `part` is within.
 fn show(part: &mut Part, picture: &mut Option<Message>, depth: usize) -> Result<(), Error> {
     let (is_html_text, is_related) = (part.is("text/html"), part.is("multipart/related"));
     match &mut part.body {

@@ -38,7 +38,7 @@ pub(super) enum Codec {
     Lines { after_cr: bool },
     /// Quoted-printable.
     Quoted(Quoted),
-    /// Base64, of text whose line ends become CRLF first where `lines` says so.
+    /// Base64, of text whose line ends become CRLF first if `lines` says so.
     Base64 { encoder: Box<Base64>, lines: bool, after_cr: bool },
 }
 

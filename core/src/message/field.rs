@@ -81,7 +81,7 @@ pub(super) struct Fields {
     /// Of those that were removed, the places stay for a while.
     list: Vec<Option<Field>>,
     removed: usize,
-    /// The places of each name in lower case, where there are more than a few fields.
+    /// The places of each name in lower case, if there are more than a few fields.
     index: Option<HashMap<String, Vec<usize>>>,
 }
 

@@ -166,7 +166,7 @@ pub(super) fn raw_fields(transfer: Transfer) -> bool {
 }
 
 /// # Errors
-/// [`Kind::Unsupported`](crate::error::Kind::Unsupported) where there is a `field` without a form in ASCII and no way for it.
+/// [`Kind::Unsupported`](crate::error::Kind::Unsupported) if there is a `field` without a form in ASCII and no way for it.
 pub(super) fn may_be_raw(field: Option<&str>, transfer: Transfer) -> Result<(), Error> {
     let Some(field) = field.filter(|_| !raw_fields(transfer)) else { return Ok(()) };
     let text = format!(
@@ -272,7 +272,7 @@ pub(super) struct Ready {
     source: Source,
     edit: Edit,
     raw: Option<Raw>,
-    /// What follows the fields in front, counted; `None` where it is read once.
+    /// What follows the fields in front, counted; `None` if it is read once.
     tail: Option<Census>,
     promise: Promise,
     /// The size without the fields in front, where a reader says its length.

@@ -29,7 +29,7 @@ pub(super) struct Section<'a> {
 
 impl<'a> Header<'a> {
     /// # Errors
-    /// [`Kind::Source`](crate::error::Kind::Source) where the file or reader of a finished message cannot be read.
+    /// [`Kind::Source`](crate::error::Kind::Source) if the file or reader of a finished message cannot be read.
     pub(crate) fn of(message: &'a Message) -> Result<Self, Error> {
         Ok(Self(match message.token() {
             Token::Finished(finished) => Kind::Finished(finished.section()?),

@@ -100,7 +100,7 @@ impl Message {
     /// file is opened when it is sent.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) where there is no HTML, or it is not UTF-8 in memory; for a `data:` URL that
+    /// [`Kind::Usage`](crate::error::Kind::Usage) if there is no HTML, or it is not UTF-8 in memory; for a `data:` URL that
     /// cannot be decoded; for a file that does not exist or is not below `folder`; and for a finished message. The message is
     /// then as before.
     pub fn embed_pictures(&mut self, folder: Option<&Path>) -> Result<usize, Error> {
@@ -231,7 +231,7 @@ fn value_in(attribute: &str) -> Option<Range<usize>> {
     Some(start..start + length)
 }
 
-/// What a URL stands for; `None` where that is elsewhere.
+/// What a URL stands for; `None` if that is elsewhere.
 fn content(url: &str, folder: Option<&Path>, number: usize) -> Result<Option<Content>, Error> {
     if url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:")) {
         return data(url, number);

@@ -21,7 +21,7 @@ pub fn date(now: &jiff::Zoned) -> String {
 /// that of the originator: a dot-atom (A-labels) or a domain literal.
 ///
 /// # Errors
-/// [`Kind::Usage`] where `domain` is neither; [`Kind::Source`] where the system gives no random bits.
+/// [`Kind::Usage`] if `domain` is neither; [`Kind::Source`] if the system gives no random bits.
 pub fn message_id(domain: &str) -> Result<String, Error> {
     let literal = domain.strip_prefix('[').and_then(|d| d.strip_suffix(']'));
     let good = match literal {

@@ -11,7 +11,7 @@ pub(super) const FEW: usize = 16;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     list: Vec<SmolStr>,
-    /// In lower case, where there are more than a few.
+    /// In lower case, if there are more than a few.
     index: Option<HashSet<String>>,
 }
 

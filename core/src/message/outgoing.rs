@@ -105,7 +105,7 @@ impl Outgoing {
     /// the last one too, unless it is binary.
     ///
     /// # Errors
-    /// [`Kind::Source`] where it cannot be read or written, [`Kind::Unsupported`] where it has no such form.
+    /// [`Kind::Source`] if it cannot be read or written, [`Kind::Unsupported`] if it has no such form.
     pub fn write(&mut self, transfer: Transfer, out: &mut dyn io::Write) -> Result<u64, Error> {
         let is_binary = self.form(transfer)?.body == BodyKind::BinaryMime;
         let mut input = self.open(transfer)?;

@@ -83,7 +83,7 @@ pub(super) type Parameter = (SmolStr, SmolStr);
 /// Those of one part: a text has its charset.
 pub(super) type Parameters = SmallVec<[Parameter; 1]>;
 
-/// `value; name=value; name="value"`. `None` where the text is something else.
+/// `value; name=value; name="value"`. `None` if the text is something else.
 pub(super) fn parse(text: &str) -> Option<(&str, Vec<Parameter>)> {
     let (value, mut rest) = text.split_once(';').unwrap_or((text, ""));
     if !value.is_ascii() {

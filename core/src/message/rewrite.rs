@@ -11,7 +11,7 @@ use crate::error::Error;
 
 /// Writes a message anew for a server. See [`Message::from_rewritable`](super::Message::from_rewritable).
 pub trait Rewrite: Send + Sync {
-    /// The whole message, header section and all: with octets below 128 only where `transfer` has no 8BITMIME, and in the
+    /// The whole message, header section and all: with octets below 128 only if `transfer` has no 8BITMIME, and in the
     /// header section where it has no SMTPUTF8.
     ///
     /// # Errors

@@ -82,7 +82,7 @@ impl Source {
         Self::Reader(Arc::new(Slot::new(reader)))
     }
 
-    /// Looks at the file system, where there is one to look at.
+    /// Looks at the file system, if there is one to look at.
     pub(super) fn place(&self) -> Result<Readability<'_>, Error> {
         match self {
             Self::Bytes(blob) => Ok(Readability::Memory(blob)),
@@ -187,7 +187,7 @@ impl Slot {
         Ok(Taken { slot: Arc::clone(self), held: Some(held), position: 0 })
     }
 
-    /// Reads the header section ahead. `None` where the reader has nothing to give yet.
+    /// Reads the header section ahead. `None` if the reader has nothing to give yet.
     pub(super) fn head(&self, role: Role) -> Result<Option<(Vec<u8>, Head)>, Error> {
         let mut held = self.hold()?;
         let result = read_head(&mut held, role);

@@ -138,7 +138,7 @@ impl Census {
 /// What octets and their successors have.
 #[derive(Clone, Copy)]
 struct Seen {
-    /// Not 0 where one is CR or the other is LF, but not both; or where one is LF and the other a dot.
+    /// Not 0 if one is CR or the other is LF, but not both; or where one is LF and the other a dot.
     odd: u8,
     least: u8,
     /// The bits that any octet has.

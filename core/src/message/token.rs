@@ -136,7 +136,7 @@ impl Message {
     /// is given here or by [`set_parameter`](Self::set_parameter).
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) where `content_type` is not of that form, or is a type of
+    /// [`Kind::Usage`](crate::error::Kind::Usage) if `content_type` is not of that form, or is a type of
     /// which [`multipart`](Self::multipart) and [`rfc822`](Self::rfc822) make parts.
     pub fn part(content_type: &str) -> Result<Self, Error> {
         let parsed = parameters::parse(content_type);
@@ -160,7 +160,7 @@ impl Message {
     /// send it. A finished message among the parts is a finished part.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) where `subtype` is not a token, and for more than 100 parts within each
+    /// [`Kind::Usage`](crate::error::Kind::Usage) if `subtype` is not a token, and for more than 100 parts within each
     /// other.
     pub fn multipart(subtype: &str, parts: Vec<Self>) -> Result<Self, Error> {
         check_token("multipart subtype", subtype, subtype)?;
@@ -259,8 +259,8 @@ impl Message {
     /// composed part also has `Content-Type`, and `MIME-Version`.
     ///
     /// # Errors
-    /// [`Kind::Source`](crate::error::Kind::Source) where the file or reader of a finished message cannot be
-    /// read; [`Kind::Usage`](crate::error::Kind::Usage) where its header section has a line that is not a field.
+    /// [`Kind::Source`](crate::error::Kind::Source) if the file or reader of a finished message cannot be
+    /// read; [`Kind::Usage`](crate::error::Kind::Usage) if its header section has a line that is not a field.
     pub fn header(&self, name: &str) -> Result<Vec<String>, Error> {
         Ok(Header::of(self)?.values(name))
     }
@@ -322,7 +322,7 @@ impl Message {
     ///
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage) for what cannot be sent: a NUL or a broken header section in
-    /// a finished message, a multipart without parts, an invalid field. [`Kind::Source`](crate::error::Kind::Source) where a file or
+    /// a finished message, a multipart without parts, an invalid field. [`Kind::Source`](crate::error::Kind::Source) if a file or
     /// reader cannot be read, or is in use.
     pub fn prepare(&self, edits: &Edits) -> Result<Outgoing, Error> {
         Outgoing::new(self, edits)
@@ -348,7 +348,7 @@ impl Message {
         Ok(out)
     }
 
-    /// The octets that [`serialize`](Self::serialize) would write; `None` where a reader does not say its
+    /// The octets that [`serialize`](Self::serialize) would write; `None` if a reader does not say its
     /// length, or is to be encoded as quoted-printable.
     ///
     /// # Errors

@@ -81,7 +81,7 @@ impl Connection {
         &self.dial
     }
 
-    /// The socket, where there is one.
+    /// The socket, if there is one.
     #[doc(hidden)]
     pub fn stream(&self) -> Option<&Stream> {
         match &self.place {

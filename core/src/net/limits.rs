@@ -46,7 +46,7 @@ impl Limits {
         Self::new(deadline, options.cancel.clone())
     }
 
-    /// An error where the call must end now.
+    /// An error if the call must end now.
     ///
     /// # Errors
     /// [`Kind::Cancelled`], or [`Kind::Timeout`] with a text that names the deadline; both at `step`.
@@ -79,7 +79,7 @@ impl Limits {
 pub(super) struct PhaseLimits<'a> {
     limits: &'a Limits,
     length: Duration,
-    /// `None` where the time-out is beyond what the clock can say.
+    /// `None` if the time-out is beyond what the clock can say.
     end: Option<Instant>,
 }
 
@@ -102,7 +102,7 @@ impl<'a> PhaseLimits<'a> {
         self.end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()))
     }
 
-    /// Whether the phase's own time-out has passed; an error where the whole call must end.
+    /// Whether the phase's own time-out has passed; an error if the whole call must end.
     pub(super) fn is_over(&self) -> Result<bool, Error> {
         self.limits.check(Step::Connect)?;
         Ok(self.end.is_some_and(|end| Instant::now() >= end))

@@ -47,7 +47,7 @@ impl Process {
     /// Refuses `thing` ("session", "mailer") in a child.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) where [`is_forked`](Self::is_forked).
+    /// [`Kind::Usage`](crate::error::Kind::Usage) if [`is_forked`](Self::is_forked).
     pub fn check(self, thing: &str) -> Result<(), Error> {
         if self.is_forked() {
             return Err(Error::usage(format!(

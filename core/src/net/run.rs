@@ -56,7 +56,7 @@ pub trait Transport {
     }
     /// Tells that nothing is due from the peer: what was read last need not be acknowledged at once.
     fn rest(&mut self) {}
-    /// Octets that were written and that the peer has not acknowledged; 0 where that cannot be told.
+    /// Octets that were written and that the peer has not acknowledged; 0 if that cannot be told.
     fn unacknowledged(&self) -> u64 {
         0
     }
@@ -271,7 +271,7 @@ impl Mover {
         Ready { read: true, write: false }
     }
 
-    /// An error where nothing more may be said.
+    /// An error if nothing more may be said.
     fn check(&self, limits: &Limits) -> Result<(), Error> {
         self.process.check("connection").and_then(|()| limits.check(Step::Command))
     }

@@ -19,10 +19,10 @@ use crate::report::{Report, SendError};
 
 /// Sends a message: validates, connects to the first server that answers, and reports.
 ///
-/// `Ok` where at least one recipient was accepted; the report lists those that were refused.
+/// `Ok` if at least one recipient was accepted; the report lists those that were refused.
 ///
 /// # Errors
-/// A failed step, or [`Kind::Recipients`](crate::error::Kind::Recipients) where refused recipients are why nobody got
+/// A failed step, or [`Kind::Recipients`](crate::error::Kind::Recipients) if refused recipients are why nobody got
 /// the message, with the report. [`Kind::Unknown`](crate::error::Kind::Unknown) means that the message
 /// may have been delivered.
 pub fn sendmessage(message: &Message, options: &Options) -> Result<Report, SendError> {
@@ -51,7 +51,7 @@ pub fn delivery(message: &Message, options: &Options) -> Result<Delivery, Error>
 /// and says QUIT. The report has no recipients, and an [`Attempt`](crate::report::Attempt) for each server, which says
 /// what TLS is like, which logins were tried, and what the server [offers](crate::report::Attempt::offered).
 ///
-/// `Ok` where every server could be used.
+/// `Ok` if every server could be used.
 ///
 /// # Errors
 /// Why servers cannot be used, with the report of all of them, or a mistake in the options.

@@ -207,7 +207,7 @@ pub(super) fn gone(dialogue: &Dialogue) -> Error {
 /// The server that `host`, which may also be a URL as in option `servers`, and `port` name; `port` 0 is the default.
 ///
 /// # Errors
-/// [`Kind::Usage`] where that is not a server, or a session with it or its TLS cannot be as the options say.
+/// [`Kind::Usage`] if that is not a server, or a session with it or its TLS cannot be as the options say.
 pub fn one_server(host: &str, port: u16, options: &Options) -> Result<Server, Error> {
     crate::opening::check(options)?;
     crate::envelope::Redirect::of(options)?;

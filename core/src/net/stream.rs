@@ -135,7 +135,7 @@ impl Stream {
         &self.socket
     }
 
-    /// The address at the other end, which is the proxy's where there is one; `None` for a Unix socket.
+    /// The address at the other end, which is the proxy's if there is one; `None` for a Unix socket.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.peer
     }
@@ -197,7 +197,7 @@ impl Stream {
         self.explained(got?)
     }
 
-    /// The end is an error where it is known why it came.
+    /// The end is an error if it is known why it came.
     fn explained(&self, got: Option<usize>) -> io::Result<Option<usize>> {
         match self.farewell.as_ref().and_then(|farewell| farewell.get()) {
             Some(why) if got == Some(0) => Err(io::Error::other(why.clone())),
@@ -227,7 +227,7 @@ impl Stream {
         }
     }
 
-    /// Octets that were written and that the peer has not acknowledged, those not sent included; 0 where the system does
+    /// Octets that were written and that the peer has not acknowledged, those not sent included; 0 if the system does
     /// not tell.
     pub(super) fn unacknowledged(&self) -> u64 {
         if self.peer.is_some() { unacknowledged(&self.socket) } else { 0 }
@@ -294,7 +294,7 @@ impl From<Stream> for OwnedFd {
     }
 }
 
-/// Octets that were written to a TCP socket and that the peer has not acknowledged, those not sent included; 0 where the
+/// Octets that were written to a TCP socket and that the peer has not acknowledged, those not sent included; 0 if the
 /// system does not tell.
 pub fn unacknowledged(socket: impl AsFd) -> u64 {
     platform::unacknowledged(socket)

@@ -10,7 +10,7 @@ macro_rules! verbs {
             self.dialogue.engine().greeting()
         }
 
-        /// The extensions that the server offers, by EHLO, which is said first where it was not.
+        /// The extensions that the server offers, by EHLO, which is said first if it was not.
         ///
         /// # Errors
         /// No EHLO, HELO or LHLO was taken.
@@ -75,7 +75,7 @@ macro_rules! verbs {
         /// the final reply, or that to DATA where it was refused; with LMTP each recipient has its own.
         ///
         /// # Errors
-        /// No reply. [`Kind::Unknown`] where the content was sent whole.
+        /// No reply. [`Kind::Unknown`] if the content was sent whole.
         pub $($awaited)? fn data(&mut self, content: Box<dyn BufRead + Send>) -> Result<Report, SendError> {
             let ticket = self.dialogue.data(Box::new(Once::new(content)));
             let limits = limits(self.dialogue.options());
@@ -167,7 +167,7 @@ macro_rules! verbs {
         }
 
         /// STARTTLS (RFC 3207) and the handshake after it. Certificate and host name are verified unless option
-        /// `tlsverify` is off. EHLO is said first where it was not; what the server offered before is forgotten, and EHLO
+        /// `tlsverify` is off. EHLO is said first if it was not; what the server offered before is forgotten, and EHLO
         /// is said again when it is needed. A login before it counts no longer (RFC 3207 section 4.2).
         ///
         /// # Errors
@@ -179,14 +179,14 @@ macro_rules! verbs {
         }
 
         /// Logs in (RFC 4954), once a connection. `mechanism` is one of [`auth_types`](Self::auth_types);
-        /// `None` tries the strongest first, each in turn. EHLO is said first where it was not, and STARTTLS where it is
+        /// `None` tries the strongest first, each in turn. EHLO is said first if it was not, and STARTTLS where it is
         /// offered, unless option `usetls` is off.
         ///
         /// The certificate must have been verified for that. Where TLS was set up before there was a secret to send,
         /// and nobody looked at the certificate, the session connects again and verifies it.
         ///
         /// # Errors
-        /// [`Kind::Login`] where no login succeeded, [`Kind::Tls`] where it would not be safe.
+        /// [`Kind::Login`] if no login succeeded, [`Kind::Tls`] if it would not be safe.
         pub $($awaited)? fn authenticate(&mut self, user: &str, password: &str, mechanism: Option<&str>) -> Result<(), Error> {
             let limits = limits(self.dialogue.options());
             let ticket = self.dialogue.login(user, Secret::from(password), mechanism)?;
@@ -229,7 +229,7 @@ macro_rules! verbs {
             self.send_message(&message, &options)$($wait)*
         }
 
-        /// What is known of TLS; `None` where the session is in plain text.
+        /// What is known of TLS; `None` if the session is in plain text.
         pub fn tls(&self) -> Option<&TlsFacts> {
             self.dialogue.tls()
         }

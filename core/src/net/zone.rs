@@ -76,7 +76,7 @@ fn read(name: &str, path: &Path) -> Option<TimeZone> {
 mod tests {
     use super::*;
 
-    /// The offset in January and in July 2024, in minutes; `None` where the zone is not known.
+    /// The offset in January and in July 2024, in minutes; `None` if the zone is not known.
     fn offsets(value: &str) -> Option<(i32, i32)> {
         let zone = named(OsStr::new(value));
         let at = |text: &str| {

@@ -1,4 +1,4 @@
-//! The access token of a login, where a function gives it: asked for when a mechanism needs it, and once more where the
+//! The access token of a login, where a function gives it: asked for when a mechanism needs it, and once more if the
 //! server refuses it, on the same connection or, where the server has ended that, over the next.
 
 use super::{Opening, OpeningStage, OpeningStatus, check};

@@ -50,7 +50,7 @@ fn logs_in(options: &Options, library: Option<&dyn Secure>) -> (bool, bool) {
     (wanted, external)
 }
 
-/// What the options give to log in with; `None` where no login is wanted.
+/// What the options give to log in with; `None` if no login is wanted.
 pub(super) fn credentials(options: &Options, library: Option<&dyn Secure>) -> Option<Credentials> {
     let (wanted, external) = logs_in(options, library);
     wanted.then(|| Credentials {

@@ -11,7 +11,7 @@ use crate::descriptor::Descriptor;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct DialTo<'a> {
-    /// The server's name or address, or the proxy's where there is one.
+    /// The server's name or address, or the proxy's if there is one.
     pub host: &'a str,
     /// Its port.
     pub port: u16,

@@ -198,7 +198,7 @@ impl OptionKind {
         }
     }
 
-    /// The words to choose from; none where the value is not one of a list.
+    /// The words to choose from; none if the value is not one of a list.
     pub fn words(self) -> &'static [&'static str] {
         if let Self::Word(words) = self { words } else { &[] }
     }
@@ -239,7 +239,7 @@ impl OptionGroup {
     pub const ALL: [Self; 7] =
         [Self::Transfer, Self::Envelope, Self::Tls, Self::TlsSetup, Self::Login, Self::Time, Self::Mailer];
 
-    /// A sentence on all of its options, in Markdown; empty where there is nothing to say.
+    /// A sentence on all of its options, in Markdown; empty if there is nothing to say.
     pub fn about(self) -> &'static str {
         match self {
             Self::TlsSetup => {

@@ -78,7 +78,7 @@ impl Options {
         )))
     }
 
-    /// Adds an address, or a list of them, after the `recipients` given before; nothing where it is empty.
+    /// Adds an address, or a list of them, after the `recipients` given before; nothing if it is empty.
     ///
     /// # Errors
     /// [`Kind::Usage`](crate::error::Kind::Usage) for a line end or NUL. The send reports what is not an address list.

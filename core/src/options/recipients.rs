@@ -32,7 +32,7 @@ impl Recipients {
         self.0.push(entry);
     }
 
-    /// Adds an address, or a list of them; nothing where it is empty.
+    /// Adds an address, or a list of them; nothing if it is empty.
     pub fn add(&mut self, addresses: &str) {
         if addresses.is_empty() {
             return;

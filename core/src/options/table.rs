@@ -50,24 +50,24 @@ options! {
             client: Option<String> = None, OptionKind::Text, "`localhost` if the server is, else the host's name", parse text;
             /// Speak LMTP (RFC 2033).
             lmtp: bool = false, OptionKind::Flag, "no", parse boolean;
-            /// `socks5://host:port` or `http://host:port`, with `user:password@` where needed.
+            /// `socks5://host:port` or `http://host:port`, with `user:password@` if needed.
             proxy: Option<Secret> = None, OptionKind::Secret, "none", octets proxy;
             /// The local address to connect from.
             localaddress: Option<IpAddr> = None, OptionKind::Ip, "the system's choice", parse ip_address;
-            /// Which addresses to connect to, those of the proxy where there is one. `any`: IPv6 and IPv4 in turn, 250 ms apart (RFC
+            /// Which addresses to connect to, those of the proxy if there is one. `any`: IPv6 and IPv4 in turn, 250 ms apart (RFC
             /// 8305). `ipv4`, `ipv6`: those alone.
             family: Family = Family::Any, OptionKind::Word(const { &words(FAMILIES) }), "`any`", parse |v: &str| word(v, &FAMILIES);
             /// Ask a server that offers XQUE to queue the message.
             queue: bool = false, OptionKind::Flag, "no", parse boolean;
-            /// How commands are grouped where the server offers PIPELINING. `rfc`: those of a message, and those of the next
-            /// message with the end of this one where it offers CHUNKING too. `off`: never. `crossing`: the next message's commands
+            /// How commands are grouped if the server offers PIPELINING. `rfc`: those of a message, and those of the next
+            /// message with the end of this one if it offers CHUNKING too. `off`: never. `crossing`: the next message's commands
             /// go with the end of this one at every server; one that reads a message and what follows in one go may show the next
             /// envelope to this message's recipients. `full`: with CHUNKING also many whole messages at once, without waiting for the replies to RCPT (for
             /// messages with one recipient, or with `atleastone`); only for servers that answer each command once, because a
             /// surplus reply would count for the next command.
             pipelining: Pipelining = Pipelining::Rfc, OptionKind::Word(const { &words(PIPELINING) }), "`rfc`",
                 parse |v: &str| word(v, &PIPELINING);
-            /// When a message goes by BDAT where the server offers CHUNKING. `auto`: where it saves a round trip, and as
+            /// When a message goes by BDAT if the server offers CHUNKING. `auto`: if it saves a round trip, and as
             /// BINARYMIME for binary parts. `on`: always. `off`: never.
             chunking: Chunking = Chunking::Auto, OptionKind::Word(const { &words(CHUNKING) }), "`auto`",
                 parse |v: &str| word(v, &CHUNKING);
@@ -89,10 +89,10 @@ options! {
             /// The sender, one mailbox. Set to the empty string it is the null reverse-path `<>`.
             originator: Option<String> = None, OptionKind::Mailbox, "`From` (or `Sender`), else the login name at this host",
                 set |o, v| { o.originator = Some(v.to_owned()); Ok(()) };
-            /// An address list. Where it is given, no header field is looked at for recipients.
+            /// An address list. If it is given, no header field is looked at for recipients.
             recipients: Option<Recipients> = None, OptionKind::Addresses, "`To`, `Cc`, `Bcc`, `Dcc`, or their Resent- forms",
                 set |o, v| { o.recipients = Some(v.into()); Ok(()) };
-            /// Send to this one mailbox in place of every recipient, as where a program is tried out. The message itself stays as
+            /// Send to this one mailbox in place of every recipient, as while a program is tried out. The message itself stays as
             /// it is, and reports name the recipients and where they were redirected to. What is asked for one recipient alone
             /// (`notify`, `orcpt`) is not asked for another mailbox. That of a session or mailer holds for all its messages,
             /// and for RCPT by a verb.
@@ -124,7 +124,7 @@ options! {
             dsnenvid: Option<Envid> = None, OptionKind::Text, "none", parse Envid::new;
             /// What option `commit` knows the message by: a name of the caller's own, such as that of a job. No server sees it.
             tag: Option<String> = None, OptionKind::Text, "none", parse text;
-            /// Ask for SMTPUTF8 (RFC 6531) even where no address needs it.
+            /// Ask for SMTPUTF8 (RFC 6531) even if no address needs it.
             smtputf8: bool = false, OptionKind::Flag, "no", parse boolean;
             /// Deliver in time or return (`120;R`) or notify (`120;N`) (RFC 2852).
             deliverby: Option<DeliverBy> = None, OptionKind::Text, "none", parse DeliverBy::parse;
@@ -140,7 +140,7 @@ options! {
             rcptparameters: Vec<Parameter> = Vec::new(), OptionKind::Text, "none", parse |v: &str| Extra::Rcpt.parse(v);
         }
         Tls {
-            /// Use STARTTLS where it is offered.
+            /// Use STARTTLS if it is offered.
             usetls: bool = true, OptionKind::Flag, "yes", parse boolean;
             /// Implicit TLS: the connection begins with the handshake.
             tlsimport: bool = false, OptionKind::Flag, "no", parse boolean;
@@ -148,12 +148,12 @@ options! {
             tlsrequired: bool = false, OptionKind::Flag, "no", parse boolean;
             /// What to do when TLS cannot be set up: `secure` leaves the server, `insecure` goes on in plain text.
             tlspolicy: TlsPolicy = TlsPolicy::Default, OptionKind::Word(const { &words(POLICIES) }),
-                "`insecure`; with a login, or where TLS is required, `secure`", parse |v: &str| word(v, &POLICIES).map(TlsPolicy::Fixed);
+                "`insecure`; with a login, or if TLS is required, `secure`", parse |v: &str| word(v, &POLICIES).map(TlsPolicy::Fixed);
             /// Every further hop must use TLS (RFC 8689).
             requiretls: bool = false, OptionKind::Flag, "no", parse boolean;
         }
         TlsSetup {
-            /// Verify certificate and host name where TLS is required or a secret is sent.
+            /// Verify certificate and host name if TLS is required or a secret is sent.
             tlsverify: bool = true, OptionKind::Flag, "yes", parse boolean;
             /// Whose authorities vouch for a server: those of the `system`, those `given` by `tlscafile` and `tlsca`, or `both`.
             tlstrust: Trust = Trust::Both, OptionKind::Word(const { &words(TRUST) }), "`both`", parse |v: &str| word(v, &TRUST);
@@ -187,14 +187,14 @@ options! {
         Login {
             /// The user name.
             username: Option<String> = None, OptionKind::Text, "none", parse text;
-            /// The password. Set to the empty string it is the empty password, where there is a user name: for the SCRAMs, DIGEST-MD5,
+            /// The password. Set to the empty string it is the empty password, if there is a user name: for the SCRAMs, DIGEST-MD5,
             /// CRAM-MD5 and LOGIN; PLAIN cannot say it (RFC 4616).
             password: Option<Secret> = None, OptionKind::Secret, "none", octets_or_none secret;
-            /// Whom to act for, where that is not who logs in (RFC 4422 section 2: the authorization identity). Only the SCRAMs, DIGEST-MD5,
+            /// Whom to act for, if that is not who logs in (RFC 4422 section 2: the authorization identity). Only the SCRAMs, DIGEST-MD5,
             /// PLAIN, OAUTHBEARER and EXTERNAL can say it; others are not used then.
             authzid: Option<String> = None, OptionKind::Text, "who logs in", parse text;
             /// An OAuth 2.0 access token, for XOAUTH2 and OAUTHBEARER, or a function that gives one whenever a connection logs in,
-            /// and once more where the server refuses it.
+            /// and once more if the server refuses it.
             oauthtoken: Option<OauthToken> = None, OptionKind::Secret, "none", octets |v: &[u8]| secret(v).map(OauthToken::Given);
             /// The SASL mechanisms allowed, in the order to try.
             auth: Vec<String> = Vec::new(), OptionKind::Words, "strongest first", parse mechanisms;

@@ -31,7 +31,7 @@ pub type TokenFn = Arc<dyn Fn(TokenReason) -> Result<Option<Secret>, String> + S
 
 /// An OAuth 2.0 access token, or the function that gives one.
 ///
-/// The function is asked whenever a connection logs in by XOAUTH2 or OAUTHBEARER, and once more where the server refuses the
+/// The function is asked whenever a connection logs in by XOAUTH2 or OAUTHBEARER, and once more if the server refuses the
 /// token: never a third time for one login. It may block. A mailer, and whatever is awaited, runs it in a thread of its own; everybody
 /// else in the thread that sends, and no time limit ends it there.
 #[derive(Clone)]
@@ -73,7 +73,7 @@ impl OauthToken {
         }
     }
 
-    /// The function, where there is one.
+    /// The function, if there is one.
     pub fn function(&self) -> Option<&TokenFn> {
         match self {
             Self::Given(_) => None,

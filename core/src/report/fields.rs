@@ -64,7 +64,7 @@ pub const REPORT: &[Field<Report>] = &[
     field("reply", "the reply to the end of the message; with LMTP the last of them", |r| {
         record(REPLY, r.reply.as_ref())
     }),
-    field("queue_id", "the server's own name for the message, where its reply has a known form", |r| {
+    field("queue_id", "the server's own name for the message, if its reply has a known form", |r| {
         optional(r.queue_id())
     }),
     field("used", "keywords of the extensions that were used", |r| words(&r.used)),
@@ -79,7 +79,7 @@ pub const REPORT: &[Field<Report>] = &[
     field("times", "how long the message took, part by part", |r| record(MESSAGE_TIMES, Some(&r.times))),
     field(
         "error",
-        "why nobody received the message, or why that is unknown; nothing where a recipient was accepted and no step failed",
+        "why nobody received the message, or why that is unknown; nothing if a recipient was accepted and no step failed",
         |r| record(ERROR, r.failure().as_ref()),
     ),
 ];
@@ -113,7 +113,7 @@ pub const ERROR: &[Field<Error>] = &[
     field("step", "the step that failed, in one word", |e| text(e.step().name())),
     field("text", "what went wrong, without server, step and reply", |e| text(e.text())),
     field("server", "the server at which it happened, `host:port`", |e| optional(e.server())),
-    field("reply", "the reply that failed the step, where it was one", |e| record(REPLY, e.reply())),
+    field("reply", "the reply that failed the step, if it was one", |e| record(REPLY, e.reply())),
     field("transient", "whether trying again later can help", |e| Value::Flag(e.is_transient())),
     field("message", "all of it in one line", |e| text(&e.to_string())),
 ];
@@ -124,13 +124,13 @@ pub const ATTEMPT: &[Field<Attempt>] = &[
     field("peer", "the address and port that were connected to; nothing for a Unix socket", |a| {
         optional(a.peer.map(|peer| peer.to_string()).as_deref())
     }),
-    field("tls", "what is known of TLS, where it was begun", |a| record(TLS, a.tls.as_ref())),
-    field("policy", "what the TLS policy answered, where it was asked: `secure` or `insecure`", |a| {
+    field("tls", "what is known of TLS, if it was begun", |a| record(TLS, a.tls.as_ref())),
+    field("policy", "what the TLS policy answered, if it was asked: `secure` or `insecure`", |a| {
         optional(a.policy.map(TlsAnswer::name))
     }),
     field("logins", "the mechanisms that were tried, in order", |a| list(LOGIN, &a.logins)),
     field("error", "why it was left, or failed", |a| record(ERROR, a.error.as_ref())),
-    field("offered", "what the server offers, where that was asked: by `verify`", |a| {
+    field("offered", "what the server offers, if that was asked: by `verify`", |a| {
         record(OFFER, a.offered.as_deref())
     }),
     field("times", "how long the connection took to make, part by part", |a| {
@@ -175,7 +175,7 @@ pub const CONNECTION_TIMES: &[Field<ConnectionTimes>] = &[
 /// What a server offers.
 pub const OFFER: &[Field<Offer>] = &[
     field("greeting", "the server's greeting", |o| record(REPLY, o.greeting.as_ref())),
-    field("extensions", "the extensions that it offers, in its order; under TLS where TLS is used", |o| {
+    field("extensions", "the extensions that it offers, in its order; under TLS if TLS is used", |o| {
         list(EXTENSION, &o.extensions)
     }),
     field("mechanisms", "the SASL mechanisms that it offers", |o| {
@@ -192,7 +192,7 @@ pub const EXTENSION: &[Field<(String, String)>] = &[
 /// A login that was tried.
 pub const LOGIN: &[Field<Login>] = &[
     field("mechanism", "the SASL mechanism", |l| text(&l.mechanism)),
-    field("error", "why it did not log in; nothing where it did", |l| record(ERROR, l.error.as_ref())),
+    field("error", "why it did not log in; nothing if it did", |l| record(ERROR, l.error.as_ref())),
 ];
 
 /// What is known of a TLS connection.
@@ -213,8 +213,8 @@ pub const TLS: &[Field<TlsFacts>] = &[
         optional(t.why_not.as_ref().map(ToString::to_string).as_deref())
     }),
     field("pinned", "whether one of `tlsfingerprint` matches", |t| Value::Flag(t.pinned)),
-    field("version", "`TLSv1.3`, where the TLS library tells", |t| optional(t.version.as_deref())),
-    field("cipher", "the cipher suite, where the TLS library tells", |t| optional(t.cipher.as_deref())),
+    field("version", "`TLSv1.3`, if the TLS library tells", |t| optional(t.version.as_deref())),
+    field("cipher", "the cipher suite, if the TLS library tells", |t| optional(t.cipher.as_deref())),
     field("subject", "whom the certificate is for", |t| optional(t.subject.as_deref())),
     field("issuer", "who issued it", |t| optional(t.issuer.as_deref())),
     field("expires", "when it expires, in UTC (RFC 3339): `2026-12-01T08:00:00Z`", |t| {
@@ -236,7 +236,7 @@ impl Report {
         record(REPORT, Some(self))
     }
 
-    /// One field of [`REPORT`]; `None` where there is no such field.
+    /// One field of [`REPORT`]; `None` if there is no such field.
     pub fn field(&self, name: &str) -> Option<Value> {
         REPORT.iter().find(|field| field.name == name).map(|field| (field.get)(self))
     }

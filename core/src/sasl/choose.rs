@@ -69,7 +69,7 @@ impl Choice {
         (!self.try_order.is_empty()).then(|| self.try_order.remove(0))
     }
 
-    /// `name` did not log in; `code` is the reply, where there was one. Leaves in [`try_order`](Self::try_order) what may
+    /// `name` did not log in; `code` is the reply, if there was one. Leaves in [`try_order`](Self::try_order) what may
     /// follow.
     ///
     /// A bound login is followed by bound ones alone: whoever is in between cannot log in by one, but could make it fail

@@ -111,7 +111,7 @@ impl CustomStep {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct LoginFacts<'a> {
-    /// Option `username`; empty where there is none.
+    /// Option `username`; empty if there is none.
     pub username: &'a str,
     /// Option `authzid`: whom to act for. A mechanism that cannot say it must fail where it is set.
     pub authorization_id: Option<&'a str>,

@@ -124,7 +124,7 @@ impl Key {
 struct Digest([u8; 32]);
 
 impl Digest {
-    /// `None` where the system gives no random numbers.
+    /// `None` if the system gives no random numbers.
     fn of(password: &Secret) -> Option<Self> {
         static KEY: LazyLock<Option<Hmac<Sha256>>> = LazyLock::new(|| {
             let mut key = zeroize::Zeroizing::new([0; 32]);

@@ -61,8 +61,8 @@ impl TlsConfig {
     /// [`TlsStream::poll_output`].
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) where `host` is not a host name, or a file has changed and can no longer
-    /// be used; [`Kind::Tls`](crate::error::Kind::Tls) where the library cannot do what the settings ask for.
+    /// [`Kind::Usage`](crate::error::Kind::Usage) if `host` is not a host name, or a file has changed and can no longer
+    /// be used; [`Kind::Tls`](crate::error::Kind::Tls) if the library cannot do what the settings ask for.
     pub fn start(&self, host: &str, verify: Verify) -> Result<TlsStream, Error> {
         let host = Host::parse(self.settings().server_name.as_deref().unwrap_or(host))?;
         let check = self.check(verify);
@@ -193,7 +193,7 @@ pub(super) enum Got {
 pub(super) struct Peer {
     /// The server's certificate, DER.
     pub(super) certificate: Option<Vec<u8>>,
-    /// Whether chain and host name verified; `None` where that was not looked at.
+    /// Whether chain and host name verified; `None` if that was not looked at.
     pub(super) verified: Option<Result<(), VerifyFault>>,
     /// An earlier connection's session was resumed.
     pub(super) resumed: bool,

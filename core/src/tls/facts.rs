@@ -71,7 +71,7 @@ pub struct TlsFacts {
     pub public_key_sha256: Option<String>,
     /// Whether the chain and the host name verified; false too where a fingerprint had to match and did not.
     pub verified: bool,
-    /// Why not; `None` where `verified`.
+    /// Why not; `None` if `verified`.
     pub why_not: Option<VerifyFault>,
     /// Whether one of the pinned fingerprints matches.
     pub pinned: bool,
@@ -88,6 +88,6 @@ pub struct TlsFacts {
     pub issuer: Option<String>,
     /// When the certificate expires, an RFC 3339 date-time in UTC: `2026-12-01T08:00:00Z`.
     pub expires: Option<String>,
-    /// The TLS library: `openssl`, `rustls` or `native-tls`; empty where the caller brought another.
+    /// The TLS library: `openssl`, `rustls` or `native-tls`; empty if the caller brought another.
     pub library: &'static str,
 }

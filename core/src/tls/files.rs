@@ -108,7 +108,7 @@ pub(super) fn key_label(pem: &[u8]) -> Option<(&str, &[u8])> {
     None
 }
 
-/// The password of a PKCS#12 archive, empty where there is none. On a NUL the openssl crate would panic.
+/// The password of a PKCS#12 archive, empty if there is none. On a NUL the openssl crate would panic.
 #[cfg(any(feature = "tls-openssl", feature = "tls-native"))]
 pub(super) fn password(settings: &TlsSettings) -> Result<&str, Error> {
     let bytes = settings.key_password.as_ref().map_or(&[][..], |p| p.expose());
@@ -126,7 +126,7 @@ pub(super) fn is_encrypted(pem: &[u8]) -> bool {
     })
 }
 
-/// Makes the file of option `tlskeylog` where there is none, and finds out whether it can be written.
+/// Makes the file of option `tlskeylog` if there is none, and finds out whether it can be written.
 #[cfg(any(feature = "tls-openssl", feature = "tls-rustls"))]
 pub(super) fn begin_key_log(file: &Path) -> Result<(), Error> {
     let unwritten = |error| fault("tlskeylog", file, &format!("cannot be written: {error}"));

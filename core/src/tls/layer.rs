@@ -27,7 +27,7 @@ pub enum Trust {
     System,
     /// Only the caller's own: `tlscafile` and `tlsca`.
     Given,
-    /// Those of the system, and the caller's own where there are any.
+    /// Those of the system, and the caller's own if there are any.
     #[default]
     Both,
 }

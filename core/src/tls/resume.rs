@@ -47,7 +47,7 @@ struct Owner {
     inherited: Verdict,
 }
 
-/// Where OpenSSL keeps the owner of a connection. `None` where it has no place for one: nothing is kept then.
+/// Where OpenSSL keeps the owner of a connection. `None` if it has no place for one: nothing is kept then.
 static OWNER: LazyLock<Option<Index<Ssl, Owner>>> = LazyLock::new(|| Ssl::new_ex_index().ok());
 
 impl Sessions {
@@ -61,7 +61,7 @@ impl Sessions {
         sessions
     }
 
-    /// Offers the server a session, where there is one for `host`; gives what its full handshake found. `ssl` is of the
+    /// Offers the server a session, if there is one for `host`; gives what its full handshake found. `ssl` is of the
     /// connector that these sessions are of, and has not said anything yet.
     pub(super) fn offer(
         &self,

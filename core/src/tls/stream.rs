@@ -164,7 +164,7 @@ impl TlsStream {
         }
     }
 
-    /// Ciphertext for the wire; empty where there is none.
+    /// Ciphertext for the wire; empty if there is none.
     pub fn poll_output(&self) -> &[u8] {
         self.out.unsent()
     }

@@ -38,27 +38,27 @@
  *
  * What holds for every function:
  *
- * Handles. What a function named _new, _copy, _open or _parse gives, or one puts into a `T **out`, is
- * yours: give it back with the _free (or _close) of that type. Free of NULL is fine.
+ * Handles. You own every handle that a function named _new, _copy, _open or _parse returns, or that one stores in a
+ * `T **out`: free it with the _free (or _close) of its type. Freeing NULL does nothing.
  *
- * Memory. What you hand in is copied, and yours. Strings that are given out (`const char *`) belong to their
- * handle: never free them; they live until the next call that takes the handle without `const`, and with a
- * result or an address list as long as that. They end in NUL and are UTF-8; where there is nothing they are
- * empty, not NULL, unless a comment says so. What you hand in as text is UTF-8, too, except for paths.
+ * Memory. The library copies what you pass in. The strings that it returns (`const char *`) belong to their handle: never
+ * free them. They live until the next call that takes the handle without `const`; those of a result or an address list
+ * live as long as that. They end in NUL and are UTF-8; one that has nothing to say is empty, not NULL, unless its comment
+ * says otherwise. Text that you pass in is UTF-8, too; paths may be any octets.
  *
- * Codes. An `int` status is 0 (SMTP_OK) where all went well, positive where some did, and negative where
- * nothing did. Its comment says which codes a function may return; these it may return besides: SMTP_ERR_NULL
- * (a pointer that may not be NULL is), SMTP_ERR_USAGE (a text that is not UTF-8), SMTP_ERR_BUSY (the handle is
- * in use) and SMTP_ERR_PANIC (an internal error: free the handle, and please report it). After a failed
- * change nothing has changed, and the error function of the handle has the text. Verbs of a session return the
- * server's reply code. Counts and numbers are 0 for NULL.
+ * Codes. An `int` status is 0 (SMTP_OK) if all went well, positive if some of it did, and negative if nothing
+ * did. The comment of a function lists its codes; besides those it may return SMTP_ERR_NULL (a pointer is NULL
+ * that must not be), SMTP_ERR_USAGE (a text that is not UTF-8), SMTP_ERR_BUSY (the handle is in use) and
+ * SMTP_ERR_PANIC (an internal error: free the handle, and please report it). A change that fails changes nothing,
+ * and the error function of the handle says why. Verbs of a session return the server's reply code. Counts and
+ * numbers are 0 for NULL.
  *
  * Threads. A handle is used by one thread at a time, except for a mailer, which any number may use; different handles
  * never interfere. Functions that take a message or options with `const` may run on several threads at once, also
  * on the same ones.
  *
- * Callbacks return; they neither throw nor longjmp. One that uses a handle which is in use by the call that it
- * was called from is told SMTP_ERR_BUSY (strings are then empty, numbers 0); other handles it may use.
+ * Callbacks return; they neither throw nor longjmp. A callback may use any handle but the one in use by the call
+ * that called it: that gives SMTP_ERR_BUSY (and empty strings, and 0 for numbers).
  *
  * The library keeps no state but in handles, starts threads only to resolve a name and for a mailer,
  * installs no signal handler, raises no SIGPIPE, and prints nothing unless option `debug` says so.

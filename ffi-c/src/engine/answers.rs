@@ -13,7 +13,7 @@ use crate::result::{hand_over, smtp_result};
 use crate::session::with_error;
 use crate::strings::{EMPTY, c_string, clear, empty};
 
-/// Takes the next answer: 1, and `*ticket` says to what; 0 where there is none. The functions below tell what it
+/// Takes the next answer: 1, and `*ticket` says to what; 0 if there is none. The functions below tell what it
 /// is, until the next call of this one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_answer(engine: *mut smtp_engine, ticket: *mut i64) -> c_int {
@@ -35,22 +35,22 @@ pub unsafe extern "C" fn smtp_engine_answer(engine: *mut smtp_engine, ticket: *m
     }
 }
 
-/// `SMTP_OK` where there is a reply, whatever it says, and where a login or introduction succeeded; a negative code
-/// where not. For a message the status of its result.
+/// `SMTP_OK` if there is a reply, whatever it says, and if a login or introduction succeeded; a negative code
+/// if not. For a message the status of its result.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_answer_status(engine: *const smtp_engine) -> c_int {
     // SAFETY: what the header asks for.
     unsafe { number(engine, |answer| answer.status) }
 }
 
-/// The code of the server's reply; 0 where there is none.
+/// The code of the server's reply; 0 if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_answer_code(engine: *const smtp_engine) -> c_int {
     // SAFETY: what the header asks for.
     unsafe { number(engine, |answer| answer.code) }
 }
 
-/// The enhanced status code of that reply, as `"2.1.5"`; empty where it has none. This and the strings below live
+/// The enhanced status code of that reply, as `"2.1.5"`; empty if it has none. This and the strings below live
 /// until the next `smtp_engine_answer()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_answer_enhanced(engine: *const smtp_engine) -> *const c_char {
@@ -65,7 +65,7 @@ pub unsafe extern "C" fn smtp_engine_answer_text(engine: *const smtp_engine) -> 
     unsafe { text(engine, |answer| &answer.text) }
 }
 
-/// Why there is no reply, or no success, in one line; empty where there is.
+/// Why there is no reply, or no success, in one line; empty if there is.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_answer_error(engine: *const smtp_engine) -> *const c_char {
     // SAFETY: what the header asks for.
@@ -73,7 +73,7 @@ pub unsafe extern "C" fn smtp_engine_answer_error(engine: *const smtp_engine) ->
 }
 
 /// What became of a message or of DATA: `*out` gets a result to be freed with `smtp_result_free()`, and its status
-/// is returned; `SMTP_ERR_USAGE` and NULL where the answer is to something else.
+/// is returned; `SMTP_ERR_USAGE` and NULL if the answer is to something else.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_answer_result(
     engine: *const smtp_engine,

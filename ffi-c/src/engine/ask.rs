@@ -62,8 +62,8 @@ pub unsafe extern "C" fn smtp_engine_new_session(
 
 /// EHLO. `name` NULL: that of option `client`. Gives a ticket, as all functions below do, or `SMTP_ERR_USAGE`: an
 /// argument that cannot stand in a command, or not a session; `smtp_engine_ask_error()` tells. What is asked is done in its
-/// order; where the connection is over, the answer says so. From here until the next `smtp_engine_ready()`, or
-/// `smtp_engine_action()` where the socket is yours, `smtp_engine_timeout()` is 0.
+/// order; if the connection is over, the answer says so. From here until the next `smtp_engine_ready()`, or
+/// `smtp_engine_action()` if the socket is yours, `smtp_engine_timeout()` is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_ask_ehlo(engine: *mut smtp_engine, name: *const c_char) -> i64 {
     // SAFETY: what the header asks for.
@@ -144,7 +144,7 @@ pub unsafe extern "C" fn smtp_engine_ask_quit(engine: *mut smtp_engine) -> i64 {
 }
 
 /// DATA and the message, for the recipients that were accepted; as `smtp_session_data()`. `data` is copied. The
-/// answer has the final reply, or that to DATA where it was refused, and a result.
+/// answer has the final reply, or that to DATA if it was refused, and a result.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_ask_data(
     engine: *mut smtp_engine,
@@ -237,7 +237,7 @@ pub unsafe extern "C" fn smtp_engine_part(engine: *mut smtp_engine) -> c_int {
     }
 }
 
-/// Why the last function that asks gave no ticket: one line, empty where it did. Lives until the next call that
+/// Why the last function that asks gave no ticket: one line, empty if it did. Lives until the next call that
 /// takes `engine` without `const`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_ask_error(engine: *const smtp_engine) -> *const c_char {

@@ -34,7 +34,7 @@ pub unsafe extern "C" fn smtp_engine_host(engine: *const smtp_engine) -> *const 
     }
 }
 
-/// The port to connect to; 0 where `smtp_engine_host()` is the path of a Unix socket.
+/// The port to connect to; 0 if `smtp_engine_host()` is the path of a Unix socket.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_port(engine: *const smtp_engine) -> u16 {
     // SAFETY: what the header asks for.
@@ -42,7 +42,7 @@ pub unsafe extern "C" fn smtp_engine_port(engine: *const smtp_engine) -> u16 {
 }
 
 /// Tells, at `SMTP_DIAL`, that the server, or the proxy, is connected. `fd` is only asked for its addresses, during
-/// the call; -1 where there is none. `SMTP_OK`; `SMTP_ERR_USAGE`: it is not time for this, or the library has the socket,
+/// the call; -1 if there is none. `SMTP_OK`; `SMTP_ERR_USAGE`: it is not time for this, or the library has the socket,
 /// and nothing was done. So with all functions below.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_connected(engine: *mut smtp_engine, fd: c_int) -> c_int {
@@ -59,8 +59,8 @@ pub unsafe extern "C" fn smtp_engine_connect_failed(engine: *mut smtp_engine, wh
     }
 }
 
-/// The octets to write now, in `*data` and `*length`; 0 octets where there are none. They live until the next
-/// call that takes `engine` without `const`. A reader of yours may be called; where it fails, the send may be over.
+/// The octets to write now, in `*data` and `*length`; 0 octets if there are none. They live until the next
+/// call that takes `engine` without `const`. A reader of yours may be called; if it fails, the send may be over.
 /// First hand over what can be read: after an idle time the server may have said that it is leaving.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_output(
@@ -94,7 +94,7 @@ pub unsafe extern "C" fn smtp_engine_output(
     }
 }
 
-/// Tells that the first `count` octets of `smtp_engine_output()` were written. `SMTP_ERR_USAGE` also where
+/// Tells that the first `count` octets of `smtp_engine_output()` were written. `SMTP_ERR_USAGE` also if
 /// there were fewer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_output_done(engine: *mut smtp_engine, count: usize) -> c_int {
@@ -145,8 +145,8 @@ pub unsafe extern "C" fn smtp_engine_failed(engine: *mut smtp_engine, why: *cons
     }
 }
 
-/// Tells that the time of `smtp_engine_timeout()` passed; where it did not yet, nothing happens. Then ask
-/// `smtp_engine_action()`; where that is `SMTP_DIAL`, the connection that you were making has had its time: make a new
+/// Tells that the time of `smtp_engine_timeout()` passed; if it did not yet, nothing happens. Then ask
+/// `smtp_engine_action()`; if that is `SMTP_DIAL`, the connection that you were making has had its time: make a new
 /// one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_timed_out(engine: *mut smtp_engine) -> c_int {
@@ -311,7 +311,7 @@ impl State {
         self.connect_failed(Error::new(kind, Step::Connect, text));
     }
 
-    /// What is dialled next is another connection, even where it is to the same server.
+    /// What is dialled next is another connection, even if it is to the same server.
     fn connect_failed(&mut self, error: Error) {
         self.octets.dialling = None;
         if let Some(driven) = self.work.driven() {

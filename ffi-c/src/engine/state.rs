@@ -22,7 +22,7 @@ pub(crate) struct State {
     /// In a child by fork(2) everything is over: the connection is the parent's.
     pub(super) process: Process,
     pub(super) work: Work,
-    /// None where nothing could be begun.
+    /// None if nothing could be begun.
     pub(super) connection: Option<Connection>,
     /// The parent's, in a child: the program may still watch the descriptor, so that it is open until the next
     /// `smtp_engine_ready()`.

@@ -51,8 +51,8 @@ pub unsafe extern "C" fn smtp_engine_interest(engine: *const smtp_engine) -> c_i
 
 /// Does everything that can be done without blocking: connects, reads, writes, looks at the clock. Call it when the
 /// descriptor is ready, when the time of `smtp_engine_timeout()` is over, and when a reader of yours has more octets.
-/// `what` says what the descriptor is ready for, `SMTP_READ`, `SMTP_WRITE` or their sum; 0 where it is not, or where you
-/// do not know. It is a hint: nothing goes wrong where it is not true.
+/// `what` says what the descriptor is ready for, `SMTP_READ`, `SMTP_WRITE` or their sum; 0 if it is not, or if you
+/// do not know. It is a hint: nothing goes wrong if it is not true.
 /// `SMTP_EXCHANGE`: go on watching, and ask `smtp_engine_fd()`, `smtp_engine_interest()` and `smtp_engine_timeout()` anew.
 /// `SMTP_DONE`: stop watching, and take the result; the connection has ended. A session may have answers, whichever
 /// it is. `SMTP_ERR_USAGE`: another `what`, or you move the octets of this engine yourself; nothing was done.

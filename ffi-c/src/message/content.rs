@@ -11,15 +11,15 @@ use crate::strings::{Fault, octets, path, sized, utf8};
 
 /// How a body is encoded: as its content and the server need it. The default.
 pub const SMTP_ENCODING_AUTO: c_int = 0;
-/// 7bit, where the content is.
+/// 7bit, if the content is.
 pub const SMTP_ENCODING_7BIT: c_int = 1;
-/// 8bit, where the server offers 8BITMIME.
+/// 8bit, if the server offers 8BITMIME.
 pub const SMTP_ENCODING_8BIT: c_int = 2;
 /// quoted-printable.
 pub const SMTP_ENCODING_QUOTED_PRINTABLE: c_int = 3;
 /// base64.
 pub const SMTP_ENCODING_BASE64: c_int = 4;
-/// binary, where the server offers BINARYMIME.
+/// binary, if the server offers BINARYMIME.
 pub const SMTP_ENCODING_BINARY: c_int = 5;
 
 /// Makes `message` a `text/plain` in UTF-8; lines may end in LF or CRLF. Header fields that were set with
@@ -49,10 +49,10 @@ pub unsafe extern "C" fn smtp_message_set_html(
 }
 
 /// Makes `message` a finished message: header section, empty line, body. It is sent octet by octet, except for
-/// line ends, `Bcc` and its like, and the fields that are added in front where they are missing: `Date`, `Message-ID`,
+/// line ends, `Bcc` and its like, and the fields that are added in front if they are missing: `Date`, `Message-ID`,
 /// `From`, and `To: undisclosed-recipients:;` for a message without `To` and `Cc`. Only an empty line ends the header
 /// section; a send refuses any other line that is not a field with `SMTP_ERR_USAGE`. In front of the first field the
-/// `From ` line of an mbox, a UTF-8 byte order mark and empty lines are skipped. Where the first paragraph has no field
+/// `From ` line of an mbox, a UTF-8 byte order mark and empty lines are skipped. If the first paragraph has no field
 /// all is body. `data` is copied. `SMTP_OK`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_set_message(
@@ -65,7 +65,7 @@ pub unsafe extern "C" fn smtp_message_set_message(
 }
 
 /// As `smtp_message_set_message()`, from a file, which is opened when it is sent and must not change until
-/// then. `SMTP_OK`, also where there is no such file: the send tells, with `SMTP_ERR_SOURCE`.
+/// then. `SMTP_OK`, also if there is no such file: the send tells, with `SMTP_ERR_SOURCE`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_set_message_file(
     message: *mut smtp_message,
@@ -77,8 +77,8 @@ pub unsafe extern "C" fn smtp_message_set_message_file(
 
 /// As `smtp_message_set_message()`, from a function that gives it piece by piece; memory use does not grow
 /// with it. `rewind` may be NULL: the message then serves one send. `release` may be NULL; it is called once
-/// when `user_data` is not needed any more, also where this call fails. `length` is the number of octets, or
-/// -1; where it is given it is declared to the server, and giving fewer or more abandons the message.
+/// when `user_data` is not needed any more, even if this call fails. `length` is the number of octets, or
+/// -1; if it is given it is declared to the server, and giving fewer or more abandons the message.
 /// `SMTP_OK`; `SMTP_ERR_USAGE`: a negative length. If the reader does something wrong, the send fails with
 /// `SMTP_ERR_SOURCE`.
 #[unsafe(no_mangle)]
@@ -118,7 +118,7 @@ pub unsafe extern "C" fn smtp_message_set_body(
     unsafe { change(message, |state| Ok(state.message.set_body_bytes(octets(data, length, "data")?)?)) }
 }
 
-/// Sets the body to a file, which is opened when it is sent. Otherwise like `smtp_message_set_body()`; where there
+/// Sets the body to a file, which is opened when it is sent. Otherwise like `smtp_message_set_body()`; if there
 /// is no such file the send tells, with `SMTP_ERR_SOURCE`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_set_body_file(
@@ -130,7 +130,7 @@ pub unsafe extern "C" fn smtp_message_set_body_file(
 }
 
 /// Sets the body to what a function gives piece by piece, as `smtp_message_set_message_reader()` does. It is
-/// sent as base64, or quoted-printable where it is text, unless `smtp_message_set_encoding()` promises more.
+/// sent as base64, or quoted-printable if it is text, unless `smtp_message_set_encoding()` promises more.
 /// `SMTP_OK`; `SMTP_ERR_USAGE`: a negative length, or `message` is finished or made of parts.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_set_body_reader(
@@ -167,7 +167,7 @@ pub unsafe extern "C" fn smtp_message_set_parameter(
 }
 
 /// Sets how the body is encoded: one of the `SMTP_ENCODING_` numbers. All but base64 and quoted-printable are
-/// wishes: where the content or the server does not allow them, they are as `SMTP_ENCODING_AUTO`.
+/// wishes: if the content or the server does not allow them, they are as `SMTP_ENCODING_AUTO`.
 /// `SMTP_OK`; `SMTP_ERR_USAGE`: no such number, or `message` is finished or made of parts.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_set_encoding(message: *mut smtp_message, encoding: c_int) -> c_int {

@@ -53,7 +53,7 @@ pub unsafe extern "C" fn smtp_message_delete_header(
 }
 
 /// The field of that name, in any case, with that index, from 0: unfolded, and not decoded. `*value` lives
-/// until the next call on `message`, and is NULL where there is none. `SMTP_OK`; `SMTP_NO_FIELD`: there is
+/// until the next call on `message`, and is NULL if there is none. `SMTP_OK`; `SMTP_NO_FIELD`: there is
 /// none; `SMTP_ERR_SOURCE`: the file or reader of a finished message cannot be read; `SMTP_ERR_USAGE`: its
 /// header section has a line that is not a field.
 #[unsafe(no_mangle)]

@@ -23,7 +23,7 @@ pub use header::*;
 pub use write::*;
 
 /// A message, or a part of one. Sending does not change it: it can be sent again, by several threads at once
-/// (where its octets come from a reader, by one after the other).
+/// (if its octets come from a reader, by one after the other).
 pub struct smtp_message {
     handle: Handle<State>,
 }
@@ -39,7 +39,7 @@ pub(crate) struct State {
 }
 guarded!(smtp_message, State);
 
-/// A new message: an empty `text/plain` in UTF-8. Free it with `smtp_message_free()`. NULL only where the
+/// A new message: an empty `text/plain` in UTF-8. Free it with `smtp_message_free()`. NULL only if the
 /// library failed.
 #[unsafe(no_mangle)]
 pub extern "C" fn smtp_message_new() -> *mut smtp_message {
@@ -47,7 +47,7 @@ pub extern "C" fn smtp_message_new() -> *mut smtp_message {
 }
 
 /// A copy, to be freed like the original. It shares the octets of bodies and the readers, which costs nothing.
-/// NULL where `message` is NULL or in use.
+/// NULL if `message` is NULL or in use.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_copy(message: *const smtp_message) -> *mut smtp_message {
     // SAFETY: what the header asks for.

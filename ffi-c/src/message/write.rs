@@ -10,7 +10,7 @@ use super::{change, smtp_message};
 use crate::callbacks::{CWriter, smtp_write_fn};
 use crate::strings::{Fault, path};
 
-/// The octets that `smtp_message_write()` would write, in `*size`; -1 where only reading it would tell.
+/// The octets that `smtp_message_write()` would write, in `*size`; -1 if only reading it would tell.
 /// `SMTP_OK`; `SMTP_ERR_USAGE`: the message cannot be sent as it is (a multipart without parts, a NUL in a
 /// finished message); `SMTP_ERR_SOURCE`: a file or reader cannot be read.
 #[unsafe(no_mangle)]

@@ -24,14 +24,14 @@ pub unsafe extern "C" fn smtp_result_attempt_server(
     unsafe { text(result, |value| value.nth("attempts", index, "server")) }
 }
 
-/// The address and port that were connected to; empty for a Unix socket and where none was.
+/// The address and port that were connected to; empty for a Unix socket and if none was.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_attempt_peer(result: *const smtp_result, index: usize) -> *const c_char {
     // SAFETY: what the header asks for.
     unsafe { text(result, |value| value.nth("attempts", index, "peer")) }
 }
 
-/// Why it was left, as `smtp_result_error()`; empty where it was not.
+/// Why it was left, as `smtp_result_error()`; empty if it was not.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_attempt_error(
     result: *const smtp_result,
@@ -91,7 +91,7 @@ pub unsafe extern "C" fn smtp_result_attempt_error_transient(
     unsafe { number(result, 0, |result| Some(attempt(result, index)?.error.as_ref()?.is_transient().into())) }
 }
 
-/// 1 where the certificate and the host name verified, 0 where not, -1 where there was no TLS.
+/// 1 if the certificate and the host name verified, 0 if not, -1 if there was no TLS.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_attempt_tls_verified(result: *const smtp_result, index: usize) -> c_int {
     // SAFETY: what the header asks for.
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn smtp_result_attempt_tls_certificate_sha256(
     unsafe { text(result, |value| value.nth("attempts", index, "tls.certificate_sha256")) }
 }
 
-/// The version of TLS, `"TLSv1.3"`, where the TLS library tells.
+/// The version of TLS, `"TLSv1.3"`, if the TLS library tells.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_attempt_tls_version(
     result: *const smtp_result,
@@ -129,7 +129,7 @@ pub unsafe extern "C" fn smtp_result_attempt_tls_version(
     unsafe { text(result, |value| value.nth("attempts", index, "tls.version")) }
 }
 
-/// The cipher suite, where the TLS library tells.
+/// The cipher suite, if the TLS library tells.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_attempt_tls_cipher(
     result: *const smtp_result,
@@ -139,15 +139,15 @@ pub unsafe extern "C" fn smtp_result_attempt_tls_cipher(
     unsafe { text(result, |value| value.nth("attempts", index, "tls.cipher")) }
 }
 
-/// 1 where the session of an earlier connection to the same name, with the same options, was resumed: the certificate
-/// was looked at then. 0 where not, -1 where there was no TLS.
+/// 1 if the session of an earlier connection to the same name, with the same options, was resumed: the certificate
+/// was looked at then. 0 if not, -1 if there was no TLS.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_attempt_tls_resumed(result: *const smtp_result, index: usize) -> c_int {
     // SAFETY: what the header asks for.
     unsafe { number(result, -1, |result| Some(attempt(result, index)?.tls.as_ref()?.resumed.into())) }
 }
 
-/// What the TLS policy answered, where it was asked: `"secure"` or `"insecure"`.
+/// What the TLS policy answered, if it was asked: `"secure"` or `"insecure"`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_attempt_policy(
     result: *const smtp_result,
@@ -175,7 +175,7 @@ pub unsafe extern "C" fn smtp_result_attempt_login_mechanism(
     unsafe { text(result, |value| value.nth("attempts", index, "logins")?.item(login)?.find("mechanism")) }
 }
 
-/// Why it did not log in, in one line; empty where it did.
+/// Why it did not log in, in one line; empty if it did.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_attempt_login_error(
     result: *const smtp_result,

@@ -6,10 +6,10 @@ use smtpclient::error::Error;
 
 use super::{number, smtp_result, text};
 
-/// Why the message was not sent, or is not known to be, in one line with server, step and reply. Where refused
-/// recipients are why, it says how many were refused, and the reply to the first that was refused for good, else to the
+/// Why the message was not sent, or is not known to be, in one line with server, step and reply. If refused
+/// recipients are the reason, it says how many were refused, and the reply to the first that was refused for good, else to the
 /// first: `"mail.example:25: rcpt: 2 of 3 recipients were refused, and nobody got the message: bo@b.example: 550 5.1.1 No
-/// such user"`. Empty where at least one recipient was accepted and no step failed.
+/// such user"`. Empty if at least one recipient was accepted and no step failed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_error(result: *const smtp_result) -> *const c_char {
     // SAFETY: what the header asks for.
@@ -39,7 +39,7 @@ pub unsafe extern "C" fn smtp_result_error_server(result: *const smtp_result) ->
     unsafe { text(result, |value| value.find("error.server")) }
 }
 
-/// The code of the reply that failed the step; 0 where it was none.
+/// The code of the reply that failed the step; 0 if it was none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_error_reply_code(result: *const smtp_result) -> c_int {
     // SAFETY: what the header asks for.
@@ -60,8 +60,8 @@ pub unsafe extern "C" fn smtp_result_error_reply_text(result: *const smtp_result
     unsafe { text(result, |value| value.find("error.reply.text")) }
 }
 
-/// 1 where sending again later can help, else 0. Never for `SMTP_ERR_UNKNOWN`: that could deliver twice. Where
-/// recipients were refused: where each of them was refused for now.
+/// 1 if sending again later can help, else 0. Never for `SMTP_ERR_UNKNOWN`: that could deliver twice. If
+/// recipients were refused, 1 only if each of them was refused for now.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_error_transient(result: *const smtp_result) -> c_int {
     // SAFETY: what the header asks for.

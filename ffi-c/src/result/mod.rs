@@ -28,7 +28,7 @@ pub use recipients::*;
 pub use value::*;
 
 /// What became of a message: for each recipient, and at each server that was tried. It does not change;
-/// several threads can read it. Its strings live as long as it does; where there is nothing, NULL is
+/// several threads can read it. Its strings live as long as it does; if there is nothing, NULL is
 /// `result` or an index is out of range they are empty, and numbers are 0, unless said otherwise.
 pub struct smtp_result {
     status: c_int,
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn smtp_result_free(result: *mut smtp_result) {
 
 /// Makes the result of a message that was given up before the library had it: for bindings and queues of your own, whose reports
 /// then look like all others. It has no recipients and no attempts. `status` is the negative code that says why, and becomes
-/// `SMTP_ERR_USAGE` where no result can have it (`SMTP_ERR_NULL`, `_BUSY`, `_PANIC`); `text` (NULL: that of the code) says it in
+/// `SMTP_ERR_USAGE` if no result can have it (`SMTP_ERR_NULL`, `_BUSY`, `_PANIC`); `text` (NULL: that of the code) says it in
 /// words. Free the result with `smtp_result_free()`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_new(
@@ -90,14 +90,14 @@ pub unsafe extern "C" fn smtp_result_status(result: *const smtp_result) -> c_int
     unsafe { number(result, SMTP_ERR_NULL, |result| Some(result.status)) }
 }
 
-/// 1 where the server took the message for at least one recipient, else 0.
+/// 1 if the server took the message for at least one recipient, else 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_sent(result: *const smtp_result) -> c_int {
     // SAFETY: what the header asks for.
     unsafe { number(result, 0, |result| Some(result.report().sent().into())) }
 }
 
-/// The server's own name for the message, out of its last reply, where the form of that is known.
+/// The server's own name for the message, out of its last reply, if the form of that is known.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_queue_id(result: *const smtp_result) -> *const c_char {
     // SAFETY: what the header asks for.
@@ -205,7 +205,7 @@ fn report_of(sent: &Result<Report, SendError>) -> &Report {
     }
 }
 
-/// Hands a report over to C, where C wants it, and gives the status.
+/// Hands a report over to C, if C wants it, and gives the status.
 ///
 /// # Safety
 /// `out` is NULL or may be written to.

@@ -68,7 +68,7 @@ pub unsafe extern "C" fn smtp_result_recipient_address(
     unsafe { text(result, |value| value.nth("recipients", index, "address")) }
 }
 
-/// What stood in RCPT TO in its place (option `redirectto`); empty where it was not redirected.
+/// What stood in RCPT TO in its place (option `redirectto`); empty if it was not redirected.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_recipient_redirected_to(
     result: *const smtp_result,
@@ -95,7 +95,7 @@ pub unsafe extern "C" fn smtp_result_recipient_step(
     unsafe { text(result, |value| value.nth("recipients", index, "step")) }
 }
 
-/// The code of the reply that decided; 0 where there was none.
+/// The code of the reply that decided; 0 if there was none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_result_recipient_reply_code(result: *const smtp_result, index: usize) -> c_int {
     // SAFETY: what the header asks for.

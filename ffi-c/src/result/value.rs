@@ -68,14 +68,14 @@ pub unsafe extern "C" fn smtp_value_count(value: *const smtp_value) -> usize {
     unsafe { of(value, 0, |value| Some(value.count())) }
 }
 
-/// The value at an index of a list or a record; NULL where there is none.
+/// The value at an index of a list or a record; NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_value_item(value: *const smtp_value, index: usize) -> *const smtp_value {
     // SAFETY: what the header asks for.
     unsafe { of(value, std::ptr::null(), |value| value.item(index).map(std::ptr::from_ref)) }
 }
 
-/// The name of the value at an index of a record; empty where there is none.
+/// The name of the value at an index of a record; empty if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_value_name(value: *const smtp_value, index: usize) -> *const c_char {
     // SAFETY: what the header asks for.
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn smtp_value_name(value: *const smtp_value, index: usize)
     }
 }
 
-/// The value at a path of names and indices: `"queue_id"`, `"attempts.0.tls.version"`. NULL where there is none.
+/// The value at a path of names and indices: `"queue_id"`, `"attempts.0.tls.version"`. NULL if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_value_find(value: *const smtp_value, path: *const c_char) -> *const smtp_value {
     if path.is_null() {

@@ -6,7 +6,7 @@ use super::{State, smtp_session};
 use crate::guard::{alone, code};
 use crate::strings::{EMPTY, empty};
 
-/// 1 where the connection can still be used, else 0.
+/// 1 if the connection can still be used, else 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_is_open(session: *const smtp_session) -> c_int {
     // SAFETY: what the header asks for.
@@ -21,14 +21,14 @@ pub unsafe extern "C" fn smtp_session_error(session: *const smtp_session) -> *co
     unsafe { alone(session, empty, |state| state.error.as_ptr()) }
 }
 
-/// The code of the last reply to a verb, 0 where there was none.
+/// The code of the last reply to a verb, 0 if there was none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_reply_code(session: *const smtp_session) -> c_int {
     // SAFETY: what the header asks for.
     unsafe { alone(session, |_| 0, |state| state.reply.code) }
 }
 
-/// The enhanced status code of that reply, as `"2.1.5"`; empty where it has none.
+/// The enhanced status code of that reply, as `"2.1.5"`; empty if it has none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_reply_enhanced(session: *const smtp_session) -> *const c_char {
     // SAFETY: what the header asks for.
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn smtp_session_greeting(session: *const smtp_session) -> 
     unsafe { alone(session, empty, |state| state.greeting.as_ptr()) }
 }
 
-/// Learns what the server offers: says EHLO where it was not said, with STARTTLS and login as the options of
+/// Learns what the server offers: says EHLO if it was not said, with STARTTLS and login as the options of
 /// the session want them. `SMTP_OK`; `SMTP_ERR_REFUSED`: neither EHLO nor HELO was taken; `SMTP_ERR_TLS`,
 /// `SMTP_ERR_LOGIN`, or as the verbs.
 #[unsafe(no_mangle)]
@@ -58,8 +58,8 @@ pub unsafe extern "C" fn smtp_session_options(session: *mut smtp_session) -> c_i
     unsafe { alone(session, code, State::offer) }
 }
 
-/// How many extensions the server offers. It does `smtp_session_options()` first where that was not done since
-/// the last EHLO, STARTTLS or login; 0 where it fails.
+/// How many extensions the server offers. It does `smtp_session_options()` first if that was not done since
+/// the last EHLO, STARTTLS or login; 0 if it fails.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_option_count(session: *mut smtp_session) -> usize {
     // SAFETY: what the header asks for.

@@ -27,18 +27,18 @@ pub use send::*;
 pub(crate) use verbs::path;
 pub use verbs::*;
 
-/// One open connection. Verbs return the server's reply code, whatever it says, or a negative code where
+/// One open connection. Verbs return the server's reply code, whatever it says, or a negative code if
 /// there was no reply: `SMTP_ERR_USAGE` (an argument that cannot stand in a command, or a session of the parent process
 /// after fork()), `SMTP_ERR_TIMEOUT`,
 /// `SMTP_ERR_CLOSED`, `SMTP_ERR_PROTOCOL`, `SMTP_ERR_CANCELLED`; `smtp_session_error()` tells more.
 pub struct smtp_session {
     handle: Handle<State>,
-    /// Ends the call that uses it now, where a function of C's that this call has called frees it.
+    /// Ends the call that uses it now, if a function of C's that this call has called frees it.
     over: Option<Arc<AtomicBool>>,
 }
 
 pub(crate) struct State {
-    /// None where it could not be opened. Boxed, since calls take it out: moving two KiB twice cost 800 instructions a message.
+    /// None if it could not be opened. Boxed, since calls take it out: moving two KiB twice cost 800 instructions a message.
     session: Option<Box<Session>>,
     /// The text of the last failure.
     error: CString,
@@ -106,7 +106,7 @@ impl State {
         done.unwrap_or_else(|fault| self.failed(&fault))
     }
 
-    /// What the server offers; it is asked where it was not.
+    /// What the server offers; it is asked if it was not.
     fn offer(&mut self) -> c_int {
         self.run(|state, session| {
             let options = session.server_options()?.keywords().map(|(keyword, parameters)| {

@@ -86,7 +86,7 @@ pub unsafe extern "C" fn smtp_session_sendmessage(
     }
 }
 
-/// Sends the messages that `next` gives, one after the other, and tells `sent` what became of each. Where the server
+/// Sends the messages that `next` gives, one after the other, and tells `sent` what became of each. If the server
 /// offers PIPELINING the end of one message and the envelope of the next go out together: one round trip a message;
 /// with option `pipelining` `full` and CHUNKING, many messages share one. Up to 64 messages are taken ahead of their
 /// results. Both functions are called on this thread and must not touch the session.
@@ -173,7 +173,7 @@ unsafe fn add_next(batch: &mut Batch<'_>, next: Next, user_data: *mut c_void) ->
 }
 
 /// What became of the last `smtp_session_data()`, for each recipient. `*out` gets a result to be freed with
-/// `smtp_result_free()`, and the status of that is returned; `SMTP_ERR_USAGE` and NULL where there was none.
+/// `smtp_result_free()`, and the status of that is returned; `SMTP_ERR_USAGE` and NULL if there was none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_result(
     session: *mut smtp_session,

@@ -58,7 +58,7 @@ pub unsafe extern "C" fn smtp_session_rcpt(
 
 /// DATA and the message, for the recipients that were accepted. Line ends become CRLF, leading dots are
 /// doubled, the final dot is added; header fields are not. The reply is the one to the final dot, or to DATA
-/// where that was refused; with LMTP there is one for each recipient: see `smtp_session_result()`.
+/// if that was refused; with LMTP there is one for each recipient: see `smtp_session_result()`.
 /// Also `SMTP_ERR_UNKNOWN`: the message was sent whole, and no reply came.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_data(
@@ -161,7 +161,7 @@ pub unsafe extern "C" fn smtp_session_starttls(session: *mut smtp_session) -> c_
 }
 
 /// Logs in, once a connection. `type` is a mechanism, `SMTP_AUTH_PLAIN`; with `SMTP_AUTH_DEFAULT` (NULL) those
-/// that the server offers are tried, strongest first. EHLO is said first where it was not. `SMTP_OK`, no reply
+/// that the server offers are tried, strongest first. EHLO is said first if it was not. `SMTP_OK`, no reply
 /// code; `SMTP_ERR_LOGIN`: no login succeeded; `SMTP_ERR_USAGE`: there was one already; or as the verbs.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_session_authenticate(

@@ -62,7 +62,7 @@ def several(messages: _Messages) -> _Messages:
 
 
 def ask_for(dialogue: _native.Dialogue, item: Item, options: Options, index: int) -> int | Report:
-    """Ask for one of many messages; the report where nothing can be asked for."""
+    """Ask for one of many messages; the report if nothing can be asked for."""
     try:
         if type(item) is bytes:
             return dialogue.send_message(item, options, index)

@@ -1,4 +1,4 @@
-"""What a login asks the caller for in an event loop: option ``oauthtoken`` where it is a function, and option ``mechanisms``."""
+"""What a login asks the caller for in an event loop: option ``oauthtoken`` if it is a function, and option ``mechanisms``."""
 
 from __future__ import annotations
 

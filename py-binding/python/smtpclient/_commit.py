@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Ready:
     """A message of which the server has everything but the end, or may get it with the end."""
 
-    #: Its ``Message-ID`` with the angle brackets; ``None`` where it is sent by verbs.
+    #: Its ``Message-ID`` with the angle brackets; ``None`` if it is sent by verbs.
     message_id: str | None
     #: Option ``tag`` of the message.
     tag: str | None
@@ -30,12 +30,12 @@ class Ready:
     server: str
     #: The addresses that the server has accepted so far.
     recipients: tuple[str, ...]
-    #: How often this message has been ready, this time included: 2 where its first try came to nothing.
+    #: How often this message has been ready, this time included: 2 if its first try came to nothing.
     attempt: int
 
 
 #: Called with all messages that are ready at the same time; an exception withdraws them. What it returns is looked at by
-#: ``smtpclient.aio`` only, which awaits it where it can be awaited.
+#: ``smtpclient.aio`` only, which awaits it if it can be awaited.
 Commit: TypeAlias = Callable[[list[Ready]], "Awaitable[object] | object"]
 
 
@@ -92,7 +92,7 @@ class Awaited:
             self._task.cancel()
 
     async def over(self, *, ended: bool) -> None:
-        """Wait until the function has ended, whose message is decided without it; it is cancelled where the call ``ended``."""
+        """Wait until the function has ended, whose message is decided without it; it is cancelled if the call ``ended``."""
         if self._task is not None and not self._task.done():
             import asyncio
 

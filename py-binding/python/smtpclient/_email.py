@@ -38,7 +38,7 @@ def composed(message: email.message.Message) -> Message:
 
 
 def serialised(message: email.message.Message) -> bytes:
-    """The message for a server with 8BITMIME, ``Bcc`` and all; in UTF-8 only where the header section has no other form."""
+    """The message for a server with 8BITMIME, ``Bcc`` and all; in UTF-8 only if the header section has no other form."""
     policy = _policy(message)
     try:
         if not _is_international(message):
@@ -92,7 +92,7 @@ def _has_addresses(value: Any) -> bool:
 
 
 def _rewritten(octets: bytes, policy: email.policy.Policy, eight_bit: bool, utf8: bool) -> bytes:
-    """The same message in another form; ``Unsupported`` where the header section has none."""
+    """The same message in another form; ``Unsupported`` if the header section has none."""
     message = email.message_from_bytes(octets, policy=_utf8(policy).clone(refold_source="none"))
     for part in message.walk():
         _encode_fields(part, raw=utf8, first=part is message)
@@ -104,7 +104,7 @@ def _rewritten(octets: bytes, policy: email.policy.Policy, eight_bit: bool, utf8
 
 
 def _encode_fields(part: email.message.Message, raw: bool, first: bool) -> None:
-    """Encodes fields beyond ASCII: all of them; of a part, where ``raw`` is true, those that can be; none of the message's."""
+    """Encodes fields beyond ASCII: all of them; of a part, if ``raw`` is true, those that can be; none of the message's."""
     items = list(part.raw_items())
     if (raw and first) or all(str(value).isascii() for _, value in items):
         return

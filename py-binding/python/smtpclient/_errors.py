@@ -16,17 +16,17 @@ class SMTPException(Exception):
         super().__init__(message)
         #: Why, as data.
         self.failure = failure
-        #: What became of each recipient and at each server, where a message was to be sent.
+        #: What became of each recipient and at each server, if a message was to be sent.
         self.report = report
 
     @property
     def transient(self) -> bool:
-        """Whether trying again later can help. Never true where the outcome is unknown."""
+        """Whether trying again later can help. Never true if the outcome is unknown."""
         return self.failure.transient if self.failure else False
 
     @property
     def reply(self) -> Reply | None:
-        """The server's reply, where it was one that failed the step."""
+        """The server's reply, if it was one that failed the step."""
         return self.failure.reply if self.failure else None
 
     @property
@@ -94,7 +94,7 @@ class RecipientsRefused(RefusedError):
     """Nobody got the message, because recipients were refused. ``refused`` lists them.
 
     ``reply`` is that to the first recipient that was refused for good, else to the first that was refused;
-    ``transient`` where every refusal is.
+    ``transient`` if every refusal is.
     """
 
     @property

@@ -73,7 +73,7 @@ class Mailer:
 
     Options are those of ``sendmessage``, and ``connections``, ``connectionmessages``, ``rate``,
     ``queuesize``, ``retries``, ``backoff``, ``retrytime``, ``idletime``. Any number of threads may use a mailer.
-    As a context manager it sends what it has at the end; where an exception leaves it, what is not
+    As a context manager it sends what it has at the end; if an exception leaves it, what is not
     decided is given up.
     """
 

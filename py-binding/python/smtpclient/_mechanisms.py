@@ -15,14 +15,14 @@ class LoginFacts:
     host: str
     port: int
     protocol: Literal["smtp", "lmtp"]
-    #: Option ``username``; empty where there is none.
+    #: Option ``username``; empty if there is none.
     username: str
-    #: Option ``authzid``: whom to act for. A mechanism that cannot say it must raise where it is set.
+    #: Option ``authzid``: whom to act for. A mechanism that cannot say it must raise if it is set.
     authzid: str | None
     #: Whether TLS is up, and whether its certificate verified or is pinned.
     encrypted: bool
     verified: bool
-    #: As ``TLSv1.3``; ``None`` without TLS, and where it is not known.
+    #: As ``TLSv1.3``; ``None`` without TLS, and if it is not known.
     tls_version: str | None
     #: What the login can be bound to (RFC 5056): some of ``tls-exporter``, ``tls-unique`` and ``tls-server-end-point``, preferred
     #: first, and the octets of each.
@@ -45,13 +45,13 @@ class LoginExchange(Protocol):
 
 
 class LoginMechanism(Protocol):
-    """A login mechanism of the caller's own. Where it shows no secret to whoever listens, it says so by ``reveals_secret = False``;
+    """A login mechanism of the caller's own. If it shows no secret to whoever listens, it says so by ``reveals_secret = False``;
     else it is used only over TLS, on this machine, or with option ``authinsecure``.
     """
 
     @property
     def name(self) -> str:
-        """In the AUTH command: 1 to 20 capital letters, digits, hyphens and underscores. One that ends in ``-PLUS`` is used only where
+        """In the AUTH command: 1 to 20 capital letters, digits, hyphens and underscores. One that ends in ``-PLUS`` is used only if
         a login can be bound to the connection.
         """
 

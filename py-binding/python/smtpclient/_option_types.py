@@ -21,7 +21,7 @@ class TLSDict(TypedDict, total=False):
     """The options that say what TLS is like. ``None`` leaves one at its default."""
 
     tlsverify: bool | None
-    """Verify certificate and host name where TLS is required or a secret is sent. Default: yes."""
+    """Verify certificate and host name if TLS is required or a secret is sent. Default: yes."""
 
     tlstrust: Literal["system", "given", "both"] | None
     """Whose authorities vouch for a server: those of the ``system``, those ``given`` by ``tlscafile`` and ``tlsca``, or ``both``. Default: ``both``."""
@@ -79,22 +79,22 @@ class OptionDict(TLSDict, total=False):
     """Speak LMTP (RFC 2033). Default: no."""
 
     proxy: Secret | None
-    """``socks5://host:port`` or ``http://host:port``, with ``user:password@`` where needed. Default: none."""
+    """``socks5://host:port`` or ``http://host:port``, with ``user:password@`` if needed. Default: none."""
 
     localaddress: str | IPv4Address | IPv6Address | None
     """The local address to connect from. Default: the system's choice."""
 
     family: Literal["any", "ipv4", "ipv6"] | None
-    """Which addresses to connect to, those of the proxy where there is one. ``any``: IPv6 and IPv4 in turn, 250 ms apart (RFC 8305). ``ipv4``, ``ipv6``: those alone. Default: ``any``."""
+    """Which addresses to connect to, those of the proxy if there is one. ``any``: IPv6 and IPv4 in turn, 250 ms apart (RFC 8305). ``ipv4``, ``ipv6``: those alone. Default: ``any``."""
 
     queue: bool | None
     """Ask a server that offers XQUE to queue the message. Default: no."""
 
     pipelining: Literal["off", "rfc", "crossing", "full"] | None
-    """How commands are grouped where the server offers PIPELINING. ``rfc``: those of a message, and those of the next message with the end of this one where it offers CHUNKING too. ``off``: never. ``crossing``: the next message's commands go with the end of this one at every server; one that reads a message and what follows in one go may show the next envelope to this message's recipients. ``full``: with CHUNKING also many whole messages at once, without waiting for the replies to RCPT (for messages with one recipient, or with ``atleastone``); only for servers that answer each command once, because a surplus reply would count for the next command. Default: ``rfc``."""
+    """How commands are grouped if the server offers PIPELINING. ``rfc``: those of a message, and those of the next message with the end of this one if it offers CHUNKING too. ``off``: never. ``crossing``: the next message's commands go with the end of this one at every server; one that reads a message and what follows in one go may show the next envelope to this message's recipients. ``full``: with CHUNKING also many whole messages at once, without waiting for the replies to RCPT (for messages with one recipient, or with ``atleastone``); only for servers that answer each command once, because a surplus reply would count for the next command. Default: ``rfc``."""
 
     chunking: Literal["off", "auto", "on"] | None
-    """When a message goes by BDAT where the server offers CHUNKING. ``auto``: where it saves a round trip, and as BINARYMIME for binary parts. ``on``: always. ``off``: never. Default: ``auto``."""
+    """When a message goes by BDAT if the server offers CHUNKING. ``auto``: if it saves a round trip, and as BINARYMIME for binary parts. ``on``: always. ``off``: never. Default: ``auto``."""
 
     binary: bool | None
     """The message, a finished one, is binary (RFC 3030): it goes octet for octet, as BODY=BINARYMIME, and a server that does not offer BINARYMIME and CHUNKING is an error. The body goes as it is: end its lines in CRLF, except for those of binary parts (RFC 3030 section 3). Another line end in the header section is an error. Composed messages have the encoding ``binary`` for that. Default: no."""
@@ -112,10 +112,10 @@ class OptionDict(TLSDict, total=False):
     """The sender, one mailbox. Set to the empty string it is the null reverse-path ``<>``. Default: ``From`` (or ``Sender``), else the login name at this host."""
 
     recipients: str | Iterable[str | Rcpt | RcptDict] | None
-    """An address list. Where it is given, no header field is looked at for recipients. Default: ``To``, ``Cc``, ``Bcc``, ``Dcc``, or their Resent- forms."""
+    """An address list. If it is given, no header field is looked at for recipients. Default: ``To``, ``Cc``, ``Bcc``, ``Dcc``, or their Resent- forms."""
 
     redirectto: str | None
-    """Send to this one mailbox in place of every recipient, as where a program is tried out. The message itself stays as it is, and reports name the recipients and where they were redirected to. What is asked for one recipient alone (``notify``, ``orcpt``) is not asked for another mailbox. That of a session or mailer holds for all its messages, and for RCPT by a verb. Default: none: each recipient gets the message."""
+    """Send to this one mailbox in place of every recipient, as while a program is tried out. The message itself stays as it is, and reports name the recipients and where they were redirected to. What is asked for one recipient alone (``notify``, ``orcpt``) is not asked for another mailbox. That of a session or mailer holds for all its messages, and for RCPT by a verb. Default: none: each recipient gets the message."""
 
     redirectexcept: str | Iterable[str] | None
     """Recipients that option ``redirectto`` leaves alone: addresses, and domains without those below them: ``qa@example.net example.org``. Default: none."""
@@ -145,7 +145,7 @@ class OptionDict(TLSDict, total=False):
     """What option ``commit`` knows the message by: a name of the caller's own, such as that of a job. No server sees it. Default: none."""
 
     smtputf8: bool | None
-    """Ask for SMTPUTF8 (RFC 6531) even where no address needs it. Default: no."""
+    """Ask for SMTPUTF8 (RFC 6531) even if no address needs it. Default: no."""
 
     deliverby: str | None
     """Deliver in time or return (``120;R``) or notify (``120;N``) (RFC 2852). Default: none."""
@@ -166,7 +166,7 @@ class OptionDict(TLSDict, total=False):
     """One more recipient, with what the server is asked for it (RFC 3461): ``Bob <bob@example.org> notify=failure,delay orcpt=rfc822;bob@example.net``. May be set several times. Default: none."""
 
     usetls: bool | None
-    """Use STARTTLS where it is offered. Default: yes."""
+    """Use STARTTLS if it is offered. Default: yes."""
 
     tlsimport: bool | None
     """Implicit TLS: the connection begins with the handshake. Default: no."""
@@ -175,7 +175,7 @@ class OptionDict(TLSDict, total=False):
     """Send nothing without TLS. Default: no."""
 
     tlspolicy: Literal["secure", "insecure"] | Callable[[int, str], Literal["secure", "insecure"]] | None
-    """What to do when TLS cannot be set up: ``secure`` leaves the server, ``insecure`` goes on in plain text. Default: ``insecure``; with a login, or where TLS is required, ``secure``."""
+    """What to do when TLS cannot be set up: ``secure`` leaves the server, ``insecure`` goes on in plain text. Default: ``insecure``; with a login, or if TLS is required, ``secure``."""
 
     requiretls: bool | None
     """Every further hop must use TLS (RFC 8689). Default: no."""
@@ -184,13 +184,13 @@ class OptionDict(TLSDict, total=False):
     """The user name. Default: none."""
 
     password: Secret | None
-    """The password. Set to the empty string it is the empty password, where there is a user name: for the SCRAMs, DIGEST-MD5, CRAM-MD5 and LOGIN; PLAIN cannot say it (RFC 4616). Default: none."""
+    """The password. Set to the empty string it is the empty password, if there is a user name: for the SCRAMs, DIGEST-MD5, CRAM-MD5 and LOGIN; PLAIN cannot say it (RFC 4616). Default: none."""
 
     authzid: str | None
-    """Whom to act for, where that is not who logs in (RFC 4422 section 2: the authorization identity). Only the SCRAMs, DIGEST-MD5, PLAIN, OAUTHBEARER and EXTERNAL can say it; others are not used then. Default: who logs in."""
+    """Whom to act for, if that is not who logs in (RFC 4422 section 2: the authorization identity). Only the SCRAMs, DIGEST-MD5, PLAIN, OAUTHBEARER and EXTERNAL can say it; others are not used then. Default: who logs in."""
 
     oauthtoken: Secret | TokenFunction | None
-    """An OAuth 2.0 access token, for XOAUTH2 and OAUTHBEARER, or a function that gives one whenever a connection logs in, and once more where the server refuses it. Default: none."""
+    """An OAuth 2.0 access token, for XOAUTH2 and OAUTHBEARER, or a function that gives one whenever a connection logs in, and once more if the server refuses it. Default: none."""
 
     auth: str | Iterable[str] | None
     """The SASL mechanisms allowed, in the order to try. Default: strongest first."""

@@ -79,7 +79,7 @@ class Recipient:
 
     @property
     def code(self) -> int | None:
-        """The code of the reply that decided, where there was one."""
+        """The code of the reply that decided, if there was one."""
         return self.reply.code if self.reply else None
 
     @property
@@ -95,7 +95,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """One SASL mechanism that was tried; ``error`` is ``None`` where it logged in."""
+    """One SASL mechanism that was tried; ``error`` is ``None`` if it logged in."""
 
     mechanism: str
     error: Failure | None
@@ -134,7 +134,7 @@ class Extension:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a server offers; under TLS where TLS is used."""
+    """What a server offers; under TLS if TLS is used."""
 
     greeting: Reply | None
     extensions: tuple[Extension, ...]
@@ -170,7 +170,7 @@ class MessageTimes:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One server that was tried; ``error`` is why it was left, ``None`` where the report is about it. ``peer`` is the address
+    """One server that was tried; ``error`` is why it was left, ``None`` if the report is about it. ``peer`` is the address
     and port that were connected to, ``None`` for a Unix socket."""
 
     server: str
@@ -179,7 +179,7 @@ class Attempt:
     policy: Literal["secure", "insecure"] | None
     logins: tuple[Login, ...]
     error: Failure | None
-    #: What the server offers, where that was asked: by ``verify``.
+    #: What the server offers, if that was asked: by ``verify``.
     offered: Offer | None = None
     #: How long the connection took to make.
     times: ConnectionTimes = field(default=ConnectionTimes(), compare=False)
@@ -205,7 +205,7 @@ class Report(Sequence[Refused]):
     """The result of sending one message.
 
     As a sequence it is the list of the recipients that the server refused, so it is empty, and false,
-    where all went well. Two reports are equal where all their fields but the times are; a report equals a list or
+    if all went well. Two reports are equal if all their fields but the times are; a report equals a list or
     tuple with the same refused recipients.
     """
 
@@ -213,7 +213,7 @@ class Report(Sequence[Refused]):
     attempts: tuple[Attempt, ...] = ()
     #: The reply to the end of the message; for LMTP the last of them.
     reply: Reply | None = None
-    #: The server's own name for the message, where its reply has a known form.
+    #: The server's own name for the message, if its reply has a known form.
     queue_id: str | None = None
     #: The extensions that were used, by keyword.
     used: tuple[str, ...] = ()
@@ -223,8 +223,8 @@ class Report(Sequence[Refused]):
     octets: int = 0
     #: How long the message took.
     times: MessageTimes = MessageTimes()
-    #: Why nobody got the message, or that is not known: a step that failed, or kind ``recipients`` where refused
-    #: recipients are why. ``None`` where at least one recipient was accepted and no step failed.
+    #: Why nobody got the message, or that is not known: a step that failed, or kind ``recipients`` if refused
+    #: recipients are why. ``None`` if at least one recipient was accepted and no step failed.
     error: Failure | None = None
 
     @property

@@ -23,9 +23,9 @@ def sendmessage(
     ``message`` is an ``EmailMessage``, bytes, the path of a file, a binary file, an iterable of bytes
     or a ``Message``. Options are keyword arguments; ``base`` gives others, made once.
 
-    Return the report, which is empty as a list where every recipient was accepted. Raise
-    ``RecipientsRefused`` where nothing was sent because of refused recipients, another
-    ``SMTPException`` where a step failed, ``TypeError`` for an unknown option or a wrong type.
+    Return the report, which is empty as a list if every recipient was accepted. Raise
+    ``RecipientsRefused`` if nothing was sent because of refused recipients, another
+    ``SMTPException`` if a step failed, ``TypeError`` for an unknown option or a wrong type.
     """
     base = base_of(base)
     known = base if base is not None and not options else Options(base, **options)
@@ -37,7 +37,7 @@ def verify(base: Options | None = None, /, **options: Unpack[OptionDict]) -> Rep
     login, and say QUIT.
 
     Return a report without recipients. It has an attempt for each server, whose ``offered`` says what the server
-    offers. Raise an ``SMTPException`` that has the same report where a server cannot be used, ``TypeError`` for an
+    offers. Raise an ``SMTPException`` that has the same report if a server cannot be used, ``TypeError`` for an
     unknown option or a wrong type.
     """
     base = base_of(base)

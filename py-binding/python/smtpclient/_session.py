@@ -124,7 +124,7 @@ class Session:
             raise in_use() from None
 
     def server_options(self) -> dict[str, str]:
-        """The extensions that the server offers and their parameters, by EHLO, which is said where it was not."""
+        """The extensions that the server offers and their parameters, by EHLO, which is said if it was not."""
         self._introduce()
         with self._alone:
             return {name.upper(): parameters for name, parameters in self._dialogue.extensions()}
@@ -318,7 +318,7 @@ class Session:
             return report_from(self._wait(number, len(waiting) // 2 + 1))
 
     def _wait(self, number: int, most: int = 1) -> Answer:
-        """Move bytes until the answer of that number is there, and up to ``most`` where they come at once."""
+        """Move bytes until the answer of that number is there, and up to ``most`` if they come at once."""
         return self._dialogue.wait(number, most)
 
     def _wrap(self, context: ssl.SSLContext) -> None:

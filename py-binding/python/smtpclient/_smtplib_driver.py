@@ -162,7 +162,7 @@ class Driven(_standard.SMTP):
     # Driving.
 
     def _next(self) -> int:
-        """The command whose reply is read next: of this thread, else of any, as where another one goes on."""
+        """The command whose reply is read next: of this thread, else of any, as when another thread goes on."""
         self._live()
         for unread in (self._own(), *self._pending.copy().values()):
             try:

@@ -46,7 +46,7 @@ class SMTPOutcomeUnknown(SMTPServerDisconnected, _errors.OutcomeUnknown):
 
 
 class SMTPTLSError(SMTPServerDisconnected, _errors.TLSError):
-    """Something spoke in plain text where TLS was agreed. The standard module has no name for this."""
+    """Something spoke in plain text although TLS was agreed. The standard module has no name for this."""
 
 
 class SMTPResponseException(SMTPException, _standard.SMTPResponseException):

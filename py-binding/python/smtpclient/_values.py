@@ -15,7 +15,7 @@ Seconds: TypeAlias = "int | float | timedelta"
 Secret = str | bytes | bytearray
 Direction = Literal["client", "server", "note"]
 TokenReason = Literal["first", "refused"]
-#: Gives an OAuth 2.0 access token: ``first`` where a connection logs in, ``refused`` where the server refused the one before.
+#: Gives an OAuth 2.0 access token: ``first`` when a connection logs in, ``refused`` if the server refused the one before.
 #: With asyncio it may be a coroutine function.
 TokenFunction: TypeAlias = "Callable[[TokenReason], Secret] | Callable[[TokenReason], Awaitable[Secret]]"
 Listener = Callable[[Direction, str], object]
@@ -25,7 +25,7 @@ Listener = Callable[[Direction, str], object]
 class Progress:
     """How far a message has got that is being handed over: option ``progress``."""
 
-    #: Its ``Message-ID`` with the angle brackets; ``None`` where it is sent by verbs.
+    #: Its ``Message-ID`` with the angle brackets; ``None`` if it is sent by verbs.
     message_id: str | None
     #: Option ``tag`` of the message.
     tag: str | None
@@ -35,7 +35,7 @@ class Progress:
     server: str
     #: The octets that were handed over so far. That all of them were does not mean that the server has accepted the message.
     octets: int
-    #: All octets of the message, as this server gets it; ``None`` where they are not known.
+    #: All octets of the message, as this server gets it; ``None`` if they are not known.
     total: int | None
 
 
@@ -45,7 +45,7 @@ class Rcpt:
 
     ``address`` is one mailbox. ``notify`` says when the server sends delivery status notifications: ``"never"``, or any
     of ``"success,failure,delay"``, as text or list; ``None`` is as option ``dsnnotify`` has it. ``orcpt`` is the original
-    recipient, ``"rfc822;user@example.org"``, not encoded. ``Unsupported`` is raised where the server does not offer DSN.
+    recipient, ``"rfc822;user@example.org"``, not encoded. ``Unsupported`` is raised if the server does not offer DSN.
     """
 
     address: str

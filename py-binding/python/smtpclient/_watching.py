@@ -1,4 +1,4 @@
-"""What watches descriptors for an event loop: the loop itself, or a thread where it cannot (Windows' default loop)."""
+"""What watches descriptors for an event loop: the loop itself, or a thread if it cannot (Windows' default loop)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _of_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Threads] = weakr
 
 
 def watching(loop: asyncio.AbstractEventLoop) -> Watching:
-    """The loop, where it has ``add_reader``, and otherwise threads that tell it."""
+    """The loop, if it has ``add_reader``, and otherwise threads that tell it."""
     if _can_watch(loop):
         return loop
     if loop not in _of_loops:

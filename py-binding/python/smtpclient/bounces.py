@@ -30,22 +30,22 @@ _UNICODE = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
 class Bounce:
     """What became of one recipient."""
 
-    #: The address that it is about: where forwarded, the last one.
+    #: The address that it is about: if forwarded, the last one.
     recipient: str
     #: ``failed``, ``delayed``, ``delivered``, ``relayed`` or ``expanded`` (RFC 3464 section 2.3.3).
     action: str
-    #: The enhanced status code, as ``5.1.1``; empty where the notification has none.
+    #: The enhanced status code, as ``5.1.1``; empty if the notification has none.
     status: str
-    #: The words of the server that decided; empty where there are none.
+    #: The words of the server that decided; empty if there are none.
     diagnostic: str = ""
-    #: The address as the sender knew it, where the notification says so.
+    #: The address as the sender knew it, if the notification says so.
     original_recipient: str | None = None
     #: The server that decided, and the one that wrote the notification.
     remote_mta: str | None = None
     reporting_mta: str | None = None
     #: ``dsnenvid`` of the message.
     envelope_id: str | None = None
-    #: ``Message-ID`` of the message, where it or its header section was returned.
+    #: ``Message-ID`` of the message, if it or its header section was returned.
     message_id: str | None = None
     #: Every field for this recipient, names in lower case.
     fields: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
@@ -64,7 +64,7 @@ class Bounce:
 def read(message: bytes | bytearray | memoryview | email.message.Message) -> list[Bounce]:
     """What a message says of each recipient, in its order.
 
-    Empty where it is not a delivery status notification: an answer by a person, a receipt, or a bounce in words alone.
+    Empty if it is not a delivery status notification: an answer by a person, a receipt, or a bounce in words alone.
     A recipient without an address or action is left out.
     """
     if not isinstance(message, (bytes, bytearray, memoryview, email.message.Message)):

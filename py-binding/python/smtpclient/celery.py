@@ -49,7 +49,7 @@ def submit(
 
 
 def keep(job: str, payload: Mapping[str, Any]) -> None:
-    """Write a job that is about to be published into the ledger, where the settings have ``keep``."""
+    """Write a job that is about to be published into the ledger, if the settings have ``keep``."""
     courier().submitted(job, payload)
 
 
@@ -78,7 +78,7 @@ def deliver(self: Any, message: str, options: Mapping[str, Any]) -> dict[str, An
 @shared_task(name="smtpclient.resubmit", ignore_result=True)  # type: ignore[untyped-decorator]
 def resubmit(age: float = 3600.0) -> int:
     """Give the queue again what is kept and was not heard of for ``age`` seconds, which is longer than the queue ever is; how many
-    there were. To be run from time to time where the settings have ``keep``."""
+    there were. To be run from time to time if the settings have ``keep``."""
     overdue = courier().overdue(age)
     for job, payload in overdue:
         publish(job, payload)

@@ -1,7 +1,7 @@
 """Messages as tasks of Django's own interface (``django.tasks``, Django 6, or its backport ``django-tasks``), whatever runs them.
 
 Setting ``SMTPCLIENT`` has the arguments of ``smtpclient.jobs.Courier``: ``mailers`` at least. The ledger is in Django's default
-database, and keeps jobs until they are done, where nothing else is said: interface and backends promise nothing of tasks whose worker dies.
+database, and keeps jobs until they are done, if nothing else is said: interface and backends promise nothing of tasks whose worker dies.
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ class Courier:
         self._process, self._lock, self._posts = os.getpid(), threading.Lock(), dict[str, _Post]()
 
     def submitted(self, job: str, payload: Mapping[str, Any]) -> None:
-        """Keep a job that is about to be given to an engine, where the settings have ``keep``."""
+        """Keep a job that is about to be given to an engine, if the settings have ``keep``."""
         if self._keep:
             self.ledger.add(job, json.dumps(payload))
 

@@ -66,7 +66,7 @@ class Ledger(Protocol):
 
     def settle(self, claim: Claim, fates: Mapping[str, Fate], *, after: float | None, run: str | None = None) -> bool:
         """Record all that is known of a job. Return whether it was this run's to say: it has committed, or nobody has
-        written since it looked. ``after`` is the number of seconds to the next run, ``None`` where there is none and the
+        written since it looked. ``after`` is the number of seconds to the next run, ``None`` if there is none and the
         job itself is dropped. ``run`` is another run that may still say more."""
 
     def add(self, job: str, payload: str) -> None:
@@ -100,7 +100,7 @@ def open_ledger(where: str | Ledger) -> Ledger:
 
 class SQLLedger:
     """A ledger in a table of a database. A subclass says how to reach it: ``_transaction`` gives a function that runs a
-    statement with ``%s`` for parameters and returns a cursor, and undoes everything where its block raises."""
+    statement with ``%s`` for parameters and returns a cursor, and undoes everything if its block raises."""
 
     TABLE = "smtpclient_jobs"
     _CREATE = (

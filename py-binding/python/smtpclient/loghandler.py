@@ -83,7 +83,7 @@ class MailHandler(logging.Handler):
             raise ValueError(f"subject must be a format of logging, not {self._subject._fmt!r}: {error!r}") from error
 
     def _begin(self) -> None:
-        """Nothing waits and nothing runs: at first, and in a child, where the parent sends what was waiting."""
+        """Nothing waits and nothing runs: at first, and in a child, since the parent sends what was waiting."""
         self._records: list[tuple[logging.LogRecord, str]] = []
         self._lost = 0
         self._news = threading.Condition()

@@ -151,7 +151,7 @@ class _Grant:
 class RefreshToken(_Grant):
     """Tokens for a user who has agreed once (RFC 6749 section 6).
 
-    ``saved`` is called with each new refresh token, where the endpoint gives another one: keep it for the next start of the
+    ``saved`` is called with each new refresh token, if the endpoint gives another one: keep it for the next start of the
     program. ``timeout`` and ``margin`` are seconds. Called, it returns a token, or raises ``TokenError``.
     """
 
@@ -181,7 +181,7 @@ class RefreshToken(_Grant):
             self._refresh_token = self._unsaved = another
 
     def _save(self) -> None:
-        # Handed over again where that failed: the one before is worth nothing any more.
+        # Handed over again if that failed: the one before is worth nothing any more.
         if self._unsaved is not None and self._saved is not None:
             self._saved(self._unsaved)
         self._unsaved = None

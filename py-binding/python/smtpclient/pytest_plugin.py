@@ -1,4 +1,4 @@
-"""The fixtures ``smtp_sink``, ``smtp_sink_tls`` and ``smtp_sinks`` for pytest, which finds it by itself where the package is installed.
+"""The fixtures ``smtp_sink``, ``smtp_sink_tls`` and ``smtp_sinks`` for pytest, which finds it by itself if the package is installed.
 
     def test_sign_up(smtp_sink):
         sign_up("ann@example.org", server="127.0.0.1", port=smtp_sink.port)

@@ -136,7 +136,7 @@ class SMTP(Driven):
 
     def data(self, msg: ReadableBuffer | str) -> tuple[int, bytes]:
         """DATA and the content, to the recipients that were accepted. Return the final reply; raise ``SMTPDataError``
-        where the server refuses DATA itself. Line ends become CRLF, in ``bytes`` too."""
+        if the server refuses DATA itself. Line ends become CRLF, in ``bytes`` too."""
         content = msg.encode("ascii") if isinstance(msg, str) else bytes(msg)
         report = report_from(self._ask(lambda dialogue: dialogue.data(content)))
         error = report.error
@@ -222,7 +222,7 @@ class SMTP(Driven):
     def login(
         self, user: str, password: str, *, initial_response_ok: bool = True
     ) -> tuple[int, bytes]:
-        """Log in by CRAM-MD5, PLAIN or LOGIN, each in turn; by SCRAM where the server offers none of them.
+        """Log in by CRAM-MD5, PLAIN or LOGIN, each in turn; by SCRAM if the server offers none of them.
 
         PLAIN and LOGIN need TLS, a server on this machine, or ``authinsecure``.
         """
@@ -267,7 +267,7 @@ class SMTP(Driven):
         return 235, b""
 
     def ehlo_or_helo_if_needed(self) -> None:
-        """EHLO, or HELO where the server refuses it, unless one was said."""
+        """EHLO, or HELO if the server refuses it, unless one was said."""
         with Ours():
             super().ehlo_or_helo_if_needed()
 
@@ -282,7 +282,7 @@ class SMTP(Driven):
         rcpt_options: Sequence[str] = (),
     ) -> Refusals:
         """Send a message to those recipients that the server accepts, and return the others with the server's code and
-        text. Raise where it accepts none, or does not take the sender or the message; see ``smtplib.SMTP.sendmail``.
+        text. Raise if it accepts none, or does not take the sender or the message; see ``smtplib.SMTP.sendmail``.
         """
         with self._one_message():
             return self._sendmail(from_addr, to_addrs, msg, mail_options, rcpt_options)
@@ -361,7 +361,7 @@ class SMTP(Driven):
             super().__exit__(kind, error, traceback)
 
     def _leave(self, code: int) -> None:
-        """End the transaction, and the connection where the server did."""
+        """End the transaction, and the connection if the server did."""
         if code == 421:
             self.close()
             return

@@ -38,7 +38,7 @@ impl Desk {
         })
     }
 
-    /// What the engine has asked for since the last time, where there is room for it.
+    /// What the engine has asked for since the last time, if there is room for it.
     fn take(&self, room: usize) -> Option<Vec<Ready>> {
         let mut place = self.place();
         match std::mem::take(&mut *place) {

@@ -9,7 +9,7 @@ use super::shared::{State, verdict};
 use crate::report::{Outcome, Report};
 
 /// What one server did with the messages of a mailer. Each time that a message came back from one of its connections, one of
-/// `accepted`, `rejected`, `unknown` and `retried` went up, or none where the message was given up and is not sent.
+/// `accepted`, `rejected`, `unknown` and `retried` went up, or none if the message was given up and is not sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerCounts {

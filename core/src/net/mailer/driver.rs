@@ -353,7 +353,7 @@ impl Driver {
         }
     }
 
-    /// Counts what is decided, and gives it to the caller's function where there is one.
+    /// Counts what is decided, and gives it to the caller's function if there is one.
     fn give_reports(&mut self) -> Counts {
         let mut decided = Counts::default();
         for (_, report) in &self.settled {

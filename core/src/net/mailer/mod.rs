@@ -131,7 +131,7 @@ impl Mailer {
     }
 
     /// A mailer that gives each report to `on_report`, in the mailer's own thread: it should be quick, and cannot
-    /// [`submit`](Self::submit) where that would have to wait. A panic in it is passed over.
+    /// [`submit`](Self::submit) if that would have to wait. A panic in it is passed over.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -196,7 +196,7 @@ impl Mailer {
     /// As [`submit`](Self::submit), but never waits.
     ///
     /// # Errors
-    /// [`Kind::Full`] where the queue is full; else as [`submit`](Self::submit).
+    /// [`Kind::Full`] if the queue is full; else as [`submit`](Self::submit).
     pub fn try_submit(&self, message: &Message, options: Option<&Options>) -> Result<MessageNumber, Error> {
         self.shared.push(self.job(message, options)?, false)
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// How many messages may go out now, where there is a limit to that.
+/// How many messages may go out now, if there is a limit to that.
 pub(super) struct Pace {
     /// Between two messages.
     interval: Option<Duration>,

@@ -62,7 +62,7 @@ pub(in crate::net) fn tame(socket: &Socket) -> io::Result<()> {
     socket.set_cloexec(true)
 }
 
-/// Whether the socket listens; false where the system does not tell.
+/// Whether the socket listens; false if the system does not tell.
 pub(in crate::net) fn is_listener(socket: &Socket) -> io::Result<bool> {
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
     return socket.is_listener();
@@ -103,7 +103,7 @@ pub(in crate::net) fn acknowledge(socket: &Socket) {
     let _ = socket;
 }
 
-/// SIOCOUTQ, tcp(7): octets that were written to a TCP socket and that the peer has not acknowledged; 0 where the system
+/// SIOCOUTQ, tcp(7): octets that were written to a TCP socket and that the peer has not acknowledged; 0 if the system
 /// does not tell.
 pub(in crate::net) fn unacknowledged(socket: impl AsFd) -> u64 {
     #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -116,7 +116,7 @@ impl Mailer {
     /// As [`submit`](Self::submit), but never waits.
     ///
     /// # Errors
-    /// [`Kind::Full`] where the queue is full; else as [`submit`](Self::submit).
+    /// [`Kind::Full`] if the queue is full; else as [`submit`](Self::submit).
     pub fn try_submit(&self, message: &Message, options: Option<&Options>) -> Result<Submission, Error> {
         let number = self.own.try_submit(message, options)?;
         let (sender, report) = oneshot::channel();

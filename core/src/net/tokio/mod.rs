@@ -76,11 +76,11 @@ pub use self::session::Session;
 /// Sends a message: validates, connects to the first server that answers, and reports. As
 /// [`smtpclient::sendmessage`](crate::sendmessage), awaited.
 ///
-/// `Ok` where at least one recipient was accepted; the report lists those that were refused. What becomes of a message whose
+/// `Ok` if at least one recipient was accepted; the report lists those that were refused. What becomes of a message whose
 /// future is dropped the [module](self#what-is-dropped) says.
 ///
 /// # Errors
-/// A failed step, or [`Kind::Recipients`](crate::Kind::Recipients) where refused recipients are why nobody got the message, with
+/// A failed step, or [`Kind::Recipients`](crate::Kind::Recipients) if refused recipients are why nobody got the message, with
 /// the report. [`Kind::Unknown`](crate::Kind::Unknown) means that the message may have been delivered.
 /// [`Kind::Usage`](crate::Kind::Usage) outside of a runtime.
 ///

@@ -17,7 +17,7 @@ pub(super) fn is_self_issued(certificate: &[u8]) -> bool {
     der::issuer_and_subject(certificate).is_some_and(|[issuer, subject]| issuer == subject)
 }
 
-/// RFC 5929 section 4.1: by the digest of the signature, but SHA-256 for what is weaker. `None` where the signature is not
+/// RFC 5929 section 4.1: by the digest of the signature, but SHA-256 for what is weaker. `None` if the signature is not
 /// by one digest alone.
 pub(super) fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     /// 1.2.840.113549.1.1: the signatures of PKCS#1.
