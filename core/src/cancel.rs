@@ -29,6 +29,7 @@ pub trait Signals: Send + Sync {
 }
 
 /// How long a cancel may go unseen: a person takes less than this for "at once".
+#[cfg(feature = "net")]
 const SLICE: Duration = Duration::from_millis(200);
 
 impl Cancel {
@@ -59,6 +60,7 @@ impl Cancel {
     }
 
     /// How long the thread that sends may wait now without looking whether it was triggered; `None`: as long as it likes.
+    #[cfg(feature = "net")]
     pub(crate) fn longest_wait(&self) -> Option<Duration> {
         if !self.0.within {
             return Some(SLICE);

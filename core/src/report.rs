@@ -307,6 +307,7 @@ impl Report {
     }
 
     /// The same of a boxed one, which is moved once: four times was 140 instructions of a message.
+    #[cfg(feature = "net")]
     pub(crate) fn unboxed(self: Box<Self>) -> Result<Self, SendError> {
         match self.failure() {
             None => Ok(*self),

@@ -16,6 +16,7 @@ use crate::secret::Secret;
     not(feature = "net"),
     expect(unused_imports, reason = "only a mailer has several connections")
 )]
+#[cfg(feature = "net")]
 pub(crate) use self::order::Preference;
 pub use self::order::servers_in_order;
 

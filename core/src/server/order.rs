@@ -60,11 +60,13 @@ fn shuffle<T>(list: &mut [T]) {
 }
 
 /// The order in which a mailer prefers its servers, by their positions in the list; each connection has the next one.
+#[cfg(feature = "net")]
 pub(crate) struct Preference {
     order: Order,
     positions: Vec<usize>,
 }
 
+#[cfg(feature = "net")]
 impl Preference {
     pub(crate) fn new(options: &Options, servers: usize) -> Self {
         let mut positions: Vec<usize> = (0..servers).collect();
