@@ -102,11 +102,9 @@ impl Delivery {
 
     /// Does what can be done without waiting. See [`Watch`].
     fn turn(&self, py: Python<'_>) -> PyResult<Watch> {
-        py.detach(|| {
-            self.inner.with(|Inner { delivery, line }| {
-                line.turn(delivery, self.feeds);
-                line.watch(delivery, false, None)
-            })
+        self.inner.detached(py, |Inner { delivery, line }| {
+            line.turn(delivery, self.feeds);
+            line.watch(delivery, false, None)
         })
     }
 

@@ -167,16 +167,14 @@ impl Dialogue {
         if let Some(answer) = self.poll_answer(py, number)? {
             return Ok(answer);
         }
-        py.detach(|| {
-            self.inner.with(|inner| {
-                if self.is_plain {
-                    return inner.by_the_socket(|inner| inner.wait(number, most));
-                }
-                inner.wait(number, most);
-                if inner.is_over() {
-                    inner.finish();
-                }
-            })
+        self.inner.detached(py, |inner| {
+            if self.is_plain {
+                return inner.by_the_socket(|inner| inner.wait(number, most));
+            }
+            inner.wait(number, most);
+            if inner.is_over() {
+                inner.finish();
+            }
         })?;
         let answer = self.poll_answer(py, number)?;
         answer.ok_or_else(|| self.gone(py).unwrap_or_else(|error| error))
@@ -184,21 +182,17 @@ impl Dialogue {
 
     /// Says what is to be said, as far as that is taken now.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| {
-            self.inner.with(|inner| {
-                inner.by_the_socket(|inner| inner.line.run(&mut inner.dialogue, Wait::Never, |_| false));
-            })
+        self.inner.detached(py, |inner| {
+            inner.by_the_socket(|inner| inner.line.run(&mut inner.dialogue, Wait::Never, |_| false));
         })
     }
 
     /// QUIT after everything asked so far, whose reply is not waited for; then the connection is closed.
     fn leave(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| {
-            self.inner.with(|inner| {
-                inner.line.set_limits(Limits::begin(inner.dialogue.options()));
-                inner.dialogue.part();
-                inner.finish();
-            })
+        self.inner.detached(py, |inner| {
+            inner.line.set_limits(Limits::begin(inner.dialogue.options()));
+            inner.dialogue.part();
+            inner.finish();
         })?;
         self.inner.raised.tell(py)
     }
@@ -218,7 +212,7 @@ impl Dialogue {
 
     /// Does what can be done without waiting. See [`Watch`].
     fn turn(&self, py: Python<'_>) -> PyResult<Watch> {
-        py.detach(|| self.inner.with(Inner::turn))
+        self.inner.detached(py, Inner::turn)
     }
 
     /// Never: content comes at once.

@@ -198,6 +198,19 @@ impl<T: Abort> Shared<T> {
         Ok(result)
     }
 
+    /// The same without the GIL, for what may take long. The lock is taken and given back with the GIL, so that it does not change
+    /// while the garbage collector looks, twice: what it saw the first time alone it would take for garbage.
+    pub(crate) fn detached<R: Send>(
+        &self,
+        py: Python<'_>,
+        act: impl FnOnce(&mut T) -> R + Send,
+    ) -> PyResult<R>
+    where
+        T: Send,
+    {
+        self.with(|inner| py.detach(|| act(inner)))
+    }
+
     /// Looks at it, or changes what takes a moment: `act` calls no code of Python's. It is in nobody's way: who begins
     /// to work with it meanwhile waits that moment. An error while somebody works with it.
     pub(crate) fn look<R>(&self, act: impl FnOnce(&mut T) -> R) -> PyResult<R> {
