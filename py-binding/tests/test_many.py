@@ -76,6 +76,25 @@ def test_large_messages_between_small_ones(many):
         assert all(report.complete for report in found) and sink.count == 12
 
 
+@pytest.mark.parametrize("window", [1, 2, 64])
+@pytest.mark.parametrize("mistake", [5, (MESSAGE, {"recipient": "b@s.example"}), (MESSAGE, 5), ZeroDivisionError])
+def test_a_mistake_in_the_middle_is_told_after_what_became_of_the_messages_before(many, mistake, window):
+    def messages():
+        yield MESSAGE
+        yield MESSAGE
+        if mistake is ZeroDivisionError:
+            raise mistake
+        yield mistake
+        yield MESSAGE
+
+    with Sink() as sink:
+        reports = many(sink.port, messages(), window)
+        assert [next(reports).complete for _ in range(2)] == [True, True]
+        with pytest.raises(mistake if mistake is ZeroDivisionError else TypeError):
+            next(reports)
+        assert sink.count == 2
+
+
 def test_what_is_known_is_told_although_the_server_stalls(many):
     # It answers the first message, and never the second.
     with server(b"220 s\r\n", EHLO, GO, b"250 first\r\n" + GO) as (port, _):

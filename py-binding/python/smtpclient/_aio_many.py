@@ -31,6 +31,8 @@ class Reports:
         self._window = window
         self._waiting: deque[int | Report] = deque()
         self._taken = 0
+        #: What ends it, after the reports of the messages before.
+        self._raised: Exception | None = None
 
     def __aiter__(self) -> Self:
         return self
@@ -43,6 +45,9 @@ class Reports:
         except BaseException:
             await self.aclose()
             raise
+        raised, self._raised = self._raised, None
+        if raised is not None:
+            raise raised
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
@@ -63,12 +68,13 @@ class Reports:
                     item = await anext(self._source)
                 else:
                     item = next(self._source)
-            except (StopIteration, StopAsyncIteration):
-                self._source = None
-            else:
                 number = ask_for(self._session._dialogue, item, self._session.options, self._taken)
                 self._waiting.append(number)
                 self._taken += 1
+            except (StopIteration, StopAsyncIteration):
+                self._source = None
+            except Exception as error:
+                self._source, self._raised = None, error
 
     def _leave(self) -> None:
         """Nobody waits for these reports any more."""

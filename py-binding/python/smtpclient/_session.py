@@ -243,20 +243,30 @@ class Session:
         also of those that failed: see ``report.error``.
 
         Up to ``window`` messages are taken ahead, which share round trips as option ``pipelining``
-        allows. A report is held back while the server goes on to answer at once, for 5 ms at most.
+        allows. A report is held back while the server goes on to answer at once, for 5 ms at most. What ``messages`` raises,
+        or an item that is none, ends it after the reports of those before.
         """
         waiting: deque[int | Report] = deque()
+        items, raised = enumerate(several(messages)), None
         self._check_thread()
         self._many += 1
         try:
-            for index, item in enumerate(several(messages)):
-                self._sender = get_ident()
-                with self._alone:
-                    waiting.append(ask_for(self._dialogue, item, self._options, index))
+            while raised is None:
+                try:
+                    index, item = next(items)
+                    self._sender = get_ident()
+                    with self._alone:
+                        waiting.append(ask_for(self._dialogue, item, self._options, index))
+                except StopIteration:
+                    break
+                except Exception as error:
+                    raised = error
                 if len(waiting) >= window:
                     yield self._next(waiting)
             while waiting:
                 yield self._next(waiting)
+            if raised is not None:
+                raise raised
         finally:
             try:
                 while waiting:
