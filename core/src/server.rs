@@ -3,6 +3,7 @@
 mod order;
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use url::Url;
@@ -12,10 +13,6 @@ use crate::error::Error;
 use crate::options::{Options, percent_decode, shown_server};
 use crate::secret::Secret;
 
-#[cfg_attr(
-    not(feature = "net"),
-    expect(unused_imports, reason = "only a mailer has several connections")
-)]
 #[cfg(feature = "net")]
 pub(crate) use self::order::Preference;
 pub use self::order::servers_in_order;
@@ -213,8 +210,10 @@ fn parse(entry: &str, port: Option<u16>, options: &Options) -> Result<Server, Er
 }
 
 const SCHEMES: [&str; 4] = ["smtp", "smtps", "submission", "lmtp"];
-const FORMS: &str = "give smtp://, smtps://, submission:// or lmtp:// with a host, unix:/path (and option `lmtp`, if LMTP is \
-                     spoken there), sendmail:/path, file:/folder or null:";
+const FORMS: &str = "give host, host:port, smtp://host, smtps://host, submission://host, lmtp://host, unix:/path (and option \
+                     `lmtp`, if LMTP is spoken there), sendmail:/path, file:/folder or null:";
+
+const PORT: &str = "the port must be between 1 and 65535";
 
 /// Whether a host stands before the path: in `sendmail://user@host/`, not in `file:///folder` (RFC 8089).
 fn has_host(path: &str) -> bool {
@@ -241,7 +240,10 @@ fn agent(entry: &str) -> Result<Option<Agent>, Error> {
 }
 
 fn parse_url(entry: &str, port: Option<u16>, tlsimport: bool, protocol: Protocol) -> Result<Server, Error> {
-    let url = Url::parse(entry).map_err(|error| bad(entry, &error.to_string()))?;
+    let url = Url::parse(entry).map_err(|error| match error {
+        url::ParseError::InvalidPort => bad(entry, PORT),
+        error => bad(entry, &error.to_string()),
+    })?;
     let (protocol, tls, default_port) = match url.scheme() {
         "smtp" => (protocol, tlsimport, 25),
         "smtps" => (protocol, true, 465),
@@ -249,6 +251,9 @@ fn parse_url(entry: &str, port: Option<u16>, tlsimport: bool, protocol: Protocol
         "lmtp" => (Protocol::Lmtp, tlsimport, 24), // RFC 2033 section 5: never 25
         _ => return Err(bad(entry, FORMS)),
     };
+    if url.host_str().unwrap_or_default().is_empty() {
+        return Err(bad(entry, FORMS));
+    }
     if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
         return Err(bad(entry, "nothing may follow host and port"));
     }
@@ -280,7 +285,7 @@ fn login(entry: &str, url: &Url) -> Result<Option<ServerLogin>, Error> {
 fn split_port(entry: &str) -> Result<(&str, Option<u16>), Error> {
     let port = |text: &str| match text.parse() {
         Ok(port) if port > 0 => Ok(Some(port)),
-        _ => Err(bad(entry, "the port must be between 1 and 65535")),
+        _ => Err(bad(entry, PORT)),
     };
     if let Some(rest) = entry.strip_prefix('[') {
         return match rest.split_once(']') {
@@ -298,7 +303,17 @@ fn split_port(entry: &str) -> Result<(&str, Option<u16>), Error> {
 fn tcp(entry: &str, host: &str, port: u16) -> Result<Target, Error> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     if !is_host_name(host) {
-        return Err(bad(entry, "that is not a host name"));
+        return Err(bad(entry, &format!("that is not a host name: {FORMS}")));
+    }
+    // To a resolver it is an address, 0.0.0.25.
+    if host.bytes().all(|octet| octet.is_ascii_digit()) {
+        let text = "a port stands after its host, as in mail.example.org:25, or in option `ports`";
+        return Err(bad(entry, text));
+    }
+    if host.contains(':')
+        && host.split('%').next().is_some_and(|address| address.parse::<Ipv6Addr>().is_err())
+    {
+        return Err(bad(entry, "that is neither host:port nor an IPv6 address"));
     }
     Ok(Target::Tcp { host: host.to_owned(), port })
 }

@@ -44,7 +44,7 @@ impl Host {
         {
             return Ok(Self::Name(bare.to_owned()));
         }
-        if let Some(bad) = text.chars().find(|c| "/@\\[]:%?#".contains(*c)) {
+        if let Some(bad) = text.chars().find(|c| "/@\\[]:%?#;,".contains(*c)) {
             return Err(Error::usage(format!(
                 "host {text:?} contains {bad:?}: give a host name or an IP address alone, without scheme and port"
             )));
@@ -56,6 +56,11 @@ impl Host {
                 Error::usage(format!("host {text:?} is not a valid internationalized domain name"))
             })?
         };
+        if name.contains("..") {
+            return Err(Error::usage(format!(
+                "host {text:?} has nothing between two dots: give a host name or an IP address"
+            )));
+        }
         if name.is_empty() || name.starts_with('.') {
             return Err(Error::usage(format!("host {text:?} is empty: give a host name or an IP address")));
         }

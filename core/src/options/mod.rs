@@ -26,7 +26,7 @@ use crate::transcript::Direction;
 
 pub use self::dialler::{DialTo, Dialler};
 pub use self::info::{OptionGroup, OptionInfo, OptionKind};
-pub use self::names::{all, find};
+pub use self::names::{all, find, nearest};
 pub(crate) use self::names::{holds_addresses, unfolded};
 pub(crate) use self::proxy::percent_decode;
 #[cfg_attr(not(feature = "net"), expect(unused_imports, reason = "only sockets go through a proxy"))]

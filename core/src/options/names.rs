@@ -159,26 +159,43 @@ const ALIASES: &[(&str, &str)] = &[
     ("from", "originator"),
     ("sender", "originator"),
     ("to", "recipients"),
+    ("from_addr", "originator"),
+    ("to_addrs", "recipients"),
+    ("bcc", "recipients"),
+    ("subject", "header"),
     ("host", "servers"),
+    ("hostname", "servers"),
     ("user", "username"),
+    ("retry", "retries"),
+    ("pool", "connections"),
     ("starttls", "usetls"),
+    ("start_tls", "tlsrequired"),
     ("ssl", "tlsimport"),
     ("tls", "usetls"),
 ];
 
+/// Of which each face has one at least where it is installed.
+const LISTS: &str =
+    "docs/options.md, the header libsmtp.h, help(smtpclient.Options), smtp::options and smtpclient --help";
+
 /// Names that are less alike are not misprints of each other.
 const FAR: f64 = 0.75;
 
-fn unknown(name: &str) -> Error {
+/// The option that is meant by a name which none has: that of another program for it, or a misprint.
+pub fn nearest(name: &str) -> Option<&'static str> {
     let alias = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name)).map(|(_, own)| *own);
     let likeness = |own: &str| strsim::jaro_winkler(own, &name.to_ascii_lowercase());
-    let names = all().map(|option| option.name);
+    let names = all().map(|option| option.name).filter(|own| *own != name);
     let nearest = alias.or_else(|| names.max_by(|a, b| likeness(a).total_cmp(&likeness(b))));
-    let nearest = nearest.filter(|own| alias.is_some() || likeness(own) > FAR);
+    nearest.filter(|own| alias.is_some() || likeness(own) > FAR)
+}
+
+fn unknown(name: &str) -> Error {
+    let nearest = nearest(name);
     let name = name.escape_debug();
     Error::usage(match nearest {
         Some(nearest) => format!("there is no option `{name}`: did you mean `{nearest}`?"),
-        None => format!("there is no option `{name}`: docs/options.md lists them"),
+        None => format!("there is no option `{name}`: {LISTS} list them"),
     })
 }
 

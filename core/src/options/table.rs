@@ -35,8 +35,8 @@ options! {
     pub struct Options, listed in OWN {
         Transfer {
             /// Servers, tried in order: a host, `host:port`, or a URL `smtp://`, `smtps://`, `submission://`, `lmtp://`,
-            /// `unix:/path`; or what takes messages on this machine: `sendmail:/path`, a program, `file:/folder`, `null:`. Empty
-            /// entries are skipped. A URL may have `user:password@`, percent-encoded, for that server alone, in
+            /// `unix:/path`; or what takes messages on this machine: a program (`sendmail:/path`), a folder (`file:/folder`), or nobody
+            /// (`null:`). Empty entries are skipped. A port here counts before option `ports`. A URL may have `user:password@`, percent-encoded, for that server alone, in
             /// place of `username` and `password`; one with a password gets no `oauthtoken`.
             servers: Vec<String> = Vec::new(), OptionKind::Servers, "`localhost`", parse servers;
             /// Their ports, in the same order; a missing one, and 0, is the default.

@@ -64,7 +64,7 @@ class OptionDict(TLSDict, total=False):
     """The options of ``sendmessage``, by name. ``None`` leaves one at its default."""
 
     servers: str | Iterable[str] | None
-    """Servers, tried in order: a host, ``host:port``, or a URL ``smtp://``, ``smtps://``, ``submission://``, ``lmtp://``, ``unix:/path``; or what takes messages on this machine: ``sendmail:/path``, a program, ``file:/folder``, ``null:``. Empty entries are skipped. A URL may have ``user:password@``, percent-encoded, for that server alone, in place of ``username`` and ``password``; one with a password gets no ``oauthtoken``. Default: ``localhost``."""
+    """Servers, tried in order: a host, ``host:port``, or a URL ``smtp://``, ``smtps://``, ``submission://``, ``lmtp://``, ``unix:/path``; or what takes messages on this machine: a program (``sendmail:/path``), a folder (``file:/folder``), or nobody (``null:``). Empty entries are skipped. A port here counts before option ``ports``. A URL may have ``user:password@``, percent-encoded, for that server alone, in place of ``username`` and ``password``; one with a password gets no ``oauthtoken``. Default: ``localhost``."""
 
     ports: int | str | Iterable[int] | None
     """Their ports, in the same order; a missing one, and 0, is the default. Default: 25; by URL 465, 587, 24."""
