@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap_complete::{Shell, generate_to};
 use clap_mangen::Man;
-use smtpclient_command::flags::command;
+use smtpclient_command::flags::{SHORT, command};
 use smtpclient_command::sendmail::{FLAGS, Takes};
 use smtpclient_command::status::STATUSES;
 
@@ -29,6 +29,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     page.extend(SYNOPSIS.bytes());
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
+    page.extend(aliases().bytes());
+    page.extend(VERIFY.bytes());
     page.extend(CONFIGURATION.bytes());
     page.extend(statuses().bytes());
     page.extend(MORE.bytes());
@@ -37,7 +39,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         generate_to(shell, &mut flags.clone(), "smtpclient", folder)?;
     }
+    let fish = folder.join("smtpclient.fish");
+    fs::write(
+        &fish,
+        completed(&fs::read_to_string(&fish)?).ok_or("clap_complete writes another script for fish")?,
+    )?;
     Ok(())
+}
+
+/// The script for fish, which completes the value of a flag that is the last word, too: to argparse such a flag is a mistake.
+fn completed(script: &str) -> Option<String> {
+    let parsed = "    argparse -s (__fish_smtpclient_global_optspecs) -- $cmd 2>/dev/null\n    or return\n";
+    let again = "    argparse -s (__fish_smtpclient_global_optspecs) -- $cmd 2>/dev/null\n    \
+                 or argparse -s (__fish_smtpclient_global_optspecs) -- $cmd[1..-2] 2>/dev/null\n    or return\n";
+    script.contains(parsed).then(|| script.replacen(parsed, again, 1))
+}
+
+fn aliases() -> String {
+    let each = |(name, short): &(&str, &str)| format!("\\fB\\-\\-{short}\\fR for \\fB\\-\\-{name}\\fR");
+    format!(".PP\nShorter names: {}.\n", SHORT.iter().map(each).collect::<Vec<_>>().join(", "))
 }
 
 fn statuses() -> String {
@@ -75,10 +95,16 @@ const SYNOPSIS: &str = ".SH SYNOPSIS
 .fi
 ";
 
+const VERIFY: &str = ".SH VERIFY
+\\fBsmtpclient verify\\fR connects to every server, begins TLS, logs in, and says what each offers. It sends nothing. Its flags are those
+that concern servers, TLS, logins and times.
+";
+
 const CONFIGURATION: &str = r#".SH CONFIGURATION
-The user's file is read, and then that of the system: see FILES. An account is a table; its keys are the long names of the options above, and
+The user's file is read, and that of the system if it does not have the account: see FILES. An account is a table; its keys are the long names of the options above, and
 \fBfrom\fR, \fBtls\fR and \fBpasswordcommand\fR (and \fBoauthtokencommand\fR, ...), a command for /bin/sh whose first line of output is the
-secret. Flags come after the account, and replace what it says.
+secret; other secrets are taken as they stand. Flags come after the account, and replace what it says. With \fB\-\-servers\fR and without
+\fB\-\-account\fR no account is used, so that no login goes to servers that are not its own.
 .PP
 .in +4n
 .nf
@@ -93,7 +119,7 @@ passwordcommand = "pass show mail/work"
 .fi
 .in
 .PP
-A secret in a file that others can read is an error, and the file must have mode 600 then.
+A secret in a file that others can read is an error: it must have mode 600, or, if it belongs to root, 640 with a group of those who may send.
 "#;
 
 const MORE: &str = r#".SH FILES
@@ -109,7 +135,7 @@ df -h | smtpclient --from ann@example.org --to bob@example.org --subject Disks
 smtpclient --account work --attach report.pdf --body 'Here it is.' --to bob@example.org --subject Report
 smtpclient --server submission://mail.example.org --username ann --password env:PASSWORD letters/*.eml
 smtpclient verify --account work
-git config sendemail.smtpServer /usr/local/bin/sendmail
+ln -s "$(command -v smtpclient)" /usr/local/bin/sendmail && git config sendemail.smtpServer /usr/local/bin/sendmail
 .fi
 .SH "SEE ALSO"
 \fBsmtpclient\-sendmail\fR(1), \fBlibsmtp\fR(3), \fBsmtp\fR(n)

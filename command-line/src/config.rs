@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use smtpclient::Options;
 use smtpclient::options::{OptionKind, all, find};
+use smtpclient::server::servers;
 use toml::{Table, Value};
 
 use crate::flags::{is_tls, set_tls};
@@ -31,13 +32,17 @@ struct File {
     open: bool,
 }
 
-/// The account of this name, else that which the first file names as `default`. Where there is no account, or the message
-/// `is_addressed` to servers without one, no options at all.
+/// The account of this name, else that which the first file names as `default`. Where there is no account, or servers are given in
+/// place of one, no options at all: a login is for the servers of its account.
 pub(crate) fn account(
     name: Option<&str>,
     file: Option<&Path>,
-    is_addressed: bool,
+    has_servers: bool,
 ) -> Result<Account, Failure> {
+    let has_own_servers = has_servers && name.is_none();
+    if has_own_servers && file.is_none() {
+        return Ok(Account::default());
+    }
     let mut files = Vec::new();
     match file {
         Some(path) => files.push(read(path)?.ok_or_else(|| missing(path))?),
@@ -53,10 +58,14 @@ pub(crate) fn account(
             }
         }
     }
-    let Some(name) = wanted(name, &files)? else {
+    let name = wanted(name, &files)?;
+    if has_own_servers {
+        return Ok(Account::default());
+    }
+    let Some(name) = name else {
         return match known(&files)?.as_slice() {
-            [first, ..] if !is_addressed => Err(Failure::config(format!(
-                "no account is the default in {}: add `default = \"{first}\"`, give --account (there are {}), or say where to by --servers",
+            [first, ..] => Err(Failure::config(format!(
+                "no account is the default in {}: add `default = \"{first}\"`, give --account (one of {}) or --servers",
                 where_from(&files, file),
                 known(&files)?.join(", ")
             ))),
@@ -70,8 +79,11 @@ pub(crate) fn account(
         return read_account(file, &name, keys);
     }
     let known = known(&files)?;
-    let known =
-        if known.is_empty() { "there is none".to_owned() } else { format!("there are {}", known.join(", ")) };
+    let known = match known.as_slice() {
+        [] => "there is none".to_owned(),
+        [one] => format!("the only one is {one}"),
+        all => format!("there are {}", all.join(", ")),
+    };
     Err(Failure::config(format!("there is no account {name:?} in {}: {known}", where_from(&files, file))))
 }
 
@@ -151,9 +163,12 @@ fn read(path: &Path) -> Result<Option<File>, Failure> {
     })?;
     let file = File { path: path.to_owned(), table, open };
     match file.table.keys().find(|key| !matches!(key.as_str(), "default" | "account")) {
-        Some(key) => {
-            Err(wrong(&file, &format!("`{key}` must be in the table of an account, as [account.work]")))
-        }
+        Some(key) => Err(wrong(
+            &file,
+            &format!(
+                "`{key}` is neither `default` nor `account`: options are in the table of an account, as [account.work]"
+            ),
+        )),
         None => Ok(Some(file)),
     }
 }
@@ -188,11 +203,12 @@ fn read_account(file: &File, name: &str, keys: &Table) -> Result<Account, Failur
         if key == "from" {
             account.from = Some(text_of(value).ok_or_else(|| told("`from` must be a text"))?);
         } else if key == "tls" {
-            let how = text_of(value).filter(|how| is_tls(how));
-            set_tls(
-                &mut account.options,
-                &how.ok_or_else(|| told("`tls` must be \"no\", \"try\", \"require\" or \"first\""))?,
-            );
+            let how = text_of(value).unwrap_or_default();
+            if !is_tls(&how) {
+                let text = format!("`tls` is {how:?}: it must be \"no\", \"try\", \"require\" or \"first\"");
+                return Err(told(&text));
+            }
+            set_tls(&mut account.options, &how);
         } else if let Some(secret) = secret_of(key) {
             let command = text_of(value).ok_or_else(|| told(&format!("`{key}` must be a text")))?;
             let secret_value = secrets::of_command(key, &command).map_err(|failure| told(&failure.text))?;
@@ -201,6 +217,7 @@ fn read_account(file: &File, name: &str, keys: &Table) -> Result<Account, Failur
             set(file, &mut account.options, key, value).map_err(|failure| told(&failure))?;
         }
     }
+    servers(&account.options).map_err(|error| told(error.text()))?;
     Ok(account)
 }
 
@@ -222,9 +239,11 @@ fn set(file: &File, options: &mut Options, key: &str, value: &Value) -> Result<(
     };
     if file.open && has_secret {
         let command = if option.kind == OptionKind::Secret { key } else { "password" };
+        let path = file.path.display();
+        let group =
+            if file.path == Path::new(SYSTEM) { " (640, with a group of those who may send)" } else { "" };
         return Err(format!(
-            "others can read the file, and `{key}` with it: chmod 600 {}, or use `{command}command`",
-            file.path.display()
+            "others can read the file, and `{key}` with it: chmod 600 {path}{group}, or use `{command}command`"
         ));
     }
     let each = |value: &Value| {

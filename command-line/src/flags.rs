@@ -93,7 +93,7 @@ const fn own(name: &'static str, value: &'static str, many: bool, help: &'static
 const TLS: [&str; 4] = ["no", "try", "require", "first"];
 
 /// Shorter names of options.
-const SHORT: [(&str, &str); 4] =
+pub const SHORT: [(&str, &str); 4] =
     [("servers", "server"), ("ports", "port"), ("username", "user"), ("tlscafile", "cafile")];
 
 /// The whole command line.

@@ -17,6 +17,9 @@ pub mod status;
 use std::ffi::OsString;
 use std::path::Path;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use smtpclient::options::{find, nearest};
+
 use self::status::{EX_USAGE, Failure};
 
 /// Does what the arguments say, the first of which is the program's name, and gives the exit status.
@@ -33,10 +36,27 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     })
 }
 
+/// Of a flag that does not exist: an option may have that name in another program, which clap does not know, and its tip for what
+/// might be a value helps nobody.
+fn name_the_nearest(told: &mut clap::Error) {
+    if told.kind() != ErrorKind::UnknownArgument {
+        return;
+    }
+    told.remove(ContextKind::Suggested);
+    let Some(ContextValue::String(flag)) = told.get(ContextKind::InvalidArg) else { return };
+    let Some(name) = flag.strip_prefix("--") else { return };
+    // An option without a flag of its own has the same name in the other languages.
+    let knows = told.get(ContextKind::SuggestedArg).is_some() && find(name).is_err();
+    if let (false, Some(near)) = (knows, nearest(name)) {
+        told.insert(ContextKind::SuggestedArg, ContextValue::String(format!("--{near}")));
+    }
+}
+
 fn command(arguments: Vec<OsString>) -> Result<u8, Failure> {
     let matches = match flags::command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
-        Err(told) => {
+        Err(mut told) => {
+            name_the_nearest(&mut told);
             let help = !told.use_stderr();
             // A reader that went away has seen enough.
             let _ = told.print();
