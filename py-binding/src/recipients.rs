@@ -14,7 +14,12 @@ const FIELDS: [&str; 3] = ["address", "notify", "orcpt"];
 
 /// Adds the entries of an iterable.
 pub(crate) fn add(options: &mut Options, value: &Bound<'_, PyAny>) -> PyResult<()> {
-    if value.is_instance_of::<PyBytes>() || value.cast::<PyMapping>().is_ok() {
+    if value.cast::<PyMapping>().is_ok() {
+        return Err(PyTypeError::new_err(format!(
+            "option `{NAME}` takes {WANTED}: put the dict into a list"
+        )));
+    }
+    if value.is_instance_of::<PyBytes>() {
         return Err(wrong(NAME, WANTED, value));
     }
     for entry in value.try_iter().map_err(|_| wrong(NAME, WANTED, value))? {

@@ -1,7 +1,9 @@
 //! Servers, as options name them.
 
 use pyo3::prelude::*;
+use pyo3::types::PyInt;
 use smtpclient::engine::Protocol;
+use smtpclient::error::{Error, Kind, Step};
 use smtpclient::net;
 use smtpclient::server::{Server, Target};
 
@@ -64,9 +66,13 @@ impl PyServer {
 pub(crate) fn one_server(
     py: Python<'_>,
     host: &str,
-    port: u16,
+    port: &Bound<'_, PyInt>,
     options: PyRef<'_, PyOptions>,
 ) -> PyResult<PyServer> {
+    let port = port.extract().map_err(|_| {
+        let text = format!("the port must be between 0 and 65535, and 0 is the default one, not {port}");
+        raise(py, &Error::new(Kind::Usage, Step::Setup, text), None)
+    })?;
     let server = net::one_server(host, port, options.core()).map_err(|error| raise(py, &error, None))?;
     Ok(PyServer(server))
 }

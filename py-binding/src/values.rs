@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyFloat, PyInt, PyString};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyFloat, PyInt, PyString, PyTuple};
 use smtpclient::options::{self, OptionKind};
 use smtpclient::secret::Secret;
 
@@ -36,10 +36,14 @@ pub(crate) fn strings(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<Stri
     items
         .map(|item| {
             let item = item?;
+            let is_wrong = |error: &PyErr| error.is_instance_of::<PyTypeError>(item.py());
             text(name, &item)
+                .map_err(|error| if is_wrong(&error) { wrong_item(name, "a str", &item) } else { error })
         })
         .collect()
 }
+
+const PAIR: &str = "a pair (name, value) of str";
 
 /// Pairs, or a mapping.
 pub(crate) fn fields(value: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
@@ -53,12 +57,12 @@ pub(crate) fn fields(value: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>
         .map(|item| {
             let item = item?;
             if item.is_instance_of::<PyString>() {
-                return Err(wrong("header", wanted, value));
+                return Err(wrong_item("header", PAIR, &item));
             }
             item.extract::<(String, String)>().map_err(|error| {
                 // A lone surrogate has its own words.
                 let said = error.is_instance_of::<PyUnicodeEncodeError>(item.py());
-                if said { error } else { wrong("header", wanted, &item) }
+                if said { error } else { wrong_item("header", PAIR, &item) }
             })
         })
         .collect()
@@ -89,10 +93,27 @@ pub(crate) fn text(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     if list && !value.is_instance_of::<PyBytes>() && value.try_iter().is_ok() {
         return Ok(strings(name, value)?.join(","));
     }
-    Err(wrong(name, if list { "a str or a list" } else { "a str, a number or a bool" }, value))
+    let wanted = match kind {
+        _ if list => "a str or a list",
+        Ok(OptionKind::Flag) => "a bool",
+        Ok(OptionKind::Integer | OptionKind::Number | OptionKind::Seconds) => "a number",
+        _ => "a str",
+    };
+    Err(wrong(name, wanted, value))
 }
 
 pub(crate) fn wrong(name: &str, wanted: &str, value: &Bound<'_, PyAny>) -> PyErr {
-    let given = value.get_type().name().map_or_else(|_| "that".to_owned(), |name| name.to_string());
-    PyTypeError::new_err(format!("option `{name}` takes {wanted}, not {given}"))
+    PyTypeError::new_err(format!("option `{name}` takes {wanted}, not {}", type_of(value)))
+}
+
+fn wrong_item(name: &str, wanted: &str, item: &Bound<'_, PyAny>) -> PyErr {
+    PyTypeError::new_err(format!("option `{name}`: an item must be {wanted}, not {}", type_of(item)))
+}
+
+/// Its name; of a tuple also those of what is in it.
+fn type_of(value: &Bound<'_, PyAny>) -> String {
+    match value.cast::<PyTuple>() {
+        Ok(items) => format!("({})", items.iter().map(|item| type_of(&item)).collect::<Vec<_>>().join(", ")),
+        Err(_) => value.get_type().name().map_or_else(|_| "that".to_owned(), |name| name.to_string()),
+    }
 }
