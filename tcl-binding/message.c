@@ -12,6 +12,13 @@ int TokenFirst(Tcl_Interp *interp, int objc, Tcl_Obj *const objv[], Tcl_Obj **to
     Tcl_Obj *list;
 
     *token = NULL;
+    /* No token begins so: the last option lacks its value, and what stands before each value is none. */
+    if (objc % 2 == 1 && *Tcl_GetString(objv[0]) == '-') {
+        Tcl_SetObjResult(interp,
+            Tcl_ObjPrintf("Each option must have a value!  %s has none", Tcl_GetString(objv[objc - 1])));
+        Tcl_SetErrorCode(interp, "SMTP", "usage", "0", "", (char *)NULL);
+        return -1;
+    }
     if (objc % 2 == 1) {
         *token = objv[0];
         return 1;

@@ -1,5 +1,6 @@
 /* The options of a command, by name. */
 #include "smtp_tcl.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #ifdef _WIN32
@@ -303,9 +304,22 @@ static int Truth(const char *name)
     return kind != NULL && strcmp(kind, "flag") == 0;
 }
 
+/* Puts the option's name before Tcl's words. */
+static int OfOption(Tcl_Interp *interp, const char *name)
+{
+    Tcl_SetObjResult(interp, Tcl_ObjPrintf("option %s: %s", name, Tcl_GetString(Tcl_GetObjResult(interp))));
+    return TCL_ERROR;
+}
+
 static int Unknown(Tcl_Interp *interp, const char *name)
 {
-    Tcl_SetObjResult(interp, Tcl_ObjPrintf("unknown option %s", name));
+    char dashed[64];
+
+    snprintf(dashed, sizeof dashed, "-%s", name);
+    if (OwnOf(dashed) != NULL || smtp_option_name(IndexOf(dashed)) != NULL)
+        Tcl_SetObjResult(interp, Tcl_ObjPrintf("unknown option %s: did you mean %s?", name, dashed));
+    else
+        Tcl_SetObjResult(interp, Tcl_ObjPrintf("unknown option %s", name));
     Tcl_SetErrorCode(interp, "SMTP", "usage", "0", "", (char *)NULL);
     return TCL_ERROR;
 }
@@ -330,7 +344,7 @@ static int One(State *state, Options *into, const char *name, Tcl_Obj *value)
     if (Truth(name)) {
         int truth;
 
-        if (Tcl_GetBooleanFromObj(interp, value, &truth) != TCL_OK) return TCL_ERROR;
+        if (Tcl_GetBooleanFromObj(interp, value, &truth) != TCL_OK) return OfOption(interp, name);
         if (strcmp(name, "-atleastone") == 0) into->atLeastOne = truth;
         return Failed(interp, into, smtp_options_set(into->smtp, name + 1, truth ? "1" : "0"));
     }

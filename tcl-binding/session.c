@@ -340,7 +340,8 @@ int SessionCmd(void *data, Tcl_Interp *interp, int objc, Tcl_Obj *const objv[])
     }
     if (Tcl_GetIndexFromObj(interp, objv[1], words, "subcommand", 0, &word) != TCL_OK) return TCL_ERROR;
     if (objc > 3 && *Tcl_GetString(objv[3]) != '-') {
-        if (Tcl_GetIntFromObj(interp, objv[3], &port) != TCL_OK) return TCL_ERROR;
+        if (Tcl_GetIntFromObj(NULL, objv[3], &port) != TCL_OK)
+            return Fail(interp, SMTP_ERR_USAGE, "the port, which follows the server's name, must be a number from 0 to 65535");
         first = 4;
     }
     if ((objc - first) % 2 != 0) {
