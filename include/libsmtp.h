@@ -981,7 +981,8 @@ void smtp_options_free(smtp_options *options);
  * commas, truth values are "1" and "0", times are seconds, "header" takes "Name: value" and adds one. An empty value
  * takes an option back to its default; the empty "originator" is the null reverse-path, the empty
  * "password" is one if there is a "username", and empty "recipients" are nobody.
- * SMTP_OK; SMTP_ERR_USAGE: no such option (the text names the nearest), or a value that does not fit.
+ * SMTP_OK; SMTP_ERR_USAGE: no such option (the text names the nearest), or a value that is not of the option's form. What it names
+ * (servers, addresses, mechanisms, files) is looked at when something is sent, before a byte goes out.
  */
 int smtp_options_set(smtp_options *options,
                      const char *name,

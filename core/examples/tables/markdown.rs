@@ -20,8 +20,9 @@ Every option has the same name in every language. In the shell they are flags, a
 | the shell | `smtpclient --timeout 30` | `smtpclient --help` |
 | Rust | `options.set(\"timeout\", \"30\")`, `options.timeout = ...` | `options::all()` |
 
-An unknown option is an error that names the nearest one. A value that does not fit is an error, and so is an option
-that the server cannot honour (except `queue`, which only asks where XQUE is offered). Elsewhere an option of a mailer is an error unless
+An unknown option is an error that names the nearest one. A value that is not of its form is an error when it is set. What a
+value names (servers, addresses, mechanisms, files) is looked at when something is sent, and before it is sent: a mistake is an error then, and so is an option
+that the server cannot honour (except `queue`, which only asks if XQUE is offered). A session is given its server, and looks at neither `servers`, `ports` nor `order`. Elsewhere an option of a mailer is an error unless
 it is left at its default.
 Options of a session or mailer that concern messages hold for every message of it; options given with a message stand beside them, and win.
 In C, options given with a message stand in place of those of the session or mailer.
