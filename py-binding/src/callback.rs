@@ -19,6 +19,7 @@ use smtpclient::progress::ProgressFn;
 use smtpclient::report::Report;
 
 use crate::convert::bear;
+use crate::inside::attach;
 use crate::mechanism::PyMechanism;
 use crate::values::secret;
 use crate::{signer, socket};
@@ -272,8 +273,7 @@ pub(crate) fn cancel(raised: &Raised, own: Option<Cancel>) -> Cancel {
     let kept = raised.clone();
     cancel_in_loop(raised, own).and_signals(HandledSignals::new(move || {
         // Without an interpreter that could be asked it is going.
-        Python::try_attach(|py| py.check_signals().map_err(|error| kept.keep(py, error)).is_err())
-            .unwrap_or(true)
+        attach(|py| py.check_signals().map_err(|error| kept.keep(py, error)).is_err()).unwrap_or(true)
     }))
 }
 
@@ -299,7 +299,7 @@ fn transcript(listener: Held, raised: &Raised) -> TranscriptFn {
             Direction::Server => "server",
             Direction::Note => "note",
         };
-        Python::try_attach(|py| {
+        attach(|py| {
             let called =
                 listener.get(py).map_or(Ok(py.None()), |listener| listener.call1(py, (direction, line)));
             if let Err(error) = called {
@@ -318,7 +318,7 @@ fn progress(function: Held, raised: &Raised) -> ProgressFn {
         if raised.is_some() || process.is_forked() {
             return;
         }
-        Python::try_attach(|py| {
+        attach(|py| {
             let called = || {
                 let Some(function) = function.get(py) else { return Ok(()) };
                 let kind = PROGRESS.get_or_try_init(py, || {
@@ -339,7 +339,7 @@ fn progress(function: Held, raised: &Raised) -> ProgressFn {
 fn commit(function: Held, raised: &Raised) -> Commit {
     let (raised, process) = (raised.clone(), Process::current());
     Commit::polled(move |ready| {
-        let answer = Python::try_attach(|py| {
+        let answer = attach(|py| {
             let asked = ask(py, &function, ready).map_err(|error| (error.to_string(), error));
             // Python may not know the thread in which a child by fork(2) came back from there.
             if process.is_forked() {
@@ -381,7 +381,7 @@ fn ask(py: Python<'_>, function: &Held, ready: &[Ready]) -> PyResult<bool> {
 fn policy(policy: Held, raised: &Raised) -> TlsPolicy {
     let raised = raised.clone();
     TlsPolicy::Ask(Arc::new(move |code, diagnostic| {
-        let answer = Python::try_attach(|py| {
+        let answer = attach(|py| {
             let Some(policy) = policy.get(py) else { return Ok(TlsAnswer::Secure) };
             let answer = policy.call1(py, (code, diagnostic)).and_then(|answer| tls_answer(answer.bind(py)));
             answer.map_err(|error| raised.keep(py, error))
@@ -395,7 +395,7 @@ fn policy(policy: Held, raised: &Raised) -> TlsPolicy {
 fn oauth_token(token: Held, raised: &Raised) -> OauthToken {
     let raised = raised.clone();
     OauthToken::Ask(Arc::new(move |reason| {
-        let answer = Python::try_attach(|py| {
+        let answer = attach(|py| {
             let Some(token) = token.get(py) else { return Err("the function is gone".to_owned()) };
             let called = token.call1(py, (reason.name(),));
             called.and_then(|token| secret("oauthtoken", token.bind(py)).map(Some)).or_else(|error| {
@@ -413,7 +413,7 @@ fn oauth_token(token: Held, raised: &Raised) -> OauthToken {
 fn connects(dialler: Held, raised: &Raised) -> Dialler {
     let raised = raised.clone();
     Dialler::new(move |to| {
-        let given = Python::try_attach(|py| {
+        let given = attach(|py| {
             let Some(dialler) = dialler.get(py) else { return Err("the function is gone".to_owned()) };
             let called = dialler.call1(py, (to.host, to.port, to.timeout.as_secs_f64()));
             let taken = called.and_then(|socket| {

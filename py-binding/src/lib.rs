@@ -7,6 +7,7 @@ mod command;
 mod convert;
 mod delivery;
 mod dialogue;
+mod inside;
 mod line;
 mod mailer;
 mod mechanism;
@@ -39,7 +40,8 @@ mod _native {
         let py = module.py();
         let own = py.import("sys")?;
         if FIRST.get_or_init(py, || own.clone().unbind()).is(&own) {
-            let leave = wrap_pyfunction!(crate::socket::leave_sockets, module)?;
+            crate::inside::begin();
+            let leave = wrap_pyfunction!(crate::inside::leave, module)?;
             return py.import("atexit")?.call_method1("register", (leave,)).map(drop);
         }
         Err(PyImportError::new_err(

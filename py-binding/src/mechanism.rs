@@ -12,6 +12,7 @@ use smtpclient::options::{CustomExchange, CustomMechanism, CustomStep, LoginFact
 use smtpclient::secret::Secret;
 
 use crate::callback::{Held, Raised, words};
+use crate::inside::attach;
 use crate::values::wrong;
 
 /// One of option `mechanisms`. What it says of itself is asked once.
@@ -164,7 +165,7 @@ impl Exchange {
 
 impl CustomExchange for Exchange {
     fn step(&mut self, challenge: Option<&[u8]>) -> Poll<Result<CustomStep, String>> {
-        let answer = Python::try_attach(|py| {
+        let answer = attach(|py| {
             let asked = self.ask(py, challenge);
             // Python may not know the thread in which a child by fork(2) came back from there.
             if self.process.is_forked() {
@@ -185,7 +186,7 @@ impl Drop for Exchange {
         if self.process.is_forked() {
             std::mem::forget(begun); // the parent's
         } else {
-            Python::try_attach(|_| drop(begun));
+            attach(|_| drop(begun));
         }
     }
 }

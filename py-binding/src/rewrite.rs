@@ -9,6 +9,7 @@ use smtpclient::message::{Rewrite, ascii_field, is_text};
 
 use crate::callback::{Held, Raised};
 use crate::convert::raise_from;
+use crate::inside::attach;
 use crate::source::Source;
 
 /// `rewrite(eight_bit, utf8)` gives the octets; a `str` says why there are none for such a server.
@@ -37,7 +38,7 @@ impl PyRewrite {
 
 impl Rewrite for PyRewrite {
     fn rewrite(&self, transfer: Transfer) -> Result<Vec<u8>, Error> {
-        let made = Python::try_attach(|py| {
+        let made = attach(|py| {
             self.call(py, transfer).map_err(|error| {
                 let text = error.to_string();
                 self.raised.keep(py, error);

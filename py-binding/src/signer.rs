@@ -10,6 +10,7 @@ use smtpclient::net::Process;
 use smtpclient::signer::{Signer, Signing, unsigned};
 
 use crate::callback::{Held, Raised, words};
+use crate::inside::attach;
 use crate::values::wrong;
 
 /// Option `signers`.
@@ -44,7 +45,7 @@ impl Drop for Called {
         if self.process.is_forked() {
             std::mem::forget(held); // the parent's
         } else {
-            Python::try_attach(|_| drop(held));
+            attach(|_| drop(held));
         }
     }
 }
@@ -73,7 +74,7 @@ struct Running {
 
 impl Running {
     fn ask<T>(&self, call: impl FnOnce(Python<'_>) -> PyResult<T>) -> Result<T, String> {
-        let answer = Python::try_attach(|py| {
+        let answer = attach(|py| {
             let answer = call(py);
             // Python may not know the thread in which a child by fork(2) came back from there.
             if self.process.is_forked() {
@@ -110,7 +111,7 @@ impl Running {
         if self.process.is_forked() {
             std::mem::forget(begun); // the parent's
         } else {
-            Python::try_attach(|_| drop(begun));
+            attach(|_| drop(begun));
         }
     }
 }

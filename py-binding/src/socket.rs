@@ -2,9 +2,6 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use pyo3::exceptions::{PyBlockingIOError, PyInterruptedError, PyOSError, PyTimeoutError, PyTypeError};
@@ -17,6 +14,7 @@ use smtpclient::net::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use smtpclient::net::{self, Ready, Stream, Transport};
 
 use crate::callback::Raised;
+use crate::inside::attach;
 
 pub(crate) struct PySocket {
     object: Py<PyAny>,
@@ -77,9 +75,10 @@ impl PySocket {
 
     /// Calls the socket, in the middle of which the interpreter does not end.
     fn attached<R>(&self, act: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<R>) -> io::Result<R> {
-        let _inside = self.is_real.then(Inside::enter);
-        Python::try_attach(|py| act(self.object.bind(py)).map_err(|error| self.failed(py, error)))
-            .unwrap_or_else(|| Err(io::Error::other("the interpreter is shutting down")))
+        let call = |py: Python<'_>| act(self.object.bind(py)).map_err(|error| self.failed(py, error));
+        // One that only looks like a socket may wait for as long as it likes: nobody waits for it.
+        let done = if self.is_real { attach(call) } else { Python::try_attach(call) };
+        done.unwrap_or_else(|| Err(io::Error::other("the interpreter is shutting down")))
     }
 
     /// What an exception of the socket's means; one that is not an `OSError` is raised to the caller.
@@ -142,51 +141,6 @@ impl PySocket {
         let descriptor = self.attached(|socket| Ok(borrowed(socket)?.try_clone_to_owned()?))?;
         net::wait(descriptor, true, write, wait)
     }
-}
-
-/// A call of a socket's that does not block. A thread that is in Python when the interpreter ends is unwound through
-/// what called it (up to Python 3.13), which Rust does not survive.
-struct Inside;
-
-static INSIDE: AtomicUsize = AtomicUsize::new(0);
-static ENDING: OnceLock<ThreadId> = OnceLock::new();
-
-impl Inside {
-    /// While the interpreter ends, for nobody but the thread that ends it.
-    fn enter() -> Self {
-        INSIDE.fetch_add(1, Ordering::SeqCst);
-        if ENDING.get().is_some_and(|ending| *ending != thread::current().id()) {
-            INSIDE.fetch_sub(1, Ordering::SeqCst);
-            loop {
-                thread::park(); // until the process is over
-            }
-        }
-        Self
-    }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        INSIDE.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// Called at the interpreter's end: lets the threads that are in such a call come out.
-#[pyfunction]
-pub(crate) fn leave_sockets(py: Python<'_>) {
-    let _ = ENDING.set(thread::current().id());
-    if INSIDE.load(Ordering::SeqCst) == 0 {
-        return; // an interpreter that ends with the main one could not come back from waiting
-    }
-    py.detach(|| {
-        // A child by fork(2) may have threads on its account that it does not have.
-        for _ in 0..200 {
-            if INSIDE.load(Ordering::SeqCst) == 0 {
-                return;
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-    });
 }
 
 impl Transport for PySocket {

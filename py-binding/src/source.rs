@@ -10,6 +10,7 @@ use smtpclient::message::Reader;
 use smtpclient::net::Process;
 
 use crate::callback::{Held, Raised};
+use crate::inside::attach;
 
 /// The functions that a message is read by, and what they raised. The messages that are read so hold it.
 #[pyclass(frozen, module = "smtpclient._native")]
@@ -87,8 +88,7 @@ impl Reader for PyReader {
         if self.rest.is_none() {
             let gone = || io::Error::other("the interpreter is shutting down");
             let process = Process::current();
-            let piece =
-                Python::try_attach(|py| self.piece(py, buf.len()).map_err(|error| self.failed(py, error)));
+            let piece = attach(|py| self.piece(py, buf.len()).map_err(|error| self.failed(py, error)));
             self.rest = Some(piece.ok_or_else(gone)??);
             // Python may not know the thread in which a child by fork(2) came back from there.
             process.check("message").map_err(io::Error::other)?;
@@ -106,7 +106,7 @@ impl Reader for PyReader {
     fn rewind(&mut self) -> io::Result<bool> {
         self.rest = None;
         let Some(rewind) = &self.rewind else { return Ok(false) };
-        let again = Python::try_attach(|py| {
+        let again = attach(|py| {
             let Some(rewind) = rewind.get(py) else { return Ok(false) };
             let again = rewind.bind(py).call0().and_then(|answer| answer.is_truthy());
             again.map_err(|error| self.failed(py, error))

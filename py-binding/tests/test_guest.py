@@ -237,3 +237,48 @@ signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 assert smtpclient.sendmessage({MESSAGE!r}, servers=["sendmail:{agent}"]).complete
 """)
     assert (tmp_path / "ran").exists()
+
+
+# Threads that are in a function of the program's when it ends.
+
+ENDS = """
+import socket, threading, time
+import smtpclient
+from smtpclient.testing import Sink
+
+MESSAGE = b"From: a@c.example\\r\\nTo: b@d.example\\r\\n\\r\\nx\\r\\n"
+sink = Sink()
+dialled = []
+
+def dial(host, port, seconds):
+    dialled.append(host)
+    if len(dialled) > 1:
+        for _ in range(1500):  # it comes back to Python at every moment of the end
+            time.sleep(0.0002)
+    return socket.create_connection((host, port), seconds)
+
+options = smtpclient.Options(servers="127.0.0.1", ports=sink.port, dialler=dial)
+"""
+A_MAILER = """
+mailer = smtpclient.Mailer(options, connections=2)
+for future in [mailer.submit(MESSAGE) for _ in range(5)]:
+    future.result()
+mailer.close()
+while len(dialled) < 2:
+    time.sleep(0.001)
+"""
+A_THREAD = """
+def send():
+    while True:
+        smtpclient.sendmessage(MESSAGE, options)
+
+threading.Thread(target=send, daemon=True).start()
+while len(dialled) < 2:
+    time.sleep(0.001)
+"""
+
+
+@pytest.mark.parametrize("what", [A_MAILER, A_THREAD])
+def test_a_program_ends_while_a_thread_is_in_a_function_of_its_own(what):
+    for _ in range(5):
+        python(ENDS + what)

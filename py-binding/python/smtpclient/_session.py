@@ -244,7 +244,7 @@ class Session:
 
         Up to ``window`` messages are taken ahead, which share round trips as option ``pipelining``
         allows. A report is held back while the server goes on to answer at once, for 5 ms at most. What ``messages`` raises,
-        or an item that is none, ends it after the reports of those before.
+        or an invalid item, ends it after the reports of those before.
         """
         waiting: deque[int | Report] = deque()
         items, raised = enumerate(several(messages)), None
