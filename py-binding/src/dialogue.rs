@@ -294,9 +294,10 @@ impl Dialogue {
         })
     }
 
-    /// Closes the connection.
+    /// Closes the connection. In a child by fork(2) it may be in the hands of a thread that is not there: it is left open then.
     fn close(&self) -> PyResult<()> {
-        self.inner.with(|inner| inner.line.close())
+        let closed = self.inner.with(|inner| inner.line.close());
+        if self.inner.is_forked() { Ok(()) } else { closed }
     }
 
     /// Tells what a function of the caller's raised, for which nobody asks any more.

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use smtpclient::conversation::{Action, Driven};
@@ -16,6 +15,7 @@ use smtpclient::net::{Connection, Limits, Mover, Process, Stream, Wait};
 use smtpclient::options::Options;
 
 use crate::callback::Raised;
+use crate::convert::raise;
 use crate::socket::{self, PySocket};
 
 /// What an event loop does until the next turn.
@@ -227,6 +227,11 @@ impl<T: Abort> Shared<T> {
         }
     }
 
+    /// Whether this is a child by fork(2), where whoever was at work may be missing.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.process.is_forked()
+    }
+
     fn work(&self) -> PyResult<Work<'_>> {
         if self.at_work.swap(true, Ordering::Acquire) { Err(in_use()) } else { Ok(Work(&self.at_work)) }
     }
@@ -256,7 +261,8 @@ impl Drop for Work<'_> {
 }
 
 fn in_use() -> PyErr {
-    PyRuntimeError::new_err("the connection is in use: one call at a time")
+    let text = "the session is in use, by another thread or by a function that it calls: give each thread one of its own";
+    Python::attach(|py| raise(py, &Error::usage(text), None))
 }
 
 /// Why a call ends whose caller's own function raised.

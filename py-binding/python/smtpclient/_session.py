@@ -29,6 +29,7 @@ from ._answers import (
     several,
 )
 from ._blocking import in_use
+from ._errors import UsageError
 from ._native import Alone, Answer, Options
 from ._option_types import OptionDict
 from ._options import listener
@@ -99,16 +100,13 @@ class Session:
         """Whether the connection can still be used."""
         try:
             return self._dialogue.is_open
-        except RuntimeError:
+        except UsageError:
             return True  # another thread is using it
 
     @property
     def is_encrypted(self) -> bool:
         """Whether the connection is under TLS."""
-        try:
-            return self._dialogue.is_encrypted
-        except RuntimeError:
-            raise in_use() from None
+        return self._dialogue.is_encrypted
 
     @property
     def options(self) -> Options:
@@ -118,10 +116,7 @@ class Session:
     @property
     def sock(self) -> socket.socket | None:
         """The socket, not blocking; ``None`` when the session is closed."""
-        try:
-            return self._dialogue.sock
-        except RuntimeError:
-            raise in_use() from None
+        return self._dialogue.sock
 
     def server_options(self) -> dict[str, str]:
         """The extensions that the server offers and their parameters, by EHLO, which is said if it was not."""

@@ -38,7 +38,7 @@ def _whole(method: Callable[_P, _T]) -> Callable[_P, _T]:
         known = driven._due
         try:
             return method(*args, **kwargs)
-        except (UsageError, RuntimeError):
+        except UsageError:
             raise  # another thread has it, whose reply may be the one that is due
         except BaseException:
             if driven._due > known:

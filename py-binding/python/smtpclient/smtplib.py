@@ -198,7 +198,8 @@ class SMTP(Driven):
             # 501 with parameters, 454 for now (RFC 3207 section 4).
             raise SMTPResponseException(code, text)
         sock, self.sock = self.sock, None
-        assert sock is not None
+        if sock is None:
+            raise SMTPServerDisconnected("the connection was closed meanwhile")
         try:
             self.sock = context.wrap_socket(sock, server_hostname=self._host)
         except BaseException:
