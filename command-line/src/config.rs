@@ -1,9 +1,10 @@
 //! The configuration file: accounts with options of the library by their names.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use smtpclient::Options;
-use smtpclient::options::{OptionKind, all, find};
+use smtpclient::options::{OptionInfo, OptionKind, all, find};
 use smtpclient::server::servers;
 use toml::{Table, Value};
 
@@ -16,6 +17,9 @@ use crate::status::Failure;
 const SYSTEM: &str = "/etc/smtpclient.toml";
 #[cfg(windows)]
 const SYSTEM: &str = r"C:\ProgramData\smtpclient.toml";
+
+/// More than that is no configuration.
+const MOST: u64 = 1024 * 1024;
 
 /// What an account says.
 #[derive(Default)]
@@ -45,10 +49,10 @@ pub(crate) fn account(
     }
     let mut files = Vec::new();
     match file {
-        Some(path) => files.push(read(path)?.ok_or_else(|| missing(path))?),
+        Some(path) => files.push(read(path, false)?.ok_or_else(|| missing(path))?),
         None => {
             for path in users().into_iter().chain([SYSTEM.into()]) {
-                files.extend(read(&path)?);
+                files.extend(read(&path, true)?);
                 // The system's file may be for others than this user, who does not need it.
                 if let Some(name) = wanted(name, &files)?
                     && holder(&files, &name)?.is_some()
@@ -143,18 +147,31 @@ fn users() -> Option<PathBuf> {
 }
 
 /// The file, where there is one. What is in a folder that this user may not enter is another user's, as after a daemon has
-/// given up its rights and kept `HOME`.
-fn read(path: &Path) -> Result<Option<File>, Failure> {
+/// given up its rights and kept `HOME`. One that nobody named must be a file, which is its user's or the system's alone to write.
+fn read(path: &Path, is_usual: bool) -> Result<Option<File>, Failure> {
     use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
     let cannot = |error| Failure::config(format!("{}: {error}", path.display()));
-    let text = match std::fs::read_to_string(path) {
+    let meta = match std::fs::metadata(path) {
         Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(None),
-        Err(error) if error.kind() == PermissionDenied && std::fs::metadata(path).is_err() => {
-            return Ok(None);
-        }
-        text => text.map_err(cannot)?,
+        Err(error) if error.kind() == PermissionDenied && is_usual => return Ok(None),
+        meta => meta.map_err(cannot)?,
     };
-    let open = is_open(&std::fs::metadata(path).map_err(cannot)?);
+    let refused = |why: &str| Failure::config(format!("{}: {why}", path.display()));
+    if is_usual && !meta.is_file() {
+        return Err(refused("that must be a file"));
+    }
+    if is_usual && is_anybodys(&meta) {
+        return Err(refused(
+            "others can write the file, and its commands are run: make it yours or root's, and chmod go-w",
+        ));
+    }
+    let open = is_open(&meta);
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(cannot)?;
+    file.take(MOST + 1).read_to_string(&mut text).map_err(cannot)?;
+    if text.len() as u64 > MOST {
+        return Err(refused("it is longer than a MiB"));
+    }
     // The whole error would show the line, which may be that of a password.
     let table = text.parse::<Table>().map_err(|error| {
         let line =
@@ -171,6 +188,20 @@ fn read(path: &Path) -> Result<Option<File>, Failure> {
         )),
         None => Ok(Some(file)),
     }
+}
+
+/// Whether another user can write it, or it is another user's. As ssh has it, of root that too.
+#[cfg(unix)]
+fn is_anybodys(meta: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let is_own = meta.uid() == 0 || meta.uid() == rustix::process::geteuid().as_raw();
+    !is_own || meta.mode() & 0o022 != 0
+}
+
+#[cfg(windows)]
+fn is_anybodys(_: &std::fs::Metadata) -> bool {
+    false
 }
 
 /// A group that root gives a file to may read it, as it may not write it.
@@ -230,7 +261,7 @@ fn secret_of(key: &str) -> Option<&'static str> {
 fn set(file: &File, options: &mut Options, key: &str, value: &Value) -> Result<(), String> {
     let option = find(key).map_err(|error| error.text().to_owned())?;
     let is_secret = |value: &Value| match text_of(value) {
-        Some(text) => secrets::hides(option, &text),
+        Some(text) => secrets::hides(option, &text) || has_private_key(option, &text),
         None => option.kind == OptionKind::Secret,
     };
     let has_secret = match value {
@@ -238,12 +269,16 @@ fn set(file: &File, options: &mut Options, key: &str, value: &Value) -> Result<(
         one => is_secret(one),
     };
     if file.open && has_secret {
-        let command = if option.kind == OptionKind::Secret { key } else { "password" };
         let path = file.path.display();
         let group =
             if file.path == Path::new(SYSTEM) { " (640, with a group of those who may send)" } else { "" };
+        let or = match option.kind {
+            OptionKind::Secret => format!("`{key}command`"),
+            OptionKind::Signature => "`keyfile=` there".to_owned(),
+            _ => "`passwordcommand`".to_owned(),
+        };
         return Err(format!(
-            "others can read the file, and `{key}` with it: chmod 600 {path}{group}, or use `{command}command`"
+            "others can read the file, and `{key}` with it: chmod 600 {path}{group}, or use {or}"
         ));
     }
     let each = |value: &Value| {
@@ -262,6 +297,12 @@ fn set(file: &File, options: &mut Options, key: &str, value: &Value) -> Result<(
         }
         value => options.set_octets(key, each(value)?.as_bytes()).map_err(told),
     }
+}
+
+/// Of a signature whose key stands there, and not the name of its file.
+fn has_private_key(option: &OptionInfo, value: &str) -> bool {
+    let tags = value.split(';').filter_map(|tag| tag.split_once('='));
+    option.kind == OptionKind::Signature && tags.into_iter().any(|(name, _)| name.trim() == "key")
 }
 
 fn text_of(value: &Value) -> Option<String> {
