@@ -179,6 +179,10 @@ pub fn servers(options: &Options) -> Result<Vec<Server>, Error> {
 
 fn parse(entry: &str, port: Option<u16>, options: &Options) -> Result<Server, Error> {
     let protocol = if options.lmtp { Protocol::Lmtp } else { Protocol::Smtp };
+    // A URL loses some of them when it is read, which would name another host.
+    if entry.contains(char::is_control) {
+        return Err(bad(entry, "it has a control character: remove it"));
+    }
     // Schemes are case-insensitive (RFC 3986 section 3.1).
     if let Some((scheme, path)) = entry.split_once(':')
         && scheme.eq_ignore_ascii_case("unix")
@@ -257,7 +261,9 @@ fn parse_url(entry: &str, port: Option<u16>, tlsimport: bool, protocol: Protocol
     if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
         return Err(bad(entry, "nothing may follow host and port"));
     }
-    let host = url.host_str().unwrap_or_default();
+    // What is not ASCII stands there percent-encoded.
+    let host = String::from_utf8(percent_decode(url.host_str().unwrap_or_default()));
+    let host = &host.map_err(|_| bad(entry, "the host must be UTF-8"))?;
     let port = url.port().or(port).unwrap_or(default_port);
     Ok(Server { target: tcp(entry, host, port)?, protocol, tls, login: login(entry, &url)? })
 }
@@ -284,7 +290,7 @@ fn login(entry: &str, url: &Url) -> Result<Option<ServerLogin>, Error> {
 /// `host`, `host:port`, `[v6]`, `[v6]:port`, or a bare IPv6 address.
 fn split_port(entry: &str) -> Result<(&str, Option<u16>), Error> {
     let port = |text: &str| match text.parse() {
-        Ok(port) if port > 0 => Ok(Some(port)),
+        Ok(port) if port > 0 && text.starts_with(|c: char| c.is_ascii_digit()) => Ok(Some(port)),
         _ => Err(bad(entry, PORT)),
     };
     if let Some(rest) = entry.strip_prefix('[') {
@@ -301,7 +307,7 @@ fn split_port(entry: &str) -> Result<(&str, Option<u16>), Error> {
 }
 
 fn tcp(entry: &str, host: &str, port: u16) -> Result<Target, Error> {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     if !is_host_name(host) {
         return Err(bad(entry, &format!("that is not a host name: {FORMS}")));
     }
@@ -320,7 +326,7 @@ fn tcp(entry: &str, host: &str, port: u16) -> Result<Target, Error> {
 
 /// Whether it may be the name or the address of a host.
 pub(crate) fn is_host_name(host: &str) -> bool {
-    let is_wrong = |c: char| c.is_control() || c.is_whitespace() || "/@<>\"\\".contains(c);
+    let is_wrong = |c: char| c.is_control() || c.is_whitespace() || "/@<>\"\\[]".contains(c);
     !host.is_empty() && !host.contains(is_wrong)
 }
 
@@ -359,6 +365,14 @@ mod tests {
         assert_eq!(
             parsed(&["[::1]:26", "::1", "h:27", "smtp://[::1]", "lmtp:24"], &[]),
             ["[::1]:26", "[::1]:25", "h:27", "[::1]:25", "lmtp:24"]
+        );
+    }
+
+    #[test]
+    fn a_host_beyond_ascii_is_the_same_in_a_url() {
+        assert_eq!(
+            parsed(&["b\u{fc}cher.example:26", "smtp://b\u{fc}cher.example:26"], &[]),
+            ["b\u{fc}cher.example:26"; 2]
         );
     }
 

@@ -56,6 +56,12 @@ impl Host {
                 Error::usage(format!("host {text:?} is not a valid internationalized domain name"))
             })?
         };
+        // Some characters stand for one of those that are not allowed, as U+2100 for "a/c".
+        if let Some(bad) = name.chars().find(|c| !c.is_ascii_graphic() || "/@\\[]:%?#;,".contains(*c)) {
+            return Err(Error::usage(format!(
+                "host {text:?} stands for {name:?}, which contains {bad:?}: give a host name or an IP address"
+            )));
+        }
         if name.contains("..") {
             return Err(Error::usage(format!(
                 "host {text:?} has nothing between two dots: give a host name or an IP address"

@@ -132,8 +132,8 @@ pub(super) fn ports(value: &str) -> Result<Vec<u16>, Error> {
     list(value)
         .iter()
         .map(|item| match item.parse() {
-            Ok(port) if port > 0 => Ok(port),
-            _ => Err(Error::usage(format!("{item:?} must be a port, 1 to 65535"))),
+            Ok(port) => Ok(port),
+            Err(_) => Err(Error::usage(format!("{item:?} must be a port, 1 to 65535, or 0 for the default"))),
         })
         .collect()
 }

@@ -218,7 +218,7 @@ class Pending:
     def check_outside(self, what: str) -> None:
         """Refuse what a function that the mailer calls would wait for without end."""
         if self.native.is_inside:
-            raise usage(f"the mailer cannot be {what} by a function that it calls: do that in another thread")
+            raise usage(f"the mailer cannot be {what} by a function that it calls: do that in another thread, and do not wait for that here")
 
     def end(self) -> bool:
         """End now; whether everything was decided before."""

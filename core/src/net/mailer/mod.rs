@@ -326,8 +326,9 @@ impl Mailer {
 
     pub(in crate::net) fn check_outside(&self, what: &str) -> Result<(), Error> {
         if self.is_inside() {
-            let text =
-                format!("the mailer cannot be {what} by a function that it calls: do that in another thread");
+            let text = format!(
+                "the mailer cannot be {what} by a function that it calls: do that in another thread, and do not wait for that here"
+            );
             return Err(Error::usage(text));
         }
         Ok(())
