@@ -18,7 +18,7 @@ const SYSTEM: &str = "/etc/smtpclient.toml";
 #[cfg(windows)]
 const SYSTEM: &str = r"C:\ProgramData\smtpclient.toml";
 
-/// More than that is no configuration.
+/// A configuration is shorter.
 const MOST: u64 = 1024 * 1024;
 
 /// What an account says.
