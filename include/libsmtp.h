@@ -740,7 +740,7 @@ int smtp_message_set_message(smtp_message *message,
 
 /**
  * As smtp_message_set_message(), from a file, which is opened when it is sent and must not change until
- * then. SMTP_OK, also if there is no such file: the send tells, with SMTP_ERR_SOURCE.
+ * then. SMTP_OK even if the file does not exist: the send fails then, with SMTP_ERR_SOURCE.
  */
 int smtp_message_set_message_file(smtp_message *message,
                                   const char *path);
@@ -2080,7 +2080,7 @@ const char *smtp_engine_answer_enhanced(const smtp_engine *engine);
 /** The text of that reply without its codes; lines are separated by \n. */
 const char *smtp_engine_answer_text(const smtp_engine *engine);
 
-/** Why there is no reply, or no success, in one line; empty if there is. */
+/** Why no reply came, or why what was asked failed, in one line; empty otherwise. */
 const char *smtp_engine_answer_error(const smtp_engine *engine);
 
 /**

@@ -32,7 +32,7 @@ pub(crate) struct Account {
 struct File {
     path: PathBuf,
     table: Table,
-    /// Whether users can read it whom it does not concern.
+    /// Whether users who have no business with it can read it.
     open: bool,
 }
 
@@ -190,7 +190,7 @@ fn read(path: &Path, is_usual: bool) -> Result<Option<File>, Failure> {
     }
 }
 
-/// Whether another user can write it, or it is another user's. As ssh has it, of root that too.
+/// Whether another user can write it, or owns it; root may. ssh has the same rule.
 #[cfg(unix)]
 fn is_anybodys(meta: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;

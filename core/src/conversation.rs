@@ -55,7 +55,7 @@ pub enum Action<'a> {
 pub struct Ends {
     /// The server's address; none for a Unix socket.
     pub peer: Option<SocketAddr>,
-    /// The connection's own address: the name in EHLO if there is no better one.
+    /// The connection's own address: the name in EHLO unless a better one is known.
     pub local: Option<IpAddr>,
     /// The peer is this machine.
     pub loopback: bool,

@@ -389,6 +389,19 @@ mod tests {
             "smtp://",
             "a\nb",
             "smtp:0",
+            "25",
+            "25:25",
+            "smtp://25",
+            "h:25:26",
+            "h:+25",
+            "/run/x",
+            "lmtp:///run/x",
+            "2001:db8::1]",
+            "smtp://good.example\t.evil",
+            "smtp://h:2\t6",
+            "smtp://h\0x",
+            "smtp://a%2fb",
+            "smtp://h%3a26",
         ] {
             let options = Options { servers: vec![entry.to_owned()], ..Options::default() };
             assert!(super::servers(&options).unwrap_err().text().starts_with("option `servers`"), "{entry}");

@@ -24,7 +24,7 @@ fn main() {
         Some("serve") => serve(Duration::from_millis(words[1].parse().unwrap())),
         Some("compare") => compare(messages),
         Some("one") => one(&words[1], words[2].parse().unwrap(), words[3].parse().unwrap(), &words[4]),
-        // What a harness is asked for by nextest and by cargo; none is one that is passed over.
+        // What nextest and cargo ask a harness for; no test of it is ignored.
         Some("--list") if words.iter().any(|word| word == "--ignored") => {}
         Some("--list") => println!("memory: test"),
         _ => {

@@ -261,7 +261,7 @@ impl io::Write for CWriter {
     }
 }
 
-/// `None` if there is no function; `user` is released then.
+/// `None` without a function; `user` is released then.
 pub(crate) fn transcript(function: smtp_transcript_fn, user: UserData) -> Option<TranscriptFn> {
     let function = function?;
     Some(Arc::new(move |direction, line| {
@@ -275,7 +275,7 @@ pub(crate) fn transcript(function: smtp_transcript_fn, user: UserData) -> Option
     }))
 }
 
-/// `None` if there is no function; `user` is released then.
+/// `None` without a function; `user` is released then.
 pub(crate) fn progress(function: smtp_progress_fn, user: UserData) -> Option<ProgressFn> {
     let function = function?;
     Some(Arc::new(move |told| {
@@ -287,7 +287,7 @@ pub(crate) fn progress(function: smtp_progress_fn, user: UserData) -> Option<Pro
     }))
 }
 
-/// `None` if there is no function; `user` is released then.
+/// `None` without a function; `user` is released then.
 pub(crate) fn tls_policy(function: smtp_tlspolicy_fn, user: UserData) -> Option<TlsPolicyFn> {
     let function = function?;
     Some(Arc::new(move |code, diagnostic| {
@@ -302,7 +302,7 @@ pub(crate) fn tls_policy(function: smtp_tlspolicy_fn, user: UserData) -> Option<
 /// The longest token that a function may give; RFC 6750 has no limit, and the longest known have some ten thousand octets.
 const LONGEST_TOKEN: usize = 64 * 1024;
 
-/// `None` if there is no function; `user` is released then.
+/// `None` without a function; `user` is released then.
 pub(crate) fn oauth_token(function: smtp_oauthtoken_fn, user: UserData) -> Option<TokenFn> {
     let function = function?;
     Some(Arc::new(move |reason| {
@@ -333,7 +333,7 @@ pub(crate) fn oauth_token(function: smtp_oauthtoken_fn, user: UserData) -> Optio
 /// The longest reason that a dialler may give.
 const LONGEST_REASON: usize = 1024;
 
-/// `None` if there is no function; `user` is released then.
+/// `None` without a function; `user` is released then.
 pub(crate) fn dialler(function: smtp_dial_fn, user: UserData) -> Option<Dialler> {
     let function = function?;
     Some(Dialler::new(move |to| {

@@ -56,7 +56,7 @@ impl From<&Ready> for Message {
     }
 }
 
-/// `None` if there is no function; `user` is released then.
+/// `None` without a function; `user` is released then.
 pub(crate) fn commit(function: smtp_commit_fn, user: UserData) -> Option<Commit> {
     let function = function?;
     Some(Commit::polled(move |ready| {

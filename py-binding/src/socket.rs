@@ -18,7 +18,7 @@ use crate::inside::attach;
 
 pub(crate) struct PySocket {
     object: Py<PyAny>,
-    /// A plain socket of the system, whose bytes need no Python. None on Windows, if a call
+    /// A plain socket of the system, whose bytes need no Python. None on Windows, where a call
     /// blocks by the mode of the socket, which Python sets by its time-out.
     plain: Option<Stream>,
     /// It has a descriptor. What only looks like a socket blocks.

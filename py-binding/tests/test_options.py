@@ -1,7 +1,8 @@
 """Options are those of the library's table, in every place that Python has them."""
 
+import pytest
 import smtpclient
-from smtpclient import _native
+from smtpclient import Options, UsageError, _native
 
 TABLE = {option.name: option for option in _native.option_table()}
 
@@ -36,3 +37,26 @@ def test_an_empty_text_takes_an_option_back_to_its_default():
     for name, option in TABLE.items():
         if option.kind not in ("header", "recipient"):
             smtpclient.Options(smtpclient.Options(), **{name: ""})
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"servers": [("h", 25)]}, "option `servers`: an item must be a str, not (str, int)"),
+        ({"header": [("X", 5)]}, "option `header`: an item must be a pair (name, value) of str, not (str, int)"),
+        ({"header": ["X: 5"]}, "option `header`: an item must be a pair (name, value) of str, not str"),
+        ({"recipients": {"a@b.example": "never"}}, "put the dict into a list"),
+        ({"originator": ["a@b.example"]}, "option `originator` takes a str, not list"),
+        ({"timeout": [3]}, "option `timeout` takes a number, not list"),
+    ],
+)
+def test_a_wrong_type_is_called_what_it_is(options, told):
+    with pytest.raises(TypeError) as raised:
+        Options(**options)
+    assert told in str(raised.value)
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 10**30])
+def test_a_wrong_port_is_the_callers_mistake(port):
+    with pytest.raises(UsageError, match=f"between 0 and 65535, and 0 is the default one, not {port}"):
+        smtpclient.Session("127.0.0.1", port)

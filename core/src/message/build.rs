@@ -15,7 +15,7 @@ impl Message {
     /// attachments already it is the text before them that does.
     ///
     /// # Errors
-    /// [`Kind::Usage`](crate::error::Kind::Usage) if there is no text to be an alternative to, and for more than 100
+    /// [`Kind::Usage`](crate::error::Kind::Usage) without a text to be an alternative to, and for more than 100
     /// parts within each other.
     pub fn add_alternative_html(&mut self, html: &str) -> Result<(), Error> {
         self.alternative(html, 0).map(drop)

@@ -236,7 +236,7 @@ impl Report {
         record(REPORT, Some(self))
     }
 
-    /// One field of [`REPORT`]; `None` if there is no such field.
+    /// One field of [`REPORT`]; `None` for an unknown name.
     pub fn field(&self, name: &str) -> Option<Value> {
         REPORT.iter().find(|field| field.name == name).map(|field| (field.get)(self))
     }

@@ -65,7 +65,7 @@ pub unsafe extern "C" fn smtp_engine_answer_text(engine: *const smtp_engine) -> 
     unsafe { text(engine, |answer| &answer.text) }
 }
 
-/// Why there is no reply, or no success, in one line; empty if there is.
+/// Why no reply came, or why what was asked failed, in one line; empty otherwise.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_engine_answer_error(engine: *const smtp_engine) -> *const c_char {
     // SAFETY: what the header asks for.

@@ -65,7 +65,7 @@ pub unsafe extern "C" fn smtp_message_set_message(
 }
 
 /// As `smtp_message_set_message()`, from a file, which is opened when it is sent and must not change until
-/// then. `SMTP_OK`, also if there is no such file: the send tells, with `SMTP_ERR_SOURCE`.
+/// then. `SMTP_OK` even if the file does not exist: the send fails then, with `SMTP_ERR_SOURCE`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn smtp_message_set_message_file(
     message: *mut smtp_message,

@@ -238,8 +238,8 @@ class Session:
         also of those that failed: see ``report.error``.
 
         Up to ``window`` messages are taken ahead, which share round trips as option ``pipelining``
-        allows. A report is held back while the server goes on to answer at once, for 5 ms at most. What ``messages`` raises,
-        or an invalid item, ends it after the reports of those before.
+        allows. A report is held back while the server goes on to answer at once, for 5 ms at most. If ``messages``
+        raises or has an invalid item, the reports of the messages before it come first.
         """
         waiting: deque[int | Report] = deque()
         items, raised = enumerate(several(messages)), None
