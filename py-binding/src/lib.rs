@@ -53,6 +53,8 @@ mod _native {
     #[pymodule_export]
     const __version__: &str = env!("CARGO_PKG_VERSION");
     #[pymodule_export]
+    const IN_USE: &str = crate::line::IN_USE;
+    #[pymodule_export]
     use crate::alone::Alone;
     #[pymodule_export]
     use crate::callback::Callbacks;

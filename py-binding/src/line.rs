@@ -260,9 +260,10 @@ impl Drop for Work<'_> {
     }
 }
 
+pub(crate) const IN_USE: &str = "the session is in use, by another thread or by a function that it calls: give each thread one of its own";
+
 fn in_use() -> PyErr {
-    let text = "the session is in use, by another thread or by a function that it calls: give each thread one of its own";
-    Python::attach(|py| raise(py, &Error::usage(text), None))
+    Python::attach(|py| raise(py, &Error::usage(IN_USE), None))
 }
 
 /// Why a call ends whose caller's own function raised.

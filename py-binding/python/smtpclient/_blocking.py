@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from . import _native
 from ._errors import UsageError, usage
 
 
 def in_use() -> UsageError:
-    return usage("the session is in use, by another thread or by a function that it calls: give each thread one of its own")
+    return usage(_native.IN_USE)
 
 
 def of_parent() -> UsageError:

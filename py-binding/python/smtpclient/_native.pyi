@@ -13,6 +13,7 @@ from ._option_types import OptionDict, TLSDict
 from ._values import Listener, Progress, Secret, TokenReason
 
 __all__ = [
+    "IN_USE",
     "TLS",
     "Alone",
     "Answer",
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 __version__: str
+IN_USE: str
 
 @final
 class Watch:
